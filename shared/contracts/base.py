@@ -1,0 +1,115 @@
+"""What every message is made of: money, time, metadata, and the base of commands and events."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#@+-]*$")]
+Text = Annotated[str, Field(max_length=500)]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+At = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+
+MAX_MINOR_UNITS = 10**15
+
+
+class Value(BaseModel):
+    """An immutable part of a message. Unknown fields are ignored, so that an old reader survives a new field."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CurrencyMismatch(ValueError):
+    """Two amounts of different currencies met in one sum or comparison."""
+
+
+class Money(Value):
+    """An amount in integer minor units (fen, cents) of one ISO 4217 currency."""
+
+    amount: Annotated[int, Field(strict=True, ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "CNY"
+
+    def _same(self, other: Money) -> None:
+        if self.currency != other.currency:
+            raise CurrencyMismatch(f"{self.currency} met {other.currency}")
+
+    def __add__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(amount=self.amount - other.amount, currency=self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(amount=-self.amount, currency=self.currency)
+
+    def __mul__(self, times: int) -> Money:
+        return Money(amount=self.amount * times, currency=self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount <= other.amount
+
+    def share(self, basis_points: int) -> Money:
+        """The given part of this amount, rounded down; 10,000 basis points are the whole."""
+        return Money(amount=self.amount * basis_points // 10_000, currency=self.currency)
+
+    def __str__(self) -> str:
+        sign = "-" if self.amount < 0 else ""
+        return f"{sign}{abs(self.amount) // 100}.{abs(self.amount) % 100:02d} {self.currency}"
+
+
+def zero(currency: str = "CNY") -> Money:
+    """No money, in the given currency."""
+    return Money(amount=0, currency=currency)
+
+
+class Metadata(Value):
+    """Who caused a message, on which site, and what it belongs to.
+
+    `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that led here;
+    `actor` is `staff:<name>`, `customer:<id>`, `guest`, `channel:<name>`, `supplier:<name>` or `system:<service>`.
+    """
+
+    site: Id = "main"
+    correlation_id: Id
+    causation_id: Id
+    actor: Id = "system"
+
+
+class Message(Value):
+    """A command or an event: `owner` is the service whose log it concerns, `key` names its partition key field."""
+
+    owner: ClassVar[str]
+    key: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, *, key: str | None = None, version: int = 1, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if key is not None:
+            cls.key, cls.version, cls.owner = key, version, cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def type(cls) -> str:
+        """The name and version under which this message travels and is stored, as `OrderPlaced.v1`."""
+        return f"{cls.__name__}.v{cls.version}"
+
+    def partition_key(self) -> str:
+        """The value of the key field: what this message is ordered and partitioned by."""
+        return str(getattr(self, self.key))
+
+
+class Command(Message):
+    """A wish, in the imperative. It may be refused."""
+
+
+class Event(Message):
+    """A fact, in the past tense. It can't be undone, only answered by another."""
+

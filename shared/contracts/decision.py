@@ -1,0 +1,75 @@
+"""The words in which a decision is asked and answered, and what it wants done later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from shared.contracts.base import Command, Event, Metadata
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
+    """A command that the rules do not allow. Nothing has changed.
+
+    `code` is stable and machine readable (`out-of-stock`), `detail` is for people, `status` is the HTTP status that
+    fits (409 conflict, 404 unknown, 422 unacceptable, 403 not yours), `facts` holds what the caller may need.
+    """
+
+    def __init__(self, code: str, detail: str, *, status: int = 409, **facts: str | int) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail, self.status, self.facts = code, detail, status, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a decision knows besides the command and the state: the time (UTC), the command's id and metadata, and
+    the facts that the service looked up for it."""
+
+    now: datetime
+    command_id: str
+    meta: Metadata
+    facts: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Events together with an answer for the caller, a small JSON object."""
+
+    events: Sequence[Event] = ()
+    answer: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Send `command` to oneself at `at`. A later item under the same `key` takes this one's place."""
+
+    key: str
+    command: Command
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the outside world by the service's effect of this name, at once or at `at`.
+
+    The result comes back as a command. A later item under the same `key` takes this one's place.
+    """
+
+    key: str
+    effect: str
+    payload: Mapping[str, Any]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Drop what the agenda has under `key`; nothing happens when there is nothing."""
+
+    key: str
+
+
+Plan: TypeAlias = Later | Call | Cancel
+Reaction: TypeAlias = Callable[[Any], Iterable[Command]]
+Planner: TypeAlias = Callable[[Any, datetime], Iterable[Plan]]

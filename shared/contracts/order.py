@@ -1,0 +1,287 @@
+"""Orders and their saga."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value
+from shared.contracts.inventory import Kind, Source
+
+WALLET = "wallet"
+CancelReason = Literal["unpaid", "insufficient-funds", "short-stock", "blocked", "buyer", "staff", "no-answer", "expired"]
+
+
+class Wish(Value):
+    """What a buyer asks for: never a price. `target` is the account or phone to top up, where the product needs one."""
+
+    sku: Id
+    quantity: Quantity
+    target: Text | None = None
+
+
+class OrderLine(Value):
+    """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge."""
+
+    line: int
+    sku: Id
+    name: str
+    kind: Kind
+    source: Source
+    quantity: Quantity
+    unit_price: Money
+    amount: Money
+    suppliers: tuple[Id, ...] = ()
+    target: Text | None = None
+
+
+class PlaceOrder(Command, key="order_id"):
+    """Place an order at the catalogue's prices. Payment is `wallet` or a payment channel's name.
+
+    `buyer_key` is the public key that deliveries are sealed to. `expected_total`, if given, must be what it costs.
+    """
+
+    order_id: Id
+    wishes: Annotated[tuple[Wish, ...], Field(min_length=1, max_length=100)]
+    customer: Id | None = None
+    payment: Id = WALLET
+    sales_channel: Id = "web"
+    channel_order_no: Id | None = None
+    expected_total: Money | None = None
+    buyer_key: str
+    ip: Text = ""
+    device: Text = ""
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+    agent: Id | None = None
+
+
+class CancelOrder(Command, key="order_id"):
+    """Cancel an order that is not yet confirmed. `by` is who asks."""
+
+    order_id: Id
+    by: Literal["buyer", "staff"] = "buyer"
+    note: Text = ""
+
+
+class RefundOrder(Command, key="order_id"):
+    """Give back `amount` of a completed order, all that is left when None. The same `refund_id` refunds once."""
+
+    order_id: Id
+    refund_id: Id
+    amount: Money | None = None
+    reason: Text
+
+
+class ReplaceKey(Command, key="order_id"):
+    """Replace one delivered key, named by its line and its number in stock, by a fresh one of the same SKU."""
+
+    order_id: Id
+    line: int
+    number: int
+    reason: Text
+
+
+class RecordScreening(Command, key="order_id"):
+    order_id: Id
+    decision: Literal["pass", "review", "block"]
+    reasons: tuple[Text, ...] = ()
+
+
+class RecordReservation(Command, key="order_id"):
+    order_id: Id
+    line: int
+    attempt: int
+    reserved: bool
+    numbers: tuple[int, ...] = ()
+
+
+class RecordReservationExpiry(Command, key="order_id"):
+    order_id: Id
+    line: int
+    attempt: int
+
+
+class RecordPayment(Command, key="order_id"):
+    """The ledger holds the order's whole amount, or says why it can't."""
+
+    order_id: Id
+    held: bool
+    reason: Text = ""
+
+
+class RecordDelivery(Command, key="order_id"):
+    order_id: Id
+    line: int
+    delivered: bool
+    numbers: tuple[int, ...] = ()
+    reason: Text = ""
+
+
+class RecordRefund(Command, key="order_id"):
+    order_id: Id
+    refund_id: Id
+    amount: Money
+
+
+class MeetDeadline(Command, key="order_id"):
+    """The time for a step is over. `step` and `attempt` say for which wait it was set; a later state ignores it."""
+
+    order_id: Id
+    step: Literal["payment", "answers", "review", "delivery"]
+    attempt: int
+
+
+class OrderPlaced(Event, key="order_id"):
+    order_id: Id
+    customer: Id | None
+    lines: tuple[OrderLine, ...]
+    total: Money
+    payment: Id
+    sales_channel: Id
+    channel_order_no: Id | None
+    buyer_key: str
+    ip: Text
+    device: Text
+    email: Text
+    locale: Literal["zh", "en"]
+    agent: Id | None
+    fingerprint: str
+    pay_by: At
+    reserved_until: At
+
+
+class ScreeningRecorded(Event, key="order_id"):
+    order_id: Id
+    decision: Literal["pass", "review", "block"]
+    reasons: tuple[Text, ...]
+
+
+class ReservationRecorded(Event, key="order_id"):
+    order_id: Id
+    line: int
+    attempt: int
+    reserved: bool
+
+
+class PaymentRecorded(Event, key="order_id"):
+    """The order is paid: its whole amount is held. `late` when it had already been cancelled."""
+
+    order_id: Id
+    amount: Money
+    late: bool = False
+
+
+class OrderConfirmed(Event, key="order_id"):
+    """Cleared, reserved (in this `attempt`) and paid: deliver these lines."""
+
+    order_id: Id
+    customer: Id | None
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    buyer_key: str
+
+
+class OrderCancelled(Event, key="order_id"):
+    """Will not be delivered. Reserved lines are released; money held is given back."""
+
+    order_id: Id
+    customer: Id | None
+    reason: CancelReason
+    note: Text = ""
+    paid: bool
+    lines: tuple[OrderLine, ...]
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class OrderReopened(Event, key="order_id"):
+    """A payment came after the order was cancelled for want of it: its lines are reserved once more."""
+
+    order_id: Id
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    reserved_until: At
+
+
+class LatePaymentDeclined(Event, key="order_id"):
+    """A payment came for an order that stays cancelled: it goes back to its source."""
+
+    order_id: Id
+    amount: Money
+
+
+class DeliveryRecorded(Event, key="order_id"):
+    order_id: Id
+    line: int
+    delivered: bool
+    numbers: tuple[int, ...]
+    reason: Text = ""
+
+
+class OrderCompleted(Event, key="order_id"):
+    """Every line ended. `delivered` is earned and captured; `undelivered` is given back."""
+
+    order_id: Id
+    customer: Id | None
+    delivered: Money
+    undelivered: Money
+    agent: Id | None
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class DeliveryOverdue(Event, key="order_id"):
+    """A confirmed order has lines that did not end in time: a person should look."""
+
+    order_id: Id
+    lines: tuple[int, ...]
+
+
+class RefundApproved(Event, key="order_id"):
+    order_id: Id
+    refund_id: Id
+    amount: Money
+    reason: Text
+
+
+class RefundRecorded(Event, key="order_id"):
+    """The ledger gave `amount` back; `refunded` is the sum so far, `full` when nothing is left."""
+
+    order_id: Id
+    customer: Id | None
+    refund_id: Id
+    amount: Money
+    refunded: Money
+    full: bool
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class ReplacementRequested(Event, key="order_id"):
+    """Line `line` was added, free, to replace key `number` of line `replaces`."""
+
+    order_id: Id
+    line: OrderLine
+    replaces: int
+    number: int
+    reason: Text
+    reserved_until: At
+
+
+class ReplacementConfirmed(Event, key="order_id"):
+    """A fresh key is reserved for the replacement line: deliver it."""
+
+    order_id: Id
+    customer: Id | None
+    line: OrderLine
+    buyer_key: str
+
+
+class ReplacementFailed(Event, key="order_id"):
+    """No key was left to replace with; the price of one is refunded instead."""
+
+    order_id: Id
+    line: int
+    reason: Text

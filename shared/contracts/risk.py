@@ -1,0 +1,83 @@
+"""Screening of orders: velocity, lists, decisions with reasons, and cases for people."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.contracts.base import At, Command, Event, Id, Money, Text
+
+Decision = Literal["pass", "review", "block"]
+ListName = Literal["block", "allow", "watch"]
+Dimension = Literal["ip", "device", "customer", "target"]
+
+
+class ScreenOrder(Command, key="order_id"):
+    order_id: Id
+    customer: Id | None
+    ip: Text
+    device: Text
+    targets: tuple[Text, ...]
+    amount: Money
+
+
+class DecideCase(Command, key="order_id"):
+    """A person decides an order that was held for review."""
+
+    order_id: Id
+    decision: Literal["pass", "block"]
+    note: Text = ""
+
+
+class SetListEntry(Command, key="entry"):
+    """Put a value on a list until a time, or for good. `entry` is `<dimension>:<value>`."""
+
+    entry: Id
+    list: ListName
+    dimension: Dimension
+    value: Text
+    reason: Text
+    until: At | None = None
+
+
+class RemoveListEntry(Command, key="entry"):
+    entry: Id
+    reason: Text
+
+
+class OrderScreened(Event, key="order_id"):
+    """The decision with its reasons, and what was looked at: later decisions count it."""
+
+    order_id: Id
+    customer: Id | None
+    ip: Text
+    device: Text
+    targets: tuple[Text, ...]
+    amount: Money
+    decision: Decision
+    reasons: tuple[Text, ...]
+
+
+class CaseOpened(Event, key="order_id"):
+    order_id: Id
+    amount: Money
+    reasons: tuple[Text, ...]
+
+
+class CaseDecided(Event, key="order_id"):
+    order_id: Id
+    decision: Literal["pass", "block"]
+    note: Text
+
+
+class ListEntrySet(Event, key="entry"):
+    entry: Id
+    list: ListName
+    dimension: Dimension
+    value: Text
+    reason: Text
+    until: At | None
+
+
+class ListEntryRemoved(Event, key="entry"):
+    entry: Id
+    reason: Text

@@ -1,0 +1,46 @@
+"""An event as the log holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.contracts import Event, Metadata, decode_event
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
+
+    `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC.
+    """
+
+    source: str
+    position: int
+    stream: str
+    version: int
+    id: str
+    type: str
+    data: str
+    meta_json: str
+    at: datetime
+    _event: Event | None = field(default=None, repr=False, compare=False)
+    _meta: Metadata | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The event's name without its version."""
+        return self.type.rpartition(".v")[0]
+
+    @property
+    def event(self) -> Event:
+        """The typed event, lifted to the current version. Raises UnknownMessage for one this code does not know."""
+        if self._event is None:
+            self._event = decode_event(self.type, self.data)
+        return self._event
+
+    @property
+    def meta(self) -> Metadata:
+        if self._meta is None:
+            self._meta = Metadata.model_validate_json(self.meta_json)
+        return self._meta

@@ -1,0 +1,146 @@
+"""Derived tables: read through memory while deciding, written in bulk with the events they come from."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.contracts import Event
+from shared.eventlog.recorded import Recorded
+
+Key = tuple[Any, ...]
+Row = dict[str, Any]
+
+
+class Rows:
+    """The rows of one table by primary key, as the batch at hand sees them.
+
+    Reads see what this batch has put; `flush` writes all changes in at most two statements. One writer owns the
+    table, so rows stay in memory between batches (at most `keep` of them).
+    """
+
+    def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
+        self._table, self._connection, self._keep = table, connection, keep
+        self._key = tuple(column.name for column in table.primary_key.columns)
+        self._columns = tuple(column.name for column in table.columns)
+        self._rows: OrderedDict[Key, Row | None] = OrderedDict()
+        self._dirty: set[Key] = set()
+
+    def get(self, *key: Any) -> Row | None:
+        """The row under this primary key, or None. Treat it as read only: change it through `put`."""
+        if key in self._rows:
+            return self._rows[key]
+        return self.get_many([key])[key]
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Row | None]:
+        """The rows under these primary keys (tuples), None for those that do not exist; one query for the unknown."""
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._rows]
+        for start in range(0, len(missing), 500):
+            part = missing[start : start + 500]
+            self._rows.update(dict.fromkeys(part))
+            columns = [self._table.c[name] for name in self._key]
+            if len(columns) == 1:
+                where = columns[0].in_([key[0] for key in part])
+            else:
+                where = sa.tuple_(*columns).in_(part)
+            for found in self._connection().execute(sa.select(self._table).where(where)).mappings():
+                self._rows[tuple(found[name] for name in self._key)] = dict(found)
+        return {key: self._rows[key] for key in wanted}
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        """Insert or replace a whole row; columns left out are None."""
+        whole = {name: row.get(name) for name in self._columns}
+        key = tuple(whole[name] for name in self._key)
+        self._rows[key] = whole
+        self._rows.move_to_end(key)
+        self._dirty.add(key)
+
+    def update(self, *key: Any, **changes: Any) -> None:
+        """Change columns of an existing row. Raises KeyError when there is none."""
+        row = self.get(*key)
+        if row is None:
+            raise KeyError(f"{self._table.name} has no row {key}")
+        self.put({**row, **changes})
+
+    def delete(self, *key: Any) -> None:
+        """Remove the row under this primary key; nothing happens when there is none."""
+        self._rows[key] = None
+        self._dirty.add(key)
+
+    def select(self, statement: sa.Select[Any]) -> Iterator[Mapping[str, Any]]:
+        """Any query, after the changes so far were written, so that it sees them."""
+        self.flush()
+        yield from self._connection().execute(statement).mappings()
+
+    def flush(self) -> None:
+        """Write the changes of this batch inside its transaction."""
+        if not self._dirty:
+            return
+        connection, table = self._connection(), self._table
+        puts = [row for key in self._dirty if (row := self._rows[key]) is not None]
+        gone = [key for key in self._dirty if self._rows[key] is None]
+        if gone:
+            columns = [table.c[name] for name in self._key]
+            where = sa.and_(*(column == sa.bindparam(f"k_{column.name}") for column in columns))
+            rows = [{f"k_{name}": part for name, part in zip(self._key, key, strict=True)} for key in gone]
+            connection.execute(sa.delete(table).where(where), rows)
+        if puts:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            insert = dialect.insert(table)
+            changes = {name: insert.excluded[name] for name in self._columns if name not in self._key}
+            clash = insert.on_conflict_do_update(index_elements=self._key, set_=changes) if changes else (
+                insert.on_conflict_do_nothing(index_elements=self._key)
+            )
+            connection.execute(clash, puts)
+        self._dirty.clear()
+
+    def trim(self) -> None:
+        """After a commit: forget the oldest rows beyond what is kept."""
+        while len(self._rows) > self._keep:
+            self._rows.popitem(last=False)
+
+    def forget(self) -> None:
+        """After a rollback: nothing in memory counts any more."""
+        self._rows.clear()
+        self._dirty.clear()
+
+
+class Tables:
+    """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
+    folds events in `apply`.
+
+    Rows must come out the same whatever order different sources' events arrive in: let each column be set from one
+    source's events only, since a rebuild reads the logs one after the other.
+    """
+
+    metadata: ClassVar[sa.MetaData]
+
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
+        self._connection = connection
+        self._open: list[Rows] = []
+
+    def rows(self, table: sa.Table, keep: int = 20_000) -> Rows:
+        """Open one table of this set."""
+        opened = Rows(table, self._connection, keep)
+        self._open.append(opened)
+        return opened
+
+    def apply(self, event: Event, recorded: Recorded) -> None:
+        """Fold one event: an own one, or a foreign one that the service's declaration projects."""
+
+    def flush(self) -> None:
+        for rows in self._open:
+            rows.flush()
+
+    def trim(self) -> None:
+        for rows in self._open:
+            rows.trim()
+
+    def forget(self) -> None:
+        for rows in self._open:
+            rows.forget()

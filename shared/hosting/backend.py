@@ -1,0 +1,50 @@
+"""What the gateway's HTTP side needs from whichever host runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from shared.hosting.ports import Ports
+from shared.hosting.settings import Settings
+from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.security.secrets import Secrets
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """A service's log head, how many events it is behind each log it reads, and what needs a person."""
+
+    head: int
+    lag: Mapping[str, int]
+    parked: int
+    agenda_waiting: int
+    agenda_failed: int
+
+
+class Backend(Protocol):
+    """Commands go out through it; queries read the gateway's own database."""
+
+    settings: Settings
+    ports: Ports
+    secrets: Secrets
+    reads: sa.Engine
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        """Hand a command to its service and wait for the reply. Raises TimeoutError: the outcome is then unknown."""
+        ...
+
+    async def seen(self, source: str, position: int) -> bool:
+        """Wait until the read models hold a log's events up to a position; False when that takes too long."""
+        ...
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        """The events of a service's log after a position, for the feed."""
+        ...
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        """How every service is doing."""
+        ...

@@ -1,0 +1,86 @@
+"""How a service declares itself; a host runs what is declared here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
+from shared.eventlog.tables import Tables
+from shared.hosting.ports import Ports
+from shared.hosting.settings import Settings
+from shared.security.secrets import Secrets
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a host gives a service to build its adapters from."""
+
+    settings: Settings
+    ports: Ports
+    secrets: Secrets
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One kind of stream: `<name>-<key of the command>`.
+
+    `initial` makes the state of an empty stream: a frozen dataclass that pydantic can write as JSON.
+    `decide(command, state, given)` returns events or a Decided, or raises Refused; `evolve(state, event)` returns the
+    next state. Both are pure. `look(command, state, tables, outside)`, given per command type, fetches the facts that
+    a decision needs from the service's tables and adapters; it changes nothing.
+    """
+
+    name: str
+    initial: Callable[[], Any]
+    decide: Callable[[Any, Any, Given], Sequence[Event] | Decided]
+    evolve: Callable[[Any, Any], Any]
+    commands: tuple[type[Command], ...]
+    look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A call to the outside world, made by the agenda and never on replay.
+
+    `run(payload, attempt, outside)` returns the command that carries the result. `attempt` counts from 1; above 1 an
+    earlier try may have reached the other side, so look its outcome up before repeating it. Any exception means "try
+    again", with exponential back-off; after `attempts` tries `gave_up(payload, reason)` returns the closing command.
+    """
+
+    run: Callable[[Mapping[str, Any], int, Any], Command]
+    gave_up: Callable[[Mapping[str, Any], str], Command]
+    attempts: int = 8
+    first_delay_seconds: float = 0.2
+    longest_delay_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """The one declaration that ties a service's rooms together.
+
+    `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
+    agenda items; `tables` fold own events and the foreign ones listed in `projects`.
+    """
+
+    name: str
+    aggregates: tuple[Aggregate, ...]
+    tables: type[Tables]
+    reactions: Mapping[type[Event], Reaction] = field(default_factory=dict)
+    plans: Mapping[type[Event], Planner] = field(default_factory=dict)
+    projects: tuple[type[Event], ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    outside: Callable[[Surroundings], Any] = lambda surroundings: None
+
+    def sources(self) -> tuple[str, ...]:
+        """The other services whose logs this one reads, sorted."""
+        heard = {event.owner for event in (*self.reactions, *self.projects)}
+        return tuple(sorted(heard - {self.name}))
+
+    def aggregate_for(self, command: type[Command]) -> Aggregate:
+        """The aggregate that decides a command. Raises LookupError for a command this service does not know."""
+        for aggregate in self.aggregates:
+            if command in aggregate.commands:
+                return aggregate
+        raise LookupError(f"{self.name} does not decide {command.__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -91,7 +91,7 @@ class Message(Value):
     key: ClassVar[str]
     version: ClassVar[int] = 1
 
-    def __init_subclass__(cls, *, key: str | None = None, version: int = 1, **kwargs: object) -> None:
+    def __init_subclass__(cls, *, key: str | None = None, version: int = 1, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if key is not None:
             cls.key, cls.version, cls.owner = key, version, cls.__module__.rpartition(".")[2]
@@ -107,9 +107,13 @@ class Message(Value):
 
 
 class Command(Message):
-    """A wish, in the imperative. It may be refused."""
+    """A wish, in the imperative. It may be refused.
+
+    `incidental` names the fields that may differ when the same command is sent again.
+    """
+
+    incidental: ClassVar[frozenset[str]] = frozenset()
 
 
 class Event(Message):
     """A fact, in the past tense. It can't be undone, only answered by another."""
-

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from shared.contracts.base import Command, Event, Metadata
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
+class Refused(Exception):
     """A command that the rules do not allow. Nothing has changed.
 
     `code` is stable and machine readable (`out-of-stock`), `detail` is for people, `status` is the HTTP status that

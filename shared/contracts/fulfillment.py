@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from shared.contracts.base import Command, Event, Id, Money, Text
+from shared.contracts.base import Command, Event, Id, Money, Text, Value
 from shared.contracts.inventory import ReservedKey
 from shared.contracts.order import OrderLine
 
@@ -15,6 +15,35 @@ from shared.contracts.order import OrderLine
 def delivery_id(order_id: str, line: int) -> str:
     """The id of an order line's delivery."""
     return f"{order_id}/{line}"
+
+
+def purchase_request_id(delivery_id: str, supplier: str) -> str:
+    """The id under which a supplier knows a purchase: the same however often we ask."""
+    return f"{delivery_id}#{supplier}"
+
+
+class PurchaseReport(Value):
+    """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done."""
+
+    request_id: Id
+    outcome: Literal["done", "failed", "pending"]
+    supplier_ref: Text = ""
+    cost: Money | None = None
+    reason: Text = ""
+
+    def told_by(self, supplier: str) -> RecordPurchase:
+        """The command that records this report. Raises ValueError for a purchase that was another supplier's."""
+        delivery, _, asked = self.request_id.rpartition("#")
+        if asked != supplier or not delivery:
+            raise ValueError(f"purchase {self.request_id} is not one of {supplier}")
+        return RecordPurchase(
+            delivery_id=delivery,
+            supplier=supplier,
+            outcome=self.outcome,
+            supplier_ref=self.supplier_ref,
+            cost=self.cost,
+            reason=self.reason,
+        )
 
 
 class TakeKeys(Command, key="delivery_id"):
@@ -138,13 +167,18 @@ class SupplierDelivered(Event, key="delivery_id"):
 
 
 class DeliveryHandedOver(Event, key="delivery_id"):
-    """No machine can finish this delivery: a person must resolve it."""
+    """No machine can finish this delivery: a person must resolve it.
+
+    `supplier` is the one whose purchase has an unknown outcome, `numbers` are the keys in doubt, if that is why.
+    """
 
     delivery_id: Id
     order_id: Id
     line: int
     sku: Id
     reason: Text
+    supplier: Id | None = None
+    numbers: tuple[int, ...] = ()
 
 
 class DeliveryResolved(Event, key="delivery_id"):

@@ -165,7 +165,9 @@ class CallbackRefused(Event, key="payment_id"):
     payment_id: Id
     channel: Id
     callback_id: Id
-    reason: Literal["bad-signature", "replayed", "wrong-amount", "wrong-channel", "unknown-payment", "wrong-reference", "failed"]
+    reason: Literal[
+        "bad-signature", "replayed", "wrong-amount", "wrong-channel", "unknown-payment", "wrong-reference", "failed"
+    ]
 
 
 class ReturnRequested(Event, key="payment_id"):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from shared.contracts.base import Command, Event, Id, Text
+from pydantic import Field
+
+from shared.contracts.base import At, Command, Event, Id, Text
 
 MessageChannel = Literal["email", "webhook", "console"]
 
 
 class SendMessage(Command, key="message_id"):
-    """Send a message once: the same `message_id` again sends nothing. `to` is an address, a URL or `staff`."""
+    """Send a message once: the same `message_id` again sends nothing. `to` is an address, a URL or `staff`.
+
+    An alert that may recur says after how many seconds the same `message_id` is a new round of it.
+    """
 
     message_id: Id
     channel: MessageChannel
@@ -19,16 +24,23 @@ class SendMessage(Command, key="message_id"):
     locale: Literal["zh", "en"] = "zh"
     params: dict[str, str | int] = {}
     order_id: Id | None = None
+    again_after_seconds: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class RecordSending(Command, key="message_id"):
+    """What became of a message's round. `channel` is the one it went through, where that is not the one it asked for."""
+
     message_id: Id
     sent: bool
     attempts: int
     reason: Text = ""
+    round: int = 1
+    channel: MessageChannel | None = None
 
 
 class MessageQueued(Event, key="message_id"):
+    """To be sent. `round` counts from 1; `again_from` is when the same message may be asked for again, if ever."""
+
     message_id: Id
     channel: MessageChannel
     to: Text
@@ -36,9 +48,13 @@ class MessageQueued(Event, key="message_id"):
     locale: Literal["zh", "en"]
     params: dict[str, str | int]
     order_id: Id | None
+    round: int = 1
+    again_from: At | None = None
 
 
 class MessageSent(Event, key="message_id"):
+    """`channel` is the one it really went through: an e-mail goes to the console while no mail server is configured."""
+
     message_id: Id
     channel: MessageChannel
     attempts: int

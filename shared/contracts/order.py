@@ -10,7 +10,10 @@ from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text,
 from shared.contracts.inventory import Kind, Source
 
 WALLET = "wallet"
-CancelReason = Literal["unpaid", "insufficient-funds", "short-stock", "blocked", "buyer", "staff", "no-answer", "expired"]
+CancelReason = Literal[
+    "unpaid", "insufficient-funds", "short-stock", "blocked", "buyer", "staff", "no-answer", "expired"
+]
+Step = Literal["payment", "answers", "review", "delivery"]
 
 
 class Wish(Value):
@@ -34,6 +37,14 @@ class OrderLine(Value):
     amount: Money
     suppliers: tuple[Id, ...] = ()
     target: Text | None = None
+
+
+class Wait(Value):
+    """What an order waits for next, in which attempt, and until when."""
+
+    step: Step
+    attempt: int
+    until: At
 
 
 class PlaceOrder(Command, key="order_id"):
@@ -129,7 +140,7 @@ class MeetDeadline(Command, key="order_id"):
     """The time for a step is over. `step` and `attempt` say for which wait it was set; a later state ignores it."""
 
     order_id: Id
-    step: Literal["payment", "answers", "review", "delivery"]
+    step: Step
     attempt: int
 
 
@@ -150,12 +161,14 @@ class OrderPlaced(Event, key="order_id"):
     fingerprint: str
     pay_by: At
     reserved_until: At
+    wait: Wait | None = None
 
 
 class ScreeningRecorded(Event, key="order_id"):
     order_id: Id
     decision: Literal["pass", "review", "block"]
     reasons: tuple[Text, ...]
+    wait: Wait | None = None
 
 
 class ReservationRecorded(Event, key="order_id"):
@@ -171,6 +184,7 @@ class PaymentRecorded(Event, key="order_id"):
     order_id: Id
     amount: Money
     late: bool = False
+    wait: Wait | None = None
 
 
 class OrderConfirmed(Event, key="order_id"):
@@ -181,6 +195,7 @@ class OrderConfirmed(Event, key="order_id"):
     lines: tuple[OrderLine, ...]
     attempt: int
     buyer_key: str
+    wait: Wait | None = None
 
 
 class OrderCancelled(Event, key="order_id"):
@@ -203,6 +218,7 @@ class OrderReopened(Event, key="order_id"):
     lines: tuple[OrderLine, ...]
     attempt: int
     reserved_until: At
+    wait: Wait | None = None
 
 
 class LatePaymentDeclined(Event, key="order_id"):

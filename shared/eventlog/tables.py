@@ -44,10 +44,8 @@ class Rows:
             part = missing[start : start + 500]
             self._rows.update(dict.fromkeys(part))
             columns = [self._table.c[name] for name in self._key]
-            if len(columns) == 1:
-                where = columns[0].in_([key[0] for key in part])
-            else:
-                where = sa.tuple_(*columns).in_(part)
+            single = len(columns) == 1
+            where = columns[0].in_([key[0] for key in part]) if single else sa.tuple_(*columns).in_(part)
             for found in self._connection().execute(sa.select(self._table).where(where)).mappings():
                 self._rows[tuple(found[name] for name in self._key)] = dict(found)
         return {key: self._rows[key] for key in wanted}
@@ -72,7 +70,7 @@ class Rows:
         self._rows[key] = None
         self._dirty.add(key)
 
-    def select(self, statement: sa.Select[Any]) -> Iterator[Mapping[str, Any]]:
+    def select(self, statement: sa.Select[Any]) -> Iterator[sa.RowMapping]:
         """Any query, after the changes so far were written, so that it sees them."""
         self.flush()
         yield from self._connection().execute(statement).mappings()
@@ -93,8 +91,10 @@ class Rows:
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             insert = dialect.insert(table)
             changes = {name: insert.excluded[name] for name in self._columns if name not in self._key}
-            clash = insert.on_conflict_do_update(index_elements=self._key, set_=changes) if changes else (
-                insert.on_conflict_do_nothing(index_elements=self._key)
+            clash = (
+                insert.on_conflict_do_update(index_elements=self._key, set_=changes)
+                if changes
+                else (insert.on_conflict_do_nothing(index_elements=self._key))
             )
             connection.execute(clash, puts)
         self._dirty.clear()
@@ -134,13 +134,16 @@ class Tables:
         """Fold one event: an own one, or a foreign one that the service's declaration projects."""
 
     def flush(self) -> None:
+        """Write the batch's changes inside its transaction."""
         for rows in self._open:
             rows.flush()
 
-    def trim(self) -> None:
+    def committed(self) -> None:
+        """The batch is durable."""
         for rows in self._open:
             rows.trim()
 
     def forget(self) -> None:
+        """The batch was rolled back."""
         for rows in self._open:
             rows.forget()

@@ -1,0 +1,197 @@
+"""The append-only log of one service: positions without gaps in commit order, chained by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from shared.eventlog import schema
+from shared.eventlog.recorded import Recorded
+
+GENESIS = bytes(32)
+EPOCH = "1970-01-01T00:00:00.000000+00:00"
+
+
+class Fenced(RuntimeError):
+    """Another writer moved the head or a reader's position: what this one believes is stale, nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a log ends: its last position, the time of its last event, and the hash of the chain so far."""
+
+    position: int
+    at: datetime
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tampered:
+    """The first position whose content does not fit the hash chain."""
+
+    position: int
+
+
+def to_text(at: datetime) -> str:
+    """A UTC time as text of fixed width, so that text order is time order."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def link(previous: bytes, recorded: Recorded) -> bytes:
+    """The chain's next hash: SHA-256 over the previous one and every stored field (no field may hold a U+001F)."""
+    fields = (
+        str(recorded.position), recorded.stream, str(recorded.version), recorded.id, recorded.type,
+        recorded.data, recorded.meta_json, to_text(recorded.at),
+    )  # fmt: skip
+    return hashlib.sha256(previous + "\x1f".join(fields).encode()).digest()
+
+
+def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
+    """Create what is missing: the tables, the head row, a reader row for each source."""
+    schema.metadata.create_all(connection)
+    if connection.execute(sa.select(schema.head.c.id)).first() is None:
+        connection.execute(sa.insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS))
+    known = set(connection.execute(sa.select(schema.readers.c.source)).scalars())
+    for source in sources:
+        if source not in known:
+            connection.execute(sa.insert(schema.readers).values(source=source, position=0))
+
+
+def read_head(connection: sa.Connection) -> Head:
+    """The head as committed."""
+    row = connection.execute(sa.select(schema.head)).one()
+    return Head(row.position, datetime.fromisoformat(row.at), bytes(row.hash))
+
+
+def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) -> Head:
+    """Append events that continue at `before.position + 1`, and move the head last.
+
+    Raises Fenced when the head is no longer where `before` says; the transaction must then be rolled back.
+    """
+    if not events:
+        return before
+    rows, chain = [], before.hash
+    for recorded in events:
+        chain = link(chain, recorded)
+        rows.append(
+            {
+                "position": recorded.position, "stream": recorded.stream, "version": recorded.version,
+                "id": recorded.id, "type": recorded.type, "data": recorded.data, "meta": recorded.meta_json,
+                "at": to_text(recorded.at), "hash": chain,
+            }
+        )  # fmt: skip
+    after = Head(events[-1].position, events[-1].at, chain)
+    moved = (
+        sa.update(schema.head)
+        .where(schema.head.c.position == before.position)
+        .values(position=after.position, at=to_text(after.at), hash=after.hash)
+    )
+    try:
+        connection.execute(sa.insert(schema.log), rows)
+    except IntegrityError as clash:
+        raise Fenced(f"position {before.position + 1} or a stream's version is taken") from clash
+    if connection.execute(moved).rowcount != 1:
+        raise Fenced(f"the head is no longer at {before.position}")
+    return after
+
+
+def move_reader(connection: sa.Connection, source: str, before: int, after: int) -> None:
+    """Record that a source has been applied up to `after`. Raises Fenced when it was not at `before`."""
+    where = sa.and_(schema.readers.c.source == source, schema.readers.c.position == before)
+    if connection.execute(sa.update(schema.readers).where(where).values(position=after)).rowcount != 1:
+        raise Fenced(f"the reader of {source} is no longer at {before}")
+
+
+def _recorded(source: str, row: sa.Row[tuple[object, ...]]) -> Recorded:
+    return Recorded(
+        source,
+        row.position,
+        row.stream,
+        row.version,
+        row.id,
+        row.type,
+        row.data,
+        row.meta,
+        datetime.fromisoformat(row.at),
+    )
+
+
+def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
+    """At most `limit` events behind a position, in order."""
+    statement = sa.select(schema.log).where(schema.log.c.position > after).order_by(schema.log.c.position).limit(limit)
+    return [_recorded(source, row) for row in connection.execute(statement)]
+
+
+def read_all(
+    engine: sa.Engine, source: str, *, after: int = 0, up_to: int | None = None, page: int = 2_000
+) -> Iterator[Recorded]:
+    """Every event behind `after`, up to and including position `up_to`, a page at a time."""
+    while up_to is None or after < up_to:
+        with engine.connect() as connection:
+            events = read(connection, source, after, page if up_to is None else min(page, up_to - after))
+        if not events:
+            return
+        yield from events
+        after = events[-1].position
+
+
+def read_streams(connection: sa.Connection, source: str, behind: dict[str, int]) -> dict[str, list[Recorded]]:
+    """The events of each stream behind the given version (0 for all), in order."""
+    found: dict[str, list[Recorded]] = {stream: [] for stream in behind}
+    whole = [stream for stream, version in behind.items() if version == 0]
+    for start in range(0, len(whole), 500):
+        where = schema.log.c.stream.in_(whole[start : start + 500])
+        statement = sa.select(schema.log).where(where).order_by(schema.log.c.stream, schema.log.c.version)
+        for row in connection.execute(statement):
+            found[row.stream].append(_recorded(source, row))
+    for stream, version in behind.items():
+        if version:
+            where = sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
+            for row in connection.execute(sa.select(schema.log).where(where).order_by(schema.log.c.version)):
+                found[stream].append(_recorded(source, row))
+    return found
+
+
+def position_at(connection: sa.Connection, at: datetime) -> int:
+    """The last position whose event is not later than `at`; 0 when there is none. Times never fall along a log."""
+    low, high = 0, read_head(connection).position
+    moment = to_text(at)
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = connection.execute(sa.select(schema.log.c.at).where(schema.log.c.position == middle)).scalar_one()
+        low, high = (middle, high) if found <= moment else (low, middle - 1)
+    return low
+
+
+def check_chain(engine: sa.Engine, source: str) -> Tampered | None:
+    """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
+    chain, expected = GENESIS, 1
+    with engine.connect() as connection:
+        head = read_head(connection)
+        while expected <= head.position:
+            statement = (
+                sa.select(schema.log)
+                .where(schema.log.c.position >= expected)
+                .order_by(schema.log.c.position)
+                .limit(2_000)
+            )
+            rows = connection.execute(statement).all()
+            if not rows:
+                return Tampered(expected)
+            for row in rows:
+                if row.position > head.position:
+                    break
+                if row.position != expected:
+                    return Tampered(expected)
+                chain = link(chain, _recorded(source, row))
+                if chain != bytes(row.hash):
+                    return Tampered(expected)
+                expected += 1
+        if chain != head.hash:
+            return Tampered(head.position)
+    return None

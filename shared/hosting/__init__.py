@@ -1,0 +1,1 @@
+"""Runs services that declare themselves and import no framework."""

@@ -1,0 +1,160 @@
+"""Feeds a writer: what arrives goes into its inbox, what comes of it goes out. Any host may turn the crank."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+
+from shared.eventlog.agenda import DueCall
+from shared.eventlog.log import to_text
+from shared.hosting.work import CallDone, CallFailed, Outcome, Work
+from shared.hosting.writer import Writer, describe
+from shared.messaging.port import Bus, CommandMessage, Reply, Slice
+
+BATCH = 500
+BACKLOG = 20_000
+PULL = 1_000
+
+
+class Runner:
+    """One service's inbox and its writer.
+
+    `perform` is handed each call to the outside world and must see to it that `make_call` runs, on whatever thread;
+    `committed` hears of each source and position that the service has now applied.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        bus: Bus,
+        perform: Callable[[DueCall], object],
+        committed: Callable[[str, int], None] = lambda source, position: None,
+    ) -> None:
+        self.writer, self._bus, self._perform, self._tell = writer, bus, perform, committed
+        self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._unfinished: list[Work] = []
+        self._replies: dict[str, list[Future[Reply]]] = {}
+        self._heads: dict[str, int] = {}
+
+    # Arrivals, from any thread
+
+    def accept(self, message: CommandMessage) -> Future[Reply]:
+        """Take a command in; the future ends after the commit that holds its outcome."""
+        future: Future[Reply] = Future()
+        self._replies.setdefault(message.id, []).append(future)
+        self._inbox.put(message)
+        return future
+
+    def offer(self, work: Work) -> None:
+        """Take any other work in."""
+        self._inbox.put(work)
+
+    def on_slice(self, part: Slice) -> None:
+        """A slice too many is left out: the reader will find the gap and pull when it has time."""
+        if self._inbox.qsize() < BACKLOG:
+            self._inbox.put(part)
+
+    def on_head(self, source: str, head: int) -> None:
+        """A source's log reaches this far; what is missing is pulled."""
+        self._heads[source] = head
+
+    def wake(self) -> None:
+        """End a wait that has nothing to wait for any more."""
+        self._inbox.put(None)
+
+    # The crank, from one thread
+
+    def start(self) -> None:
+        """Start the writer, and have slices of what it reads handed over."""
+        self.writer.start()
+        for source in self.writer.service.sources():
+            self._bus.subscribe(source, self.on_slice, self.on_head)
+
+    def turn(self, wait_seconds: float = 0.0) -> bool:
+        """Wait until something arrives or falls due, commit it as one batch, and send out what came of it.
+
+        False when there was nothing to do. An error of the database is raised; the work is kept for the next turn.
+        """
+        works = self._unfinished or self._arrived(self._patience(wait_seconds))
+        lagging = self._lagging()
+        if not works and not lagging and not self._is_due():
+            return False
+        self._unfinished = works
+        if works or self._is_due():
+            self._finish(self.writer.process(works))
+        self._unfinished = []
+        for source in lagging:
+            self.catch_up(source)
+        return True
+
+    def _patience(self, wait_seconds: float) -> float:
+        due = self.writer.agenda.next_due()
+        if due is None or wait_seconds <= 0:
+            return wait_seconds
+        now = self.writer.ports.now()
+        if due <= to_text(now):
+            return 0.0
+        return min(wait_seconds, (datetime.fromisoformat(due) - now).total_seconds())
+
+    def _is_due(self) -> bool:
+        due = self.writer.agenda.next_due()
+        return due is not None and due <= to_text(self.writer.ports.now())
+
+    def _arrived(self, wait_seconds: float) -> list[Work]:
+        works: list[Work] = []
+        try:
+            first = self._inbox.get(timeout=wait_seconds) if wait_seconds > 0 else self._inbox.get_nowait()
+            while True:
+                if first is not None:
+                    works.append(first)
+                if len(works) >= BATCH:
+                    break
+                first = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        return works
+
+    def _lagging(self) -> list[str]:
+        positions = self.writer.positions
+        lagging = [source for source, head in self._heads.items() if positions[source] < head]
+        return lagging if self._inbox.empty() else []
+
+    def catch_up(self, source: str) -> None:
+        """Pull what is missing of a source, page by page, until nothing is."""
+        while True:
+            part = self._bus.pull(source, self.writer.positions[source], PULL)
+            if not part.events:
+                return
+            self._finish(self.writer.process([part]))
+
+    def _finish(self, outcome: Outcome) -> None:
+        if outcome.published is not None:
+            self._bus.publish(outcome.published)
+        for id_, reply in outcome.replies.items():
+            for future in self._replies.pop(id_, ()):
+                future.set_result(reply)
+        for call in outcome.calls:
+            self._perform(call)
+        for source, position in self.writer.positions.items():
+            self._tell(source, position)
+        self._tell(self.writer.service.name, self.writer.head.position)
+        for source in outcome.gaps:
+            self.catch_up(source)
+
+    def announce(self) -> None:
+        """Tell readers how far this log reaches."""
+        self._bus.announce(self.writer.service.name, self.writer.head.position)
+
+    def lag(self) -> dict[str, int]:
+        """How many events of each source are known and not applied."""
+        return {source: max(0, head - self.writer.positions[source]) for source, head in self._heads.items()}
+
+
+def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:
+    """Make one call to the outside world and tell what came of it."""
+    try:
+        return CallDone(call, writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside))
+    except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result
+        return CallFailed(call, describe(error))

@@ -1,0 +1,83 @@
+"""What a writer is given to do, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from shared.contracts import Command
+from shared.eventlog.agenda import DueCall
+from shared.messaging.port import CommandMessage, Reply, Slice
+
+
+@dataclass(frozen=True, slots=True)
+class CallDone:
+    """A call to the outside world gave its result."""
+
+    call: DueCall
+    result: Command
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call to the outside world raised."""
+
+    call: DueCall
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Try one parked message again."""
+
+    parked_id: str
+
+
+Work: TypeAlias = CommandMessage | Slice | CallDone | CallFailed | Replay
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one group commit did: replies by command id, the new events, calls to make now, and gaps to fill.
+
+    `gaps` names the sources whose slices started too far ahead: pull them from the reader's position.
+    """
+
+    replies: dict[str, Reply] = field(default_factory=dict)
+    published: Slice | None = None
+    calls: Sequence[DueCall] = ()
+    gaps: set[str] = field(default_factory=set)
+
+
+def split(work: Work) -> list[Work]:
+    """A slice of several events as slices of one; anything else as it is."""
+    if not isinstance(work, Slice) or len(work.events) <= 1:
+        return [work]
+    starts = [work.first, *(event.position + 1 for event in work.events[:-1])]
+    ends = [*(event.position for event in work.events[:-1]), work.last]
+    return [
+        Slice(work.source, first, last, [event]) for first, last, event in zip(starts, ends, work.events, strict=True)
+    ]
+
+
+def ref_of(work: Work) -> str:
+    """The name under which a single message is blamed and parked."""
+    match work:
+        case CommandMessage(id=id_):
+            return f"command/{id_}"
+        case Slice(source=source, events=events):
+            return f"{source}/{events[0].position if events else work.last}/0"
+        case CallDone(call=call) | CallFailed(call=call):
+            return f"call/{call.key}/{call.token}/{call.attempt}"
+        case Replay(parked_id=id_):
+            return f"parked/{id_}"
+
+
+def joined(first: Outcome, second: Outcome) -> Outcome:
+    """Two commits in a row as one outcome."""
+    published = first.published or second.published
+    if first.published and second.published:
+        events = [*first.published.events, *second.published.events]
+        published = Slice(first.published.source, first.published.first, second.published.last, events)
+    return Outcome(first.replies | second.replies, published, [*first.calls, *second.calls], first.gaps | second.gaps)

@@ -1,0 +1,1 @@
+"""How services talk: slices of logs, commands and replies, behind one small port."""

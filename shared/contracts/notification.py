@@ -22,13 +22,13 @@ class SendMessage(Command, key="message_id"):
     to: Text
     template: Id
     locale: Literal["zh", "en"] = "zh"
-    params: dict[str, str | int] = {}
+    params: dict[str, str | int] = Field(default_factory=dict)
     order_id: Id | None = None
     again_after_seconds: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class RecordSending(Command, key="message_id"):
-    """What became of a message's round. `channel` is the one it went through, where that is not the one it asked for."""
+    """What became of one round of a message. `channel` is the one it really went through, once it was sent."""
 
     message_id: Id
     sent: bool

@@ -57,11 +57,18 @@ class Memory:
     """
 
     def __init__(
-        self, source: str, foldings: dict[str, Folding], connection: Callable[[], sa.Connection], keep: int = 50_000
+        self,
+        source: str,
+        foldings: dict[str, Folding],
+        connection: Callable[[], sa.Connection],
+        *,
+        keep: int = 50_000,
+        use_snapshots: bool = True,
     ) -> None:
         self._source, self._foldings, self._connection, self._keep = source, foldings, connection, keep
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._changed: set[str] = set()
+        self._use_snapshots = use_snapshots
         self._snapshots = Rows(schema.snapshots, connection, keep=0)
 
     def _folding(self, stream: str) -> Folding:
@@ -92,7 +99,8 @@ class Memory:
             self._held[stream] = Held(version, state, held.saved)
 
     def _saved(self, streams: list[str]) -> dict[tuple[Any, ...], dict[str, Any] | None]:
-        return self._snapshots.get_many([(stream,) for stream in streams])
+        keys = [(stream,) for stream in streams]
+        return self._snapshots.get_many(keys) if self._use_snapshots else dict.fromkeys(keys)
 
     def _from_snapshot(self, stream: str, row: dict[str, Any] | None) -> Held:
         initial = self._folding(stream).initial()

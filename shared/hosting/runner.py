@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -37,6 +37,7 @@ class Runner:
         self._unfinished: list[Work] = []
         self._replies: dict[str, list[Future[Reply]]] = {}
         self._heads: dict[str, int] = {}
+        self._calling: set[tuple[str, str, int]] = set()
 
     # Arrivals, from any thread
 
@@ -84,6 +85,9 @@ class Runner:
         self._unfinished = works
         if works or self._is_due():
             self._finish(self.writer.process(works))
+        for work in works:
+            if isinstance(work, CallDone | CallFailed):
+                self._calling.discard((work.call.key, work.call.token, work.call.attempt))
         self._unfinished = []
         for source in lagging:
             self.catch_up(source)
@@ -136,6 +140,7 @@ class Runner:
             for future in self._replies.pop(id_, ()):
                 future.set_result(reply)
         for call in outcome.calls:
+            self._calling.add((call.key, call.token, call.attempt))
             self._perform(call)
         for source, position in self.writer.positions.items():
             self._tell(source, position)
@@ -146,6 +151,14 @@ class Runner:
     def announce(self) -> None:
         """Tell readers how far this log reaches."""
         self._bus.announce(self.writer.service.name, self.writer.head.position)
+
+    def is_settled(self, heads: Mapping[str, int]) -> bool:
+        """Whether everything up to these heads is applied, and nothing is waiting, due or under way."""
+        if self._calling or self._unfinished or self._replies or not self._inbox.empty() or self._is_due():
+            return False
+        return all(
+            self.writer.positions[source] >= heads[source] for source in self.writer.positions if source in heads
+        )
 
     def lag(self) -> dict[str, int]:
         """How many events of each source are known and not applied."""

@@ -1,0 +1,171 @@
+"""Rebuilds a service's tables from the logs alone, beside the live ones, and compares or swaps them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.eventlog import log, schema
+from shared.eventlog.engines import open_engine
+from shared.eventlog.memory import Folding, Memory
+from shared.eventlog.tables import Tables
+
+PAGE = 2_000
+Progress = Callable[[str, int, int], None]
+Logs = dict[str, sa.Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Rows of one table that the rebuild has otherwise: a few primary keys, and how many in all."""
+
+    table: str
+    keys: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verify` found: events read, tampering of the log, differing tables, differing states."""
+
+    service: str
+    events: int
+    tampered: int | None
+    differences: tuple[Difference, ...]
+    stale_snapshots: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the log is intact and everything derived from it is as it should be."""
+        return self.tampered is None and not self.differences and not self.stale_snapshots
+
+
+def _silent(_source: str, _done: int, _total: int) -> None:
+    pass
+
+
+def positions(connection: sa.Connection, service: str) -> dict[str, int]:
+    """How far a service's own log and the logs it reads are applied to its tables."""
+    rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
+    return {service: log.read_head(connection).position} | {source: position for source, position in rows}
+
+
+def fold(
+    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, upto: dict[str, int],
+    target: sa.Engine, progress: Progress = _silent,
+) -> int:  # fmt: skip
+    """Fold the logs, each from its start up to the given position, into empty tables on `target`.
+
+    `projects` names the foreign events that the tables fold. Returns how many events were folded.
+    """
+    holder: list[sa.Connection] = []
+    tables = tables_cls(lambda: holder[0])
+    with target.begin() as connection:
+        tables_cls.metadata.create_all(connection)
+    folded = 0
+    for source, last in sorted(upto.items(), key=lambda item: item[0] != service):
+        after = 0
+        while after < last:
+            with logs[source].connect() as reading:
+                events = log.read(reading, source, after, min(PAGE, last - after))
+            if not events:
+                raise LookupError(f"the log of {source} ends at {after}, yet {service} has applied it up to {last}")
+            with target.begin() as connection:
+                holder[:] = [connection]
+                for recorded in events:
+                    if source == service or recorded.name in projects:
+                        tables.apply(recorded.event, recorded)
+                        folded += 1
+                tables.flush()
+                tables.committed()
+            after = events[-1].position
+            progress(source, after, last)
+    return folded
+
+
+def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, bytes]]:
+    keys = list(table.primary_key.columns)
+    for row in connection.execution_options(yield_per=PAGE).execute(sa.select(table).order_by(*keys)).mappings():
+        body = json.dumps(dict(row), sort_keys=True, default=repr).encode()
+        yield json.dumps([row[column.name] for column in keys]), hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _compare(live: sa.Connection, rebuilt: sa.Connection, table: sa.Table) -> Difference | None:
+    left, right = _rows(live, table), _rows(rebuilt, table)
+    a, b = next(left, None), next(right, None)
+    keys: list[str] = []
+    count = 0
+    while a is not None or b is not None:
+        if a == b:
+            a, b = next(left, None), next(right, None)
+            continue
+        key = min((row[0] for row in (a, b) if row is not None), key=json.loads)
+        keys, count = ([*keys, key] if count < 5 else keys), count + 1
+        if a is not None and a[0] == key:
+            a = next(left, None)
+        if b is not None and b[0] == key:
+            b = next(right, None)
+    return Difference(table.name, tuple(keys), count) if count else None
+
+
+def verify(
+    service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
+    progress: Progress = _silent,
+) -> Verdict:  # fmt: skip
+    """Check a service's log for tampering, rebuild its tables beside the live ones, and compare row by row.
+
+    It reads one consistent picture of the live tables, so it may run while the service works.
+    """
+    tampered = log.check_chain(logs[service], service)
+    with TemporaryDirectory() as folder, logs[service].connect() as live:
+        upto = positions(live, service)
+        target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
+        folded = fold(service, tables_cls, projects, logs, upto, target, progress)
+        with target.connect() as rebuilt:
+            compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
+            differences = tuple(difference for difference in compared if difference)
+        stale = tuple(_stale_snapshots(service, foldings, live))
+        target.dispose()
+    return Verdict(service, folded, tampered.position if tampered else None, differences, stale)
+
+
+def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connection) -> Iterator[str]:
+    """Streams whose snapshot leads to another state than their events do."""
+    for stream in live.execute(sa.select(schema.snapshots.c.stream)).scalars().all():
+        cached = Memory(service, foldings, lambda: live)
+        plain = Memory(service, foldings, lambda: live, use_snapshots=False)
+        if cached.get(stream).state != plain.get(stream).state:
+            yield stream
+
+
+def rebuild(
+    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
+    progress: Progress = _silent,
+) -> int:  # fmt: skip
+    """Rebuild the tables and put the rows in place of the live ones, in one transaction. The writer must be stopped.
+
+    Snapshots are dropped: they come back by themselves. Returns how many events were folded.
+    """
+    with TemporaryDirectory() as folder:
+        with logs[service].connect() as connection:
+            upto = positions(connection, service)
+        target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
+        folded = fold(service, tables_cls, projects, logs, upto, target, progress)
+        with target.connect() as rebuilt, live.begin() as connection:
+            if positions(connection, service) != upto:
+                raise log.Fenced(f"{service} went on working while its tables were rebuilt")
+            connection.execute(sa.delete(schema.snapshots))
+            for table in tables_cls.metadata.sorted_tables:
+                connection.execute(sa.delete(table))
+                for page in rebuilt.execute(sa.select(table)).mappings().partitions(PAGE):
+                    rows: list[dict[str, Any]] = [dict(row) for row in page]
+                    connection.execute(sa.insert(table), rows)
+        target.dispose()
+    return folded

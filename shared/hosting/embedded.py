@@ -1,0 +1,219 @@
+"""All services in one process, each with its own thread and its own SQLite file: no server needed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception_type, wait_exponential
+
+from shared.eventlog import log, schema
+from shared.eventlog.agenda import FAILED, WAITING, DueCall
+from shared.eventlog.engines import open_engine
+from shared.hosting.backend import ServiceHealth
+from shared.hosting.ports import Ports
+from shared.hosting.runner import Runner, make_call
+from shared.hosting.service import Service, Surroundings
+from shared.hosting.settings import Settings
+from shared.hosting.writer import Writer
+from shared.messaging.inprocess import InProcessBus
+from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.security.secrets import Secrets
+
+ANNOUNCE_SECONDS = 1.0
+REPLY_SECONDS = 30.0
+SEEN_SECONDS = 5.0
+logger = structlog.get_logger()
+
+
+class InUse(RuntimeError):
+    """Another process works on this folder."""
+
+
+class Watermarks:
+    """How far the read models have applied each log, and who waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._positions: dict[str, int] = {}
+        self._waiting: dict[str, list[tuple[int, Future[None]]]] = {}
+
+    def reached(self, source: str, position: int) -> None:
+        """The read models now hold a source's events up to this position."""
+        with self._lock:
+            self._positions[source] = position
+            waiting = self._waiting.pop(source, [])
+            self._waiting[source] = [item for item in waiting if item[0] > position]
+        for wanted, future in waiting:
+            if wanted <= position:
+                future.set_result(None)
+
+    def wait(self, source: str, position: int) -> Future[None]:
+        """A future that ends when the position is reached."""
+        future: Future[None] = Future()
+        with self._lock:
+            if self._positions.get(source, 0) < position:
+                self._waiting.setdefault(source, []).append((position, future))
+                return future
+        future.set_result(None)
+        return future
+
+
+class Embedded:
+    """Runs services on the files of `settings.var`; it is also the gateway's Backend.
+
+    `reader` names the service whose database the gateway queries. Raises InUse when another process has the folder.
+    """
+
+    def __init__(
+        self, services: Sequence[Service], settings: Settings, *, reader: str = "gateway", ports: Ports | None = None
+    ) -> None:
+        self.settings, self.ports, self.services = settings, ports or Ports(), tuple(services)
+        settings.var.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(settings.var / "lock")
+        self.secrets = Secrets(settings.var / "secrets")
+        self.bus = InProcessBus()
+        self._marks = Watermarks()
+        self._stopping = threading.Event()
+        self._callers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="effect")
+        self._threads: list[threading.Thread] = []
+        self.runners: dict[str, Runner] = {}
+        self.reading: dict[str, sa.Engine] = {}
+        self.broken: str | None = None
+        surroundings = Surroundings(settings, self.ports, self.secrets)
+        for service in self.services:
+            self.runners[service.name] = self._runner(service, surroundings, reader)
+        self.reads = self.reading[reader]
+
+    def _runner(self, service: Service, surroundings: Surroundings, reader: str) -> Runner:
+        url = database_url(self.settings.var, service.name)
+        writer = Writer(service, open_engine(url, writer=True), surroundings)
+
+        def perform(call: DueCall) -> None:
+            if not self._stopping.is_set():
+                self._callers.submit(lambda: runner.offer(make_call(writer, call)))
+
+        committed = self._marks.reached if service.name == reader else lambda source, position: None
+        runner = Runner(writer, self.bus, perform, committed)
+        self.reading[service.name] = open_engine(url, writer=False)
+        self.bus.attach(service.name, runner.accept, self.reading[service.name])
+        return runner
+
+    def start(self) -> None:
+        """Start every service where it stopped last; returns when each has caught up with the logs it reads."""
+        for runner in self.runners.values():
+            runner.start()
+        for runner in self.runners.values():
+            for source in runner.writer.service.sources():
+                runner.catch_up(source)
+        for name, runner in self.runners.items():
+            thread = threading.Thread(target=self._run, args=(runner,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, runner: Runner) -> None:
+        try:
+            self._turn_until_stopped(runner)
+        except Exception:
+            self.broken = runner.writer.service.name
+            logger.critical("a service broke; everything stops", service=self.broken, exc_info=True)
+            self._stopping.set()
+
+    def _turn_until_stopped(self, runner: Runner) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type((DBAPIError, log.Fenced)),
+            wait=wait_exponential(multiplier=0.05, max=5),
+            sleep=self._stopping.wait,
+            before_sleep=lambda state: logger.warning(
+                "database error, trying again",
+                service=runner.writer.service.name,
+                attempt=state.attempt_number,
+                error=type(state.outcome.exception()).__name__ if state.outcome else "",
+            ),
+        )
+        announced = self.ports.now()
+        while not self._stopping.is_set():
+            retrying(runner.turn, ANNOUNCE_SECONDS)
+            now = self.ports.now()
+            if (now - announced).total_seconds() >= ANNOUNCE_SECONDS:
+                runner.announce()
+                announced = now
+        while runner.turn():
+            pass
+
+    def stop(self) -> None:
+        """Settle what has arrived, then stop. Calls under way are given up: they are made again after a restart."""
+        self._stopping.set()
+        for runner in self.runners.values():
+            runner.wake()
+        for thread in self._threads:
+            thread.join(timeout=30)
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        for name, runner in self.runners.items():
+            runner.writer.engine.dispose()
+            self.reading[name].dispose()
+        os.close(self._lock)
+
+    # The gateway's Backend
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        future = asyncio.wrap_future(self.bus.send(service, message))
+        return await asyncio.wait_for(future, REPLY_SECONDS)
+
+    async def seen(self, source: str, position: int) -> bool:
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self._marks.wait(source, position)), SEEN_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        return await asyncio.to_thread(self.bus.pull, source, after, limit)
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        return {name: _health(runner, self.reading[name]) for name, runner in self.runners.items()}
+
+    def settled(self) -> bool:
+        """Whether every service has applied all there is of the logs it reads, and nothing is due or under way.
+
+        Ask twice: a message may be on its way between two services at the first look.
+        """
+        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
+        return all(runner.is_settled(heads) for runner in self.runners.values())
+
+
+def database_url(var: Path, service: str) -> str:
+    """Where a service's SQLite file is."""
+    return f"sqlite:///{(var / service).absolute()}.sqlite3"
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise InUse(f"another process works on {path.parent}") from None
+    return handle
+
+
+def _health(runner: Runner, reads: sa.Engine) -> ServiceHealth:
+    writer = runner.writer
+    with reads.connect() as connection:
+        states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
+        agenda: dict[str, int] = {state: count for state, count in connection.execute(states)}
+    return ServiceHealth(
+        head=writer.head.position,
+        lag=runner.lag(),
+        parked=writer.parked.count(),
+        agenda_waiting=agenda.get(WAITING, 0),
+        agenda_failed=agenda.get(FAILED, 0),
+    )

@@ -1,0 +1,1 @@
+"""Secrets on disk, sealed boxes, blind indexes and signatures."""

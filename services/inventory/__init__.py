@@ -1,0 +1,1 @@
+"""Inventory: products, their sealed keys, stock and reservations."""

@@ -1,0 +1,61 @@
+"""The product: its listing and its stock. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from services.inventory.domain import listing, moves, stock
+from services.inventory.domain.stock import Stock
+from shared.contracts import Decided, Event, Given
+from shared.contracts.inventory import (
+    ExpireReservation,
+    FaultKey,
+    Listing,
+    ListProduct,
+    LoadKeys,
+    ReleaseStock,
+    ReserveStock,
+    SetSale,
+    SettleStock,
+)
+
+ProductCommand: TypeAlias = (
+    ListProduct | SetSale | LoadKeys | ReserveStock | ReleaseStock | ExpireReservation | SettleStock | FaultKey
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A SKU's state; `listing` is None until it is listed."""
+
+    listing: Listing | None = None
+    stock: Stock = field(default_factory=Stock)
+
+
+def decide(command: ProductCommand, state: Product, given: Given) -> Sequence[Event] | Decided:
+    """`given.facts` is, for LoadKeys, the frozenset of its indexes already known; for ReserveStock, a function from a
+    key's number to its box; for FaultKey, the order that the number was sold to, or None."""
+    match command:
+        case ListProduct():
+            return listing.list_product(command, state.listing)
+        case SetSale():
+            return listing.set_sale(command, state.listing)
+        case LoadKeys():
+            return moves.load(command, state.listing, state.stock, given.facts)
+        case ReserveStock():
+            threshold = state.listing.low_stock_threshold if state.listing else 0
+            return moves.reserve(command, state.stock, threshold, given.now.date(), given.facts)
+        case ReleaseStock():
+            return moves.release(command, state.stock)
+        case ExpireReservation():
+            return moves.expire(command, state.stock)
+        case SettleStock():
+            return moves.settle(command, state.stock)
+        case FaultKey():
+            return moves.fault(command, state.stock, given.facts)
+
+
+def evolve(state: Product, event: Event) -> Product:
+    return replace(state, listing=listing.evolve(state.listing, event), stock=stock.evolve(state.stock, event))

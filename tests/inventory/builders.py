@@ -1,0 +1,104 @@
+"""Products, keys and commands to say a test with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from services.inventory.domain import Product, ProductCommand, decide, evolve
+from shared.contracts import Decided, Event, Given, Metadata, Money
+from shared.contracts.inventory import (
+    FaultKey,
+    KeysLoaded,
+    Listing,
+    LoadKeys,
+    ReserveStock,
+    SealedKey,
+    SettleStock,
+    StockSettled,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TODAY = NOW.date()
+LATER = NOW + timedelta(hours=1)
+SKU = "STEAM-50"
+
+
+def yuan(fen: int, currency: str = "CNY") -> Money:
+    return Money(amount=fen, currency=currency)
+
+
+def a_listing(**changes: object) -> Listing:
+    return Listing.model_validate({"sku": SKU, "name": "Steam 50", "price": yuan(5_000)} | changes)
+
+
+def sealed(*names: str) -> tuple[SealedKey, ...]:
+    return tuple(SealedKey(index=f"hash-{name}", box=f"box-{name}") for name in names)
+
+
+def load(
+    *names: str, batch: str = "b1", cost: Money | None = None, expires_on: date | None = None, dry_run: bool = False
+) -> LoadKeys:
+    return LoadKeys(sku=SKU, batch_id=batch, keys=sealed(*names), cost=cost, expires_on=expires_on, dry_run=dry_run)
+
+
+def reserve(order: str, quantity: int = 1, *, line: int = 1, attempt: int = 1) -> ReserveStock:
+    return ReserveStock(sku=SKU, order_id=order, line=line, quantity=quantity, attempt=attempt, expires_at=LATER)
+
+
+def settle(order: str, line: int = 1) -> SettleStock:
+    return SettleStock(sku=SKU, order_id=order, line=line)
+
+
+def fault(order: str, number: int) -> FaultKey:
+    return FaultKey(sku=SKU, order_id=order, number=number, reason="invalid")
+
+
+@dataclass
+class Shop:
+    """One product, with the facts that its tables would know."""
+
+    now: datetime = NOW
+    state: Product = field(default_factory=Product)
+    known: set[str] = field(default_factory=set)
+    boxes: dict[int, str] = field(default_factory=dict)
+    buyers: dict[int, str] = field(default_factory=dict)
+
+    def ask(self, command: ProductCommand) -> Decided:
+        """Decide, and change nothing."""
+        meta = Metadata(correlation_id="c1", causation_id="c1")
+        outcome = decide(command, self.state, Given(self.now, "c1", meta, self._facts(command)))
+        return outcome if isinstance(outcome, Decided) else Decided(events=outcome)
+
+    def do(self, command: ProductCommand) -> list[Event]:
+        """Decide, and live with it."""
+        events = list(self.ask(command).events)
+        self.given(events)
+        return events
+
+    def given(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.live(event)
+
+    def live(self, event: Event) -> None:
+        self.state = evolve(self.state, event)
+        match event:
+            case KeysLoaded():
+                self.known.update(key.index for key in event.keys)
+                self.boxes.update((number, key.box) for number, key in enumerate(event.keys, event.first))
+            case StockSettled():
+                self.buyers.update(dict.fromkeys(event.numbers, event.order_id))
+            case _:
+                pass
+
+    def _facts(self, command: ProductCommand) -> object:
+        match command:
+            case LoadKeys():
+                return frozenset(key.index for key in command.keys if key.index in self.known)
+            case ReserveStock():
+                return self.boxes.__getitem__
+            case FaultKey():
+                return self.buyers.get(command.number)
+            case _:
+                return None

@@ -1,0 +1,131 @@
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.event import listen
+
+from services.inventory.tables import BLOCK, BLOCKS_KEPT, InventoryTables
+from shared.contracts import Event
+from shared.contracts.inventory import KeysLoaded, StockSettled
+from shared.eventlog.recorded import Recorded
+from tests.inventory.builders import NOW, SKU, sealed
+
+
+@pytest.fixture
+def connection() -> Iterator[sa.Connection]:
+    with sa.create_engine("sqlite://").connect() as opened:
+        InventoryTables.metadata.create_all(opened)
+        opened.commit()
+        yield opened
+
+
+@pytest.fixture
+def tables(connection: sa.Connection) -> InventoryTables:
+    return InventoryTables(lambda: connection)
+
+
+def fold(tables: InventoryTables, event: Event) -> None:
+    recorded = Recorded("inventory", 1, f"product-{SKU}", 1, "e1", event.type(), event.model_dump_json(), "{}", NOW)
+    tables.apply(event, recorded)
+
+
+def loaded(*names: str, first: int = 1, sku: str = SKU) -> KeysLoaded:
+    return KeysLoaded(sku=sku, batch_id="b1", first=first, keys=sealed(*names))
+
+
+def many(count: int, first: int = 1, sku: str = SKU) -> KeysLoaded:
+    return loaded(*(f"{sku}-{number}" for number in range(first, first + count)), first=first, sku=sku)
+
+
+def commit(tables: InventoryTables, connection: sa.Connection) -> None:
+    tables.flush()
+    connection.commit()
+    tables.committed()
+
+
+class Queries:
+    """Counts the statements that reach the database."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.count = 0
+        listen(connection, "before_cursor_execute", self._see)
+
+    def _see(self, *_: object) -> None:
+        self.count += 1
+
+
+def test_keys_loaded_in_this_batch_are_known_under_every_sku(tables: InventoryTables) -> None:
+    fold(tables, loaded("a", "b", sku="OTHER"))
+
+    assert tables.known(sealed("a", "c")) == {"hash-a"}
+
+
+def test_keys_are_known_after_a_restart(tables: InventoryTables, connection: sa.Connection) -> None:
+    fold(tables, many(1_200))
+    commit(tables, connection)
+
+    restarted = InventoryTables(lambda: connection)
+
+    assert len(restarted.known(many(1_300).keys)) == 1_200
+    assert restarted.box(SKU, 1_200) == f"box-{SKU}-1200"
+
+
+def test_a_rolled_back_load_is_forgotten(tables: InventoryTables, connection: sa.Connection) -> None:
+    fold(tables, loaded("a"))
+    assert tables.box(SKU, 1) == "box-a"
+    tables.flush()
+    connection.rollback()
+    tables.forget()
+
+    assert tables.known(sealed("a")) == frozenset()
+    fold(tables, loaded("b"))
+    assert tables.box(SKU, 1) == "box-b"
+
+
+def test_a_block_of_boxes_costs_one_query(tables: InventoryTables, connection: sa.Connection) -> None:
+    fold(tables, many(2 * BLOCK))
+    commit(tables, connection)
+    restarted = InventoryTables(lambda: connection)
+    queries = Queries(connection)
+
+    boxes = [restarted.box(SKU, number) for number in range(1, BLOCK + 1)]
+
+    assert boxes == [f"box-{SKU}-{number}" for number in range(1, BLOCK + 1)]
+    assert queries.count == 1
+
+
+def test_keys_that_join_a_block_already_read_are_found(tables: InventoryTables, connection: sa.Connection) -> None:
+    fold(tables, many(3))
+    assert tables.box(SKU, 3) == f"box-{SKU}-3"
+
+    fold(tables, many(2, first=4))
+
+    assert tables.box(SKU, 5) == f"box-{SKU}-5"
+    with pytest.raises(KeyError):
+        tables.box(SKU, 6)
+
+
+def test_the_memory_for_boxes_is_bounded(tables: InventoryTables, connection: sa.Connection) -> None:
+    products = BLOCKS_KEPT + 3
+    for product in range(products):
+        fold(tables, many(1, sku=f"S{product}"))
+    commit(tables, connection)
+    for product in range(products):
+        tables.box(f"S{product}", 1)
+    tables.committed()
+    queries = Queries(connection)
+
+    tables.box(f"S{products - 1}", 1)
+    assert queries.count == 0
+    assert tables.box("S0", 1) == "box-S0-1"
+    assert queries.count == 1
+
+
+def test_a_sold_key_names_its_order(tables: InventoryTables, connection: sa.Connection) -> None:
+    fold(tables, StockSettled(sku=SKU, order_id="o1", line=1, numbers=(1, 3)))
+    assert tables.sold_to(SKU, 3) == "o1"
+    commit(tables, connection)
+
+    restarted = InventoryTables(lambda: connection)
+
+    assert [restarted.sold_to(SKU, number) for number in (1, 2, 3)] == ["o1", None, "o1"]

@@ -16,6 +16,11 @@ CancelReason = Literal[
 Step = Literal["payment", "answers", "review", "delivery"]
 
 
+# other ids are made of these ("wallet:<customer>", "<order id>/<line>#<supplier>"): they leave room for it
+OrderId = Annotated[Id, Field(max_length=40)]
+Name = Annotated[Id, Field(max_length=60)]
+
+
 class Wish(Value):
     """What a buyer asks for: never a price. `target` is the account or phone to top up, where the product needs one."""
 
@@ -53,10 +58,10 @@ class PlaceOrder(Command, key="order_id"):
     `buyer_key` is the public key that deliveries are sealed to. `expected_total`, if given, must be what it costs.
     """
 
-    order_id: Id
+    order_id: OrderId
     wishes: Annotated[tuple[Wish, ...], Field(min_length=1, max_length=100)]
-    customer: Id | None = None
-    payment: Id = WALLET
+    customer: Name | None = None
+    payment: Name = WALLET
     sales_channel: Id = "web"
     channel_order_no: Id | None = None
     expected_total: Money | None = None
@@ -65,7 +70,7 @@ class PlaceOrder(Command, key="order_id"):
     device: Text = ""
     email: Text = ""
     locale: Literal["zh", "en"] = "zh"
-    agent: Id | None = None
+    agent: Name | None = None
 
 
 class CancelOrder(Command, key="order_id"):

@@ -1,0 +1,27 @@
+"""What an order needs from outside: how long it may wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.order.domain import Limits
+from shared.hosting.service import Surroundings
+
+
+@dataclass(frozen=True)
+class Outside:
+    limits: Limits
+
+
+def build(surroundings: Surroundings) -> Outside:
+    settings = surroundings.settings
+    return Outside(
+        limits=Limits(
+            pay_within=timedelta(seconds=settings.pay_within_seconds),
+            answer_within=timedelta(seconds=settings.answer_within_seconds),
+            review_within=timedelta(seconds=settings.review_within_seconds),
+            deliver_within=timedelta(seconds=settings.deliver_within_seconds),
+            reserve_for=timedelta(seconds=settings.reserve_for_seconds),
+        )
+    )

@@ -1,0 +1,59 @@
+"""The rules of orders: pure decisions over pure states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.order.domain import after_sale, placing, saga
+from services.order.domain.facts import Limits, Market
+from services.order.domain.quote import quote
+from services.order.domain.state import Order, evolve
+from shared.contracts import Command, Decided, Event, Given
+from shared.contracts.order import (
+    CancelOrder,
+    MeetDeadline,
+    PlaceOrder,
+    RecordDelivery,
+    RecordPayment,
+    RecordRefund,
+    RecordReservation,
+    RecordReservationExpiry,
+    RecordScreening,
+    RefundOrder,
+    ReplaceKey,
+)
+
+__all__ = ["Limits", "Market", "Order", "decide", "evolve", "quote"]
+
+
+def decide(command: Command, order: Order, given: Given) -> Sequence[Event] | Decided:
+    """What becomes of a command. Raises Refused only for what people ask for, never for another service's answer."""
+    match command:
+        case PlaceOrder():
+            return placing.place(command, order, given)
+        case CancelOrder():
+            return saga.cancel(command, order)
+        case RecordScreening():
+            return saga.record_screening(command, order, given)
+        case RecordReservation() if replacement := order.replacement(command.line):
+            return after_sale.record_replacement_stock(command, order, replacement)
+        case RecordReservation():
+            return saga.record_reservation(command, order, given)
+        case RecordReservationExpiry():
+            return saga.record_reservation_expiry(command, order)
+        case RecordPayment():
+            return saga.record_payment(command, order, given)
+        case RecordDelivery() if replacement := order.replacement(command.line):
+            return after_sale.record_replacement_delivery(command, order, replacement)
+        case RecordDelivery():
+            return saga.record_delivery(command, order)
+        case MeetDeadline():
+            return saga.meet_deadline(command, order)
+        case RefundOrder():
+            return after_sale.refund(command, order)
+        case RecordRefund():
+            return after_sale.record_refund(command, order)
+        case ReplaceKey():
+            return after_sale.replace_key(command, order, given)
+        case _:
+            raise TypeError(f"an order does not decide {type(command).__name__}")

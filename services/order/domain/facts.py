@@ -1,0 +1,39 @@
+"""What the domain is told besides commands and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.contracts.inventory import Listing
+from shared.contracts.order import Step, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an order waits at each step, and how long its stock is kept for it."""
+
+    pay_within: timedelta
+    answer_within: timedelta
+    review_within: timedelta
+    deliver_within: timedelta
+    reserve_for: timedelta
+
+    def wait(self, step: Step, attempt: int, now: datetime) -> Wait:
+        """The wait for this step that begins now."""
+        within = {
+            "payment": self.pay_within,
+            "answers": self.answer_within,
+            "review": self.review_within,
+            "delivery": self.deliver_within,
+        }
+        return Wait(step=step, attempt=attempt, until=now + within[step])
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The listings of the SKUs that are wished for, as far as they exist, and the limits."""
+
+    offers: Mapping[str, Listing]
+    limits: Limits

@@ -1,0 +1,123 @@
+"""What the other services' events mean to an order, and when it looks at itself again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shared.contracts import Cancel, Event, Later, Plan, Planner, Reaction
+from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
+from shared.contracts.inventory import ReservationExpired, StockReserved, StockShort
+from shared.contracts.ledger import FundsHeld, FundsRefunded, HoldRefused
+from shared.contracts.order import (
+    MeetDeadline,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderReopened,
+    PaymentRecorded,
+    RecordDelivery,
+    RecordPayment,
+    RecordRefund,
+    RecordReservation,
+    RecordReservationExpiry,
+    RecordScreening,
+    ScreeningRecorded,
+)
+from shared.contracts.risk import CaseDecided, OrderScreened
+
+
+def _screened(event: OrderScreened) -> list[RecordScreening]:
+    return [RecordScreening(order_id=event.order_id, decision=event.decision, reasons=event.reasons)]
+
+
+def _case_decided(event: CaseDecided) -> list[RecordScreening]:
+    reasons = (event.note,) if event.note else ()
+    return [RecordScreening(order_id=event.order_id, decision=event.decision, reasons=reasons)]
+
+
+def _reserved(event: StockReserved) -> list[RecordReservation]:
+    numbers = tuple(key.number for key in event.keys)
+    return [
+        RecordReservation(
+            order_id=event.order_id, line=event.line, attempt=event.attempt, reserved=True, numbers=numbers
+        )
+    ]
+
+
+def _short(event: StockShort) -> list[RecordReservation]:
+    return [RecordReservation(order_id=event.order_id, line=event.line, attempt=event.attempt, reserved=False)]
+
+
+def _expired(event: ReservationExpired) -> list[RecordReservationExpiry]:
+    return [RecordReservationExpiry(order_id=event.order_id, line=event.line, attempt=event.attempt)]
+
+
+def _held(event: FundsHeld) -> list[RecordPayment]:
+    return [RecordPayment(order_id=event.order_id, held=True)]
+
+
+def _hold_refused(event: HoldRefused) -> list[RecordPayment]:
+    return [RecordPayment(order_id=event.order_id, held=False, reason=f"{event.available} is available")]
+
+
+def _keys_delivered(event: KeysDelivered) -> list[RecordDelivery]:
+    return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=True, numbers=event.numbers)]
+
+
+def _delivered(event: SupplierDelivered | DeliveryResolved) -> list[RecordDelivery]:
+    return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=True)]
+
+
+def _delivery_failed(event: DeliveryFailed) -> list[RecordDelivery]:
+    return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=False, reason=event.reason)]
+
+
+def _refunded(event: FundsRefunded) -> list[RecordRefund]:
+    return [RecordRefund(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
+
+
+REACTIONS: Mapping[type[Event], Reaction] = {
+    OrderScreened: _screened,
+    CaseDecided: _case_decided,
+    StockReserved: _reserved,
+    StockShort: _short,
+    ReservationExpired: _expired,
+    FundsHeld: _held,
+    HoldRefused: _hold_refused,
+    KeysDelivered: _keys_delivered,
+    SupplierDelivered: _delivered,
+    DeliveryResolved: _delivered,
+    DeliveryFailed: _delivery_failed,
+    FundsRefunded: _refunded,
+}
+
+Waiting = OrderPlaced | ScreeningRecorded | PaymentRecorded | OrderReopened | OrderConfirmed
+
+
+def deadline_key(order_id: str) -> str:
+    """The one agenda key of an order: a new wait takes the place of the one before."""
+    return f"deadline/{order_id}"
+
+
+def _wait(event: Waiting, at: datetime) -> list[Plan]:
+    if event.wait is None:
+        return []
+    command = MeetDeadline(order_id=event.order_id, step=event.wait.step, attempt=event.wait.attempt)
+    return [Later(deadline_key(event.order_id), command, event.wait.until)]
+
+
+def _ended(event: OrderCancelled | OrderCompleted, at: datetime) -> list[Plan]:
+    return [Cancel(deadline_key(event.order_id))]
+
+
+PLANS: Mapping[type[Event], Planner] = {
+    OrderPlaced: _wait,
+    ScreeningRecorded: _wait,
+    PaymentRecorded: _wait,
+    OrderReopened: _wait,
+    OrderConfirmed: _wait,
+    OrderCancelled: _ended,
+    OrderCompleted: _ended,
+}

@@ -1,0 +1,69 @@
+"""The order service: one aggregate, led by the answers of the others."""
+
+from __future__ import annotations
+
+from services.order.adapters import Outside, build
+from services.order.domain import Limits, Market, Order, decide, evolve
+from services.order.reactions import PLANS, REACTIONS
+from services.order.tables import PROJECTED, OrderTables
+from shared.contracts import Command
+from shared.contracts.order import (
+    CancelOrder,
+    MeetDeadline,
+    PlaceOrder,
+    RecordDelivery,
+    RecordPayment,
+    RecordRefund,
+    RecordReservation,
+    RecordReservationExpiry,
+    RecordScreening,
+    RefundOrder,
+    ReplaceKey,
+)
+from shared.hosting.service import Aggregate, Service
+
+
+def _market(command: PlaceOrder, order: Order, tables: OrderTables, outside: Outside) -> Market:
+    return Market(offers=tables.listings(wish.sku for wish in command.wishes), limits=outside.limits)
+
+
+def _limits(command: Command, order: Order, tables: OrderTables, outside: Outside) -> Limits:
+    return outside.limits
+
+
+SERVICE = Service(
+    name="order",
+    aggregates=(
+        Aggregate(
+            name="order",
+            initial=Order,
+            decide=decide,
+            evolve=evolve,
+            commands=(
+                PlaceOrder,
+                CancelOrder,
+                RecordScreening,
+                RecordReservation,
+                RecordReservationExpiry,
+                RecordPayment,
+                RecordDelivery,
+                RecordRefund,
+                MeetDeadline,
+                RefundOrder,
+                ReplaceKey,
+            ),
+            look={
+                PlaceOrder: _market,
+                RecordScreening: _limits,
+                RecordReservation: _limits,
+                RecordPayment: _limits,
+                ReplaceKey: _limits,
+            },
+        ),
+    ),
+    tables=OrderTables,
+    reactions=REACTIONS,
+    plans=PLANS,
+    projects=PROJECTED,
+    outside=build,
+)

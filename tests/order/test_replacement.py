@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.contracts import Refused
+from shared.contracts.order import (
+    RefundApproved,
+    RefundOrder,
+    ReplaceKey,
+    ReplacementConfirmed,
+    ReplacementFailed,
+    ReplacementRequested,
+)
+from tests.order.builders import (
+    LIMITS,
+    NOW,
+    Life,
+    completed,
+    confirmed,
+    delivered,
+    failed,
+    names,
+    reserved,
+    short,
+    wish,
+    yuan,
+)
+
+
+def replace(number: int, line: int = 1) -> ReplaceKey:
+    return ReplaceKey(order_id="o1", line=line, number=number, reason="already used")
+
+
+def refusal(life: Life, command: ReplaceKey) -> Refused:
+    with pytest.raises(Refused) as refused:
+        life.send(command)
+    return refused.value
+
+
+def test_a_replacement_is_a_free_line_of_one_key():
+    life = completed()
+    (requested,) = life.send(replace(8))
+    assert isinstance(requested, ReplacementRequested)
+    assert (requested.replaces, requested.number, requested.reserved_until) == (1, 8, NOW + LIMITS.reserve_for)
+    line = requested.line
+    assert (line.line, line.sku, line.quantity, line.unit_price, line.amount) == (2, "card", 1, yuan(0), yuan(0))
+    assert life.answer == {"line": 2}
+
+
+def test_a_reserved_replacement_is_confirmed_once_and_delivered_without_completing_again():
+    life = completed().all(replace(8))
+    events = life.send(reserved(2))
+    assert names(events) == ["ReservationRecorded", "ReplacementConfirmed"]
+    assert isinstance(events[1], ReplacementConfirmed)
+    assert events[1].buyer_key == "pk"
+    assert life.send(reserved(2)) == []
+    assert life.send(short(2)) == []
+    assert names(life.send(delivered(2, (12,)))) == ["DeliveryRecorded"]
+    assert life.send(delivered(2, (12,))) == []
+
+
+@pytest.mark.parametrize("answers", [[short(2)], [reserved(2), failed(2)]])
+def test_a_replacement_that_can_not_be_had_is_refunded(answers):
+    life = completed().all(replace(8), *answers)
+    failure, approval = life.history[-2:]
+    assert isinstance(failure, ReplacementFailed)
+    assert isinstance(approval, RefundApproved)
+    assert (failure.line, approval.refund_id, approval.amount) == (2, "replacement/2", yuan(10))
+    assert life.send(answers[-1]) == []
+
+
+def test_no_more_is_refunded_than_is_left():
+    life = completed().all(replace(8), RefundOrder(order_id="o1", refund_id="r1", amount=yuan(26), reason="sorry"))
+    approval = life.send(short(2))[-1]
+    assert isinstance(approval, RefundApproved)
+    assert approval.amount == yuan(4)
+
+
+def test_nothing_is_refunded_when_nothing_is_left():
+    life = completed().all(replace(8), RefundOrder(order_id="o1", refund_id="r1", reason="sorry"))
+    assert names(life.send(short(2))) == ["ReservationRecorded", "ReplacementFailed"]
+
+
+def test_a_replacement_may_be_replaced_at_the_price_once_paid():
+    life = completed().all(replace(8), reserved(2), delivered(2, (12,)), replace(12, line=2), short(3))
+    approval = life.history[-1]
+    assert isinstance(approval, RefundApproved)
+    assert (approval.refund_id, approval.amount) == ("replacement/3", yuan(10))
+
+
+def test_a_key_is_replaced_once():
+    life = completed().all(replace(8))
+    assert refusal(life, replace(8)).code == "already-replaced"
+    assert names(life.send(replace(9))) == ["ReplacementRequested"]
+
+
+@pytest.mark.parametrize(("number", "line"), [(6, 1), (7, 2), (7, 0), (7, -1)])
+def test_only_delivered_keys_are_replaced(number, line):
+    refused = refusal(completed(), replace(number, line))
+    assert (refused.code, refused.status) == ("unknown-key", 404)
+
+
+def test_lines_without_keys_or_without_success_are_not_replaced():
+    life = confirmed(wish("topup", target="1"), wish("card")).all(delivered(1), failed(2))
+    assert refusal(life, replace(1, line=1)).code == "unknown-key"
+    assert refusal(life, replace(1, line=2)).code == "unknown-key"
+
+
+def test_only_completed_orders_that_were_not_refunded_have_keys_replaced():
+    assert refusal(Life(), replace(8)).code == "unknown-order"
+    assert refusal(confirmed(), replace(8)).code == "not-completed"
+    life = completed().all(RefundOrder(order_id="o1", refund_id="r1", reason="sorry"))
+    assert refusal(life, replace(8)).code == "nothing-left"

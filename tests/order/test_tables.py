@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from services.order.tables import METADATA, OrderTables
+from shared.contracts import Event
+from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
+from shared.eventlog.recorded import Recorded
+from tests.order.builders import OFFERS, yuan
+
+CARD = OFFERS["card"]
+
+
+def fold(*events: Event) -> OrderTables:
+    connection = sa.create_engine("sqlite://").connect()
+    METADATA.create_all(connection)
+    tables = OrderTables(lambda: connection)
+    for position, event in enumerate(events, start=1):
+        data = event.model_dump_json()
+        at = datetime(2026, 5, 1, tzinfo=UTC)
+        tables.apply(
+            event, Recorded("inventory", position, "product-card", position, str(position), event.type(), data, "", at)
+        )
+    tables.flush()
+    tables.forget()
+    return tables
+
+
+def test_a_listed_product_is_offered():
+    tables = fold(ProductListed(sku="card", listing=CARD))
+    assert tables.listings(["card", "unknown"]) == {"card": CARD}
+
+
+def test_the_last_listing_counts():
+    dearer = CARD.model_copy(update={"price": yuan(11)})
+    tables = fold(ProductListed(sku="card", listing=CARD), ProductChanged(sku="card", listing=dearer))
+    assert tables.listings(["card"])["card"].price == yuan(11)
+
+
+def test_sale_ends_and_begins():
+    listed, off, on = (
+        ProductListed(sku="card", listing=CARD),
+        ProductTakenOffSale(sku="card"),
+        ProductPutOnSale(sku="card"),
+    )
+    assert not fold(listed, off).listings(["card"])["card"].on_sale
+    assert fold(listed, off, on).listings(["card"])["card"].on_sale

@@ -1,0 +1,1 @@
+"""Money: payments through channels, holds, captures, refunds and returns, in double entry."""

@@ -1,0 +1,114 @@
+"""Client of a payment channel's HTTP API.
+
+Every request is signed over its method, path and body, so that it can't be sent to another address or passed off as a
+callback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, Field, ValidationError
+
+from shared.contracts import Money
+from shared.hosting.ports import Ports
+from shared.hosting.service import EffectFailed
+from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+
+MAY_PASS = {401, 403, 408, 425, 429}
+A = TypeVar("A", bound=BaseModel)
+
+
+class ChannelUnavailable(EffectFailed):
+    """No answer, or none that says what became of the request: it may or may not have been carried out."""
+
+
+class ChannelRefused(Exception):
+    """The channel will not do it, and did not. `status` is its HTTP status."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+
+
+class Opened(BaseModel):
+    channel_ref: str = Field(min_length=1, max_length=500)
+    pay_url: str = Field(max_length=500)
+
+
+class Status(BaseModel):
+    channel_ref: str = Field(min_length=1, max_length=500)
+    status: Literal["pending", "paid", "failed"]
+    amount: int
+    currency: str
+
+    @property
+    def money(self) -> Money:
+        return Money(amount=self.amount, currency=self.currency)
+
+
+class Refund(BaseModel):
+    return_id: str
+    amount: int
+    currency: str
+
+    @property
+    def money(self) -> Money:
+        return Money(amount=self.amount, currency=self.currency)
+
+
+class _Refunds(BaseModel):
+    refunds: tuple[Refund, ...]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One payment channel. Its calls raise ChannelUnavailable or ChannelRefused."""
+
+    http: httpx.Client
+    secret: bytes = field(repr=False)
+    ports: Ports
+    return_url: str
+
+    def open(self, payment_id: str, amount: Money) -> Opened:
+        """Ask for a payment; the same id and amount again give the same payment."""
+        body = {"payment_id": payment_id, **amount.model_dump(), "return_url": self.return_url}
+        return self._call(Opened, "POST", "/payments", body)
+
+    def status(self, payment_id: str) -> Status:
+        """What became of a payment."""
+        return self._call(Status, "GET", f"/payments/{quote(payment_id, safe='')}")
+
+    def refunds(self, payment_id: str) -> tuple[Refund, ...]:
+        """What the channel has paid back so far."""
+        return self._call(_Refunds, "GET", f"/payments/{quote(payment_id, safe='')}/refunds").refunds
+
+    def refund(self, payment_id: str, return_id: str, amount: Money) -> Refund:
+        """Pay part of a payment back; the same return id pays once."""
+        body = {"return_id": return_id, **amount.model_dump()}
+        return self._call(Refund, "POST", f"/payments/{quote(payment_id, safe='')}/refunds", body)
+
+    def _call(self, answer: type[A], method: str, path: str, body: Mapping[str, object] | None = None) -> A:
+        content = b"" if body is None else json.dumps(body).encode()
+        request = self.http.build_request(method, path, content=content, headers={"Content-Type": "application/json"})
+        timestamp = int(self.ports.now().timestamp())
+        signed = f"{method} ".encode() + request.url.raw_path + b"\n" + content
+        request.headers[TIMESTAMP_HEADER] = str(timestamp)
+        request.headers[SIGNATURE_HEADER] = sign(self.secret, timestamp, signed)
+        try:
+            response = self.http.send(request)
+        except httpx.TransportError as error:
+            raise ChannelUnavailable(f"no answer: {type(error).__name__}") from error
+        if response.status_code in MAY_PASS or response.status_code >= 500:
+            raise ChannelUnavailable(f"answered {response.status_code}")
+        if response.status_code >= 400:
+            raise ChannelRefused(response.status_code, response.text[:200])
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise ChannelUnavailable(f"answered {error.error_count()} things we can't read") from error

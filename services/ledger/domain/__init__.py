@@ -1,0 +1,1 @@
+"""The rules of money: a payment, an order's hold and a manual entry each decide for themselves."""

@@ -1,0 +1,65 @@
+"""The chart of accounts, and what an account's balance allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class UnknownAccount(ValueError):
+    """The account's name is not `<type>:<name>` with a type of the chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountType:
+    """`guarded`: we owe this money to somebody, so the account never pays out more than it has."""
+
+    guarded: bool
+
+
+CHART: Mapping[str, AccountType] = {
+    "wallet": AccountType(guarded=True),
+    "order": AccountType(guarded=True),
+    "supplier": AccountType(guarded=True),
+    "commission": AccountType(guarded=True),
+    # A refund may exceed what the channel owes us at that moment; it takes the rest from the next settlement.
+    "channel": AccountType(guarded=False),
+    "revenue": AccountType(guarded=False),
+    "refunds": AccountType(guarded=False),
+    "cost": AccountType(guarded=False),
+    "commission-cost": AccountType(guarded=False),
+}
+
+
+def type_of(account: str) -> str:
+    """The type in an account's name. Raises UnknownAccount."""
+    kind, _, name = account.partition(":")
+    if kind not in CHART or not name:
+        raise UnknownAccount(f"{account} is not an account of the chart")
+    return kind
+
+
+def is_guarded(account: str) -> bool:
+    """Whether the account may not go below zero. Raises UnknownAccount."""
+    return CHART[type_of(account)].guarded
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account's money in one currency, in minor units.
+
+    `posted` is debit-positive: what we owe is negative. `held`, never negative, is the part of what we owe that is
+    set aside for orders and for returns under way.
+    """
+
+    posted: int = 0
+    held: int = 0
+
+    @property
+    def available(self) -> int:
+        """What the account can still pay out."""
+        return -self.posted - self.held
+
+    def allows(self, account: str, change: int) -> bool:
+        """Whether the account's rule permits a posting of `change` (debit-positive). Raises UnknownAccount."""
+        return not is_guarded(account) or change <= 0 or change <= self.available

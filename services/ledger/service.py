@@ -1,0 +1,105 @@
+"""The ledger service."""
+
+from __future__ import annotations
+
+from services.ledger.adapters import Outside, build
+from services.ledger.adapters.effects import EFFECTS
+from services.ledger.domain import entry, hold, payment
+from services.ledger.domain.chart import Balance
+from services.ledger.domain.postings import changes, opposite
+from services.ledger.reactions import PLANS, REACTIONS
+from services.ledger.tables import LedgerTables
+from shared.contracts import Money
+from shared.contracts.ledger import (
+    CaptureHold,
+    HoldFunds,
+    PostEntry,
+    Posting,
+    PostSupplierCost,
+    RecordCallback,
+    RecordPaymentOpening,
+    RecordReturn,
+    RefundCapture,
+    RequestPayment,
+    ReturnPayment,
+    ReverseEntry,
+    VoidHold,
+)
+from shared.hosting.service import Aggregate, Service
+
+
+def _known_channels(
+    command: RequestPayment, state: payment.Payment, tables: LedgerTables, outside: Outside
+) -> frozenset[str]:
+    return frozenset(outside.channels)
+
+
+def _reference_owner(
+    command: RecordCallback, state: payment.Payment, tables: LedgerTables, outside: Outside
+) -> str | None:
+    row = tables.references.get(command.channel, command.channel_ref)
+    return row["payment_id"] if row else None
+
+
+def _returnable(command: ReturnPayment, state: payment.Payment, tables: LedgerTables, outside: Outside) -> Money:
+    return tables.available(state.account, command.amount.currency)
+
+
+def _available(command: HoldFunds, state: hold.Hold, tables: LedgerTables, outside: Outside) -> Money:
+    return tables.available(command.account, command.amount.currency)
+
+
+def _commission(command: CaptureHold, state: hold.Hold, tables: LedgerTables, outside: Outside) -> int:
+    return outside.commission_basis_points
+
+
+def _balances(postings: tuple[Posting, ...], tables: LedgerTables) -> dict[tuple[str, str], Balance]:
+    return {key: tables.balance(*key) for key in changes(postings)}
+
+
+def _balances_of_entry(
+    command: PostEntry, state: entry.Entry, tables: LedgerTables, outside: Outside
+) -> entry.Balances:
+    return _balances(command.postings, tables)
+
+
+def _balances_of_reversal(
+    command: ReverseEntry, state: entry.Entry, tables: LedgerTables, outside: Outside
+) -> entry.Balances:
+    return _balances(opposite(state.postings), tables)
+
+
+SERVICE = Service(
+    name="ledger",
+    aggregates=(
+        Aggregate(
+            name="payment",
+            initial=payment.Payment,
+            decide=payment.decide,
+            evolve=payment.evolve,
+            commands=(RequestPayment, RecordPaymentOpening, RecordCallback, ReturnPayment, RecordReturn),
+            look={RequestPayment: _known_channels, RecordCallback: _reference_owner, ReturnPayment: _returnable},
+        ),
+        Aggregate(
+            name="hold",
+            initial=hold.Hold,
+            decide=hold.decide,
+            evolve=hold.evolve,
+            commands=(HoldFunds, CaptureHold, VoidHold, RefundCapture, PostSupplierCost),
+            look={HoldFunds: _available, CaptureHold: _commission},
+        ),
+        Aggregate(
+            name="entry",
+            initial=entry.Entry,
+            decide=entry.decide,
+            evolve=entry.evolve,
+            commands=(PostEntry, ReverseEntry),
+            look={PostEntry: _balances_of_entry, ReverseEntry: _balances_of_reversal},
+        ),
+    ),
+    tables=LedgerTables,
+    reactions=REACTIONS,
+    plans=PLANS,
+    effects=EFFECTS,
+    outside=build,
+)

@@ -1,0 +1,216 @@
+"""Balances, entries and payments, as decisions, operators and account statements read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from services.ledger.domain.chart import Balance, type_of
+from shared.contracts import Event, Money
+from shared.contracts.ledger import (
+    EntryPosted,
+    EntryReversed,
+    FundsCaptured,
+    FundsHeld,
+    FundsRefunded,
+    HoldVoided,
+    PaymentOpened,
+    PaymentOpeningFailed,
+    PaymentReceived,
+    PaymentRequested,
+    PaymentReturned,
+    Posting,
+    ReturnFailed,
+    ReturnRequested,
+    SupplierCostPosted,
+)
+from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Tables
+
+metadata = sa.MetaData()
+
+# `posted` is debit-positive; `held` is set aside, never negative. Amounts are minor units everywhere.
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("currency", sa.String(3), primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("posted", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+)
+
+# One row a posting; `leg` is its place, from 0, in the event at `position`. `reference` is that event's key.
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("leg", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Index("entries_of_account", "account", "position"),
+)
+
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("payment_id", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+)
+
+# Whose payment a channel means by its own reference: a callback moved to another payment shows here.
+references = sa.Table(
+    "channel_references",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("channel_ref", sa.Text, primary_key=True),
+    sa.Column("payment_id", sa.Text, nullable=False),
+)
+
+returns = sa.Table(
+    "returns",
+    metadata,
+    sa.Column("payment_id", sa.Text, primary_key=True),
+    sa.Column("return_id", sa.Text, primary_key=True),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+)
+
+
+class LedgerTables(Tables):
+    metadata = metadata
+
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
+        super().__init__(connection)
+        self.accounts = self.rows(accounts)
+        self.entries = self.rows(entries, keep=0)
+        self.payments = self.rows(payments)
+        self.references = self.rows(references)
+        self.returns = self.rows(returns, keep=1_000)
+
+    def balance(self, account: str, currency: str) -> Balance:
+        """The account's balance in this currency; nothing for an account that was never used."""
+        row = self.accounts.get(account, currency)
+        return Balance(row["posted"], row["held"]) if row else Balance()
+
+    def available(self, account: str, currency: str) -> Money:
+        """What the account can still pay out in this currency."""
+        return Money(amount=self.balance(account, currency).available, currency=currency)
+
+    def apply(self, event: Event, recorded: Recorded) -> None:
+        match event:
+            case FundsHeld():
+                self._hold(event.account, event.amount)
+            case HoldVoided():
+                self._hold(event.account, -event.amount)
+            case FundsCaptured():
+                self._hold(event.account, -(event.amount + event.released))
+                self._post(event.postings, recorded, event.order_id)
+            case FundsRefunded() | SupplierCostPosted():
+                self._post(event.postings, recorded, event.order_id)
+            case EntryPosted() | EntryReversed():
+                self._post(event.postings, recorded, event.entry_id)
+            case _:
+                self._apply_to_payment(event, recorded)
+
+    def _apply_to_payment(self, event: Event, recorded: Recorded) -> None:
+        match event:
+            case PaymentRequested():
+                money = {"amount": event.amount.amount, "currency": event.amount.currency}
+                self.payments.put(event.model_dump() | money | {"status": "requested"})
+            case PaymentOpened():
+                self.payments.update(event.payment_id, status="opened")
+                self._refer(event.payment_id, event.channel_ref)
+            case PaymentOpeningFailed():
+                self.payments.update(event.payment_id, status="failed")
+            case PaymentReceived():
+                self.payments.update(event.payment_id, status="received")
+                self._refer(event.payment_id, event.channel_ref)
+                self._post(event.postings, recorded, event.payment_id)
+            case ReturnRequested():
+                self._start_return(event)
+            case PaymentReturned():
+                self._end_return(event.payment_id, event.return_id, event.amount, "returned")
+                self._post(event.postings, recorded, event.payment_id)
+            case ReturnFailed():
+                self._end_return(event.payment_id, event.return_id, event.amount, "failed", event.reason)
+            case _:
+                pass
+
+    def _refer(self, payment_id: str, channel_ref: str) -> None:
+        row = self.payments.get(payment_id)
+        if row is None:
+            raise KeyError(f"no payment {payment_id}")
+        self.references.put({"channel": row["channel"], "channel_ref": channel_ref, "payment_id": payment_id})
+
+    def _start_return(self, event: ReturnRequested) -> None:
+        """Money on its way back is held: nothing else may spend it."""
+        self._hold(self._account_of(event.payment_id), event.amount)
+        self._put_return(event.payment_id, event.return_id, event.amount, "requested")
+
+    def _end_return(self, payment_id: str, return_id: str, amount: Money, status: str, reason: str = "") -> None:
+        if self.returns.get(payment_id, return_id) is not None:
+            self._hold(self._account_of(payment_id), -amount)
+        self._put_return(payment_id, return_id, amount, status, reason)
+
+    def _put_return(self, payment_id: str, return_id: str, amount: Money, status: str, reason: str = "") -> None:
+        self.returns.put(
+            {
+                "payment_id": payment_id,
+                "return_id": return_id,
+                "currency": amount.currency,
+                "amount": amount.amount,
+                "status": status,
+                "reason": reason,
+            }
+        )
+
+    def _account_of(self, payment_id: str) -> str:
+        row = self.payments.get(payment_id)
+        if row is None:
+            raise KeyError(f"no payment {payment_id}")
+        return row["account"]
+
+    def _hold(self, account: str, amount: Money) -> None:
+        self._change(account, amount.currency, held=amount.amount)
+
+    def _post(self, postings: tuple[Posting, ...], recorded: Recorded, reference: str) -> None:
+        for leg, posting in enumerate(postings):
+            money = posting.amount
+            self._change(posting.account, money.currency, posted=money.amount)
+            self.entries.put(
+                {
+                    "position": recorded.position,
+                    "leg": leg,
+                    "account": posting.account,
+                    "currency": money.currency,
+                    "amount": money.amount,
+                    "at": recorded.at.isoformat(),
+                    "event": recorded.name,
+                    "reference": reference,
+                }
+            )
+
+    def _change(self, account: str, currency: str, posted: int = 0, held: int = 0) -> None:
+        before = self.balance(account, currency)
+        self.accounts.put(
+            {
+                "account": account,
+                "currency": currency,
+                "type": type_of(account),
+                "posted": before.posted + posted,
+                "held": before.held + held,
+            }
+        )

@@ -1,0 +1,168 @@
+"""Money, commands and books to say a test with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+from services.ledger.adapters import Outside
+from services.ledger.adapters.channel import Channel
+from services.ledger.service import SERVICE
+from services.ledger.tables import LedgerTables
+from shared.contracts import Command, Decided, Event, Given, Metadata, Money
+from shared.contracts.ledger import (
+    HoldFunds,
+    PaymentOpened,
+    PaymentReceived,
+    PaymentRequested,
+    PostEntry,
+    Posting,
+    RecordCallback,
+    RequestPayment,
+)
+from shared.eventlog.recorded import Recorded
+from shared.hosting.ports import Ports
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+UNREACHED = Channel(http=httpx.Client(trust_env=False, verify=False), secret=b"", ports=Ports(), return_url="")  # noqa: S501
+META = Metadata(correlation_id="c-1", causation_id="c-1", site="north")
+
+
+def yuan(fen: int, currency: str = "CNY") -> Money:
+    return Money(amount=fen, currency=currency)
+
+
+def given(facts: Any = None) -> Given:
+    return Given(NOW, "command-1", META, facts)
+
+
+def posting(account: str, fen: int, currency: str = "CNY") -> Posting:
+    return Posting(account=account, amount=yuan(fen, currency))
+
+
+def folded(evolve: Any, state: Any, events: Iterable[Event]) -> Any:
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def a_request(**changes: Any) -> RequestPayment:
+    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": yuan(500), "channel": "wechat"}
+    return RequestPayment.model_validate(fields | changes)
+
+
+def a_callback(**changes: Any) -> RecordCallback:
+    fields = {
+        "payment_id": "p-1",
+        "channel": "wechat",
+        "callback_id": "cb-1",
+        "channel_ref": "ref-1",
+        "amount": yuan(500),
+        "status": "paid",
+        "authentic": True,
+    }
+    return RecordCallback.model_validate(fields | changes)
+
+
+def requested(**changes: Any) -> PaymentRequested:
+    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": yuan(500), "channel": "wechat"}
+    return PaymentRequested.model_validate(fields | {"order_id": None} | changes)
+
+
+OPENED = PaymentOpened(payment_id="p-1", channel_ref="ref-1", pay_url="https://pay.example/1")
+
+
+def received(**changes: Any) -> PaymentReceived:
+    fields = {
+        "payment_id": "p-1",
+        "account": "wallet:alice",
+        "amount": yuan(500),
+        "channel": "wechat",
+        "channel_ref": "ref-1",
+        "callback_id": "cb-1",
+        "order_id": None,
+        "postings": (posting("channel:wechat", 500), posting("wallet:alice", -500)),
+    }
+    return PaymentReceived.model_validate(fields | changes)
+
+
+def funding(account: str, fen: int, entry_id: str = "e-1") -> PostEntry:
+    """Finance puts money on an account."""
+    postings = (posting("channel:bank", fen), posting(account, -fen))
+    return PostEntry(entry_id=entry_id, postings=postings, note="cash")
+
+
+def hold(order_id: str, account: str, fen: int) -> HoldFunds:
+    return HoldFunds(order_id=order_id, account=account, amount=yuan(fen))
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Fresh tables on a SQLite database that lives as long as they do."""
+
+    connection: sa.Connection
+    tables: LedgerTables
+
+    @classmethod
+    def fresh(cls) -> InMemory:
+        engine = sa.create_engine("sqlite://")
+        LedgerTables.metadata.create_all(engine)
+        connection = engine.connect()
+        return cls(connection, LedgerTables(lambda: connection))
+
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, as the database has them."""
+        self.tables.flush()
+        found = {}
+        for table in LedgerTables.metadata.sorted_tables:
+            rows = self.connection.execute(sa.select(table).order_by(*table.primary_key.columns))
+            found[table.name] = [tuple(row) for row in rows]
+        return found
+
+
+class Books:
+    """The service's rooms wired together: a command is decided with looked-up facts, its events are folded, and own
+    reactions follow at once, as they do in a writer."""
+
+    def __init__(self, commission_basis_points: int = 300) -> None:
+        self.outside = Outside({"wechat": UNREACHED}, commission_basis_points)
+        self.memory = InMemory.fresh()
+        self.tables = self.memory.tables
+        self.states: dict[str, Any] = {}
+        self.log: list[Recorded] = []
+
+    def do(self, command: Command) -> Mapping[str, Any]:
+        """Decide and fold; gives the answer."""
+        aggregate = SERVICE.aggregate_for(type(command))
+        stream = f"{aggregate.name}-{command.partition_key()}"
+        state = self.states.get(stream, aggregate.initial())
+        look = aggregate.look.get(type(command))
+        facts = look(command, state, self.tables, self.outside) if look else None
+        decided = aggregate.decide(command, state, given(facts))
+        if not isinstance(decided, Decided):
+            decided = Decided(decided)
+        for event in decided.events:
+            self.states[stream] = state = aggregate.evolve(state, event)
+            self._append(stream, event)
+        return decided.answer
+
+    def _append(self, stream: str, event: Event) -> None:
+        position = len(self.log) + 1
+        recorded = Recorded("ledger", position, stream, 1, f"id-{position}", event.type(), "", "", NOW, event, META)
+        self.log.append(recorded)
+        self.tables.apply(event, recorded)
+        for command in SERVICE.reactions.get(type(event), lambda _: ())(event):
+            self.do(command)
+
+    def events(self, *types: type[Event]) -> list[Event]:
+        return [recorded.event for recorded in self.log if isinstance(recorded.event, types)]
+
+    def balance(self, account: str) -> tuple[int, int]:
+        """(posted, held) in fen, debit-positive."""
+        balance = self.tables.balance(account, "CNY")
+        return balance.posted, balance.held

@@ -1,0 +1,155 @@
+"""An order's money is held once, and then captured or voided once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.ledger.domain.hold import Hold, decide, evolve
+from shared.contracts import CurrencyMismatch, Event
+from shared.contracts.ledger import (
+    CaptureHold,
+    FundsCaptured,
+    FundsHeld,
+    FundsRefunded,
+    HoldRefused,
+    HoldVoided,
+    PostSupplierCost,
+    RefundCapture,
+    SupplierCostPosted,
+    VoidHold,
+)
+from tests.ledger.builders import folded, given, hold, posting, yuan
+
+HELD = FundsHeld(order_id="o-1", account="wallet:alice", amount=yuan(1000))
+VOIDED = HoldVoided(order_id="o-1", account="wallet:alice", amount=yuan(1000), reason="buyer")
+REFUSED = HoldRefused(order_id="o-1", account="wallet:alice", amount=yuan(1000), available=yuan(999))
+CAPTURED = FundsCaptured(
+    order_id="o-1",
+    account="wallet:alice",
+    amount=yuan(800),
+    released=yuan(200),
+    postings=(posting("wallet:alice", 800), posting("revenue:north", -800)),
+)
+
+
+def after(*events: Event) -> Hold:
+    return folded(evolve, Hold(), events)
+
+
+def capture(fen: int, agent: str | None = None) -> CaptureHold:
+    return CaptureHold(order_id="o-1", amount=yuan(fen), agent=agent)
+
+
+def refund(fen: int, refund_id: str = "r-1") -> RefundCapture:
+    return RefundCapture(order_id="o-1", refund_id=refund_id, amount=yuan(fen))
+
+
+def only(events: list[Event]) -> Any:
+    (event,) = events
+    return event
+
+
+def test_funds_are_held_when_the_account_has_them():
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(1000))) == [HELD]
+
+
+def test_a_hold_is_refused_when_it_has_too_little():
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(999))) == [REFUSED]
+
+
+@pytest.mark.parametrize("past", [HELD, REFUSED])
+def test_an_order_is_answered_once(past: Event):
+    assert decide(hold("o-1", "wallet:alice", 1000), after(past), given(yuan(5000))) == []
+
+
+@pytest.mark.parametrize("past", [(HELD, VOIDED), (HELD, CAPTURED)])
+def test_an_order_that_had_a_hold_gets_no_second_one(past: tuple[Event, ...]):
+    assert decide(hold("o-1", "wallet:alice", 1000), after(*past), given(yuan(5000))) == []
+
+
+@pytest.mark.parametrize("account", ["revenue:north", "channel:wechat", "gold:alice", "wallet:"])
+def test_only_money_we_owe_is_held(account: str):
+    command = hold("o-1", "wallet:alice", 1).model_copy(update={"account": account})
+    with pytest.raises(ValueError, match=account):
+        decide(command, Hold(), given(yuan(5000)))
+
+
+def test_capturing_earns_and_frees_the_rest():
+    assert decide(capture(800), after(HELD), given(300)) == [CAPTURED]
+
+
+def test_an_agent_earns_a_commission_rounded_down():
+    event = only(decide(capture(999, agent="bob"), after(HELD), given(300)))
+    assert event.postings[2:] == (posting("commission-cost:north", 29), posting("commission:bob", -29))
+
+
+def test_a_commission_of_nothing_is_not_posted():
+    assert len(only(decide(capture(33, agent="bob"), after(HELD), given(300))).postings) == 2
+
+
+def test_a_hold_is_captured_once():
+    assert decide(capture(800), after(HELD, CAPTURED), given(300)) == []
+
+
+@pytest.mark.parametrize(
+    ("past", "fen"), [((HELD,), 1001), ((HELD,), 0), ((), 1), ((REFUSED,), 1), ((HELD, VOIDED), 1)]
+)
+def test_a_capture_that_cannot_be_right_is_an_error(past: tuple[Event, ...], fen: int):
+    with pytest.raises(ValueError):
+        decide(capture(fen), after(*past), given(300))
+
+
+def test_another_currency_is_an_error():
+    command = CaptureHold(order_id="o-1", amount=yuan(5, "USD"))
+    with pytest.raises(CurrencyMismatch):
+        decide(command, after(HELD), given(300))
+
+
+def test_voiding_frees_the_hold_once():
+    void = VoidHold(order_id="o-1", reason="buyer")
+    assert decide(void, after(HELD), given()) == [VOIDED]
+    for past in ((), (REFUSED,), (HELD, VOIDED), (HELD, CAPTURED)):
+        assert decide(void, after(*past), given()) == []
+
+
+def test_a_void_of_nothing_does_not_stop_a_later_hold():
+    assert decide(VoidHold(order_id="o-1", reason="unpaid"), Hold(), given()) == []
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(1000))) == [HELD]
+
+
+def test_a_refund_gives_back_to_where_it_came_from_on_the_site_that_earned_it():
+    event = only(decide(refund(300), after(HELD, CAPTURED), given()))
+    assert event == FundsRefunded(
+        order_id="o-1",
+        refund_id="r-1",
+        account="wallet:alice",
+        amount=yuan(300),
+        postings=(posting("refunds:north", 300), posting("wallet:alice", -300)),
+    )
+
+
+def test_the_same_refund_pays_once_and_refunds_stay_within_the_capture():
+    state = after(HELD, CAPTURED)
+    state = evolve(state, only(decide(refund(500), state, given())))
+    assert decide(refund(500), state, given()) == []
+    with pytest.raises(ValueError):
+        decide(refund(301, "r-2"), state, given())
+    assert only(decide(refund(300, "r-2"), state, given())).amount == yuan(300)
+
+
+@pytest.mark.parametrize(("past", "fen"), [((HELD,), 1), ((HELD, CAPTURED), 0), ((HELD, CAPTURED), 801)])
+def test_a_refund_that_cannot_be_right_is_an_error(past: tuple[Event, ...], fen: int):
+    with pytest.raises(ValueError):
+        decide(refund(fen), after(*past), given())
+
+
+def test_a_supplier_is_owed_once_a_line():
+    command = PostSupplierCost(order_id="o-1", line=2, supplier="acme", cost=yuan(70))
+    event = only(decide(command, after(HELD), given()))
+    assert event.postings == (posting("cost:north", 70), posting("supplier:acme", -70))
+    assert isinstance(event, SupplierCostPosted)
+    assert decide(command, after(HELD, event), given()) == []
+    other = command.model_copy(update={"line": 3})
+    assert len(decide(other, after(HELD, event), given())) == 1

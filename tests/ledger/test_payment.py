@@ -1,0 +1,194 @@
+"""A payment moves money once, for an honest callback, and back once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.ledger.domain.payment import Payment, decide, evolve
+from shared.contracts import Decided, Event, Refused
+from shared.contracts.ledger import (
+    CallbackRefused,
+    PaymentOpeningFailed,
+    PaymentReturned,
+    RecordPaymentOpening,
+    RecordReturn,
+    ReturnFailed,
+    ReturnPayment,
+    ReturnRequested,
+)
+from tests.ledger.builders import OPENED, a_callback, a_request, folded, given, received, requested, yuan
+
+CHANNELS = frozenset({"wechat"})
+OPENING = RecordPaymentOpening(payment_id="p-1", opened=True, channel_ref="ref-1", pay_url="https://pay.example/1")
+RETURN = ReturnPayment(payment_id="p-1", return_id="r-1", amount=yuan(200))
+REQUESTED_RETURN = ReturnRequested(
+    payment_id="p-1", return_id="r-1", amount=yuan(200), channel="wechat", channel_ref="ref-1"
+)
+
+
+def after(*events: Event) -> Payment:
+    return folded(evolve, Payment(), events)
+
+
+def events_of(decided: list[Event] | Decided) -> list[Event]:
+    return list(decided.events) if isinstance(decided, Decided) else decided
+
+
+def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
+    decided = decide(a_callback(**changes), state, given(owner))
+    assert isinstance(decided, Decided)
+    return list(decided.events), decided.answer
+
+
+def refused(reason: str, **changes: Any) -> CallbackRefused:
+    fields = {"payment_id": "p-1", "channel": "wechat", "callback_id": "cb-1", "reason": reason}
+    return CallbackRefused.model_validate(fields | changes)
+
+
+def test_a_deposit_is_requested_once():
+    assert decide(a_request(), Payment(), given(CHANNELS)) == [requested()]
+    assert decide(a_request(), after(requested()), given(CHANNELS)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"amount": yuan(0)}, "bad-amount"),
+        ({"amount": yuan(-5)}, "bad-amount"),
+        ({"channel": "paypal"}, "unknown-channel"),
+        ({"account": "revenue:main"}, "unknown-account"),
+        ({"account": "order:o-1"}, "unknown-account"),
+    ],
+)
+def test_a_bad_deposit_is_refused(changes: dict[str, Any], code: str):
+    with pytest.raises(Refused) as no:
+        decide(a_request(**changes), Payment(), given(CHANNELS))
+    assert (no.value.code, no.value.status) == (code, 422)
+
+
+def test_an_id_is_not_used_for_two_payments():
+    with pytest.raises(Refused) as no:
+        decide(a_request(amount=yuan(1)), after(requested()), given(CHANNELS))
+    assert no.value.code == "payment-exists"
+
+
+def test_the_payment_of_an_order_is_never_refused():
+    command = a_request(payment_id="o-1", account="order:o-1", order_id="o-1", channel="paypal")
+    assert decide(command, Payment(), given(CHANNELS)) == [
+        requested(payment_id="o-1", account="order:o-1", order_id="o-1", channel="paypal")
+    ]
+
+
+def test_the_channel_opens_it_or_will_not():
+    assert decide(OPENING, after(requested()), given()) == [OPENED]
+    no = RecordPaymentOpening(payment_id="p-1", opened=False, reason="closed")
+    assert decide(no, after(requested()), given()) == [PaymentOpeningFailed(payment_id="p-1", reason="closed")]
+
+
+@pytest.mark.parametrize("past", [(), (requested(), OPENED), (requested(), received())])
+def test_an_opening_counts_only_while_it_is_waited_for(past: tuple[Event, ...]):
+    assert decide(OPENING, after(*past), given()) == []
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        pytest.param((requested(), OPENED), id="opened"),
+        pytest.param((requested(),), id="overtaking the opening"),
+        pytest.param((requested(), PaymentOpeningFailed(payment_id="p-1", reason="no answer")), id="opening lost"),
+    ],
+)
+def test_an_honest_callback_brings_the_money(past: tuple[Event, ...]):
+    events, answer = told(after(*past))
+    assert events == [received()]
+    assert answer == {"outcome": "received"}
+
+
+def test_the_same_callback_again_changes_nothing():
+    assert told(after(requested(), OPENED, received())) == ([], {"outcome": "already-received"})
+
+
+@pytest.mark.parametrize(
+    ("past", "owner", "changes", "reason"),
+    [
+        ((requested(), OPENED), None, {"authentic": False}, "bad-signature"),
+        ((requested(), OPENED, received()), None, {"authentic": False}, "bad-signature"),
+        ((), None, {}, "unknown-payment"),
+        ((requested(), OPENED), None, {"channel": "alipay"}, "wrong-channel"),
+        ((requested(), OPENED, received()), None, {"channel": "alipay"}, "wrong-channel"),
+        ((requested(), OPENED, received()), "p-1", {"callback_id": "cb-2"}, "replayed"),
+        ((requested(), OPENED), None, {"channel_ref": "ref-2"}, "wrong-reference"),
+        ((requested(),), "p-2", {}, "wrong-reference"),
+        ((requested(),), None, {"channel_ref": ""}, "wrong-reference"),
+        ((requested(), OPENED), None, {"amount": yuan(499)}, "wrong-amount"),
+        ((requested(), OPENED), None, {"amount": yuan(501)}, "wrong-amount"),
+        ((requested(), OPENED), None, {"amount": yuan(500, "USD")}, "wrong-amount"),
+        ((requested(), OPENED), None, {"status": "failed"}, "failed"),
+    ],
+)
+def test_a_doubtful_callback_moves_nothing(
+    past: tuple[Event, ...], owner: str | None, changes: dict[str, Any], reason: str
+):
+    events, answer = told(after(*past), owner, **changes)
+    shown = {key: changes[key] for key in ("channel", "callback_id") if key in changes}
+    assert events == [refused(reason, **shown)]
+    assert answer == {"outcome": "refused", "reason": reason}
+
+
+def test_a_refused_callback_does_not_spoil_the_honest_one():
+    events, _ = told(after(requested(), OPENED, refused("wrong-amount")))
+    assert events == [received()]
+
+
+def test_a_return_is_requested_once():
+    state = after(requested(), OPENED, received())
+    assert decide(RETURN, state, given(yuan(500))) == [REQUESTED_RETURN]
+    assert decide(RETURN, evolve(state, REQUESTED_RETURN), given(yuan(300))) == []
+
+
+@pytest.mark.parametrize(
+    ("past", "fen", "available"),
+    [
+        pytest.param((requested(), OPENED), 200, 500, id="nothing received"),
+        pytest.param((requested(), OPENED, received()), 501, 900, id="more than received"),
+        pytest.param((requested(), OPENED, received()), 200, 199, id="more than the account has"),
+        pytest.param(
+            (requested(), OPENED, received(), REQUESTED_RETURN.model_copy(update={"return_id": "r-0"})),
+            301,
+            900,
+            id="more than is left beside another return",
+        ),
+    ],
+)
+def test_too_much_is_not_returned(past: tuple[Event, ...], fen: int, available: int):
+    command = RETURN.model_copy(update={"amount": yuan(fen)})
+    (event,) = events_of(decide(command, after(*past), given(yuan(available))))
+    assert isinstance(event, ReturnFailed)
+    assert event.amount == yuan(fen)
+
+
+def test_a_return_ends_once():
+    state = after(requested(), OPENED, received(), REQUESTED_RETURN)
+    done = RecordReturn(payment_id="p-1", return_id="r-1", returned=True)
+    (event,) = events_of(decide(done, state, given()))
+    assert isinstance(event, PaymentReturned)
+    assert [(p.account, p.amount.amount) for p in event.postings] == [("wallet:alice", 200), ("channel:wechat", -200)]
+    assert decide(done, evolve(state, event), given()) == []
+
+
+def test_a_failed_return_leaves_the_money_returnable():
+    state = after(requested(), OPENED, received(), REQUESTED_RETURN)
+    no = RecordReturn(payment_id="p-1", return_id="r-1", returned=False, reason="account closed")
+    failed = ReturnFailed(payment_id="p-1", return_id="r-1", amount=yuan(200), reason="account closed")
+    assert decide(no, state, given()) == [failed]
+    again = RETURN.model_copy(update={"return_id": "r-2", "amount": yuan(500)})
+    (event,) = events_of(decide(again, evolve(state, failed), given(yuan(500))))
+    assert isinstance(event, ReturnRequested)
+
+
+def test_a_return_of_what_was_not_yet_requested_stays_refused():
+    (failed,) = events_of(decide(RETURN, Payment(), given(yuan(0))))
+    assert isinstance(failed, ReturnFailed)
+    assert decide(RETURN, after(failed, requested(), received()), given(yuan(500))) == []

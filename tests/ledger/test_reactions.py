@@ -1,0 +1,128 @@
+"""What the ledger does when others move on, and what it plans."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.ledger.reactions import PLANS, REACTIONS
+from shared.contracts import Call, Cancel, Command, Event
+from shared.contracts.fulfillment import SupplierDelivered
+from shared.contracts.ledger import (
+    CaptureHold,
+    FundsCaptured,
+    FundsRefunded,
+    HoldFunds,
+    HoldVoided,
+    PaymentOpeningFailed,
+    PostSupplierCost,
+    RefundCapture,
+    RequestPayment,
+    ReturnPayment,
+    ReturnRequested,
+    VoidHold,
+)
+from shared.contracts.order import LatePaymentDeclined, OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved
+from tests.ledger.builders import NOW, posting, received, requested, yuan
+
+
+def reacted(event: Event) -> list[Command]:
+    return list(REACTIONS[type(event)](event))
+
+
+def placed(payment: str, fen: int = 500) -> OrderPlaced:
+    return OrderPlaced(
+        order_id="o-1", customer="alice", lines=(), total=yuan(fen), payment=payment, sales_channel="web",
+        channel_order_no=None, buyer_key="", ip="", device="", email="", locale="zh", agent=None, fingerprint="",
+        pay_by=NOW, reserved_until=NOW,
+    )  # fmt: skip
+
+
+def cancelled(paid: bool) -> OrderCancelled:
+    return OrderCancelled(order_id="o-1", customer="alice", reason="buyer", paid=paid, lines=())
+
+
+def completed(fen: int) -> OrderCompleted:
+    return OrderCompleted(
+        order_id="o-1", customer="alice", delivered=yuan(fen), undelivered=yuan(500 - fen), agent="bob"
+    )
+
+
+def voided(account: str, fen: int = 500) -> HoldVoided:
+    return HoldVoided(order_id="o-1", account=account, amount=yuan(fen), reason="buyer")
+
+
+def captured(account: str, released: int) -> FundsCaptured:
+    return FundsCaptured(order_id="o-1", account=account, amount=yuan(300), released=yuan(released), postings=())
+
+
+def refunded(account: str) -> FundsRefunded:
+    postings = (posting("refunds:north", 50), posting(account, -50))
+    return FundsRefunded(order_id="o-1", refund_id="r-1", account=account, amount=yuan(50), postings=postings)
+
+
+def returned(return_id: str, fen: int) -> ReturnPayment:
+    return ReturnPayment(payment_id="o-1", return_id=return_id, amount=yuan(fen))
+
+
+HOLD_OF_ORDER = HoldFunds(order_id="o-1", account="order:o-1", amount=yuan(500))
+COST = SupplierDelivered(
+    delivery_id="o-1/1", order_id="o-1", line=1, sku="s", supplier="acme", supplier_ref="x", cost=yuan(7)
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "commands"),
+    [
+        (placed("wallet"), [HoldFunds(order_id="o-1", account="wallet:alice", amount=yuan(500))]),
+        (
+            placed("wechat"),
+            [RequestPayment(payment_id="o-1", account="order:o-1", amount=yuan(500), channel="wechat", order_id="o-1")],
+        ),
+        (placed("wechat", fen=0), [HoldFunds(order_id="o-1", account="order:o-1", amount=yuan(0))]),
+        (received(payment_id="o-1", account="order:o-1", order_id="o-1"), [HOLD_OF_ORDER]),
+        (received(), []),
+        (completed(300), [CaptureHold(order_id="o-1", amount=yuan(300), agent="bob")]),
+        (completed(0), [VoidHold(order_id="o-1", reason="nothing delivered")]),
+        (cancelled(paid=True), [VoidHold(order_id="o-1", reason="buyer")]),
+        (cancelled(paid=False), []),
+        (LatePaymentDeclined(order_id="o-1", amount=yuan(500)), [VoidHold(order_id="o-1", reason="late payment")]),
+        (
+            RefundApproved(order_id="o-1", refund_id="r-1", amount=yuan(50), reason="bad key"),
+            [RefundCapture(order_id="o-1", refund_id="r-1", amount=yuan(50))],
+        ),
+        (COST, [PostSupplierCost(order_id="o-1", line=1, supplier="acme", cost=yuan(7))]),
+        (voided("order:o-1"), [returned("hold#rest", 500)]),
+        (voided("order:o-1", fen=0), []),
+        (voided("wallet:alice"), []),
+        (captured("order:o-1", released=200), [returned("hold#rest", 200)]),
+        (captured("order:o-1", released=0), []),
+        (captured("wallet:alice", released=200), []),
+        (refunded("order:o-1"), [returned("r-1", 50)]),
+        (refunded("wallet:alice"), []),
+    ],
+)
+def test_reactions(event: Event, commands: list[Command]):
+    assert reacted(event) == commands
+
+
+def test_a_payment_is_opened_at_once_and_asked_about_later():
+    payload: dict[str, Any] = {"payment_id": "p-1", "channel": "wechat", "amount": {"amount": 500, "currency": "CNY"}}
+    assert list(PLANS[type(requested())](requested(), NOW)) == [
+        Call("open/p-1", "open_payment", payload),
+        Call("ask/p-1", "ask_payment", payload, NOW + timedelta(seconds=5)),
+    ]
+
+
+@pytest.mark.parametrize("event", [received(), PaymentOpeningFailed(payment_id="p-1", reason="closed")])
+def test_asking_stops_when_there_is_nothing_to_ask(event: Event):
+    assert list(PLANS[type(event)](event, NOW)) == [Cancel("ask/p-1")]
+
+
+def test_a_return_is_asked_of_the_channel():
+    event = ReturnRequested(payment_id="p-1", return_id="r-1", amount=yuan(50), channel="wechat", channel_ref="ref-1")
+    (call,) = PLANS[ReturnRequested](event, NOW)
+    assert isinstance(call, Call)
+    assert (call.effect, call.key, call.payload["channel"]) == ("return_payment", "return/p-1/r-1", "wechat")

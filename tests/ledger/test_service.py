@@ -1,0 +1,136 @@
+"""The whole service in a host, with a payment channel behind a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandboxes.channel import create_channel
+from services.ledger.service import SERVICE
+from shared.contracts.ledger import (
+    CaptureHold,
+    FundsHeld,
+    PaymentOpened,
+    PaymentOpeningFailed,
+    PaymentReceived,
+    PaymentReturned,
+    RecordCallback,
+    RequestPayment,
+    VoidHold,
+)
+from shared.hosting.ports import Ports
+from shared.hosting.settings import ChannelSettings, Settings
+from shared.security.secrets import Secrets
+from tests.harness import Harness
+from tests.ledger.builders import a_request, funding, hold, yuan
+from tests.ledger.server import serving
+
+
+@dataclass
+class Shop:
+    """A ledger of its own, and the channel it is paid through."""
+
+    harness: Harness
+
+    def pay(self, payment_id: str) -> None:
+        """The buyer pays; the callback is lost."""
+        opened = self.harness.events("ledger", PaymentOpened)
+        (url,) = [e.pay_url for e in opened if isinstance(e, PaymentOpened) and e.payment_id == payment_id]
+        httpx.post(url, json={"lose_callback": True}, trust_env=False).raise_for_status()
+
+    def names(self) -> list[str]:
+        return [type(event).__name__ for event in self.harness.events("ledger")]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    secret = Secrets(tmp_path / "secrets").get("channel-wechat")
+    harnesses: list[Harness] = []
+    app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
+    with serving(app) as url:
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        harnesses.append(Harness(tmp_path, [SERVICE], settings=settings))
+        yield Shop(harnesses[-1])
+
+
+def order_payment(channel: str = "wechat") -> RequestPayment:
+    return a_request(payment_id="o-1", account="order:o-1", order_id="o-1", channel=channel)
+
+
+def test_a_lost_callback_is_found_and_the_order_is_paid(shop: Shop):
+    shop.harness.send("ledger", order_payment())
+    shop.pay("o-1")
+    assert shop.names() == ["PaymentRequested", "PaymentOpened"]
+    shop.harness.advance(5)
+    assert shop.names()[2:] == ["PaymentReceived", "FundsHeld"]
+    shop.harness.advance(600)
+    assert len(shop.names()) == 4
+
+
+def test_it_asks_again_while_nobody_has_paid(shop: Shop):
+    shop.harness.send("ledger", a_request())
+    shop.harness.advance(5)
+    shop.pay("p-1")
+    shop.harness.advance(4)
+    assert shop.harness.events("ledger", PaymentReceived) == []
+    shop.harness.advance(1)
+    assert len(shop.harness.events("ledger", PaymentReceived)) == 1
+
+
+def test_voided_money_goes_back_through_the_channel(shop: Shop):
+    shop.harness.send("ledger", order_payment())
+    shop.pay("o-1")
+    shop.harness.advance(5)
+    shop.harness.send("ledger", VoidHold(order_id="o-1", reason="short-stock"))
+    assert shop.names()[4:] == ["HoldVoided", "ReturnRequested", "PaymentReturned"]
+    (returned,) = shop.harness.events("ledger", PaymentReturned)
+    assert isinstance(returned, PaymentReturned)
+    assert returned.amount == yuan(500)
+    assert shop.harness.parked() == 0
+
+
+def test_a_callback_answers_its_outcome(shop: Shop):
+    shop.harness.send("ledger", a_request())
+    (opened,) = shop.harness.events("ledger", PaymentOpened)
+    assert isinstance(opened, PaymentOpened)
+    callback = RecordCallback(
+        payment_id="p-1",
+        channel="wechat",
+        callback_id="cb-1",
+        channel_ref=opened.channel_ref,
+        amount=yuan(500),
+        status="paid",
+        authentic=True,
+    )
+    assert shop.harness.send("ledger", callback, id_="1").answer == {"outcome": "received"}
+    assert shop.harness.send("ledger", callback, id_="2").answer == {"outcome": "already-received"}
+    shop.harness.advance(3600)
+    assert len(shop.harness.events("ledger", PaymentReceived)) == 1
+
+
+def test_an_order_with_an_unknown_channel_fails_to_open(shop: Shop):
+    shop.harness.send("ledger", order_payment("paypal"))
+    (failed,) = shop.harness.events("ledger", PaymentOpeningFailed)
+    assert isinstance(failed, PaymentOpeningFailed)
+    assert "paypal" in failed.reason
+
+
+def test_a_refusal_reaches_the_person_who_asked(shop: Shop):
+    reply = shop.harness.send("ledger", a_request(channel="paypal"))
+    assert (reply.outcome, reply.code, reply.status) == ("refused", "unknown-channel", 422)
+    assert shop.names() == []
+
+
+def test_a_restart_keeps_the_books(shop: Shop):
+    shop.harness.send("ledger", funding("wallet:alice", 1000))
+    shop.harness.send("ledger", hold("o-1", "wallet:alice", 600))
+    again = Harness(shop.harness.folder, [SERVICE], settings=shop.harness.settings)
+    again.send("ledger", hold("o-2", "wallet:alice", 600))
+    again.send("ledger", CaptureHold(order_id="o-1", amount=yuan(600), agent="bob"))
+    assert len(again.events("ledger", FundsHeld)) == 1
+    assert shop.names()[-2:] == ["HoldRefused", "FundsCaptured"]
+    assert again.parked() == 0

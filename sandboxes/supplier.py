@@ -1,0 +1,250 @@
+"""A supplier to develop and test against: its shelves are endless, its manners are chosen.
+
+    python -m sandboxes.supplier --name north --port 9001
+
+A purchase behaves as its target's prefix says (`late:13800000000`), else as `PUT /behaviour` said last:
+
+- `ok` delivers at once; `slow` within the time-out; `late` buys, then answers long after the time-out
+- `failing` fails for certain; `down` answers 503 and takes nothing (as a switch, look-ups are down as well)
+- `callback` answers pending, then calls back; `twice` calls back twice
+- `silent` answers pending and never calls back; it is done when looked up for the second time
+
+`GET /purchases` counts, for each request id, how often it arrived and how often something was bought.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import httpx
+import uvicorn
+from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Request
+from pydantic import AnyHttpUrl, BaseModel, ValidationError
+
+from shared.contracts import Money
+from shared.contracts.base import Id, Quantity, Text
+from shared.contracts.fulfillment import PurchaseReport
+from shared.security.secrets import Secrets
+from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
+
+Timestamp: TypeAlias = Annotated[int, Header(alias=TIMESTAMP_HEADER)]
+Signature: TypeAlias = Annotated[str, Header(alias=SIGNATURE_HEADER)]
+
+PIECE_COST = 950
+OPENING_BALANCE = 100_000_000
+
+
+class Behaviour(StrEnum):
+    OK = "ok"
+    SLOW = "slow"
+    LATE = "late"
+    FAILING = "failing"
+    DOWN = "down"
+    CALLBACK = "callback"
+    TWICE = "twice"
+    SILENT = "silent"
+
+
+class Wanted(BaseModel):
+    """A purchase as asked for."""
+
+    request_id: Id
+    sku: Id
+    quantity: Quantity
+    target: Text = ""
+    callback_url: AnyHttpUrl
+
+
+class Switch(BaseModel):
+    """How to behave from now on, where a target does not say."""
+
+    behaviour: Behaviour
+
+
+class Account(BaseModel):
+    """What one request id came to."""
+
+    arrived: int
+    bought: int
+    report: PurchaseReport
+    callbacks: list[str]
+
+
+@dataclass
+class Purchase:
+    """A purchase as the supplier keeps it."""
+
+    wanted: Wanted
+    outcome: str
+    reason: str = ""
+    arrived: int = 1
+    looked_up: int = 0
+    bought: int = 0
+    callbacks: list[str] = field(default_factory=list)
+
+    def report(self) -> PurchaseReport:
+        cost = Money(amount=PIECE_COST * self.wanted.quantity) if self.outcome == "done" else None
+        ref = f"ref-{self.wanted.request_id}"
+        return PurchaseReport.model_validate(
+            {"request_id": self.wanted.request_id, "outcome": self.outcome, "supplier_ref": ref, "cost": cost,
+             "reason": self.reason}
+        )  # fmt: skip
+
+
+@dataclass
+class Shop:
+    """A supplier's memory. Times are in seconds; `pause` waits for them."""
+
+    name: str
+    secret: bytes
+    callbacks: httpx.AsyncClient
+    now: Callable[[], datetime]
+    pause: Callable[[float], Awaitable[None]]
+    slow_seconds: float
+    late_seconds: float
+    behaviour: Behaviour = Behaviour.OK
+    balance: int = OPENING_BALANCE
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+
+    def check(self, signed: bytes, timestamp: int, signature: str) -> None:
+        if not verify(self.secret, timestamp, signed, signature, self.now()):
+            raise HTTPException(401, "the signature does not fit")
+
+    def behaviour_for(self, target: str) -> Behaviour:
+        prefix = target.partition(":")[0]
+        return Behaviour(prefix) if prefix in list(Behaviour) else self.behaviour
+
+    def settle(self, purchase: Purchase) -> None:
+        """Buy, once."""
+        if purchase.outcome != "done":
+            purchase.outcome = "done"
+            purchase.bought += 1
+            self.balance -= PIECE_COST * purchase.wanted.quantity
+
+    async def buy(self, wanted: Wanted, afterwards: BackgroundTasks) -> PurchaseReport:
+        known = self.purchases.get(wanted.request_id)
+        if known is not None:
+            known.arrived += 1
+            if known.wanted != wanted:
+                raise HTTPException(409, "this request id was used for another purchase")
+            return known.report()
+        behaviour = self.behaviour_for(wanted.target)
+        if behaviour is Behaviour.DOWN:
+            raise HTTPException(503, "down for maintenance")
+        purchase = self.purchases[wanted.request_id] = Purchase(wanted, "pending")
+        match behaviour:
+            case Behaviour.FAILING:
+                purchase.outcome, purchase.reason = "failed", "out of stock"
+            case Behaviour.CALLBACK | Behaviour.TWICE:
+                afterwards.add_task(self.call_back, purchase, times=2 if behaviour is Behaviour.TWICE else 1)
+            case Behaviour.SILENT:
+                pass
+            case _:
+                self.settle(purchase)
+        await self.pause({Behaviour.SLOW: self.slow_seconds, Behaviour.LATE: self.late_seconds}.get(behaviour, 0))
+        return purchase.report()
+
+    def look_up(self, request_id: str) -> PurchaseReport:
+        if self.behaviour is Behaviour.DOWN:
+            raise HTTPException(503, "down for maintenance")
+        purchase = self.purchases.get(request_id)
+        if purchase is None:
+            raise HTTPException(404, "no such purchase")
+        purchase.looked_up += 1
+        if purchase.looked_up > 1 and self.behaviour_for(purchase.wanted.target) is Behaviour.SILENT:
+            self.settle(purchase)
+        return purchase.report()
+
+    async def call_back(self, purchase: Purchase, times: int) -> None:
+        await self.pause(self.slow_seconds)
+        self.settle(purchase)
+        body = purchase.report().model_dump_json().encode()
+        for _ in range(times):
+            timestamp = int(self.now().timestamp())
+            headers = {
+                TIMESTAMP_HEADER: str(timestamp),
+                SIGNATURE_HEADER: sign(self.secret, timestamp, body),
+                "Content-Type": "application/json",
+            }
+            try:
+                answer = await self.callbacks.post(str(purchase.wanted.callback_url), content=body, headers=headers)
+                purchase.callbacks.append(f"HTTP {answer.status_code}")
+            except httpx.HTTPError as error:
+                purchase.callbacks.append(type(error).__name__)
+
+
+def create_supplier(
+    name: str,
+    secret: bytes,
+    *,
+    slow_seconds: float = 0.2,
+    late_seconds: float = 10,
+    callbacks: httpx.AsyncClient | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> FastAPI:
+    """The supplier's API. `secret` signs requests and callbacks; `pause(seconds)` waits where a behaviour is slow."""
+    shop = Shop(name, secret, callbacks or httpx.AsyncClient(timeout=5), now, pause, slow_seconds, late_seconds)
+    app = FastAPI(title=f"Supplier {name}")
+
+    @app.post("/purchases")
+    async def buy(
+        request: Request, afterwards: BackgroundTasks, timestamp: Timestamp, signature: Signature
+    ) -> PurchaseReport:
+        body = await request.body()
+        shop.check(body, timestamp, signature)
+        try:
+            wanted = Wanted.model_validate_json(body)
+        except ValidationError as error:
+            raise HTTPException(422, json.loads(error.json(include_url=False, include_input=False))) from error
+        return await shop.buy(wanted, afterwards)
+
+    @app.get("/purchases")
+    async def accounts() -> dict[str, Account]:
+        return {
+            request_id: Account(arrived=one.arrived, bought=one.bought, report=one.report(), callbacks=one.callbacks)
+            for request_id, one in shop.purchases.items()
+        }
+
+    @app.get("/purchases/{request_id:path}")
+    async def look_up(request_id: str, timestamp: Timestamp, signature: Signature) -> PurchaseReport:
+        shop.check(request_id.encode(), timestamp, signature)
+        return shop.look_up(request_id)
+
+    @app.get("/balance")
+    async def balance() -> Money:
+        return Money(amount=shop.balance)
+
+    @app.put("/behaviour")
+    async def behave(switch: Switch) -> Switch:
+        shop.behaviour = switch.behaviour
+        return switch
+
+    return app
+
+
+def main() -> None:
+    """Run one supplier; its secret is the one that Kameng keeps for it."""
+    parser = argparse.ArgumentParser(prog="sandboxes.supplier", description="A supplier to develop and test against.")
+    parser.add_argument("--name", default="sandbox")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9001)
+    parser.add_argument("--secrets", type=Path, default=Path("var/secrets"), help="directory of secrets")
+    parser.add_argument("--slow-seconds", type=float, default=0.2)
+    parser.add_argument("--late-seconds", type=float, default=10)
+    wanted = parser.parse_args()
+    secret = Secrets(wanted.secrets).get(f"supplier-{wanted.name}")
+    app = create_supplier(wanted.name, secret, slow_seconds=wanted.slow_seconds, late_seconds=wanted.late_seconds)
+    uvicorn.run(app, host=wanted.host, port=wanted.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

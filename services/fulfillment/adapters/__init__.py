@@ -1,0 +1,39 @@
+"""The outside world of fulfillment: the vault and the suppliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+
+from services.fulfillment.adapters.supplier import Supplier, Suppliers
+from services.fulfillment.adapters.vault import Vault
+from shared.hosting.service import Surroundings
+from shared.hosting.settings import SupplierSettings
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What decisions look into, and what effects call."""
+
+    vault: Vault
+    suppliers: Suppliers
+
+
+def build(surroundings: Surroundings) -> Outside:
+    """The adapters as the settings want them."""
+    secrets, ports = surroundings.secrets, surroundings.ports
+    suppliers = {
+        name: _supplier(name, settings, surroundings) for name, settings in surroundings.settings.suppliers.items()
+    }
+    return Outside(Vault(secrets.get("fulfillment-sealing"), ports.random_bytes), Suppliers(suppliers))
+
+
+def _supplier(name: str, settings: SupplierSettings, surroundings: Surroundings) -> Supplier:
+    return Supplier(
+        name=name,
+        client=httpx.Client(base_url=settings.url, timeout=settings.timeout_seconds),
+        secret=surroundings.secrets.get(f"supplier-{name}"),
+        callback_url=f"{surroundings.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
+        now=surroundings.ports.now,
+    )

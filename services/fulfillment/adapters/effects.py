@@ -1,0 +1,42 @@
+"""The agenda's calls to suppliers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.fulfillment.adapters import Outside
+from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
+from shared.contracts.fulfillment import RecordPurchase, RecordPurchaseUnknown
+from shared.hosting.service import Effect
+
+
+def purchase(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:
+    """Buy once; raises as long as the outcome is unknown."""
+    return outside.suppliers.purchase(Purchase(**payload), attempt)
+
+
+def poll(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:
+    """Ask what became of a pending purchase; raises as long as it is not settled."""
+    report = outside.suppliers.look_up(payload["supplier"], payload["request_id"])
+    if report is None:
+        raise OutcomeUnknown(f"{payload['supplier']} no longer knows the purchase")
+    if report.outcome == "pending":
+        raise OutcomeUnknown(f"{payload['supplier']} is still working on it")
+    return report
+
+
+def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
+    """Nobody could learn what became of the purchase."""
+    return RecordPurchaseUnknown(
+        delivery_id=payload["delivery_id"],
+        supplier=payload["supplier"],
+        reason=f"the outcome of the purchase is unknown: {reason}"[:500],
+    )
+
+
+# About 80 seconds of asking, then a person; a pending purchase gets about 8 minutes.
+EFFECTS: Mapping[str, Effect] = {
+    "purchase": Effect(run=purchase, gave_up=unknown, attempts=10, first_delay_seconds=0.2, longest_delay_seconds=30),
+    "poll_purchase": Effect(run=poll, gave_up=unknown, attempts=14, first_delay_seconds=1, longest_delay_seconds=60),
+}

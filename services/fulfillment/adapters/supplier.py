@@ -1,0 +1,135 @@
+"""Suppliers over HTTP: signed requests, idempotent by request id, looked up before they are repeated.
+
+POST /purchases buys, GET /purchases/<request id> looks a purchase up; both answer with a PurchaseReport. A look-up's
+signature covers the request id instead of a body. A supplier that answers a purchase with 503 or a 4xx (but 408 and
+409) did not take it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import quote
+
+import httpx
+
+from shared.contracts.fulfillment import PurchaseReport, RecordPurchase
+from shared.hosting.service import EffectFailed
+from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+
+UNCERTAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class OutcomeUnknown(EffectFailed):
+    """The supplier's answer does not tell what became of a purchase: look it up later."""
+
+
+class NotTaken(Exception):
+    """The purchase did not reach the supplier, or it would not take it: nothing was bought by this request."""
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What to buy. `target` is the account or phone to top up, empty where the product needs none."""
+
+    delivery_id: str
+    supplier: str
+    request_id: str
+    sku: str
+    quantity: int
+    target: str
+
+
+class Supplier:
+    """One supplier's API. All calls raise httpx.HTTPError on trouble on the way, OutcomeUnknown on odd answers."""
+
+    def __init__(
+        self, name: str, client: httpx.Client, secret: bytes, callback_url: str, now: Callable[[], datetime]
+    ) -> None:
+        self._name, self._client, self._secret = name, client, secret
+        self._callback_url, self._now = callback_url, now
+
+    def purchase(self, purchase: Purchase, attempt: int) -> RecordPurchase:
+        """Buy, or from the second attempt on look up first and buy only what never arrived.
+
+        Only on the first attempt is a purchase that was not taken a failure: an earlier one may still be on its way.
+        """
+        if attempt == 1:
+            try:
+                return self._post(purchase)
+            except NotTaken as reason:
+                return failed(purchase.delivery_id, purchase.supplier, str(reason))
+        return self.look_up(purchase.request_id) or self._post(purchase)
+
+    def look_up(self, request_id: str) -> RecordPurchase | None:
+        """What became of a purchase, None when the supplier never saw it."""
+        headers = self._signed(request_id.encode())
+        response = self._client.get(f"/purchases/{quote(request_id, safe='')}", headers=headers)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return self._report(response, request_id)
+
+    def _post(self, purchase: Purchase) -> RecordPurchase:
+        wanted = {
+            "request_id": purchase.request_id,
+            "sku": purchase.sku,
+            "quantity": purchase.quantity,
+            "target": purchase.target,
+            "callback_url": self._callback_url,
+        }
+        body = json.dumps(wanted).encode()
+        headers = {**self._signed(body), "Content-Type": "application/json"}
+        try:
+            response = self._client.post("/purchases", content=body, headers=headers)
+        except NOT_SENT as error:
+            raise NotTaken(f"not reachable: {type(error).__name__}") from error
+        status = response.status_code
+        if status == HTTPStatus.SERVICE_UNAVAILABLE or (response.is_client_error and status not in UNCERTAIN):
+            raise NotTaken(f"not taken: HTTP {status}")
+        return self._report(response, purchase.request_id)
+
+    def _signed(self, body: bytes) -> dict[str, str]:
+        timestamp = int(self._now().timestamp())
+        return {TIMESTAMP_HEADER: str(timestamp), SIGNATURE_HEADER: sign(self._secret, timestamp, body)}
+
+    def _report(self, response: httpx.Response, request_id: str) -> RecordPurchase:
+        if not response.is_success:
+            raise OutcomeUnknown(f"{self._name} answered HTTP {response.status_code}")
+        report = PurchaseReport.model_validate_json(response.content)
+        if report.request_id != request_id:
+            raise OutcomeUnknown(f"{self._name} answered about another purchase")
+        if report.outcome == "done" and (report.cost is None or report.cost.amount < 0):
+            raise OutcomeUnknown(f"{self._name} did not tell the cost")
+        return report.told_by(self._name)
+
+
+def failed(delivery_id: str, supplier: str, reason: str) -> RecordPurchase:
+    """A purchase that certainly did not come about."""
+    return RecordPurchase(delivery_id=delivery_id, supplier=supplier, outcome="failed", reason=reason)
+
+
+class Suppliers:
+    """All configured suppliers by name."""
+
+    def __init__(self, suppliers: Mapping[str, Supplier]) -> None:
+        self._suppliers = suppliers
+
+    def purchase(self, purchase: Purchase, attempt: int) -> RecordPurchase:
+        """As Supplier.purchase; buying from a supplier that is not configured fails."""
+        if purchase.supplier not in self._suppliers and attempt == 1:
+            return failed(purchase.delivery_id, purchase.supplier, "not configured")
+        return self._named(purchase.supplier).purchase(purchase, attempt)
+
+    def look_up(self, supplier: str, request_id: str) -> RecordPurchase | None:
+        """As Supplier.look_up."""
+        return self._named(supplier).look_up(request_id)
+
+    def _named(self, supplier: str) -> Supplier:
+        try:
+            return self._suppliers[supplier]
+        except KeyError:
+            raise OutcomeUnknown(f"{supplier} is not configured") from None

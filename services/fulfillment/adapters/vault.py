@@ -1,0 +1,34 @@
+"""The one place where a card key's text exists, for as long as it takes to seal it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from services.fulfillment.domain.keys import Opened, Opening
+from shared.security.sealing import CannotOpen, Opener, Sealer, keypair_from_secret
+
+
+class Vault:
+    """Opens stock keys and seals them to their buyer. No text leaves it but inside the buyer's envelope."""
+
+    def __init__(self, secret: bytes, random_bytes: Callable[[int], bytes]) -> None:
+        self._opener = Opener(keypair_from_secret(secret).private)
+        self._random_bytes = random_bytes
+
+    def reseal(self, opening: Opening) -> Opened:
+        """An envelope with all the texts, a JSON list in the order of the keys; or the numbers that do not open.
+
+        Raises ValueError, before any box is opened, when the buyer's key is none.
+        """
+        sealer = Sealer(opening.buyer_key, self._random_bytes)
+        texts: list[str] = []
+        unopened: list[int] = []
+        for key in opening.keys:
+            try:
+                texts.append(self._opener.open(key.box, context=opening.sku))
+            except CannotOpen:
+                unopened.append(key.number)
+        if unopened:
+            return Opened(unopened=tuple(unopened))
+        return Opened(envelope=sealer.seal(json.dumps(texts, ensure_ascii=False), context=opening.delivery_id))

@@ -1,0 +1,86 @@
+"""The delivery of one order line: every command on it, decided."""
+
+from __future__ import annotations
+
+from services.fulfillment.domain import keys, purchases
+from services.fulfillment.domain.state import Delivery
+from shared.contracts import Command, Event, Given, Refused
+from shared.contracts.fulfillment import (
+    DeliverLine,
+    DeliveryFailed,
+    DeliveryHandedOver,
+    DeliveryRequested,
+    DeliveryResolved,
+    RecordPurchase,
+    RecordPurchaseUnknown,
+    ResolveDelivery,
+    TakeKeys,
+)
+
+BY_HAND = "delivered by hand"
+
+
+def decide(command: Command, state: Delivery, given: Given) -> list[Event]:
+    """The events that follow from a command. Raises Refused for what people and suppliers may not do.
+
+    `given.facts`: Opened or None for keys, a mapping of supplier to Health where a supplier may be chosen.
+    """
+    match command:
+        case TakeKeys():
+            return keys.take(command, state, given.facts)
+        case DeliverLine():
+            return _deliver(command, state, given)
+        case RecordPurchase():
+            return purchases.record(command, state, given)
+        case RecordPurchaseUnknown():
+            return purchases.record_unknown(command, state)
+        case ResolveDelivery():
+            return _resolve(command, state)
+        case _:
+            raise TypeError(f"a delivery does not know {type(command).__name__}")
+
+
+def _deliver(command: DeliverLine, state: Delivery, given: Given) -> list[Event]:
+    if state.phase != "expected":
+        return []
+    requested = DeliveryRequested(
+        delivery_id=command.delivery_id,
+        order_id=command.order_id,
+        line=command.line,
+        attempt=command.attempt,
+        buyer_key=command.buyer_key,
+    )
+    match command.line.source:
+        case "keys":
+            return keys.deliver(command, state, requested, given.facts)
+        case "supplier":
+            return [requested, purchases.next_step(command.delivery_id, command.order_id, command.line, (), given)]
+        case "manual":
+            return [
+                requested,
+                DeliveryHandedOver(
+                    delivery_id=command.delivery_id,
+                    order_id=command.order_id,
+                    line=command.line.line,
+                    sku=command.line.sku,
+                    reason=BY_HAND,
+                ),
+            ]
+
+
+def _resolve(command: ResolveDelivery, state: Delivery) -> list[Event]:
+    if state.line is None:
+        raise Refused("unknown-delivery", "there is no such delivery", status=404)
+    if state.phase == "ended":
+        raise Refused("already-ended", "this delivery has already ended", status=409)
+    if state.phase != "handed-over":
+        raise Refused("not-handed-over", "this delivery is still under way without people", status=409)
+    line = {
+        "delivery_id": command.delivery_id,
+        "order_id": state.order_id,
+        "line": state.line.line,
+        "sku": state.line.sku,
+    }
+    if command.delivered:
+        return [DeliveryResolved(**line, note=command.note)]
+    return [DeliveryFailed(**line, reason=command.note, numbers=state.doubtful)]

@@ -1,0 +1,1 @@
+"""The pure part of risk: rules, velocity, screenings and lists."""

@@ -1,0 +1,109 @@
+"""One order's screening, and the case a person decides when the rules can't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from services.risk.domain.rules import CEILINGS, RULES
+from services.risk.domain.velocity import History, measured, traits
+from shared.contracts import Event, Given, Refused
+from shared.contracts.risk import (
+    CaseDecided,
+    CaseOpened,
+    DecideCase,
+    Decision,
+    Dimension,
+    ListName,
+    OrderScreened,
+    ScreenOrder,
+)
+
+Finding = tuple[Decision, str]
+SEVERITY: tuple[Decision, ...] = ("pass", "review", "block")
+LISTED: Mapping[ListName, Decision] = {"allow": "pass", "watch": "review", "block": "block"}
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    decision: Decision | None = None
+    case: Literal["none", "open", "decided"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A value of the order that is on a list, until a time or for good."""
+
+    entry: str
+    list: ListName
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an order's values when it is screened."""
+
+    histories: Mapping[tuple[Dimension, str], History]
+    listed: Sequence[Listed] = ()
+
+
+def decide(command: ScreenOrder | DecideCase, state: Screening, given: Given) -> list[Event]:
+    """Screen an order once, or decide its open case. `given.facts` is Known for a ScreenOrder."""
+    match command:
+        case ScreenOrder():
+            return [] if state.decision else _screen(command, given.facts, given.now)
+        case DecideCase(order_id=order_id):
+            if state.decision is None:
+                raise Refused("unknown-order", f"order {order_id} was never screened", status=404)
+            if state.case != "open":
+                raise Refused("no-open-case", f"order {order_id} has no open case")
+            return [CaseDecided(order_id=order_id, decision=command.decision, note=command.note)]
+
+
+def evolve(state: Screening, event: Event) -> Screening:
+    match event:
+        case OrderScreened(decision=decision):
+            return replace(state, decision=decision)
+        case CaseOpened():
+            return replace(state, case="open")
+        case CaseDecided():
+            return replace(state, case="decided")
+    return state
+
+
+def _screen(order: ScreenOrder, known: Known, now: datetime) -> list[Event]:
+    findings = _findings(order, known, now)
+    decision = _worst([decision for decision, _ in findings])
+    reasons = tuple(reason for _, reason in findings)
+    screened = OrderScreened(**dict(order), decision=decision, reasons=reasons)
+    if decision != "review":
+        return [screened]
+    return [screened, CaseOpened(order_id=order.order_id, amount=order.amount, reasons=reasons)]
+
+
+def _worst(decisions: Sequence[Decision]) -> Decision:
+    return SEVERITY[max(map(SEVERITY.index, decisions), default=0)]
+
+
+def _findings(order: ScreenOrder, known: Known, now: datetime) -> list[Finding]:
+    on_lists = [entry for entry in known.listed if entry.until is None or now < entry.until]
+    findings: list[Finding] = [(LISTED[entry.list], f"list:{entry.list}:{entry.entry}") for entry in on_lists]
+    if any(entry.list == "allow" for entry in on_lists):
+        return findings
+    return [*findings, *_too_much(order), *_too_fast(order, known, now)]
+
+
+def _too_much(order: ScreenOrder) -> Iterator[Finding]:
+    for ceiling in CEILINGS:
+        if order.amount.currency == ceiling.limit.currency and ceiling.limit < order.amount:
+            yield ceiling.decision, ceiling.reason
+
+
+def _too_fast(order: ScreenOrder, known: Known, now: datetime) -> Iterator[Finding]:
+    values = traits(order)
+    for rule in RULES:
+        histories = (known.histories.get(trait, {}) for trait in values if trait[0] == rule.dimension)
+        if any(measured(rule, past, now, order.amount, order.customer) > rule.limit for past in histories):
+            yield rule.decision, rule.reason

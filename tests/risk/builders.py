@@ -1,0 +1,75 @@
+"""Orders to screen, and a screening desk over real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+
+from services.risk.domain.screening import Known, Screening, decide
+from services.risk.tables import METADATA, RiskTables
+from shared.contracts import Event, Given, Metadata, Money
+from shared.contracts.risk import OrderScreened, ScreenOrder
+from shared.eventlog.recorded import Recorded
+
+NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
+META = Metadata(correlation_id="flow-1", causation_id="order/1")
+
+
+def order(
+    order_id: str = "order-1",
+    *,
+    customer: str | None = "alice",
+    ip: str = "203.0.113.7",
+    device: str = "phone-1",
+    targets: tuple[str, ...] = (),
+    fen: int = 5_000,
+    currency: str = "CNY",
+) -> ScreenOrder:
+    amount = Money(amount=fen, currency=currency)
+    return ScreenOrder(order_id=order_id, customer=customer, ip=ip, device=device, targets=targets, amount=amount)
+
+
+def given(facts: Known | None = None, now: datetime = NOW) -> Given:
+    return Given(now=now, command_id="command-1", meta=META, facts=facts or Known(histories={}))
+
+
+class Desk:
+    """Screens orders one after the other, folding every event into the tables, and counts the queries made."""
+
+    def __init__(self) -> None:
+        self.engine = sa.create_engine("sqlite://")
+        self.connection = self.engine.connect()
+        METADATA.create_all(self.connection)
+        self.tables, self.position, self.queries = RiskTables(lambda: self.connection), 0, 0
+        sa_event.listen(self.engine, "before_cursor_execute", self._count)
+
+    def _count(self, *_: object) -> None:
+        self.queries += 1
+
+    def screen(self, command: ScreenOrder, seconds: float = 0) -> OrderScreened:
+        """The order's screening, this long after the start."""
+        now = NOW + timedelta(seconds=seconds)
+        events = decide(command, Screening(), given(self.tables.known(command), now))
+        self.apply(events, now)
+        screened = events[0]
+        assert isinstance(screened, OrderScreened)
+        return screened
+
+    def apply(self, events: Sequence[Event], at: datetime = NOW) -> None:
+        for event in events:
+            self.position += 1
+            stream = f"screening-{event.partition_key()}"
+            recorded = Recorded("risk", self.position, stream, 1, str(self.position), event.type(), "", "", at)
+            self.tables.apply(event, recorded)
+
+    def go_cold(self) -> None:
+        """Write everything and forget what is in memory, as a restart does."""
+        self.tables.flush()
+        self.tables.forget()
+
+    def rows(self, table: sa.Table) -> list[sa.RowMapping]:
+        self.tables.flush()
+        return list(self.connection.execute(sa.select(table)).mappings())

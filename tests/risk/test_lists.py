@@ -1,0 +1,58 @@
+"""Block, allow and watch lists."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pydantic import TypeAdapter
+
+from services.risk.domain.lists import ListEntry, decide, evolve
+from shared.contracts import Refused
+from shared.contracts.risk import ListEntryRemoved, ListEntrySet, RemoveListEntry, SetListEntry
+from tests.risk.builders import NOW, given
+
+SET = SetListEntry(
+    entry="ip:203.0.113.7", list="block", dimension="ip", value="203.0.113.7", reason="fraud", until=None
+)
+LISTED = ListEntrySet(**dict(SET))
+REMOVE = RemoveListEntry(entry="ip:203.0.113.7", reason="mistake")
+
+
+def test_a_value_is_listed_once():
+    assert decide(SET, ListEntry(), given()) == [LISTED]
+    assert decide(SET, evolve(ListEntry(), LISTED), given()) == []
+
+
+def test_a_value_moves_to_another_list():
+    moved = decide(SET.model_copy(update={"list": "watch"}), ListEntry(LISTED), given())
+    assert moved == [LISTED.model_copy(update={"list": "watch"})]
+
+
+def test_an_entry_is_removed_once():
+    state = ListEntry(LISTED)
+    events = decide(REMOVE, state, given())
+    assert events == [ListEntryRemoved(entry="ip:203.0.113.7", reason="mistake")]
+    with pytest.raises(Refused, match="not-listed"):
+        decide(REMOVE, evolve(state, events[0]), given())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"value": "203.0.113.8"}, "wrong-entry"),
+        ({"dimension": "device"}, "wrong-entry"),
+        ({"entry": "ip:", "value": ""}, "wrong-entry"),
+        ({"until": NOW}, "already-over"),
+    ],
+)
+def test_an_entry_that_could_never_match_is_refused(changes: dict[str, object], code: str):
+    with pytest.raises(Refused, match=code) as refused:
+        decide(SET.model_copy(update=changes), ListEntry(), given())
+    assert refused.value.status == 422
+
+
+def test_a_state_survives_a_snapshot():
+    state = ListEntry(LISTED.model_copy(update={"until": NOW + timedelta(days=1)}))
+    adapter = TypeAdapter(ListEntry)
+    assert adapter.validate_json(adapter.dump_json(state)) == state

@@ -1,0 +1,1 @@
+"""Tells buyers, staff and other machines what happened, each message once."""

@@ -1,0 +1,42 @@
+"""Notification's outside world: templates, mail, webhooks and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+from standardwebhooks import Webhook as Signer
+
+from services.notification.adapters.console import Console
+from services.notification.adapters.letter import Sender
+from services.notification.adapters.mail import Mail, MailServer
+from services.notification.adapters.templates import Templates
+from services.notification.adapters.webhook import TIMEOUT_SECONDS, Webhook
+from shared.contracts.notification import MessageChannel
+from shared.hosting.service import Surroundings
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The channels, the texts, where staff listens, and where order pages are."""
+
+    senders: Mapping[MessageChannel, Sender]
+    templates: Templates
+    public_url: str
+    staff_webhook_url: str | None = field(default=None, repr=False)
+
+
+def build(surroundings: Surroundings) -> Outside:
+    """Raises ValueError for a mail server's URL that makes no sense."""
+    settings, now = surroundings.settings, surroundings.ports.now
+    console = Console()
+    mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
+    signer = Signer(surroundings.secrets.get("webhook"))
+    webhook = Webhook(signer, httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
+    return Outside(
+        senders={"email": mail, "webhook": webhook, "console": console},
+        templates=Templates(),
+        public_url=settings.public_url.rstrip("/"),
+        staff_webhook_url=settings.staff_webhook_url,
+    )

@@ -1,0 +1,84 @@
+"""A message: queued once, then sent or given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.contracts import Event, Given
+from shared.contracts.notification import (
+    MessageChannel,
+    MessageFailed,
+    MessageQueued,
+    MessageSent,
+    RecordSending,
+    SendMessage,
+)
+
+STAFF = "staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    status: Literal["new", "queued", "sent", "failed"] = "new"
+    channel: MessageChannel = "console"
+    round: int = 0
+    again_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where staff can be reached besides the console."""
+
+    staff_webhook: bool
+
+
+def decide(command: SendMessage | RecordSending, state: Message, given: Given) -> list[Event]:
+    """Queue a message, or record what became of it. `given.facts` is Reach for a SendMessage."""
+    match command:
+        case SendMessage(to=to, channel="webhook") if to == STAFF and not given.facts.staff_webhook:
+            return []
+        case SendMessage():
+            return [_queued(command, state, given.now)] if _is_due(state, given.now) else []
+        case RecordSending(round=number) if number != state.round or state.status == "sent":
+            return []
+        case RecordSending(sent=True, attempts=attempts):
+            channel = command.channel or state.channel
+            return [MessageSent(message_id=command.message_id, channel=channel, attempts=attempts)]
+        case RecordSending(attempts=attempts, reason=reason):
+            if state.status == "failed":
+                return []
+            return [
+                MessageFailed(message_id=command.message_id, channel=state.channel, attempts=attempts, reason=reason)
+            ]
+
+
+def evolve(state: Message, event: Event) -> Message:
+    match event:
+        case MessageQueued(channel=channel, round=number, again_from=again_from):
+            return Message("queued", channel, number, again_from)
+        case MessageSent():
+            return replace(state, status="sent")
+        case MessageFailed():
+            return replace(state, status="failed")
+    return state
+
+
+def _is_due(state: Message, now: datetime) -> bool:
+    return state.status == "new" or (state.again_from is not None and state.again_from <= now)
+
+
+def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueued:
+    pause = command.again_after_seconds
+    return MessageQueued(
+        message_id=command.message_id,
+        channel=command.channel,
+        to=command.to,
+        template=command.template,
+        locale=command.locale,
+        params=command.params,
+        order_id=command.order_id,
+        round=state.round + 1,
+        again_from=None if pause is None else now + timedelta(seconds=pause),
+    )

@@ -1,0 +1,36 @@
+"""Notification, declared."""
+
+from __future__ import annotations
+
+from services.notification.adapters import Outside, build
+from services.notification.adapters.effects import SEND
+from services.notification.domain import Message, Reach, decide, evolve
+from services.notification.reactions import PLANS, REACTIONS
+from services.notification.tables import NotificationTables
+from shared.contracts.notification import RecordSending, SendMessage
+from shared.hosting.service import Aggregate, Service
+
+
+def look(command: SendMessage, state: Message, tables: NotificationTables, outside: Outside) -> Reach:
+    """Where staff can be reached."""
+    return Reach(staff_webhook=outside.staff_webhook_url is not None)
+
+
+SERVICE = Service(
+    name="notification",
+    aggregates=(
+        Aggregate(
+            name="message",
+            initial=Message,
+            decide=decide,
+            evolve=evolve,
+            commands=(SendMessage, RecordSending),
+            look={SendMessage: look},
+        ),
+    ),
+    tables=NotificationTables,
+    reactions=REACTIONS,
+    plans=PLANS,
+    effects={"send": SEND},
+    outside=build,
+)

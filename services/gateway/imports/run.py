@@ -1,0 +1,214 @@
+"""The import itself: rows in, commands out, a fate for every row.
+
+Independent of HTTP and of the bus: `send` takes a command's id and the command, and gives its reply. It may raise
+OSError (TimeoutError is one) when no answer comes; those rows are `unanswered`, and importing the file again is safe.
+Anything else it raises stops the import, in an ExceptionGroup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
+from uuid import NAMESPACE_OID, uuid5
+
+from services.gateway.imports.cells import RowError
+from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, match
+from services.gateway.imports.keys import KeySealing, Lots, ParsedKey, load_keys, parse_key
+from services.gateway.imports.model import BadFile, SheetRow
+from services.gateway.imports.products import parse_product
+from services.gateway.imports.report import Fates, Report, RowFate, recording
+from services.gateway.imports.seen import Seen
+from services.gateway.imports.sheets import Sheet
+from shared.contracts import Command
+from shared.contracts.inventory import ListProduct
+from shared.messaging.port import Reply
+
+PRODUCTS_IN_FLIGHT = 200
+CHUNKS_IN_FLIGHT = 8
+READ_ROWS = 500
+
+Send: TypeAlias = Callable[[str, Command], Awaitable[Reply]]
+Progress: TypeAlias = Callable[[Report], None]
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _silent(_: Report) -> None:
+    pass
+
+
+async def import_products(
+    rows: Sheet,
+    send: Send,
+    *,
+    import_id: str,
+    fates: Path,
+    dry_run: bool = False,
+    mapping: Mapping[str, str] | None = None,
+    progress: Progress = _silent,
+) -> Report:
+    """List every product of a sheet. Raises BadFile, before anything is sent, when the columns don't fit.
+
+    Commands have ids made of `import_id` and row, so an import that is run again after a crash repeats none of them.
+    """
+    columns = match(rows.headers, PRODUCT_FIELDS, mapping)
+    report = Report(ignored=columns.ignored)
+    seen = Seen()
+
+    def parsed(row: SheetRow) -> tuple[int, ListProduct] | RowFate:
+        try:
+            listing = parse_product(row, columns)
+        except RowError as error:
+            return RowFate(row.number, "bad", field=error.field, detail=error.message)
+        if not seen.add(listing.sku):
+            return RowFate(row.number, "duplicate", field="sku", detail="the SKU is in an earlier row")
+        return row.number, ListProduct(sku=listing.sku, listing=listing, dry_run=dry_run)
+
+    with recording(fates, report) as record:
+        async with _window(PRODUCTS_IN_FLIGHT) as start:
+            async for batch in _batches(map(parsed, rows), report):
+                for item in batch:
+                    if isinstance(item, RowFate):
+                        record.record(item)
+                    else:
+                        number, command = item
+                        await start(_list_product, send, import_id, number, command, record)
+                progress(report)
+    progress(report)
+    return report
+
+
+async def _list_product(send: Send, import_id: str, number: int, command: ListProduct, record: Fates) -> None:
+    command_id = str(uuid5(NAMESPACE_OID, f"{import_id}/{number}/{'try' if command.dry_run else 'do'}"))
+    reply = await _reply(send, command_id, command)
+    if isinstance(reply, Reply) and reply.outcome == "accepted":
+        record.record(RowFate(number, reply.answer["fate"]))
+    else:
+        record.record(_refusal(number, reply))
+
+
+async def import_keys(
+    rows: Sheet,
+    send: Send,
+    sealing: KeySealing,
+    *,
+    import_id: str,
+    new_id: Callable[[], str],
+    fates: Path,
+    dry_run: bool = False,
+    mapping: Mapping[str, str] | None = None,
+    progress: Progress = _silent,
+) -> Report:
+    """Seal and load every key of a sheet. Raises BadFile, before anything is sent, when the columns don't fit.
+
+    Sealing is random, so a chunk is never the same twice and each command has a fresh id from `new_id`; the blind
+    index is what keeps a key from being loaded twice. Rows that name no batch belong to the batch `import_id`.
+    """
+    columns = match(rows.headers, KEY_FIELDS, mapping)
+    report = Report(ignored=columns.ignored)
+    seen = Seen()
+    lots = Lots()
+
+    def parsed(row: SheetRow) -> ParsedKey | RowFate:
+        try:
+            key = parse_key(row, columns, sealing.index)
+        except RowError as error:
+            return RowFate(row.number, "bad", field=error.field, detail=error.message)
+        if not seen.add(key.index):
+            return RowFate(row.number, "duplicate", field="key", detail="the key is in an earlier row")
+        return key
+
+    async def load(chunk: list[ParsedKey], record: Fates) -> None:
+        command = await asyncio.to_thread(load_keys, chunk, sealing, import_id, dry_run)
+        reply = await _reply(send, new_id(), command)
+        for fate in _chunk_fates(command.sku, [key.row for key in chunk], reply):
+            record.record(fate)
+
+    with recording(fates, report) as record:
+        async with _window(CHUNKS_IN_FLIGHT) as start:
+            async for batch in _batches(map(parsed, rows), report):
+                for item in batch:
+                    if isinstance(item, RowFate):
+                        record.record(item)
+                        continue
+                    for chunk in lots.add(item):
+                        await start(load, chunk, record)
+                progress(report)
+            for chunk in lots.rest():
+                await start(load, chunk, record)
+    progress(report)
+    return report
+
+
+def _chunk_fates(sku: str, numbers: Sequence[int], reply: Reply | OSError) -> Iterator[RowFate]:
+    if isinstance(reply, OSError) or reply.outcome != "accepted":
+        for number in numbers:
+            refusal = _refusal(number, reply)
+            # Where SKU and key have changed places in the sheet, the SKU is a key.
+            yield replace(refusal, detail=refusal.detail.replace(sku, "this SKU"))
+        return
+    known = frozenset(reply.answer["duplicates"])
+    for place, number in enumerate(numbers):
+        if place in known:
+            yield RowFate(number, "duplicate", field="key", detail="the key was loaded before")
+        else:
+            yield RowFate(number, "loaded")
+
+
+async def _reply(send: Send, command_id: str, command: Command) -> Reply | OSError:
+    try:
+        return await send(command_id, command)
+    except OSError as error:
+        return error
+
+
+def _refusal(number: int, reply: Reply | OSError) -> RowFate:
+    if isinstance(reply, OSError):
+        return RowFate(number, "unanswered", code="unanswered", detail="no answer came; import the file again")
+    return RowFate(number, "refused", code=reply.code or reply.outcome, detail=reply.detail)
+
+
+async def _batches(items: Iterator[T], report: Report) -> AsyncIterator[list[T]]:
+    """The items some at a time, made in a thread. Ends where the file breaks off, which the report then tells."""
+    while report.broken is None:
+        batch, report.broken = await asyncio.to_thread(_take, items)
+        report.rows += len(batch)
+        if batch:
+            yield batch
+        elif report.broken is None:
+            return
+
+
+def _take(items: Iterator[T]) -> tuple[list[T], BadFile | None]:
+    batch: list[T] = []
+    try:
+        batch.extend(islice(items, READ_ROWS))
+    except BadFile as error:
+        return batch, error
+    return batch, None
+
+
+class Start(Protocol):
+    """Starts a coroutine function on its arguments, as soon as there is room."""
+
+    async def __call__(
+        self, work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs
+    ) -> None: ...
+
+
+@asynccontextmanager
+async def _window(size: int) -> AsyncIterator[Start]:
+    """Runs coroutines side by side, never more than `size`; leaving waits for all of them."""
+    free = asyncio.Semaphore(size)
+    async with asyncio.TaskGroup() as tasks:
+
+        async def start(work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs) -> None:
+            await free.acquire()
+            tasks.create_task(work(*args, **named)).add_done_callback(lambda _: free.release())
+
+        yield start

@@ -1,0 +1,28 @@
+"""Texts seen before, a million of them in some tens of megabytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+
+_BUCKET = 2
+_REST = 14
+
+
+class Seen:
+    """Remembers 128-bit hashes, packed by their first two bytes."""
+
+    def __init__(self) -> None:
+        self._buckets: defaultdict[bytes, bytearray] = defaultdict(bytearray)
+
+    def add(self, text: str) -> bool:
+        """Remember a text; False when it was there already."""
+        digest = hashlib.blake2b(text.encode(), digest_size=_BUCKET + _REST).digest()
+        bucket, rest = self._buckets[digest[:_BUCKET]], digest[_BUCKET:]
+        place = bucket.find(rest)
+        while place % _REST and place > 0:
+            place = bucket.find(rest, place + 1)
+        if place >= 0:
+            return False
+        bucket += rest
+        return True

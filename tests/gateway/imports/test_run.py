@@ -1,0 +1,200 @@
+"""The whole import against a stand-in for inventory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from services.gateway.imports import run
+from services.gateway.imports.keys import MAX_BUFFERED, Lots, ParsedKey
+from services.gateway.imports.model import BadFile, RawRow
+from services.gateway.imports.report import Report, RowFate, read_fates
+from services.gateway.imports.sheets import Sheet, read_rows
+from shared.contracts import Command
+from shared.contracts.inventory import LoadKeys
+from shared.messaging.port import Reply
+from shared.security.sealing import Opener
+from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, write_csv
+
+PRODUCTS = [
+    ["sku", "name", "price"],
+    ["A", "Card A", "48.50"],
+    ["B", "Card B", "free"],
+    ["C", "Card C", "1"],
+    ["A", "Card A again", "2"],
+    ["D", "Card D", "3"],
+]
+
+
+def table(rows: Sequence[Sequence[str | int | float | None]]) -> Sheet:
+    return Sheet(RawRow(number, list(row)) for number, row in enumerate(rows, start=1))
+
+
+def products(
+    inventory: Inventory, sheet: Sheet, fates: Path, *, dry_run: bool = False, import_id: str = "i1"
+) -> Report:
+    return asyncio.run(run.import_products(sheet, inventory.send, import_id=import_id, fates=fates, dry_run=dry_run))
+
+
+def keys(inventory: Inventory, sheet: Sheet, fates: Path, *, dry_run: bool = False) -> Report:
+    ids = iter(range(10**6))
+    return asyncio.run(
+        run.import_keys(
+            sheet, inventory.send, SEALING, import_id="i1", new_id=lambda: f"c{next(ids)}", fates=fates, dry_run=dry_run
+        )
+    )
+
+
+def by_row(fates: Path) -> list[RowFate]:
+    return sorted(read_fates(fates, limit=10**6), key=lambda fate: fate.row)
+
+
+def test_one_bad_row_never_loses_a_good_one(tmp_path: Path) -> None:
+    inventory = Inventory(silent=frozenset({"D"}))
+
+    report = products(inventory, table(PRODUCTS), tmp_path / "fates.csv")
+
+    assert set(inventory.listings) == {"A", "C"}
+    assert report.counts == {"listed": 2, "bad": 1, "duplicate": 1, "unanswered": 1}
+    assert report.rows == 5
+    assert [(fate.row, fate.fate) for fate in by_row(tmp_path / "fates.csv")] == [
+        (2, "listed"), (3, "bad"), (4, "listed"), (5, "duplicate"), (6, "unanswered"),
+    ]  # fmt: skip
+    assert {fate.row for fate in report.problems} == {3, 6}
+
+
+def test_a_dry_run_tells_the_fates_that_the_import_then_brings(tmp_path: Path) -> None:
+    inventory = Inventory()
+    products(inventory, table([PRODUCTS[0], ["A", "Card A", "48.50"], ["C", "Old name", "1"]]), tmp_path / "before.csv")
+    listings = dict(inventory.listings)
+
+    tried = products(inventory, table(PRODUCTS), tmp_path / "tried.csv", dry_run=True)
+    untouched = inventory.listings == listings
+    done = products(inventory, table(PRODUCTS), tmp_path / "done.csv")
+
+    assert untouched
+    assert by_row(tmp_path / "tried.csv") == by_row(tmp_path / "done.csv")
+    assert tried.counts == done.counts == {"unchanged": 1, "changed": 1, "listed": 1, "bad": 1, "duplicate": 1}
+
+
+def test_the_same_import_repeats_its_command_ids_and_another_one_does_not(tmp_path: Path) -> None:
+    inventory = Inventory()
+    for import_id, dry_run in (("i1", False), ("i1", False), ("i1", True), ("i2", False)):
+        products(inventory, table(PRODUCTS[:2]), tmp_path / "f.csv", import_id=import_id, dry_run=dry_run)
+
+    first, again, tried, other = [command_id for command_id, _ in inventory.sent]
+    assert first == again
+    assert len({first, tried, other}) == 3
+
+
+def test_commands_in_flight_are_bounded(tmp_path: Path) -> None:
+    flying, most = 0, 0
+
+    async def send(_: str, command: Command) -> Reply:
+        nonlocal flying, most
+        flying += 1
+        most = max(most, flying)
+        await asyncio.sleep(0)
+        flying -= 1
+        return Reply("accepted", "inventory", 1, answer={"fate": "listed"})
+
+    rows = table([["sku", "name", "price"], *([f"A{n}", "n", "1"] for n in range(1200))])
+    progress: list[int] = []
+    asyncio.run(
+        run.import_products(
+            rows, send, import_id="i", fates=tmp_path / "f", progress=lambda report: progress.append(report.rows)
+        )
+    )
+
+    assert 1 < most <= run.PRODUCTS_IN_FLIGHT
+    assert progress == [500, 1000, 1200, 1200]
+
+
+def test_an_unexpected_error_stops_the_import(tmp_path: Path) -> None:
+    async def send(_: str, command: Command) -> Reply:
+        raise LookupError("wiring")
+
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(run.import_products(table(PRODUCTS), send, import_id="i", fates=tmp_path / "f"))
+
+
+def test_keys_arrive_sealed_to_their_sku_and_a_second_import_loads_none(tmp_path: Path) -> None:
+    inventory = Inventory(listings={"A": 1, "B": 1})
+    rows = [["sku", "key"], *([("A", "B")[n % 2], f"DEMO-{n}"] for n in range(2500)), ["A", "DEMO-7"], ["X", "DEMO-X"]]
+
+    tried = keys(inventory, table(rows), tmp_path / "tried.csv", dry_run=True)
+    first = keys(inventory, table(rows), tmp_path / "first.csv")
+    loads = [command for _, command in inventory.sent if isinstance(command, LoadKeys) and not command.dry_run]
+    second = keys(inventory, table(rows), tmp_path / "second.csv")
+
+    opener = Opener(STOCK_KEYS.private)
+    opened = Counter((load.sku, opener.open(key.box, load.sku)) for load in loads for key in load.keys)
+    assert opened == Counter((sku, plain) for sku, plain in rows[1:-2]) + Counter({("X", "DEMO-X"): 1})
+    assert all(len(load.keys) <= 1000 and load.batch_id == "i1" for load in loads)
+    assert tried.counts == first.counts == {"loaded": 2500, "duplicate": 1, "refused": 1}
+    assert by_row(tmp_path / "tried.csv") == by_row(tmp_path / "first.csv")
+    assert second.counts == {"duplicate": 2501, "refused": 1}
+
+
+def test_a_key_column_taken_for_the_sku_does_not_show_in_the_fates(tmp_path: Path) -> None:
+    keys(Inventory(), table([["sku", "key"], ["DEMO-SECRET", "A"]]), tmp_path / "fates.csv")
+
+    assert "SECRET" not in (tmp_path / "fates.csv").read_text()
+
+
+def test_plain_keys_stay_out_of_fates_reports_and_commands(tmp_path: Path) -> None:
+    bad = ["=SECRET-1", "@SECRET-2", "SECRET\n3", "SECRET" * 100]
+    good = [f"SECRET-{n}" for n in range(50)]
+    inventory = Inventory(listings={"A": 1}, silent=frozenset({"S"}))
+    rows = [["sku", "key", "cost"], *(["A", plain, "1"] for plain in bad + good + good[:3])]
+    rows += [["X", "SECRET-X", "1"], ["S", "SECRET-S", "1"], ["A", "SECRET-C", "SECRET-D"]]
+
+    report = keys(inventory, table(rows), tmp_path / "fates.csv")
+
+    assert report.counts == {"bad": 5, "loaded": 50, "duplicate": 3, "refused": 1, "unanswered": 1}
+    told = (tmp_path / "fates.csv").read_text() + repr(report) + repr(inventory.sent)
+    assert "SECRET" not in told
+
+
+def test_many_lots_are_held_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+
+    class Watched(Lots):
+        def add(self, key: ParsedKey) -> Iterator[list[ParsedKey]]:
+            chunks = list(super().add(key))
+            held.append(self.held + sum(map(len, chunks)))
+            return iter(chunks)
+
+    monkeypatch.setattr(run, "Lots", Watched)
+    inventory = Inventory(listings={f"S{n}": 1 for n in range(25)})
+    rows = ([f"S{n % 25}", f"DEMO-{n}"] for n in range(22_000))
+
+    report = keys(inventory, table([["sku", "key"], *rows]), tmp_path / "fates.csv")
+
+    assert report.counts == {"loaded": 22_000}
+    assert 15_000 < max(held) <= MAX_BUFFERED
+
+
+def test_a_file_that_breaks_off_keeps_the_rows_before(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [["sku", "name", "price"], *([f"A{n}", "n", "1"] for n in range(600))])
+    with path.open("a") as file:
+        file.write('B,"never closed,1\n')
+
+    report = products(Inventory(), read_rows(path, "a.csv"), tmp_path / "fates.csv")
+
+    assert report.counts == {"listed": 600}
+    assert report.broken is not None
+    assert report.broken.code == "damaged-file"
+
+
+def test_columns_that_do_not_fit_stop_everything_before_it_begins(tmp_path: Path) -> None:
+    inventory = Inventory()
+    with pytest.raises(BadFile, match="missing-column"):
+        products(inventory, table([["sku", "name"], ["A", "n"]]), tmp_path / "fates.csv")
+    assert inventory.sent == []
+    assert not os.path.exists(tmp_path / "fates.csv")

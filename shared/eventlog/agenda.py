@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, wait_exponential
 
-from shared.contracts import Call, Cancel, Command, Later, Metadata, Plan, decode_command
+from shared.contracts import Call, Cancel, Command, Later, Metadata, Plan, UnknownMessage, decode_command
 from shared.eventlog import schema
 from shared.eventlog.log import to_text
 from shared.eventlog.tables import Row, Rows
 
 WAITING, FAILED = "waiting", "failed"
 COMMAND, EFFECT = "command", "effect"
+AT_ONCE = ""
 Item: TypeAlias = tuple[str, str, str]
 
 
@@ -27,6 +29,7 @@ class DueCommand:
     """A command to oneself whose time has come."""
 
     key: str
+    token: str
     command: Command
     meta: Metadata
 
@@ -64,12 +67,13 @@ class Agenda:
         self._added: list[tuple[str, Item]] = []
         self._taken: list[tuple[str, Item]] = []
 
-    def load(self, connection: sa.Connection) -> None:
-        """At start: every waiting item is due at its time; what a former process had leased is due at once."""
+    def load(self, connection: sa.Connection, *, restarted: bool) -> None:
+        """What waits is due at its time; after a restart, what the former process had leased is due at once."""
         rows = connection.execute(sa.select(schema.agenda).where(schema.agenda.c.state == WAITING))
         self._due = {COMMAND: [], EFFECT: []}
         for row in rows:
-            self._due[row.kind].append(("" if row.leased_until else row.due_at, row.key, row.token))
+            due_at = AT_ONCE if restarted and row.leased_until else row.due_at
+            self._due[row.kind].append((due_at, row.key, row.token))
         for heap in self._due.values():
             heapq.heapify(heap)
 
@@ -101,22 +105,32 @@ class Agenda:
 
     def _pop_due(self, kind: str, moment: str, limit: int) -> Iterator[Row]:
         heap = self._due[kind]
-        for _ in range(limit):
-            if not heap or heap[0][0] > moment:
-                return
-            item = heapq.heappop(heap)
-            self._taken.append((kind, item))
-            row = self.rows.get(item[1])
-            if row is not None and row["token"] == item[2] and row["state"] == WAITING:
+        items: list[Item] = []
+        while heap and heap[0][0] <= moment and len(items) < limit:
+            items.append(heapq.heappop(heap))
+        self._taken += [(kind, item) for item in items]
+        rows = self.rows.get_many([(key,) for _, key, _ in items])
+        for due_at, key, token in items:
+            row = rows[key,]
+            if row is None or row["token"] != token or row["state"] != WAITING:
+                continue
+            if due_at in (row["due_at"], AT_ONCE):
                 yield row
 
     def take_commands(self, now: datetime, limit: int) -> list[DueCommand]:
-        """At most `limit` commands whose time has come, earliest first; they leave the agenda."""
+        """At most `limit` commands whose time has come, earliest first; they leave the agenda.
+
+        One that this code can't read stays, as failed.
+        """
         due = []
         for row in self._pop_due(COMMAND, to_text(now), limit):
+            try:
+                command = decode_command(row["name"], row["payload"])
+            except (UnknownMessage, ValidationError) as error:
+                self.give_up(row, type(error).__name__)
+                continue
             self.rows.delete(row["key"])
-            command = decode_command(row["name"], row["payload"])
-            due.append(DueCommand(row["key"], command, Metadata.model_validate_json(row["meta"])))
+            due.append(DueCommand(row["key"], row["token"], command, Metadata.model_validate_json(row["meta"])))
         return due
 
     def lease(self, now: datetime, for_: timedelta, limit: int = 1_000) -> list[DueCall]:
@@ -138,12 +152,17 @@ class Agenda:
             calls.append(DueCall(row["key"], row["token"], row["name"], json.loads(row["payload"]), attempt, meta))
         return calls
 
-    def finish(self, key: str, token: str) -> Row | None:
-        """A call gave its result: the item is done. Returns its row, None when it was replaced or cancelled since."""
-        row = self.rows.get(key)
-        if row is None or row["token"] != token:
+    def finish(self, call: DueCall) -> None:
+        """A call gave its result: its item is done, unless it was replaced or cancelled since."""
+        row = self.rows.get(call.key)
+        if row is not None and row["token"] == call.token:
+            self.rows.delete(call.key)
+
+    def leased(self, call: DueCall) -> Row | None:
+        """The row of a call under way; None when it ended, was replaced or cancelled, or a later attempt began."""
+        row = self.rows.get(call.key)
+        if row is None or (row["token"], row["attempts"]) != (call.token, call.attempt) or not row["leased_until"]:
             return None
-        self.rows.delete(key)
         return row
 
     def postpone(self, row: Row, due_at: datetime, error: str) -> None:

@@ -44,11 +44,14 @@ def to_text(at: datetime) -> str:
 
 def link(previous: bytes, recorded: Recorded) -> bytes:
     """The chain's next hash: SHA-256 over the previous one and every stored field (no field may hold a U+001F)."""
-    fields = (
-        str(recorded.position), recorded.stream, str(recorded.version), recorded.id, recorded.type,
+    return _link(
+        previous, recorded.position, recorded.stream, recorded.version, recorded.id, recorded.type,
         recorded.data, recorded.meta_json, to_text(recorded.at),
     )  # fmt: skip
-    return hashlib.sha256(previous + "\x1f".join(fields).encode()).digest()
+
+
+def _link(previous: bytes, *fields: object) -> bytes:
+    return hashlib.sha256(previous + "\x1f".join(map(str, fields)).encode()).digest()
 
 
 def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
@@ -149,11 +152,15 @@ def read_streams(connection: sa.Connection, source: str, behind: dict[str, int])
         statement = sa.select(schema.log).where(where).order_by(schema.log.c.stream, schema.log.c.version)
         for row in connection.execute(statement):
             found[row.stream].append(_recorded(source, row))
-    for stream, version in behind.items():
-        if version:
-            where = sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
-            for row in connection.execute(sa.select(schema.log).where(where).order_by(schema.log.c.version)):
-                found[stream].append(_recorded(source, row))
+    partly = [(stream, version) for stream, version in behind.items() if version]
+    for start in range(0, len(partly), 200):
+        parts = (
+            sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
+            for stream, version in partly[start : start + 200]
+        )
+        statement = sa.select(schema.log).where(sa.or_(*parts)).order_by(schema.log.c.stream, schema.log.c.version)
+        for row in connection.execute(statement):
+            found[row.stream].append(_recorded(source, row))
     return found
 
 
@@ -170,28 +177,27 @@ def position_at(connection: sa.Connection, at: datetime) -> int:
 
 def check_chain(engine: sa.Engine, source: str) -> Tampered | None:
     """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
-    chain, expected = GENESIS, 1
+    chain, at, reached = GENESIS, EPOCH, 0
+    last = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0)).scalar_subquery().label("last")
     with engine.connect() as connection:
-        head = read_head(connection)
-        while expected <= head.position:
+        head = connection.execute(sa.select(schema.head, last)).one()
+        while reached < head.position:
             statement = (
                 sa.select(schema.log)
-                .where(schema.log.c.position >= expected)
+                .where(schema.log.c.position.between(reached + 1, head.position))
                 .order_by(schema.log.c.position)
                 .limit(2_000)
             )
             rows = connection.execute(statement).all()
             if not rows:
-                return Tampered(expected)
+                return Tampered(reached + 1)
             for row in rows:
-                if row.position > head.position:
-                    break
-                if row.position != expected:
-                    return Tampered(expected)
-                chain = link(chain, _recorded(source, row))
+                if row.position != reached + 1:
+                    return Tampered(reached + 1)
+                chain, at = _link(chain, *row[:-1]), row.at
                 if chain != bytes(row.hash):
-                    return Tampered(expected)
-                expected += 1
-        if chain != head.hash:
-            return Tampered(head.position)
-    return None
+                    return Tampered(row.position)
+                reached = row.position
+    if (chain, at) != (bytes(head.hash), head.at):
+        return Tampered(head.position)
+    return Tampered(head.position + 1) if head.last > head.position else None

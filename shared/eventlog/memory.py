@@ -142,3 +142,8 @@ class Memory:
             self._held.pop(stream, None)
         self._changed.clear()
         self._snapshots.forget()
+
+    def clear(self) -> None:
+        """Another writer may have been here: every stream is loaded anew when next needed."""
+        self._held.clear()
+        self.forget()

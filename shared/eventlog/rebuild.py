@@ -54,7 +54,7 @@ def _silent(_source: str, _done: int, _total: int) -> None:
 def positions(connection: sa.Connection, service: str) -> dict[str, int]:
     """How far a service's own log and the logs it reads are applied to its tables."""
     rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
-    return {service: log.read_head(connection).position} | {source: position for source, position in rows}
+    return {service: log.read_head(connection).position} | {row.source: row.position for row in rows}
 
 
 def fold(

@@ -28,7 +28,7 @@ class Rows:
         self._key = tuple(column.name for column in table.primary_key.columns)
         self._columns = tuple(column.name for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
-        self._dirty: set[Key] = set()
+        self._dirty: dict[Key, None] = {}
 
     def get(self, *key: Any) -> Row | None:
         """The row under this primary key, or None. Treat it as read only: change it through `put`."""
@@ -56,7 +56,7 @@ class Rows:
         key = tuple(whole[name] for name in self._key)
         self._rows[key] = whole
         self._rows.move_to_end(key)
-        self._dirty.add(key)
+        self._dirty[key] = None
 
     def update(self, *key: Any, **changes: Any) -> None:
         """Change columns of an existing row. Raises KeyError when there is none."""
@@ -68,7 +68,7 @@ class Rows:
     def delete(self, *key: Any) -> None:
         """Remove the row under this primary key; nothing happens when there is none."""
         self._rows[key] = None
-        self._dirty.add(key)
+        self._dirty[key] = None
 
     def select(self, statement: sa.Select[Any]) -> Iterator[sa.RowMapping]:
         """Any query, after the changes so far were written, so that it sees them."""

@@ -6,14 +6,15 @@ import asyncio
 import fcntl
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_exception_type, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set, wait_exponential
 
 from shared.eventlog import log, schema
 from shared.eventlog.agenda import FAILED, WAITING, DueCall
@@ -78,7 +79,8 @@ class Embedded:
     ) -> None:
         self.settings, self.ports, self.services = settings, ports or Ports(), tuple(services)
         settings.var.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(settings.var / "lock")
+        self._own = ExitStack()
+        self._own.enter_context(lock_folder(settings.var))
         self.secrets = Secrets(settings.var / "secrets")
         self.bus = InProcessBus()
         self._marks = Watermarks()
@@ -88,6 +90,7 @@ class Embedded:
         self.runners: dict[str, Runner] = {}
         self.reading: dict[str, sa.Engine] = {}
         self.broken: str | None = None
+        self.on_broken: Callable[[], object] = lambda: None
         surroundings = Surroundings(settings, self.ports, self.secrets)
         for service in self.services:
             self.runners[service.name] = self._runner(service, surroundings, reader)
@@ -126,12 +129,15 @@ class Embedded:
             self.broken = runner.writer.service.name
             logger.critical("a service broke; everything stops", service=self.broken, exc_info=True)
             self._stopping.set()
+            self.on_broken()
 
     def _turn_until_stopped(self, runner: Runner) -> None:
         retrying = Retrying(
             retry=retry_if_exception_type((DBAPIError, log.Fenced)),
             wait=wait_exponential(multiplier=0.05, max=5),
-            sleep=self._stopping.wait,
+            sleep=sleep_using_event(self._stopping),
+            stop=stop_when_event_set(self._stopping),
+            retry_error_callback=lambda state: None,
             before_sleep=lambda state: logger.warning(
                 "database error, trying again",
                 service=runner.writer.service.name,
@@ -160,7 +166,7 @@ class Embedded:
         for name, runner in self.runners.items():
             runner.writer.engine.dispose()
             self.reading[name].dispose()
-        os.close(self._lock)
+        self._own.close()
 
     # The gateway's Backend
 
@@ -179,7 +185,8 @@ class Embedded:
         return await asyncio.to_thread(self.bus.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        return {name: _health(runner, self.reading[name]) for name, runner in self.runners.items()}
+        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
+        return {name: _health(runner, self.reading[name], heads) for name, runner in self.runners.items()}
 
     def settled(self) -> bool:
         """Whether every service has applied all there is of the logs it reads, and nothing is due or under way.
@@ -195,24 +202,28 @@ def database_url(var: Path, service: str) -> str:
     return f"sqlite:///{(var / service).absolute()}.sqlite3"
 
 
-def _lock(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+@contextmanager
+def lock_folder(var: Path) -> Iterator[None]:
+    """Have a folder to oneself. Raises InUse when another process works on it."""
+    handle = os.open(var / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"another process works on {var}") from None
+        yield
+    finally:
         os.close(handle)
-        raise InUse(f"another process works on {path.parent}") from None
-    return handle
 
 
-def _health(runner: Runner, reads: sa.Engine) -> ServiceHealth:
+def _health(runner: Runner, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
     writer = runner.writer
     with reads.connect() as connection:
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
-        agenda: dict[str, int] = {state: count for state, count in connection.execute(states)}
+        agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
     return ServiceHealth(
         head=writer.head.position,
-        lag=runner.lag(),
+        lag={source: max(0, heads[source] - position) for source, position in writer.positions.items()},
         parked=writer.parked.count(),
         agenda_waiting=agenda.get(WAITING, 0),
         agenda_failed=agenda.get(FAILED, 0),

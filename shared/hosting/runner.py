@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime
 
 from shared.eventlog.agenda import DueCall
@@ -35,8 +36,9 @@ class Runner:
         self.writer, self._bus, self._perform, self._tell = writer, bus, perform, committed
         self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._unfinished: list[Work] = []
-        self._replies: dict[str, list[Future[Reply]]] = {}
-        self._heads: dict[str, int] = {}
+        self._replies: dict[int, Future[Reply]] = {}
+        self._heads = dict.fromkeys(writer.service.sources(), 0)
+        self._busy = False
         self._calling: set[tuple[str, str, int]] = set()
 
     # Arrivals, from any thread
@@ -44,8 +46,9 @@ class Runner:
     def accept(self, message: CommandMessage) -> Future[Reply]:
         """Take a command in; the future ends after the commit that holds its outcome."""
         future: Future[Reply] = Future()
-        self._replies.setdefault(message.id, []).append(future)
-        self._inbox.put(message)
+        arrival = replace(message)
+        self._replies[id(arrival)] = future
+        self._inbox.put(arrival)
         return future
 
     def offer(self, work: Work) -> None:
@@ -78,19 +81,21 @@ class Runner:
 
         False when there was nothing to do. An error of the database is raised; the work is kept for the next turn.
         """
-        works = self._unfinished or self._arrived(self._patience(wait_seconds))
+        self._unfinished = works = self._unfinished or self._arrived(self._patience(wait_seconds))
         lagging = self._lagging()
-        if not works and not lagging and not self._is_due():
+        self._busy = bool(works or lagging or self._is_due())
+        if not self._busy:
             return False
-        self._unfinished = works
         if works or self._is_due():
-            self._finish(self.writer.process(works))
-        for work in works:
-            if isinstance(work, CallDone | CallFailed):
-                self._calling.discard((work.call.key, work.call.token, work.call.attempt))
-        self._unfinished = []
+            outcome = self.writer.process(works)
+            self._unfinished = []
+            for work in works:
+                if isinstance(work, CallDone | CallFailed):
+                    self._calling.discard((work.call.key, work.call.token, work.call.attempt))
+            self._finish(outcome)
         for source in lagging:
             self.catch_up(source)
+        self._busy = False
         return True
 
     def _patience(self, wait_seconds: float) -> float:
@@ -134,11 +139,12 @@ class Runner:
             self._finish(self.writer.process([part]))
 
     def _finish(self, outcome: Outcome) -> None:
+        for message, reply in outcome.replies:
+            future = self._replies.pop(id(message), None)
+            if future is not None and future.set_running_or_notify_cancel():
+                future.set_result(reply)
         if outcome.published is not None:
             self._bus.publish(outcome.published)
-        for id_, reply in outcome.replies.items():
-            for future in self._replies.pop(id_, ()):
-                future.set_result(reply)
         for call in outcome.calls:
             self._calling.add((call.key, call.token, call.attempt))
             self._perform(call)
@@ -154,7 +160,9 @@ class Runner:
 
     def is_settled(self, heads: Mapping[str, int]) -> bool:
         """Whether everything up to these heads is applied, and nothing is waiting, due or under way."""
-        if self._calling or self._unfinished or self._replies or not self._inbox.empty() or self._is_due():
+        if self._busy or self._calling or self._unfinished or self._replies:
+            return False
+        if not self._inbox.empty() or self._is_due():
             return False
         return all(
             self.writer.positions[source] >= heads[source] for source in self.writer.positions if source in heads
@@ -168,6 +176,8 @@ class Runner:
 def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:
     """Make one call to the outside world and tell what came of it."""
     try:
-        return CallDone(call, writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside))
+        result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside)
+        writer.stream_of(result)
+        return CallDone(call, result)
     except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result
         return CallFailed(call, describe(error))

@@ -40,6 +40,10 @@ class Aggregate:
     look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
 
 
+class EffectFailed(Exception):
+    """A call to the outside world failed. The text is kept for people: it holds no secret and nobody's address."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """A call to the outside world, made by the agenda and never on replay.

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     answer_within_seconds: float = 60
     review_within_seconds: float = 86_400
     deliver_within_seconds: float = 600
-    reserve_for_seconds: float = 3600
+    reserve_for_seconds: float = 90_000
     commission_basis_points: int = Field(default=300, ge=0, le=10_000)
 
     suppliers: dict[str, SupplierSettings] = {}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.contracts import Command, Decided, Event, Given, Metadata, Refused, decode_command
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+
+from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Refused, decode_command
 from shared.eventlog.agenda import back_off
 from shared.eventlog.log import to_text
 from shared.eventlog.parking import event_key, parked_event
 from shared.eventlog.recorded import Recorded
-from shared.hosting.work import CallDone, CallFailed, Outcome, Replay, Work
+from shared.hosting.work import ALL_DUE, CallDone, CallFailed, Discard, Due, Outcome, Replay, Work, ref_of
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 if TYPE_CHECKING:
@@ -75,19 +78,22 @@ class Unit:
                     self._call_failed(work)
                 case Replay():
                     self._replay(work)
-        for due in self.writer.agenda.take_commands(self.now, limit=500):
-            ref = f"agenda/{due.key}"
-            self._internal(Task(ref, due.command, ref, due.meta))
+                case Discard(parked_id=parked_id):
+                    self._discard(parked_id)
+                case Due(limit=limit):
+                    self._due(limit)
         self.outcome.calls = self.writer.agenda.lease(self.now, LEASE)
 
     def _streams(self, works: list[Work], slices: dict[int, list[Recorded]]) -> Iterator[str]:
         for work in works:
-            if isinstance(work, CommandMessage):
+            if isinstance(work, CommandMessage) and self.writer.decides(work.command):
                 yield self.writer.stream_of(work.command)
             elif isinstance(work, Slice):
                 for recorded in slices[id(work)]:
+                    if self._is_held_back(recorded):
+                        continue
                     with self._blamed(self._ref(recorded)):
-                        yield from (self.writer.stream_of(command) for command in self.writer.react(recorded))
+                        yield from [self.writer.stream_of(command) for command in self.writer.react(recorded)]
 
     @staticmethod
     def _ref(recorded: Recorded, index: int = 0) -> str:
@@ -100,6 +106,8 @@ class Unit:
         except Guilty:
             raise
         except Exception as error:
+            if is_outage(error):
+                raise
             raise Guilty(ref) from error
 
     # Slices
@@ -116,9 +124,12 @@ class Unit:
             if recorded.position > reached and recorded.name in self.writer.heard:
                 yield recorded
 
+    def _is_held_back(self, recorded: Recorded) -> bool:
+        return self._ref(recorded) in self.condemned or self.writer.parked.holds(event_key(recorded))
+
     def _heard(self, recorded: Recorded) -> None:
         ref = self._ref(recorded)
-        if ref in self.condemned or self.writer.parked.holds(event_key(recorded)):
+        if self._is_held_back(recorded):
             self.writer.parked.park_event(ref, recorded, self.condemned.get(ref, WAITS), self.now)
             return
         self._apply_heard(ref, recorded)
@@ -134,32 +145,38 @@ class Unit:
     # Commands
 
     def _command(self, message: CommandMessage) -> None:
-        writer, print_ = self.writer, fingerprint(message.command)
-        row = writer.remembered.get(message.id)
-        if row is not None:
-            reply = Reply(**json.loads(row["reply"]))
-            if row["fingerprint"] != print_:
-                reply = Reply("conflict", writer.service.name, reply.position, code="idempotency-conflict",
-                              detail="this id was used before for another command", status=409)  # fmt: skip
-            else:
-                reply = Reply(**{**asdict(reply), "repeated": True})
-            self.outcome.replies[message.id] = reply
-            return
-        ref = f"command/{message.id}"
+        self.outcome.replies.append((message, self._remembered(message) or self._new(message)))
+
+    def _remembered(self, message: CommandMessage) -> Reply | None:
+        row = self.writer.remembered.get(message.id)
+        if row is None:
+            return None
+        reply = Reply(**json.loads(row["reply"]))
+        if row["fingerprint"] == fingerprint(message.command):
+            return replace(reply, repeated=True)
+        detail = "this id was used before for another command"
+        return replace(self._no("conflict", "idempotency-conflict", detail, 409), position=reply.position)
+
+    def _new(self, message: CommandMessage) -> Reply:
+        ref = ref_of(message)
         task = Task(ref, message.command, message.id, message.meta)
+        if not self.writer.decides(message.command):
+            detail = f"{self.writer.service.name} does not decide {type(message.command).__name__}"
+            return self._no("refused", "unknown-command", detail, 404)
         if ref in self.condemned:
             self._park_task(task, self.condemned[ref])
             reply = self._no("failed", "internal-error", "this could not be handled; staff have been told", 500)
-        elif writer.parked.holds(writer.stream_of(message.command)):
-            reply = self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
-            self.outcome.replies[message.id] = reply
-            return
+        elif self.writer.parked.holds(self.writer.stream_of(message.command)):
+            return self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
         else:
             reply = self._decided(task)
-        self.outcome.replies[message.id] = reply
-        writer.remembered.put(
-            {"id": message.id, "fingerprint": print_, "reply": json.dumps(asdict(reply)), "at": to_text(self.now)}
-        )
+        self._remember(message.id, message.command, reply)
+        return reply
+
+    def _remember(self, id_: str, command: Command, reply: Reply) -> None:
+        told = json.dumps(asdict(reply))
+        row = {"id": id_, "fingerprint": fingerprint(command), "reply": told, "at": to_text(self.now)}
+        self.writer.remembered.put(row)
 
     def _decided(self, task: Task) -> Reply:
         with self._blamed(task.ref):
@@ -179,10 +196,9 @@ class Unit:
 
     def _internal(self, task: Task) -> None:
         """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
-        stream = self.writer.stream_of(task.command)
         if task.ref in self.condemned:
             self._park_task(task, self.condemned[task.ref])
-        elif self.writer.parked.holds(stream) and not task.ref.startswith("parked/"):
+        elif self.writer.parked.holds(self.writer.stream_of(task.command)) and not task.ref.startswith("parked/"):
             self._park_task(task, WAITS)
         else:
             with self._blamed(task.ref):
@@ -215,6 +231,8 @@ class Unit:
         planner = writer.service.plans.get(type(event))
         own = writer.meta_after(recorded)
         for plan in planner(event, self.now) if planner else ():
+            if isinstance(plan, Later):
+                writer.stream_of(plan.command)
             writer.agenda.plan(plan, own, self.now)
         for index, command in enumerate(writer.react(recorded), start=1):
             self._own_reaction(Task(self._ref(recorded, index), command, recorded.id, own))
@@ -229,28 +247,38 @@ class Unit:
         except Refused as no:
             raise RuntimeError(f"a reaction was refused: {no}") from no
 
-    # Calls to the outside world
+    # The agenda
+
+    def _due(self, limit: int) -> None:
+        for due in self.writer.agenda.take_commands(self.now, limit):
+            ref = f"agenda/{due.token}"
+            if ALL_DUE in self.condemned:
+                self.condemned[ref] = self.condemned[ALL_DUE]
+            self._internal(Task(ref, due.command, ref, due.meta))
 
     def _call_done(self, done: CallDone) -> None:
-        self.writer.agenda.finish(done.call.key, done.call.token)
-        self._internal(self._from_call(done.call, done.result))
-
-    def _from_call(self, call: Any, result: Command) -> Task:
-        ref = f"call/{call.key}/{call.token}/{call.attempt}"
-        return Task(ref, result, ref, call.meta)
+        self.writer.agenda.finish(done.call)
+        ref = ref_of(done)
+        self._internal(Task(ref, done.result, ref, done.call.meta))
 
     def _call_failed(self, failed: CallFailed) -> None:
-        call, agenda = failed.call, self.writer.agenda
-        row = agenda.finish(call.key, call.token)
+        call, agenda, ref = failed.call, self.writer.agenda, ref_of(failed)
+        row = agenda.leased(call)
         if row is None:
             return
-        effect = self.writer.service.effects[call.effect]
-        if call.attempt < effect.attempts:
-            wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
-            agenda.postpone(row, self.now + wait, failed.error)
-        else:
-            agenda.give_up(row, failed.error)
-            self._internal(self._from_call(call, effect.gave_up(call.payload, failed.error)))
+        if ref in self.condemned:
+            agenda.give_up(row, self.condemned[ref])
+            return
+        with self._blamed(ref):
+            effect = self.writer.service.effects[call.effect]
+            if call.attempt < effect.attempts:
+                wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
+                agenda.postpone(row, self.now + wait, failed.error)
+                return
+            closing = effect.gave_up(call.payload, failed.error)
+        agenda.give_up(row, failed.error)
+        last = f"{ref}/last"
+        self._internal(Task(last, closing, last, call.meta))
 
     # Parked messages
 
@@ -259,7 +287,7 @@ class Unit:
             task.ref.removeprefix("parked/"),
             self.writer.stream_of(task.command),
             task.command,
-            task.meta,
+            task.meta.model_copy(update={"causation_id": task.command_id}),
             error,
             self.now,
         )
@@ -277,9 +305,27 @@ class Unit:
         with self._blamed(ref):
             if row["kind"] == "command":
                 command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
-                self._internal(Task(ref, command, row["id"], meta))
+                self._again(row["id"], Task(ref, command, meta.causation_id, meta))
             else:
                 self._apply_heard(ref, parked_event(row))
+
+    def _again(self, id_: str, task: Task) -> None:
+        if id_.startswith("command/"):
+            self._remember(task.command_id, task.command, self._decided(task))
+        else:
+            self._internal(task)
+
+    def _discard(self, parked_id: str) -> None:
+        row = self.writer.parked.oldest(parked_id)
+        if row is not None:
+            self.writer.parked.leave(row)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database failed, and not what it was asked."""
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def fingerprint(command: Command) -> str:

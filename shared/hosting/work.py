@@ -34,24 +34,41 @@ class Replay:
     parked_id: str
 
 
-Work: TypeAlias = CommandMessage | Slice | CallDone | CallFailed | Replay
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Drop one parked message for good, by a person's decision."""
+
+    parked_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The agenda's commands whose time has come, at most `limit`. The writer adds it to every batch by itself."""
+
+    limit: int = 500
+
+
+ALL_DUE = "agenda"
+Work: TypeAlias = CommandMessage | Slice | CallDone | CallFailed | Replay | Discard | Due
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What one group commit did: replies by command id, the new events, calls to make now, and gaps to fill.
+    """What one group commit did: each command with its reply, the new events, calls to make now, and gaps to fill.
 
     `gaps` names the sources whose slices started too far ahead: pull them from the reader's position.
     """
 
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: list[tuple[CommandMessage, Reply]] = field(default_factory=list)
     published: Slice | None = None
     calls: Sequence[DueCall] = ()
     gaps: set[str] = field(default_factory=set)
 
 
 def split(work: Work) -> list[Work]:
-    """A slice of several events as slices of one; anything else as it is."""
+    """A slice of several events as slices of one, due commands in halves; anything else as it is."""
+    if isinstance(work, Due) and work.limit > 1:
+        return [Due(work.limit // 2), Due(work.limit - work.limit // 2)]
     if not isinstance(work, Slice) or len(work.events) <= 1:
         return [work]
     starts = [work.first, *(event.position + 1 for event in work.events[:-1])]
@@ -69,9 +86,11 @@ def ref_of(work: Work) -> str:
         case Slice(source=source, events=events):
             return f"{source}/{events[0].position if events else work.last}/0"
         case CallDone(call=call) | CallFailed(call=call):
-            return f"call/{call.key}/{call.token}/{call.attempt}"
-        case Replay(parked_id=id_):
+            return f"call/{call.token}/{call.attempt}"
+        case Replay(parked_id=id_) | Discard(parked_id=id_):
             return f"parked/{id_}"
+        case Due():
+            return ALL_DUE
 
 
 def joined(first: Outcome, second: Outcome) -> Outcome:
@@ -80,4 +99,6 @@ def joined(first: Outcome, second: Outcome) -> Outcome:
     if first.published and second.published:
         events = [*first.published.events, *second.published.events]
         published = Slice(first.published.source, first.published.first, second.published.last, events)
-    return Outcome(first.replies | second.replies, published, [*first.calls, *second.calls], first.gaps | second.gaps)
+    return Outcome(
+        [*first.replies, *second.replies], published, [*first.calls, *second.calls], first.gaps | second.gaps
+    )

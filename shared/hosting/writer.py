@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from shared.contracts import Command, Metadata
 from shared.eventlog import log, schema
@@ -16,9 +15,9 @@ from shared.eventlog.memory import Folding, Memory
 from shared.eventlog.parking import Parking
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Rows, Tables
-from shared.hosting.service import Service, Surroundings
-from shared.hosting.unit import Guilty, Unit
-from shared.hosting.work import Outcome, Work, joined, ref_of, split
+from shared.hosting.service import EffectFailed, Service, Surroundings
+from shared.hosting.unit import Guilty, Unit, is_outage
+from shared.hosting.work import Due, Outcome, Work, joined, ref_of, split
 from shared.messaging.port import Slice
 
 TRIES = 3
@@ -49,6 +48,7 @@ class Writer:
         self.memory = Memory(service.name, foldings, self._connection)
         self.positions: dict[str, int] = {}
         self.head = log.Head(0, self.ports.now(), log.GENESIS)
+        self._rolled_back = self._in_doubt = False
 
     def _connection(self) -> sa.Connection:
         if self._connected is None:
@@ -60,7 +60,7 @@ class Writer:
         with self.engine.begin() as connection:
             log.create(connection, self.service.sources())
             self.service.tables.metadata.create_all(connection)
-            self.agenda.load(connection)
+            self.agenda.load(connection, restarted=True)
             self._resume(connection)
 
     def _resume(self, connection: sa.Connection) -> None:
@@ -70,9 +70,11 @@ class Writer:
         self.parked.load(connection)
 
     def process(self, works: Sequence[Work]) -> Outcome:
-        """One group commit of everything given, in order."""
+        """One group commit of everything given, in order, and of what the agenda has due."""
+        return self._process([*works, Due()], {})
+
+    def _process(self, works: Sequence[Work], condemned: dict[str, str]) -> Outcome:
         tries: Counter[str] = Counter()
-        condemned: dict[str, str] = {}
         while True:
             try:
                 return self._attempt(works, condemned)
@@ -82,22 +84,25 @@ class Writer:
                     error = describe(guilty.__cause__)
                     logger.error("message parked", service=self.service.name, ref=guilty.ref, error=error)
                     condemned[guilty.ref] = error
-            except (log.Fenced, OperationalError, InterfaceError):
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the rest
-                return self._process_halves(works, error)
+            except Exception as error:
+                if isinstance(error, log.Fenced) or is_outage(error):
+                    raise
+                parts = works if len(works) > 1 else split(works[0])
+                if len(parts) > 1:
+                    return self._process_halves(parts)
+                ref, message = ref_of(parts[0]), describe(error)
+                if ref in condemned:
+                    raise
+                logger.error("message parked", service=self.service.name, ref=ref, error=message)
+                condemned[ref] = message
 
-    def _process_halves(self, works: Sequence[Work], error: Exception) -> Outcome:
-        """The whole can't be written and nobody knows why: find out by parts, and park what can't be written alone."""
-        parts = works if len(works) > 1 else split(works[0])
-        if len(parts) == 1:
-            message = describe(error)
-            logger.error("message parked", service=self.service.name, ref=ref_of(parts[0]), error=message)
-            return self._attempt(parts, {ref_of(parts[0]): message})
-        middle = len(parts) // 2
-        return joined(self.process(parts[:middle]), self.process(parts[middle:]))
+    def _process_halves(self, works: Sequence[Work]) -> Outcome:
+        """The whole can't be written and nobody knows why: what can't be written alone is the cause."""
+        middle = len(works) // 2
+        return joined(self._process(works[:middle], {}), self._process(works[middle:], {}))
 
     def _attempt(self, works: Iterable[Work], condemned: dict[str, str]) -> Outcome:
+        self._recover()
         now = max(self.ports.now(), self.head.at)
         unit = Unit(self, now, condemned)
         try:
@@ -112,8 +117,8 @@ class Writer:
                 self.agenda.flush()
                 self.parked.flush()
                 head = log.append(connection, self.head, unit.events)
-        except BaseException:
-            self._forget()
+        except BaseException as error:
+            self._forget(in_doubt=not isinstance(error, Guilty))
             raise
         finally:
             self._connected = None
@@ -130,16 +135,33 @@ class Writer:
         for part in (self.tables, self.memory, self.agenda, self.parked):
             part.committed()
 
-    def _forget(self) -> None:
+    def _forget(self, *, in_doubt: bool) -> None:
         self.remembered.forget()
         for part in (self.tables, self.memory, self.agenda, self.parked):
             part.forget()
+        self._rolled_back = True
+        self._in_doubt |= in_doubt
+
+    def _recover(self) -> None:
+        """After a rollback, believe the database only. In doubt whether a commit was one, or whether another writer
+        was here, this holds for states and the agenda as well."""
+        if not self._rolled_back:
+            return
         with self.engine.begin() as connection:
             self._resume(connection)
+            if self._in_doubt:
+                self.agenda.load(connection, restarted=False)
+        if self._in_doubt:
+            self.memory.clear()
+        self._rolled_back = self._in_doubt = False
 
     def stream_of(self, command: Command) -> str:
         """The stream that a command is decided on."""
         return f"{self.service.aggregate_for(type(command)).name}-{command.partition_key()}"
+
+    def decides(self, command: Command) -> bool:
+        """Whether this service decides such commands."""
+        return any(type(command) in aggregate.commands for aggregate in self.service.aggregates)
 
     def react(self, recorded: Recorded) -> list[Command]:
         """The own commands that an event calls for."""
@@ -152,24 +174,13 @@ class Writer:
         actor = f"system:{self.service.name}"
         return recorded.meta.model_copy(update={"causation_id": recorded.id, "actor": actor})
 
-    def discard(self, parked_id: str) -> bool:
-        """Drop a parked message for good, by a person's decision. False when it is not the oldest of its key."""
-        with self.engine.begin() as connection:
-            self._connected = connection
-            try:
-                row = self.parked.oldest(parked_id)
-                if row is not None:
-                    self.parked.leave(row)
-                    self.parked.flush()
-            finally:
-                self._connected = None
-        return row is not None
-
 
 def describe(error: BaseException | None) -> str:
-    """An error for people, without the values that it was about: they may be secret."""
+    """An error for people, without the values that it was about: they may be secret. An EffectFailed tells its own."""
     if error is None:
         return "unknown"
+    if isinstance(error, EffectFailed):
+        return str(error)
     frames, trace = [], error.__traceback__
     while trace is not None:
         frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")

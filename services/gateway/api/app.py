@@ -1,0 +1,95 @@
+"""Puts the application together."""
+
+from __future__ import annotations
+
+from asyncio import Semaphore
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.gateway import problems
+from services.gateway.api import (
+    deliveries,
+    feed,
+    health,
+    home,
+    imports,
+    ledger,
+    notifications,
+    orders,
+    payments,
+    people,
+    products,
+    risk,
+    sessions,
+    suppliers,
+    wallets,
+)
+from services.gateway.api.gate import Gate
+from services.gateway.api.limits import BodyLimit
+from services.gateway.api.metrics import Health, Measured, Requests
+from services.gateway.credentials import Credentials
+from services.gateway.throttle import Throttle
+from shared.hosting.backend import Backend
+
+DESCRIPTION = """The back office of a digital-goods marketplace.
+
+Every "no" is a problem document (RFC 9457) with a stable `code`. Amounts are integers in minor units (fen, cents).
+A read after a write sees the write. Lists are continued with `next` as `cursor`. A request sent again with the same
+`Idempotency-Key` is done once.
+"""
+TAGS = [
+    {"name": "orders", "description": "Placing, following, cancelling, refunding and replacing."},
+    {"name": "products", "description": "The catalogue and its stock."},
+    {"name": "imports", "description": "Products and sealed keys from Excel and CSV files."},
+    {"name": "deliveries", "description": "Deliveries that need a person, and what suppliers tell."},
+    {"name": "money", "description": "Wallets, payments, accounts and entries."},
+    {"name": "risk", "description": "Cases and lists."},
+    {"name": "notifications", "description": "Messages to buyers and staff."},
+    {"name": "events", "description": "Every log, from its first event on."},
+    {"name": "people", "description": "Customers, staff and signing in."},
+    {"name": "health", "description": "Probes and metrics."},
+]
+ROUTERS = (
+    home,
+    orders,
+    products,
+    imports,
+    wallets,
+    payments,
+    suppliers,
+    ledger,
+    risk,
+    deliveries,
+    notifications,
+    feed,
+    sessions,
+    people,
+    health,
+)
+HASHING = 2
+WRONG_SECRETS = WRONG_PASSWORDS = 10
+WRONG_SIGNATURES = 60
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """The HTTP API over a host's backend. Makes the table of credentials where it does not exist."""
+    app = FastAPI(title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS)
+    now = backend.ports.now
+    app.state.gate = Gate(
+        backend,
+        Credentials(backend.reads),
+        Semaphore(HASHING),
+        wrong_secrets=Throttle(now, WRONG_SECRETS),
+        wrong_passwords=Throttle(now, WRONG_PASSWORDS),
+        wrong_signatures=Throttle(now, WRONG_SIGNATURES),
+    )
+    app.state.registry = CollectorRegistry()
+    app.state.registry.register(Health(backend))
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Measured, requests=Requests(app.state.registry))
+    problems.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    return app

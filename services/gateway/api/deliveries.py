@@ -1,0 +1,50 @@
+"""Deliveries that wait for a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from services.gateway.api.depends import IdempotencyKey, TheGate, may
+from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.shapes import Body, PathId, Reason
+from services.gateway.auth import Permission, Principal
+from services.gateway.tables.deliveries import HANDED_OVER, deliveries
+from shared.contracts.fulfillment import ResolveDelivery
+
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+Resolver = Annotated[Principal, Depends(may(Permission.DELIVERY_RESOLVE))]
+
+
+class ResolutionBody(Body):
+    """`delivered` says whether the buyer has the goods; if not, the line is given back."""
+
+    delivered: Annotated[bool, Field(strict=True)]
+    note: Reason
+
+
+@router.get("/handovers", summary="Deliveries that no machine can finish")
+async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+    """Those that wait longest first."""
+    columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
+    statement = sa.select(*columns).where(deliveries.c.status == HANDED_OVER)
+    by = (deliveries.c.handed_over_at, deliveries.c.delivery_id)
+    rows, following = await page(gate, statement, by, limit, cursor, ascending=True)
+    return {"items": list(rows), "next": following}
+
+
+@router.post("/handovers/{delivery_id:path}/resolution", summary="Say what became of a delivery")
+async def resolve(
+    delivery_id: PathId,
+    body: ResolutionBody,
+    gate: TheGate,
+    caller: Resolver,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(ResolveDelivery, caller, command_id, delivery_id=delivery_id, **body.model_dump())
+    return {"delivery_id": delivery_id, "delivered": body.delivered}

@@ -1,0 +1,101 @@
+"""What routes ask for: the gate, the caller, a permission, an Idempotency-Key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from services.gateway.api.gate import Gate
+from services.gateway.auth import GUEST, BadToken, Claims, Permission, Principal, read
+from services.gateway.problems import Problem
+from services.gateway.tables.base import iso
+from services.gateway.tables.people import staff
+from services.gateway.throttle import Throttle
+
+_bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/sessions or POST /v1/customers.")
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def gate(request: Request) -> Gate:
+    return request.app.state.gate
+
+
+def client_ip(request: Request) -> str:
+    """The peer's address. Headers that claim another are not believed."""
+    return request.client.host if request.client else ""
+
+
+TheGate = Annotated[Gate, Depends(gate)]
+ClientIp = Annotated[str, Depends(client_ip)]
+
+
+def unauthorized(code: str, detail: str) -> Problem:
+    return Problem(401, code, detail, headers=_CHALLENGE)
+
+
+async def principal(
+    gate: TheGate, told: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], request: Request
+) -> Principal:
+    """Whoever the token names; a guest without one. Raises Problem (401) for a token that does not hold."""
+    if told is None:
+        if "authorization" in request.headers:
+            raise unauthorized("bad-token", "the Authorization header must be of the form: Bearer <token>")
+        return GUEST
+    try:
+        claims = read(gate.backend.secrets.get("tokens"), told.credentials, gate.backend.ports.now())
+    except BadToken:
+        raise unauthorized("bad-token", "the token is not valid, or is over") from None
+    if claims.principal.kind == "staff":
+        await _still_staff(gate, claims)
+    return claims.principal
+
+
+async def _still_staff(gate: Gate, claims: Claims) -> None:
+    """A token ends with its holder's place on the staff, and does not come back with a new one."""
+    row = await gate.row(sa.select(staff).where(staff.c.username == claims.principal.subject))
+    if row is None or row["role"] != claims.principal.role or row["added_at"] > iso(claims.issued_at):
+        raise unauthorized("bad-token", "the token's holder is no longer on the staff in this role")
+
+
+Caller = Annotated[Principal, Depends(principal)]
+
+
+def may(permission: Permission) -> Callable[..., Coroutine[Any, Any, Principal]]:
+    """A dependency that lets only staff with this permission through, others get 401 or 403."""
+
+    async def check(caller: Caller) -> Principal:
+        demand(caller, permission)
+        return caller
+
+    return check
+
+
+def demand(caller: Principal, permission: Permission) -> None:
+    """Raises Problem: 401 for guests, 403 for anyone who may not."""
+    if caller.kind == "guest":
+        raise unauthorized("sign-in-required", "this needs a token")
+    if not caller.may(permission):
+        raise Problem(403, "forbidden", "your role does not allow this", {"permission": str(permission)})
+
+
+def slow_down(throttle: Throttle, caller: str) -> None:
+    """Raises Problem (429) while a caller that failed too often must wait."""
+    if wait := throttle.wait(caller):
+        seconds = str(int(wait) + 1)
+        raise Problem(429, "too-many-attempts", "too many wrong attempts", headers={"Retry-After": seconds})
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same request is done once, and answered alike.",
+    ),
+]

@@ -1,0 +1,93 @@
+"""What every route works with: the commands' way out and the read models."""
+
+from __future__ import annotations
+
+from asyncio import Semaphore
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from fastapi import Request
+
+from services.gateway.auth import Principal
+from services.gateway.credentials import Credentials
+from services.gateway.problems import Problem, build, of_reply
+from services.gateway.throttle import Throttle
+from shared.contracts import Command, Metadata
+from shared.hosting.backend import Backend
+from shared.messaging.port import CommandMessage, Reply
+
+Row = dict[str, Any]
+_COMMANDS = UUID("0b5c4a3e-6b0e-5d0b-9d8e-2f4c8a1b7e60")
+_ENTITIES = UUID("7f1f0f0a-8f39-5a57-8a34-3a3a8c0b5d11")
+
+
+def derived_id(*parts: str) -> str:
+    """The id of an entity that these parts name: always the same one."""
+    return str(uuid5(_ENTITIES, "\n".join(parts)))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One an application. Database work runs in threads, so that the loop never waits for it; `hashing` bounds the
+    memory and time that passwords cost."""
+
+    backend: Backend
+    credentials: Credentials
+    hashing: Semaphore
+    wrong_secrets: Throttle
+    wrong_passwords: Throttle
+    wrong_signatures: Throttle
+
+    def command_id(self, principal: Principal, request: Request, key: str | None) -> str:
+        """The same for the same caller, route and Idempotency-Key; a new one without a key."""
+        if key is None:
+            return self.backend.ports.new_id()
+        return str(uuid5(_COMMANDS, "\n".join((principal.actor, request.method, request.url.path, key))))
+
+    async def send(
+        self,
+        kind: type[Command],
+        principal: Principal,
+        command_id: str,
+        /,
+        *,
+        flow: str | None = None,
+        **fields: Any,
+    ) -> Reply:
+        """Have a command decided, and wait until the read models show what it changed.
+
+        `flow` is the correlation id, the command's own id when None. Raises Problem for every reply but accepted,
+        504 when the outcome is unknown.
+        """
+        meta = Metadata(correlation_id=flow or command_id, causation_id=command_id, actor=principal.actor)
+        message = CommandMessage(command_id, build(kind, **fields), meta)
+        reply = await self.outcome(self.backend.send(kind.owner, message))
+        if reply.outcome != "accepted":
+            raise of_reply(reply)
+        await self.backend.seen(reply.source, reply.position)
+        return reply
+
+    async def outcome(self, waiting: Awaitable[Reply]) -> Reply:
+        try:
+            return await waiting
+        except TimeoutError:
+            raise Problem(
+                504,
+                "outcome-unknown",
+                "no answer came in time; the same request with the same Idempotency-Key finds out what became of it",
+            ) from None
+
+    async def rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
+        return await run_sync(self._rows, statement)
+
+    async def row(self, statement: sa.Select[*tuple[Any, ...]]) -> Row | None:
+        found = await self.rows(statement)
+        return found[0] if found else None
+
+    def _rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
+        with self.backend.reads.connect() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]

@@ -1,0 +1,36 @@
+"""Messages that were sent, and those that could not be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends
+
+from services.gateway.api.depends import TheGate, may
+from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.shapes import Word
+from services.gateway.auth import Permission, Principal
+from services.gateway.tables.messages import notifications
+
+router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+
+
+@router.get("", summary="List messages")
+async def listed(
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.NOTIFICATION_READ))],
+    status: Literal["queued", "sent", "failed"] | None = None,
+    order_id: Word = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The newest first."""
+    columns = notifications.c
+    statement = sa.select(notifications)
+    if status is not None:
+        statement = statement.where(columns.status == status)
+    if order_id is not None:
+        statement = statement.where(columns.order_id == order_id)
+    rows, following = await page(gate, statement, (columns.queued_at, columns.message_id), limit, cursor)
+    return {"items": list(rows), "next": following}

@@ -1,0 +1,265 @@
+"""Orders: placing, finding, reading, cancelling, refunding, replacing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import Field
+
+from services.gateway.api import orders_access as access
+from services.gateway.api.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
+from services.gateway.api.gate import Gate, derived_id
+from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.shapes import Body, Count, Email, Line, Name, Note, PathId, Pieces, Reason, When, Word
+from services.gateway.auth import Permission, Principal
+from services.gateway.buyers import buyer_key, order_secret
+from services.gateway.problems import Problem
+from services.gateway.tables.base import iso
+from services.gateway.tables.orders import order_skus, orders
+from shared.contracts import Money
+from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+Status = Literal["placed", "paid", "delivering", "completed", "cancelled", "refunded"]
+SITE = "main"
+GUEST_KEY = 16
+
+
+class WishBody(Body):
+    sku: Name
+    quantity: Pieces
+    target: (
+        Annotated[Line, Field(description="The account or phone to top up, where the product needs one.")] | None
+    ) = None
+
+
+class Total(Body):
+    amount: Annotated[int, Field(ge=0, le=10**15, strict=True)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", strict=True)] = "CNY"
+
+
+class OrderBody(Body):
+    """What to buy: prices are ours. `expected_total`, if given, must be what it costs."""
+
+    wishes: Annotated[list[WishBody], Field(min_length=1, max_length=100)]
+    payment: Annotated[Name, Field(description="`wallet`, or the name of a payment channel.")] = WALLET
+    customer: Annotated[Name, Field(description="Staff only: whom the order is placed for.")] | None = None
+    sales_channel: Name = "web"
+    channel_order_no: Annotated[Name, Field(description="One order each, however often it is sent.")] | None = None
+    expected_total: Total | None = None
+    email: Email = ""
+    locale: Literal["zh", "en"] = "zh"
+    agent: Name | None = None
+
+
+class CancelBody(Body):
+    note: Note = ""
+
+
+class RefundBody(Body):
+    """`amount` in minor units of the order's currency; all that is left when it is left out."""
+
+    amount: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
+    reason: Reason
+
+
+class ReplacementBody(Body):
+    """The delivered key that does not work, by its line and its number."""
+
+    line: Count
+    number: Count
+    reason: Reason
+
+
+def _owner(caller: Principal, body: OrderBody) -> str | None:
+    if caller.kind == "staff":
+        demand(caller, Permission.ORDER_PLACE)
+        return body.customer
+    if body.customer is not None and body.customer != caller.subject:
+        raise Problem(403, "forbidden", "only staff place orders for others")
+    if caller.kind == "customer":
+        return caller.subject
+    if body.channel_order_no is not None:
+        raise unauthorized("sign-in-required", "an order of a sales channel's own number needs a token")
+    if body.payment == WALLET:
+        raise unauthorized("sign-in-required", "paying by wallet needs a token")
+    return None
+
+
+def _order_id(caller: Principal, body: OrderBody, key: str) -> str:
+    if body.channel_order_no is not None:
+        return derived_id("order", SITE, body.sales_channel, body.channel_order_no)
+    return derived_id("order", caller.actor, key)
+
+
+def _check_key(caller: Principal, key: str | None) -> str:
+    if key is None:
+        raise Problem(400, "idempotency-key-required", "send a header Idempotency-Key, new for every new order")
+    if caller.kind == "guest" and len(key) < GUEST_KEY:
+        detail = f"all guests share one space of keys: use at least {GUEST_KEY} random characters, such as a UUID"
+        raise Problem(422, "weak-idempotency-key", detail)
+    return key
+
+
+@router.post("", status_code=201, summary="Place an order")
+async def place(
+    body: OrderBody,
+    gate: TheGate,
+    caller: Caller,
+    request: Request,
+    response: Response,
+    ip: ClientIp,
+    key: IdempotencyKey = None,
+    device: Annotated[str, Header(alias="Device-Id", max_length=200, pattern=r"^[\x20-\x7e]*$")] = "",
+) -> dict[str, Any]:
+    """201 for a new order, 200 with `Idempotency-Replayed: true` for the same one again.
+
+    The answer's `secret` opens the order to whoever sends it as `Order-Secret`: keep it.
+    """
+    key = _check_key(caller, key)
+    customer = _owner(caller, body)
+    if customer is not None and body.agent == customer:
+        raise Problem(422, "own-agent", "nobody earns a commission on their own order")
+    if body.payment != WALLET and body.payment not in gate.backend.settings.channels:
+        raise Problem(422, "unknown-channel", "there is no such payment channel")
+    order_id = _order_id(caller, body, key)
+    told = body.model_dump(exclude={"customer", "expected_total"})
+    total = body.expected_total
+    secrets = gate.backend.secrets
+    reply = await gate.send(
+        PlaceOrder,
+        caller,
+        # a retry from another address or device is the same wish: the order itself compares what matters
+        gate.command_id(caller, request, "\n".join((key, ip, device))),
+        flow=order_id,
+        order_id=order_id,
+        customer=customer,
+        buyer_key=buyer_key(secrets, order_id),
+        ip=ip,
+        device=device,
+        expected_total=Money(**total.model_dump()) if total else None,
+        **told,
+    )
+    order = await access.find(gate, order_id)
+    if order is not None and order["customer"] != customer:
+        raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
+    if reply.repeated or reply.answer.get("repeated"):
+        response.status_code = 200
+        response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Location"] = f"/v1/orders/{order_id}"
+    shown = await access.shown(gate, order) if order else {"order_id": order_id, "status": "placed"}
+    return {**shown, "secret": order_secret(secrets, order_id)}
+
+
+@router.get("", summary="List orders")
+async def listed(
+    gate: TheGate,
+    caller: Caller,
+    status: Status | None = None,
+    customer: Word = None,
+    sku: Word = None,
+    placed_from: Annotated[When | None, Query(description="Placed at or after.")] = None,
+    placed_to: Annotated[When | None, Query(description="Placed before.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The newest first. Customers find their own orders only."""
+    if caller.kind == "customer":
+        customer = caller.subject
+    else:
+        demand(caller, Permission.ORDER_READ)
+    statement = sa.select(orders)
+    if status is not None:
+        statement = statement.where(orders.c.status == status)
+    if customer is not None:
+        statement = statement.where(orders.c.customer == customer)
+    if sku is not None:
+        statement = statement.where(
+            orders.c.order_id.in_(sa.select(order_skus.c.order_id).where(order_skus.c.sku == sku))
+        )
+    if placed_from is not None:
+        statement = statement.where(orders.c.placed_at >= iso(placed_from))
+    if placed_to is not None:
+        statement = statement.where(orders.c.placed_at < iso(placed_to))
+    rows, following = await page(gate, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor)
+    return {"items": [access.rendered(row) for row in rows], "next": following}
+
+
+@router.get("/{order_id}", summary="Read an order")
+async def one(gate: TheGate, seen: access.Readable) -> dict[str, Any]:
+    """For its customer, staff, and whoever sends its `Order-Secret`."""
+    return await access.shown(gate, seen.order)
+
+
+@router.get("/{order_id}/history", summary="What happened to an order, and who did it")
+async def history(gate: TheGate, seen: access.Readable) -> dict[str, Any]:
+    """Buyers see the order's own steps; staff see what every service did."""
+    return {"items": await access.history(gate, seen)}
+
+
+@router.get("/{order_id}/deliveries", summary="What was delivered")
+async def deliveries(gate: TheGate, seen: access.Readable, response: Response) -> dict[str, Any]:
+    """Opens the keys for the buyer; staff see their numbers only."""
+    response.headers["Cache-Control"] = "no-store"
+    return {"items": await access.deliveries(gate, seen)}
+
+
+async def _now(gate: Gate, order_id: str) -> dict[str, Any]:
+    order = await access.find(gate, order_id)
+    return await access.shown(gate, order) if order else {"order_id": order_id}
+
+
+@router.post("/{order_id}/cancel", summary="Cancel an order that is not yet confirmed")
+async def cancel(
+    body: CancelBody, gate: TheGate, seen: access.Cancellable, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """For its buyer and for staff."""
+    order_id = seen.order["order_id"]
+    by = "buyer" if seen.as_buyer else "staff"
+    command_id = gate.command_id(seen.caller, request, key)
+    await gate.send(CancelOrder, seen.caller, command_id, flow=order_id, order_id=order_id, by=by, note=body.note)
+    return await _now(gate, order_id)
+
+
+@router.post("/{order_id}/refunds", status_code=202, summary="Give money back")
+async def refund(
+    order_id: PathId,
+    body: RefundBody,
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.ORDER_REFUND))],
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """To where it came from; never more than was paid."""
+    order = await access.existing(gate, order_id)
+    command_id = gate.command_id(caller, request, key)
+    amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
+    await gate.send(
+        RefundOrder,
+        caller,
+        command_id,
+        flow=order_id,
+        order_id=order_id,
+        refund_id=command_id,
+        amount=amount,
+        reason=body.reason,
+    )
+    return {"refund_id": command_id, "order": await _now(gate, order_id)}
+
+
+@router.post("/{order_id}/replacements", status_code=202, summary="Replace a key that does not work")
+async def replace(
+    order_id: PathId,
+    body: ReplacementBody,
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.ORDER_REPLACE))],
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """By a fresh one of the same product, or its price when none is left."""
+    await access.existing(gate, order_id)
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(ReplaceKey, caller, command_id, flow=order_id, order_id=order_id, **body.model_dump())
+    return await _now(gate, order_id)

@@ -1,0 +1,110 @@
+"""Payments, and what payment channels tell of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Header, Request
+from pydantic import Field
+
+from services.gateway.api import callbacks
+from services.gateway.api.depends import Caller, ClientIp, TheGate, demand
+from services.gateway.api.gate import Gate, Row
+from services.gateway.api.orders_access import Secret, may_read_order
+from services.gateway.api.shapes import Line, Name, PathId
+from services.gateway.auth import Permission, Principal
+from services.gateway.problems import Problem, not_found
+from services.gateway.tables.money import payments
+from shared.contracts import Money, Value
+from shared.contracts.ledger import RecordCallback
+
+router = APIRouter(prefix="/v1/payments", tags=["money"])
+REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-channel": 422, "unknown-payment": 404}
+
+
+class Callback(Value):
+    """What a channel sends. `amount` is in minor units."""
+
+    callback_id: Name
+    payment_id: Name
+    channel_ref: Line
+    amount: Annotated[int, Field(ge=0, le=10**15, strict=True)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    status: Literal["paid", "failed"]
+
+
+async def find_payment(gate: Gate, payment_id: str) -> Row | None:
+    return await gate.row(sa.select(payments).where(payments.c.payment_id == payment_id))
+
+
+def rendered(row: Row) -> dict[str, Any]:
+    currency = row["currency"]
+    names = ("payment_id", "order_id", "channel", "status", "pay_url", "reason", "requested_at", "received_at")
+    return {
+        **{name: row[name] for name in names},
+        "amount": {"amount": row["amount"], "currency": currency},
+        "returned": {"amount": row["returned"], "currency": currency},
+    }
+
+
+@router.get("/{payment_id}", summary="Read a payment")
+async def payment(
+    payment_id: PathId, gate: TheGate, caller: Caller, ip: ClientIp, secret: Secret = None
+) -> dict[str, Any]:
+    """For staff, the owner of the wallet it tops up, and whoever may read the order it pays."""
+    if caller.kind == "staff":
+        demand(caller, Permission.PAYMENT_READ)
+        row = await find_payment(gate, payment_id)
+    else:
+        row = await _own(gate, caller, ip, payment_id, secret)
+    if row is None:
+        raise not_found("payment")
+    return rendered(row)
+
+
+async def _own(gate: Gate, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
+    row = await find_payment(gate, payment_id)
+    if row is not None and caller.kind == "customer" and row["account"] == f"wallet:{caller.subject}":
+        return row
+    if await may_read_order(gate, caller, ip, payment_id, secret):  # an order's payment has the order's id
+        return row
+    return None
+
+
+@router.post("/callbacks/{channel}", summary="A payment channel tells of a payment")
+async def called_back(
+    channel: PathId,
+    request: Request,
+    gate: TheGate,
+    ip: ClientIp,
+    timestamp: Annotated[str, Header(alias=callbacks.TIMESTAMP_HEADER)] = "",
+    signature: Annotated[str, Header(alias=callbacks.SIGNATURE_HEADER)] = "",
+) -> dict[str, Any]:
+    """Signed with the secret shared with the channel. Every callback is recorded, forged ones too."""
+    if channel not in gate.backend.settings.channels:
+        raise not_found("payment channel")
+    told = await callbacks.receive(gate, request, f"channel-{channel}", timestamp, signature, Callback)
+    if not told.authentic:
+        callbacks.slow_forgers(gate, ip)
+    callback = told.content
+    command_id = gate.backend.ports.new_id()
+    reply = await gate.send(
+        RecordCallback,
+        Principal("guest") if not told.authentic else callbacks.partner("channel", channel),
+        command_id,
+        flow=callback.payment_id,
+        payment_id=callback.payment_id,
+        channel=channel,
+        callback_id=callback.callback_id,
+        channel_ref=callback.channel_ref,
+        amount=Money(amount=callback.amount, currency=callback.currency),
+        status=callback.status,
+        authentic=told.authentic,
+    )
+    if not told.authentic:
+        raise callbacks.forged()
+    reason = reply.answer.get("reason", "")
+    if reason in REFUSED:
+        raise Problem(REFUSED[reason], reason, "the callback was recorded, but moves no money")
+    return {"outcome": reply.answer.get("outcome", "recorded")}

@@ -1,0 +1,66 @@
+"""Signing in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from pydantic import Field
+
+from services.gateway.api.depends import ClientIp, TheGate, slow_down
+from services.gateway.api.gate import Gate
+from services.gateway.api.shapes import Body, Line
+from services.gateway.auth import Principal, issue
+from services.gateway.credentials import normal
+from services.gateway.problems import Problem
+from services.gateway.tables.people import staff
+from shared.contracts.gateway import RecordSignIn
+
+router = APIRouter(prefix="/v1/sessions", tags=["people"])
+
+
+class SignInBody(Body):
+    kind: Literal["staff", "customer"] = "customer"
+    login: Annotated[Line, Field(min_length=1)]
+    password: Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+
+
+def session(gate: Gate, principal: Principal) -> dict[str, Any]:
+    """A token and what it is good for."""
+    token, expires_at = issue(gate.backend.secrets.get("tokens"), principal, gate.backend.ports.now())
+    return {
+        "token": token,
+        "expires_at": expires_at.isoformat(),
+        "kind": principal.kind,
+        "subject": principal.subject,
+        "role": principal.role,
+    }
+
+
+async def _record(gate: Gate, username: str, *, accepted: bool) -> None:
+    command_id = gate.backend.ports.new_id()
+    await gate.send(RecordSignIn, Principal("staff", username), command_id, username=username, accepted=accepted)
+
+
+@router.post("", status_code=201, summary="Sign in")
+async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
+    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded."""
+    guessers = (f"ip {ip}", f"{body.kind} {normal(body.login)}")
+    async with gate.hashing:
+        for guesser in guessers:
+            slow_down(gate.wrong_passwords, guesser)
+        subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
+        if subject is None:
+            for guesser in guessers:
+                gate.wrong_passwords.failed(guesser)
+    member = None
+    if body.kind == "staff":
+        # the list of staff, not the password, says who belongs to it and in which role
+        member = await gate.row(sa.select(staff).where(staff.c.username == normal(body.login)))
+        if member is not None:
+            await _record(gate, member["username"], accepted=subject is not None)
+    if subject is None or (body.kind == "staff" and member is None):
+        raise Problem(401, "wrong-login", "no such login, or a wrong password")
+    return session(gate, Principal(body.kind, subject, member["role"] if member else None))

@@ -1,0 +1,78 @@
+"""Wallets: what a customer has with us."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, demand
+from services.gateway.api.payments import find_payment, rendered
+from services.gateway.api.shapes import Amount, Body, Name, PathId
+from services.gateway.auth import Permission
+from services.gateway.problems import not_found
+from services.gateway.tables.money import accounts
+from shared.contracts.ledger import RequestPayment
+
+router = APIRouter(tags=["money"])
+
+
+class DepositBody(Body):
+    amount: Amount
+    channel: Annotated[Name, Field(description="The payment channel that collects the money.")]
+
+
+def _wallet(customer: str) -> str:
+    return f"wallet:{customer}"
+
+
+@router.get("/v1/wallets/{customer}", summary="Read a wallet")
+async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
+    """`held` is set aside for orders under way; `available` is what is left to spend."""
+    if caller.kind == "customer":
+        if caller.subject != customer:
+            raise not_found("wallet")
+    else:
+        demand(caller, Permission.WALLET_READ)
+    rows = await gate.rows(sa.select(accounts).where(accounts.c.account == _wallet(customer)))
+    balances = [
+        {
+            "currency": row["currency"],
+            "balance": -row["posted"],  # what we owe the customer stands on the credit side
+            "held": row["held"],
+            "available": -row["posted"] - row["held"],
+        }
+        for row in rows
+    ]
+    return {"customer": customer, "balances": balances}
+
+
+@router.post("/v1/wallets/{customer}/deposits", status_code=201, summary="Top a wallet up")
+async def deposit(
+    customer: PathId,
+    body: DepositBody,
+    gate: TheGate,
+    caller: Caller,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Opens a payment; its `pay_url` shows as soon as the channel has answered."""
+    if caller.kind == "customer":
+        if caller.subject != customer:
+            raise not_found("wallet")
+    else:
+        demand(caller, Permission.WALLET_DEPOSIT)
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(
+        RequestPayment,
+        caller,
+        command_id,
+        payment_id=command_id,
+        account=_wallet(customer),
+        amount=body.amount.money(),
+        channel=body.channel,
+    )
+    row = await find_payment(gate, command_id)
+    return rendered(row) if row else {"payment_id": command_id, "status": "requested"}

@@ -1,0 +1,35 @@
+"""The buyer's secret of each order: derived, never stored, and the only thing that opens its deliveries."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b32encode
+from hashlib import sha256
+
+from shared.security.sealing import Opener, keypair_from_secret
+from shared.security.secrets import Secrets
+
+LENGTH = 32  # base32 characters: 160 bits
+
+
+def order_secret(secrets: Secrets, order_id: str) -> str:
+    """The look-up secret of an order, existing or not."""
+    digest = hmac.new(secrets.get("order-lookup"), order_id.encode(), sha256).digest()
+    return b32encode(digest).decode().lower()[:LENGTH]
+
+
+def is_secret_of(secrets: Secrets, order_id: str, told: str) -> bool:
+    """Whether this is the order's secret; takes the same time either way."""
+    return hmac.compare_digest(order_secret(secrets, order_id).encode(), told.strip().lower().encode(errors="replace"))
+
+
+def buyer_key(secrets: Secrets, order_id: str) -> str:
+    """The public key that the order's deliveries are sealed to."""
+    return keypair_from_secret(order_secret(secrets, order_id)).public
+
+
+def open_envelope(secrets: Secrets, order_id: str, delivery_id: str, envelope: str) -> list[str]:
+    """The key texts of a delivery. Raises CannotOpen for an envelope that is not this delivery's."""
+    opener = Opener(keypair_from_secret(order_secret(secrets, order_id)).private)
+    return json.loads(opener.open(envelope, delivery_id))

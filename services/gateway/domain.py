@@ -1,0 +1,99 @@
+"""Staff, customers and imports: what the gateway itself decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts.gateway import (
+    AddStaff,
+    CustomerRegistered,
+    ImportCompleted,
+    RecordImport,
+    RecordSignIn,
+    RegisterCustomer,
+    RemoveStaff,
+    Role,
+    SignedIn,
+    SignInRefused,
+    StaffAdded,
+    StaffRemoved,
+)
+
+
+@dataclass(frozen=True)
+class StaffState:
+    """A member of staff; no role before they were added and after they were removed."""
+
+    role: Role | None = None
+
+
+def decide_staff(command: Command, state: StaffState, given: Given) -> list[Event]:
+    match command:
+        case AddStaff(username=username, role=role):
+            if state.role is not None:
+                raise Refused("staff-exists", f"{username} is already on the staff", role=state.role)
+            return [StaffAdded(username=username, role=role)]
+        case RemoveStaff(username=username):
+            if state.role is None:
+                raise Refused("unknown-staff", f"nobody on the staff is called {username}", status=404)
+            return [StaffRemoved(username=username)]
+        case RecordSignIn(username=username, accepted=accepted):
+            if state.role is None:
+                return []  # a guessed name must not fill the log
+            return [SignedIn(username=username) if accepted else SignInRefused(username=username)]
+    raise TypeError(f"staff does not decide {type(command).__name__}")
+
+
+def evolve_staff(state: StaffState, event: Event) -> StaffState:
+    match event:
+        case StaffAdded(role=role):
+            return StaffState(role)
+        case StaffRemoved():
+            return StaffState()
+    return state
+
+
+@dataclass(frozen=True)
+class CustomerState:
+    registered: bool = False
+
+
+def decide_customer(command: Command, state: CustomerState, given: Given) -> list[Event]:
+    match command:
+        case RegisterCustomer(customer=customer, name=name, email=email):
+            if state.registered:
+                raise Refused("customer-exists", "this login is taken")
+            return [CustomerRegistered(customer=customer, name=name, email=email)]
+    raise TypeError(f"customer does not decide {type(command).__name__}")
+
+
+def evolve_customer(state: CustomerState, event: Event) -> CustomerState:
+    match event:
+        case CustomerRegistered():
+            return CustomerState(registered=True)
+    return state
+
+
+@dataclass(frozen=True)
+class ImportState:
+    file_sha256: str | None = None
+    fates: Mapping[str, int] = field(default_factory=dict)
+
+
+def decide_import(command: Command, state: ImportState, given: Given) -> Decided:
+    match command:
+        case RecordImport(import_id=import_id, kind=kind, file_sha256=file_sha256, fates=fates):
+            if state.file_sha256 is not None:
+                return Decided(answer=dict(state.fates))
+            done = ImportCompleted(import_id=import_id, kind=kind, file_sha256=file_sha256, fates=fates)
+            return Decided([done], dict(fates))
+    raise TypeError(f"import does not decide {type(command).__name__}")
+
+
+def evolve_import(state: ImportState, event: Event) -> ImportState:
+    match event:
+        case ImportCompleted(file_sha256=file_sha256, fates=fates):
+            return ImportState(file_sha256, fates)
+    return state

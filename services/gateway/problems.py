@@ -1,0 +1,103 @@
+"""Every "no" as a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from shared.messaging.port import Reply
+
+MEDIA_TYPE = "application/problem+json"
+Facts = Mapping[str, Any]
+log = structlog.get_logger(__name__)
+
+
+class Problem(HTTPException):
+    """An answer other than yes: `code` is stable and machine readable, `facts` is what the caller may need."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, facts: Facts | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.code, self.facts = code, facts or {}
+
+
+def not_found(what: str) -> Problem:
+    return Problem(404, "not-found", f"there is no such {what}")
+
+
+def of_reply(reply: Reply) -> Problem:
+    """The problem that explains a reply other than accepted."""
+    match reply.outcome:
+        case "conflict":
+            return Problem(
+                409, reply.code or "idempotency-conflict", reply.detail or "this id was used before otherwise"
+            )
+        case "refused":
+            return Problem(reply.status, reply.code, reply.detail, reply.facts)
+        case _:
+            return Problem(500, "not-decided", "the request could not be decided; it is kept and a person will look")
+
+
+def document(
+    request: Request, status: int, code: str, detail: str, facts: Facts, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem document: `facts` are a member of their own, so that none can hide a standard one."""
+    body = {
+        "type": f"urn:kameng:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "facts": dict(facts),
+    }
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def invalid(errors: Any, status: int = 422) -> Problem:
+    """Says where and why, and never repeats what was sent: it may be a password."""
+    found = [{"where": ".".join(str(part) for part in error["loc"]), "why": error["msg"]} for error in errors]
+    return Problem(status, "invalid-request", "the request does not have the form described", {"errors": found})
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Problem):
+        return document(request, error.status_code, error.code, str(error.detail), error.facts, error.headers)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return document(request, error.status_code, code, str(error.detail), {}, error.headers)
+
+
+def _validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return _http(request, invalid(error.errors()))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", path=request.url.path, error=type(error).__name__)
+    return document(request, 500, "internal-error", "something went wrong on our side", {})
+
+
+def build(kind: type[Any], /, **fields: Any) -> Any:
+    """A contract from what a caller sent. Raises Problem (422) where the contract is stricter than the request."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+    raise invalid(found)
+
+
+def install(app: FastAPI) -> None:
+    """Has every error of the application answered by a problem document."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Exception, _unexpected)

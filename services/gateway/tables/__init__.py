@@ -1,0 +1,45 @@
+"""The read models, each folded from the events of the services it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from services.gateway.tables.base import View, metadata
+from services.gateway.tables.deliveries import Deliveries
+from services.gateway.tables.history import History
+from services.gateway.tables.messages import Messages
+from services.gateway.tables.money import Accounts, Payments
+from services.gateway.tables.orders import Orders
+from services.gateway.tables.people import People
+from services.gateway.tables.products import Products
+from services.gateway.tables.risk import Risk
+from shared.contracts import Event
+from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Tables
+
+VIEWS: tuple[type[View], ...] = (Orders, History, Deliveries, Products, Payments, Accounts, Risk, Messages, People)
+FOREIGN: tuple[type[Event], ...] = tuple(
+    dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
+)
+
+
+class ReadModels(Tables):
+    """All views together."""
+
+    metadata: ClassVar[sa.MetaData] = metadata
+
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
+        super().__init__(connection)
+        self._handlers: dict[type[Event], list[Callable[[Event, Recorded], None]]] = {}
+        for kind in VIEWS:
+            view = kind(self.rows)
+            for event, method in kind.handlers.items():
+                self._handlers.setdefault(event, []).append(partial(method, view))
+
+    def apply(self, event: Event, recorded: Recorded) -> None:
+        for handle in self._handlers.get(type(event), ()):
+            handle(event, recorded)

@@ -1,0 +1,182 @@
+"""Orders as people see them, from the order log alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
+from shared.contracts.order import (
+    DeliveryOverdue,
+    DeliveryRecorded,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderLine,
+    OrderPlaced,
+    OrderReopened,
+    PaymentRecorded,
+    RefundApproved,
+    RefundRecorded,
+    ReplacementFailed,
+    ReplacementRequested,
+    ScreeningRecorded,
+)
+from shared.eventlog.recorded import Recorded
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("site", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("customer", sa.Text),
+    sa.Column("agent", sa.Text),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("delivered", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("lines", sa.JSON, nullable=False),
+    sa.Column("payment", sa.Text, nullable=False),
+    sa.Column("sales_channel", sa.Text, nullable=False),
+    sa.Column("channel_order_no", sa.Text),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("screening", sa.Text),
+    sa.Column("overdue", sa.Boolean, nullable=False),
+    sa.Column("cancel_reason", sa.Text),
+    sa.Column("pay_by", sa.Text, nullable=False),
+    sa.Column("placed_at", sa.Text, nullable=False),
+    sa.Column("paid_at", sa.Text),
+    sa.Column("confirmed_at", sa.Text),
+    sa.Column("completed_at", sa.Text),
+    sa.Column("cancelled_at", sa.Text),
+    sa.Column("refund_requested_at", sa.Text),
+    sa.Index("orders_by_time", "placed_at", "order_id"),
+    sa.Index("orders_by_customer", "customer", "placed_at", "order_id"),
+    sa.Index("orders_by_status", "status", "placed_at", "order_id"),
+)
+
+order_skus = sa.Table(
+    "order_skus",
+    metadata,
+    sa.Column("sku", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True),
+)
+
+
+def _line(line: OrderLine, **more: object) -> dict[str, Any]:
+    return {**line.model_dump(mode="json"), "status": "waiting", **more}
+
+
+class Orders(View):
+    """One row an order; its `lines` carry each line's own status: waiting, delivered or failed."""
+
+    def __init__(self, rows: OpenRows) -> None:
+        self._orders, self._skus = rows(orders), rows(order_skus, keep=0)
+
+    def _change(self, order_id: str, **changes: object) -> None:
+        self._orders.update(order_id, **changes)
+
+    def _lines(self, order_id: str) -> list[dict[str, Any]]:
+        row = self._orders.get(order_id)
+        return list(row["lines"]) if row else []
+
+    @folds(OrderPlaced)
+    def placed(self, event: OrderPlaced, recorded: Recorded) -> None:
+        self._orders.put(
+            {
+                "order_id": event.order_id,
+                "site": recorded.meta.site,
+                "status": "placed",
+                "customer": event.customer,
+                "agent": event.agent,
+                "total": event.total.amount,
+                "currency": event.total.currency,
+                "delivered": 0,
+                "refunded": 0,
+                "lines": [_line(line) for line in event.lines],
+                "payment": event.payment,
+                "sales_channel": event.sales_channel,
+                "channel_order_no": event.channel_order_no,
+                "attempt": 1,
+                "overdue": False,
+                "pay_by": iso(event.pay_by),
+                "placed_at": iso(recorded.at),
+            }
+        )
+        for line in event.lines:
+            self._skus.put({"sku": line.sku, "order_id": event.order_id})
+
+    @folds(ScreeningRecorded)
+    def screened(self, event: ScreeningRecorded, recorded: Recorded) -> None:
+        self._change(event.order_id, screening=event.decision)
+
+    @folds(PaymentRecorded)
+    def paid(self, event: PaymentRecorded, recorded: Recorded) -> None:
+        changes: dict[str, object] = {"paid_at": iso(recorded.at)}
+        if not event.late:
+            changes["status"] = "paid"
+        self._change(event.order_id, **changes)
+
+    @folds(OrderReopened)
+    def reopened(self, event: OrderReopened, recorded: Recorded) -> None:
+        self._change(event.order_id, status="paid", attempt=event.attempt, cancel_reason=None, cancelled_at=None)
+
+    @folds(OrderConfirmed)
+    def confirmed(self, event: OrderConfirmed, recorded: Recorded) -> None:
+        at = iso(recorded.at)
+        self._change(
+            event.order_id,
+            status="delivering",
+            attempt=event.attempt,
+            confirmed_at=at,
+            cancel_reason=None,
+            cancelled_at=None,
+        )
+
+    @folds(DeliveryRecorded)
+    def delivered(self, event: DeliveryRecorded, recorded: Recorded) -> None:
+        outcome = {"status": "delivered" if event.delivered else "failed", "reason": event.reason}
+        lines = [{**line, **outcome} if line["line"] == event.line else line for line in self._lines(event.order_id)]
+        self._change(event.order_id, lines=lines)
+
+    @folds(OrderCompleted)
+    def completed(self, event: OrderCompleted, recorded: Recorded) -> None:
+        self._change(
+            event.order_id,
+            status="completed",
+            delivered=event.delivered.amount,
+            completed_at=iso(recorded.at),
+            overdue=False,
+        )
+
+    @folds(OrderCancelled)
+    def cancelled(self, event: OrderCancelled, recorded: Recorded) -> None:
+        self._change(event.order_id, status="cancelled", cancel_reason=event.reason, cancelled_at=iso(recorded.at))
+
+    @folds(DeliveryOverdue)
+    def overdue(self, event: DeliveryOverdue, recorded: Recorded) -> None:
+        self._change(event.order_id, overdue=True)
+
+    @folds(RefundApproved)
+    def refund_approved(self, event: RefundApproved, recorded: Recorded) -> None:
+        self._change(event.order_id, refund_requested_at=iso(recorded.at))
+
+    @folds(RefundRecorded)
+    def refunded(self, event: RefundRecorded, recorded: Recorded) -> None:
+        changes: dict[str, object] = {"refunded": event.refunded.amount}
+        if event.full:
+            changes["status"] = "refunded"
+        self._change(event.order_id, **changes)
+
+    @folds(ReplacementRequested)
+    def replacement_requested(self, event: ReplacementRequested, recorded: Recorded) -> None:
+        added = _line(event.line, replaces={"line": event.replaces, "number": event.number})
+        self._change(event.order_id, lines=[*self._lines(event.order_id), added])
+
+    @folds(ReplacementFailed)
+    def replacement_failed(self, event: ReplacementFailed, recorded: Recorded) -> None:
+        failed = {"status": "failed", "reason": event.reason}
+        lines = [{**line, **failed} if line["line"] == event.line else line for line in self._lines(event.order_id)]
+        self._change(event.order_id, lines=lines)

@@ -1,0 +1,259 @@
+"""Events at their place in a log, and a backend that remembers what it was told to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from services.gateway.api import create_app
+from services.gateway.auth import Principal, issue
+from services.gateway.buyers import buyer_key
+from services.gateway.credentials import Credentials
+from services.gateway.tables import ReadModels
+from shared.contracts import Command, Event, Metadata, Money
+from shared.contracts.gateway import Role, StaffAdded
+from shared.contracts.inventory import Listing, ProductListed
+from shared.contracts.order import OrderLine, OrderPlaced, PlaceOrder
+from shared.eventlog.engines import open_engine
+from shared.eventlog.recorded import Recorded
+from shared.hosting.backend import ServiceHealth
+from shared.hosting.ports import Ports
+from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
+from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.security.secrets import Secrets
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+Answer = Reply | Exception
+
+
+def yuan(amount: int) -> Money:
+    return Money(amount=amount * 100)
+
+
+def line(number: int = 1, sku: str = "STEAM-50", quantity: int = 1, **more: Any) -> OrderLine:
+    price = yuan(50)
+    fields: dict[str, Any] = {
+        "line": number,
+        "sku": sku,
+        "name": "Steam 50",
+        "kind": "card-key",
+        "source": "keys",
+        "quantity": quantity,
+        "unit_price": price,
+        "amount": price * quantity,
+    }
+    return OrderLine(**{**fields, **more})
+
+
+def placed(order_id: str = "o1", customer: str | None = "c1", **more: Any) -> OrderPlaced:
+    lines = more.pop("lines", (line(),))
+    fields: dict[str, Any] = {
+        "order_id": order_id,
+        "customer": customer,
+        "lines": lines,
+        "total": Money(amount=sum(item.amount.amount for item in lines)),
+        "payment": "wallet",
+        "sales_channel": "web",
+        "channel_order_no": None,
+        "buyer_key": "key",
+        "ip": "192.0.2.1",
+        "device": "device-1",
+        "email": "buyer@example.com",
+        "locale": "zh",
+        "agent": None,
+        "fingerprint": "f",
+        "pay_by": NOW + timedelta(minutes=30),
+        "reserved_until": NOW + timedelta(hours=1),
+    }
+    return OrderPlaced(**{**fields, **more})
+
+
+def listed(sku: str = "STEAM-50", **more: Any) -> ProductListed:
+    fields = {"sku": sku, "name": "Steam 50", "price": yuan(50), "cost": yuan(45), "suppliers": ("north",), **more}
+    return ProductListed(sku=sku, listing=Listing(**fields))
+
+
+class Logs:
+    """Gives events their places, a position after the other in each owner's log, a second apart."""
+
+    def __init__(self) -> None:
+        self._heads: dict[str, int] = {}
+        self._count = 0
+
+    def record(self, event: Event, actor: str = "system:test") -> Recorded:
+        source = event.owner
+        position = self._heads[source] = self._heads.get(source, 0) + 1
+        self._count += 1
+        meta = Metadata(correlation_id="flow", causation_id="cause", actor=actor)
+        return Recorded(
+            source=source,
+            position=position,
+            stream=f"{source}-{event.partition_key()}",
+            version=position,
+            id=f"{source}-{position}",
+            type=event.type(),
+            data=event.model_dump_json(),
+            meta_json=meta.model_dump_json(),
+            at=NOW + timedelta(seconds=self._count),
+        )
+
+
+def fold(engine: sa.Engine, recorded: Iterable[Recorded], batch: int = 100) -> None:
+    """Fold events as a writer does, `batch` of them a transaction."""
+    events = list(recorded)
+    for start in range(0, len(events), batch):
+        with engine.begin() as connection:
+            tables = ReadModels(lambda connection=connection: connection)
+            for item in events[start : start + batch]:
+                tables.apply(item.event, item)
+            tables.flush()
+
+
+def database(url: str) -> sa.Engine:
+    engine = open_engine(url, writer=False)
+    ReadModels.metadata.create_all(engine)
+    return engine
+
+
+@dataclass
+class FakeBackend:
+    """Answers commands as told, by default with yes, and keeps them in `sent`. `then` folds events for a command."""
+
+    settings: Settings
+    ports: Ports
+    secrets: Secrets
+    reads: sa.Engine
+    logs: Logs = field(default_factory=Logs)
+    sent: list[CommandMessage] = field(default_factory=list)
+    answers: dict[type[Command], Answer] = field(default_factory=dict)
+    then: dict[type[Command], Callable[[Any], Sequence[Event]]] = field(default_factory=dict)
+    log: list[Recorded] = field(default_factory=list)
+    lag: int = 0
+    parked: int = 0
+
+    def happen(self, *events: Event, actor: str = "system:test") -> None:
+        recorded = [self.logs.record(event, actor) for event in events]
+        self.log.extend(recorded)
+        fold(self.reads, recorded)
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        assert service == message.command.owner
+        self.sent.append(message)
+        answer = self.answers.get(type(message.command)) or Reply("accepted", service, 1)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.outcome == "accepted" and not (answer.repeated or answer.answer.get("repeated")):
+            follow = self.then.get(type(message.command), lambda command: ())
+            self.happen(*follow(message.command), actor=message.meta.actor)
+        return answer
+
+    async def seen(self, source: str, position: int) -> bool:
+        return True
+
+    async def caught_up(self, source: str) -> bool:
+        return True
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        events = [item for item in self.log if item.source == source and item.position > after][:limit]
+        return Slice(source, after + 1, events[-1].position if events else after, events)
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        return {
+            "order": ServiceHealth(
+                head=7, lag={"risk": self.lag}, parked=self.parked, agenda_waiting=2, agenda_failed=0
+            )
+        }
+
+    @property
+    def last(self) -> Any:
+        return self.sent[-1].command
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW + timedelta(hours=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Client:
+    """Asks an application as one far away would."""
+
+    app: FastAPI
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        return asyncio.run(self._request(method, path, **how))
+
+    async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("192.0.2.7", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+            return await client.request(method, path, **how)
+
+    def get(self, path: str, **how: Any) -> httpx.Response:
+        return self.request("GET", path, **how)
+
+    def post(self, path: str, **how: Any) -> httpx.Response:
+        return self.request("POST", path, **how)
+
+
+@dataclass
+class Shop:
+    """An application over a fake backend, with a client and tokens for it."""
+
+    backend: FakeBackend
+    clock: Clock
+    client: Client
+    credentials: Credentials
+
+    def token(self, principal: Principal) -> dict[str, str]:
+        token, _ = issue(self.backend.secrets.get("tokens"), principal, self.clock.now)
+        return {"Authorization": f"Bearer {token}"}
+
+    def staff(self, role: Role) -> dict[str, str]:
+        """A member of staff of this role, added when new."""
+        username = f"{role}-1"
+        with self.backend.reads.connect() as connection:
+            known = connection.execute(sa.text("SELECT 1 FROM staff WHERE username = :u"), {"u": username}).first()
+        if not known:
+            self.backend.happen(StaffAdded(username=username, role=role))
+        return self.token(Principal("staff", username, role))
+
+    def customer(self, customer: str = "c1") -> dict[str, str]:
+        return self.token(Principal("customer", customer))
+
+
+def open_shop(folder: Path, url: str | None = None) -> Shop:
+    clock = Clock()
+    settings = Settings(
+        var=folder,
+        channels={"alipay": ChannelSettings(url="http://channel.invalid")},
+        suppliers={"north": SupplierSettings(url="http://supplier.invalid")},
+    )
+    reads = database(url or f"sqlite:///{folder}/gateway.db")
+    backend = FakeBackend(settings, Ports(now=clock), Secrets(folder / "secrets"), reads)
+    app = create_app(backend)
+    credentials = Credentials(backend.reads, QUICK)
+    return Shop(backend, clock, Client(app), credentials)
+
+
+def orders_follow(shop: Shop) -> None:
+    """Has every accepted PlaceOrder followed by its OrderPlaced."""
+
+    def follow(command: Any) -> Sequence[Event]:
+        assert command.buyer_key == buyer_key(shop.backend.secrets, command.order_id)
+        wished = tuple(line(number, wish.sku, wish.quantity) for number, wish in enumerate(command.wishes, 1))
+        return [placed(command.order_id, command.customer, lines=wished, payment=command.payment)]
+
+    shop.backend.then[PlaceOrder] = follow

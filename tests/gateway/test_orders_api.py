@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateway.buyers import buyer_key, order_secret
+from shared.contracts import fulfillment as ff
+from shared.contracts import ledger as led
+from shared.contracts import risk as r
+from shared.contracts.order import CancelOrder, OrderCancelled, PlaceOrder, RefundOrder, ReplaceKey, ScreeningRecorded
+from shared.messaging.port import Reply
+from shared.security.sealing import Sealer
+from tests.gateway.builders import Shop, line, open_shop, orders_follow, placed, yuan
+
+WISHES = [{"sku": "STEAM-50", "quantity": 2}]
+GUEST_KEY = "6f1c0ad0-6f3b-4a60-9d3e-1f0c3b1b7a11"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    shop = open_shop(tmp_path)
+    orders_follow(shop)
+    return shop
+
+
+def place(shop: Shop, headers: dict[str, str], key: str = "k1", **body: Any) -> Any:
+    return shop.client.post("/v1/orders", json={"wishes": WISHES, **body}, headers={"Idempotency-Key": key, **headers})
+
+
+def test_a_customer_places_an_order_and_reads_it_at_once(shop: Shop) -> None:
+    answer = place(shop, shop.customer("c1"))
+    assert answer.status_code == 201
+    body = answer.json()
+    assert (body["status"], body["customer"], body["total"]) == ("placed", "c1", {"amount": 10000, "currency": "CNY"})
+    command: PlaceOrder = shop.backend.last
+    assert (command.customer, command.ip, command.payment) == ("c1", "192.0.2.7", "wallet")
+    assert answer.headers["Location"] == f"/v1/orders/{command.order_id}"
+    read = shop.client.get(answer.headers["Location"], headers=shop.customer("c1"))
+    assert read.json() == {name: value for name, value in body.items() if name != "secret"}
+
+
+def test_the_same_key_is_the_same_command(shop: Shop) -> None:
+    place(shop, shop.customer("c1"))
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
+    again = place(shop, shop.customer("c1"))
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+    first, second = shop.backend.sent
+    assert (first.id, first.command) == (second.id, second.command)
+    place(shop, shop.customer("c1"), key="k2")
+    place(shop, shop.customer("c2"))
+    assert len({message.id for message in shop.backend.sent}) == 3
+    assert len({message.command.order_id for message in shop.backend.sent}) == 3  # type: ignore[attr-defined]
+
+
+def test_an_order_the_order_service_knew_is_a_replay(shop: Shop) -> None:
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
+    assert place(shop, shop.customer()).status_code == 200
+
+
+def test_a_channels_own_number_names_the_order(shop: Shop) -> None:
+    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    first = place(shop, shop.staff("support"), key="a", customer="c1", **told).json()["order_id"]
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
+    assert place(shop, shop.staff("support"), key="b", customer="c1", **told).json()["order_id"] == first
+
+
+def test_nobody_gets_another_customers_order_by_its_number(shop: Shop) -> None:
+    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    place(shop, shop.customer("c1"), **told)
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
+    answer = place(shop, shop.customer("c2"), **told)
+    assert answer.status_code == 409
+    assert "secret" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "code"),
+    [
+        (Reply("conflict", "order", 0), 409, "idempotency-conflict"),
+        (Reply("refused", "order", 0, code="off-sale", detail="no", status=409, facts={"sku": "S"}), 409, "off-sale"),
+        (Reply("failed", "order", 0, detail="ZeroDivisionError at 0x7f"), 500, "not-decided"),
+        (TimeoutError(), 504, "outcome-unknown"),
+    ],
+)
+def test_every_other_outcome_is_a_problem(shop: Shop, outcome: Any, status: int, code: str) -> None:
+    shop.backend.answers[PlaceOrder] = outcome
+    answer = place(shop, shop.customer())
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "ZeroDivisionError" not in answer.text
+    if code == "off-sale":
+        assert answer.json()["facts"] == {"sku": "S"}
+
+
+BAD_BODIES: list[dict[str, Any]] = [
+    {"wishes": []},
+    {"wishes": WISHES, "total": 1},
+    {"wishes": [{**WISHES[0], "unit_price": 1}]},
+    {"wishes": WISHES * 101},
+    {"wishes": WISHES, "expected_total": {"amount": -1}},
+    {"wishes": WISHES, "expected_total": {"amount": 1.0}},
+    {"wishes": WISHES, "email": "no address"},
+    {"wishes": WISHES, "email": "a@b\r\nBcc: c@d"},
+    {"wishes": WISHES, "locale": "fr"},
+    {"wishes": WISHES, "payment": "x' OR 1=1--"},
+    {"wishes": WISHES, "order_id": "mine"},
+    {"wishes": WISHES, "agent": "c1"},
+    *(
+        {"wishes": [{"sku": "S", "quantity": quantity}]}
+        for quantity in (0, -1, 1.5, 1.0, "1", True, None, 10_001, 1e400)
+    ),
+    *({"wishes": [{"sku": sku, "quantity": 1}]} for sku in ("", "a b", "{{7*7}}", "a\x00", "x" * 81, 5, None)),
+]
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=repr)
+def test_a_wish_out_of_form_is_refused(shop: Shop, body: dict[str, Any]) -> None:
+    answer = shop.client.post(
+        "/v1/orders",
+        content=json.dumps(body),
+        headers={"Idempotency-Key": "k", "Content-Type": "application/json", **shop.customer()},
+    )
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert shop.backend.sent == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"wishes": "\\ud800"}', b"[" * 100_000, b"\xff\xfe"])
+def test_what_is_no_json_is_refused(shop: Shop, content: bytes) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json", **shop.customer()}
+    answer = shop.client.post("/v1/orders", content=content, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_order_needs_a_key(shop: Shop) -> None:
+    answer = shop.client.post("/v1/orders", json={"wishes": WISHES}, headers=shop.customer())
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-required")
+
+
+def test_a_guest_pays_by_a_channel_and_reads_with_the_secret(shop: Shop) -> None:
+    placed_order = place(shop, {}, key=GUEST_KEY, payment="alipay").json()
+    order_id, secret = placed_order["order_id"], placed_order["secret"]
+    assert placed_order["channel_payment"] == {"payment_id": order_id, "status": "requested", "pay_url": None}
+    shop.backend.happen(
+        led.PaymentRequested(
+            payment_id=order_id, account=f"order:{order_id}", amount=yuan(100), channel="alipay", order_id=order_id
+        ),
+        led.PaymentOpened(payment_id=order_id, channel_ref="r", pay_url="https://pay.example/1"),
+    )
+    order = shop.client.get(f"/v1/orders/{order_id}", headers={"Order-Secret": secret}).json()
+    assert order["channel_payment"]["pay_url"] == "https://pay.example/1"
+    payment = shop.client.get(f"/v1/payments/{order_id}", headers={"Order-Secret": secret})
+    assert payment.json()["status"] == "open"
+    assert shop.client.get(f"/v1/payments/{order_id}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "status", "code"),
+    [
+        (GUEST_KEY, {"payment": "cash"}, 422, "unknown-channel"),
+        (GUEST_KEY, {"payment": "wallet"}, 401, "sign-in-required"),
+        ("short", {"payment": "alipay"}, 422, "weak-idempotency-key"),
+        (GUEST_KEY, {"payment": "alipay", "channel_order_no": "T-1"}, 401, "sign-in-required"),
+        (GUEST_KEY, {"payment": "alipay", "customer": "c1"}, 403, "forbidden"),
+    ],
+)
+def test_what_guests_may_not(shop: Shop, key: str, body: dict[str, Any], status: int, code: str) -> None:
+    answer = place(shop, {}, key=key, **body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_customer_orders_for_nobody_else(shop: Shop) -> None:
+    assert place(shop, shop.customer("c1"), customer="c2").status_code == 403
+
+
+def test_an_order_is_hidden_from_whoever_has_no_right_to_it(shop: Shop) -> None:
+    shop.backend.happen(placed("o1", "c1"))
+    missing = shop.client.get("/v1/orders/o9", headers=shop.customer("c2"))
+    for path in ("/v1/orders/o1", "/v1/orders/o1/history", "/v1/orders/o1/deliveries"):
+        for headers in ({}, shop.customer("c2"), {"Order-Secret": "wrong"}, {"Order-Secret": ""}):
+            answer = shop.client.get(path, headers=headers)
+            assert (answer.status_code, answer.json()["detail"]) == (404, missing.json()["detail"])
+    assert shop.client.post("/v1/orders/o1/cancel", json={}, headers=shop.customer("c2")).status_code == 404
+    assert shop.backend.sent == []
+
+
+def test_guessing_secrets_is_slowed_down(shop: Shop) -> None:
+    shop.backend.happen(placed("o1", None))
+    right = {"Order-Secret": order_secret(shop.backend.secrets, "o1")}
+    for number in range(10):
+        assert shop.client.get("/v1/orders/o1", headers={"Order-Secret": f"guess-{number}"}).status_code == 404
+    slowed = shop.client.get("/v1/orders/o1", headers=right)
+    assert (slowed.status_code, slowed.json()["code"]) == (429, "too-many-attempts")
+    assert 0 < int(slowed.headers["Retry-After"]) <= 61
+    forwarded = {**right, "X-Forwarded-For": "203.0.113.9"}
+    assert shop.client.get("/v1/orders/o1", headers=forwarded).status_code == 429
+    shop.clock.now += timedelta(minutes=2)
+    assert shop.client.get("/v1/orders/o1", headers=right).status_code == 200
+
+
+def deliver(shop: Shop) -> None:
+    envelope = Sealer(buyer_key(shop.backend.secrets, "o1"), lambda n: b"r" * n).seal('["KEY-A", "KEY-B"]', "o1/1")
+    shop.backend.happen(
+        placed("o1", "c1", lines=(line(quantity=2),)),
+        r.CaseOpened(order_id="o1", amount=yuan(100), reasons=("velocity",)),
+        ScreeningRecorded(order_id="o1", decision="review", reasons=("velocity",)),
+        ff.DeliveryRequested(delivery_id="o1/1", order_id="o1", line=line(quantity=2), attempt=1, buyer_key="key"),
+        ff.KeysDelivered(delivery_id="o1/1", order_id="o1", line=1, sku="STEAM-50", numbers=(4, 9), envelope=envelope),
+        actor="staff:anna",
+    )
+
+
+def test_keys_open_for_the_buyer_only(shop: Shop) -> None:
+    deliver(shop)
+    path = "/v1/orders/o1/deliveries"
+    for headers in (shop.customer("c1"), {"Order-Secret": order_secret(shop.backend.secrets, "o1")}):
+        answer = shop.client.get(path, headers=headers)
+        assert answer.json()["items"][0]["keys"] == [{"number": 4, "key": "KEY-A"}, {"number": 9, "key": "KEY-B"}]
+        assert answer.headers["Cache-Control"] == "no-store"
+    for role in ("support", "operations", "finance", "administrator"):
+        text = shop.client.get(path, headers=shop.staff(role)).text
+        assert '"numbers":[4,9]' in text
+        assert "KEY-A" not in text
+        assert "k1." not in text
+
+
+def test_an_envelope_of_another_order_does_not_open(shop: Shop) -> None:
+    envelope = Sealer(buyer_key(shop.backend.secrets, "o2"), lambda n: b"r" * n).seal('["KEY"]', "o2/1")
+    shop.backend.happen(
+        placed("o1", "c1"),
+        ff.KeysDelivered(delivery_id="o1/1", order_id="o1", line=1, sku="STEAM-50", numbers=(1,), envelope=envelope),
+    )
+    answer = shop.client.get("/v1/orders/o1/deliveries", headers=shop.customer("c1"))
+    assert (answer.status_code, answer.json()["code"]) == (500, "cannot-open")
+
+
+def test_history_shows_buyers_less_than_staff(shop: Shop) -> None:
+    deliver(shop)
+    cancelled = OrderCancelled(order_id="o1", customer="c1", reason="staff", note="suspicious", paid=False, lines=())
+    shop.backend.happen(cancelled, actor="staff:anna")
+    buyer = shop.client.get("/v1/orders/o1/history", headers=shop.customer("c1"))
+    assert [item["event"] for item in buyer.json()["items"]] == ["OrderPlaced", "OrderCancelled"]
+    for hidden in ("velocity", "anna", "suspicious"):
+        assert hidden not in buyer.text
+    staff = shop.client.get("/v1/orders/o1/history", headers=shop.staff("support")).json()["items"]
+    assert {item["source"] for item in staff} == {"order", "risk", "fulfillment"}
+    assert {item["actor"] for item in staff} == {"staff:anna"}
+    assert [item["at"] for item in staff] == sorted(item["at"] for item in staff)
+
+
+def test_an_order_shows_its_buyer_no_supplier(shop: Shop) -> None:
+    shop.backend.happen(placed("o1", "c1", lines=(line(suppliers=("north",)),)))
+    assert "north" not in shop.client.get("/v1/orders/o1", headers=shop.customer("c1")).text
+
+
+def test_lists_are_paged_and_each_customers_own(shop: Shop) -> None:
+    shop.backend.happen(*(placed(f"o{number}", f"c{number % 2}") for number in range(7)))
+    found, cursor = [], None
+    while True:
+        params: dict[str, Any] = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = shop.client.get("/v1/orders", params=params, headers=shop.staff("support")).json()
+        found += [item["order_id"] for item in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert found == [f"o{number}" for number in reversed(range(7))]
+    own = shop.client.get("/v1/orders", params={"customer": "c0"}, headers=shop.customer("c1")).json()["items"]
+    assert {item["customer"] for item in own} == {"c1"}
+
+
+def test_lists_are_filtered(shop: Shop) -> None:
+    shop.backend.happen(
+        placed("o1", "c1"),
+        placed("o2", "c2", lines=(line(sku="QQ-10"),)),
+        OrderCancelled(order_id="o2", customer="c2", reason="buyer", paid=False, lines=()),
+    )
+    headers = shop.staff("support")
+
+    def ids(**params: str) -> list[str]:
+        return [
+            item["order_id"] for item in shop.client.get("/v1/orders", params=params, headers=headers).json()["items"]
+        ]
+
+    assert ids(status="cancelled") == ids(sku="QQ-10") == ids(customer="c2") == ["o2"]
+    assert ids(placed_from="2030-01-01T00:00:00Z") == []
+    assert ids(placed_to="2026-03-01T20:00:01.5+08:00") == ["o1"]
+
+
+def test_cancelling_refunding_replacing(shop: Shop) -> None:
+    shop.backend.happen(placed("o1", "c1"))
+    shop.client.post("/v1/orders/o1/cancel", json={"note": "no"}, headers=shop.customer("c1"))
+    assert shop.backend.last == CancelOrder(order_id="o1", by="buyer", note="no")
+    shop.client.post("/v1/orders/o1/cancel", json={}, headers=shop.staff("support"))
+    assert shop.backend.last == CancelOrder(order_id="o1", by="staff")
+    headers = {"Idempotency-Key": "r", **shop.staff("finance")}
+    first = shop.client.post("/v1/orders/o1/refunds", json={"amount": 100, "reason": "stale"}, headers=headers)
+    again = shop.client.post("/v1/orders/o1/refunds", json={"amount": 100, "reason": "stale"}, headers=headers)
+    assert first.json()["refund_id"] == again.json()["refund_id"] == shop.backend.sent[-1].id
+    command: RefundOrder = shop.backend.last
+    assert (command.amount, shop.backend.sent[-1].meta.actor) == (yuan(1), "staff:finance-1")
+    body = {"line": 1, "number": 4, "reason": "used"}
+    assert shop.client.post("/v1/orders/o1/replacements", json=body, headers=shop.staff("support")).status_code == 202
+    assert shop.backend.last == ReplaceKey(order_id="o1", line=1, number=4, reason="used")
+    assert shop.client.post("/v1/orders/o9/refunds", json={"reason": "x"}, headers=headers).status_code == 404

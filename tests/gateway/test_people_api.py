@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.gateway.bootstrap import ensure_administrator
+from services.gateway.credentials import credentials
+from shared.contracts.gateway import (
+    AddStaff,
+    CustomerRegistered,
+    RecordSignIn,
+    RegisterCustomer,
+    RemoveStaff,
+    SignedIn,
+    SignInRefused,
+    StaffAdded,
+    StaffRemoved,
+)
+from shared.messaging.port import Reply
+from tests.gateway.builders import Shop, open_shop
+
+LI = {"login": "Li@example.com", "password": "correct horse", "name": "Li"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    shop = open_shop(tmp_path)
+    shop.backend.then.update(
+        {
+            AddStaff: lambda command: [StaffAdded(username=command.username, role=command.role)],
+            RemoveStaff: lambda command: [StaffRemoved(username=command.username)],
+            RecordSignIn: lambda c: [(SignedIn if c.accepted else SignInRefused)(username=c.username)],
+            RegisterCustomer: lambda c: [CustomerRegistered(customer=c.customer, name=c.name, email=c.email)],
+        }
+    )
+    return shop
+
+
+def sign_in(shop: Shop, login: str, password: str, kind: str = "customer") -> Any:
+    return shop.client.post("/v1/sessions", json={"kind": kind, "login": login, "password": password})
+
+
+def bearer(answer: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+def test_a_customer_registers_and_signs_in(shop: Shop) -> None:
+    registered = shop.client.post("/v1/customers", json=LI)
+    assert registered.status_code == 201
+    customer = registered.json()["customer"]
+    for told in (registered, sign_in(shop, "li@EXAMPLE.com", "correct horse")):
+        assert shop.client.get(f"/v1/wallets/{customer}", headers=bearer(told)).status_code == 200
+    assert sign_in(shop, "li@example.com", "wrong").json()["code"] == "wrong-login"
+
+
+def test_a_taken_login_keeps_its_password(shop: Shop) -> None:
+    shop.client.post("/v1/customers", json=LI)
+    shop.backend.answers[RegisterCustomer] = Reply("refused", "gateway", 0, code="customer-exists", status=409)
+    assert shop.client.post("/v1/customers", json={**LI, "password": "another one"}).status_code == 409
+    assert sign_in(shop, LI["login"], "another one").status_code == 401
+    assert sign_in(shop, LI["login"], LI["password"]).status_code == 201
+
+
+def test_no_password_is_kept_or_sent_in_the_clear(shop: Shop) -> None:
+    shop.client.post("/v1/customers", json=LI)
+    with shop.backend.reads.connect() as connection:
+        (kept,) = connection.execute(sa.select(credentials.c.hash)).scalars()
+    assert kept.startswith("$argon2id$")
+    assert "correct horse" not in repr(shop.backend.sent)
+
+
+def test_the_first_administrator_is_made_once(shop: Shop) -> None:
+    password = asyncio.run(ensure_administrator(shop.backend))
+    assert password is not None
+    assert len(password) >= 32
+    assert asyncio.run(ensure_administrator(shop.backend)) is None
+    session = sign_in(shop, "admin", password, "staff")
+    assert session.json()["role"] == "administrator"
+    assert shop.client.get("/v1/staff", headers=bearer(session)).status_code == 200
+
+
+def test_a_half_made_administrator_is_finished(shop: Shop) -> None:
+    shop.backend.happen(StaffAdded(username="admin", role="administrator"))
+    assert asyncio.run(ensure_administrator(shop.backend))
+    assert shop.backend.sent == []
+
+
+def test_staff_come_and_go_with_their_tokens(shop: Shop) -> None:
+    boss = shop.staff("administrator")
+    anna = {"username": "anna", "role": "support", "password": "correct horse battery"}
+    assert shop.client.post("/v1/staff", json=anna, headers=boss).status_code == 201
+    session = sign_in(shop, "anna", anna["password"], "staff")
+    assert shop.client.get("/v1/orders", headers=bearer(session)).status_code == 200
+    assert shop.client.request("DELETE", "/v1/staff/anna", headers=boss).status_code == 200
+    assert shop.client.get("/v1/orders", headers=bearer(session)).json()["code"] == "bad-token"
+    assert sign_in(shop, "anna", anna["password"], "staff").status_code == 401
+    shop.clock.now += timedelta(seconds=1)
+    shop.client.post("/v1/staff", json={**anna, "role": "finance"}, headers=boss)
+    assert shop.client.get("/v1/orders", headers=bearer(session)).status_code == 401
+
+
+def test_nobody_removes_themselves(shop: Shop) -> None:
+    answer = shop.client.request("DELETE", "/v1/staff/administrator-1", headers=shop.staff("administrator"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "own-account")
+
+
+def test_sign_ins_of_staff_are_recorded_and_guessed_names_are_not(shop: Shop) -> None:
+    shop.staff("support")
+    shop.credentials.store("staff", "support-1", "support-1", "correct horse battery")
+    sign_in(shop, "support-1", "wrong", "staff")
+    assert shop.backend.last == RecordSignIn(username="support-1", accepted=False)
+    sign_in(shop, "support-1", "correct horse battery", "staff")
+    assert shop.backend.last == RecordSignIn(username="support-1", accepted=True)
+    sign_in(shop, "nobody", "wrong", "staff")
+    assert len(shop.backend.sent) == 2
+
+
+def test_a_password_alone_makes_no_staff(shop: Shop) -> None:
+    shop.credentials.store("staff", "ghost", "ghost", "correct horse battery")
+    assert sign_in(shop, "ghost", "correct horse battery", "staff").status_code == 401
+    assert sign_in(shop, "ghost", "correct horse battery", "customer").status_code == 401
+
+
+def test_guessing_passwords_is_slowed_down(shop: Shop) -> None:
+    shop.client.post("/v1/customers", json=LI)
+    for number in range(10):
+        assert sign_in(shop, LI["login"], f"guess {number}").status_code == 401
+    assert sign_in(shop, LI["login"], LI["password"]).status_code == 429
+    shop.clock.now += timedelta(minutes=2)
+    assert sign_in(shop, LI["login"], LI["password"]).status_code == 201
+
+
+@pytest.mark.parametrize("told", ["Bearer nonsense", "Bearer ", "Basic YTpi", "nonsense", "Bearer é"])
+def test_a_bad_token_is_not_a_guest(shop: Shop, told: str) -> None:
+    answer = shop.client.get("/v1/products", headers={"Authorization": told.encode()})  # type: ignore[dict-item]
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_a_token_ends(shop: Shop) -> None:
+    headers = shop.customer()
+    shop.clock.now += timedelta(hours=12)
+    assert shop.client.get("/v1/orders", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "odd", [{"password": "short"}, {"role": "root"}, {"username": "Anna"}, {"username": "../x"}, {"admin": True}]
+)
+def test_staff_out_of_form_are_refused(shop: Shop, odd: dict[str, Any]) -> None:
+    anna = {"username": "anna", "role": "support", "password": "correct horse battery", **odd}
+    assert shop.client.post("/v1/staff", json=anna, headers=shop.staff("administrator")).status_code == 422

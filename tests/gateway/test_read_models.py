@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.gateway.tables import FOREIGN, ReadModels
+from shared.contracts import Event, Money, events
+from shared.contracts import fulfillment as ff
+from shared.contracts import inventory as inv
+from shared.contracts import ledger as led
+from shared.contracts import notification as note
+from shared.contracts import order as o
+from shared.contracts import risk as r
+from shared.contracts.gateway import CustomerRegistered, ImportCompleted, SignedIn, StaffAdded, StaffRemoved
+from shared.eventlog.recorded import Recorded
+from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed, yuan
+
+WALLET = "wallet:c1"
+REVENUE = "revenue:main"
+
+
+def keys(*numbers: int) -> tuple[inv.ReservedKey, ...]:
+    return tuple(inv.ReservedKey(number=number, box="k1.secret-box") for number in numbers)
+
+
+def load(count: int) -> inv.KeysLoaded:
+    sealed = tuple(inv.SealedKey(index=str(number), box="k1.secret-box") for number in range(count))
+    return inv.KeysLoaded(sku="STEAM-50", batch_id="b1", first=1, keys=sealed)
+
+
+def reserve(*numbers: int, order_id: str = "o1") -> inv.StockReserved:
+    return inv.StockReserved(sku="STEAM-50", order_id=order_id, line=1, attempt=1, keys=keys(*numbers), expires_at=NOW)
+
+
+def post(debit: str, credit: str, amount: Money) -> tuple[led.Posting, led.Posting]:
+    return led.Posting(account=debit, amount=amount), led.Posting(account=credit, amount=-amount)
+
+
+def received(amount: Money) -> led.PaymentReceived:
+    return led.PaymentReceived(
+        payment_id="p1",
+        account=WALLET,
+        amount=amount,
+        channel="alipay",
+        channel_ref="ref",
+        callback_id="cb",
+        order_id=None,
+        postings=post("channel:alipay", WALLET, amount),
+    )
+
+
+SALE: list[Event] = [
+    listed(),
+    load(3),
+    led.PaymentRequested(payment_id="p1", account=WALLET, amount=yuan(100), channel="alipay", order_id=None),
+    led.PaymentOpened(payment_id="p1", channel_ref="ref", pay_url="https://pay.example/p1"),
+    received(yuan(100)),
+    placed(),
+    r.OrderScreened(
+        order_id="o1", customer="c1", ip="192.0.2.1", device="d", targets=(), amount=yuan(50), decision="review",
+        reasons=("large",),
+    ),
+    r.CaseOpened(order_id="o1", amount=yuan(50), reasons=("large",)),
+    reserve(2),
+    led.FundsHeld(order_id="o1", account=WALLET, amount=yuan(50)),
+    r.CaseDecided(order_id="o1", decision="pass", note="known buyer"),
+    o.ScreeningRecorded(order_id="o1", decision="pass", reasons=()),
+    o.PaymentRecorded(order_id="o1", amount=yuan(50)),
+    o.OrderConfirmed(order_id="o1", customer="c1", lines=(line(),), attempt=1, buyer_key="key"),
+    ff.DeliveryRequested(delivery_id="o1/1", order_id="o1", line=line(), attempt=1, buyer_key="key"),
+    ff.KeysDelivered(delivery_id="o1/1", order_id="o1", line=1, sku="STEAM-50", numbers=(2,), envelope="k1.secret-box"),
+    o.DeliveryRecorded(order_id="o1", line=1, delivered=True, numbers=(2,)),
+    inv.StockSettled(sku="STEAM-50", order_id="o1", line=1, numbers=(2,)),
+    o.OrderCompleted(order_id="o1", customer="c1", delivered=yuan(50), undelivered=yuan(0), agent=None),
+    led.FundsCaptured(
+        order_id="o1", account=WALLET, amount=yuan(50), released=yuan(0), postings=post(WALLET, REVENUE, yuan(50))
+    ),
+    note.MessageQueued(
+        message_id="m1", channel="email", to="buyer@example.com", template="order-completed", locale="zh", params={},
+        order_id="o1",
+    ),
+    note.MessageSent(message_id="m1", channel="email", attempts=1),
+    o.RefundApproved(order_id="o1", refund_id="rf", amount=yuan(20), reason="half of it was stale"),
+    led.FundsRefunded(
+        order_id="o1", refund_id="rf", account=WALLET, amount=yuan(20), postings=post("refunds:main", WALLET, yuan(20))
+    ),
+    o.RefundRecorded(
+        order_id="o1", customer="c1", refund_id="rf", amount=yuan(20), refunded=yuan(20), full=False
+    ),
+    r.ListEntrySet(entry="ip:1", list="watch", dimension="ip", value="1", reason="why", until=None),
+    StaffAdded(username="anna", role="support"),
+    StaffAdded(username="bob", role="support"),
+    SignedIn(username="anna"),
+    StaffRemoved(username="bob"),
+    CustomerRegistered(customer="c1", name="Li", email="li@example.com"),
+    ImportCompleted(import_id="i1", kind="keys", file_sha256="ab", fates={"loaded": 3}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def engine(engine: sa.Engine) -> sa.Engine:
+    ReadModels.metadata.create_all(engine)
+    return engine
+
+
+def told(happened: list[Event]) -> list[Recorded]:
+    logs = Logs()
+    return [logs.record(event, "staff:anna") for event in happened]
+
+
+def dump(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
+    with engine.connect() as connection:
+        return {
+            table.name: sorted((dict(row) for row in connection.execute(sa.select(table)).mappings()), key=repr)
+            for table in ReadModels.metadata.sorted_tables
+        }
+
+
+def one(engine: sa.Engine, table: str) -> dict[str, Any]:
+    (row,) = dump(engine)[table]
+    return row
+
+
+def test_a_sale_reads_as_it_went(engine: sa.Engine) -> None:
+    fold(engine, told(SALE))
+    order = one(engine, "orders")
+    assert (order["status"], order["total"], order["delivered"], order["refunded"]) == ("completed", 5000, 5000, 2000)
+    assert [item["status"] for item in order["lines"]] == ["delivered"]
+    product = one(engine, "products")
+    assert {name: product[name] for name in ("loaded", "available", "reserved", "sold", "faulted")} == {
+        "loaded": 3, "available": 2, "reserved": 0, "sold": 1, "faulted": 0
+    }  # fmt: skip
+    accounts = {row["account"]: (row["posted"], row["held"]) for row in dump(engine)["accounts"]}
+    assert accounts == {
+        "channel:alipay": (10000, 0), WALLET: (-7000, 0), "revenue:main": (-5000, 0), "refunds:main": (2000, 0)
+    }  # fmt: skip
+    assert one(engine, "payments")["status"] == "received"
+    assert one(engine, "risk_cases")["decided_by"] == "staff:anna"
+    assert one(engine, "notifications")["status"] == "sent"
+    assert one(engine, "deliveries")["how"] == "keys"
+    assert one(engine, "staff")["username"] == "anna"
+    assert len(dump(engine)["entries"]) == 6
+    assert dump(engine)["reserved_numbers"] == []
+
+
+def test_the_order_of_sources_does_not_matter(tmp_path: Path) -> None:
+    recorded = told(SALE)
+    logs: dict[str, list[Recorded]] = defaultdict(list)
+    for item in recorded:
+        logs[item.source].append(item)
+    live = database(f"sqlite:///{tmp_path}/live.db")
+    fold(live, recorded, batch=3)
+    orders = list(permutations(logs))[:: max(1, 5040 // 12)]
+    for number, sources in enumerate(orders):
+        rebuilt = database(f"sqlite:///{tmp_path}/rebuilt-{number}.db")
+        fold(rebuilt, [item for source in sources for item in logs[source]], batch=7)
+        assert dump(rebuilt) == dump(live), sources
+
+
+def test_a_late_payment_reopens_an_order(engine: sa.Engine) -> None:
+    cancelled = o.OrderCancelled(order_id="o1", customer="c1", reason="unpaid", paid=False, lines=(line(),))
+    late = o.PaymentRecorded(order_id="o1", amount=yuan(50), late=True)
+    reopened = o.OrderReopened(order_id="o1", lines=(line(),), attempt=2, reserved_until=NOW)
+    fold(engine, told([placed(), cancelled]))
+    assert one(engine, "orders")["status"] == "cancelled"
+    fold(engine, told([placed(), cancelled, late, reopened]))
+    order = one(engine, "orders")
+    assert (order["status"], order["attempt"], order["cancel_reason"]) == ("paid", 2, None)
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_faulted_key_leaves_the_place_it_was_in(engine: sa.Engine, settled: bool) -> None:
+    happened: list[Event] = [listed(), load(3), reserve(1, 2)]
+    if settled:
+        happened.append(inv.StockSettled(sku="STEAM-50", order_id="o1", line=1, numbers=(1, 2)))
+    happened.append(inv.KeyFaulted(sku="STEAM-50", order_id="o1", number=1, reason="used"))
+    fold(engine, told(happened), batch=2)
+    product = one(engine, "products")
+    places = (product["available"], product["reserved"], product["sold"], product["faulted"])
+    assert places == ((1, 0, 1, 1) if settled else (1, 1, 0, 1))
+
+
+def test_released_stock_is_available_again(engine: sa.Engine) -> None:
+    released = inv.StockReleased(sku="STEAM-50", order_id="o1", line=1, numbers=(1, 2), reason="cancelled")
+    fold(engine, told([listed(), load(3), reserve(1, 2), released]))
+    product = one(engine, "products")
+    assert (product["available"], product["reserved"]) == (3, 0)
+
+
+def test_a_partial_capture_frees_the_whole_hold(engine: sa.Engine) -> None:
+    captured = led.FundsCaptured(
+        order_id="o1",
+        account=WALLET,
+        amount=yuan(30),
+        released=yuan(20),
+        postings=post(WALLET, REVENUE, yuan(30)),
+    )
+    requested = led.PaymentRequested(payment_id="p1", account=WALLET, amount=yuan(100), channel="alipay", order_id=None)
+    held = led.FundsHeld(order_id="o1", account=WALLET, amount=yuan(50))
+    fold(engine, told([requested, received(yuan(100)), held, captured]))
+    wallet = next(row for row in dump(engine)["accounts"] if row["account"] == WALLET)
+    assert (wallet["posted"], wallet["held"]) == (-7000, 0)
+
+
+def test_a_replacement_is_a_further_line(engine: sa.Engine) -> None:
+    requested = o.ReplacementRequested(
+        order_id="o1", line=line(2), replaces=1, number=7, reason="used", reserved_until=NOW
+    )
+    failed = o.ReplacementFailed(order_id="o1", line=2, reason="none left")
+    fold(engine, told([placed(), requested, failed]))
+    lines = one(engine, "orders")["lines"]
+    assert [(item["line"], item["status"]) for item in lines] == [(1, "waiting"), (2, "failed")]
+    assert lines[1]["replaces"] == {"line": 1, "number": 7}
+
+
+def test_history_tells_no_secrets(engine: sa.Engine) -> None:
+    fold(engine, told(SALE))
+    rows = dump(engine)["order_history"]
+    assert {row["source"] for row in rows} == {"fulfillment", "inventory", "ledger", "notification", "order", "risk"}
+    text = json.dumps(rows, default=str)
+    for secret in ("secret-box", "buyer@example.com", "192.0.2.1", "k1.", "li@example.com"):
+        assert secret not in text
+    delivered = next(row for row in rows if row["event"] == "KeysDelivered")
+    assert delivered["summary"]["keys"] == 1
+
+
+def test_no_table_holds_a_sealed_key_but_the_delivery(engine: sa.Engine) -> None:
+    fold(engine, told(SALE))
+    holding = [name for name, rows in dump(engine).items() if "secret-box" in repr(rows)]
+    assert holding == ["deliveries"]
+
+
+def test_every_event_of_an_order_is_in_its_history() -> None:
+    named = {kind for kind in events().values() if "order_id" in kind.model_fields}
+    assert named <= set(FOREIGN)

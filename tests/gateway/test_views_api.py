@@ -1,0 +1,254 @@
+"""Products, wallets, the books, cases, handovers, messages, the feed, imports and health over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts import fulfillment as ff
+from shared.contracts import inventory as inv
+from shared.contracts import ledger as led
+from shared.contracts import notification as note
+from shared.contracts import risk as r
+from shared.contracts.fulfillment import ResolveDelivery
+from shared.contracts.gateway import ImportCompleted, RecordImport
+from shared.contracts.ledger import PostEntry, RequestPayment
+from shared.messaging.port import Reply
+from tests.gateway.builders import Shop, line, listed, open_shop, placed, yuan
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return open_shop(tmp_path)
+
+
+def test_products_are_found(shop: Shop) -> None:
+    shop.backend.happen(
+        listed(), listed("QQ-10", name="QQ 10_%", kind="top-up", source="supplier"), listed("OLD", on_sale=False)
+    )
+    staff = shop.staff("operations")
+
+    def skus(headers: dict[str, str], **params: str) -> list[str]:
+        return [item["sku"] for item in shop.client.get("/v1/products", params=params, headers=headers).json()["items"]]
+
+    assert skus({}) == ["QQ-10", "STEAM-50"]
+    assert skus(staff) == ["OLD", "QQ-10", "STEAM-50"]
+    assert skus(staff, on_sale="false") == ["OLD"]
+    assert (
+        skus({}, kind="top-up")
+        == skus({}, source="supplier")
+        == skus({}, name="_%")
+        == skus({}, name="qq")
+        == ["QQ-10"]
+    )
+    assert shop.client.get("/v1/products/OLD").status_code == 404
+    assert shop.client.get("/v1/products/OLD", headers=staff).status_code == 200
+
+
+def test_putting_a_product_on_sale(shop: Shop) -> None:
+    shop.backend.happen(listed(on_sale=False))
+    shop.backend.then[inv.SetSale] = lambda command: [inv.ProductPutOnSale(sku=command.sku)]
+    headers = shop.staff("operations")
+    answer = shop.client.request("PATCH", "/v1/products/STEAM-50", json={"on_sale": True}, headers=headers)
+    assert answer.json()["on_sale"] is True
+    for odd in ("true", 1, None):
+        answer = shop.client.request("PATCH", "/v1/products/STEAM-50", json={"on_sale": odd}, headers=headers)
+        assert answer.status_code == 422
+
+
+def test_a_wallet_shows_what_is_left(shop: Shop) -> None:
+    postings = (
+        led.Posting(account="channel:alipay", amount=yuan(100)),
+        led.Posting(account="wallet:c1", amount=yuan(-100)),
+    )
+    shop.backend.happen(
+        led.EntryPosted(entry_id="e1", postings=postings, note="gift"),
+        led.FundsHeld(order_id="o1", account="wallet:c1", amount=yuan(30)),
+    )
+    wallet = shop.client.get("/v1/wallets/c1", headers=shop.customer("c1")).json()
+    assert wallet["balances"] == [{"currency": "CNY", "balance": 10000, "held": 3000, "available": 7000}]
+    balance = shop.client.get("/v1/ledger/trial-balance", headers=shop.staff("finance")).json()
+    assert balance["sums"] == {"CNY": 0}
+    path = "/v1/ledger/accounts/wallet:c1/entries"
+    (entry,) = shop.client.get(path, headers=shop.staff("finance")).json()["items"]
+    assert (entry["amount"], entry["concerns"]) == (-10000, "e1")
+
+
+def test_topping_up_opens_a_payment(shop: Shop) -> None:
+    body = {"amount": {"amount": 10000}, "channel": "alipay"}
+    answer = shop.client.post("/v1/wallets/c1/deposits", json=body, headers=shop.customer("c1"))
+    command: RequestPayment = shop.backend.last
+    assert (command.account, command.amount, command.order_id) == ("wallet:c1", yuan(100), None)
+    assert answer.json()["payment_id"] == command.payment_id
+    for amount in (0, -1, 1.5, "1", True):
+        body = {"amount": {"amount": amount}, "channel": "alipay"}
+        assert shop.client.post("/v1/wallets/c1/deposits", json=body, headers=shop.customer("c1")).status_code == 422
+
+
+def test_a_payment_of_a_wallet_is_its_owners(shop: Shop) -> None:
+    shop.backend.happen(
+        led.PaymentRequested(payment_id="p1", account="wallet:c1", amount=yuan(1), channel="alipay", order_id=None)
+    )
+    assert shop.client.get("/v1/payments/p1", headers=shop.customer("c1")).status_code == 200
+    assert shop.client.get("/v1/payments/p1", headers=shop.customer("c2")).status_code == 404
+
+
+def test_posting_an_entry(shop: Shop) -> None:
+    body = {"postings": [{"account": "a:1", "amount": 5}, {"account": "b:1", "amount": -5}], "note": "correction"}
+    headers = {"Idempotency-Key": "e", **shop.staff("finance")}
+    ids = {shop.client.post("/v1/ledger/entries", json=body, headers=headers).json()["entry_id"] for _ in range(2)}
+    command: PostEntry = shop.backend.last
+    assert ids == {command.entry_id}
+    assert [posting.amount.amount for posting in command.postings] == [5, -5]
+
+
+def test_cases_wait_for_a_decision(shop: Shop) -> None:
+    shop.backend.happen(r.CaseOpened(order_id="o1", amount=yuan(900), reasons=("large",)))
+    shop.backend.then[r.DecideCase] = lambda c: [r.CaseDecided(order_id=c.order_id, decision=c.decision, note=c.note)]
+    headers = shop.staff("support")
+    (case,) = shop.client.get("/v1/risk/cases", params={"status": "open"}, headers=headers).json()["items"]
+    assert case["reasons"] == ["large"]
+    decided = shop.client.post("/v1/risk/cases/o1/decision", json={"decision": "pass"}, headers=headers).json()
+    assert (decided["status"], decided["decided_by"]) == ("decided", "staff:support-1")
+
+
+def test_lists_are_kept(shop: Shop) -> None:
+    shop.backend.then[r.SetListEntry] = lambda c: [r.ListEntrySet(**c.model_dump())]
+    headers = shop.staff("operations")
+    body = {"list": "block", "dimension": "ip", "value": "203.0.113.9", "reason": "fraud"}
+    assert shop.client.post("/v1/risk/lists", json=body, headers=headers).json() == {"entry": "ip:203.0.113.9"}
+    (entry,) = shop.client.get("/v1/risk/lists", params={"name": "block"}, headers=headers).json()["items"]
+    assert entry["set_by"] == "staff:operations-1"
+    assert shop.client.post("/v1/risk/lists", json={**body, "value": "two words"}, headers=headers).status_code == 422
+
+
+def test_handovers_wait_for_a_person(shop: Shop) -> None:
+    shop.backend.happen(
+        placed("o1"),
+        ff.DeliveryRequested(delivery_id="o1/1", order_id="o1", line=line(source="manual"), attempt=1, buyer_key="k"),
+        ff.DeliveryHandedOver(delivery_id="o1/1", order_id="o1", line=1, sku="STEAM-50", reason="by hand"),
+    )
+    headers = shop.staff("support")
+    (waiting,) = shop.client.get("/v1/deliveries/handovers", headers=headers).json()["items"]
+    assert (waiting["delivery_id"], waiting["reason"]) == ("o1/1", "by hand")
+    body = {"delivered": True, "note": "sent by phone"}
+    assert shop.client.post("/v1/deliveries/handovers/o1/1/resolution", json=body, headers=headers).status_code == 200
+    assert shop.backend.last == ResolveDelivery(delivery_id="o1/1", delivered=True, note="sent by phone")
+
+
+def test_messages_are_listed(shop: Shop) -> None:
+    shop.backend.happen(
+        note.MessageQueued(
+            message_id="m1", channel="email", to="a@b.c", template="t", locale="zh", params={}, order_id="o1"
+        ),
+        note.MessageFailed(message_id="m1", channel="email", attempts=8, reason="mailbox full"),
+    )
+    params = {"status": "failed", "order_id": "o1"}
+    (message,) = shop.client.get("/v1/notifications", params=params, headers=shop.staff("support")).json()["items"]
+    assert (message["attempts"], message["reason"]) == (8, "mailbox full")
+
+
+def feed(shop: Shop, limit: int, **params: str) -> list[tuple[str, int]]:
+    """The whole feed, page by page."""
+    found: list[tuple[str, int]] = []
+    headers, after = shop.staff("operations"), {}
+    while True:
+        told: dict[str, Any] = {"limit": limit, **params, **after}
+        page = shop.client.get("/v1/events", params=told, headers=headers).json()
+        found += [(item["source"], item["position"]) for item in page["items"]]
+        if not page["items"]:
+            return found
+        after = {"after": page["next"]}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_feed_leaves_nothing_out(shop: Shop, limit: int) -> None:
+    shop.staff("operations")
+    shop.backend.happen(listed(), placed("o1"), listed("B"), placed("o2"), listed("C"), placed("o3"))
+    everything = [(item.source, item.position) for item in shop.backend.log]
+    assert feed(shop, limit) == everything
+    assert feed(shop, limit, source="order") == [("order", 1), ("order", 2), ("order", 3)]
+
+
+def test_a_file_is_imported_and_its_fates_told(shop: Shop) -> None:
+    shop.backend.answers[inv.ListProduct] = Reply("accepted", "inventory", 1, {"fate": "listed"})
+    shop.backend.then[RecordImport] = lambda c: [ImportCompleted(**c.model_dump())]
+    file = {"file": ("goods.csv", "SKU,名称,售价\nA-1,Card,5.00\nA-2,Card,free\n".encode())}
+    headers = {"Idempotency-Key": "i", **shop.staff("operations")}
+    dry = shop.client.post("/v1/imports/products", files=file, data={"dry_run": "true"}, headers=headers).json()
+    assert (dry["counts"], dry["dry_run"]) == ({"listed": 1, "bad": 1}, True)
+    assert all(message.command.dry_run for message in shop.backend.sent)  # type: ignore[attr-defined]
+    report = shop.client.post("/v1/imports/products", files=file, headers=headers).json()
+    assert (report["rows"], report["counts"], report["broken"]) == (2, {"listed": 1, "bad": 1}, None)
+    path = f"/v1/imports/{report['import_id']}"
+    assert shop.client.get(path, headers=headers).json()["fates"] == {"listed": 1, "bad": 1}
+    fates = shop.client.get(f"{path}/fates", headers=headers)
+    assert fates.headers["content-type"] == "text/csv; charset=utf-8"
+    assert len(fates.text.splitlines()) == 3
+    before = len(shop.backend.sent)
+    assert shop.client.post("/v1/imports/products", files=file, headers=headers).json()["replayed"] is True
+    assert len(shop.backend.sent) == before
+
+
+def test_imported_keys_leave_sealed_and_leave_no_trace(shop: Shop) -> None:
+    shop.backend.answers[inv.LoadKeys] = Reply("accepted", "inventory", 1, {"loaded": 1, "duplicates": []})
+    file = {"file": ("keys.csv", b"sku,key\nA-1,PLAIN-KEY-1\n")}
+    answer = shop.client.post("/v1/imports/keys", files=file, headers=shop.staff("operations"))
+    assert answer.json()["counts"] == {"loaded": 1}
+    assert "PLAIN-KEY-1" not in answer.text + repr(shop.backend.sent)
+    for kept in shop.backend.settings.var.rglob("*"):
+        assert not kept.is_file() or b"PLAIN-KEY-1" not in kept.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mapping", "code"),
+    [
+        ("a.exe", b"x", None, "unknown-format"),
+        ("a.csv", b"nothing,of,use\n1,2,3\n", None, "missing-column"),
+        ("a.csv", b"sku,key\n", "{not json", "bad-mapping"),
+        ("a.csv", b"sku,key\n", '["sku"]', "bad-mapping"),
+    ],
+)
+def test_a_bad_file_is_a_problem(shop: Shop, name: str, content: bytes, mapping: str | None, code: str) -> None:
+    data = {"mapping": mapping} if mapping else None
+    headers = shop.staff("operations")
+    answer = shop.client.post("/v1/imports/keys", files={"file": (name, content)}, data=data, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_templates_can_be_downloaded(shop: Shop) -> None:
+    answer = shop.client.get("/v1/imports/templates/products", headers=shop.staff("operations"))
+    assert answer.content.startswith(b"PK")
+    assert "products.xlsx" in answer.headers["Content-Disposition"]
+
+
+def test_health_and_metrics(shop: Shop) -> None:
+    assert shop.client.get("/healthz").status_code == 200
+    shop.backend.parked = 3
+    ready = shop.client.get("/readyz")
+    assert (ready.status_code, ready.json()["warnings"]["parked"]) == (200, {"order": 3})
+    shop.client.get("/v1/orders/o1")
+    shop.client.get("/v1/orders/o2")
+    shop.client.request("BREW", "/teapot")
+    metrics = shop.client.get("/metrics").text
+    assert 'kameng_http_requests_total{method="GET",route="/v1/orders/{order_id}",status="404"} 2.0' in metrics
+    assert 'kameng_http_requests_total{method="other",route="unmatched",status="404"} 1.0' in metrics
+    assert 'kameng_parked{service="order"} 3.0' in metrics
+    assert 'kameng_log_lag{service="order",source="risk"} 0.0' in metrics
+    shop.backend.lag = 1_000_000
+    assert shop.client.get("/readyz").status_code == 503
+
+
+def test_the_description_names_every_route(shop: Shop) -> None:
+    description = shop.client.get("/openapi.json").json()
+    assert "/v1/orders/{order_id}/deliveries" in description["paths"]
+    tags = {tag["name"] for tag in description["tags"]}
+    for path, methods in description["paths"].items():
+        for told in methods.values():
+            assert told["summary"], path
+            assert set(told["tags"]) <= tags
+    page = shop.client.get("/")
+    assert "/docs" in page.text
+    assert "卡盟" in page.text

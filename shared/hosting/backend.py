@@ -41,6 +41,10 @@ class Backend(Protocol):
         """Wait until the read models hold a log's events up to a position; False when that takes too long."""
         ...
 
+    async def caught_up(self, source: str) -> bool:
+        """Wait until the read models hold all that a log held when asked; False when that takes too long."""
+        ...
+
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         """The events of a service's log after a position, for the feed."""
         ...

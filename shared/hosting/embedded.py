@@ -181,6 +181,9 @@ class Embedded:
             return False
         return True
 
+    async def caught_up(self, source: str) -> bool:
+        return await self.seen(source, self.runners[source].writer.head.position)
+
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         return await asyncio.to_thread(self.bus.pull, source, after, limit)
 

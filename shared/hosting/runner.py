@@ -82,7 +82,7 @@ class Runner:
         False when there was nothing to do. An error of the database is raised; the work is kept for the next turn.
         """
         self._unfinished = works = self._unfinished or self._arrived(self._patience(wait_seconds))
-        lagging = self._lagging()
+        lagging = [] if works else self._lagging()
         self._busy = bool(works or lagging or self._is_due())
         if not self._busy:
             return False

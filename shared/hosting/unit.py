@@ -86,14 +86,19 @@ class Unit:
 
     def _streams(self, works: list[Work], slices: dict[int, list[Recorded]]) -> Iterator[str]:
         for work in works:
-            if isinstance(work, CommandMessage) and self.writer.decides(work.command):
-                yield self.writer.stream_of(work.command)
+            if isinstance(work, CommandMessage):
+                yield from self._known([work.command])
+            elif isinstance(work, CallDone):
+                yield from self._known([work.result])
             elif isinstance(work, Slice):
                 for recorded in slices[id(work)]:
                     if self._is_held_back(recorded):
                         continue
                     with self._blamed(self._ref(recorded)):
-                        yield from [self.writer.stream_of(command) for command in self.writer.react(recorded)]
+                        yield from self._known(self.writer.react(recorded))
+
+    def _known(self, commands: Iterable[Command]) -> list[str]:
+        return [self.writer.stream_of(command) for command in commands if self.writer.decides(command)]
 
     @staticmethod
     def _ref(recorded: Recorded, index: int = 0) -> str:
@@ -250,7 +255,9 @@ class Unit:
     # The agenda
 
     def _due(self, limit: int) -> None:
-        for due in self.writer.agenda.take_commands(self.now, limit):
+        taken = self.writer.agenda.take_commands(self.now, limit)
+        self.writer.memory.load(self._known(due.command for due in taken))
+        for due in taken:
             ref = f"agenda/{due.token}"
             if ALL_DUE in self.condemned:
                 self.condemned[ref] = self.condemned[ALL_DUE]

@@ -1,0 +1,42 @@
+# The first target to run sets the environment up: uv when present, else pip installs it here.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+DEMO_ARGS ?=
+VAR ?= var
+TEST_ARGS ?=
+
+.PHONY: help demo serve test check format clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: .venv/.synced ## Run a whole marketplace on this machine, prove it, and end
+	@$(RUN) kameng demo $(DEMO_ARGS)
+
+serve: .venv/.synced ## Run it and stay; data is kept under var/
+	@$(RUN) kameng serve --var $(VAR)
+
+test: .venv/.synced ## Run every test
+	@$(RUN) pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file
+	@$(UV) lock --check --quiet
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) basedpyright
+	@$(RUN) lint-imports --no-logo
+
+format: .venv/.synced ## Put the code into its usual form
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+clean: ## Remove what was made here, data included
+	rm -rf .venv .uv var .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.synced: pyproject.toml uv.lock | $(filter .uv/%,$(UV))
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+.uv/bin/uv:
+	@python3 -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9

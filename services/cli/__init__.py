@@ -1,0 +1,1 @@
+"""The commands of `kameng`, one module a group."""

@@ -1,0 +1,123 @@
+"""`kameng demo`: the whole marketplace on this machine, with proofs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.cli.common import Json, console, errors, fail, open_logs, services_of
+from services.cli.proofs import Proof, prove
+from services.cli.proving import proof_table
+from services.demo.running import Ran, run_demo
+from services.demo.scenario import SMALLEST
+from services.demo.shop import Unexpected
+from shared.eventlog import log
+from shared.telemetry.logs import configure_logs
+
+VAR = Path("var/demo")
+
+
+def demo(
+    context: typer.Context,
+    orders: Annotated[int, typer.Option(min=SMALLEST, help="How many orders. 订单数。")] = 1000,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers. 客户数。")] = 100,
+    seed: Annotated[int, typer.Option(help="Draws the same orders again. 随机种子。")] = 1,
+    var: Annotated[Path, typer.Option("--var", help="Folder for the data; made anew. 数据目录（重建）。")] = VAR,
+    as_json: Json = False,
+) -> None:
+    """Import a catalogue, sell a thousand orders over HTTP, take every path, and prove the result. 演示。"""
+    configure_logs(level="ERROR")
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def told(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        try:
+            ran = run_demo(var, orders, customers, seed, told)
+        except Unexpected as error:
+            fail(str(error))
+        logs = open_logs(var, services_of(context))
+        proofs = prove(services_of(context), logs, lambda name: told(f"proving: {name}", 0, 0))
+        seconds = _paid_to_delivered(logs)
+    summary = _summary(ran, orders, seconds, proofs, var)
+    _show(ran, summary, proofs, var)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    if ran.failures or not all(proof.ok for proof in proofs):
+        raise typer.Exit(1)
+
+
+def _paid_to_delivered(logs: dict[str, sa.Engine]) -> list[float]:
+    """Seconds from payment to delivered keys, for each order that had only keys to wait for."""
+    paid: dict[str, datetime] = {}
+    seconds = []
+    for recorded in log.read_all(logs["order"], "order"):
+        if recorded.name == "PaymentRecorded":
+            paid[recorded.stream.removeprefix("order-")] = recorded.at
+    for recorded in log.read_all(logs["fulfillment"], "fulfillment"):
+        if recorded.name == "KeysDelivered":
+            order_id, _, line = recorded.stream.removeprefix("delivery-").partition("/")
+            if line == "1" and order_id in paid:
+                seconds.append((recorded.at - paid[order_id]).total_seconds())
+    return seconds
+
+
+def _summary(ran: Ran, orders: int, seconds: list[float], proofs: list[Proof], var: Path) -> dict[str, Any]:
+    cuts = quantiles(seconds, n=100) if len(seconds) > 1 else [0.0] * 99
+    outcomes: dict[str, dict[str, int]] = {}
+    for (path, outcome), count in sorted(ran.outcomes.items()):
+        outcomes.setdefault(path, {})[outcome] = count
+    return {
+        "orders": orders,
+        "seconds": round(ran.seconds, 2),
+        "orders_per_second": round(orders / ran.seconds, 1),
+        "paid_to_delivered_ms": {"p50": round(cuts[49] * 1000, 1), "p99": round(cuts[98] * 1000, 1)},
+        "imports": {kind: report["counts"] for kind, report in ran.imports.items()},
+        "outcomes": outcomes,
+        "failures": ran.failures,
+        "proofs": {proof.name: {"ok": proof.ok, "detail": proof.detail} for proof in proofs},
+        "ok": not ran.failures and all(proof.ok for proof in proofs),
+        "var": str(var),
+    }
+
+
+def _show(ran: Ran, summary: dict[str, Any], proofs: list[Proof], var: Path) -> None:
+    table = Table(title="What happened 发生了什么")
+    table.add_column("Path 路径")
+    table.add_column("Came to 结果")
+    table.add_column("Orders 订单", justify="right")
+    for path, outcomes in summary["outcomes"].items():
+        for outcome, count in Counter(outcomes).most_common():
+            table.add_row(path, outcome, str(count))
+    console.print(table)
+    imported = ", ".join(f"{kind} {dict(report['counts'])}" for kind, report in ran.imports.items())
+    waits = summary["paid_to_delivered_ms"]
+    console.print(f"Imported 导入: {imported}")
+    console.print(
+        f"{summary['orders']} orders in {summary['seconds']} s: [bold]{summary['orders_per_second']}[/bold] a second, "
+        f"every path and its waits included. Paid to delivered 付款到交付: "
+        f"p50 {waits['p50']} ms, p99 {waits['p99']} ms."
+    )
+    console.print(proof_table(proofs))
+    for failure in ran.failures[:20]:
+        console.print(f"[red]{failure}[/red]")
+    console.print(
+        f"Look around 查看: [bold]make serve VAR={var}[/bold], then open http://127.0.0.1:8000 (admin / {ran.password})"
+    )

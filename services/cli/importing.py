@@ -1,0 +1,133 @@
+"""`kameng import`: products and card keys from a spreadsheet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import httpx
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.cli.common import VAR, Json, Var, console, fail, services_of
+from services.gateway.api import create_app
+from services.gateway.auth import Principal, issue
+from services.gateway.bootstrap import USERNAME, ensure_administrator
+from shared.hosting.embedded import Embedded, InUse
+from shared.hosting.ports import Ports
+from shared.hosting.settings import Settings
+from shared.security.secrets import Secrets
+from shared.telemetry.logs import configure_logs
+
+app = typer.Typer(help="Import products or card keys from .xlsx or .csv. 导入商品或卡密。", no_args_is_help=True)
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An .xlsx or .csv file. 表格文件。")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell every row's fate. 只预演，不写入。")]
+ENOUGH = httpx.Timeout(10, read=3600, write=600)
+
+
+@app.command("products")
+def products(
+    context: typer.Context, file: File, dry_run: DryRun = False, var: Var = VAR, as_json: Json = False
+) -> None:
+    """List or change a product a row. 导入商品。"""
+    _run(context, "products", file, dry_run, var, as_json)
+
+
+@app.command("keys")
+def keys(context: typer.Context, file: File, dry_run: DryRun = False, var: Var = VAR, as_json: Json = False) -> None:
+    """Seal and load a card key a row. 导入卡密。"""
+    _run(context, "keys", file, dry_run, var, as_json)
+
+
+def _run(
+    context: typer.Context, kind: Literal["products", "keys"], file: Path, dry_run: bool, var: Path, as_json: bool
+) -> None:
+    configure_logs(level="WARNING")
+    report = asyncio.run(_import(context, kind, file, dry_run, var))
+    table = Table(title=f"{file.name}{' (dry run 预演)' if dry_run else ''}")
+    table.add_column("Fate 结果")
+    table.add_column("Rows 行数", justify="right")
+    for fate, count in report["counts"].items():
+        table.add_row(fate, f"{count:,}")
+    console.print(table)
+    for problem in report["problems"][:20]:
+        where = f"row {problem['row']}" + (f", {problem['field']}" if problem["field"] else "")
+        console.print(f"[yellow]{where}: {problem['detail']}[/yellow]")
+    if report["broken"]:
+        console.print(f"[red]The file could not be read to its end: {report['broken']['detail']}[/red]")
+    console.print(f"Every row's fate 每行结果: {var / 'imports' / report['import_id']}.csv")
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False))
+    if report["broken"] or any(report["counts"].get(fate) for fate in ("bad", "refused", "unanswered")):
+        raise typer.Exit(1)
+
+
+async def _import(context: typer.Context, kind: str, file: Path, dry_run: bool, var: Path) -> dict[str, Any]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(f"importing {file.name}", total=None)
+        async with staff_client(context, var) as client:
+            fates = var / "imports"
+            before = set(fates.glob("*.csv"))
+            with file.open("rb") as content:
+                sending = asyncio.create_task(
+                    client.post(
+                        f"/v1/imports/{kind}",
+                        files={"file": (file.name, content)},
+                        data={"dry_run": str(dry_run).lower()},
+                        timeout=ENOUGH,
+                    )
+                )
+                while not (await asyncio.wait({sending}, timeout=0.5))[0]:
+                    written = next(iter(set(fates.glob("*.csv")) - before), None)
+                    if written:
+                        bar.update(task, completed=_lines(written))
+            response = sending.result()
+    if response.is_error:
+        problem = response.json()
+        fail(f"{problem.get('code', response.status_code)}: {problem.get('detail', '')}")
+    return response.json()
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return max(0, sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b"")) - 1)
+
+
+@asynccontextmanager
+async def staff_client(context: typer.Context, var: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API as the administrator: of the server that works on this folder, or of one in this process.
+
+    Whoever can read the folder's secrets is its owner, so no password is asked for.
+    """
+    settings = Settings(var=var)
+    try:
+        host = Embedded(services_of(context), settings)
+    except InUse:
+        address = json.loads((var / "serve.json").read_text())["address"]
+        async with httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Ports())) as client:
+            yield client
+        return
+    host.start()
+    try:
+        password = await ensure_administrator(host)
+        if password:
+            console.print(
+                f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]  (shown once)"
+            )
+        transport = httpx.ASGITransport(create_app(host))
+        headers = _owner(host.secrets, host.ports)
+        async with httpx.AsyncClient(transport=transport, base_url="http://kameng", headers=headers) as client:
+            yield client
+    finally:
+        host.stop()
+
+
+def _owner(secrets: Secrets, ports: Ports) -> dict[str, str]:
+    token, _ = issue(secrets.get("tokens"), Principal("staff", USERNAME, "administrator"), ports.now())
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,87 @@
+"""`kameng events` and `kameng order show`: looking into the logs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from heapq import merge
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from rich.table import Table
+
+from services.cli.common import VAR, Var, console, fail, open_logs, services_of
+from shared.eventlog import log, schema
+from shared.eventlog.recorded import Recorded
+
+order_app = typer.Typer(help="Look at orders. 查看订单。", no_args_is_help=True)
+SEALED = {"box", "envelope", "keys", "buyer_key"}
+ORDER_STREAMS = {"order": "order-{}", "ledger": "hold-{}", "risk": "screening-{}"}
+
+
+def events(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(help="Whose log. 服务名。")],
+    after: Annotated[int, typer.Option(help="Only behind this position. 起始位置。")] = 0,
+    limit: Annotated[int, typer.Option(help="At most so many. 最多条数。")] = 50,
+    stream: Annotated[str | None, typer.Option(help="Only this stream. 指定事件流。")] = None,
+    as_of: Annotated[datetime | None, typer.Option(help="Only up to this time (UTC). 截止时间。")] = None,
+    var: Var = VAR,
+) -> None:
+    """Print a service's events, one JSON object a line; sealed texts are left out. 查看事件。"""
+    logs = open_logs(var, services_of(context))
+    if service not in logs:
+        fail(f"there is no service {service}: {', '.join(logs)}.", code=2)
+    with logs[service].connect() as connection:
+        last = log.position_at(connection, as_of.astimezone()) if as_of else None
+        if stream:
+            found = [one for one in log.read_streams(connection, service, {stream: 0})[stream] if one.position > after]
+        else:
+            found = log.read(connection, service, after, limit)
+    for recorded in found[:limit]:
+        if last is None or recorded.position <= last:
+            typer.echo(json.dumps(_shown(recorded), ensure_ascii=False))
+
+
+def _shown(recorded: Recorded) -> dict[str, object]:
+    data = {key: value for key, value in json.loads(recorded.data).items() if key not in SEALED}
+    return {
+        "source": recorded.source, "position": recorded.position,
+        "stream": recorded.stream, "version": recorded.version,
+        "type": recorded.type, "at": log.to_text(recorded.at), "actor": recorded.meta.actor, "data": data,
+    }  # fmt: skip
+
+
+@order_app.command("show")
+def show(context: typer.Context, order_id: str, var: Var = VAR) -> None:
+    """The whole life of an order: what happened, when, and who did it. 订单全过程。"""
+    logs = open_logs(var, services_of(context))
+    found = []
+    for service, pattern in ORDER_STREAMS.items():
+        with logs[service].connect() as connection:
+            stream = pattern.format(order_id)
+            found.append(log.read_streams(connection, service, {stream: 0})[stream])
+    with logs["fulfillment"].connect() as connection:
+        prefix = f"delivery-{order_id}/"
+        streams = sa.select(schema.log.c.stream).where(
+            schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"
+        )
+        wanted = dict.fromkeys(connection.execute(streams.distinct()).scalars(), 0)
+        found.extend(log.read_streams(connection, "fulfillment", wanted).values())
+    if not any(found):
+        fail(f"no order {order_id} in {var}.")
+    table = Table(title=f"Order 订单 {order_id}")
+    for column in ("Time (UTC) 时间", "Service 服务", "Event 事件", "Actor 操作者", "Detail 详情"):
+        table.add_column(column, overflow="fold")
+    for recorded in merge(*found, key=lambda one: one.at):
+        data = _shown(recorded)["data"]
+        detail = json.dumps(data, ensure_ascii=False) if recorded.name != "OrderPlaced" else _lines(recorded)
+        table.add_row(f"{recorded.at:%H:%M:%S.%f}"[:-3], recorded.source, recorded.name, recorded.meta.actor, detail)
+    console.print(table)
+
+
+def _lines(recorded: Recorded) -> str:
+    data = json.loads(recorded.data)
+    lines = (f"{line['quantity']} × {line['name']} ({line['sku']})" for line in data["lines"])
+    return f"{'; '.join(lines)} = {data['total']['amount'] / 100:.2f} {data['total']['currency']}"

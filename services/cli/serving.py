@@ -23,6 +23,9 @@ from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 
+# Longer than clients keep idle connections, or a request may cross the closing of its connection.
+KEEP_ALIVE_SECONDS = 75
+
 
 def serve(
     context: typer.Context,
@@ -78,7 +81,13 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
     host.start()
     told = host.settings.var / "serve.json"
     told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
-    config = uvicorn.Config(create_app(host), log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+    config = uvicorn.Config(
+        create_app(host),
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=10,
+    )
     try:
         asyncio.run(_run(host, uvicorn.Server(config), listening, address))
     finally:

@@ -8,6 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.exc import IntegrityError
 
 Kind = Literal["staff", "customer"]
 metadata = sa.MetaData()
@@ -45,6 +46,16 @@ class Credentials:
         with self.engine.begin() as connection:
             connection.execute(self._where(sa.delete(credentials), kind, login))
             connection.execute(sa.insert(credentials), row)
+
+    def claim(self, kind: Kind, login: str, subject: str, password: str) -> bool:
+        """Set the password of a login that has none; False when it has one."""
+        row = {"kind": kind, "login": normal(login), "subject": subject, "hash": self.hasher.hash(password)}
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(sa.insert(credentials), row)
+        except IntegrityError:
+            return False
+        return True
 
     def remove(self, kind: Kind, login: str) -> None:
         with self.engine.begin() as connection:

@@ -72,6 +72,8 @@ class PlaceOrder(Command, key="order_id"):
     locale: Literal["zh", "en"] = "zh"
     agent: Name | None = None
 
+    incidental = frozenset({"ip", "device", "buyer_key"})
+
 
 class CancelOrder(Command, key="order_id"):
     """Cancel an order that is not yet confirmed. `by` is who asks."""

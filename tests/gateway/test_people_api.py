@@ -66,6 +66,12 @@ def test_a_taken_login_keeps_its_password(shop: Shop) -> None:
     assert sign_in(shop, LI["login"], LI["password"]).status_code == 201
 
 
+def test_a_registration_that_broke_off_can_be_taken_up_again(shop: Shop) -> None:
+    shop.backend.answers[RegisterCustomer] = Reply("refused", "gateway", 0, code="customer-exists", status=409)
+    assert shop.client.post("/v1/customers", json=LI).status_code == 201
+    assert sign_in(shop, LI["login"], LI["password"]).status_code == 201
+
+
 def test_no_password_is_kept_or_sent_in_the_clear(shop: Shop) -> None:
     shop.client.post("/v1/customers", json=LI)
     with shop.backend.reads.connect() as connection:

@@ -131,8 +131,7 @@ async def place(
     reply = await gate.send(
         PlaceOrder,
         caller,
-        # a retry from another address or device is the same wish: the order itself compares what matters
-        gate.command_id(caller, request, "\n".join((key, ip, device))),
+        gate.command_id(caller, request, key),
         flow=order_id,
         order_id=order_id,
         customer=customer,

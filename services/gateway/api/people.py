@@ -20,6 +20,7 @@ from services.gateway.tables.people import staff
 from shared.contracts.gateway import AddStaff, RegisterCustomer, RemoveStaff, Role
 
 router = APIRouter(prefix="/v1", tags=["people"])
+TAKEN = "customer-exists"
 Manager = Annotated[Principal, Depends(may(Permission.STAFF_MANAGE))]
 
 
@@ -40,16 +41,17 @@ class StaffBody(Body):
 async def register(body: CustomerBody, gate: TheGate) -> dict[str, Any]:
     """Answers with the customer's id and a token."""
     customer = derived_id("customer", normal(body.login))
-    await gate.send(
-        RegisterCustomer,
-        GUEST,
-        gate.backend.ports.new_id(),
-        customer=customer,
-        name=body.name,
-        email=body.email,
-    )
+    profile = {"customer": customer, "name": body.name, "email": body.email}
+    try:
+        await gate.send(RegisterCustomer, GUEST, gate.backend.ports.new_id(), **profile)
+    except Problem as problem:
+        if problem.code != TAKEN:
+            raise
+    # A login is taken by whoever has its password: a registration that broke off before this may be taken up again.
     async with gate.hashing:
-        await run_sync(gate.credentials.store, "customer", body.login, customer, body.password)
+        claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
+    if not claimed:
+        raise Problem(409, TAKEN, "this login is taken")
     return {"customer": customer, **session(gate, Principal("customer", customer))}
 
 

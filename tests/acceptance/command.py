@@ -1,0 +1,47 @@
+"""The command line `kameng`: in this process where that is enough, for starting it takes seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import structlog
+from typer.testing import CliRunner
+
+from services.__main__ import app
+
+WIDE = {"COLUMNS": "200"}
+Ran = subprocess.CompletedProcess[str]
+
+
+def kameng(*arguments: str, var: Path) -> Ran:
+    """Run a command on a folder in this process."""
+    line = [*arguments, "--var", str(var)]
+    try:
+        told = CliRunner().invoke(app, line, env=WIDE)
+    finally:
+        structlog.reset_defaults()  # the command logs to a stream that is closed by now
+    if told.exception is not None and not isinstance(told.exception, SystemExit):
+        raise told.exception
+    return subprocess.CompletedProcess(line, told.exit_code, told.stdout, told.stderr)
+
+
+def process(*arguments: str, var: Path) -> subprocess.Popen[str]:
+    """Start a command on a folder in a process of its own, without what is set for another folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("KAMENG_")}
+    line = [sys.executable, "-m", "services", *arguments, "--var", str(var)]
+    return subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**own, **WIDE}
+    )
+
+
+def ended(running: subprocess.Popen[str], seconds: float = 240) -> Ran:
+    """What a process came to."""
+    try:
+        out, err = running.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        raise
+    return subprocess.CompletedProcess(running.args, running.returncode, out, err)

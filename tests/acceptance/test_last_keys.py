@@ -1,0 +1,58 @@
+"""Two hundred buyers want the last fifty keys of one product at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from services.demo.shop import Answer, Buyer
+from tests.acceptance.market import Market, open_market
+
+BUYERS, KEYS, PRICE, FUNDS = 200, 50, 1_000, 5_000
+SKU = "LAST-50"
+
+
+def test_the_last_keys_are_sold_once_each(tmp_path: Path) -> None:
+    texts = [f"LAST-KEY-{number:03d}" for number in range(KEYS)]
+    with open_market(tmp_path) as market:
+        market.run(market.stock({SKU: texts}))
+        buyers = market.run(market.customers(BUYERS, FUNDS))
+        orders = market.run(_all_at_once(buyers))
+        market.run(market.settled())
+
+        assert Counter(order["status"] for order in orders) == {"completed": KEYS, "cancelled": BUYERS - KEYS}
+        refused = [order for order in orders if order["status"] == "cancelled"]
+        assert {order["cancel_reason"] for order in refused} == {"short-stock"}
+        delivered = market.run(_delivered(buyers, orders))
+        assert sorted(delivered) == texts
+        market.run(_wallets_agree(market, buyers, orders))
+        stock = market.run(market.staff["operations"].get(f"/v1/products/{SKU}")).json()["stock"]
+        assert stock == {"loaded": KEYS, "available": 0, "reserved": 0, "sold": KEYS, "faulted": 0}
+        market.server.stop()
+        assert not market.parked()
+        assert all(proof.ok for proof in market.proofs())
+
+
+async def _all_at_once(buyers: list[Buyer]) -> list[Answer]:
+    async def buy(buyer: Buyer) -> Answer:
+        order = await buyer.place([{"sku": SKU, "quantity": 1}])
+        return await buyer.ended(order["order_id"])
+
+    return list(await asyncio.gather(*map(buy, buyers)))
+
+
+async def _delivered(buyers: list[Buyer], orders: list[Answer]) -> list[str]:
+    """Every key text that any buyer can see."""
+    found: list[str] = []
+    for buyer, order in zip(buyers, orders, strict=True):
+        deliveries = (await buyer.get(order["order_id"], "/deliveries"))["items"]
+        found += [key["key"] for delivery in deliveries for key in delivery.get("keys", ())]
+    return found
+
+
+async def _wallets_agree(market: Market, buyers: list[Buyer], orders: list[Answer]) -> None:
+    for buyer, order in zip(buyers, orders, strict=True):
+        left = FUNDS - PRICE if order["status"] == "completed" else FUNDS
+        balance = await market.wallet(buyer.customer)
+        assert balance == {"currency": "CNY", "balance": left, "held": 0, "available": left}

@@ -1,0 +1,85 @@
+"""The documents name everything that can be set, installed or called, and nothing that can't."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from services.gateway.auth import PERMISSIONS, ROLES
+from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
+from tests.gateway.builders import open_shop
+
+ROOT = Path(__file__).parents[2]
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)
+
+
+def names_in(text: str, pattern: str) -> set[str]:
+    return {name for cell in first_cells(text) for name in re.findall(pattern, cell)}
+
+
+def test_every_setting_is_documented() -> None:
+    fields = {f"KAMENG_{name.upper()}" for name in Settings.model_fields}
+
+    assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == fields
+
+
+@pytest.mark.parametrize(("variable", "settings"), [("SUPPLIERS", SupplierSettings), ("CHANNELS", ChannelSettings)])
+def test_every_nested_setting_is_documented(variable: str, settings: type[BaseModel]) -> None:
+    row = re.search(rf"^\| `KAMENG_{variable}` .*$", page("docs/settings.md"), re.MULTILINE)
+
+    assert row is not None
+    assert {name for name in settings.model_fields if f"`{name}`" not in row.group()} == set()
+
+
+def test_every_dependency_is_documented() -> None:
+    project = tomllib.loads(page("pyproject.toml"))
+    needed = {*project["project"]["dependencies"], *project["dependency-groups"]["dev"]}
+
+    assert set(first_cells(page("docs/dependencies.md"))) - {"Package", "---"} == needed
+
+
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    paths = open_shop(tmp_path).client.app.openapi()["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in METHODS & methods.keys()}
+
+    assert names_in(page("docs/api.md"), r"`([A-Z]+ /[^`]*)`") == routes
+
+
+def test_every_permission_is_documented_with_its_roles() -> None:
+    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/operating.md"), re.MULTILINE)
+    told = {
+        name: {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip()}
+        for names, marks in rows
+        if "✓" in marks
+        for name in re.findall(r"`([a-z.]+)`", names)
+    }
+
+    assert told == {str(permission): set(roles) for permission, roles in PERMISSIONS.items()}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    for document in sorted((ROOT / name).glob("**/*.md")) if (ROOT / name).is_dir() else [ROOT / name]:
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            linked = document.parent / path
+            assert linked.exists(), f"{document.name} leads to {target}"
+            assert not anchor or anchor in anchors(linked), f"{document.name} leads to {target}"
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

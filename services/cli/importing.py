@@ -109,7 +109,7 @@ async def staff_client(context: typer.Context, var: Path) -> AsyncIterator[httpx
     try:
         host = Embedded(services_of(context), settings)
     except InUse:
-        address = json.loads((var / "serve.json").read_text())["address"]
+        address = _address(var)
         async with httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Ports())) as client:
             yield client
         return
@@ -126,6 +126,13 @@ async def staff_client(context: typer.Context, var: Path) -> AsyncIterator[httpx
             yield client
     finally:
         host.stop()
+
+
+def _address(var: Path) -> str:
+    try:
+        return json.loads((var / "serve.json").read_text())["address"]
+    except FileNotFoundError:
+        fail(f"another command works on {var}: wait for it to end.")
 
 
 def _owner(secrets: Secrets, ports: Ports) -> dict[str, str]:

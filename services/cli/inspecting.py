@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from typing import Annotated
 
@@ -34,7 +34,7 @@ def events(
     if service not in logs:
         fail(f"there is no service {service}: {', '.join(logs)}.", code=2)
     with logs[service].connect() as connection:
-        last = log.position_at(connection, as_of.astimezone()) if as_of else None
+        last = log.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
         if stream:
             found = [one for one in log.read_streams(connection, service, {stream: 0})[stream] if one.position > after]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from shared.hosting.service import Service
 
 
 def verify_services(context: typer.Context, var: Var = VAR, as_json: Json = False) -> None:
-    """Prove that keys, orders, money and state are right, from the logs alone. It may run beside `serve`. 验证。"""
+    """Prove that keys, orders, money and state are right, from the logs alone; also beside a running `serve`. 验证。"""
     services = services_of(context)
     logs = open_logs(var, services)
     with Progress(
@@ -32,7 +33,8 @@ def verify_services(context: typer.Context, var: Var = VAR, as_json: Json = Fals
         transient=True,
     ) as bar:
         task = bar.add_task("proving", total=3 + len(services))
-        proofs = prove(services, logs, lambda name: bar.update(task, advance=1, description=name))
+        told = partial(bar.update, task, advance=1)
+        proofs = prove(services, logs, lambda name: told(description=name), drained=False)
     console.print(proof_table(proofs))
     if as_json:
         typer.echo(json.dumps({"proofs": [asdict(proof) for proof in proofs]}, ensure_ascii=False))

@@ -30,8 +30,10 @@ KEEP_ALIVE_SECONDS = 75
 def serve(
     context: typer.Context,
     var: Var = VAR,
-    host: Annotated[str, typer.Option(help="Address to listen on. 监听地址。")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one. 监听端口。")] = 8000,
+    host: Annotated[str, typer.Option(envvar="KAMENG_HOST", help="Address to listen on. 监听地址。")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="KAMENG_PORT", help="Port to listen on; 0 picks a free one. 监听端口。")
+    ] = 8000,
 ) -> None:
     """Run the whole platform and stay. 启动整个平台。
 

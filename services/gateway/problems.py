@@ -43,6 +43,10 @@ def of_reply(reply: Reply) -> Problem:
             )
         case "refused":
             return Problem(reply.status, reply.code, reply.detail, reply.facts)
+        case _ if reply.code == "held-back":
+            return Problem(
+                503, reply.code, "an earlier request about the same thing waits for staff; send this again later"
+            )
         case _:
             return Problem(500, "not-decided", "the request could not be decided; it is kept and a person will look")
 

@@ -51,8 +51,6 @@ def _collect(event: OrderPlaced) -> list[Command]:
     if event.payment == WALLET:
         return [HoldFunds(order_id=event.order_id, account=f"wallet:{event.customer}", amount=event.total)]
     account = order_account(event.order_id)
-    if event.total.amount == 0:
-        return [HoldFunds(order_id=event.order_id, account=account, amount=event.total)]
     request = RequestPayment(
         payment_id=event.order_id, account=account, amount=event.total, channel=event.payment, order_id=event.order_id
     )

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`checked` things were looked at; `violations` names those that break the law, at most `SHOWN` of `broken`."""
+    """`checked` things were looked at; `violations` names those that break the law, at most `SHOWN` of `broken`.
+
+    `under_way` counts the things that the law will only hold for when they have ended.
+    """
 
     law: str
     checked: int
     broken: int = 0
     violations: tuple[str, ...] = ()
+    under_way: int = 0
 
     @property
     def ok(self) -> bool:
@@ -22,6 +26,6 @@ class Finding:
 SHOWN = 10
 
 
-def finding(law: str, checked: int, violations: list[str]) -> Finding:
+def finding(law: str, checked: int, violations: list[str], *, under_way: int = 0) -> Finding:
     """A finding that keeps the first few violations."""
-    return Finding(law, checked, len(violations), tuple(violations[:SHOWN]))
+    return Finding(law, checked, len(violations), tuple(violations[:SHOWN]), under_way)

@@ -58,8 +58,9 @@ def balanced(ledger: Iterable[Recorded], accounts: Mapping[Account, tuple[int, i
             case ReturnRequested(payment_id=payment_id, return_id=return_id, amount=amount):
                 account = (accounts_of[payment_id], amount.currency)
                 holds[f"{payment_id} {return_id}"] = (account, amount.amount)
-            case PaymentReturned(payment_id=payment_id, return_id=return_id) | ReturnFailed(
-                payment_id=payment_id, return_id=return_id
+            case (
+                PaymentReturned(payment_id=payment_id, return_id=return_id)
+                | ReturnFailed(payment_id=payment_id, return_id=return_id)
             ):
                 holds.pop(f"{payment_id} {return_id}", None)
             case FundsCaptured(order_id=order_id, amount=amount):

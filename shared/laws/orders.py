@@ -21,9 +21,12 @@ class _Paid:
     ends: int = 0
 
 
-def paid_ended(order: Iterable[Recorded], ledger: Iterable[Recorded]) -> Finding:
+def paid_ended(order: Iterable[Recorded], ledger: Iterable[Recorded], *, drained: bool = True) -> Finding:
     """PaidTerminal and OneCapture: each order whose money was held ended once, what was delivered was captured, and
-    the rest is free again."""
+    the rest is free again.
+
+    Of a system at work (`drained` False) orders under way are only counted: their end is still to come.
+    """
     paid: dict[str, _Paid] = {}
     for recorded in ledger:
         match recorded.event if recorded.name in _MONEY else None:
@@ -48,8 +51,12 @@ def paid_ended(order: Iterable[Recorded], ledger: Iterable[Recorded]) -> Finding
                 paid[order_id].ended = ""
             case _:
                 pass
-    broken = [f"{order_id}: {said}" for order_id, money in paid.items() if (said := _complaint(money))]
-    return finding("PaidTerminal", len(paid), broken)
+    under_way = [order_id for order_id, money in paid.items() if not money.ended or not money.ends]
+    complaints = {order_id: _complaint(money) for order_id, money in paid.items()}
+    if not drained:
+        complaints = {order_id: said for order_id, said in complaints.items() if order_id not in set(under_way)}
+    broken = [f"{order_id}: {said}" for order_id, said in complaints.items() if said]
+    return finding("PaidTerminal", len(paid), broken, under_way=len(under_way))
 
 
 def _complaint(money: _Paid) -> str:

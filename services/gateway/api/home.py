@@ -1,11 +1,19 @@
-"""A page that says where things are."""
+"""Two pages for people: where things are, and an order for whoever has its secret."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 router = APIRouter(include_in_schema=False)
+ORDER_PAGE = (Path(__file__).parent / "order.html").read_text(encoding="utf-8")
+ONLY_OURSELVES = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
 PAGE = """<!doctype html>
 <html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Kameng 卡盟</title>
@@ -25,3 +33,9 @@ PAGE = """<!doctype html>
 @router.get("/", response_class=HTMLResponse)
 async def home() -> str:
     return PAGE
+
+
+@router.get("/orders/{order_id}", response_class=HTMLResponse)
+async def order() -> HTMLResponse:
+    """The same page for every id: it asks for the secret, and shows what the API tells to its holder."""
+    return HTMLResponse(ORDER_PAGE, headers=ONLY_OURSELVES)

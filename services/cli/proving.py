@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from services.cli.common import VAR, Json, Var, console, fail, open_logs, services_of
-from services.cli.proofs import Logs, Proof, projected, prove
+from services.cli.proofs import Logs, Proof, changed_logs, projected, prove
 from shared.eventlog.engines import open_engine
 from shared.eventlog.rebuild import rebuild
 from shared.hosting.embedded import InUse, database_url, lock_folder
@@ -65,6 +65,8 @@ def rebuild_tables(
     if not wanted:
         fail(f"there is no service {service}: {', '.join(one.name for one in services)}, or all.", code=2)
     logs = open_logs(var, services)
+    if changed := changed_logs(logs):
+        fail(f"{'; '.join(changed.values())}. Nothing is rebuilt from it.")
     try:
         with lock_folder(var), Progress(console=console) as bar:
             for one in wanted:

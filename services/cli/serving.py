@@ -82,7 +82,6 @@ def _with_sandboxes(settings: Settings) -> Iterator[Settings]:
 def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
     host.start()
     told = host.settings.var / "serve.json"
-    told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
     config = uvicorn.Config(
         create_app(host),
         log_level="warning",
@@ -90,8 +89,19 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=10,
     )
+    server = uvicorn.Server(config)
+
+    def leave(*_: object) -> None:
+        server.should_exit = True
+
+    # Uvicorn raises the signal again when it has shut down: it must not end us before the services have settled.
+    signal.signal(signal.SIGTERM, leave)
+    host.on_broken = leave
+    if host.broken:
+        leave()
     try:
-        asyncio.run(_run(host, uvicorn.Server(config), listening, address))
+        told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
+        asyncio.run(_run(host, server, listening, address))
     finally:
         told.unlink(missing_ok=True)
         host.stop()
@@ -110,8 +120,4 @@ async def _run(host: Embedded, server: uvicorn.Server, listening: socket.socket,
         console.print(
             f"Payment channel [bold]{CHANNEL}[/bold] and suppliers {', '.join(SUPPLIERS)} are sandboxes. 沙箱。"
         )
-    host.on_broken = lambda: setattr(server, "should_exit", True)
-    server.should_exit = host.broken is not None
-    # Uvicorn raises the signal again when it has shut down; it must not end us before the services have settled.
-    signal.signal(signal.SIGTERM, lambda *_: None)
     await server.serve(sockets=[listening])

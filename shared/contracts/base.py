@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC
 from typing import Annotated, Any, ClassVar
 
@@ -113,6 +114,11 @@ class Command(Message):
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset()
+
+    def fingerprint(self) -> str:
+        """What two sendings of one command have in common: SHA-256 of its type and JSON, without the incidental."""
+        body = self.model_dump_json(exclude=set(self.incidental))
+        return hashlib.sha256(f"{self.type()}{body}".encode()).hexdigest()
 
 
 class Event(Message):

@@ -58,6 +58,8 @@ def _find(base: type[M], name: str) -> type[M]:
 
 def _decode(base: type[M], type_: str, data: str | bytes) -> M:
     name, _, number = type_.rpartition(".v")
+    if not number.isdecimal():
+        raise UnknownMessage(f"{type_} names no version")
     cls, version = _find(base, name), int(number)
     if version == cls.version:
         return cls.model_validate_json(data)
@@ -65,10 +67,10 @@ def _decode(base: type[M], type_: str, data: str | bytes) -> M:
         raise UnknownMessage(f"{type_} is newer than this code, which knows version {cls.version}")
     body = json.loads(data)
     for step in range(version, cls.version):
-        try:
-            body = _upcasters[name, step](body)
-        except KeyError:
-            raise UnknownMessage(f"nothing lifts {name} from version {step} to {step + 1}") from None
+        lift = _upcasters.get((name, step))
+        if lift is None:
+            raise UnknownMessage(f"nothing lifts {name} from version {step} to {step + 1}")
+        body = lift(body)
     return cls.model_validate(body)
 
 

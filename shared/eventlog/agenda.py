@@ -183,7 +183,7 @@ class Agenda:
             heapq.heappush(self._due[kind], item)
         self._added.clear()
         self._taken.clear()
-        self.rows.trim()
+        self.rows.committed()
 
     def forget(self) -> None:
         """The batch was rolled back: nothing was taken or added."""

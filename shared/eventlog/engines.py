@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 
 def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
@@ -29,3 +31,10 @@ def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database failed, and not what it was asked."""
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR

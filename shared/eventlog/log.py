@@ -175,7 +175,7 @@ def position_at(connection: sa.Connection, at: datetime) -> int:
     return low
 
 
-def check_chain(engine: sa.Engine, source: str) -> Tampered | None:
+def check_chain(engine: sa.Engine) -> Tampered | None:
     """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
     chain, at, reached = GENESIS, EPOCH, 0
     last = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0)).scalar_subquery().label("last")

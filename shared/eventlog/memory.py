@@ -132,7 +132,7 @@ class Memory:
     def committed(self) -> None:
         """The batch is durable."""
         self._changed.clear()
-        self._snapshots.trim()
+        self._snapshots.committed()
         while len(self._held) > self._keep:
             self._held.popitem(last=False)
 

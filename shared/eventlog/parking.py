@@ -103,7 +103,7 @@ class Parking:
 
     def committed(self) -> None:
         """The batch is durable."""
-        self._rows.trim()
+        self._rows.committed()
 
     def forget(self) -> None:
         """The batch was rolled back. Call `load` on a fresh connection before the next one."""

@@ -92,7 +92,9 @@ def fold(
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, bytes]]:
     keys = list(table.primary_key.columns)
-    for row in connection.execution_options(yield_per=PAGE).execute(sa.select(table).order_by(*keys)).mappings():
+    binary = connection.dialect.name == "postgresql"
+    order = [sa.collate(key, "C") if binary and isinstance(key.type, sa.String) else key for key in keys]
+    for row in connection.execution_options(yield_per=PAGE).execute(sa.select(table).order_by(*order)).mappings():
         body = json.dumps(dict(row), sort_keys=True, default=repr).encode()
         yield json.dumps([row[column.name] for column in keys]), hashlib.blake2b(body, digest_size=16).digest()
 
@@ -123,7 +125,7 @@ def verify(
 
     It reads one consistent picture of the live tables, so it may run while the service works.
     """
-    tampered = log.check_chain(logs[service], service)
+    tampered = log.check_chain(logs[service])
     with TemporaryDirectory() as folder, logs[service].connect() as live:
         upto = positions(live, service)
         target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)

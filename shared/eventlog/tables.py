@@ -99,7 +99,7 @@ class Rows:
             connection.execute(clash, puts)
         self._dirty.clear()
 
-    def trim(self) -> None:
+    def committed(self) -> None:
         """After a commit: forget the oldest rows beyond what is kept."""
         while len(self._rows) > self._keep:
             self._rows.popitem(last=False)
@@ -141,7 +141,7 @@ class Tables:
     def committed(self) -> None:
         """The batch is durable."""
         for rows in self._open:
-            rows.trim()
+            rows.committed()
 
     def forget(self) -> None:
         """The batch was rolled back."""

@@ -54,7 +54,7 @@ class Watermarks:
             waiting = self._waiting.pop(source, [])
             self._waiting[source] = [item for item in waiting if item[0] > position]
         for wanted, future in waiting:
-            if wanted <= position:
+            if wanted <= position and future.set_running_or_notify_cancel():
                 future.set_result(None)
 
     def wait(self, source: str, position: int) -> Future[None]:

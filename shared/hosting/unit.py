@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from typing import Any
 
 from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Refused, decode_command
 from shared.eventlog.agenda import back_off
+from shared.eventlog.engines import is_outage
 from shared.eventlog.log import to_text
 from shared.eventlog.parking import event_key, parked_event
 from shared.eventlog.recorded import Recorded
+from shared.hosting.desk import Desk
 from shared.hosting.work import ALL_DUE, CallDone, CallFailed, Discard, Due, Outcome, Replay, Work, ref_of
 from shared.messaging.port import CommandMessage, Reply, Slice
 
-if TYPE_CHECKING:
-    from shared.hosting.writer import Writer
-
 LEASE = timedelta(seconds=120)
+WAITS = "waits behind an earlier parked message of its key"
 
 
 class Guilty(Exception):
@@ -33,9 +29,6 @@ class Guilty(Exception):
     def __init__(self, ref: str) -> None:
         super().__init__(ref)
         self.ref = ref
-
-
-WAITS = "waits behind an earlier parked message of its key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Task:
 class Unit:
     """The work of one transaction. `condemned` maps the refs to park to their errors."""
 
-    writer: Writer
+    desk: Desk
     now: datetime
     condemned: dict[str, str]
     events: list[Recorded] = field(default_factory=list)
@@ -62,9 +55,9 @@ class Unit:
     def run(self, works: Iterable[Work]) -> None:
         """Decide everything. Raises Guilty for the first message that can't be handled."""
         works = list(works)
-        self.writer.remembered.get_many([(work.id,) for work in works if isinstance(work, CommandMessage)])
+        self.desk.remembered.get_many([(work.id,) for work in works if isinstance(work, CommandMessage)])
         slices = {id(work): list(self._unseen(work)) for work in works if isinstance(work, Slice)}
-        self.writer.memory.load(self._streams(works, slices))
+        self.desk.memory.load(self._streams(works, slices))
         for work in works:
             match work:
                 case CommandMessage():
@@ -82,7 +75,7 @@ class Unit:
                     self._discard(parked_id)
                 case Due(limit=limit):
                     self._due(limit)
-        self.outcome.calls = self.writer.agenda.lease(self.now, LEASE)
+        self.outcome.calls = self.desk.agenda.lease(self.now, LEASE)
 
     def _streams(self, works: list[Work], slices: dict[int, list[Recorded]]) -> Iterator[str]:
         for work in works:
@@ -95,10 +88,10 @@ class Unit:
                     if self._is_held_back(recorded):
                         continue
                     with self._blamed(self._ref(recorded)):
-                        yield from self._known(self.writer.react(recorded))
+                        yield from self._known(self.desk.react(recorded))
 
     def _known(self, commands: Iterable[Command]) -> list[str]:
-        return [self.writer.stream_of(command) for command in commands if self.writer.decides(command)]
+        return [self.desk.stream_of(command) for command in commands if self.desk.decides(command)]
 
     @staticmethod
     def _ref(recorded: Recorded, index: int = 0) -> str:
@@ -118,7 +111,7 @@ class Unit:
     # Slices
 
     def _unseen(self, part: Slice) -> Iterator[Recorded]:
-        before, reached = self.moved.get(part.source) or (self.writer.positions[part.source],) * 2
+        before, reached = self.moved.get(part.source) or (self.desk.positions[part.source],) * 2
         if part.last <= reached:
             return
         if part.first > reached + 1:
@@ -126,26 +119,26 @@ class Unit:
             return
         self.moved[part.source] = (before, part.last)
         for recorded in part.events:
-            if recorded.position > reached and recorded.name in self.writer.heard:
+            if recorded.position > reached and recorded.name in self.desk.heard:
                 yield recorded
 
     def _is_held_back(self, recorded: Recorded) -> bool:
-        return self._ref(recorded) in self.condemned or self.writer.parked.holds(event_key(recorded))
+        return self._ref(recorded) in self.condemned or self.desk.parked.holds(event_key(recorded))
 
     def _heard(self, recorded: Recorded) -> None:
         ref = self._ref(recorded)
         if self._is_held_back(recorded):
-            self.writer.parked.park_event(ref, recorded, self.condemned.get(ref, WAITS), self.now)
+            self.desk.parked.park_event(ref, recorded, self.condemned.get(ref, WAITS), self.now)
             return
         self._apply_heard(ref, recorded)
 
     def _apply_heard(self, ref: str, recorded: Recorded) -> None:
         with self._blamed(ref):
-            if recorded.name in self.writer.projected:
-                self.writer.tables.apply(recorded.event, recorded)
-            commands = self.writer.react(recorded)
+            if recorded.name in self.desk.projected:
+                self.desk.tables.apply(recorded.event, recorded)
+            commands = self.desk.react(recorded)
         for index, command in enumerate(commands, start=1):
-            self._internal(Task(self._ref(recorded, index), command, recorded.id, self.writer.meta_after(recorded)))
+            self._internal(Task(self._ref(recorded, index), command, recorded.id, self.desk.meta_after(recorded)))
 
     # Commands
 
@@ -153,11 +146,11 @@ class Unit:
         self.outcome.replies.append((message, self._remembered(message) or self._new(message)))
 
     def _remembered(self, message: CommandMessage) -> Reply | None:
-        row = self.writer.remembered.get(message.id)
+        row = self.desk.remembered.get(message.id)
         if row is None:
             return None
         reply = Reply(**json.loads(row["reply"]))
-        if row["fingerprint"] == fingerprint(message.command):
+        if row["fingerprint"] == message.command.fingerprint():
             return replace(reply, repeated=True)
         detail = "this id was used before for another command"
         return replace(self._no("conflict", "idempotency-conflict", detail, 409), position=reply.position)
@@ -165,13 +158,13 @@ class Unit:
     def _new(self, message: CommandMessage) -> Reply:
         ref = ref_of(message)
         task = Task(ref, message.command, message.id, message.meta)
-        if not self.writer.decides(message.command):
-            detail = f"{self.writer.service.name} does not decide {type(message.command).__name__}"
+        if not self.desk.decides(message.command):
+            detail = f"{self.desk.service.name} does not decide {type(message.command).__name__}"
             return self._no("refused", "unknown-command", detail, 404)
         if ref in self.condemned:
             self._park_task(task, self.condemned[ref])
             reply = self._no("failed", "internal-error", "this could not be handled; staff have been told", 500)
-        elif self.writer.parked.holds(self.writer.stream_of(message.command)):
+        elif self.desk.parked.holds(self.desk.stream_of(message.command)):
             return self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
         else:
             reply = self._decided(task)
@@ -180,8 +173,8 @@ class Unit:
 
     def _remember(self, id_: str, command: Command, reply: Reply) -> None:
         told = json.dumps(asdict(reply))
-        row = {"id": id_, "fingerprint": fingerprint(command), "reply": told, "at": to_text(self.now)}
-        self.writer.remembered.put(row)
+        row = {"id": id_, "fingerprint": command.fingerprint(), "reply": told, "at": to_text(self.now)}
+        self.desk.remembered.put(row)
 
     def _decided(self, task: Task) -> Reply:
         with self._blamed(task.ref):
@@ -189,33 +182,33 @@ class Unit:
                 answer = self._decide(task)
             except Refused as no:
                 return self._no("refused", no.code, no.detail, no.status, no.facts)
-        return Reply("accepted", self.writer.service.name, self._position(), answer)
+        return Reply("accepted", self.desk.service.name, self._position(), answer)
 
     def _no(self, outcome: Any, code: str, detail: str, status: int, facts: Any = None) -> Reply:
         position = self._position()
-        name = self.writer.service.name
+        name = self.desk.service.name
         return Reply(outcome, name, position, code=code, detail=detail, status=status, facts=facts or {})
 
     def _position(self) -> int:
-        return self.events[-1].position if self.events else self.writer.head.position
+        return self.events[-1].position if self.events else self.desk.head.position
 
     def _internal(self, task: Task) -> None:
         """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
         if task.ref in self.condemned:
             self._park_task(task, self.condemned[task.ref])
-        elif self.writer.parked.holds(self.writer.stream_of(task.command)) and not task.ref.startswith("parked/"):
+        elif self.desk.parked.holds(self.desk.stream_of(task.command)) and not task.ref.startswith("parked/"):
             self._park_task(task, WAITS)
         else:
             with self._blamed(task.ref):
                 self._decide(task)
 
     def _decide(self, task: Task) -> dict[str, Any]:
-        writer = self.writer
-        aggregate = writer.service.aggregate_for(type(task.command))
-        stream = writer.stream_of(task.command)
-        state = writer.memory.get(stream).state
+        desk = self.desk
+        aggregate = desk.service.aggregate_for(type(task.command))
+        stream = desk.stream_of(task.command)
+        state = desk.memory.get(stream).state
         look = aggregate.look.get(type(task.command))
-        facts = look(task.command, state, writer.tables, writer.outside) if look else None
+        facts = look(task.command, state, desk.tables, desk.outside) if look else None
         decided = aggregate.decide(task.command, state, Given(self.now, task.command_id, task.meta, facts))
         if not isinstance(decided, Decided):
             decided = Decided(decided)
@@ -224,27 +217,27 @@ class Unit:
         return dict(decided.answer)
 
     def _append(self, stream: str, event: Event, task: Task) -> None:
-        writer = self.writer
-        version = writer.memory.evolve(stream, event)
+        desk = self.desk
+        version = desk.memory.evolve(stream, event)
         meta = task.meta.model_copy(update={"causation_id": task.command_id})
         recorded = Recorded(
-            writer.service.name, self._position() + 1, stream, version, writer.ports.new_id(), event.type(),
+            desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
             event.model_dump_json(), meta.model_dump_json(), self.now, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
-        writer.tables.apply(event, recorded)
-        planner = writer.service.plans.get(type(event))
-        own = writer.meta_after(recorded)
+        desk.tables.apply(event, recorded)
+        planner = desk.service.plans.get(type(event))
+        own = desk.meta_after(recorded)
         for plan in planner(event, self.now) if planner else ():
             if isinstance(plan, Later):
-                writer.stream_of(plan.command)
-            writer.agenda.plan(plan, own, self.now)
-        for index, command in enumerate(writer.react(recorded), start=1):
+                desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
+            desk.agenda.plan(plan, own, self.now)
+        for index, command in enumerate(desk.react(recorded), start=1):
             self._own_reaction(Task(self._ref(recorded, index), command, recorded.id, own))
 
     def _own_reaction(self, task: Task) -> None:
         """Part of the decision that caused it: what fails here fails the whole."""
-        if self.writer.parked.holds(self.writer.stream_of(task.command)):
+        if self.desk.parked.holds(self.desk.stream_of(task.command)):
             self._park_task(task, WAITS)
             return
         try:
@@ -255,8 +248,8 @@ class Unit:
     # The agenda
 
     def _due(self, limit: int) -> None:
-        taken = self.writer.agenda.take_commands(self.now, limit)
-        self.writer.memory.load(self._known(due.command for due in taken))
+        taken = self.desk.agenda.take_commands(self.now, limit)
+        self.desk.memory.load(self._known(due.command for due in taken))
         for due in taken:
             ref = f"agenda/{due.token}"
             if ALL_DUE in self.condemned:
@@ -264,12 +257,12 @@ class Unit:
             self._internal(Task(ref, due.command, ref, due.meta))
 
     def _call_done(self, done: CallDone) -> None:
-        self.writer.agenda.finish(done.call)
+        self.desk.agenda.finish(done.call)
         ref = ref_of(done)
         self._internal(Task(ref, done.result, ref, done.call.meta))
 
     def _call_failed(self, failed: CallFailed) -> None:
-        call, agenda, ref = failed.call, self.writer.agenda, ref_of(failed)
+        call, agenda, ref = failed.call, self.desk.agenda, ref_of(failed)
         row = agenda.leased(call)
         if row is None:
             return
@@ -277,7 +270,7 @@ class Unit:
             agenda.give_up(row, self.condemned[ref])
             return
         with self._blamed(ref):
-            effect = self.writer.service.effects[call.effect]
+            effect = self.desk.service.effects[call.effect]
             if call.attempt < effect.attempts:
                 wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
                 agenda.postpone(row, self.now + wait, failed.error)
@@ -290,9 +283,9 @@ class Unit:
     # Parked messages
 
     def _park_task(self, task: Task, error: str) -> None:
-        self.writer.parked.park_command(
+        self.desk.parked.park_command(
             task.ref.removeprefix("parked/"),
-            self.writer.stream_of(task.command),
+            self.desk.stream_of(task.command),
             task.command,
             task.meta.model_copy(update={"causation_id": task.command_id}),
             error,
@@ -301,14 +294,14 @@ class Unit:
 
     def _replay(self, replay: Replay) -> None:
         """Parked messages of a key go first in, first out: only the oldest may be tried."""
-        row = self.writer.parked.oldest(replay.parked_id)
+        row = self.desk.parked.oldest(replay.parked_id)
         if row is None:
             return
         ref = f"parked/{replay.parked_id}"
         if ref in self.condemned:
-            self.writer.parked.failed_again(row, self.condemned[ref])
+            self.desk.parked.failed_again(row, self.condemned[ref])
             return
-        self.writer.parked.leave(row)
+        self.desk.parked.leave(row)
         with self._blamed(ref):
             if row["kind"] == "command":
                 command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
@@ -323,19 +316,6 @@ class Unit:
             self._internal(task)
 
     def _discard(self, parked_id: str) -> None:
-        row = self.writer.parked.oldest(parked_id)
+        row = self.desk.parked.oldest(parked_id)
         if row is not None:
-            self.writer.parked.leave(row)
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the database failed, and not what it was asked."""
-    if not isinstance(error, OperationalError | InterfaceError | InternalError):
-        return False
-    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
-
-
-def fingerprint(command: Command) -> str:
-    """What two sendings of one command have in common: SHA-256 of its type and JSON, incidental fields left out."""
-    body = command.model_dump_json(exclude=set(command.incidental))
-    return hashlib.sha256(f"{command.type()}{body}".encode()).hexdigest()
+            self.desk.parked.leave(row)

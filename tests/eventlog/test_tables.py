@@ -124,7 +124,7 @@ def test_trimming_forgets_the_oldest_and_loses_nothing(at_work: Transaction) -> 
         for shelf in range(4):
             found.put(box("a", shelf))
         found.flush()
-    found.trim()
+    found.committed()
     with at_work.begin(), statements(at_work.engine) as seen:
         kept = found.get_many([("a", 2), ("a", 3)])
         assert seen in ([], ["BEGIN IMMEDIATE"])
@@ -167,7 +167,7 @@ def test_rows_are_a_dictionary_that_commits_and_rolls_back(steps: list[tuple]) -
                 case _:
                     found.flush()
                     connection.commit()
-                    found.trim()
+                    found.committed()
                     durable = dict(batch)
             for shelf in range(3):
                 assert found.get("a", shelf) == batch.get(("a", shelf))

@@ -88,7 +88,7 @@ def logged(writer: Writer) -> list[Event]:
     """All events of the writer's log, checked to be gap-free and chained."""
     found = list(log.read_all(writer.engine, writer.service.name))
     assert [one.position for one in found] == list(range(1, len(found) + 1))
-    assert log.check_chain(writer.engine, writer.service.name) is None
+    assert log.check_chain(writer.engine) is None
     return [one.event for one in found]
 
 

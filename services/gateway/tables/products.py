@@ -74,7 +74,9 @@ class Products(View):
     @folds(ProductListed, ProductChanged)
     def listed(self, event: ProductListed | ProductChanged, recorded: Recorded) -> None:
         at, listing = iso(recorded.at), event.listing
-        row: dict[str, Any] = self._products.get(event.sku) or {
+        # A first listing has no row to look for: imports are full of them.
+        known = self._products.get(event.sku) if isinstance(event, ProductChanged) else None
+        row: dict[str, Any] = known or {
             **dict.fromkeys(("loaded", "available", "reserved", "sold", "faulted"), 0),
             "listed_at": at,
         }

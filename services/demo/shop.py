@@ -32,7 +32,7 @@ def answer_of(response: httpx.Response, *expected: int) -> Answer:
 async def until(what: str, look: Callable[[], Awaitable[Answer | None]], seconds: float = PATIENCE_SECONDS) -> Answer:
     """Look until there is something to see. Raises Unexpected when it takes too long."""
     deadline = asyncio.get_running_loop().time() + seconds
-    pause = 0.02
+    pause = 0.05
     while (seen := await look()) is None:
         if asyncio.get_running_loop().time() > deadline:
             raise Unexpected(f"{what}: did not happen within {seconds:.0f} s")

@@ -16,6 +16,25 @@ from shared.eventlog.recorded import Recorded
 GENESIS = bytes(32)
 EPOCH = "1970-01-01T00:00:00.000000+00:00"
 
+# Made once: building a statement costs more than running it.
+_BEFORE = sa.bindparam("before")
+_APPEND = sa.insert(schema.log)
+_MOVE_HEAD = (
+    sa.update(schema.head)
+    .where(schema.head.c.position == _BEFORE)
+    .values(position=sa.bindparam("position"), at=sa.bindparam("at"), hash=sa.bindparam("hash"))
+)
+_MOVE_READER = (
+    sa.update(schema.readers)
+    .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)
+    .values(position=sa.bindparam("position"))
+)
+_STREAMS = (
+    sa.select(schema.log)
+    .where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True)))
+    .order_by(schema.log.c.stream, schema.log.c.version)
+)
+
 
 class Fenced(RuntimeError):
     """Another writer moved the head or a reader's position: what this one believes is stale, nothing was written."""
@@ -89,24 +108,20 @@ def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) 
             }
         )  # fmt: skip
     after = Head(events[-1].position, events[-1].at, chain)
-    moved = (
-        sa.update(schema.head)
-        .where(schema.head.c.position == before.position)
-        .values(position=after.position, at=to_text(after.at), hash=after.hash)
-    )
+    moved = {"before": before.position, "position": after.position, "at": to_text(after.at), "hash": after.hash}
     try:
-        connection.execute(sa.insert(schema.log), rows)
+        connection.execute(_APPEND, rows)
     except IntegrityError as clash:
         raise Fenced(f"position {before.position + 1} or a stream's version is taken") from clash
-    if connection.execute(moved).rowcount != 1:
+    if connection.execute(_MOVE_HEAD, moved).rowcount != 1:
         raise Fenced(f"the head is no longer at {before.position}")
     return after
 
 
 def move_reader(connection: sa.Connection, source: str, before: int, after: int) -> None:
     """Record that a source has been applied up to `after`. Raises Fenced when it was not at `before`."""
-    where = sa.and_(schema.readers.c.source == source, schema.readers.c.position == before)
-    if connection.execute(sa.update(schema.readers).where(where).values(position=after)).rowcount != 1:
+    moved = {"reader": source, "before": before, "position": after}
+    if connection.execute(_MOVE_READER, moved).rowcount != 1:
         raise Fenced(f"the reader of {source} is no longer at {before}")
 
 
@@ -148,9 +163,7 @@ def read_streams(connection: sa.Connection, source: str, behind: dict[str, int])
     found: dict[str, list[Recorded]] = {stream: [] for stream in behind}
     whole = [stream for stream, version in behind.items() if version == 0]
     for start in range(0, len(whole), 500):
-        where = schema.log.c.stream.in_(whole[start : start + 500])
-        statement = sa.select(schema.log).where(where).order_by(schema.log.c.stream, schema.log.c.version)
-        for row in connection.execute(statement):
+        for row in connection.execute(_STREAMS, {"streams": whole[start : start + 500]}):
             found[row.stream].append(_recorded(source, row))
     partly = [(stream, version) for stream, version in behind.items() if version]
     for start in range(0, len(partly), 200):

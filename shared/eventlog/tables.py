@@ -29,6 +29,24 @@ class Rows:
         self._columns = tuple(column.name for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
+        columns = [table.c[name] for name in self._key]
+        self._single = len(columns) == 1
+        among = sa.bindparam("keys", expanding=True)
+        self._find = sa.select(table).where((columns[0] if self._single else sa.tuple_(*columns)).in_(among))
+        self._delete = sa.delete(table).where(*(column == sa.bindparam(f"k_{column.name}") for column in columns))
+        self._upserts: dict[str, sa.Insert] = {}
+
+    def _upsert(self, dialect: str) -> sa.Insert:
+        """Insert or replace, made once: building a statement costs more than running it."""
+        if dialect not in self._upserts:
+            insert = (postgresql if dialect == "postgresql" else sqlite).insert(self._table)
+            changes = {name: insert.excluded[name] for name in self._columns if name not in self._key}
+            self._upserts[dialect] = (
+                insert.on_conflict_do_update(index_elements=self._key, set_=changes)
+                if changes
+                else insert.on_conflict_do_nothing(index_elements=self._key)
+            )
+        return self._upserts[dialect]
 
     def get(self, *key: Any) -> Row | None:
         """The row under this primary key, or None. Treat it as read only: change it through `put`."""
@@ -43,10 +61,8 @@ class Rows:
         for start in range(0, len(missing), 500):
             part = missing[start : start + 500]
             self._rows.update(dict.fromkeys(part))
-            columns = [self._table.c[name] for name in self._key]
-            single = len(columns) == 1
-            where = columns[0].in_([key[0] for key in part]) if single else sa.tuple_(*columns).in_(part)
-            for found in self._connection().execute(sa.select(self._table).where(where)).mappings():
+            keys = {"keys": [key[0] for key in part] if self._single else part}
+            for found in self._connection().execute(self._find, keys).mappings():
                 self._rows[tuple(found[name] for name in self._key)] = dict(found)
         return {key: self._rows[key] for key in wanted}
 
@@ -79,24 +95,14 @@ class Rows:
         """Write the changes of this batch inside its transaction."""
         if not self._dirty:
             return
-        connection, table = self._connection(), self._table
+        connection = self._connection()
         puts = [row for key in self._dirty if (row := self._rows[key]) is not None]
         gone = [key for key in self._dirty if self._rows[key] is None]
         if gone:
-            columns = [table.c[name] for name in self._key]
-            where = sa.and_(*(column == sa.bindparam(f"k_{column.name}") for column in columns))
             rows = [{f"k_{name}": part for name, part in zip(self._key, key, strict=True)} for key in gone]
-            connection.execute(sa.delete(table).where(where), rows)
+            connection.execute(self._delete, rows)
         if puts:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            insert = dialect.insert(table)
-            changes = {name: insert.excluded[name] for name in self._columns if name not in self._key}
-            clash = (
-                insert.on_conflict_do_update(index_elements=self._key, set_=changes)
-                if changes
-                else (insert.on_conflict_do_nothing(index_elements=self._key))
-            )
-            connection.execute(clash, puts)
+            connection.execute(self._upsert(connection.dialect.name), puts)
         self._dirty.clear()
 
     def committed(self) -> None:

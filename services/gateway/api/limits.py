@@ -10,6 +10,8 @@ from services.gateway.problems import Problem
 MEGABYTE = 1024 * 1024
 JSON_LIMIT = MEGABYTE
 IMPORT_LIMIT = 64 * MEGABYTE
+# Whoever sends more than this beyond the limit is cut off without an answer.
+MOST_DRAINED = 64 * MEGABYTE
 IMPORTS = "/v1/imports/"
 
 
@@ -22,8 +24,18 @@ def _too_large(limit: int) -> HTTPException:
     return Problem(413, "too-large", "the request is larger than allowed here", facts, {"Connection": "close"})
 
 
+async def _drain(receive: Receive) -> None:
+    """Read the rest and drop it: many clients read no answer before they have sent everything."""
+    drained = 0
+    while drained <= MOST_DRAINED:
+        message = await receive()
+        drained += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
+
+
 class BodyLimit:
-    """Counts a request's body as it arrives, and breaks it off beyond the limit."""
+    """Counts a request's body as it arrives, and refuses it beyond the limit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,6 +51,8 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
+                if message.get("more_body", False):
+                    await _drain(receive)
                 raise _too_large(limit)
             return message
 

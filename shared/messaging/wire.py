@@ -1,0 +1,119 @@
+"""How slices, heads, pulls, commands and replies look on the wire: JSON, one array or object a message."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.contracts import Metadata, decode_command
+from shared.eventlog.log import to_text
+from shared.eventlog.recorded import Recorded
+from shared.messaging.port import CommandMessage, Reply, Slice
+
+
+class Malformed(ValueError):
+    """A message body that is not of the form described here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log server says how far its log reaches."""
+
+    source: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A reader asks a log server for the events behind a position, to be sent to `queue` as slices."""
+
+    source: str
+    after: int
+    limit: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command with the queue its reply is wanted in; `ticket` comes back with the reply."""
+
+    message: CommandMessage
+    ticket: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply with the ticket it was asked under."""
+
+    ticket: str
+    reply: Reply
+
+
+Wire = Slice | Head | Pull | list[Asked] | list[Answered]
+
+
+def encode(body: Wire) -> bytes:
+    """One message body. Commands, and replies, may share one: they are lists."""
+    return json.dumps(_plain(body), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _plain(body: Wire) -> list[Any]:
+    match body:
+        case Slice():
+            return ["slice", body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
+        case Head():
+            return ["head", body.source, body.position]
+        case Pull():
+            return ["pull", body.source, body.after, body.limit, body.queue]
+        case [Asked(), *_]:
+            return ["commands", *(_asked(asked) for asked in body if isinstance(asked, Asked))]
+        case [Answered(), *_]:
+            return ["replies", *([one.ticket, asdict(one.reply)] for one in body if isinstance(one, Answered))]
+    raise Malformed("nothing to send")
+
+
+def _event(recorded: Recorded) -> list[Any]:
+    return [
+        recorded.position, recorded.stream, recorded.version, recorded.id, recorded.type,
+        recorded.data, recorded.meta_json, to_text(recorded.at),
+    ]  # fmt: skip
+
+
+def _asked(asked: Asked) -> list[str]:
+    message = asked.message
+    return [
+        asked.ticket, asked.reply_to, message.id, message.command.type(),
+        message.command.model_dump_json(), message.meta.model_dump_json(),
+    ]  # fmt: skip
+
+
+def decode(body: bytes | str) -> Wire:
+    """What a message body holds. Raises Malformed, UnknownMessage or pydantic's ValidationError."""
+    try:
+        match json.loads(body):
+            case ["slice", str(source), int(first), int(last), list(events)]:
+                return Slice(source, first, last, [_recorded(source, event) for event in events])
+            case ["head", str(source), int(position)]:
+                return Head(source, position)
+            case ["pull", str(source), int(after), int(limit), str(queue)]:
+                return Pull(source, after, limit, queue)
+            case ["commands", *rows]:
+                return [_asking(*row) for row in rows]
+            case ["replies", *rows]:
+                return [Answered(ticket, Reply(**reply)) for ticket, reply in rows]
+    except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a message of ours: {type(error).__name__}") from error
+    raise Malformed("not a message of ours")
+
+
+def _recorded(source: str, event: list[Any]) -> Recorded:
+    position, stream, version, id_, type_, data, meta, at = event
+    return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
+
+
+def _asking(ticket: str, reply_to: str, id_: str, type_: str, data: str, meta: str) -> Asked:
+    message = CommandMessage(id_, decode_command(type_, data), Metadata.model_validate_json(meta))
+    return Asked(message, ticket, reply_to)

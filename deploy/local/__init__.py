@@ -1,0 +1,1 @@
+"""PostgreSQL and RabbitMQ for a cluster on one machine."""

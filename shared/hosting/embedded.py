@@ -83,7 +83,7 @@ class Embedded:
         self._own.enter_context(lock_folder(settings.var))
         self.secrets = Secrets(settings.var / "secrets")
         self.bus = InProcessBus()
-        self._marks = Watermarks()
+        self._marks, self._reader = Watermarks(), reader
         self._stopping = threading.Event()
         self._callers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="effect")
         self._threads: list[threading.Thread] = []
@@ -93,10 +93,10 @@ class Embedded:
         self.on_broken: Callable[[], object] = lambda: None
         surroundings = Surroundings(settings, self.ports, self.secrets)
         for service in self.services:
-            self.runners[service.name] = self._runner(service, surroundings, reader)
+            self.runners[service.name] = self._runner(service, surroundings)
         self.reads = self.reading[reader]
 
-    def _runner(self, service: Service, surroundings: Surroundings, reader: str) -> Runner:
+    def _runner(self, service: Service, surroundings: Surroundings) -> Runner:
         url = database_url(self.settings.var, service.name)
         writer = Writer(service, open_engine(url, writer=True), surroundings)
 
@@ -104,7 +104,7 @@ class Embedded:
             if not self._stopping.is_set():
                 self._callers.submit(lambda: runner.offer(make_call(writer, call)))
 
-        committed = self._marks.reached if service.name == reader else lambda source, position: None
+        committed = self._marks.reached if service.name == self._reader else lambda source, position: None
         runner = Runner(writer, self.bus, perform, committed)
         self.reading[service.name] = open_engine(url, writer=False)
         self.bus.attach(service.name, runner.accept, self.reading[service.name])
@@ -117,6 +117,9 @@ class Embedded:
         for runner in self.runners.values():
             for source in runner.writer.service.sources():
                 runner.catch_up(source)
+        reader = self.runners[self._reader].writer
+        for source, position in {**reader.positions, self._reader: reader.head.position}.items():
+            self._marks.reached(source, position)
         for name, runner in self.runners.items():
             thread = threading.Thread(target=self._run, args=(runner,), name=name, daemon=True)
             self._threads.append(thread)

@@ -11,16 +11,18 @@ import structlog
 from typer.testing import CliRunner
 
 from services.__main__ import app
+from services.cli import common
 
-WIDE = {"COLUMNS": "200"}
+WIDTH = 200  # so that no line is broken
 Ran = subprocess.CompletedProcess[str]
 
 
 def kameng(*arguments: str, var: Path) -> Ran:
     """Run a command on a folder in this process."""
     line = [*arguments, "--var", str(var)]
+    common.console.width = common.errors.width = WIDTH
     try:
-        told = CliRunner().invoke(app, line, env=WIDE)
+        told = CliRunner().invoke(app, line)
     finally:
         structlog.reset_defaults()  # the command logs to a stream that is closed by now
     if told.exception is not None and not isinstance(told.exception, SystemExit):
@@ -31,9 +33,10 @@ def kameng(*arguments: str, var: Path) -> Ran:
 def process(*arguments: str, var: Path) -> subprocess.Popen[str]:
     """Start a command on a folder in a process of its own, without what is set for another folder."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("KAMENG_")}
+    own["COLUMNS"] = str(WIDTH)
     line = [sys.executable, "-m", "services", *arguments, "--var", str(var)]
     return subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**own, **WIDE}
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**own, "COLUMNS": str(WIDTH)}
     )
 
 

@@ -27,10 +27,10 @@ from services.demo.running import PASSWORD, free_port, served
 from services.demo.shop import Answer, Buyer, Channel, answer_of, client_at, until
 from services.demo.town import Builder
 from services.gateway.auth import Principal, issue
+from shared.contracts import Event
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
 from shared.eventlog.log import to_text
-from shared.eventlog.recorded import Recorded
 from shared.hosting.embedded import database_url
 from shared.security.secrets import Secrets
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
@@ -45,6 +45,7 @@ PRODUCT_COLUMNS = ("sku", "name", "price", "kind", "source", "suppliers", "curre
 KEY_COLUMNS = ("sku", "key")
 FUNDED_AT_ONCE = 99
 T = TypeVar("T")
+E = TypeVar("E", bound=Event)
 
 
 @dataclass
@@ -140,13 +141,14 @@ class Market:
         (balance,) = seen["balances"]
         return balance
 
-    async def settled(self) -> None:
-        """Wait until every order has ended, nothing is behind and nothing on an agenda is due."""
+    async def settled(self, *waiting: str) -> None:
+        """Wait until every order but those `waiting` has ended, nothing is behind and nothing on an agenda is due."""
 
         async def look() -> Answer | None:
             for status in ("placed", "paid", "delivering"):
-                params = {"status": status, "limit": "1"}
-                if answer_of(await self.staff["support"].get("/v1/orders", params=params))["items"]:
+                params = {"status": status, "limit": str(1 + len(waiting))}
+                page = answer_of(await self.staff["support"].get("/v1/orders", params=params))
+                if any(order["order_id"] not in waiting for order in page["items"]):
                     return None
             ready = answer_of(await self.staff["support"].get("/readyz"))
             return ready if not any(ready["lag"].values()) and not self.due() else None
@@ -185,12 +187,12 @@ class Market:
                 found[service.name] = log.read_head(connection).position
         return found
 
-    def events(self, service: str, *names: str) -> list[Recorded]:
-        """A service's events of the given types."""
+    def events(self, service: str, kind: type[E]) -> list[E]:
+        """A service's events of one type."""
         engine = self.engine(service)
-        found = [recorded for recorded in log.read_all(engine, service) if recorded.name in names]
+        found = [one.event for one in log.read_all(engine, service) if one.name == kind.__name__]
         engine.dispose()
-        return found
+        return [event for event in found if isinstance(event, kind)]
 
     def due(self) -> list[str]:
         """What stands on an agenda and is due or under way, or has failed for good."""
@@ -199,7 +201,9 @@ class Market:
         for service in SERVICES:
             with self.reading(service.name) as connection:
                 late = (agenda.due_at <= now) | agenda.leased_until.is_not(None) | (agenda.state == "failed")
-                found += [f"{service.name}: {key}" for key in connection.execute(sa.select(agenda.key).where(late)).scalars()]
+                found += [
+                    f"{service.name}: {key}" for key in connection.execute(sa.select(agenda.key).where(late)).scalars()
+                ]
         return found
 
     def parked(self) -> Counter[str]:

@@ -8,14 +8,18 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
+from time import perf_counter
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from sandboxes.running import CHANNEL, SUPPLIERS
 from services.demo.shop import TRUST, Answer, Buyer, answer_of, until
+from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested, PaymentReturned
+from shared.contracts.order import OrderCompleted, OrderPlaced
+from shared.hosting.embedded import SEEN_SECONDS
 from tests.acceptance.market import PRODUCT_COLUMNS, Market, open_market
 
 ORDERS, KILLS, AT_ONCE, CUSTOMERS = 500, 4, 24, 30
@@ -83,9 +87,7 @@ class Load:
         source = f"127.7.{number}.{self.luck.randrange(1, 250)}"
         inner = httpx.AsyncHTTPTransport(verify=TRUST, local_address=source)
         transport = Stubborn(inner, self.up, self.outcomes)
-        return httpx.AsyncClient(
-            base_url=self.market.address, transport=transport, headers=known.headers, timeout=60
-        )
+        return httpx.AsyncClient(base_url=self.market.address, transport=transport, headers=known.headers, timeout=60)
 
     async def run(self) -> None:
         await self._open_shop()
@@ -190,11 +192,28 @@ def test_accepted_orders_survive_kills(tmp_path: Path, seed: int) -> None:
             assert proof.ok, proof
 
 
+def test_a_request_sent_again_after_a_restart_is_answered_at_once(tmp_path: Path) -> None:
+    with open_market(tmp_path) as market:
+        market.run(market.stock({"CARD": ["C-1"]}))
+        (buyer,) = market.run(market.customers(1, 1_000))
+        key = str(uuid4())
+        wishes: list[Answer] = [{"sku": "CARD", "quantity": 1}]
+        order = market.run(buyer.place(wishes, key=key))
+        market.run(market.settled())
+        market.server.kill()
+        market.server.start()
+
+        started = perf_counter()
+        again = market.run(buyer.place(wishes, key=key, expect=(200,)))
+        assert again["order_id"] == order["order_id"]
+        assert perf_counter() - started < SEEN_SECONDS / 2, "it waited for a position that had been reached before"
+
+
 def _check_orders(market: Market, load: Load) -> None:
-    placed = [recorded.event.order_id for recorded in market.events("order", "OrderPlaced")]
+    placed = [event.order_id for event in market.events("order", OrderPlaced)]
     assert len(placed) == len(set(placed)) == ORDERS
     assert set(placed) == load.acknowledged
-    ended = {recorded.event.order_id for recorded in market.events("order", "OrderCompleted")}
+    ended = {event.order_id for event in market.events("order", OrderCompleted)}
     assert ended == load.acknowledged
 
 
@@ -206,30 +225,25 @@ async def _check_suppliers(market: Market) -> None:
             for request_id, account in answer_of(await supplier.get("/purchases")).items():
                 assert account["bought"] <= 1, (name, request_id, account)
                 lines[request_id.rpartition("#")[0]] += account["bought"]
-    delivered = {recorded.event.delivery_id for recorded in market.events("fulfillment", "SupplierDelivered")}
+    delivered = {event.delivery_id for event in market.events("fulfillment", SupplierDelivered)}
     assert lines.total() == len(delivered) > 0
     assert +lines == Counter(delivered)
 
 
 async def _check_channel(market: Market, load: Load) -> None:
     """What we believe was paid and paid back is what the channel collected and gave back."""
-    asked = [recorded.event for recorded in market.events("ledger", "PaymentRequested")]
-    received: Counter[str] = Counter(
-        recorded.event.payment_id for recorded in market.events("ledger", "PaymentReceived")
-    )
+    asked = market.events("ledger", PaymentRequested)
+    received = Counter(event.payment_id for event in market.events("ledger", PaymentReceived))
     returned: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for recorded in market.events("ledger", "PaymentReturned"):
-        event = recorded.event
-        assert isinstance(event, PaymentReturned)
+    for event in market.events("ledger", PaymentReturned):
         assert event.return_id not in returned[event.payment_id]
         returned[event.payment_id][event.return_id] = event.amount.amount
     for event in asked:
-        assert isinstance(event, PaymentRequested)
         known = await market.asked_as_merchant(f"/payments/{event.payment_id}")
         refunds = (await market.asked_as_merchant(f"/payments/{event.payment_id}/refunds"))["refunds"]
         assert received[event.payment_id] == (known["status"] == "paid") == 1
         assert {one["return_id"]: one["amount"] for one in refunds} == returned[event.payment_id]
-    by_order = {payment: sum(parts.values()) for payment, parts in returned.items() if parts}
-    at_channel = {event.payment_id for event in asked if isinstance(event, PaymentRequested) and event.order_id}
-    assert by_order == {order: amount for order, amount in load.refunds.items() if order in at_channel}
-    assert by_order
+    given_back = {payment: sum(parts.values()) for payment, parts in returned.items() if parts}
+    at_channel = {event.payment_id for event in asked}
+    assert given_back == {order: amount for order, amount in load.refunds.items() if order in at_channel}
+    assert given_back

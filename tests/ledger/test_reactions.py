@@ -81,7 +81,6 @@ COST = SupplierDelivered(
             placed("wechat"),
             [RequestPayment(payment_id="o-1", account="order:o-1", amount=yuan(500), channel="wechat", order_id="o-1")],
         ),
-        (placed("wechat", fen=0), [HoldFunds(order_id="o-1", account="order:o-1", amount=yuan(0))]),
         (received(payment_id="o-1", account="order:o-1", order_id="o-1"), [HOLD_OF_ORDER]),
         (received(), []),
         (completed(300), [CaptureHold(order_id="o-1", amount=yuan(300), agent="bob")]),

@@ -92,7 +92,7 @@ def test_a_message_that_never_goes_through_is_given_up_and_says_why(tmp_path: Pa
     (failed,) = harness.events("notification", MessageFailed)
     assert isinstance(failed, MessageFailed)
     assert (failed.channel, failed.attempts) == ("webhook", ATTEMPTS)
-    assert failed.reason.startswith("Unsent")
+    assert failed.reason == "webhook: HTTP 500"
     assert "hush" not in str(harness.events("notification"))
     assert [(row["status"], row["attempts"]) for row in records(harness)] == [("failed", ATTEMPTS)]
 

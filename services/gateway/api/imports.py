@@ -22,7 +22,7 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.imports.keys import KeySealing
 from services.gateway.imports.model import BadFile
 from services.gateway.imports.report import Report
-from services.gateway.imports.run import Send, import_keys, import_products
+from services.gateway.imports.run import import_keys, import_products
 from services.gateway.imports.sheets import read_rows
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from services.gateway.problems import Problem, not_found
@@ -70,12 +70,22 @@ def _copy(source: BinaryIO, target: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _sender(gate: Gate, caller: Principal, import_id: str) -> Send:
-    async def send(command_id: str, command: Command) -> Reply:
-        meta = Metadata(correlation_id=import_id, causation_id=command_id, actor=caller.actor)
-        return await gate.backend.send(command.owner, CommandMessage(command_id, command, meta))
+class _Sender:
+    """Sends an import's commands, and remembers how far they moved inventory's log."""
 
-    return send
+    def __init__(self, gate: Gate, caller: Principal, import_id: str) -> None:
+        self._gate, self._caller, self._import_id = gate, caller, import_id
+        self._reached = 0
+
+    async def __call__(self, command_id: str, command: Command) -> Reply:
+        meta = Metadata(correlation_id=self._import_id, causation_id=command_id, actor=self._caller.actor)
+        reply = await self._gate.backend.send(command.owner, CommandMessage(command_id, command, meta))
+        self._reached = max(self._reached, reply.position)
+        return reply
+
+    async def seen(self) -> None:
+        """Wait until the read models show what was imported."""
+        await self._gate.backend.seen("inventory", self._reached)
 
 
 def _sealing(gate: Gate) -> KeySealing:
@@ -127,19 +137,22 @@ async def _run(
     dry_run: bool,
     mapping: Mapping[str, str] | None,
 ) -> Report:
-    send, fates = _sender(gate, caller, import_id), _fates(gate, import_id)
+    send, fates = _Sender(gate, caller, import_id), _fates(gate, import_id)
     if kind == "products":
-        return await import_products(sheet, send, import_id=import_id, fates=fates, dry_run=dry_run, mapping=mapping)
-    return await import_keys(
-        sheet,
-        send,
-        _sealing(gate),
-        import_id=import_id,
-        new_id=gate.backend.ports.new_id,
-        fates=fates,
-        dry_run=dry_run,
-        mapping=mapping,
-    )
+        report = await import_products(sheet, send, import_id=import_id, fates=fates, dry_run=dry_run, mapping=mapping)
+    else:
+        report = await import_keys(
+            sheet,
+            send,
+            _sealing(gate),
+            import_id=import_id,
+            new_id=gate.backend.ports.new_id,
+            fates=fates,
+            dry_run=dry_run,
+            mapping=mapping,
+        )
+    await send.seen()
+    return report
 
 
 def _rendered(report: Report) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from shared.contracts.base import At, Command, Event, Id, Money, Text
 
 Decision = Literal["pass", "review", "block"]
 ListName = Literal["block", "allow", "watch"]
 Dimension = Literal["ip", "device", "customer", "target"]
+# Devices and accounts have names like "Pixel 7" and "张三": anything but control characters.
+Entry = Annotated[str, Field(min_length=1, max_length=520, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class ScreenOrder(Command, key="order_id"):
@@ -31,7 +35,7 @@ class DecideCase(Command, key="order_id"):
 class SetListEntry(Command, key="entry"):
     """Put a value on a list until a time, or for good. `entry` is `<dimension>:<value>`."""
 
-    entry: Id
+    entry: Entry
     list: ListName
     dimension: Dimension
     value: Text
@@ -40,7 +44,7 @@ class SetListEntry(Command, key="entry"):
 
 
 class RemoveListEntry(Command, key="entry"):
-    entry: Id
+    entry: Entry
     reason: Text
 
 
@@ -70,7 +74,7 @@ class CaseDecided(Event, key="order_id"):
 
 
 class ListEntrySet(Event, key="entry"):
-    entry: Id
+    entry: Entry
     list: ListName
     dimension: Dimension
     value: Text
@@ -79,5 +83,5 @@ class ListEntrySet(Event, key="entry"):
 
 
 class ListEntryRemoved(Event, key="entry"):
-    entry: Id
+    entry: Entry
     reason: Text

@@ -121,7 +121,9 @@ def test_lists_are_kept(shop: Shop) -> None:
     assert shop.client.post("/v1/risk/lists", json=body, headers=headers).json() == {"entry": "ip:203.0.113.9"}
     (entry,) = shop.client.get("/v1/risk/lists", params={"name": "block"}, headers=headers).json()["items"]
     assert entry["set_by"] == "staff:operations-1"
-    assert shop.client.post("/v1/risk/lists", json={**body, "value": "two words"}, headers=headers).status_code == 422
+    device = {**body, "dimension": "device", "value": "Pixel 7"}
+    assert shop.client.post("/v1/risk/lists", json=device, headers=headers).json() == {"entry": "device:Pixel 7"}
+    assert shop.client.post("/v1/risk/lists", json={**body, "value": "a\nb"}, headers=headers).status_code == 422
 
 
 def test_handovers_wait_for_a_person(shop: Shop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
@@ -97,7 +97,7 @@ async def put(
 
 @router.delete("/lists/{entry:path}", summary="Take a value off its list")
 async def remove(
-    entry: PathId,
+    entry: Annotated[str, Path(max_length=520, pattern=PLAIN)],
     gate: TheGate,
     caller: Keeper,
     request: Request,

@@ -3,18 +3,64 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
+LIMIT_EXCEEDED = "54"  # the class of PostgreSQL's errors for what is too large for it, such as an indexed value
+WRITER_SETTINGS = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=30s"
+CONNECTING = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
 
 def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
-    """An engine on a service's database. A writer's transactions begin with the write lock in hand."""
+    """An engine on a service's database. A writer's transactions begin with the write lock in hand on SQLite.
+
+    On PostgreSQL a process that uses eventlet must set PSYCOPG_WAIT_FUNC=wait_selector before psycopg is imported, or
+    each wait for the server stops all its greenthreads.
+    """
     url = sa.make_url(url)
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url)
+    return _sqlite(url, writer) if url.get_backend_name() == "sqlite" else _postgresql(url, writer)
+
+
+def inserting(table: sa.Table) -> sa.Insert:
+    """An INSERT of whole rows, which PostgreSQL is given by COPY when they are several."""
+    names = ", ".join(column.name for column in table.columns)
+    return sa.insert(table).execution_options(copy=f"COPY {table.name} ({names}) FROM STDIN")
+
+
+def _postgresql(url: sa.URL, writer: bool) -> sa.Engine:
+    role = "writer" if writer else "reader"
+    settings: dict[str, object] = {**CONNECTING, "application_name": f"kameng {url.database} {role}", **url.query}
+    if writer:
+        # A writer that froze in a transaction must not hold its rows from the next one.
+        settings["options"] = f"{settings.get('options', '')} {WRITER_SETTINGS}".strip()
+        engine = sa.create_engine(url, connect_args=settings, pool_size=2, max_overflow=2)
+    else:
+        engine = sa.create_engine(url, connect_args=settings, pool_size=5, max_overflow=15, pool_pre_ping=True)
+    event.listen(engine, "do_executemany", _copy)
+    return engine
+
+
+def _copy(cursor: Any, _statement: str, rows: Sequence[Mapping[str, Any]], context: Any) -> bool:
+    statement = context.execution_options.get("copy")
+    if statement is None:
+        return False
+    with cursor.copy(statement) as copying:
+        for row in rows:
+            copying.write_row(tuple(row.values()))
+    return True
+
+
+def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
     begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
 
@@ -36,5 +82,7 @@ def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
 def is_outage(error: Exception) -> bool:
     """Whether the database failed, and not what it was asked."""
     if not isinstance(error, OperationalError | InterfaceError | InternalError):
+        return False
+    if str(getattr(error.orig, "sqlstate", "")).startswith(LIMIT_EXCEEDED):
         return False
     return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR

@@ -11,42 +11,54 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from shared.eventlog import schema
+from shared.eventlog.engines import inserting
 from shared.eventlog.recorded import Recorded
 
 GENESIS = bytes(32)
 EPOCH = "1970-01-01T00:00:00.000000+00:00"
 
 # Made once: building a statement costs more than running it.
-_BEFORE = sa.bindparam("before")
-_APPEND = sa.insert(schema.log)
+_BEFORE, _EPOCH = sa.bindparam("before"), sa.bindparam("of_epoch")
+_APPEND = inserting(schema.log)
 _MOVE_HEAD = (
     sa.update(schema.head)
-    .where(schema.head.c.position == _BEFORE)
+    .where(schema.head.c.position == _BEFORE, schema.head.c.epoch == _EPOCH)
     .values(position=sa.bindparam("position"), at=sa.bindparam("at"), hash=sa.bindparam("hash"))
 )
+# Shared, so that a writer that starts waits for what is being committed, and then sees it.
+_SAME_EPOCH = sa.select(schema.head.c.id).where(schema.head.c.epoch == _EPOCH).with_for_update(read=True)
+_NEXT_EPOCH = sa.update(schema.head).values(epoch=schema.head.c.epoch + 1).returning(schema.head.c.epoch)
 _MOVE_READER = (
     sa.update(schema.readers)
     .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)
     .values(position=sa.bindparam("position"))
 )
-_STREAMS = (
-    sa.select(schema.log)
-    .where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True)))
-    .order_by(schema.log.c.stream, schema.log.c.version)
-)
+_ANY = {
+    "postgresql": schema.log.c.stream == sa.func.any(sa.bindparam("streams", type_=sa.ARRAY(sa.Text))),
+    "sqlite": schema.log.c.stream.in_(sa.bindparam("streams", expanding=True)),
+}
+_STREAMS = {
+    dialect: sa.select(schema.log).where(among).order_by(schema.log.c.stream, schema.log.c.version)
+    for dialect, among in _ANY.items()
+}
 
 
 class Fenced(RuntimeError):
-    """Another writer moved the head or a reader's position: what this one believes is stale, nothing was written."""
+    """Another writer has started, or moved the head or a reader's position: what this one believes is stale, nothing
+    was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a log ends: its last position, the time of its last event, and the hash of the chain so far."""
+    """Where a log ends: its last position, the time of its last event, and the hash of the chain so far.
+
+    `epoch` counts the writers that have started; whoever appends does so in an epoch, and no longer in a past one.
+    """
 
     position: int
     at: datetime
     hash: bytes
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
     """Create what is missing: the tables, the head row, a reader row for each source."""
     schema.metadata.create_all(connection)
     if connection.execute(sa.select(schema.head.c.id)).first() is None:
-        connection.execute(sa.insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS))
+        connection.execute(sa.insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS, epoch=0))
     known = set(connection.execute(sa.select(schema.readers.c.source)).scalars())
     for source in sources:
         if source not in known:
@@ -87,15 +99,23 @@ def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
 def read_head(connection: sa.Connection) -> Head:
     """The head as committed."""
     row = connection.execute(sa.select(schema.head)).one()
-    return Head(row.position, datetime.fromisoformat(row.at), bytes(row.hash))
+    return Head(row.position, datetime.fromisoformat(row.at), bytes(row.hash), row.epoch)
+
+
+def next_epoch(connection: sa.Connection) -> int:
+    """Begin an epoch: writers of earlier ones can no longer commit anything. To be read from after this only."""
+    return connection.execute(_NEXT_EPOCH).scalar_one()
 
 
 def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) -> Head:
     """Append events that continue at `before.position + 1`, and move the head last.
 
-    Raises Fenced when the head is no longer where `before` says; the transaction must then be rolled back.
+    Raises Fenced when the head is no longer where `before` says or its epoch has passed, even without events; the
+    transaction must then be rolled back.
     """
     if not events:
+        if connection.execute(_SAME_EPOCH, {"of_epoch": before.epoch}).first() is None:
+            raise Fenced(f"epoch {before.epoch} has passed")
         return before
     rows, chain = [], before.hash
     for recorded in events:
@@ -107,14 +127,14 @@ def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) 
                 "at": to_text(recorded.at), "hash": chain,
             }
         )  # fmt: skip
-    after = Head(events[-1].position, events[-1].at, chain)
+    after = Head(events[-1].position, events[-1].at, chain, before.epoch)
     moved = {"before": before.position, "position": after.position, "at": to_text(after.at), "hash": after.hash}
     try:
         connection.execute(_APPEND, rows)
     except IntegrityError as clash:
         raise Fenced(f"position {before.position + 1} or a stream's version is taken") from clash
-    if connection.execute(_MOVE_HEAD, moved).rowcount != 1:
-        raise Fenced(f"the head is no longer at {before.position}")
+    if connection.execute(_MOVE_HEAD, {**moved, "of_epoch": before.epoch}).rowcount != 1:
+        raise Fenced(f"the head is no longer at {before.position}, or epoch {before.epoch} has passed")
     return after
 
 
@@ -163,7 +183,7 @@ def read_streams(connection: sa.Connection, source: str, behind: dict[str, int])
     found: dict[str, list[Recorded]] = {stream: [] for stream in behind}
     whole = [stream for stream, version in behind.items() if version == 0]
     for start in range(0, len(whole), 500):
-        for row in connection.execute(_STREAMS, {"streams": whole[start : start + 500]}):
+        for row in connection.execute(_STREAMS[connection.dialect.name], {"streams": whole[start : start + 500]}):
             found[row.stream].append(_recorded(source, row))
     partly = [(stream, version) for stream, version in behind.items() if version]
     for start in range(0, len(partly), 200):

@@ -28,6 +28,7 @@ head = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
 )
 
 readers = sa.Table(

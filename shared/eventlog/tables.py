@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.contracts import Event
+from shared.eventlog.keyed import Key, Keyed, Row, keyed
 from shared.eventlog.recorded import Recorded
-
-Key = tuple[Any, ...]
-Row = dict[str, Any]
 
 
 class Rows:
@@ -29,24 +26,11 @@ class Rows:
         self._columns = tuple(column.name for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
-        columns = [table.c[name] for name in self._key]
-        self._single = len(columns) == 1
-        among = sa.bindparam("keys", expanding=True)
-        self._find = sa.select(table).where((columns[0] if self._single else sa.tuple_(*columns)).in_(among))
-        self._delete = sa.delete(table).where(*(column == sa.bindparam(f"k_{column.name}") for column in columns))
-        self._upserts: dict[str, sa.Insert] = {}
+        self._by_dialect: dict[str, Keyed] = {}
 
-    def _upsert(self, dialect: str) -> sa.Insert:
-        """Insert or replace, made once: building a statement costs more than running it."""
-        if dialect not in self._upserts:
-            insert = (postgresql if dialect == "postgresql" else sqlite).insert(self._table)
-            changes = {name: insert.excluded[name] for name in self._columns if name not in self._key}
-            self._upserts[dialect] = (
-                insert.on_conflict_do_update(index_elements=self._key, set_=changes)
-                if changes
-                else insert.on_conflict_do_nothing(index_elements=self._key)
-            )
-        return self._upserts[dialect]
+    def _keyed(self, connection: sa.Connection) -> Keyed:
+        dialect = connection.dialect.name
+        return self._by_dialect.get(dialect) or self._by_dialect.setdefault(dialect, keyed(self._table, dialect))
 
     def get(self, *key: Any) -> Row | None:
         """The row under this primary key, or None. Treat it as read only: change it through `put`."""
@@ -61,8 +45,8 @@ class Rows:
         for start in range(0, len(missing), 500):
             part = missing[start : start + 500]
             self._rows.update(dict.fromkeys(part))
-            keys = {"keys": [key[0] for key in part] if self._single else part}
-            for found in self._connection().execute(self._find, keys).mappings():
+            connection = self._connection()
+            for found in self._keyed(connection).find(connection, part):
                 self._rows[tuple(found[name] for name in self._key)] = dict(found)
         return {key: self._rows[key] for key in wanted}
 
@@ -99,10 +83,9 @@ class Rows:
         puts = [row for key in self._dirty if (row := self._rows[key]) is not None]
         gone = [key for key in self._dirty if self._rows[key] is None]
         if gone:
-            rows = [{f"k_{name}": part for name, part in zip(self._key, key, strict=True)} for key in gone]
-            connection.execute(self._delete, rows)
+            self._keyed(connection).delete(connection, gone)
         if puts:
-            connection.execute(self._upsert(connection.dialect.name), puts)
+            self._keyed(connection).upsert(connection, puts)
         self._dirty.clear()
 
     def committed(self) -> None:

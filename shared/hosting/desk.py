@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -39,6 +40,7 @@ class Desk:
         self.memory = Memory(service.name, foldings, self._connection)
         self.positions: dict[str, int] = {}
         self.head = log.Head(0, self.ports.now(), log.GENESIS)
+        self._epoch = self.head.epoch
         self._parts = (self.remembered, self.tables, self.memory, self.agenda, self.parked)
         self._rolled_back = self._in_doubt = False
 
@@ -48,15 +50,16 @@ class Desk:
         return self._connected
 
     def start(self) -> None:
-        """Create what is missing in the database, and take up where the last writer stopped."""
+        """Create what is missing in the database, and take up where the last writer stopped, who is fenced from now."""
         with self.engine.begin() as connection:
             log.create(connection, self.service.sources())
             self.service.tables.metadata.create_all(connection)
+            self._epoch = log.next_epoch(connection)
             self.agenda.load(connection, restarted=True)
             self._resume(connection)
 
     def _resume(self, connection: sa.Connection) -> None:
-        self.head = log.read_head(connection)
+        self.head = replace(log.read_head(connection), epoch=self._epoch)
         rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
         self.positions = {source: position for source, position in rows if source in self.service.sources()}
         self.parked.load(connection)

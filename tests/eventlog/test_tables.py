@@ -23,6 +23,16 @@ boxes = sa.Table(
     sa.Column("weight", sa.Integer),
     sa.Column("label", sa.Text),
 )
+things = sa.Table(
+    "things",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text),
+    sa.Column("number", sa.BigInteger),
+    sa.Column("real", sa.Float),
+    sa.Column("true", sa.Boolean),
+    sa.Column("json", sa.JSON),
+)
 doors = sa.Table("doors", metadata, sa.Column("door", sa.Text, primary_key=True))
 
 
@@ -88,6 +98,35 @@ def test_a_table_of_keys_only(at_work: Transaction) -> None:
             found.flush()
         found.forget()
     assert rows(at_work.engine, doors) == [{"door": "front"}]
+
+
+def test_values_come_back_as_they_were_put(at_work: Transaction) -> None:
+    put = [
+        {
+            "key": "plain",
+            "text": "a\tb\nc \\N '\" 卡盟 \N{KEY}",
+            "number": 2**62,
+            "real": 0.1,
+            "true": True,
+            "json": [1, "x"],
+        },
+        {"key": "", "text": "", "number": -1, "real": -1e300, "true": False, "json": {"卡": {"a": None}}},
+        {"key": "null", "text": None, "number": None, "real": None, "true": None, "json": None},
+        {"key": '"null"', "text": "null", "number": 0, "real": 0.0, "true": None, "json": "a text"},
+    ]
+    found = Rows(things, at_work)
+    for _ in range(2):
+        with at_work.begin():
+            for row in put:
+                found.put(row)
+            found.flush()
+        found.forget()
+    with at_work.begin():
+        assert found.get_many([(row["key"],) for row in put]) == {(row["key"],): row for row in put}
+        found.delete('"null"')
+        found.delete("")
+        found.flush()
+    assert [row["key"] for row in rows(at_work.engine, things)] == ["null", "plain"]
 
 
 def test_after_a_rollback_the_database_counts(at_work: Transaction) -> None:

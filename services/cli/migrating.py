@@ -1,0 +1,81 @@
+"""`kameng migrate`: each service's database on PostgreSQL, made and brought up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import psycopg
+import sqlalchemy as sa
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from services.cli.common import VAR, Var, console, fail, services_of
+from shared.eventlog import migrating
+from shared.eventlog.databases import ensure_database, service_url
+from shared.security.secrets import Secrets
+
+
+def migrate(
+    context: typer.Context,
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="SERVICE", help="All when none is named. 默认全部。")
+    ] = None,
+    postgres_url: Annotated[
+        str, typer.Option(envvar="KAMENG_POSTGRES_URL", show_default=False, help="Its superuser's URL. 管理员地址。")
+    ] = "",
+    var: Var = VAR,
+) -> None:
+    """Create each service's PostgreSQL database and role, and bring its tables up to date. 建库与迁移。
+
+    Safe while the version before still serves, and to run again. The roles' passwords are the secrets
+    `postgres-<service>` of the data folder.
+    """
+    if not postgres_url:
+        fail("KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres.", code=2)
+    known = [service.name for service in services_of(context)]
+    if unknown := sorted(set(only or ()) - set(known)):
+        fail(f"there is no service {', '.join(unknown)}: {', '.join(known)}.", code=2)
+    wanted = [name for name in known if not only or name in only]
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=len(wanted))
+        for name in wanted:
+            bar.update(task, description=name)
+            try:
+                done = migrate_service(postgres_url, name, Secrets(var / "secrets"))
+            except (psycopg.Error, DBAPIError, ArgumentError) as error:
+                fail(f"{name} could not be migrated: {_reason(error)}")
+            bar.console.print(f"{name}: {', '.join(done) or 'up to date 已是最新'}")
+            bar.update(task, advance=1)
+
+
+def migrate_service(postgres_url: str, service: str, secrets: Secrets) -> list[str]:
+    """Make one service's database and role if need be, and migrate it. Returns the names of the revisions that ran."""
+    ensure_database(postgres_url, service, password_of(service, secrets))
+    return [script.revision for script in migrating.migrate(database_of(postgres_url, service, secrets), service)]
+
+
+def database_of(postgres_url: str, service: str, secrets: Secrets) -> sa.URL:
+    """The URL of a service's own database, as its own role."""
+    return service_url(postgres_url, service, password_of(service, secrets))
+
+
+def password_of(service: str, secrets: Secrets) -> str:
+    """The password of a service's role."""
+    return secrets.text(f"postgres-{service}")
+
+
+def _reason(error: Exception) -> str:
+    """What the server said, without statements or addresses: they may hold a password."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return (
+        said or f"{type(cause).__name__}: is the server of KAMENG_POSTGRES_URL there, and are user and password right?"
+    )

@@ -1,0 +1,50 @@
+"""A PostgreSQL database and a role of its own for each service."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+ONE_AT_A_TIME = 7_236_481_059
+
+
+def name_of(service: str) -> str:
+    """What a service's database and role are called."""
+    return f"kameng_{service}"
+
+
+def service_url(server: str | sa.URL, service: str, password: str) -> sa.URL:
+    """The URL of a service's database, as its own role, on the server of the given URL."""
+    name = name_of(service)
+    return sa.make_url(server).set(drivername="postgresql+psycopg", username=name, password=password, database=name)
+
+
+def ensure_database(server: str | sa.URL, service: str, password: str) -> bool:
+    """Create a service's role and database where missing, and give the role this password. True for a new database.
+
+    `server` is the URL of any database of the server, as a superuser or a role that may create roles and databases.
+    Text is ordered by code points, as SQLite does. Raises psycopg.Error.
+    """
+    name = sql.Identifier(name_of(service))
+    conninfo = sa.make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
+        if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service):
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        # Hashed here: statements may be logged.
+        hashed = connection.pgconn.encrypt_password(password.encode(), name_of(service).encode(), b"scram-sha-256")
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(hashed.decode())))
+        if _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
+            return False
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+        create = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+        connection.execute(sql.SQL(create).format(name, name))
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        return True
+
+
+def _exists(connection: psycopg.Connection, query: LiteralString, service: str) -> bool:
+    return connection.execute(query, [name_of(service)]).fetchone() is not None

@@ -1,0 +1,95 @@
+"""The schema of a PostgreSQL database, revision by revision, with Alembic.
+
+A database has two branches: `kernel`, the tables of every service, and the service's own. Revisions lie in
+`migrations/<branch>` and are named `<branch>_<number>`, one after the other.
+
+They run while the version before still serves, so a revision only adds what that version does not mind: tables,
+columns that may be null or have a server's default, indexes. What is no longer used is removed by a later release. A
+revision that has run anywhere is never edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy.exc import OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+KERNEL = "kernel"
+LOCK = 7_236_481_060
+# What waits for a lock makes everybody behind it wait as well: rather give up soon, and try again.
+SETTINGS = "-c lock_timeout=2s"
+TRIES = 15
+
+
+def branches(service: str) -> tuple[str, str]:
+    """The branches of a service's database."""
+    return KERNEL, service
+
+
+def revisions(service: str) -> list[Script]:
+    """All revisions that this code knows for a service's database, in the order in which they run."""
+    scripts = ScriptDirectory.from_config(_config(service)).walk_revisions()
+    return sorted(scripts, key=lambda script: (branches(service).index(_branch(script.revision)), script.revision))
+
+
+def pending(connection: sa.Connection, service: str) -> list[Script]:
+    """The revisions that a service's database lacks; none when newer code has migrated it further."""
+    heads = MigrationContext.configure(connection).get_current_heads()
+    reached = {_branch(head): head for head in heads}
+    return [script for script in revisions(service) if script.revision > reached.get(_branch(script.revision), "")]
+
+
+def migrate(url: str | sa.URL, service: str, done: Callable[[Script], object] = lambda script: None) -> list[Script]:
+    """Run what is pending, and return it. `done` hears of each revision. Safe to call from several processes.
+
+    Raises OperationalError when the server is not there, or a lock could not be had for long.
+    """
+    url = sa.make_url(url)
+    options = f"{url.query.get('options', '')} {SETTINGS}".strip()
+    engine = sa.create_engine(url.update_query_dict({"options": options}), poolclass=sa.NullPool)
+    trying = Retrying(
+        retry=retry_if_exception(_is_busy),
+        wait=wait_exponential(multiplier=0.1, max=3),
+        stop=stop_after_attempt(TRIES),
+        reraise=True,
+    )
+    ran: list[Script] = []
+    trying(_migrate, engine, service, lambda script: (ran.append(script), done(script)))
+    return ran
+
+
+def _migrate(engine: sa.Engine, service: str, done: Callable[[Script], object]) -> None:
+    with engine.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
+        connection.commit()
+        config = _config(service)
+        config.attributes["connection"] = connection
+        for script in pending(connection, service):
+            connection.commit()
+            command.upgrade(config, script.revision)
+            connection.commit()
+            done(script)
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == "55P03"
+
+
+def _branch(revision: str) -> str:
+    return revision.rpartition("_")[0]
+
+
+def _config(service: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(str(MIGRATIONS / branch) for branch in branches(service)))
+    return config

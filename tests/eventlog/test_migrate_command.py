@@ -1,0 +1,84 @@
+"""`kameng migrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+import typer
+from typer.testing import CliRunner, Result
+
+from services.__main__ import SERVICES
+from services.cli import common, migrating
+from shared.eventlog import databases
+from shared.eventlog.engines import open_engine
+from shared.security.secrets import Secrets
+
+Kameng = Callable[..., Result]
+
+
+@pytest.fixture
+def kameng(tmp_path: Path) -> Kameng:
+    app = typer.Typer()
+
+    @app.callback()
+    def _services(context: typer.Context) -> None:
+        context.obj = SERVICES
+
+    app.command("migrate")(migrating.migrate)
+
+    def run(*arguments: str, url: str = "") -> Result:
+        environment = {"KAMENG_POSTGRES_URL": url, "KAMENG_VAR": str(tmp_path)}
+        return CliRunner().invoke(app, ["migrate", *arguments], env=environment)
+
+    return run
+
+
+@pytest.fixture
+def prefix(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The command's databases get names of this test's own; they are dropped at the end."""
+    made = f"test_{uuid4().hex}"
+    monkeypatch.setattr(databases, "name_of", lambda service: f"{made}_{service}")
+    yield made
+    admin = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for service in SERVICES:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {made}_{service.name} WITH (FORCE)")
+            connection.exec_driver_sql(f"DROP ROLE IF EXISTS {made}_{service.name}")
+    admin.dispose()
+
+
+@pytest.mark.usefixtures("prefix")
+def test_it_makes_what_is_missing_and_then_has_nothing_to_do(kameng: Kameng, postgres_url: str, tmp_path: Path) -> None:
+    first, again = kameng("order", "risk", url=postgres_url), kameng("order", "risk", url=postgres_url)
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "order: kernel_0001, order_0001" in first.stdout
+    assert "risk: up to date" in again.stdout
+    engine = open_engine(migrating.database_of(postgres_url, "risk", Secrets(tmp_path / "secrets")), writer=True)
+    assert {"log", "windows"} <= set(sa.inspect(engine).get_table_names())
+    engine.dispose()
+    password = migrating.password_of("risk", Secrets(tmp_path / "secrets"))
+    assert password not in first.output + again.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url", "code", "told"),
+    [
+        ([], "", 2, "KAMENG_POSTGRES_URL is not set"),
+        (["nobody"], "postgresql+psycopg://a:hidden@127.0.0.1:1/b", 2, "there is no service nobody"),
+        (["order"], "postgresql+psycopg://a:hidden@127.0.0.1:1/b", 1, "order could not be migrated"),
+        (["order"], "hidden", 1, "order could not be migrated"),
+    ],
+)
+def test_what_can_not_be_done_is_told_without_secrets(
+    kameng: Kameng, monkeypatch: pytest.MonkeyPatch, arguments: list[str], url: str, code: int, told: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(common.errors, "print", said.append)
+    result = kameng(*arguments, url=url)
+    assert result.exit_code == code
+    assert told in said[0]
+    assert "hidden" not in said[0] + result.output

@@ -1,0 +1,177 @@
+"""Migrating: every service's database comes out as its code expects it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import DataError
+
+from services.__main__ import SERVICES
+from shared.eventlog import log, migrating, schema
+from shared.eventlog.engines import open_engine
+from shared.hosting.service import Service
+
+NewDatabase = Callable[[], str]
+ADDS_A_TABLE = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{branch}_{number:04}"
+down_revision = "{branch}_{before:04}"
+branch_labels = depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("added_{branch}_{number}", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+
+
+@contextmanager
+def opened(url: str) -> Iterator[sa.Connection]:
+    engine = open_engine(url, writer=False)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def described(connection: sa.Connection) -> dict[str, object]:
+    """All that tells one table from another, but for the table that Alembic keeps."""
+    found = sa.inspect(connection)
+    return {
+        table: (
+            [{**column, "type": str(column["type"])} for column in found.get_columns(table)],
+            found.get_pk_constraint(table),
+            found.get_unique_constraints(table),
+            found.get_indexes(table),
+        )
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def named(scripts: list[migrating.Script]) -> list[str]:
+    return [script.revision for script in scripts]
+
+
+def tables(url: str) -> set[str]:
+    with opened(url) as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_an_empty_database_gets_exactly_the_tables_of_the_code(postgres: NewDatabase, service: Service) -> None:
+    migrated, created = postgres(), postgres()
+    heard: list[str] = []
+    ran = migrating.migrate(migrated, service.name, lambda script: heard.append(script.revision))
+    assert named(ran) == heard == named(migrating.revisions(service.name))
+
+    with opened(created) as connection:
+        log.create(connection)
+        service.tables.metadata.create_all(connection)
+        connection.commit()
+        expected = described(connection)
+    with opened(migrated) as connection:
+        both = [schema.metadata, service.tables.metadata]
+        assert compare_metadata(MigrationContext.configure(connection), both) == []  # pyright: ignore[reportArgumentType]
+        assert described(connection) == expected
+        assert migrating.pending(connection, service.name) == []
+    assert migrating.migrate(migrated, service.name) == []
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_revisions_follow_each_other(service: Service) -> None:
+    for branch in migrating.branches(service.name):
+        chain = [script for script in migrating.revisions(service.name) if script.revision.startswith(f"{branch}_")]
+        assert named(chain) == [f"{branch}_{number:04}" for number in range(1, len(chain) + 1)]
+        assert [script.down_revision for script in chain] == [None, *named(chain)[:-1]]
+
+
+def test_an_empty_database_lacks_everything_kernel_first(postgres: NewDatabase) -> None:
+    with opened(postgres()) as connection:
+        assert named(migrating.pending(connection, "order")) == ["kernel_0001", "order_0001"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Migrations of a kernel and an order service whose first revisions exist."""
+    for branch in ("kernel", "order"):
+        (tmp_path / branch).mkdir()
+        source = migrating.MIGRATIONS / branch / "0001_first.py"
+        (tmp_path / branch / "0001_first.py").write_text(source.read_text())
+    (tmp_path / "env.py").write_text((migrating.MIGRATIONS / "env.py").read_text())
+    monkeypatch.setattr(migrating, "MIGRATIONS", tmp_path)
+    return tmp_path
+
+
+def add(folder: Path, branch: str, number: int) -> None:
+    text = ADDS_A_TABLE.format(branch=branch, number=number, before=number - 1)
+    (folder / branch / f"{number:04}_more.py").write_text(text)
+
+
+def test_later_revisions_run_once_and_older_code_serves_on(postgres: NewDatabase, folder: Path) -> None:
+    url = postgres()
+    migrating.migrate(url, "order")
+    add(folder, "order", 2)
+    add(folder, "kernel", 2)
+    with opened(url) as connection:
+        assert named(migrating.pending(connection, "order")) == ["kernel_0002", "order_0002"]
+    assert named(migrating.migrate(url, "order")) == ["kernel_0002", "order_0002"]
+    assert migrating.migrate(url, "order") == []
+    assert "added_order_2" in tables(url)
+
+    (folder / "order" / "0002_more.py").unlink()
+    with opened(url) as connection:
+        assert migrating.pending(connection, "order") == []
+    assert migrating.migrate(url, "order") == []
+
+
+def test_a_revision_that_fails_changes_nothing(postgres: NewDatabase, folder: Path) -> None:
+    url = postgres()
+    add(folder, "order", 2)
+    broken = folder / "order" / "0002_more.py"
+    broken.write_text(broken.read_text() + "    op.execute('SELECT 1 / 0')\n")
+    with pytest.raises(DataError):
+        migrating.migrate(url, "order")
+    assert "added_order_2" not in tables(url)
+    with opened(url) as connection:
+        assert named(migrating.pending(connection, "order")) == ["order_0002"]
+
+
+def test_several_at_once_run_each_revision_once(postgres: NewDatabase) -> None:
+    url = postgres()
+    with ThreadPoolExecutor(3) as pool:
+        ran = list(pool.map(lambda _: migrating.migrate(url, "risk"), range(3)))
+    assert sorted(map(named, ran)) == [[], [], ["kernel_0001", "risk_0001"]]
+
+
+def test_a_table_in_use_is_waited_for_without_holding_others_up(
+    postgres: NewDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres()
+    migrating.migrate(url, "order")
+    add(folder, "order", 2)
+    script = folder / "order" / "0002_more.py"
+    script.write_text(script.read_text() + "    op.add_column('head', sa.Column('more', sa.Integer()))\n")
+    monkeypatch.setattr(migrating, "SETTINGS", "-c lock_timeout=50ms")
+    with ThreadPoolExecutor(1) as pool, opened(url) as reading:
+        reading.execute(sa.text("LOCK TABLE head IN ACCESS SHARE MODE"))
+        running = pool.submit(migrating.migrate, url, "order")
+        _until_it_was_refused(url)
+        reading.rollback()
+        assert named(running.result()) == ["order_0002"]
+
+
+def _until_it_was_refused(url: str) -> None:
+    """The migration's session has waited for the table, and given up waiting at least once."""
+    asked = sa.text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE head%'")
+    with opened(url) as connection:
+        for wanted in (True, False):
+            while (connection.execute(asked).first() is not None) != wanted:
+                connection.rollback()

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import Metadata, decode_command
+from pydantic import TypeAdapter
+
+from shared.contracts import Metadata, UnknownMessage, decode_command
 from shared.eventlog.log import to_text
 from shared.eventlog.recorded import Recorded
 from shared.messaging.port import CommandMessage, Reply, Slice
@@ -52,6 +54,9 @@ class Answered:
     reply: Reply
 
 
+_REPLY = TypeAdapter(Reply)
+_EVENT = (int, str, int, str, str, str, str, str)
+
 Wire = Slice | Head | Pull | list[Asked] | list[Answered]
 
 
@@ -91,29 +96,52 @@ def _asked(asked: Asked) -> list[str]:
 
 
 def decode(body: bytes | str) -> Wire:
-    """What a message body holds. Raises Malformed, UnknownMessage or pydantic's ValidationError."""
+    """What a message body holds. Raises Malformed, which never repeats any of it: bodies may hold secrets."""
     try:
         match json.loads(body):
             case ["slice", str(source), int(first), int(last), list(events)]:
-                return Slice(source, first, last, [_recorded(source, event) for event in events])
+                return _slice(source, first, last, events)
             case ["head", str(source), int(position)]:
                 return Head(source, position)
             case ["pull", str(source), int(after), int(limit), str(queue)]:
                 return Pull(source, after, limit, queue)
-            case ["commands", *rows]:
-                return [_asking(*row) for row in rows]
-            case ["replies", *rows]:
-                return [Answered(ticket, Reply(**reply)) for ticket, reply in rows]
-    except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not a message of ours: {type(error).__name__}") from error
+            case ["commands", _, *_] as rows:
+                return [_asking(row) for row in rows[1:]]
+            case ["replies", _, *_] as rows:
+                return [_answering(row) for row in rows[1:]]
+    except Malformed:
+        raise
+    except (ValueError, UnknownMessage, RecursionError) as error:
+        raise Malformed(f"not a message of ours: {type(error).__name__}") from None
     raise Malformed("not a message of ours")
 
 
-def _recorded(source: str, event: list[Any]) -> Recorded:
-    position, stream, version, id_, type_, data, meta, at = event
+def _slice(source: str, first: int, last: int, rows: list[Any]) -> Slice:
+    events = [_recorded(source, row) for row in rows]
+    if [recorded.position for recorded in events] != list(range(first, first + len(events))):
+        raise Malformed("a slice with a gap")
+    if last != first + len(events) - 1:
+        raise Malformed("a slice that is not as long as it says")
+    return Slice(source, first, last, events)
+
+
+def _recorded(source: str, row: Any) -> Recorded:
+    if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
+        raise Malformed("not an event")
+    position, stream, version, id_, type_, data, meta, at = row
     return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
-def _asking(ticket: str, reply_to: str, id_: str, type_: str, data: str, meta: str) -> Asked:
-    message = CommandMessage(id_, decode_command(type_, data), Metadata.model_validate_json(meta))
-    return Asked(message, ticket, reply_to)
+def _asking(row: Any) -> Asked:
+    match row:
+        case [str(ticket), str(reply_to), str(id_), str(type_), str(data), str(meta)]:
+            message = CommandMessage(id_, decode_command(type_, data), Metadata.model_validate_json(meta))
+            return Asked(message, ticket, reply_to)
+    raise Malformed("not a command")
+
+
+def _answering(row: Any) -> Answered:
+    match row:
+        case [str(ticket), dict(reply)]:
+            return Answered(ticket, _REPLY.validate_python(reply))
+    raise Malformed("not a reply")

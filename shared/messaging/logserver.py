@@ -1,0 +1,198 @@
+"""The log server: publishes the slices of one service's log, says how far it reaches, and answers pulls."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from threading import Event, Thread
+
+import pika
+import psycopg
+import sqlalchemy as sa
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ConnectionWrongStateError
+from pika.spec import Basic
+
+from shared.eventlog import log
+from shared.eventlog.engines import CONNECTING
+from shared.eventlog.recorded import Recorded
+from shared.messaging.amqp import MAX_BYTES, declare, declare_exchange, keep_at_it, parameters, transient
+from shared.messaging.port import Slice
+from shared.messaging.topology import log_exchange, pulls
+from shared.messaging.wire import Head, Malformed, Pull, decode, encode
+
+CHANNEL = "kameng_log"
+MAX_EVENTS = 1_000
+PAGE = 250
+BACKLOG = 10_000
+PULLS_AT_ONCE = 20
+LISTEN_SECONDS = 0.5
+
+
+class LogServer:
+    """Serves the log of one service to whoever reads it.
+
+    `head` is where the log ends as last seen, `published` the last position sent to all readers, `events` how many
+    events were sent so since the start, `answered` how many pulls; `connected` tells whether a broker is served.
+    """
+
+    def __init__(self, service: str, engine: sa.Engine, amqp_url: str, *, every_seconds: float = 1.0) -> None:
+        """`every_seconds`: how often the head is announced, and looked for when the database does not notify."""
+        self.service, self.head, self.published, self.events, self.answered = service, 0, 0, 0, 0
+        self._engine, self._every = engine, every_seconds
+        self._parameters = parameters(amqp_url, f"log server of {service}")
+        self._log = structlog.get_logger().bind(log_server=service)
+        self._connection: pika.BlockingConnection | None = None
+        self._notified, self._begun = False, False
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    def run(self, stop: Event) -> None:
+        """Serve until stopped. Broker and database may come and go; neither is needed to start."""
+        helpers = [Thread(target=lambda: stop.wait() and self._wake(), daemon=True)]
+        if self._engine.dialect.name == "postgresql":
+            helpers.append(Thread(target=keep_at_it, args=(lambda: self._listen(stop), stop, self._log), daemon=True))
+        for helper in helpers:
+            helper.start()
+        keep_at_it(lambda: self._serve(stop), stop, self._log)
+        for helper in helpers:
+            helper.join()
+
+    def _listen(self, stop: Event) -> None:
+        arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
+        options = {**CONNECTING, **options, "application_name": f"kameng log server of {self.service}"}
+        with psycopg.connect(*arguments, **options, autocommit=True) as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            self._wake()
+            while not stop.is_set():
+                for _ in connection.notifies(timeout=LISTEN_SECONDS):
+                    self._wake()
+
+    def _wake(self) -> None:
+        if self._notified:
+            return
+        self._notified = True
+        if connection := self._connection:
+            with suppress(ConnectionWrongStateError):
+                connection.add_callback_threadsafe(lambda: None)
+
+    def _serve(self, stop: Event) -> None:
+        self._resume()
+        with pika.BlockingConnection(self._parameters) as connection:
+            session = _Session(self, connection.channel())
+            self._connection = connection
+            self._log.info("serving", published=self.published)
+            try:
+                self._turn(connection, session, stop)
+            finally:
+                self._connection = None
+
+    def _turn(self, connection: pika.BlockingConnection, session: _Session, stop: Event) -> None:
+        due = time.monotonic()
+        while not stop.is_set():
+            is_due = time.monotonic() >= due
+            more = (is_due or self._notified) and self._publish(session)
+            if is_due:
+                due = time.monotonic() + self._every
+                self._look()
+                session.announce(self.published)
+            session.answer()
+            wait = 0.0 if more else max(0.0, due - time.monotonic())
+            connection.process_data_events(wait)  # pyright: ignore[reportArgumentType] - the stubs say int
+
+    def _resume(self) -> None:
+        """Go on where it ended, or at the head: readers pull what is older."""
+        self._look()
+        self.published = max(self.published, self.head - BACKLOG) if self._begun else self.head
+        self._begun = True
+
+    def _look(self) -> None:
+        with self._engine.connect() as connection:
+            self.head = log.read_head(connection).position
+        if self.head < self.published:
+            self._log.warning("the log is shorter than it was", head=self.head, published=self.published)
+            self.published = self.head
+
+    def _publish(self, session: _Session) -> bool:
+        """Send one slice of what is new to all readers. Whether there may be more."""
+        self._notified = False
+        part, more = self.read(self.published, MAX_EVENTS)
+        if part.events:
+            session.publish(part)
+            self.published, self.events = part.last, self.events + len(part.events)
+        self._notified = self._notified or more
+        return more
+
+    def read(self, after: int, limit: int) -> tuple[Slice, bool]:
+        """A slice of at most `limit` events and about 4 MB, and whether the log may hold more."""
+        events: list[Recorded] = []
+        size, more = 0, True
+        with self._engine.connect() as connection:
+            while more and len(events) < limit and size < MAX_BYTES:
+                wanted = min(PAGE, limit - len(events))
+                page = log.read(connection, self.service, after + len(events), wanted)
+                more = len(page) == wanted
+                for recorded in page:
+                    size += len(recorded.data) + len(recorded.meta_json)
+                    if events and size > MAX_BYTES:
+                        more = True
+                        break
+                    events.append(recorded)
+        return Slice(self.service, after + 1, after + len(events), events), more
+
+
+class _QueueGone(ConnectionError):
+    """Somebody deleted the queue of pulls."""
+
+
+class _Session:
+    """What is said over one channel."""
+
+    def __init__(self, server: LogServer, channel: BlockingChannel) -> None:
+        self._server, self._channel = server, channel
+        self._log = structlog.get_logger().bind(log_server=server.service)
+        self._exchange = log_exchange(server.service)
+        self._asked: dict[Pull, None] = {}
+        self._last_tag, self._gone = 0, False
+        declare_exchange(channel, self._exchange)
+        declare(channel, pulls(server.service))
+        channel.basic_qos(prefetch_count=PULLS_AT_ONCE)
+        channel.add_on_cancel_callback(self._on_cancel)
+        channel.basic_consume(pulls(server.service).name, self._on_pull)
+
+    def publish(self, part: Slice) -> None:
+        self._channel.basic_publish(self._exchange, "", encode(part), transient())
+
+    def announce(self, position: int) -> None:
+        """Say how far the log is published."""
+        self._channel.basic_publish(self._exchange, "", encode(Head(self._server.service, position)), transient())
+
+    def answer(self) -> None:
+        """Answer the pulls that have come; the same one only once."""
+        if self._gone:
+            raise _QueueGone("the queue of pulls was deleted")
+        if not self._last_tag:
+            return
+        for pull in self._asked:
+            part, _ = self._server.read(pull.after, min(pull.limit, MAX_EVENTS))
+            self._channel.basic_publish("", pull.queue, encode(part), transient())
+            self._server.answered += 1
+        self._channel.basic_ack(self._last_tag, multiple=True)
+        self._asked, self._last_tag = {}, 0
+
+    def _on_pull(self, channel: BlockingChannel, method: Basic.Deliver, _: pika.BasicProperties, body: bytes) -> None:
+        self._last_tag = method.delivery_tag
+        try:
+            match decode(body):
+                case Pull() as pull if pull.source == self._server.service and pull.after >= 0 and pull.limit > 0:
+                    self._asked[pull] = None
+                case other:
+                    self._log.warning("not a pull of this log", kind=type(other).__name__)
+        except Malformed as error:
+            self._log.warning("dropped a message", error=str(error))
+
+    def _on_cancel(self, _: object) -> None:
+        self._gone = True

@@ -1,0 +1,362 @@
+"""The log server against a real broker: what it publishes, what it answers, and what it survives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from deploy.local.rabbitmq import RabbitMQ
+from shared.eventlog import log, schema
+from shared.eventlog.engines import open_engine
+from shared.messaging import logserver
+from shared.messaging.logserver import LogServer
+from shared.messaging.port import Slice
+from shared.messaging.topology import Queue, log_exchange, pulls
+from shared.messaging.wire import Head, Pull, Wire
+from tests.databases import NewDatabase
+from tests.eventlog.builders import append, created, events
+from tests.messaging.broker import Broker, Consumer, Reader, wait_for
+
+SOON = 0.05
+
+
+class Log:
+    """The log of `button`, growing."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.engine = url, open_engine(url, writer=True)
+        self.head = created(self.engine)
+
+    def grow(self, count: int = 1, *, notify: bool = False) -> None:
+        self.head = append(self.engine, self.head, events(self.head.position + 1, count))
+        if notify:
+            with self.engine.begin() as connection:
+                connection.exec_driver_sql(f"NOTIFY kameng_log, '{self.head.position}'")
+
+
+@pytest.fixture
+def button(tmp_path: Path) -> Iterator[Log]:
+    opened = Log(f"sqlite:///{tmp_path / 'button.sqlite3'}")
+    yield opened
+    opened.engine.dispose()
+
+
+@contextmanager
+def running(url: str, amqp_url: str, *, every_seconds: float = SOON) -> Iterator[LogServer]:
+    """A log server of `button`, whether it can serve or not."""
+    engine, stop = open_engine(url, writer=False), Event()
+    server = LogServer("button", engine, amqp_url, every_seconds=every_seconds)
+    thread = Thread(target=server.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        stop.set()
+        thread.join(20)
+        engine.dispose()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def serving(url: str, broker: Broker, *, every_seconds: float = SOON) -> Iterator[LogServer]:
+    """A log server of `button` that serves, by the wire."""
+    with running(url, broker.url, every_seconds=every_seconds) as server:
+        wait_for(lambda: server.connected)
+        yield server
+
+
+@contextmanager
+def reading(broker: Broker) -> Iterator[Reader]:
+    """A reader of `button` with a queue of its own, by the wire."""
+    queue = Queue(f"test.{uuid4().hex}", (log_exchange("button"),))
+    reader = Reader("button", pulls("button").name)
+    broker.forget_later(queue.name, pulls("button").name)
+    with Consumer(broker.url, queue, reader.hear):
+        yield reader
+
+
+class Ear:
+    """Remembers what came to a queue."""
+
+    def __init__(self) -> None:
+        self.heard: list[Wire] = []
+
+    def hear(self, _: Consumer, body: Wire) -> None:
+        self.heard.append(body)
+
+    @property
+    def slices(self) -> list[Slice]:
+        return [body for body in self.heard if isinstance(body, Slice)]
+
+    @property
+    def heads(self) -> list[int]:
+        return [body.position for body in self.heard if isinstance(body, Head)]
+
+
+@contextmanager
+def listening(broker: Broker, *sources: str) -> Iterator[tuple[Ear, str]]:
+    """An ear at a queue of its own, and the queue's name."""
+    ear, queue = Ear(), Queue(f"test.{uuid4().hex}", tuple(log_exchange(source) for source in sources))
+    broker.forget_later(queue.name, pulls("button").name)
+    with Consumer(broker.direct_url, queue, ear.hear):
+        yield ear, queue.name
+
+
+def up_to(position: int) -> list[int]:
+    return list(range(position + 1))
+
+
+# Publishing
+
+
+def test_what_is_new_is_published_in_order_and_what_is_old_is_left_to_pulls(button: Log, broker: Broker) -> None:
+    button.grow(3)
+    with listening(broker, "button") as (ear, _), serving(button.url, broker) as server:
+        wait_for(lambda: 3 in ear.heads)
+        button.grow(2)
+        wait_for(lambda: server.published == 5)
+        button.grow(1)
+        wait_for(lambda: 6 in ear.heads)
+        assert [(part.first, part.last) for part in ear.slices] == [(4, 5), (6, 6)]
+        assert [one.position for part in ear.slices for one in part.events] == [4, 5, 6]
+        assert (server.head, server.published, server.events) == (6, 6, 3)
+
+
+def test_a_head_never_runs_ahead_of_the_slices(button: Log, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logserver, "MAX_EVENTS", 2)
+    with listening(broker, "button") as (ear, _), serving(button.url, broker, every_seconds=0.001):
+        button.grow(21)
+        wait_for(lambda: 21 in ear.heads)
+        reached = 0
+        for body in ear.heard:
+            match body:
+                case Head(_, position):
+                    assert position == reached
+                case Slice() as part:
+                    assert len(part.events) <= 2
+                    reached = part.last
+
+
+def test_a_notification_is_heard_at_once(postgres: NewDatabase, broker: Broker) -> None:
+    button = Log(postgres())
+    with listening(broker, "button") as (ear, _), serving(button.url, broker, every_seconds=3600):
+        wait_for(lambda: ear.heads)
+        for _ in range(3):
+            before = len(ear.slices)
+            button.grow(2, notify=True)
+            wait_for(lambda before=before: len(ear.slices) > before)
+        assert [(part.first, part.last) for part in ear.slices] == [(1, 2), (3, 4), (5, 6)]
+    button.engine.dispose()
+
+
+def test_without_a_notification_it_looks_by_itself(postgres: NewDatabase, broker: Broker) -> None:
+    button = Log(postgres())
+    with listening(broker, "button") as (ear, _), serving(button.url, broker):
+        button.grow(2)
+        wait_for(lambda: ear.slices)
+    button.engine.dispose()
+
+
+# Pulls
+
+
+def test_a_pull_is_answered_to_its_queue_only(button: Log, broker: Broker) -> None:
+    button.grow(5)
+    with listening(broker) as (ear, queue), listening(broker, "button") as (other, _), serving(button.url, broker):
+        broker.send(pulls("button").name, Pull("button", 1, 3, queue))
+        broker.send(pulls("button").name, Pull("button", 5, 3, queue))
+        wait_for(lambda: len(ear.slices) == 2)
+        assert [one.position for one in ear.slices[0].events] == [2, 3, 4]
+        assert ear.slices[1] == Slice("button", 6, 5, [])
+        assert other.slices == []
+
+
+def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    button.grow(250)
+    monkeypatch.setattr(logserver, "MAX_EVENTS", 120)
+    with listening(broker) as (ear, queue), serving(button.url, broker):
+        broker.send(pulls("button").name, Pull("button", 0, 1_000_000, queue))
+        wait_for(lambda: ear.slices)
+        size = sum(len(one.data) + len(one.meta_json) for one in ear.slices[0].events[:10])
+        assert ear.slices[0].last == 120
+
+        monkeypatch.setattr(logserver, "MAX_BYTES", size)
+        broker.send(pulls("button").name, Pull("button", 0, 100, queue))
+        wait_for(lambda: len(ear.slices) == 2)
+        assert ear.slices[1].last == 10
+
+        monkeypatch.setattr(logserver, "MAX_BYTES", 1)
+        broker.send(pulls("button").name, Pull("button", 200, 100, queue))
+        wait_for(lambda: len(ear.slices) == 3)
+        assert (ear.slices[2].first, ear.slices[2].last) == (201, 201)
+
+
+@pytest.mark.parametrize("after", [0, 99, 150])
+def test_what_stays_behind_is_known(button: Log, after: int) -> None:
+    button.grow(200)
+    server = LogServer("button", button.engine, "amqp://nowhere")
+    whole, more = server.read(after, 1_000)
+    assert ([one.position for one in whole.events], more) == (list(range(after + 1, 201)), False)
+    part, more = server.read(after, 50)
+    assert ([one.position for one in part.events], more) == (list(range(after + 1, after + 51)), True)
+
+
+def test_what_did_not_fit_stays_behind(button: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    button.grow(2)
+    monkeypatch.setattr(logserver, "MAX_BYTES", 1)
+    server = LogServer("button", button.engine, "amqp://nowhere")
+    assert [(part.last, more) for part, more in (server.read(0, 100), server.read(1, 100))] == [(1, True), (2, False)]
+
+
+def test_nonsense_among_the_pulls_is_dropped(button: Log, broker: Broker) -> None:
+    button.grow(2)
+    with listening(broker) as (ear, queue), serving(button.url, broker) as server:
+        for nonsense in (b"{", Head("button", 1), Pull("lamp", 0, 1, queue), Pull("button", -1, 1, queue)):
+            broker.send(pulls("button").name, nonsense)
+        broker.send(pulls("button").name, Pull("button", 0, 0, queue))
+        broker.send(pulls("button").name, Pull("button", 0, 5, "test.nobody"))
+        broker.send(pulls("button").name, Pull("button", 0, 5, queue))
+        wait_for(lambda: ear.heard)
+        assert [part.last for part in ear.slices] == [2]
+        assert server.answered == 2
+
+
+# What it survives
+
+
+def test_a_reader_misses_nothing_while_queues_are_purged_and_deleted(button: Log, broker: Broker) -> None:
+    with serving(button.url, broker), listening(broker, "button") as (_, mine):
+        queue = Queue(f"test.{uuid4().hex}", (log_exchange("button"),))
+        reader = Reader("button", pulls("button").name)
+        broker.forget_later(queue.name)
+        with Consumer(broker.direct_url, queue, reader.hear) as consumer:
+            for turn in range(30):
+                button.grow(7)
+                victim = [queue.name, pulls("button").name, mine][turn % 3]
+                (broker.purge if turn % 2 else broker.delete)(victim)
+                wait_for(lambda: broker.exists(queue.name) and broker.exists(pulls("button").name))
+            wait_for(lambda: reader.position == 210)
+            assert consumer.started > 1
+        assert reader.positions == up_to(210)
+        assert reader.pulled
+
+
+def test_cut_connections_are_made_again(button: Log, broker: Broker) -> None:
+    with serving(button.url, broker) as server, reading(broker) as reader:
+        for _ in range(5):
+            carried = broker.wire.carried
+            broker.wire.cut()
+            button.grow(4)
+            wait_for(lambda carried=carried: broker.wire.carried >= carried + 2 and server.connected)
+        wait_for(lambda: reader.position == 20)
+        assert reader.positions == up_to(20)
+        assert server.published == 20
+
+
+def test_what_came_up_while_the_broker_was_out_of_reach_follows(button: Log, broker: Broker) -> None:
+    with serving(button.url, broker) as server, listening(broker, "button") as (ear, _):
+        with broker.wire.broken():
+            wait_for(lambda: not server.connected)
+            button.grow(4)
+        wait_for(lambda: ear.slices)
+        assert [(part.first, part.last) for part in ear.slices] == [(1, 4)]
+
+
+def test_a_long_absence_is_left_to_pulls(button: Log, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logserver, "BACKLOG", 3)
+    with serving(button.url, broker) as server, listening(broker, "button") as (ear, _):
+        with broker.wire.broken():
+            wait_for(lambda: not server.connected)
+            button.grow(10)
+        wait_for(lambda: ear.slices)
+        assert [(part.first, part.last) for part in ear.slices] == [(8, 10)]
+
+
+def test_a_broker_that_comes_back_with_an_empty_disk_is_filled_again(
+    button: Log, broker: Broker, rabbitmq: RabbitMQ
+) -> None:
+    with serving(button.url, broker) as server, reading(broker) as reader:
+        button.grow(5)
+        wait_for(lambda: reader.position == 5)
+        rabbitmq.wipe()
+        button.grow(5)
+        rabbitmq.start()
+        wait_for(lambda: server.connected, 60)
+        button.grow(5)
+        wait_for(lambda: reader.position == 15, 60)
+        assert reader.positions == up_to(15)
+
+
+def test_a_database_that_fails_for_a_while_is_waited_for(button: Log, broker: Broker) -> None:
+    with serving(button.url, broker) as server, reading(broker) as reader:
+        with button.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE log RENAME TO elsewhere")
+        wait_for(lambda: not server.connected)
+        with button.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO log")
+        button.grow(3)
+        wait_for(lambda: reader.position == 3)
+        assert reader.positions == up_to(3)
+
+
+def test_a_cut_listener_listens_again(postgres: NewDatabase, broker: Broker) -> None:
+    button = Log(postgres())
+    with serving(button.url, broker, every_seconds=3600) as server, listening(broker, "button") as (ear, _):
+        button.grow(1, notify=True)
+        wait_for(lambda: server.published == 1)
+        with button.engine.begin() as connection:
+            ended = connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'kameng log server of button'"
+            )
+            assert len(ended.all()) == 1
+        button.grow(1)
+        wait_for(lambda: server.published == 2)
+        button.grow(1, notify=True)
+        wait_for(lambda: server.published == 3)
+        wait_for(lambda: [part.last for part in ear.slices] == [1, 2, 3])
+    button.engine.dispose()
+
+
+def test_a_log_that_lost_its_end_is_followed_from_there(button: Log, broker: Broker) -> None:
+    button.grow(5)
+    with serving(button.url, broker) as server, listening(broker, "button") as (ear, _):
+        with button.engine.begin() as connection:
+            shorter = log.read_head(connection)
+            connection.execute(sa.delete(schema.log).where(schema.log.c.position > 2))
+            connection.execute(sa.update(schema.head).values(position=2))
+        wait_for(lambda: server.published == 2)
+        button.head = type(shorter)(2, shorter.at, shorter.hash)
+        button.grow(2)
+        wait_for(lambda: ear.slices)
+        assert [(part.first, part.last) for part in ear.slices] == [(3, 4)]
+
+
+def test_a_deleted_exchange_is_made_again(button: Log, broker: Broker) -> None:
+    with serving(button.url, broker) as server:
+        carried = broker.wire.carried
+        with broker.channel() as channel:
+            channel.exchange_delete(log_exchange("button"))
+        wait_for(lambda: broker.wire.carried > carried and server.connected)
+        with listening(broker, "button") as (ear, _):
+            button.grow(1)
+            wait_for(lambda: ear.slices)
+
+
+def test_it_starts_before_its_log_exists(tmp_path: Path, broker: Broker) -> None:
+    url = f"sqlite:///{tmp_path / 'later.sqlite3'}"
+    with running(url, broker.url) as server:
+        button = Log(url)
+        wait_for(lambda: server.connected)
+        button.engine.dispose()
+
+
+def test_it_starts_and_ends_without_a_broker(button: Log) -> None:
+    with running(button.url, "amqp://guest:guest@127.0.0.1:1/") as server:
+        assert not server.connected

@@ -1,0 +1,169 @@
+"""Message bodies: what is encoded comes back, and nothing else is let in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.contracts import Event, Metadata
+from shared.contracts.registry import commands, events
+from shared.eventlog.recorded import Recorded
+from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.messaging.wire import Answered, Asked, Head, Malformed, Pull, decode, encode
+from tests.contracts.strategies import messages
+from tests.hosting.builders import press, presses
+
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+OURS = "shared.contracts."
+
+text = st.text(st.characters(codec="utf-8"), max_size=20)
+position = st.integers(0, 2**62)
+facts = st.dictionaries(text, st.one_of(text, st.integers()), max_size=3)
+moment = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+any_event = st.sampled_from([cls for cls in events().values() if cls.__module__.startswith(OURS)]).flatmap(messages)
+any_command = st.sampled_from([cls for cls in commands().values() if cls.__module__.startswith(OURS)]).flatmap(messages)
+
+replies = st.builds(
+    Reply,
+    outcome=st.sampled_from(["accepted", "refused", "conflict", "failed"]),
+    source=text,
+    position=position,
+    answer=st.dictionaries(text, st.one_of(text, st.integers(), st.none(), st.booleans(), facts), max_size=3),
+    code=text,
+    detail=text,
+    status=st.integers(200, 599),
+    facts=facts,
+    repeated=st.booleans(),
+)
+asked = st.builds(Asked, st.builds(CommandMessage, text, any_command, messages(Metadata)), text, text)
+
+
+@st.composite
+def slices(draw: st.DrawFn) -> Slice:
+    source, after = draw(text), draw(position)
+    rows = draw(st.lists(st.tuples(text, position, text, any_event, messages(Metadata), moment), max_size=3))
+    recorded = [
+        Recorded(
+            source, after + n, stream, version, id_, event.type(), event.model_dump_json(), meta.model_dump_json(), at
+        )
+        for n, (stream, version, id_, event, meta, at) in enumerate(rows, start=1)
+    ]  # fmt: skip
+    return Slice(source, after + 1, after + len(recorded), recorded)
+
+
+@given(
+    body=st.one_of(
+        slices(),
+        st.builds(Head, text, position),
+        st.builds(Pull, text, position, position, text),
+        st.lists(asked, min_size=1, max_size=3),
+        st.lists(st.builds(Answered, text, replies), min_size=1, max_size=3),
+    )
+)
+@UNHURRIED
+def test_every_body_survives_its_journey(body: Any) -> None:
+    assert decode(encode(body)) == body
+
+
+@given(slices())
+@UNHURRIED
+def test_events_arrive_as_the_log_holds_them(part: Slice) -> None:
+    arrived = decode(encode(part))
+    assert isinstance(arrived, Slice)
+    assert [one.data for one in arrived.events] == [one.data for one in part.events]
+    assert all(isinstance(one.event, Event) for one in arrived.events)
+
+
+@pytest.mark.parametrize("nothing", [[], None, "text"])
+def test_nothing_is_not_sent(nothing: Any) -> None:
+    with pytest.raises(Malformed):
+        encode(nothing)
+
+
+# What is not ours
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), text), lambda inner: st.lists(inner, max_size=4), max_leaves=8
+)
+kinds = st.sampled_from(["slice", "head", "pull", "commands", "replies"])
+
+
+@given(st.one_of(st.binary(max_size=40), json_values.map(json.dumps)))
+@UNHURRIED
+def test_anything_else_is_malformed(body: bytes | str) -> None:
+    with pytest.raises(Malformed):
+        decode(body)
+
+
+@given(kinds, st.lists(json_values, max_size=5))
+@settings(UNHURRIED, max_examples=200)
+def test_what_only_looks_like_ours_is_malformed_or_whole(kind: str, rest: list[Any]) -> None:
+    try:
+        found = decode(json.dumps([kind, *rest]))
+    except Malformed:
+        return
+    assert decode(encode(found)) == found
+
+
+def tampered(body: Any, path: list[int], value: Any) -> str:
+    plain = json.loads(encode(body))
+    inner = plain
+    for index in path[:-1]:
+        inner = inner[index]
+    inner[path[-1]] = value
+    return json.dumps(plain)
+
+
+PART = presses(5, "a", "b", "c")
+COMMAND = [Asked(press("1"), "ticket", "queue")]
+REPLY = [Answered("ticket", Reply("accepted", "button", 1))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tampered(PART, [2], 4),
+        tampered(PART, [3], 8),
+        tampered(PART, [4, 1, 0], 5),
+        tampered(PART, [4, 0], ["too", "short"]),
+        tampered(PART, [4, 0], 7),
+        tampered(PART, [4, 0, 7], "yesterday"),
+        tampered(COMMAND, [1], []),
+        tampered(COMMAND, [1, 3], "NoSuchCommand.v1"),
+        tampered(COMMAND, [1, 3], "ToyPress.v99"),
+        tampered(COMMAND, [1, 3], "ToyPress"),
+        tampered(COMMAND, [1, 4], "{}"),
+        tampered(COMMAND, [1, 5], "{"),
+        tampered(REPLY, [1], ["ticket"]),
+        tampered(REPLY, [1, 1], {"outcome": "accepted"}),
+        tampered(REPLY, [1, 1], {"outcome": "maybe", "source": "button", "position": 1}),
+        "[" * 100_000,
+        b"\xff",
+        "",
+    ],
+    ids=range(18),
+)
+def test_a_body_that_is_not_whole_is_malformed(body: bytes | str) -> None:
+    with pytest.raises(Malformed):
+        decode(body)
+
+
+def test_an_error_repeats_nothing_of_the_body() -> None:
+    secret = "K3Y-0F-A-BUYER"
+    with pytest.raises(Malformed) as caught:
+        decode(tampered(COMMAND, [1, 4], json.dumps({"button": [secret]})))
+    assert secret not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_field_that_a_newer_one_added_to_replies_is_ignored() -> None:
+    row = {"outcome": "accepted", "source": "button", "position": 1, "since": "tomorrow"}
+    assert decode(tampered(REPLY, [1, 1], row)) == [replace(REPLY[0], reply=Reply("accepted", "button", 1))]

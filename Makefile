@@ -5,19 +5,25 @@ DEMO_ARGS ?=
 VAR ?= var
 TEST_ARGS ?=
 
-.PHONY: help demo serve test check format clean
+.PHONY: help demo serve cluster cluster-down test check format clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: .venv/.synced ## Run a whole marketplace on this machine, prove it, and end
-	@$(RUN) kameng demo $(DEMO_ARGS)
+	@$(RUN) kameng demo $(if $(CLUSTER),--cluster --var var/demo-cluster) $(DEMO_ARGS)
 
 serve: .venv/.synced ## Run it and stay; data is kept under var/
 	@$(RUN) kameng serve --var $(VAR)
 
 test: .venv/.synced ## Run every test
 	@$(RUN) pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and RabbitMQ
+	@$(RUN) kameng cluster up
+
+cluster-down: .venv/.synced ## End the cluster; its data stays
+	@$(RUN) kameng cluster down
 
 check: .venv/.synced ## Lint, types, walls between the rooms, the lock file
 	@$(UV) lock --check --quiet

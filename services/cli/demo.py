@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from statistics import quantiles
@@ -14,12 +17,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from deploy.local import infrastructure
+from deploy.local.infrastructure import InfrastructureError
+from services.cli import clustering
 from services.cli.common import Json, console, errors, fail, open_logs, services_of
 from services.cli.proofs import Proof, prove
 from services.cli.proving import proof_table
-from services.demo.running import Ran, run_demo
+from services.demo.running import Ran, Told, run_demo
 from services.demo.scenario import SMALLEST
-from services.demo.shop import Unexpected
+from services.demo.shop import Answer, Unexpected, until
 from shared.eventlog import log
 from shared.telemetry.logs import configure_logs
 
@@ -33,6 +39,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Draws the same orders again. 随机种子。")] = 1,
     var: Annotated[Path, typer.Option("--var", help="Folder for the data; made anew. 数据目录（重建）。")] = VAR,
     as_json: Json = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On PostgreSQL and RabbitMQ, a process a service. 用集群运行。")
+    ] = False,
 ) -> None:
     """Import a catalogue, sell a thousand orders over HTTP, take every path, and prove the result. 演示。"""
     configure_logs(level="ERROR")
@@ -50,18 +59,55 @@ def demo(
             bar.update(task, description=what, completed=done, total=total or None)
 
         try:
-            ran = run_demo(var, orders, customers, seed, told)
-        except Unexpected as error:
+            if cluster:
+                ran, proofs, seconds = _on_cluster(context, var, (orders, customers, seed), told)
+            else:
+                ran = run_demo(var, orders, customers, seed, told)
+                proofs, seconds = _proven(context, open_logs(var, services_of(context)), told)
+        except (Unexpected, InfrastructureError) as error:
             fail(str(error))
-        logs = open_logs(var, services_of(context))
-        proofs = prove(services_of(context), logs, lambda name: told(f"proving: {name}", 0, 0))
-        seconds = _paid_to_delivered(logs)
     summary = _summary(ran, orders, seconds, proofs, var)
     _show(ran, summary, proofs, var)
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
     if ran.failures or not all(proof.ok for proof in proofs):
         raise typer.Exit(1)
+
+
+def _proven(context: typer.Context, logs: dict[str, sa.Engine], told: Told) -> tuple[list[Proof], list[float]]:
+    proofs = prove(services_of(context), logs, lambda name: told(f"proving: {name}", 0, 0))
+    return proofs, _paid_to_delivered(logs)
+
+
+def _on_cluster(
+    context: typer.Context, var: Path, size: tuple[int, int, int], told: Told
+) -> tuple[Ran, list[Proof], list[float]]:
+    """The same demo on private servers, which end with it."""
+    infrastructure.down(var)
+    found: list[tuple[list[Proof], list[float]]] = []
+    names = [service.name for service in services_of(context)]
+
+    @contextmanager
+    def serve(var: Path, environment: dict[str, str], port: int) -> Iterator[str]:
+        def say(what: str) -> None:
+            told(what, 0, 0)
+
+        with clustering.running(names, var, port, say, environment) as (cluster, logs):
+            yield cluster.printed("gateway-http")
+            say("waiting for the last events")
+            asyncio.run(until("every reader to catch up", lambda: _caught_up(logs)))
+            found.append(_proven(context, logs, told))
+
+    try:
+        ran = run_demo(var, *size, told, serve)
+    finally:
+        infrastructure.down(var)
+    return ran, *found[0]
+
+
+async def _caught_up(logs: dict[str, sa.Engine]) -> Answer | None:
+    behind = any(lag for known in clustering.lags(logs).values() for lag in known.values())
+    return None if behind else {}
 
 
 def _paid_to_delivered(logs: dict[str, sa.Engine]) -> list[float]:

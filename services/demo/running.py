@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -37,6 +37,7 @@ LIMITS = {
     "KAMENG_ANSWER_WITHIN_SECONDS": "60",
 }
 Told = Callable[[str, int, int], None]
+Serve = Callable[[Path, dict[str, str], int], AbstractContextManager[str]]
 
 
 @dataclass
@@ -92,10 +93,15 @@ async def _answering(address: str, server: subprocess.Popen[bytes], output: Path
         await until("the server to answer", look, PATIENCE_SECONDS)
 
 
-def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told) -> Ran:
-    """The whole demo on a new folder. Raises Unexpected when something comes to another end than it must."""
+def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told, serve: Serve | None = None) -> Ran:
+    """The whole demo on a new folder. Raises Unexpected when something comes to another end than it must.
+
+    `serve(var, environment, port)` is a context in which the platform answers on that port; it gives what the platform
+    printed. By default it is one `kameng serve`.
+    """
+    serve = serve or served
     if var.exists():
-        if any(var.iterdir()) and not (var / "serve.log").exists():
+        if any(var.iterdir()) and not any((var / made).exists() for made in ("serve.log", "logs")):
             raise Unexpected(f"{var} holds other data; give a new folder with --var")
         shutil.rmtree(var)
     var.mkdir(parents=True)
@@ -111,7 +117,7 @@ def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told) -> R
         }
         # The first supplier fails whatever does not say otherwise, so that the second has to step in.
         answer_of(httpx.put(f"{sandboxes[SUPPLIERS[0]]}/behaviour", json={"behaviour": "failing"}))
-        with served(var, environment, port) as printed:
+        with serve(var, environment, port) as printed:
             found = PASSWORD.search(printed)
             if found is None:
                 raise Unexpected("the server showed no administrator's password")

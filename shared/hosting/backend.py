@@ -14,6 +14,10 @@ from shared.messaging.port import CommandMessage, Reply, Slice
 from shared.security.secrets import Secrets
 
 
+class Busy(RuntimeError):
+    """So much is under way that a command was not taken on."""
+
+
 @dataclass(frozen=True)
 class ServiceHealth:
     """A service's log head, how many events it is behind each log it reads, and what needs a person."""
@@ -34,7 +38,10 @@ class Backend(Protocol):
     reads: sa.Engine
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
-        """Hand a command to its service and wait for the reply. Raises TimeoutError: the outcome is then unknown."""
+        """Hand a command to its service and wait for the reply.
+
+        Raises TimeoutError: the outcome is then unknown; Busy: it was not sent.
+        """
         ...
 
     async def seen(self, source: str, position: int) -> bool:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from shared.hosting.ports import Ports
 from shared.hosting.runner import Runner, make_call
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.settings import Settings
+from shared.hosting.watermarks import Watermarks
 from shared.hosting.writer import Writer
 from shared.messaging.inprocess import InProcessBus
 from shared.messaging.port import CommandMessage, Reply, Slice
@@ -37,35 +38,6 @@ logger = structlog.get_logger()
 
 class InUse(RuntimeError):
     """Another process works on this folder."""
-
-
-class Watermarks:
-    """How far the read models have applied each log, and who waits for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._positions: dict[str, int] = {}
-        self._waiting: dict[str, list[tuple[int, Future[None]]]] = {}
-
-    def reached(self, source: str, position: int) -> None:
-        """The read models now hold a source's events up to this position."""
-        with self._lock:
-            self._positions[source] = position
-            waiting = self._waiting.pop(source, [])
-            self._waiting[source] = [item for item in waiting if item[0] > position]
-        for wanted, future in waiting:
-            if wanted <= position and future.set_running_or_notify_cancel():
-                future.set_result(None)
-
-    def wait(self, source: str, position: int) -> Future[None]:
-        """A future that ends when the position is reached."""
-        future: Future[None] = Future()
-        with self._lock:
-            if self._positions.get(source, 0) < position:
-                self._waiting.setdefault(source, []).append((position, future))
-                return future
-        future.set_result(None)
-        return future
 
 
 class Embedded:

@@ -17,7 +17,7 @@ from services.gateway.credentials import Credentials
 from services.gateway.problems import Problem, build, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
-from shared.hosting.backend import Backend
+from shared.hosting.backend import Backend, Busy
 from shared.messaging.port import CommandMessage, Reply
 
 Row = dict[str, Any]
@@ -74,6 +74,13 @@ class Gate:
     async def outcome(self, waiting: Awaitable[Reply]) -> Reply:
         try:
             return await waiting
+        except Busy:
+            raise Problem(
+                503,
+                "too-busy",
+                "too much is under way; nothing was done, send this again",
+                headers={"Retry-After": "1"},
+            ) from None
         except TimeoutError:
             raise Problem(
                 504,

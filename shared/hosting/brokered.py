@@ -1,0 +1,115 @@
+"""The gateway's HTTP process in the cluster: commands go over the broker, queries read the read side's database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared.eventlog import schema
+from shared.eventlog.agenda import FAILED, WAITING
+from shared.eventlog.log import read_head
+from shared.hosting.backend import Busy, ServiceHealth
+from shared.hosting.service import Surroundings
+from shared.hosting.watermarks import Watermarks
+from shared.messaging.client import BrokerBusy, BrokerClient
+from shared.messaging.port import CommandMessage, Reply, Slice
+
+SEEN_SECONDS = 5.0
+LOOK_SECONDS = 0.005
+IDLE_SECONDS = 0.5
+PAGE = 1_000
+logger = structlog.get_logger()
+
+
+class Brokered:
+    """A Backend over a broker and the gateway's PostgreSQL database, which its writer's process keeps up to date.
+
+    How far that is, is looked up while somebody waits for it. Use it as a context.
+    """
+
+    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: Surroundings) -> None:
+        self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
+        self.reads, self._reader = reads, reader
+        self._client = BrokerClient(f"{reader} http", amqp_url)
+        self._marks = Watermarks()
+        self._positions: dict[str, int] = {}
+        self._stop, self._asked = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="read side", daemon=True)
+
+    def __enter__(self) -> Brokered:
+        self._client.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._asked.set()
+        self._thread.join()
+        self._client.close()
+        self.reads.dispose()
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._look()
+            except DBAPIError as error:
+                logger.warning("the read side's database does not answer", error=type(error).__name__)
+                self._stop.wait(IDLE_SECONDS)
+            if self._marks.awaited():
+                self._stop.wait(LOOK_SECONDS)
+            else:
+                self._asked.wait(IDLE_SECONDS)
+            self._asked.clear()
+
+    def _look(self) -> None:
+        with self.reads.connect() as connection:
+            rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position)).all()
+            positions = {row.source: row.position for row in rows}
+            positions[self._reader] = read_head(connection).position
+        self._positions = positions
+        for source, position in positions.items():
+            self._marks.reached(source, position)
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        try:
+            return await asyncio.wrap_future(self._client.send(service, message))
+        except BrokerBusy as error:
+            raise Busy(str(error)) from error
+
+    async def seen(self, source: str, position: int) -> bool:
+        waiting = self._marks.wait(source, position)
+        self._asked.set()
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(waiting), SEEN_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def caught_up(self, source: str) -> bool:
+        part = await self.pull(source, self._positions.get(source, 0), PAGE)
+        return await self.seen(source, part.last)
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        return await asyncio.to_thread(self._client.pull, source, after, limit)
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        """The gateway's own: every other service tells its own at its own address."""
+        states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
+        with self.reads.connect() as connection:
+            agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
+            parked = connection.execute(sa.select(sa.func.count()).select_from(schema.parked)).scalar_one()
+            head = read_head(connection).position
+        return {
+            self._reader: ServiceHealth(
+                head=head,
+                lag={},
+                parked=parked,
+                agenda_waiting=agenda.get(WAITING, 0),
+                agenda_failed=agenda.get(FAILED, 0),
+            )
+        }

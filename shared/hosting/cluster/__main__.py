@@ -1,0 +1,21 @@
+"""`python -m shared.hosting.cluster package.module:NAME` runs the writer of the service declared there."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from shared.hosting.cluster.green import make_green
+
+
+def main() -> None:
+    """Become green first: nothing of ours, or of anybody's that waits, is imported before."""
+    make_green()
+    from shared.hosting.cluster.running import run
+
+    module, _, name = sys.argv[1].partition(":")
+    run(getattr(import_module(module), name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What has arrived, made into work for one commit, and what is to be said once it is durable."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import structlog
+from kombu.transport.pyamqp import Message
+
+from shared.hosting.cluster.following import Following
+from shared.hosting.cluster.link import Session
+from shared.hosting.work import CallDone, CallFailed, Work
+from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.messaging.wire import Answered, Asked, Head, Malformed, decode
+
+MESSAGES = 2_000
+logger = structlog.get_logger()
+Address: TypeAlias = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Work for one commit. `last` is the last message of `session` that it holds; `size` counts commands and events."""
+
+    session: Session | None
+    works: list[Work] = field(default_factory=list)
+    last: Message | None = None
+    size: int = 0
+    dropped: int = 0
+    _addresses: dict[int, Address] = field(default_factory=dict)
+
+    def take_results(self, results: Iterable[CallDone | CallFailed]) -> None:
+        """Results of calls to the outside world."""
+        for result in results:
+            self.works.append(result)
+            self.size += 1
+
+    def take_messages(self, arrived: deque[Message], following: Following) -> None:
+        """Messages as they came, until there is enough for one commit; heads go to `following`."""
+        while arrived and self.size < MESSAGES:
+            self.last = arrived.popleft()
+            self._take(self.last, following)
+
+    def _take(self, message: Message, following: Following) -> None:
+        try:
+            body = decode(message.body or b"")
+        except Malformed as error:
+            self._drop(str(error))
+            return
+        match body:
+            case Slice(source=source, last=last) if source in following.heads:
+                following.heard(source, last)
+                self.works.append(body)
+                self.size += len(body.events)
+            case Head(source=source, position=position):
+                following.heard(source, position)
+            case [Asked(), *_]:
+                for asked in body:
+                    if isinstance(asked, Asked):
+                        self._addresses[id(asked.message)] = (asked.reply_to, asked.ticket)
+                        self.works.append(asked.message)
+                        self.size += 1
+            case _:
+                self._drop("nothing for a writer")
+
+    def _drop(self, reason: str) -> None:
+        self.dropped += 1
+        logger.error("message dropped", reason=reason)
+
+    def answers(self, replies: Iterable[tuple[CommandMessage, Reply]]) -> dict[str, list[Answered]]:
+        """The replies for each queue that wants some."""
+        found: dict[str, list[Answered]] = defaultdict(list)
+        for message, reply in replies:
+            queue, ticket = self._addresses[id(message)]
+            found[queue].append(Answered(ticket, reply))
+        return found

@@ -1,0 +1,66 @@
+"""What a process of the cluster asks its database beside the writer's work."""
+
+from __future__ import annotations
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from shared.eventlog import schema
+from shared.eventlog.engines import CONNECTING, is_outage, open_engine
+from shared.eventlog.migrating import pending
+from shared.hosting.service import Service
+
+FROZEN_SECONDS = 5
+HEALTH_SECONDS = 3
+VERSIONS = "alembic_version"  # only in a database that is migrated, and not made by its first writer
+
+# The machine of a frozen process goes on answering for it, so the lock would be held until it is woken: the server ends
+# a session that is silent for long. That of a machine that is gone it finds by keepalives.
+_LOCK = (
+    f"-c idle_session_timeout={FROZEN_SECONDS}s -c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 "
+    "-c tcp_keepalives_count=3"
+)
+
+
+def _with_options(url: str, options: str) -> sa.URL:
+    made = sa.make_url(url)
+    return made.update_query_dict({"options": f"{made.query.get('options', '')} {options}".strip()})
+
+
+def connect_for_lock(url: str) -> psycopg.Connection:
+    """A connection whose session, with the locks it holds, ends within seconds of its process."""
+    made = _with_options(url, _LOCK)
+    place = made.translate_connect_args(username="user", database="dbname")
+    return psycopg.connect(autocommit=True, **{**CONNECTING, **place, **made.query})
+
+
+def health_engine(url: str) -> sa.Engine:
+    """To look at a database that may hang."""
+    return open_engine(_with_options(url, f"-c statement_timeout={HEALTH_SECONDS}s"), writer=False)
+
+
+def look(engine: sa.Engine, service: Service) -> tuple[bool, bool]:
+    """Whether the database answers, and whether it has every table that the service needs, as this code knows them."""
+    needed = {*schema.metadata.tables, *service.tables.metadata.tables}
+    try:
+        with engine.connect() as connection:
+            found = set(sa.inspect(connection).get_table_names())
+            is_migrated = VERSIONS not in found or not pending(connection, service.name)
+            return True, needed <= found and is_migrated
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        return False, False
+
+
+def agenda_states(engine: sa.Engine) -> dict[str, int] | None:
+    """How many agenda items are in each state; None when the database does not answer."""
+    states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
+    try:
+        with engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(states)}
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        return None

@@ -1,0 +1,53 @@
+"""Which logs a reader is behind, and when to ask for what it misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pull under way: the position behind which events were asked for, and when, in seconds."""
+
+    after: int
+    at: float
+
+
+class Following:
+    """How far the logs reach that one service reads, as far as is known.
+
+    At most one pull a source is under way; it is over when the reader has moved on, or after a second in vain.
+    """
+
+    def __init__(self, sources: tuple[str, ...]) -> None:
+        self.heads = dict.fromkeys(sources, 0)
+        self._unsure: set[str] = set()
+        self._asked: dict[str, Asked] = {}
+
+    def heard(self, source: str, position: int) -> None:
+        """A log reaches this far."""
+        if source in self.heads:
+            self.heads[source] = max(self.heads[source], position)
+
+    def doubt(self) -> None:
+        """What was sent meanwhile may be lost: ask every source once."""
+        self._unsure = set(self.heads)
+        self._asked.clear()
+
+    def to_pull(self, positions: Mapping[str, int], now: float) -> Iterator[tuple[str, int]]:
+        """The sources to pull from now, each with the position to pull behind; `now` is in seconds."""
+        for source, head in self.heads.items():
+            position, asked = positions[source], self._asked.get(source)
+            if position >= head and source not in self._unsure:
+                self._asked.pop(source, None)
+            elif asked is None or position > asked.after or now - asked.at >= AGAIN_SECONDS:
+                self._unsure.discard(source)
+                self._asked[source] = Asked(position, now)
+                yield source, position
+
+    def lag(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """How many events of each source are known and not applied."""
+        return {source: max(0, head - positions.get(source, 0)) for source, head in self.heads.items()}

@@ -1,0 +1,199 @@
+"""One term of a writer as its service's leader: what arrives is committed in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from shared.eventlog.agenda import AT_ONCE
+from shared.eventlog.engines import is_outage
+from shared.eventlog.log import to_text
+from shared.hosting.cluster.alarm import Alarm
+from shared.hosting.cluster.batch import Batch
+from shared.hosting.cluster.calls import Calls, Perform
+from shared.hosting.cluster.following import Following
+from shared.hosting.cluster.leader import Leader
+from shared.hosting.cluster.link import ERRORS, Link, Session
+from shared.hosting.cluster.metrics import Metrics
+from shared.hosting.work import Outcome
+from shared.hosting.writer import Writer
+from shared.messaging.topology import inbox, pulls
+from shared.messaging.wire import Pull, encode
+
+TICK_SECONDS = 0.5
+SETTLE_SECONDS = 5.0
+PULL = 1_000
+logger = structlog.get_logger()
+
+
+class Stopped(Exception):
+    """Told to stop while the database does not take a batch: its messages go back to the broker."""
+
+
+class Term:
+    """A started writer and its crank, turned by one thread.
+
+    `perform` sees to it that a call is made elsewhere (see Calls). `run` raises LeadLost, or log.Fenced, when another
+    writer may be at work: then nothing that is known here is of use any more.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        leader: Leader,
+        amqp_url: str,
+        alarm: Alarm,
+        metrics: Metrics,
+        perform: Perform,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self.writer, self.turned_at = writer, time.monotonic()
+        self.following = Following(writer.service.sources())
+        self.link = Link(amqp_url, inbox(writer.service.name, writer.service.sources()), alarm.ring)
+        self._calls = Calls(perform, alarm.ring)
+        self._leader, self._alarm, self._metrics, self._is_stopping = leader, alarm, metrics, is_stopping
+        self._session: Session | None = None
+
+    def run(self) -> None:
+        """Until told to stop; then what was begun is brought to its end."""
+        try:
+            while not self._is_stopping():
+                self._turn(self._patience())
+            self._settle()
+        except Stopped:
+            logger.warning("stopped, with a batch that the database did not take", service=self.writer.service.name)
+        finally:
+            self.link.close()
+
+    def _turn(self, seconds: float) -> bool:
+        """Wait for something to do, and do it. Whether there was something."""
+        self._receive(seconds)
+        self._leader.check()
+        batch = self._collect()
+        if batch.works or self._is_due():
+            self._finish(batch, self._commit(batch))
+        if batch.session is not None and batch.last is not None:
+            self._guarded(batch.session, Session.acknowledge, batch.last)
+        self._pull_what_is_missing()
+        return bool(batch.works) or batch.last is not None
+
+    def _settle(self) -> None:
+        """Take nothing more in, wait a while for the calls under way, and commit what has come."""
+        self._calls.forget_waiting()
+        if self.link.session is not None:
+            self._guarded(self.link.session, Session.cancel)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self._turn(deadline - time.monotonic() if self._calls else 0.0) or self._calls:
+            if time.monotonic() > deadline:
+                return
+
+    # In
+
+    def _patience(self) -> float:
+        session, due = self.link.session, self.writer.agenda.next_due()
+        if session is not None and session.arrived:
+            return 0.0
+        if due is None:
+            return TICK_SECONDS
+        if due == AT_ONCE:
+            return 0.0
+        return min(TICK_SECONDS, (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds())
+
+    def _is_due(self) -> bool:
+        due = self.writer.agenda.next_due()
+        return due is not None and due <= to_text(self.writer.ports.now())
+
+    def _receive(self, seconds: float) -> None:
+        """Wait, at most so long, for messages or a ring, and take in the messages."""
+        self.turned_at = time.monotonic()
+        session = self._current_session()
+        if self._alarm.wait(seconds, session.fileno if session else None) and session:
+            self._guarded(session, Session.drain)
+
+    def _current_session(self) -> Session | None:
+        session = self.link.session
+        if session is not None and session.failure is not None:
+            self.link.lose(session, session.failure)
+            session = None
+        if session is not self._session:
+            self._session = session
+            self.following.doubt()
+        return session
+
+    def _guarded(self, session: Session, act: Callable[..., None], *arguments: object) -> None:
+        """What fails at the broker ends the session and nothing else."""
+        if session is not self.link.session:
+            return
+        try:
+            act(session, *arguments)
+        except ERRORS as error:
+            self.link.lose(session, error)
+
+    def _collect(self) -> Batch:
+        batch = Batch(self.link.session)
+        batch.take_results(self._calls.results())
+        if batch.session is not None:
+            batch.take_messages(batch.session.arrived, self.following)
+        self._metrics.dropped.inc(batch.dropped)
+        return batch
+
+    # The commit
+
+    def _commit(self, batch: Batch) -> Outcome:
+        """Offer the batch until the database takes it, as long as nobody else may write."""
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_outage(error)),
+            wait=wait_exponential(multiplier=0.05, max=2),
+            sleep=self._hold_out,
+            before_sleep=self._warn,
+        )
+        started = time.perf_counter()
+        outcome = retrying(self.writer.process, batch.works)
+        self._metrics.seconds.observe(time.perf_counter() - started)
+        self._metrics.size.observe(batch.size)
+        self._metrics.batches.inc()
+        return outcome
+
+    def _warn(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.warning(
+            "database error, trying again",
+            service=self.writer.service.name,
+            attempt=state.attempt_number,
+            error=type(error).__name__,
+        )
+        self._metrics.retries.inc()
+
+    def _hold_out(self, seconds: float) -> None:
+        """Wait without losing the broker. Raises LeadLost or Stopped."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self._is_stopping():
+                raise Stopped
+            self._receive(left)
+        self._leader.ping()
+
+    # Out
+
+    def _finish(self, batch: Batch, outcome: Outcome) -> None:
+        if outcome.published is not None:
+            self._leader.notify(outcome.published.last)
+        if batch.session is not None:
+            for queue, answers in batch.answers(outcome.replies).items():
+                self._guarded(batch.session, Session.publish, queue, encode(answers))
+        for call in outcome.calls:
+            self._calls.offer(call)
+
+    def _pull_what_is_missing(self) -> None:
+        session = self.link.session
+        if session is None or session is not self._session:
+            return
+        queue = inbox(self.writer.service.name, ()).name
+        for source, after in self.following.to_pull(self.writer.positions, time.monotonic()):
+            self._metrics.pulls.inc()
+            body = encode(Pull(source, after, PULL, queue))
+            self._guarded(session, Session.publish, pulls(source).name, body)

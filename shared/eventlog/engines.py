@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 LIMIT_EXCEEDED = "54"  # the class of PostgreSQL's errors for what is too large for it, such as an indexed value
-WRITER_SETTINGS = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=30s"
+WRITER_SETTINGS = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=10s"
 CONNECTING = {
     "connect_timeout": 5,
     "keepalives_idle": 10,

@@ -75,7 +75,7 @@ def test_sessions_say_who_they_are(url: str) -> None:
 
 def test_a_writer_is_durable_and_never_idle_in_a_transaction_for_long(writing: sa.Engine) -> None:
     assert shown(writing, "synchronous_commit") == "on"
-    assert shown(writing, "idle_in_transaction_session_timeout") == "30s"
+    assert shown(writing, "idle_in_transaction_session_timeout") == "10s"
     assert shown(writing, "search_path").startswith("test_")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import clustering, demo, importing, inspecting, migrating, proving, running, serving
+from services.cli import clustering, demo, importing, inspecting, migrating, operating, proving, running, serving
 from services.fulfillment.service import SERVICE as FULFILLMENT
 from services.gateway.service import SERVICE as GATEWAY
 from services.inventory.service import SERVICE as INVENTORY
@@ -35,6 +35,8 @@ app.command("events")(inspecting.events)
 app.add_typer(inspecting.order_app, name="order")
 app.command("rebuild")(proving.rebuild_tables)
 app.command("verify")(proving.verify_services)
+app.command("status")(operating.status)
+app.command("topology")(operating.topology)
 app.command("migrate")(migrating.migrate)
 app.command("run")(running.run)
 app.command("log-server")(clustering.log_server)

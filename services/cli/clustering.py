@@ -143,9 +143,27 @@ class Cluster:
                 process.kill()
                 process.wait()
 
+    def processor_seconds(self) -> dict[str, float]:
+        """What each process, and each private server, has used of the processor since it started."""
+        used = {name: _processor_seconds(process.pid) for name, process in self.running.items()}
+        servers = infrastructure.find(self.var)
+        for name, server in (("postgresql", servers and servers.postgres), ("rabbitmq", servers and servers.rabbitmq)):
+            if server:
+                used[name] = sum(_processor_seconds(process.pid) for process in server.processes())
+        return used
+
     def printed(self, name: str) -> str:
         """What a process printed so far."""
         return (self.var / "logs" / f"{name}.log").read_text(errors="replace")
+
+
+def _processor_seconds(pid: int) -> float:
+    """User and system time of a process and of its children that ended (proc(5), stat, fields 14 to 17)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def start_cluster(

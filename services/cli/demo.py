@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import quantiles
@@ -85,6 +86,7 @@ def _on_cluster(
     """The same demo on private servers, which end with it."""
     infrastructure.down(var)
     found: list[tuple[list[Proof], list[float]]] = []
+    used: dict[str, float] = {}
     names = [service.name for service in services_of(context)]
 
     @contextmanager
@@ -96,13 +98,14 @@ def _on_cluster(
             yield cluster.printed("gateway-http")
             say("waiting for the last events")
             asyncio.run(until("every reader to catch up", lambda: _caught_up(logs)))
+            used.update(cluster.processor_seconds())
             found.append(_proven(context, logs, told))
 
     try:
         ran = run_demo(var, *size, told, serve)
     finally:
         infrastructure.down(var)
-    return ran, *found[0]
+    return replace(ran, processor_seconds=used), *found[0]
 
 
 async def _caught_up(logs: dict[str, sa.Engine]) -> Answer | None:
@@ -141,6 +144,9 @@ def _summary(ran: Ran, orders: int, seconds: list[float], proofs: list[Proof], v
         "proofs": {proof.name: {"ok": proof.ok, "detail": proof.detail} for proof in proofs},
         "ok": not ran.failures and all(proof.ok for proof in proofs),
         "var": str(var),
+        "processor_ms_an_order": {
+            name: round(seconds * 1000 / orders, 2) for name, seconds in sorted(ran.processor_seconds.items())
+        },
     }
 
 
@@ -164,6 +170,12 @@ def _show(ran: Ran, summary: dict[str, Any], proofs: list[Proof], var: Path) -> 
     console.print(proof_table(proofs))
     for failure in ran.failures[:20]:
         console.print(f"[red]{failure}[/red]")
-    console.print(
-        f"Look around 查看: [bold]make serve VAR={var}[/bold], then open http://127.0.0.1:8000 (admin / {ran.password})"
-    )
+    if ran.processor_seconds:
+        used = Table(
+            "Process 进程", "ms an order 每单毫秒", title="Processor time, set-up included 处理器时间（含准备）"
+        )
+        for name, milliseconds in summary["processor_ms_an_order"].items():
+            used.add_row(name, f"{milliseconds:.2f}")
+        console.print(used)
+    again = f"kameng cluster up --var {var}" if ran.processor_seconds else f"make serve VAR={var}"
+    console.print(f"Look around 查看: [bold]{again}[/bold], then open http://127.0.0.1:8000 (admin / {ran.password})")

@@ -49,6 +49,7 @@ class Ran:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def free_port() -> int:

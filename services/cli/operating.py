@@ -1,0 +1,166 @@
+"""`kameng status` and `kameng topology`: how a system at work stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+import typer
+from rich.table import Table
+
+from services.cli.common import Json, console, services_of
+from services.cli.places import AnyVar, InCluster, Place, place_of
+from shared.eventlog import log, schema
+from shared.eventlog.agenda import FAILED, WAITING
+from shared.hosting.embedded import InUse, lock_folder
+from shared.hosting.service import Service
+from shared.messaging.topology import Queue, inbox, log_exchange, pulls
+
+OVERDUE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a reader is behind a log: in events, and in seconds since the first that it has not applied."""
+
+    events: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one service stands. `waits_for` says in words what holds it up; `led` whether a writer is at work."""
+
+    service: str
+    head: int
+    led: bool
+    lags: dict[str, Lag]
+    parked: int
+    agenda_waiting: int
+    agenda_overdue: int
+    agenda_failed: int
+    waits_for: list[str]
+
+
+def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = False, as_json: Json = False) -> None:
+    """How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。"""
+    services = services_of(context)
+    with place_of(var, services, cluster=cluster) as place:
+        standings = [standing_of(service, place, datetime.now(UTC)) for service in services]
+    console.print(_status_table(standings))
+    for one in standings:
+        for reason in one.waits_for:
+            console.print(f"{one.service}: {reason}", markup=False)
+    if as_json:
+        typer.echo(json.dumps({"services": [asdict(one) for one in standings]}, ensure_ascii=False))
+
+
+def standing_of(service: Service, place: Place, now: datetime) -> Standing:
+    """Look at one service's database, and the logs it reads."""
+    with place.logs[service.name].connect() as connection:
+        head = log.read_head(connection).position
+        readers = sa.select(schema.readers.c.source, schema.readers.c.position).order_by(schema.readers.c.source)
+        reached = {row.source: row.position for row in connection.execute(readers)}
+        parked = _parked_keys(connection)
+        waiting, overdue, failed = _agenda(connection, now)
+        led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
+    lags = {source: _lag(place, source, at, now) for source, at in reached.items() if source in service.sources()}
+    reasons = [] if led else ["no writer is at work"]
+    reasons += [f"{count} parked under {key}: {error}" for key, count, error in parked]
+    reasons += [f"{overdue} agenda items are overdue"] if overdue else []
+    counted = sum(count for _, count, _ in parked)
+    return Standing(service.name, head, led, lags, counted, waiting, overdue, failed, reasons)
+
+
+def _parked_keys(connection: sa.Connection) -> list[tuple[str, int, str]]:
+    """Each key that is held up, by how many messages, and the first one's error."""
+    found: dict[str, tuple[int, str]] = {}
+    parked = schema.parked.c
+    for row in connection.execute(sa.select(parked.key, parked.error).order_by(parked.number)):
+        count, error = found.get(row.key, (0, row.error))
+        found[row.key] = (count + 1, error)
+    return [(key, count, error) for key, (count, error) in found.items()]
+
+
+def _agenda(connection: sa.Connection, now: datetime) -> tuple[int, int, int]:
+    agenda = schema.agenda.c
+    late = sa.and_(agenda.state == WAITING, agenda.due_at < log.to_text(now - OVERDUE))
+    counts = (sa.func.count().filter(wanted) for wanted in (agenda.state == WAITING, late, agenda.state == FAILED))
+    waiting, overdue, failed = connection.execute(sa.select(*counts).select_from(schema.agenda)).one()
+    return waiting, overdue, failed
+
+
+def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
+    with place.logs[source].connect() as connection:
+        events = max(0, log.read_head(connection).position - reached)
+        first = log.read(connection, source, reached, 1)
+    return Lag(events, max(0.0, (now - first[0].at).total_seconds()) if first else 0.0)
+
+
+# As shared.hosting.cluster.leader.Leader has it.
+def leader_key(service: str) -> int:
+    """The advisory lock that a service's writer holds in its database."""
+    digest = hashlib.sha256(f"kameng writer {service}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def lock_holders(service: str) -> sa.Select[tuple[int]]:
+    """Asks for the backend that holds a service's leadership."""
+    locks = sa.table("pg_locks", *map(sa.column, ("pid", "locktype", "granted", "database", "classid", "objid")))
+    here = sa.select(sa.column("oid")).select_from(sa.table("pg_database"))
+    here = here.where(sa.column("datname") == sa.func.current_database()).scalar_subquery()
+    key = leader_key(service) % 2**64
+    return sa.select(sa.type_coerce(locks.c.pid, sa.Integer)).where(
+        locks.c.locktype == "advisory",
+        locks.c.granted,
+        locks.c.database == here,
+        sa.cast(locks.c.classid, sa.BigInteger) == key >> 32,
+        sa.cast(locks.c.objid, sa.BigInteger) == key % 2**32,
+    )
+
+
+def _leads(connection: sa.Connection, service: str) -> bool:
+    return connection.execute(lock_holders(service)).first() is not None
+
+
+def _is_in_use(place: Place) -> bool:
+    try:
+        with lock_folder(place.var):
+            return False
+    except InUse:
+        return True
+
+
+def _status_table(standings: Sequence[Standing]) -> Table:
+    table = Table("Service 服务", "Writer 写者", "Head 位置", "Lag 滞后", "Parked 搁置", "Agenda 待办")
+    for one in standings:
+        behind = "\n".join(
+            f"{source}: {lag.events} ({lag.seconds:.1f} s)" for source, lag in one.lags.items() if lag.events
+        )
+        agenda = f"{one.agenda_waiting} waiting, {one.agenda_overdue} overdue, {one.agenda_failed} failed"
+        writer = "[green]works 运行[/green]" if one.led else "[yellow]none 无[/yellow]"
+        table.add_row(one.service, writer, str(one.head), behind or "none 无", str(one.parked), agenda)
+    return table
+
+
+def topology(context: typer.Context, as_json: Json = False) -> None:
+    """The cluster's exchanges, queues and bindings. 消息拓扑。"""
+    services = services_of(context)
+    exchanges = [log_exchange(service.name) for service in services]
+    queues = [queue for service in services for queue in _queues(service)]
+    table = Table("Queue 队列", "Bound to 绑定")
+    for queue in queues:
+        table.add_row(queue.name, "\n".join(queue.bound_to) or "default exchange 默认交换机")
+    console.print(f"Fanout exchanges 交换机: {', '.join(exchanges)}")
+    console.print(table)
+    if as_json:
+        told = {queue.name: list(queue.bound_to) for queue in queues}
+        typer.echo(json.dumps({"exchanges": exchanges, "queues": told}, ensure_ascii=False))
+
+
+def _queues(service: Service) -> tuple[Queue, Queue]:
+    return inbox(service.name, service.sources()), pulls(service.name)

@@ -1,0 +1,84 @@
+"""Where the data is that a command looks at: a folder of SQLite files, or the cluster's PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from deploy.local import infrastructure
+from deploy.local.infrastructure import InfrastructureError
+from services.cli import clustering
+from services.cli.common import VAR, fail, open_logs
+from services.cli.migrating import database_of
+from shared.eventlog.engines import is_outage, open_engine
+from shared.hosting.embedded import database_url
+from shared.hosting.service import Service
+from shared.security.secrets import Secrets
+
+AnyVar = Annotated[
+    Path | None,
+    typer.Option(
+        "--var", envvar="KAMENG_VAR", help="Folder of the data: var, or var/cluster with --cluster. 数据目录。"
+    ),
+]
+InCluster = Annotated[bool, typer.Option("--cluster", help="The cluster's databases, not a folder's files. 集群。")]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Each service's database, and an engine to read it. `var` holds the secrets, and without a cluster the files."""
+
+    var: Path
+    is_cluster: bool
+    urls: dict[str, sa.URL]
+    logs: dict[str, sa.Engine]
+
+
+@contextmanager
+def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool) -> Iterator[Place]:
+    """Where the services' data is. Ends the command when there is none, or the server does not answer."""
+    if not cluster:
+        folder = var or VAR
+        logs = open_logs(folder, services)
+        urls = {service.name: sa.make_url(database_url(folder, service.name)) for service in services}
+    else:
+        folder = var or clustering.VAR
+        urls = _cluster_urls(folder, services)
+        logs = {name: open_engine(url, writer=False) for name, url in urls.items()}
+    try:
+        yield Place(folder, cluster, urls, logs)
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        fail(f"a database of {folder} does not answer: {type(error.orig).__name__}.")
+    finally:
+        for engine in logs.values():
+            engine.dispose()
+
+
+def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
+    if not (var / "secrets").exists():
+        fail(f"{var} holds no secrets of a cluster: name its folder with --var.")
+    secrets = Secrets(var / "secrets")
+    server = _server(var)
+    return {service.name: database_of(server, service.name, secrets) for service in services}
+
+
+def _server(var: Path) -> str:
+    if given := os.environ.get(infrastructure.POSTGRES_VARIABLE):
+        return given
+    try:
+        found = infrastructure.find(var)
+    except InfrastructureError as error:
+        fail(str(error))
+    if found is None:
+        fail(f"no servers run for {var}: `kameng cluster up`, or set KAMENG_POSTGRES_URL.")
+    return found.postgres_url

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import clustering, demo, importing, inspecting, migrating, operating, proving, running, serving
+from services.cli import (
+    clustering,
+    demo,
+    importing,
+    inspecting,
+    migrating,
+    operating,
+    parked,
+    proving,
+    running,
+    serving,
+)
 from services.fulfillment.service import SERVICE as FULFILLMENT
 from services.gateway.service import SERVICE as GATEWAY
 from services.inventory.service import SERVICE as INVENTORY
@@ -36,6 +47,7 @@ app.add_typer(inspecting.order_app, name="order")
 app.command("rebuild")(proving.rebuild_tables)
 app.command("verify")(proving.verify_services)
 app.command("status")(operating.status)
+app.add_typer(parked.app, name="parked")
 app.command("topology")(operating.topology)
 app.command("migrate")(migrating.migrate)
 app.command("run")(running.run)

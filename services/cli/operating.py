@@ -89,9 +89,11 @@ def _parked_keys(connection: sa.Connection) -> list[tuple[str, int, str]]:
 def _agenda(connection: sa.Connection, now: datetime) -> tuple[int, int, int]:
     agenda = schema.agenda.c
     late = sa.and_(agenda.state == WAITING, agenda.due_at < log.to_text(now - OVERDUE))
-    counts = (sa.func.count().filter(wanted) for wanted in (agenda.state == WAITING, late, agenda.state == FAILED))
-    waiting, overdue, failed = connection.execute(sa.select(*counts).select_from(schema.agenda)).one()
-    return waiting, overdue, failed
+
+    def count(wanted: sa.ColumnElement[bool]) -> int:
+        return connection.execute(sa.select(sa.func.count()).select_from(schema.agenda).where(wanted)).scalar_one()
+
+    return count(agenda.state == WAITING), count(late), count(agenda.state == FAILED)
 
 
 def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
@@ -108,7 +110,7 @@ def leader_key(service: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def lock_holders(service: str) -> sa.Select[tuple[int]]:
+def lock_holders(service: str) -> sa.Select[int]:
     """Asks for the backend that holds a service's leadership."""
     locks = sa.table("pg_locks", *map(sa.column, ("pid", "locktype", "granted", "database", "classid", "objid")))
     here = sa.select(sa.column("oid")).select_from(sa.table("pg_database"))

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.cli.common import VAR, Json, Var, console, fail, open_logs, services_of
-from services.cli.proofs import Logs, Proof, changed_logs, projected, prove
+from services.cli.common import Json, console, fail, services_of
+from services.cli.parked import start_over
+from services.cli.places import AnyVar, InCluster, Place, place_of
+from services.cli.proofs import Logs, Proof, changed_logs, complaints, projected, prove, verify_service
 from shared.eventlog.engines import open_engine
 from shared.eventlog.rebuild import rebuild
-from shared.hosting.embedded import InUse, database_url, lock_folder
+from shared.eventlog.swapping import CannotSwap, Swap
+from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.service import Service
 
 
-def verify_services(context: typer.Context, var: Var = VAR, as_json: Json = False) -> None:
-    """Prove that keys, orders, money and state are right, from the logs alone; also beside a running `serve`. 验证。"""
+def verify_services(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="Only its log and tables. 仅此服务。")] = None,
+    var: AnyVar = None,
+    cluster: InCluster = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that keys, orders, money and state are right, from the logs alone; also while it is at work. 验证。"""
     services = services_of(context)
-    logs = open_logs(var, services)
+    with place_of(var, services, cluster=cluster) as place:
+        if service is None:
+            proofs = _all_proofs(services, place.logs)
+        else:
+            proofs = [proof_of(_named(services, service)[0], place.logs)]
+    console.print(proof_table(proofs))
+    if as_json:
+        typer.echo(json.dumps({"proofs": [asdict(proof) for proof in proofs]}, ensure_ascii=False))
+    if not all(proof.ok for proof in proofs):
+        raise typer.Exit(1)
+
+
+def _all_proofs(services: Sequence[Service], logs: Logs) -> list[Proof]:
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -34,12 +56,23 @@ def verify_services(context: typer.Context, var: Var = VAR, as_json: Json = Fals
     ) as bar:
         task = bar.add_task("proving", total=3 + len(services))
         told = partial(bar.update, task, advance=1)
-        proofs = prove(services, logs, lambda name: told(description=name), drained=False)
-    console.print(proof_table(proofs))
-    if as_json:
-        typer.echo(json.dumps({"proofs": [asdict(proof) for proof in proofs]}, ensure_ascii=False))
-    if not all(proof.ok for proof in proofs):
-        raise typer.Exit(1)
+        return prove(services, logs, lambda name: told(description=name), drained=False)
+
+
+def proof_of(service: Service, logs: Logs) -> Proof:
+    """Whether one service's tables are what its log, and those that it reads, say."""
+    read = {name: logs[name] for name in (service.name, *service.sources())}
+    broken, detail = list(changed_logs(read).values()), ""
+    if not broken:
+        verdict = verify_service(service, logs)
+        broken, detail = complaints(verdict), f"{verdict.events} events"
+    english, chinese = f"rebuilt state of {service.name} equals live state", f"{service.name} 重建状态与现状一致"
+    return Proof("rebuild_equal", english, chinese, not broken, "; ".join(broken) or detail)
+
+
+def _named(services: Sequence[Service], name: str) -> list[Service]:
+    wanted = [one for one in services if name in (one.name, "all")]
+    return wanted or fail(f"there is no service {name}: {', '.join(one.name for one in services)}, or all.", code=2)
 
 
 def proof_table(proofs: list[Proof]) -> Table:
@@ -57,30 +90,42 @@ def proof_table(proofs: list[Proof]) -> Table:
 def rebuild_tables(
     context: typer.Context,
     service: Annotated[str, typer.Argument(help="The service, or `all`. 服务名或 all。")],
-    var: Var = VAR,
+    var: AnyVar = None,
+    cluster: InCluster = False,
 ) -> None:
-    """Rebuild a service's tables from the logs and put them in place of the old. Stop `serve` first. 重建。"""
+    """Rebuild a service's tables from the logs and put them in place of the old. 重建。
+
+    A folder's `serve` must be stopped first; the cluster works on.
+    """
     services = services_of(context)
-    wanted = [one for one in services if service in (one.name, "all")]
-    if not wanted:
-        fail(f"there is no service {service}: {', '.join(one.name for one in services)}, or all.", code=2)
-    logs = open_logs(var, services)
-    if changed := changed_logs(logs):
-        fail(f"{'; '.join(changed.values())}. Nothing is rebuilt from it.")
-    try:
-        with lock_folder(var), Progress(console=console) as bar:
-            for one in wanted:
-                _rebuild(one, logs, open_engine(database_url(var, one.name), writer=True), bar)
-    except InUse as error:
-        fail(f"{error}. Stop it first.")
+    wanted = _named(services, service)
+    with place_of(var, services, cluster=cluster) as place:
+        if changed := changed_logs(place.logs):
+            fail(f"{'; '.join(changed.values())}. Nothing is rebuilt from it.")
+        try:
+            with nullcontext() if cluster else lock_folder(place.var), Progress(console=console) as bar:
+                for one in wanted:
+                    rebuild_service(one, place, bar)
+        except InUse as error:
+            fail(f"{error}. Stop it first.")
+        except CannotSwap as error:
+            fail(f"{error}. Nothing of this service was changed.")
 
 
-def _rebuild(service: Service, logs: Logs, live: sa.Engine, bar: Progress) -> None:
+def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
+    """Rebuild one service's tables; in the cluster its writer starts over at the end. Raises CannotSwap."""
     task = bar.add_task(service.name, total=None)
 
     def progress(source: str, done: int, total: int) -> None:
         bar.update(task, description=f"{service.name} ← {source}", completed=done, total=total)
 
-    folded = rebuild(service.name, service.tables, projected(service), logs, live, progress)
+    live = open_engine(place.urls[service.name], writer=True)
+    try:
+        if place.is_cluster:
+            folded = Swap(service.name, service.tables, projected(service), place.logs, live, progress).run()
+            start_over(live, service.name)
+        else:
+            folded = rebuild(service.name, service.tables, projected(service), place.logs, live, progress)
+    finally:
+        live.dispose()
     bar.update(task, description=f"{service.name}: {folded} events", completed=1, total=1)
-    live.dispose()

@@ -59,9 +59,9 @@ def positions(connection: sa.Connection, service: str) -> dict[str, int]:
 
 def fold(
     service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, upto: dict[str, int],
-    target: sa.Engine, progress: Progress = _silent,
+    target: sa.Engine, progress: Progress = _silent, after: dict[str, int] | None = None,
 ) -> int:  # fmt: skip
-    """Fold the logs, each from its start up to the given position, into empty tables on `target`.
+    """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
 
     `projects` names the foreign events that the tables fold. Returns how many events were folded.
     """
@@ -71,12 +71,12 @@ def fold(
         tables_cls.metadata.create_all(connection)
     folded = 0
     for source, last in sorted(upto.items(), key=lambda item: item[0] != service):
-        after = 0
-        while after < last:
+        reached = (after or {}).get(source, 0)
+        while reached < last:
             with logs[source].connect() as reading:
-                events = log.read(reading, source, after, min(PAGE, last - after))
+                events = log.read(reading, source, reached, min(PAGE, last - reached))
             if not events:
-                raise LookupError(f"the log of {source} ends at {after}, yet {service} has applied it up to {last}")
+                raise LookupError(f"the log of {source} ends at {reached}, yet {service} has applied it up to {last}")
             with target.begin() as connection:
                 holder[:] = [connection]
                 for recorded in events:
@@ -85,8 +85,8 @@ def fold(
                         folded += 1
                 tables.flush()
                 tables.committed()
-            after = events[-1].position
-            progress(source, after, last)
+            reached = events[-1].position
+            progress(source, reached, last)
     return folded
 
 
@@ -127,6 +127,8 @@ def verify(
     """
     tampered = log.check_chain(logs[service])
     with TemporaryDirectory() as folder, logs[service].connect() as live:
+        if live.dialect.name == "postgresql":
+            live.execution_options(isolation_level="REPEATABLE READ")
         upto = positions(live, service)
         target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
         folded = fold(service, tables_cls, projects, logs, upto, target, progress)

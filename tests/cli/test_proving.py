@@ -1,0 +1,72 @@
+"""`kameng verify` and `kameng rebuild` of one service, in a folder and in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from rich.progress import Progress
+from typer.testing import CliRunner
+
+from services.__main__ import app
+from services.cli.places import Place
+from services.cli.proving import proof_of, rebuild_service
+from shared.eventlog import schema
+from shared.eventlog.engines import open_engine
+from tests.cli.builders import SERVICES, cluster, folder
+from tests.hosting.builders import press, presses, start
+from tests.hosting.toy import lamps
+
+BUTTON, LAMP = SERVICES
+
+
+@pytest.fixture(params=["folder", "cluster"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The button was pressed twice; the lamp has heard of both."""
+    made = folder(tmp_path) if request.param == "folder" else cluster(tmp_path, request.getfixturevalue("postgres"))
+    for service, work in ((BUTTON, press("1", times=2)), (LAMP, presses(1, "", ""))):
+        engine = open_engine(made.urls[service.name], writer=True)
+        start(service, engine).process([work])
+        engine.dispose()
+    yield made
+    for engine in made.logs.values():
+        engine.dispose()
+
+
+def change(place: Place, service: str, statement: sa.Update) -> None:
+    engine = open_engine(place.urls[service], writer=True)
+    with engine.begin() as connection:
+        connection.execute(statement)
+    engine.dispose()
+
+
+def test_a_damaged_table_is_found_and_rebuilt(place: Place) -> None:
+    assert proof_of(LAMP, place.logs).ok
+    change(place, "lamp", sa.update(lamps).values(lit=9))
+
+    found = proof_of(LAMP, place.logs)
+    with Progress() as bar:
+        rebuild_service(LAMP, place, bar)
+
+    assert not found.ok
+    assert "lamp.lamps: 1 rows differ" in found.detail
+    assert proof_of(LAMP, place.logs).ok
+
+
+def test_a_changed_log_proves_nothing(place: Place) -> None:
+    change(place, "button", sa.update(schema.log).where(schema.log.c.position == 2).values(data="{}"))
+
+    found = proof_of(LAMP, place.logs)
+
+    assert not found.ok
+    assert found.detail == "button: the log was changed at position 2"
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+@pytest.mark.parametrize("options", [(), ("--cluster",)])
+def test_what_is_not_there_is_named(tmp_path: Path, command: str, options: tuple[str, ...]) -> None:
+    ran = CliRunner().invoke(app, [command, "order", "--var", str(tmp_path), *options])
+    assert ran.exit_code == 1
+    assert "holds no" in ran.stderr

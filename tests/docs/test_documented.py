@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from deploy.local.infrastructure import POSTGRES_VARIABLE
 from services.gateway.auth import PERMISSIONS, ROLES
+from shared.hosting.cluster.settings import ClusterSettings
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from tests.gateway.builders import open_shop
 
@@ -30,9 +32,10 @@ def names_in(text: str, pattern: str) -> set[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    fields = {f"KAMENG_{name.upper()}" for name in Settings.model_fields}
+    names = [*Settings.model_fields, *ClusterSettings.model_fields]
+    variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE}
 
-    assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == fields
+    assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == variables
 
 
 @pytest.mark.parametrize(("variable", "settings"), [("SUPPLIERS", SupplierSettings), ("CHANNELS", ChannelSettings)])

@@ -174,7 +174,7 @@ def start_cluster(
     `environment` is added to every process. Also returns each service's database.
     """
     var.mkdir(parents=True, exist_ok=True)
-    (var / "logs").mkdir(exist_ok=True)
+    (var / "logs").mkdir(mode=0o700, exist_ok=True)  # the gateway's holds the first password
     servers = infrastructure.up(var, told)
     secrets = Secrets(var / "secrets")
     urls = {}

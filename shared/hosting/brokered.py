@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.eventlog import schema
 from shared.eventlog.agenda import FAILED, WAITING
@@ -57,8 +57,9 @@ class Brokered:
         while not self._stop.is_set():
             try:
                 self._look()
-            except DBAPIError as error:
-                logger.warning("the read side's database does not answer", error=type(error).__name__)
+            except SQLAlchemyError as error:
+                # No server, or no tables or head yet: the read side's writer makes them when it first starts.
+                logger.warning("the read side's database is not there yet", error=type(error).__name__)
                 self._stop.wait(IDLE_SECONDS)
             if self._marks.awaited():
                 self._stop.wait(LOOK_SECONDS)

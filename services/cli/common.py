@@ -29,7 +29,7 @@ def services_of(context: typer.Context) -> Sequence[Service]:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """End with a message for people on standard error."""
-    errors.print(f"[red]{message}[/red]")
+    errors.print(f"[red]{message}[/red]", soft_wrap=True)
     raise typer.Exit(code)
 
 

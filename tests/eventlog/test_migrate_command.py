@@ -77,7 +77,7 @@ def test_what_can_not_be_done_is_told_without_secrets(
     kameng: Kameng, monkeypatch: pytest.MonkeyPatch, arguments: list[str], url: str, code: int, told: str
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(common.errors, "print", said.append)
+    monkeypatch.setattr(common.errors, "print", lambda text, **_: said.append(text))
     result = kameng(*arguments, url=url)
     assert result.exit_code == code
     assert told in said[0]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
 from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
 from shared.eventlog.tables import Tables
 from shared.hosting.ports import Ports
@@ -15,11 +17,12 @@ from shared.security.secrets import Secrets
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a host gives a service to build its adapters from."""
+    """What a host gives a service to build its adapters from. `client` makes HTTP clients, as httpx.Client does."""
 
     settings: Settings
     ports: Ports
     secrets: Secrets
+    client: Callable[..., httpx.Client] = httpx.Client
 
 
 @dataclass(frozen=True)

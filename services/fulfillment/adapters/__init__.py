@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import httpx
-
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
 from shared.hosting.service import Surroundings
@@ -32,7 +30,7 @@ def build(surroundings: Surroundings) -> Outside:
 def _supplier(name: str, settings: SupplierSettings, surroundings: Surroundings) -> Supplier:
     return Supplier(
         name=name,
-        client=httpx.Client(base_url=settings.url, timeout=settings.timeout_seconds),
+        client=surroundings.client(base_url=settings.url, timeout=settings.timeout_seconds),
         secret=surroundings.secrets.get(f"supplier-{name}"),
         callback_url=f"{surroundings.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
         now=surroundings.ports.now,

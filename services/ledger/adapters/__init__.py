@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import httpx
-
 from services.ledger.adapters.channel import Channel
 from shared.hosting.service import Surroundings
 
@@ -24,7 +22,7 @@ def build(surroundings: Surroundings) -> Outside:
     settings = surroundings.settings
     channels = {
         name: Channel(
-            http=httpx.Client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
+            http=surroundings.client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
             secret=surroundings.secrets.get(f"channel-{name}"),
             ports=surroundings.ports,
             return_url=settings.public_url,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
 from standardwebhooks import Webhook as Signer
 
 from services.notification.adapters.console import Console
@@ -33,7 +32,7 @@ def build(surroundings: Surroundings) -> Outside:
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
     signer = Signer(surroundings.secrets.get("webhook"))
-    webhook = Webhook(signer, httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
+    webhook = Webhook(signer, surroundings.client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
     return Outside(
         senders={"email": mail, "webhook": webhook, "console": console},
         templates=Templates(),

@@ -10,7 +10,7 @@ from nameko.containers import ServiceContainer
 from nameko.extensions import Entrypoint
 
 from shared.eventlog.agenda import DueCall
-from shared.hosting.cluster.calls import Result
+from shared.hosting.calls import Result
 from shared.hosting.cluster.writer_process import WriterProcess
 from shared.hosting.work import CallFailed
 from shared.hosting.writer import Writer, describe

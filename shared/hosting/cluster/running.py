@@ -13,8 +13,8 @@ from nameko.containers import ServiceContainer
 from werkzeug.wrappers import Request
 
 from shared.eventlog.agenda import DueCall
+from shared.hosting.calls import AT_ONCE, Result
 from shared.hosting.cluster import health
-from shared.hosting.cluster.calls import AT_ONCE, Result
 from shared.hosting.cluster.entrypoint import batches
 from shared.hosting.cluster.green import assert_green
 from shared.hosting.cluster.settings import ClusterSettings

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from kombu.transport.pyamqp import Message
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from shared.eventlog.agenda import AT_ONCE
 from shared.eventlog.engines import is_outage
 from shared.eventlog.log import to_text
+from shared.hosting.batch import Batch
+from shared.hosting.calls import Calls, Perform
 from shared.hosting.cluster.alarm import Alarm
-from shared.hosting.cluster.batch import Batch
-from shared.hosting.cluster.calls import Calls, Perform
-from shared.hosting.cluster.following import Following
 from shared.hosting.cluster.leader import Leader
 from shared.hosting.cluster.link import ERRORS, Link, Session
 from shared.hosting.cluster.metrics import Metrics
+from shared.hosting.following import Following
 from shared.hosting.work import Outcome
 from shared.hosting.writer import Writer
 from shared.messaging.topology import inbox, pulls
@@ -75,11 +76,12 @@ class Term:
         """Wait for something to do, and do it. Whether there was something."""
         self._receive(seconds)
         self._leader.check()
-        batch = self._collect()
+        session = self.link.session
+        batch = self._collect(session)
         if batch.works or self._is_due():
-            self._finish(batch, self._commit(batch))
-        if batch.session is not None and batch.last is not None:
-            self._guarded(batch.session, Session.acknowledge, batch.last)
+            self._finish(session, batch, self._commit(batch))
+        if session is not None and batch.last is not None:
+            self._guarded(session, Session.acknowledge, batch.last)
         self._pull_what_is_missing()
         return bool(batch.works) or batch.last is not None
 
@@ -144,17 +146,17 @@ class Term:
         except ERRORS as error:
             self.link.lose(session, error)
 
-    def _collect(self) -> Batch:
-        batch = Batch(self.link.session)
+    def _collect(self, session: Session | None) -> Batch[Message]:
+        batch: Batch[Message] = Batch()
         batch.take_results(self._calls.results())
-        if batch.session is not None:
-            batch.take_messages(batch.session.arrived, self.following)
+        if session is not None:
+            batch.take_messages(session.arrived, self.following)
         self._metrics.dropped.inc(batch.dropped)
         return batch
 
     # The commit
 
-    def _commit(self, batch: Batch) -> Outcome:
+    def _commit(self, batch: Batch[Message]) -> Outcome:
         """Offer the batch until the database takes it, as long as nobody else may write."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_outage(error)),
@@ -191,12 +193,12 @@ class Term:
 
     # Out
 
-    def _finish(self, batch: Batch, outcome: Outcome) -> None:
+    def _finish(self, session: Session | None, batch: Batch[Message], outcome: Outcome) -> None:
         if outcome.published is not None:
             self._leader.notify(outcome.published.last)
-        if batch.session is not None:
+        if session is not None:
             for queue, answers in batch.answers(outcome.replies).items():
-                self._guarded(batch.session, Session.publish, queue, encode(answers))
+                self._guarded(session, Session.publish, queue, encode(answers))
         for call in outcome.calls:
             self._calls.offer(call)
 

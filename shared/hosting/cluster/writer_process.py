@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from shared.eventlog import log
 from shared.eventlog.agenda import FAILED, WAITING, DueCall
 from shared.eventlog.engines import is_outage, open_engine
+from shared.hosting.calls import Result
 from shared.hosting.cluster import database
 from shared.hosting.cluster.alarm import Alarm
-from shared.hosting.cluster.calls import Result
 from shared.hosting.cluster.leader import Leader, LeadLost
 from shared.hosting.cluster.link import reachable
 from shared.hosting.cluster.metrics import Metrics, Standing

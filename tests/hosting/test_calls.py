@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.eventlog.agenda import DueCall
-from shared.hosting.cluster.calls import AT_ONCE, Calls, Result
+from shared.hosting.calls import AT_ONCE, Calls, Result
 from shared.hosting.work import CallFailed
 from tests.hosting.builders import META
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.hosting.cluster.following import Following
+from shared.hosting.following import Following
 
 
 def following() -> Following:

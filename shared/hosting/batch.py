@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
-from kombu.transport.pyamqp import Message
 
-from shared.hosting.cluster.following import Following
-from shared.hosting.cluster.link import Session
+from shared.hosting.following import Following
 from shared.hosting.work import CallDone, CallFailed, Work
 from shared.messaging.port import CommandMessage, Reply, Slice
 from shared.messaging.wire import Answered, Asked, Head, Malformed, decode
@@ -21,13 +19,22 @@ logger = structlog.get_logger()
 Address: TypeAlias = tuple[str, str]
 
 
-@dataclass(slots=True)
-class Batch:
-    """Work for one commit. `last` is the last message of `session` that it holds; `size` counts commands and events."""
+class Message(Protocol):
+    """What a broker hands over."""
 
-    session: Session | None
+    @property
+    def body(self) -> bytes | str | None: ...
+
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(slots=True)
+class Batch(Generic[M]):
+    """Work for one commit. `last` is the last message that it holds; `size` counts commands and events."""
+
     works: list[Work] = field(default_factory=list)
-    last: Message | None = None
+    last: M | None = None
     size: int = 0
     dropped: int = 0
     _addresses: dict[int, Address] = field(default_factory=dict)
@@ -38,13 +45,13 @@ class Batch:
             self.works.append(result)
             self.size += 1
 
-    def take_messages(self, arrived: deque[Message], following: Following) -> None:
+    def take_messages(self, arrived: deque[M], following: Following) -> None:
         """Messages as they came, until there is enough for one commit; heads go to `following`."""
         while arrived and self.size < MESSAGES:
             self.last = arrived.popleft()
             self._take(self.last, following)
 
-    def _take(self, message: Message, following: Following) -> None:
+    def _take(self, message: M, following: Following) -> None:
         try:
             body = decode(message.body or b"")
         except Malformed as error:

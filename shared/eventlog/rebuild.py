@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -117,26 +118,34 @@ def _compare(live: sa.Connection, rebuilt: sa.Connection, table: sa.Table) -> Di
     return Difference(table.name, tuple(keys), count) if count else None
 
 
+@contextmanager
+def on_disk() -> Iterator[sa.Engine]:
+    """An empty database for a while: tables may be larger than memory."""
+    with TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
+        yield engine
+        engine.dispose()
+
+
 def verify(
     service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
-    progress: Progress = _silent,
+    progress: Progress = _silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk,
 ) -> Verdict:  # fmt: skip
-    """Check a service's log for tampering, rebuild its tables beside the live ones, and compare row by row.
+    """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
+    row.
 
     It reads one consistent picture of the live tables, so it may run while the service works.
     """
     tampered = log.check_chain(logs[service])
-    with TemporaryDirectory() as folder, logs[service].connect() as live:
+    with scratch() as target, logs[service].connect() as live:
         if live.dialect.name == "postgresql":
             live.execution_options(isolation_level="REPEATABLE READ")
         upto = positions(live, service)
-        target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
         folded = fold(service, tables_cls, projects, logs, upto, target, progress)
         with target.connect() as rebuilt:
             compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
             differences = tuple(difference for difference in compared if difference)
         stale = tuple(_stale_snapshots(service, foldings, live))
-        target.dispose()
     return Verdict(service, folded, tampered.position if tampered else None, differences, stale)
 
 
@@ -157,10 +166,9 @@ def rebuild(
 
     Snapshots are dropped: they come back by themselves. Returns how many events were folded.
     """
-    with TemporaryDirectory() as folder:
+    with on_disk() as target:
         with logs[service].connect() as connection:
             upto = positions(connection, service)
-        target = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
         folded = fold(service, tables_cls, projects, logs, upto, target, progress)
         with target.connect() as rebuilt, live.begin() as connection:
             if positions(connection, service) != upto:
@@ -171,5 +179,4 @@ def rebuild(
                 for page in rebuilt.execute(sa.select(table)).mappings().partitions(PAGE):
                     rows: list[dict[str, Any]] = [dict(row) for row in page]
                     connection.execute(sa.insert(table), rows)
-        target.dispose()
     return folded

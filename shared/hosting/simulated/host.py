@@ -1,0 +1,211 @@
+"""All services, each with its store, log server and processes, in one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+
+import httpx
+import sqlalchemy as sa
+
+from shared.contracts import Command, Metadata
+from shared.eventlog import log, schema
+from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Tables
+from shared.hosting.ports import Ports
+from shared.hosting.service import Service, Surroundings
+from shared.hosting.settings import Settings
+from shared.hosting.simulated.client import Client, Done
+from shared.hosting.simulated.faults import Fate, Faults
+from shared.hosting.simulated.log_server import LogServer
+from shared.hosting.simulated.luck import Luck
+from shared.hosting.simulated.network import Network
+from shared.hosting.simulated.process import Place, Process
+from shared.hosting.simulated.store import Store
+from shared.hosting.simulated.timeline import Timeline
+from shared.messaging.port import CommandMessage
+from shared.messaging.topology import inbox
+from shared.security.secrets import Secrets
+
+LOOK = timedelta(seconds=0.5)
+WHILE_SECONDS, RESTART_SECONDS, JUMP_SECONDS, CUT_SECONDS = 10.0, 1.0, 60.0, 20.0
+
+
+class SimulatedSecrets(Secrets):
+    """Secrets that the seed gives, kept in no file."""
+
+    def __init__(self, luck: Luck) -> None:
+        super().__init__(Path("nowhere"))
+        self._luck = luck
+
+    def _read_or_create(self, name: str) -> bytes:
+        return self._luck.fork(name).randbytes(32)
+
+
+@cache
+def _image(tables: type[Tables], sources: tuple[str, ...]) -> bytes:
+    """A new database of a service: made once, copied often."""
+    store = Store()
+    with store.reads.begin() as connection:
+        log.create(connection, sources)
+        tables.metadata.create_all(connection)
+    image = store.image()
+    store.close()
+    return image
+
+
+class Simulated:
+    """Use as a context. `transport` answers all HTTP requests that the services' adapters make.
+
+    `committed(recorded)` hears of every event, in the order of its log, as soon as it is durable.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        luck: Luck,
+        faults: Faults,
+        settings: Settings,
+        transport: httpx.BaseTransport,
+        committed: Callable[[Recorded], object] = lambda recorded: None,
+    ) -> None:
+        self.timeline, self.luck, self.settings = Timeline(), luck, settings
+        self.secrets = SimulatedSecrets(luck.fork("secrets"))
+        self.fate = Fate(faults, luck.fork("faults"))
+        self.ports = Ports(self.timeline.now, luck.fork("ports").randbytes)
+        self.network = Network(self.timeline, luck.fork("network"), self.fate)
+        self.services = tuple(services)
+        self.stores = {service.name: Store(_image(service.tables, service.sources())) for service in services}
+        self.processes: dict[str, Process] = {}
+        self.restarts = 0
+        self._committed, self._client_of = committed, partial(httpx.Client, transport=transport)
+        self._seen = {service.name: (0, 0) for service in services}
+        self._skews = {service.name: timedelta() for service in services}
+        self._client = Client(self.network, self.timeline)
+        self._places = {service.name: self._place(service) for service in services}
+
+    def _place(self, service: Service) -> Place:
+        store, name = self.stores[service.name], service.name
+        log_server = LogServer(name, store, self.network, self.timeline)
+        return Place(service, store, log_server, self.network, self.timeline, self.luck.fork(name), self.fate)
+
+    def __enter__(self) -> Simulated:
+        for service in self.services:
+            self._start(service.name)
+        self.timeline.after(WHILE_SECONDS, self._trouble)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for store in self.stores.values():
+            store.close()
+
+    # Processes
+
+    def _start(self, name: str) -> None:
+        ports = replace(self.ports, now=lambda: self._now(name))
+        surroundings = Surroundings(self.settings, ports, self.secrets, self._client_of)
+        process = Process(self._places[name], surroundings, self._on_end, lambda: self._start(name))
+        self.processes[name] = process
+        process.start()
+
+    def _on_end(self, process: Process) -> None:
+        """Have somebody in its place, unless there is somebody already."""
+        name = process.writer.service.name
+        if self.processes[name] is process:
+            self.restarts += 1
+            self.timeline.after(self.luck.uniform(0.1, 2) * RESTART_SECONDS, lambda: self._restart(process))
+
+    def _restart(self, process: Process) -> None:
+        name = process.writer.service.name
+        if self.processes[name] is process:
+            self._start(name)
+
+    def _now(self, name: str) -> datetime:
+        return self.timeline.now() + self._skews[name]
+
+    def _trouble(self) -> None:
+        """What befalls the whole from time to time."""
+        fate, luck = self.fate, self.luck
+        name = luck.choice(self.services).name
+        if fate.strikes("jumped"):
+            self._skews[name] = timedelta(seconds=luck.uniform(-JUMP_SECONDS, JUMP_SECONDS))
+        if fate.strikes("wiped"):
+            self.network.wipe()
+            self._places[name].log_server.restart()
+        if fate.strikes("cut"):
+            self.network.cut(inbox(name, ()).name, luck.uniform(0, CUT_SECONDS))
+        if fate.faults.jumped or fate.faults.wiped or fate.faults.cut:
+            self.timeline.after(luck.expovariate(1 / WHILE_SECONDS), self._trouble)
+
+    # For those who live in it
+
+    def send(
+        self, service: str, command: Command, *, id_: str, actor: str, done: Done, deadline_seconds: float = 10
+    ) -> None:
+        """Send a command until it is answered; `done` is told the reply, or None when nobody knows its outcome."""
+        meta = Metadata(correlation_id=id_, causation_id=id_, actor=actor)
+        self._client.send(service, CommandMessage(id_, command, meta), done, deadline_seconds)
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong any more."""
+        self.fate.heal()
+        self._skews = dict.fromkeys(self._skews, timedelta())
+        for place in self._places.values():
+            place.log_server.hurry()
+
+    def step(self) -> bool:
+        """Let the next thing happen, and tell what was committed by it. False when there is nothing more."""
+        more = self.timeline.step()
+        self._tell()
+        return more
+
+    def run(self, until: Callable[[], bool], within_seconds: float) -> bool:
+        """Let things happen until the condition, looked at twice a second, holds; or time is up: then False."""
+        deadline = self.timeline.now() + timedelta(seconds=within_seconds)
+        while not until():
+            if self.timeline.now() > deadline:
+                return False
+            look_at = self.timeline.now() + LOOK
+            while self.timeline.now() < look_at:
+                if not self.step():
+                    return until()
+        return True
+
+    def _tell(self) -> None:
+        for name, store in self.stores.items():
+            commits, position = self._seen[name]
+            if store.commits == commits:
+                continue
+            with store.reads.connect() as connection:
+                events = log.read(connection, name, position, 10_000)
+            self._seen[name] = (store.commits, events[-1].position if events else position)
+            for recorded in events:
+                self._committed(recorded)
+
+    @property
+    def logs(self) -> Mapping[str, sa.Engine]:
+        """Each service's database, to read from."""
+        return {name: store.reads for name, store in self.stores.items()}
+
+    def lags(self) -> dict[str, dict[str, int]]:
+        """How many events each service has not applied yet, by source."""
+        heads, reached = {}, {}
+        for name, engine in self.logs.items():
+            with engine.connect() as connection:
+                heads[name] = log.read_head(connection).position
+                rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
+                reached[name] = {row.source: row.position for row in rows}
+        return {name: {source: heads[source] - at for source, at in known.items()} for name, known in reached.items()}
+
+
+def digest(logs: Mapping[str, sa.Engine]) -> str:
+    """A fingerprint of all logs: the same run gives the same."""
+    hashes = hashlib.sha256()
+    for name in sorted(logs):
+        with logs[name].connect() as connection:
+            hashes.update(log.read_head(connection).hash)
+    return hashes.hexdigest()

@@ -1,0 +1,200 @@
+"""One service's writer as a process that may be refused, frozen and killed at any step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import OperationalError
+
+from shared.eventlog import log
+from shared.eventlog.agenda import AT_ONCE, DueCall
+from shared.eventlog.engines import is_outage
+from shared.hosting.batch import Batch
+from shared.hosting.calls import Calls, Result
+from shared.hosting.following import AGAIN_SECONDS, Following
+from shared.hosting.runner import make_call
+from shared.hosting.service import Service, Surroundings
+from shared.hosting.simulated.faults import Fate
+from shared.hosting.simulated.log_server import LogServer
+from shared.hosting.simulated.luck import Luck
+from shared.hosting.simulated.network import Delivery, Network
+from shared.hosting.simulated.store import Crashed, Store
+from shared.hosting.simulated.timeline import START, Timeline
+from shared.hosting.work import Outcome
+from shared.hosting.writer import Writer
+from shared.messaging.topology import inbox, pulls
+from shared.messaging.wire import Pull, encode
+
+TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.0005, 0.2, 0.05
+PULL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where processes of one service live."""
+
+    service: Service
+    store: Store
+    log_server: LogServer
+    network: Network
+    timeline: Timeline
+    luck: Luck
+    fate: Fate
+
+
+class Process:
+    """Turned by the timeline whenever something has arrived or is due, until it is dead.
+
+    `ended(self)` is called when it has died, or was fenced by another writer, and somebody must take its place;
+    `replaced()` when it froze, and another one must take over though it is still there.
+    """
+
+    def __init__(
+        self, place: Place, surroundings: Surroundings, ended: Callable[[Process], None], replaced: Callable[[], None]
+    ) -> None:
+        self._place, self._ended, self._replaced = place, ended, replaced
+        self.is_alive, self.is_frozen = True, False
+        self.writer = Writer(place.service, place.store.open(place.fate, self._step), surroundings)
+        self.following = Following(place.service.sources())
+        self._inbox = inbox(place.service.name, place.service.sources())
+        self._calls = Calls(self._perform, self._wake)
+        self._arrived: deque[Delivery] = deque()
+        self._unsettled: list[Delivery] = []
+        self._batch: Batch[Delivery] | None = None
+        self._turns_at: datetime | None = None
+
+    def start(self) -> None:
+        """Take over the database and the inbox."""
+        self._guarded(self._begin)
+
+    def _begin(self) -> None:
+        self.writer.start()
+        self.following.doubt()
+        for exchange in self._inbox.bound_to:
+            self._place.network.bind(self._inbox.name, exchange)
+        self._place.network.consume(self._inbox.name, self._on_message)
+        self._wake()
+
+    def freeze(self, seconds: float) -> None:
+        """Stop for so long, as a process does that is not given the processor; another one takes over meanwhile."""
+        self.is_frozen = True
+        self._place.timeline.after(seconds, self._thaw)
+        self._replaced()
+
+    def _thaw(self) -> None:
+        self.is_frozen, self._turns_at = False, None
+        self._wake()
+
+    def kill(self) -> None:
+        """The process is gone; what it had committed is not."""
+        self.is_alive = False
+        self._place.store.abandon()
+        self._place.network.leave(self._inbox.name, self._on_message, self._unsettled)
+        self._ended(self)
+
+    # The crank
+
+    def _step(self) -> None:
+        if self._place.fate.strikes("crashed"):
+            raise Crashed
+
+    def _on_message(self, delivery: Delivery) -> None:
+        self._arrived.append(delivery)
+        self._unsettled.append(delivery)
+        self._wake()
+
+    def _wake(self, seconds: float = TURN_SECONDS) -> None:
+        at = self._place.timeline.now() + timedelta(seconds=seconds)
+        if self._turns_at is None or at < self._turns_at:
+            self._turns_at = at
+            self._place.timeline.after(seconds, lambda: self._on_time(at))
+
+    def _on_time(self, at: datetime) -> None:
+        if at == self._turns_at and self.is_alive and not self.is_frozen:
+            self._turns_at = None
+            self._guarded(self._turn)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (Crashed, log.Fenced):
+            self.kill()
+        except OperationalError as error:
+            if not is_outage(error):
+                raise
+            self.kill()
+
+    def _turn(self) -> None:
+        if self._batch is None:
+            self._batch = Batch()
+            self._batch.take_results(self._calls.results())
+            self._batch.take_messages(self._arrived, self.following)
+            if self._place.fate.strikes("frozen"):
+                self.freeze(self._place.luck.uniform(1, 20))
+                return
+        if self._batch.works or self._is_due():
+            outcome = self._commit(self._batch)
+            if outcome is None:
+                return
+            self._finish(self._batch, outcome)
+        self._batch = None
+        self._unsettled = list(self._arrived)
+        self._pull_what_is_missing()
+        self._sleep()
+
+    def _commit(self, batch: Batch[Delivery]) -> Outcome | None:
+        """None when the database failed: the same batch is offered again a little later."""
+        try:
+            return self.writer.process(batch.works)
+        except OperationalError as error:
+            if not is_outage(error):
+                raise
+            self._wake(AGAIN_AFTER_SECONDS)
+            return None
+
+    def _finish(self, batch: Batch[Delivery], outcome: Outcome) -> None:
+        self._step()
+        if outcome.published is not None and not self._place.fate.strikes("mute"):
+            self._place.log_server.notify()
+        for queue, answers in batch.answers(outcome.replies).items():
+            self._step()
+            self._place.network.send(queue, encode(answers))
+        for call in outcome.calls:
+            self._step()
+            self._calls.offer(call)
+
+    def _perform(self, call: DueCall, done: Callable[[Result], None]) -> None:
+        """The other side hears of it after a while, and the answer takes as long."""
+        luck, timeline = self._place.luck, self._place.timeline
+
+        def make() -> None:
+            if self.is_alive:
+                result = make_call(self.writer, call)
+                timeline.after(luck.expovariate(1 / CALL_SECONDS), lambda: done(result))
+
+        timeline.after(luck.expovariate(1 / CALL_SECONDS), make)
+
+    def _pull_what_is_missing(self) -> None:
+        now = (self._place.timeline.now() - START).total_seconds()
+        for source, after in self.following.to_pull(self.writer.positions, now):
+            self._place.network.send(pulls(source).name, encode(Pull(source, after, PULL, self._inbox.name)))
+
+    def is_behind(self) -> bool:
+        """Whether it knows of events that it has not applied."""
+        return any(self.following.lag(self.writer.positions).values())
+
+    def _is_due(self) -> bool:
+        due = self.writer.agenda.next_due()
+        return due is not None and due <= log.to_text(self.writer.ports.now())
+
+    def _sleep(self) -> None:
+        """Be woken when there is something to do, if not by what arrives."""
+        if self._arrived or self.is_behind():
+            self._wake(TURN_SECONDS if self._arrived else AGAIN_SECONDS)
+        due = self.writer.agenda.next_due()
+        if due is not None:
+            until = 0.0 if due == AT_ONCE else (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds()
+            self._wake(max(TURN_SECONDS, until))

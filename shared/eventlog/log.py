@@ -33,6 +33,13 @@ _MOVE_READER = (
     .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)
     .values(position=sa.bindparam("position"))
 )
+_HEAD = sa.select(schema.head)
+_READ = (
+    sa.select(schema.log)
+    .where(schema.log.c.position > sa.bindparam("behind"))
+    .order_by(schema.log.c.position)
+    .limit(sa.bindparam("most"))
+)
 _ANY = {
     "postgresql": schema.log.c.stream == sa.func.any(sa.bindparam("streams", type_=sa.ARRAY(sa.Text))),
     "sqlite": schema.log.c.stream.in_(sa.bindparam("streams", expanding=True)),
@@ -98,7 +105,7 @@ def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
 
 def read_head(connection: sa.Connection) -> Head:
     """The head as committed."""
-    row = connection.execute(sa.select(schema.head)).one()
+    row = connection.execute(_HEAD).one()
     return Head(row.position, datetime.fromisoformat(row.at), bytes(row.hash), row.epoch)
 
 
@@ -161,8 +168,7 @@ def _recorded(source: str, row: sa.Row[tuple[object, ...]]) -> Recorded:
 
 def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
     """At most `limit` events behind a position, in order."""
-    statement = sa.select(schema.log).where(schema.log.c.position > after).order_by(schema.log.c.position).limit(limit)
-    return [_recorded(source, row) for row in connection.execute(statement)]
+    return [_recorded(source, row) for row in connection.execute(_READ, {"behind": after, "most": limit})]
 
 
 def read_all(

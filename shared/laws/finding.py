@@ -1,8 +1,19 @@
-"""The outcome of checking one law."""
+"""What checking a law comes to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+SHOWN = 10
+
+
+class Violation(Exception):
+    """A law is broken. `law` is its name, `detail` says where and how."""
+
+    def __init__(self, law: str, detail: str) -> None:
+        super().__init__(f"{law}: {detail}")
+        self.law, self.detail = law, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +34,7 @@ class Finding:
         return self.broken == 0
 
 
-SHOWN = 10
-
-
-def finding(law: str, checked: int, violations: list[str], *, under_way: int = 0) -> Finding:
-    """A finding that keeps the first few violations."""
-    return Finding(law, checked, len(violations), tuple(violations[:SHOWN]), under_way)
+def finding(law: str, checked: int, complaints: Iterable[str]) -> Finding:
+    """A finding that keeps the first few complaints."""
+    broken = list(complaints)
+    return Finding(law, checked, len(broken), tuple(broken[:SHOWN]))

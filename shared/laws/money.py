@@ -1,86 +1,202 @@
-"""The ledger balances, and the balances people see are the sum of its entries."""
+"""Money is neither made nor lost, nor taken twice."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
+from shared.contracts import Money
 from shared.contracts.ledger import (
+    EntryPosted,
+    EntryReversed,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
     HoldVoided,
-    PaymentRequested,
+    PaymentReceived,
     PaymentReturned,
     Posting,
     ReturnFailed,
     ReturnRequested,
+    SupplierCostPosted,
 )
-from shared.eventlog.recorded import Recorded
-from shared.laws.finding import Finding, finding
+from shared.laws.compact import Marks
+from shared.laws.law import Handlers, Law
 
-Account = tuple[str, str]
-NEVER_OVERDRAWN = ("wallet:", "order:")
+Account: TypeAlias = tuple[str, str]
+NEVER_OVERDRAWN = ("wallet:", "order:", "supplier:", "commission:")
+Entry = (
+    PaymentReceived | PaymentReturned | FundsCaptured | FundsRefunded | SupplierCostPosted | EntryPosted | EntryReversed
+)
 
 
-def balanced(ledger: Iterable[Recorded], accounts: Mapping[Account, tuple[int, int]]) -> Finding:
-    """Conserved and HoldsMatch.
+class Conserved(Law):
+    """Every entry's debits equal its credits in each currency, and it moves what its event says."""
 
-    Every entry's debits equal its credits in each currency; captures and refunds stay within the hold and the
-    capture; `accounts`, the live (posted, held) by account and currency, are the sums of all entries, and of open holds
-    and returns under way;
-    no buyer's account is overdrawn.
-    """
-    posted: dict[Account, int] = defaultdict(int)
-    holds: dict[str, tuple[Account, int]] = {}
-    left: dict[str, int] = {}
-    accounts_of: dict[str, str] = {}
-    broken: list[str] = []
-    entries = 0
-    for recorded in ledger:
-        event = recorded.event
-        postings: tuple[Posting, ...] = getattr(event, "postings", ())
-        if postings:
-            entries += 1
-            sums: dict[str, int] = defaultdict(int)
-            for posting in postings:
-                sums[posting.amount.currency] += posting.amount.amount
-                posted[posting.account, posting.amount.currency] += posting.amount.amount
-            if any(sums.values()):
-                broken.append(f"the entry at {recorded.position} does not balance")
-        match event:
-            case FundsHeld(order_id=order_id, account=account, amount=amount):
-                holds[order_id] = ((account, amount.currency), amount.amount)
-            case HoldVoided(order_id=order_id):
-                holds.pop(order_id, None)
-            case PaymentRequested(payment_id=payment_id, account=name):
-                accounts_of[payment_id] = name
-            case ReturnRequested(payment_id=payment_id, return_id=return_id, amount=amount):
-                account = (accounts_of[payment_id], amount.currency)
-                holds[f"{payment_id} {return_id}"] = (account, amount.amount)
-            case (
-                PaymentReturned(payment_id=payment_id, return_id=return_id)
-                | ReturnFailed(payment_id=payment_id, return_id=return_id)
-            ):
-                holds.pop(f"{payment_id} {return_id}", None)
-            case FundsCaptured(order_id=order_id, amount=amount):
-                _, held = holds.pop(order_id, (None, 0))
-                left[order_id] = amount.amount
-                if amount.amount > held:
-                    broken.append(f"{order_id}: captured more than was held")
-            case FundsRefunded(order_id=order_id, amount=amount):
-                left[order_id] = left.get(order_id, 0) - amount.amount
-                if left[order_id] < 0:
-                    broken.append(f"{order_id}: refunded more than was captured")
-            case _:
-                pass
-    held_now: dict[Account, int] = defaultdict(int)
-    for account, amount in holds.values():
-        held_now[account] += amount
-    for account in accounts.keys() | posted.keys() | held_now.keys():
-        told, own = accounts.get(account, (0, 0)), (posted[account], held_now[account])
-        if told != own:
-            broken.append(f"{account[0]} says {told}, its entries and holds say {own}")
-        if account[0].startswith(NEVER_OVERDRAWN) and -own[0] < own[1]:
-            broken.append(f"{account[0]} is overdrawn")
-    return finding("Conserved", entries, broken)
+    name = "Conserved"
+
+    def handlers(self) -> Handlers:
+        return {
+            PaymentReceived: lambda event: self._moved(event, event.account, -event.amount),
+            PaymentReturned: self._balanced,
+            FundsCaptured: lambda event: self._moved(event, event.account, event.amount),
+            FundsRefunded: lambda event: self._moved(event, event.account, -event.amount),
+            SupplierCostPosted: lambda event: self._moved(event, f"supplier:{event.supplier}", -event.cost),
+            EntryPosted: self._balanced,
+            EntryReversed: self._balanced,
+        }
+
+    def _balanced(self, event: Entry) -> None:
+        self.checked += 1
+        sums: dict[str, int] = defaultdict(int)
+        for posting in event.postings:
+            sums[posting.amount.currency] += posting.amount.amount
+        if any(sums.values()):
+            self.broken(f"the entry of {event.partition_key()} does not balance")
+
+    def _moved(self, event: Entry, account: str, change: Money) -> None:
+        self._balanced(event)
+        amounts = (posting.amount for posting in event.postings if posting.account == account)
+        moved = sum(amount.amount for amount in amounts if amount.currency == change.currency)
+        if moved != change.amount:
+            self.broken(f"{event.partition_key()}: {change.amount} of {account} was to move, {moved} did")
+
+
+class HoldsMatch(Law):
+    """What is held is what open holds and returns say; a hold ends whole, and what we owe is never overdrawn."""
+
+    name = "HoldsMatch"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[str, tuple[Account, int]] = {}
+        self._posted: dict[Account, int] = defaultdict(int)
+        self._held: dict[Account, int] = defaultdict(int)
+        self._deposits: dict[str, str] = {}
+
+    def handlers(self) -> Handlers:
+        return {
+            FundsHeld: lambda event: self._opened(event.order_id, event.account, event.amount),
+            HoldVoided: lambda event: self._closed(event.order_id, event.amount),
+            FundsCaptured: self._captured,
+            PaymentReceived: self._received,
+            ReturnRequested: self._return_requested,
+            ReturnFailed: self._return_failed,
+            PaymentReturned: self._returned,
+            FundsRefunded: self._post,
+            SupplierCostPosted: self._post,
+            EntryPosted: self._post,
+            EntryReversed: self._post,
+        }
+
+    @property
+    def balances(self) -> Mapping[Account, tuple[int, int]]:
+        """(posted, held) by account and currency, in minor units, debit-positive; without those that have neither."""
+        accounts = self._posted.keys() | self._held.keys()
+        return {account: (self._posted.get(account, 0), self._held.get(account, 0)) for account in accounts}
+
+    def _opened(self, name: str, account: str, amount: Money) -> None:
+        self.checked += 1
+        if name in self._open:
+            self.broken(f"{name} was held twice")
+            return
+        self._open[name] = ((account, amount.currency), amount.amount)
+        self._change(self._held, (account, amount.currency), amount.amount)
+        self._check_funds([(account, amount.currency)])
+
+    def _closed(self, name: str, amount: Money) -> None:
+        if name not in self._open:
+            self.broken(f"{name} was freed and not held")
+            return
+        account, held = self._open.pop(name)
+        self._change(self._held, account, -held)
+        if (account[1], held) != (amount.currency, amount.amount):
+            self.broken(f"{name} was held with {held} and freed with {amount.amount}")
+
+    def _captured(self, event: FundsCaptured) -> None:
+        self._closed(event.order_id, event.amount + event.released)
+        self._post(event)
+
+    def _received(self, event: PaymentReceived) -> None:
+        if event.account != f"order:{event.payment_id}":
+            self._deposits[event.payment_id] = event.account
+        self._post(event)
+
+    def _return_requested(self, event: ReturnRequested) -> None:
+        account = self._deposits.get(event.payment_id, f"order:{event.payment_id}")
+        self._opened(f"{event.payment_id} {event.return_id}", account, event.amount)
+
+    def _return_failed(self, event: ReturnFailed) -> None:
+        """A return may fail before it was requested: for want of money."""
+        if (name := f"{event.payment_id} {event.return_id}") in self._open:
+            self._closed(name, event.amount)
+
+    def _returned(self, event: PaymentReturned) -> None:
+        self._closed(f"{event.payment_id} {event.return_id}", event.amount)
+        self._post(event)
+
+    def _post(self, event: Entry) -> None:
+        for posting in event.postings:
+            self._change(self._posted, _account(posting), posting.amount.amount)
+        self._check_funds(_account(posting) for posting in event.postings)
+
+    def _check_funds(self, touched: Iterable[Account]) -> None:
+        for account in touched:
+            owed, held = -self._posted.get(account, 0), self._held.get(account, 0)
+            if owed < held and account[0].startswith(NEVER_OVERDRAWN):
+                self.broken(f"{account[0]} is overdrawn: {owed} {account[1]} is there, {held} is held")
+
+    @staticmethod
+    def _change(balances: dict[Account, int], account: Account, by: int) -> None:
+        balances[account] += by
+        if not balances[account]:
+            del balances[account]
+
+
+def _account(posting: Posting) -> Account:
+    return posting.account, posting.amount.currency
+
+
+class OneCapture(Law):
+    """A payment is received once and an order captured once; what goes back goes once, and never more than came."""
+
+    name = "OneCapture"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._captured, self._received = Marks(), Marks()
+        self._references, self._backs = Marks(), Marks()
+
+    def handlers(self) -> Handlers:
+        return {
+            PaymentReceived: self._payment_received,
+            PaymentReturned: self._payment_returned,
+            FundsCaptured: self._funds_captured,
+            FundsRefunded: self._funds_refunded,
+        }
+
+    def _payment_received(self, event: PaymentReceived) -> None:
+        self.checked += 1
+        if not self._received.add(event.payment_id, event.amount.amount):
+            self.broken(f"payment {event.payment_id} was received twice")
+        elif not self._references.add(f"{event.channel} {event.channel_ref}"):
+            self.broken(f"payment {event.payment_id} is another one at {event.channel}: {event.channel_ref}")
+
+    def _payment_returned(self, event: PaymentReturned) -> None:
+        self._back(self._received, event.payment_id, event.return_id, event.amount, "returned")
+
+    def _funds_captured(self, event: FundsCaptured) -> None:
+        self.checked += 1
+        if not self._captured.add(event.order_id, event.amount.amount):
+            self.broken(f"{event.order_id} was captured twice")
+
+    def _funds_refunded(self, event: FundsRefunded) -> None:
+        self._back(self._captured, event.order_id, event.refund_id, event.amount, "refunded")
+
+    def _back(self, taken: Marks, name: str, back_id: str, amount: Money, done: str) -> None:
+        if not self._backs.add(f"{done} {name} {back_id}"):
+            self.broken(f"{name} was {done} twice as {back_id}")
+        left = taken.change(name, -amount.amount)
+        if left is None or left < 0:
+            self.broken(f"{name} was {done} with {amount.amount} as {back_id}, {-(left or 0)} more than was taken")

@@ -2,74 +2,173 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.contracts.ledger import FundsCaptured, FundsHeld, HoldVoided
-from shared.contracts.order import LatePaymentDeclined, OrderCancelled, OrderCompleted, OrderReopened
-from shared.eventlog.recorded import Recorded
-from shared.laws.finding import Finding, finding
+from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
+from shared.contracts.ledger import (
+    FundsCaptured,
+    FundsHeld,
+    FundsRefunded,
+    HoldVoided,
+    PaymentReceived,
+    PaymentReturned,
+    ReturnFailed,
+)
+from shared.contracts.order import (
+    DeliveryRecorded,
+    LatePaymentDeclined,
+    OrderCancelled,
+    OrderCompleted,
+    RefundApproved,
+)
+from shared.laws.compact import Marks, Pairs
+from shared.laws.law import Handlers, Law
 
 
 @dataclass(slots=True)
 class _Paid:
-    held: int
+    """An order's money: what was held, how the order ended and how much of it was delivered, how the hold ended."""
+
+    held: int | None = None
     ended: str = ""
     delivered: int = 0
+    freed: int | None = None
     captured: int = 0
-    freed: int = 0
-    ends: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.held is not None and bool(self.ended) and self.freed is not None
 
 
-def paid_ended(order: Iterable[Recorded], ledger: Iterable[Recorded], *, drained: bool = True) -> Finding:
-    """PaidTerminal and OneCapture: each order whose money was held ended once, what was delivered was captured, and
-    the rest is free again.
+class PaidTerminal(Law):
+    """An order whose money was held ends once: what was delivered is captured, the rest free and on its way back.
 
-    Of a system at work (`drained` False) orders under way are only counted: their end is still to come.
+    What the order believes delivered is what fulfillment delivered; what it promises to refund is refunded, once.
     """
-    paid: dict[str, _Paid] = {}
-    for recorded in ledger:
-        match recorded.event if recorded.name in _MONEY else None:
-            case FundsHeld(order_id=order_id, amount=amount):
-                paid[order_id] = _Paid(amount.amount)
-            case FundsCaptured(order_id=order_id, amount=amount, released=released):
-                paid[order_id].captured += amount.amount
-                paid[order_id].freed += released.amount
-                paid[order_id].ends += 1
-            case HoldVoided(order_id=order_id, amount=amount):
-                paid[order_id].freed += amount.amount
-                paid[order_id].ends += 1
-            case _:
-                pass
-    for recorded in order:
-        match recorded.event if recorded.name in _ENDS else None:
-            case OrderCompleted(order_id=order_id, delivered=delivered) if order_id in paid:
-                paid[order_id].ended, paid[order_id].delivered = "completed", delivered.amount
-            case OrderCancelled(order_id=order_id) | LatePaymentDeclined(order_id=order_id) if order_id in paid:
-                paid[order_id].ended = "cancelled"
-            case OrderReopened(order_id=order_id) if order_id in paid:
-                paid[order_id].ended = ""
-            case _:
-                pass
-    under_way = [order_id for order_id, money in paid.items() if not money.ended or not money.ends]
-    complaints = {order_id: _complaint(money) for order_id, money in paid.items()}
-    if not drained:
-        complaints = {order_id: said for order_id, said in complaints.items() if order_id not in set(under_way)}
-    broken = [f"{order_id}: {said}" for order_id, said in complaints.items() if said]
-    return finding("PaidTerminal", len(paid), broken, under_way=len(under_way))
 
+    name = "PaidTerminal"
 
-def _complaint(money: _Paid) -> str:
-    if not money.ended:
-        return "paid and not ended"
-    if money.ends != 1:
-        return f"its hold ended {money.ends} times"
-    if money.captured != money.delivered:
-        return f"{money.delivered} delivered and {money.captured} captured"
-    if money.captured + money.freed != money.held:
-        return f"{money.held} held, {money.captured} captured, {money.freed} freed"
-    return ""
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[str, _Paid] = defaultdict(_Paid)
+        self._over = Marks()
+        self._lines: Pairs[bool] = Pairs()
+        self._refunds: Pairs[int] = Pairs()
+        self._straight: dict[str, int] = defaultdict(int)
+        self._with_people: set[str] = set()
 
+    def handlers(self) -> Handlers:
+        return {
+            FundsHeld: self._held,
+            FundsCaptured: self._captured,
+            HoldVoided: lambda event: self._freed(event.order_id, 0, event.amount.amount),
+            OrderCompleted: lambda event: self._ended(event.order_id, "completed", event.delivered.amount),
+            OrderCancelled: self._cancelled,
+            LatePaymentDeclined: lambda event: self._ended(event.order_id, "declined"),
+            DeliveryRecorded: self._recorded,
+            KeysDelivered: lambda event: self._line("fulfillment", event.delivery_id, delivered=True),
+            SupplierDelivered: lambda event: self._line("fulfillment", event.delivery_id, delivered=True),
+            DeliveryResolved: lambda event: self._line("fulfillment", event.delivery_id, delivered=True),
+            DeliveryFailed: lambda event: self._line("fulfillment", event.delivery_id, delivered=False),
+            RefundApproved: lambda event: self._refund("order", event),
+            FundsRefunded: self._refunded,
+            PaymentReceived: self._moved,
+            PaymentReturned: self._moved,
+            ReturnFailed: lambda event: self._with_people.add(f"order:{event.payment_id}"),
+        }
 
-_MONEY = {cls.__name__ for cls in (FundsHeld, FundsCaptured, HoldVoided)}
-_ENDS = {cls.__name__ for cls in (OrderCompleted, OrderCancelled, LatePaymentDeclined, OrderReopened)}
+    def unfinished(self) -> Iterator[str]:
+        for order_id, paid in self._open.items():
+            if paid.held is None:
+                yield f"{order_id} is {paid.ended or 'settled'} and its money was never held"
+            else:
+                yield f"{order_id} is paid and not {'settled' if paid.ended else 'ended'}"
+        for side, line in self._lines.alone():
+            yield f"{line} has ended, as only {side} says"
+        for side, refund in self._refunds.alone():
+            yield f"refund {refund} is known to {side} only"
+        for account in self._straight.keys() - self._with_people:
+            yield f"money is left on {account}"
+
+    # How an order and its hold ended
+
+    def _held(self, event: FundsHeld) -> None:
+        self.checked += 1
+        if (paid := self._of(event.order_id)) is None or paid.held is not None:
+            self.broken(f"{event.order_id} was held twice")
+            return
+        paid.held = event.amount.amount
+        self._close(event.order_id, paid)
+
+    def _cancelled(self, event: OrderCancelled) -> None:
+        """A cancellation that has not seen the money is not the last word: the money is answered when it comes."""
+        if event.paid:
+            self._ended(event.order_id, "cancelled")
+
+    def _ended(self, order_id: str, how: str, delivered: int = 0) -> None:
+        if (paid := self._of(order_id)) is None or paid.ended:
+            self.broken(f"{order_id} was {how} after it had ended")
+            return
+        paid.ended, paid.delivered = how, delivered
+        self._close(order_id, paid)
+
+    def _captured(self, event: FundsCaptured) -> None:
+        self._freed(event.order_id, event.amount.amount, event.released.amount)
+        self._moved(event)
+
+    def _freed(self, order_id: str, captured: int, freed: int) -> None:
+        if (paid := self._of(order_id)) is None or paid.freed is not None:
+            self.broken(f"the hold of {order_id} ended twice")
+            return
+        paid.captured, paid.freed = captured, freed
+        self._close(order_id, paid)
+
+    def _of(self, order_id: str) -> _Paid | None:
+        """What is known of an order that is not over."""
+        return None if order_id in self._over else self._open[order_id]
+
+    def _close(self, order_id: str, paid: _Paid) -> None:
+        if not paid.is_over:
+            return
+        if paid.captured != paid.delivered:
+            self.broken(f"{order_id} was {paid.ended}: {paid.delivered} delivered and {paid.captured} captured")
+        if paid.captured + (paid.freed or 0) != paid.held:
+            self.broken(f"{order_id}: {paid.held} held, {paid.captured} captured, {paid.freed} freed")
+        del self._open[order_id]
+        self._over.add(order_id)
+
+    # What two logs must agree on
+
+    def _recorded(self, event: DeliveryRecorded) -> None:
+        self._line("order", f"{event.order_id}/{event.line}", delivered=event.delivered)
+
+    def _line(self, side: str, line: str, *, delivered: bool) -> None:
+        met = self._lines.told(side, line, delivered)
+        if met == "twice":
+            self.broken(f"{line} ended twice, as {side} says")
+        elif met == "differs":
+            ended = "delivered" if delivered else "failed"
+            self.broken(f"{line} was {ended} as {side} says, and not as the other log says")
+
+    def _refund(self, side: str, event: RefundApproved | FundsRefunded) -> None:
+        refund = f"{event.order_id} {event.refund_id}"
+        met = self._refunds.told(side, refund, event.amount.amount)
+        if met == "twice":
+            self.broken(f"refund {refund} was made twice by {side}")
+        elif met == "differs":
+            self.broken(f"refund {refund} was of another amount: {event.amount.amount} in {side}")
+
+    # Money paid straight for an order leaves its account again
+
+    def _refunded(self, event: FundsRefunded) -> None:
+        self._refund("ledger", event)
+        self._moved(event)
+
+    def _moved(self, event: PaymentReceived | PaymentReturned | FundsCaptured | FundsRefunded) -> None:
+        for posting in event.postings:
+            if posting.account.startswith("order:"):
+                self._straight[posting.account] += posting.amount.amount
+                if not self._straight[posting.account]:
+                    del self._straight[posting.account]

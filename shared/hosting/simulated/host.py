@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,6 @@ import sqlalchemy as sa
 from shared.contracts import Command, Metadata
 from shared.eventlog import log, schema
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
 from shared.hosting.ports import Ports
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.settings import Settings
@@ -46,16 +46,15 @@ class SimulatedSecrets(Secrets):
         return self._luck.fork(name).randbytes(32)
 
 
-@cache
-def _image(tables: type[Tables], sources: tuple[str, ...]) -> bytes:
-    """A new database of a service: made once, copied often."""
-    store = Store()
-    with store.reads.begin() as connection:
-        log.create(connection, sources)
-        tables.metadata.create_all(connection)
-    image = store.image()
-    store.close()
-    return image
+_idle: dict[str, list[Store]] = defaultdict(list)
+
+
+def _store(service: Service, fate: Fate) -> Store:
+    """A store that no run uses now."""
+    idle = _idle[service.name]
+    store = idle.pop() if idle else Store(service.tables, service.sources())
+    store.reset(fate)
+    return store
 
 
 class Simulated:
@@ -79,7 +78,7 @@ class Simulated:
         self.ports = Ports(self.timeline.now, luck.fork("ports").randbytes)
         self.network = Network(self.timeline, luck.fork("network"), self.fate)
         self.services = tuple(services)
-        self.stores = {service.name: Store(_image(service.tables, service.sources())) for service in services}
+        self.stores = {service.name: _store(service, self.fate) for service in services}
         self.processes: dict[str, Process] = {}
         self.restarts = 0
         self._committed, self._client_of = committed, partial(httpx.Client, transport=transport)
@@ -100,8 +99,9 @@ class Simulated:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for store in self.stores.values():
-            store.close()
+        for name, store in self.stores.items():
+            store.abandon()
+            _idle[name].append(store)
 
     # Processes
 

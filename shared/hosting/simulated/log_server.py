@@ -40,7 +40,8 @@ class LogServer:
 
     def _publish(self) -> None:
         self._told = False
-        while (part := self._read(self._published, PAGE)).events:
+        while self._published < self._head():
+            part = self._read(self._published, PAGE)
             self._network.publish(log_exchange(self._service), encode(part))
             self._published = part.last
             self._pause = HEAD_SECONDS

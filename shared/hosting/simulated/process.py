@@ -57,7 +57,7 @@ class Process:
     ) -> None:
         self._place, self._ended, self._replaced = place, ended, replaced
         self.is_alive, self.is_frozen = True, False
-        self.writer = Writer(place.service, place.store.open(place.fate, self._step), surroundings)
+        self.writer = Writer(place.service, place.store.writes, surroundings)
         self.following = Following(place.service.sources())
         self._inbox = inbox(place.service.name, place.service.sources())
         self._calls = Calls(self._perform, self._wake)
@@ -96,10 +96,6 @@ class Process:
         self._ended(self)
 
     # The crank
-
-    def _step(self) -> None:
-        if self._place.fate.strikes("crashed"):
-            raise Crashed
 
     def _on_message(self, delivery: Delivery) -> None:
         self._arrived.append(delivery)
@@ -156,14 +152,14 @@ class Process:
             return None
 
     def _finish(self, batch: Batch[Delivery], outcome: Outcome) -> None:
-        self._step()
+        self._place.store.step()
         if outcome.published is not None and not self._place.fate.strikes("mute"):
             self._place.log_server.notify()
         for queue, answers in batch.answers(outcome.replies).items():
-            self._step()
+            self._place.store.step()
             self._place.network.send(queue, encode(answers))
         for call in outcome.calls:
-            self._step()
+            self._place.store.step()
             self._calls.offer(call)
 
     def _perform(self, call: DueCall, done: Callable[[Result], None]) -> None:

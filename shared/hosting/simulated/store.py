@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +10,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from shared.hosting.simulated.faults import Fate
+from shared.eventlog import log
+from shared.eventlog.tables import Tables
+from shared.hosting.simulated.faults import NONE, Fate
+from shared.hosting.simulated.luck import Luck
 
 
 class Crashed(BaseException):
@@ -19,46 +21,53 @@ class Crashed(BaseException):
 
 
 class Store:
-    """One service's database. `commits` counts what became durable."""
+    """One service's database, used by one run after the other: a new one would have to compile its statements anew.
 
-    def __init__(self, image: bytes | None = None) -> None:
-        """`image` is what another store's `image` gave."""
+    `writes` is a process's way in, which fails as `fate` says; `reads` never fails. `commits` counts what became
+    durable.
+    """
+
+    def __init__(self, tables: type[Tables], sources: tuple[str, ...]) -> None:
         self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        if image is not None:
-            self._held.deserialize(image)
-        self.commits = 0
-        self.reads = self._engine()
+        self.commits, self.fate = 0, Fate(NONE, Luck("none"))
+        self.reads, self.writes = self._engine(), self._engine()
+        with self.reads.begin() as connection:
+            log.create(connection, sources)
+            tables.metadata.create_all(connection)
+        self._new = self._held.serialize()
+        self._make_fail()
 
-    def image(self) -> bytes:
-        """All that the database holds."""
-        return self._held.serialize()
+    def reset(self, fate: Fate) -> None:
+        """Begin another run, with nothing in the tables."""
+        self._held.deserialize(self._new)
+        self.commits, self.fate = 0, fate
 
     def abandon(self) -> None:
         """Whoever was in a transaction is gone: it never happened."""
         if self._held.in_transaction:
             self._held.rollback()
 
-    def close(self) -> None:
-        self._held.close()
+    def step(self) -> None:
+        """The process at work goes one step on, or dies. Raises Crashed."""
+        if self.fate.strikes("crashed"):
+            raise Crashed
 
     def _engine(self) -> sa.Engine:
         engine = sa.create_engine("sqlite://", creator=lambda: self._held, poolclass=StaticPool)
         engine.dialect.do_close = lambda dbapi_connection: None  # pyright: ignore[reportAttributeAccessIssue]
         return engine
 
-    def open(self, fate: Fate, step: Callable[[], None]) -> sa.Engine:
-        """A process's way in; `step` is called wherever the process might die."""
-        engine = self._engine()
-        commit = engine.dialect.do_commit
+    def _make_fail(self) -> None:
+        engine, commit = self.writes, self.writes.dialect.do_commit
 
         def do_commit(dbapi_connection: Any) -> None:
-            step()
-            if fate.strikes("refused"):
+            self.step()
+            if self.fate.strikes("refused"):
                 raise _failed("could not serialize access")
             commit(dbapi_connection)
             self.commits += 1
-            step()
-            if fate.strikes("unanswered"):
+            self.step()
+            if self.fate.strikes("unanswered"):
                 raise _failed("the connection is lost")
 
         engine.dialect.do_commit = do_commit  # pyright: ignore[reportAttributeAccessIssue]
@@ -69,9 +78,7 @@ class Store:
 
         @event.listens_for(engine, "before_cursor_execute")
         def _before(*_: object) -> None:
-            step()
-
-        return engine
+            self.step()
 
 
 def _failed(reason: str) -> OperationalError:

@@ -36,4 +36,3 @@ class Timeline:
         self.acted += 1
         act()
         return True
-

@@ -1,0 +1,76 @@
+"""What every law over logs has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias
+
+from shared.contracts import Event
+from shared.eventlog.recorded import Recorded
+from shared.laws.finding import SHOWN, Finding, Violation
+
+Handlers: TypeAlias = Mapping[type[Event], Callable[[Any], None]]
+
+
+def _silent(_violation: Violation) -> None:
+    pass
+
+
+class Law(ABC):
+    """A law that is checked event by event.
+
+    The events of one service come in the order of its log; between the logs of several services there is no order.
+    `checked` counts the things that the law was asked about.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.checked = 0
+        self.on_violation: Callable[[Violation], None] = _silent
+        self._broken = 0
+        self._shown: list[str] = []
+        self._at: Recorded | None = None
+
+    @abstractmethod
+    def handlers(self) -> Handlers:
+        """What to do with each event that the law hears."""
+
+    def unfinished(self) -> Iterable[str]:
+        """What must still happen: broken promises once everything has come to rest."""
+        return ()
+
+    @cached_property
+    def hears(self) -> Mapping[str, frozenset[type[Event]]]:
+        """The events that the law is told, by the service whose log holds them."""
+        heard: dict[str, frozenset[type[Event]]] = {}
+        for event in self.handlers():
+            heard[event.owner] = heard.get(event.owner, frozenset()) | {event}
+        return heard
+
+    @cached_property
+    def _by_name(self) -> dict[str, Callable[[Any], None]]:
+        return {event.__name__: handler for event, handler in self.handlers().items()}
+
+    def saw(self, recorded: Recorded) -> None:
+        """One more event, of those that the law hears. Raises what `on_violation` raises."""
+        self._at = recorded
+        self._by_name[recorded.name](recorded.event)
+
+    def broken(self, what: str) -> None:
+        """The event at hand breaks the law."""
+        detail = f"{what} ({self._at.source} {self._at.position})" if self._at else what
+        self._broken += 1
+        if len(self._shown) < SHOWN:
+            self._shown.append(detail)
+        self.on_violation(Violation(self.name, detail))
+
+    def finding(self, *, drained: bool) -> Finding:
+        """What was found so far. Of a system at work (`drained` False) the unfinished is only counted."""
+        rest = list(self.unfinished())
+        if not drained:
+            return Finding(self.name, self.checked, self._broken, tuple(self._shown), len(rest))
+        shown = (*self._shown, *rest)[:SHOWN]
+        return Finding(self.name, self.checked, self._broken + len(rest), shown)

@@ -1,0 +1,66 @@
+"""What tables, chains and queues must be when compared with the logs, or when all has come to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from shared.eventlog.log import Tampered
+from shared.eventlog.rebuild import Verdict
+from shared.laws.finding import Finding, finding
+from shared.laws.money import Account
+
+
+def drained(lags: Mapping[str, Mapping[str, int]], agenda: Iterable[str] = (), parked: Iterable[str] = ()) -> Finding:
+    """Drained: no reader is behind, nothing waits on an agenda, nothing is parked.
+
+    `lags` are the events each reader is behind each source; `agenda` and `parked` name what rests there. What waits
+    for a time that has not come is no rest: leave it out.
+    """
+    behind = [
+        f"{reader} is {lag} behind {source}" for reader, by in lags.items() for source, lag in by.items() if lag > 0
+    ]
+    waiting = [f"waits on an agenda: {item}" for item in agenda]
+    aside = [f"is parked: {item}" for item in parked]
+    return finding("Drained", sum(map(len, lags.values())), behind + waiting + aside)
+
+
+def accounts_agree(own: Mapping[Account, tuple[int, int]], live: Mapping[Account, tuple[int, int]]) -> Finding:
+    """HoldsMatch: the live (posted, held) of each account and currency are `own`, the sums of all entries and of open
+    holds and returns. An account without either need not be there."""
+    accounts = own.keys() | live.keys()
+    broken = [
+        f"{account} says {live.get((account, currency), (0, 0))}, "
+        f"its entries and holds say {own.get((account, currency), (0, 0))}"
+        for account, currency in sorted(accounts)
+        if own.get((account, currency), (0, 0)) != live.get((account, currency), (0, 0))
+    ]
+    return finding("HoldsMatch", len(accounts), broken)
+
+
+def rebuild_equal(verdicts: Iterable[Verdict]) -> Finding:
+    """RebuildEqual: every service's tables and snapshots are what its log, folded anew, says."""
+    known = list(verdicts)
+    broken = [said for verdict in known for said in complaints(verdict)]
+    return finding("RebuildEqual", sum(verdict.events for verdict in known), broken)
+
+
+def complaints(verdict: Verdict) -> Iterator[str]:
+    """What a verdict found wrong, a line each."""
+    if verdict.tampered is not None:
+        yield changed(verdict.service, verdict.tampered)
+    for difference in verdict.differences:
+        keys = ", ".join(difference.keys)
+        yield f"{verdict.service}.{difference.table}: {difference.count} rows differ ({keys})"
+    for stream in verdict.stale_snapshots:
+        yield f"{verdict.service}: the snapshot of {stream} is stale"
+
+
+def chain_intact(chains: Mapping[str, Tampered | None]) -> Finding:
+    """ChainIntact: every log fits its hash chain. `chains` is what `check_chain` found, by service."""
+    broken = (changed(service, found.position) for service, found in chains.items() if found is not None)
+    return finding("ChainIntact", len(chains), broken)
+
+
+def changed(service: str, position: int) -> str:
+    """What to say of a log that does not fit its chain."""
+    return f"{service}: the log was changed at position {position}"

@@ -1,0 +1,90 @@
+"""Watches over logs: each event goes to the laws that hear it, and to no other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from shared.eventlog.recorded import Recorded
+from shared.laws.finding import Finding, Violation
+from shared.laws.law import Law
+from shared.laws.money import Conserved, HoldsMatch, OneCapture
+from shared.laws.orders import PaidTerminal
+from shared.laws.purchases import OnePurchase
+from shared.laws.stock import KeyOnce, NoOversell
+
+# Where several laws are broken by one event, the first one that is told names what went wrong most closely.
+EVENT_LAWS: Sequence[type[Law]] = (
+    NoOversell,
+    KeyOnce,
+    OneCapture,
+    OnePurchase,
+    Conserved,
+    HoldsMatch,
+    PaidTerminal,
+)
+KEPT = 100
+L = TypeVar("L", bound=Law)
+
+
+class Watch:
+    """New laws of the given kinds, told of every event. `on_violation` hears of each violation at once, and may raise.
+
+    `saw` expects the events of each log in order; how the logs are interleaved does not matter. What nobody hears is
+    not decoded.
+    """
+
+    def __init__(
+        self, laws: Iterable[Callable[[], Law]] = EVENT_LAWS, on_violation: Callable[[Violation], None] | None = None
+    ) -> None:
+        self.laws = [law() for law in laws]
+        self._on_violation = on_violation
+        self._newest: deque[Violation] = deque(maxlen=KEPT)
+        self._heard: dict[tuple[str, str], tuple[Law, ...]] = {}
+        for law in self.laws:
+            law.on_violation = self._violated
+
+    def saw(self, recorded: Recorded) -> None:
+        """One more event of a log. Raises what `on_violation` raises."""
+        laws = self._heard.get((recorded.source, recorded.type))
+        if laws is None:
+            laws = self._learn(recorded)
+        for law in laws:
+            law.saw(recorded)
+
+    def _learn(self, recorded: Recorded) -> tuple[Law, ...]:
+        """Who hears events of this stored type; an older version of an event is heard like the newest."""
+        laws = tuple(
+            law
+            for law in self.laws
+            if any(event.__name__ == recorded.name for event in law.hears.get(recorded.source, ()))
+        )
+        self._heard[recorded.source, recorded.type] = laws
+        return laws
+
+    def _violated(self, violation: Violation) -> None:
+        self._newest.append(violation)
+        if self._on_violation is not None:
+            self._on_violation(violation)
+
+    @property
+    def violations(self) -> list[Violation]:
+        """The latest violations, the newest last."""
+        return list(self._newest)
+
+    def law(self, kind: type[L]) -> L:
+        """The law of this kind. Raises LookupError when it is not watched."""
+        for law in self.laws:
+            if isinstance(law, kind):
+                return law
+        raise LookupError(f"{kind.__name__} is not watched")
+
+    def findings(self, *, drained: bool) -> list[Finding]:
+        """What each law found. `drained`: nothing is under way any more, so that everything must have ended."""
+        return [law.finding(drained=drained) for law in self.laws]
+
+
+def watch(on_violation: Callable[[Violation], None] | None = None) -> Watch:
+    """A watch over every law of events."""
+    return Watch(EVENT_LAWS, on_violation)

@@ -1,0 +1,290 @@
+"""Events of a small shop, and what the laws say of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from shared.contracts import Event, Metadata, Money
+from shared.contracts.fulfillment import (
+    DeliveryFailed,
+    KeysDelivered,
+    PurchaseFailed,
+    PurchaseRequested,
+    SupplierDelivered,
+)
+from shared.contracts.inventory import KeysLoaded, ReservedKey, SealedKey, StockReserved, StockSettled
+from shared.contracts.ledger import (
+    EntryPosted,
+    FundsCaptured,
+    FundsHeld,
+    FundsRefunded,
+    HoldVoided,
+    PaymentReceived,
+    PaymentReturned,
+    Posting,
+    ReturnRequested,
+    SupplierCostPosted,
+)
+from shared.contracts.order import DeliveryRecorded, OrderCancelled, OrderCompleted, RefundApproved
+from shared.eventlog.recorded import Recorded
+from shared.laws import Finding, Watch, watch
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SKU = "CARD"
+META = Metadata(correlation_id="flow", causation_id="cause")
+
+
+def yuan(fen: int, currency: str = "CNY") -> Money:
+    return Money(amount=fen, currency=currency)
+
+
+def transfer(debit: str, credit: str, fen: int) -> tuple[Posting, Posting]:
+    return Posting(account=debit, amount=yuan(fen)), Posting(account=credit, amount=yuan(-fen))
+
+
+def record(events: Iterable[Event], causation_id: str = "cause") -> list[Recorded]:
+    """The events as the logs of their services hold them."""
+    positions: dict[str, int] = defaultdict(int)
+    meta = META.model_copy(update={"causation_id": causation_id}).model_dump_json()
+    recorded = []
+    for event in events:
+        positions[event.owner] += 1
+        position, stream = positions[event.owner], f"{event.owner}-{event.partition_key()}"
+        id_, data = f"{event.owner}-{position}", event.model_dump_json()
+        recorded.append(Recorded(event.owner, position, stream, position, id_, event.type(), data, meta, NOW))
+    return recorded
+
+
+def watched(*events: Event) -> Watch:
+    """A watch that saw these events."""
+    seen = watch()
+    for recorded in record(events):
+        seen.saw(recorded)
+    return seen
+
+
+def broken(*events: Event, drained: bool = False) -> dict[str, tuple[str, ...]]:
+    """What each broken law complains of."""
+    return {finding.law: finding.violations for finding in watched(*events).findings(drained=drained) if not finding.ok}
+
+
+def finding(law: str, *events: Event, drained: bool = False) -> Finding:
+    """What one law says."""
+    (found,) = (found for found in watched(*events).findings(drained=drained) if found.law == law)
+    return found
+
+
+# Stock
+
+
+def loaded(*indexes: str, first: int = 1) -> KeysLoaded:
+    keys = tuple(SealedKey(index=index, box="box") for index in indexes)
+    return KeysLoaded(sku=SKU, batch_id="b-1", first=first, keys=keys)
+
+
+def reserved(order_id: str, *numbers: int, line: int = 1) -> StockReserved:
+    keys = tuple(ReservedKey(number=number, box="box") for number in numbers)
+    return StockReserved(sku=SKU, order_id=order_id, line=line, attempt=1, keys=keys, expires_at=NOW)
+
+
+def settled(order_id: str, *numbers: int, line: int = 1) -> StockSettled:
+    return StockSettled(sku=SKU, order_id=order_id, line=line, numbers=numbers)
+
+
+# Deliveries
+
+
+def keys_delivered(order_id: str, *numbers: int, line: int = 1) -> KeysDelivered:
+    return KeysDelivered(
+        delivery_id=f"{order_id}/{line}", order_id=order_id, line=line, sku=SKU, numbers=numbers, envelope="sealed"
+    )
+
+
+def delivery_failed(order_id: str, line: int = 1) -> DeliveryFailed:
+    return DeliveryFailed(delivery_id=f"{order_id}/{line}", order_id=order_id, line=line, sku=SKU, reason="lost")
+
+
+def asked(order_id: str, supplier: str, request_id: str | None = None) -> PurchaseRequested:
+    return PurchaseRequested(
+        delivery_id=f"{order_id}/1",
+        order_id=order_id,
+        line=1,
+        sku="TOP-UP",
+        supplier=supplier,
+        request_id=request_id or f"{order_id}/1#{supplier}",
+        quantity=1,
+        target="13800000000",
+    )
+
+
+def refused(order_id: str, supplier: str) -> PurchaseFailed:
+    return PurchaseFailed(delivery_id=f"{order_id}/1", order_id=order_id, line=1, supplier=supplier, reason="no")
+
+
+def bought(order_id: str, supplier: str) -> SupplierDelivered:
+    return SupplierDelivered(
+        delivery_id=f"{order_id}/1",
+        order_id=order_id,
+        line=1,
+        sku="TOP-UP",
+        supplier=supplier,
+        supplier_ref="ref",
+        cost=yuan(950),
+    )
+
+
+# Money
+
+
+def deposited(account: str, fen: int) -> EntryPosted:
+    return EntryPosted(entry_id=f"deposit-{account}", postings=transfer("channel:wechat", account, fen), note="")
+
+
+def received(order_id: str, fen: int, ref: str | None = None) -> PaymentReceived:
+    account = f"order:{order_id}"
+    return PaymentReceived(
+        payment_id=order_id,
+        account=account,
+        amount=yuan(fen),
+        channel="wechat",
+        channel_ref=ref or f"ref-{order_id}",
+        callback_id="callback",
+        order_id=order_id,
+        postings=transfer("channel:wechat", account, fen),
+    )
+
+
+def held(order_id: str, fen: int, account: str | None = None) -> FundsHeld:
+    return FundsHeld(order_id=order_id, account=account or f"order:{order_id}", amount=yuan(fen))
+
+
+def voided(order_id: str, fen: int) -> HoldVoided:
+    return HoldVoided(order_id=order_id, account=f"order:{order_id}", amount=yuan(fen), reason="cancelled")
+
+
+def captured(order_id: str, fen: int, freed: int = 0) -> FundsCaptured:
+    account = f"order:{order_id}"
+    return FundsCaptured(
+        order_id=order_id,
+        account=account,
+        amount=yuan(fen),
+        released=yuan(freed),
+        postings=transfer(account, "revenue:main", fen),
+    )
+
+
+def refunded(order_id: str, fen: int, refund_id: str = "refund-1") -> FundsRefunded:
+    account = f"order:{order_id}"
+    return FundsRefunded(
+        order_id=order_id,
+        refund_id=refund_id,
+        account=account,
+        amount=yuan(fen),
+        postings=transfer("refunds:main", account, fen),
+    )
+
+
+def return_requested(order_id: str, fen: int, return_id: str = "refund-1") -> ReturnRequested:
+    return ReturnRequested(
+        payment_id=order_id, return_id=return_id, amount=yuan(fen), channel="wechat", channel_ref=f"ref-{order_id}"
+    )
+
+
+def returned(order_id: str, fen: int, return_id: str = "refund-1") -> PaymentReturned:
+    return PaymentReturned(
+        payment_id=order_id,
+        return_id=return_id,
+        amount=yuan(fen),
+        postings=transfer(f"order:{order_id}", "channel:wechat", fen),
+    )
+
+
+def cost_posted(order_id: str, fen: int) -> SupplierCostPosted:
+    return SupplierCostPosted(
+        order_id=order_id,
+        line=1,
+        supplier="north",
+        cost=yuan(fen),
+        postings=transfer("cost:main", "supplier:north", fen),
+    )
+
+
+# Orders
+
+
+def line_recorded(order_id: str, *, delivered: bool = True, line: int = 1) -> DeliveryRecorded:
+    return DeliveryRecorded(order_id=order_id, line=line, delivered=delivered, numbers=())
+
+
+def completed(order_id: str, fen: int, undelivered: int = 0) -> OrderCompleted:
+    return OrderCompleted(
+        order_id=order_id, customer=None, delivered=yuan(fen), undelivered=yuan(undelivered), agent=None
+    )
+
+
+def cancelled(order_id: str, *, paid: bool) -> OrderCancelled:
+    return OrderCancelled(order_id=order_id, customer=None, reason="buyer", paid=paid, lines=())
+
+
+def refund_approved(order_id: str, fen: int, refund_id: str = "refund-1") -> RefundApproved:
+    return RefundApproved(order_id=order_id, refund_id=refund_id, amount=yuan(fen), reason="broken")
+
+
+# Histories in which every law holds
+
+
+def sale(order_id: str, number: int) -> list[Event]:
+    """Paid straight at the channel, delivered from stock, refunded in part later."""
+    return [
+        loaded(f"index-{number}", first=number),
+        received(order_id, 1_000),
+        held(order_id, 1_000),
+        reserved(order_id, number),
+        keys_delivered(order_id, number),
+        line_recorded(order_id),
+        settled(order_id, number),
+        completed(order_id, 1_000),
+        captured(order_id, 1_000),
+        refund_approved(order_id, 300),
+        refunded(order_id, 300),
+        return_requested(order_id, 300),
+        returned(order_id, 300),
+    ]
+
+
+def top_up(order_id: str) -> list[Event]:
+    """Two suppliers asked, one delivered."""
+    return [
+        received(order_id, 1_000),
+        held(order_id, 1_000),
+        asked(order_id, "south"),
+        refused(order_id, "south"),
+        asked(order_id, "north"),
+        bought(order_id, "north"),
+        line_recorded(order_id),
+        completed(order_id, 1_000),
+        captured(order_id, 1_000),
+        cost_posted(order_id, 950),
+    ]
+
+
+def cancellation(order_id: str) -> list[Event]:
+    """Paid, cancelled by the buyer, paid back."""
+    return [
+        received(order_id, 1_000),
+        held(order_id, 1_000),
+        cancelled(order_id, paid=True),
+        voided(order_id, 1_000),
+        return_requested(order_id, 1_000, "hold#rest"),
+        returned(order_id, 1_000, "hold#rest"),
+    ]
+
+
+def by_service(events: Sequence[Event]) -> dict[str, list[Event]]:
+    """The log of each service."""
+    logs: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        logs[event.owner].append(event)
+    return logs

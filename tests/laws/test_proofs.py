@@ -1,0 +1,136 @@
+"""The four proofs of `kameng verify`, over logs in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from services.cli.proofs import Logs, Proof, prove
+from services.ledger.service import SERVICE as LEDGER
+from services.ledger.tables import accounts
+from shared.contracts import Event
+from shared.contracts.ledger import PaymentRequested
+from shared.eventlog import log, schema
+from shared.eventlog.engines import open_engine
+from shared.hosting.embedded import database_url
+from tests.laws.builders import captured, deposited, held, keys_delivered, record, sale, yuan
+
+NAMES = ("inventory", "fulfillment", "order", "ledger")
+HOLDS = {"keys_once": True, "paid_ended": True, "ledger_balanced": True, "rebuild_equal": True}
+
+
+@dataclass
+class Files:
+    """Logs in a folder, and the ledger's tables: open to read."""
+
+    folder: Path
+    logs: Logs
+
+    @contextmanager
+    def writing(self, service: str) -> Iterator[sa.Connection]:
+        engine = open_engine(database_url(self.folder, service), writer=True)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
+
+    def write(self, *events: Event) -> None:
+        """Write the logs, and fold the ledger's into its tables."""
+        for recorded in record(events):
+            with self.writing(recorded.source) as connection:
+                log.append(connection, log.read_head(connection), [recorded])
+                if recorded.source == "ledger":
+                    tables = LEDGER.tables(lambda connection=connection: connection)
+                    tables.apply(recorded.event, recorded)
+                    tables.flush()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    files = Files(tmp_path, {})
+    for name in NAMES:
+        with files.writing(name) as connection:
+            log.create(connection)
+            if name == "ledger":
+                LEDGER.tables.metadata.create_all(connection)
+        files.logs[name] = open_engine(database_url(tmp_path, name), writer=False)
+    yield files
+    for engine in files.logs.values():
+        engine.dispose()
+
+
+def outcome(proofs: list[Proof]) -> dict[str, bool]:
+    return {proof.name: proof.ok for proof in proofs}
+
+
+def detail(proofs: list[Proof], name: str) -> str:
+    (found,) = (proof.detail for proof in proofs if proof.name == name)
+    return found
+
+
+REQUESTED = PaymentRequested(
+    payment_id="o-1", account="order:o-1", amount=yuan(1_000), channel="wechat", order_id="o-1"
+)
+HISTORY: tuple[Event, ...] = (REQUESTED, *sale("o-1", 1))
+
+
+def test_what_is_right_is_proven_step_by_step(files: Files) -> None:
+    files.write(*HISTORY)
+    steps: list[str] = []
+
+    proofs = prove([LEDGER], files.logs, steps.append)
+
+    assert steps == ["keys", "orders", "ledger", "ledger"]
+    assert outcome(proofs) == HOLDS
+    assert [proof.detail for proof in proofs] == ["1 keys", "1 orders", "4 entries", "7 events"]
+
+
+@pytest.mark.parametrize(
+    ("further", "name", "complaint"),
+    [
+        (keys_delivered("o-2", 1), "keys_once", "key 1 of CARD went to o-2/1 and was delivered before (fulfillment 2)"),
+        (captured("o-1", 300), "paid_ended", "o-1 was captured twice (ledger 8)"),
+        (captured("o-1", 300), "ledger_balanced", "o-1 was freed and not held (ledger 8)"),
+    ],
+)
+def test_a_broken_law_breaks_its_proof(files: Files, further: Event, name: str, complaint: str) -> None:
+    files.write(*HISTORY, further)
+
+    proofs = prove([], files.logs)
+
+    assert not outcome(proofs)[name]
+    assert complaint in detail(proofs, name)
+
+
+def test_orders_under_way_are_counted_while_at_work(files: Files) -> None:
+    files.write(*HISTORY, deposited("wallet:a", 500), held("o-2", 500, "wallet:a"))
+
+    at_work, at_rest = prove([], files.logs, drained=False), prove([], files.logs, drained=True)
+
+    assert outcome(at_work) == HOLDS
+    assert detail(at_work, "paid_ended") == "2 orders, 1 under way"
+    assert outcome(at_rest) == HOLDS | {"paid_ended": False}
+    assert detail(at_rest, "paid_ended") == "o-2 is paid and not ended"
+
+
+def test_a_balance_without_an_entry_breaks_the_ledgers_proof(files: Files) -> None:
+    files.write(*HISTORY)
+    with files.writing("ledger") as connection:
+        connection.execute(sa.update(accounts).where(accounts.c.account == "revenue:main").values(posted=-999))
+
+    assert outcome(prove([], files.logs)) == HOLDS | {"ledger_balanced": False}
+
+
+def test_what_rests_on_a_changed_log_is_not_proven(files: Files) -> None:
+    files.write(*HISTORY)
+    with files.writing("order") as connection:
+        connection.execute(sa.update(schema.log).where(schema.log.c.position == 2).values(data="no JSON"))
+
+    proofs = prove([LEDGER], files.logs)
+
+    assert outcome(proofs) == HOLDS | {"paid_ended": False, "rebuild_equal": False}
+    assert detail(proofs, "paid_ended") == "order: the log was changed at position 2"

@@ -12,36 +12,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
 import typer
 import uvicorn
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
+from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from shared.contracts import Money
+from sandboxes.payments import NewPayment, NewRefund, Payment, Payments, money_shown
+from sandboxes.turned_away import TurnedAway, answer_politely
 from shared.hosting.ports import Ports
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 DELIVERY_ATTEMPTS = 5
-PositiveAmount = Annotated[int, Field(strict=True, gt=0, le=10**15)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-
-
-class NewPayment(BaseModel):
-    payment_id: Annotated[str, Field(min_length=1, max_length=80)]
-    amount: PositiveAmount
-    currency: Currency
-    return_url: str
-
-
-class NewRefund(BaseModel):
-    return_id: Annotated[str, Field(min_length=1, max_length=80)]
-    amount: PositiveAmount
-    currency: Currency
 
 
 class Faults(BaseModel):
@@ -57,16 +43,6 @@ class Faults(BaseModel):
 
 
 @dataclass
-class Payment:
-    payment_id: str
-    channel_ref: str
-    money: Money
-    return_url: str
-    status: Literal["pending", "paid"] = "pending"
-    refunds: dict[str, Money] = field(default_factory=dict)
-
-
-@dataclass
 class Channel:
     """What the channel knows, and how it tells it."""
 
@@ -76,50 +52,17 @@ class Channel:
     ports: Ports
     transport: httpx.AsyncBaseTransport | None
     pause: Callable[[float], Awaitable[None]]
-    payments: dict[str, Payment] = field(default_factory=dict)
-
-    def find(self, payment_id: str) -> Payment:
-        try:
-            return self.payments[payment_id]
-        except KeyError:
-            raise HTTPException(404, f"no payment {payment_id}") from None
-
-    def open(self, new: NewPayment) -> Payment:
-        money = Money(amount=new.amount, currency=new.currency)
-        known = self.payments.get(new.payment_id)
-        if known is None:
-            known = Payment(new.payment_id, f"{self.name}-{self.ports.new_id()}", money, new.return_url)
-            self.payments[new.payment_id] = known
-        elif known.money != money:
-            raise HTTPException(409, f"payment {new.payment_id} is of {known.money}")
-        return known
-
-    def refund(self, payment: Payment, new: NewRefund) -> Money:
-        money = Money(amount=new.amount, currency=new.currency)
-        known = payment.refunds.get(new.return_id)
-        if known is not None:
-            if known != money:
-                raise HTTPException(409, f"refund {new.return_id} was of {known}")
-            return known
-        left = payment.money.amount - sum(refund.amount for refund in payment.refunds.values())
-        if payment.status != "paid" or money.currency != payment.money.currency or money.amount > left:
-            raise HTTPException(409, "more than was paid and is left")
-        payment.refunds[new.return_id] = money
-        return money
 
     async def call_back(self, payment: Payment, faults: Faults) -> None:
         """Tell the merchant that the payment was made, as often and as wrongly as the faults say."""
         if faults.lose_callback:
             return
         await self.pause(faults.delay_seconds)
-        body = {
-            "callback_id": f"callback-{payment.channel_ref}",
-            "payment_id": faults.payment_id or payment.payment_id,
-            "channel_ref": payment.channel_ref,
-            "amount": payment.money.amount if faults.amount is None else faults.amount,
-            "currency": payment.money.currency,
-            "status": payment.status,
-        }
+        body = payment.told()
+        if faults.payment_id:
+            body["payment_id"] = faults.payment_id
+        if faults.amount is not None:
+            body["amount"] = faults.amount
         content = json.dumps(body).encode()
         async with httpx.AsyncClient(transport=self.transport, timeout=5, trust_env=False) as client:
             for _ in range(faults.callbacks):
@@ -154,11 +97,7 @@ class Channel:
         signature = request.headers.get(SIGNATURE_HEADER, "")
         fits = timestamp.isdecimal() and verify(self.secret, int(timestamp), signed, signature, self.ports.now())
         if not fits:
-            raise HTTPException(401, "bad signature")
-
-
-def _shown(money: Money, **more: str) -> dict[str, Any]:
-    return {**more, "amount": money.amount, "currency": money.currency}
+            raise TurnedAway(401, "bad signature")
 
 
 PAGE = '<title>{name}</title><p>{payment_id}: {money} ({status})</p><form method="post"><button>Pay</button></form>'
@@ -173,42 +112,43 @@ def create_channel(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> FastAPI:
     """The channel's HTTP API. Callbacks go out through `transport`; `pause` waits a number of seconds."""
-    channel = Channel(name, secret, callback_url.rstrip("/"), ports or Ports(), transport, pause)
+    ports = ports or Ports()
+    payments = Payments(name, ports.new_id)
+    channel = Channel(name, secret, callback_url.rstrip("/"), ports, transport, pause)
     app = FastAPI(title=f"Payment channel {name} (sandbox)")
+    answer_politely(app)
     merchant = [Depends(channel.authenticate)]
 
     @app.post("/payments", dependencies=merchant)
     async def open_payment(new: NewPayment, request: Request) -> dict[str, str]:
-        payment = channel.open(new)
+        payment = payments.open(new)
         pay_url = f"{request.base_url}payments/{quote(payment.payment_id, safe='')}/pay"
         return {"channel_ref": payment.channel_ref, "pay_url": pay_url}
 
     @app.get("/payments/{payment_id:path}/pay", response_class=HTMLResponse)
     async def show_page(payment_id: str) -> str:
-        payment = channel.find(payment_id)
+        payment = payments.find(payment_id)
         return PAGE.format(name=escape(name), payment_id=escape(payment_id), money=payment.money, status=payment.status)
 
     @app.post("/payments/{payment_id:path}/pay")
     async def pay(payment_id: str, tasks: BackgroundTasks, faults: Faults | None = None) -> dict[str, str]:
         """The buyer pays. Paying again pays nothing, but repeats the callback."""
-        payment = channel.find(payment_id)
-        payment.status = "paid"
+        payment = payments.pay(payment_id)
         tasks.add_task(channel.call_back, payment, faults or Faults())
         return {"status": payment.status, "return_url": payment.return_url}
 
     @app.get("/payments/{payment_id:path}/refunds", dependencies=merchant)
     async def show_refunds(payment_id: str) -> dict[str, list[dict[str, Any]]]:
-        refunds = channel.find(payment_id).refunds
-        return {"refunds": [_shown(money, return_id=return_id) for return_id, money in refunds.items()]}
+        refunds = payments.find(payment_id).refunds
+        return {"refunds": [money_shown(money, return_id=return_id) for return_id, money in refunds.items()]}
 
     @app.post("/payments/{payment_id:path}/refunds", dependencies=merchant)
     async def refund(payment_id: str, new: NewRefund) -> dict[str, Any]:
-        return _shown(channel.refund(channel.find(payment_id), new), return_id=new.return_id)
+        return money_shown(payments.refund(payment_id, new), return_id=new.return_id)
 
     @app.get("/payments/{payment_id:path}", dependencies=merchant)
     async def show_payment(payment_id: str) -> dict[str, Any]:
-        payment = channel.find(payment_id)
-        return _shown(payment.money, channel_ref=payment.channel_ref, status=payment.status)
+        return payments.find(payment_id).shown()
 
     return app
 

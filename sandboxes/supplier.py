@@ -17,50 +17,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import httpx
 import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Request
-from pydantic import AnyHttpUrl, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from sandboxes.purchases import Behaviour, Purchase, Purchases, Wanted
+from sandboxes.turned_away import TurnedAway, answer_politely
 from shared.contracts import Money
-from shared.contracts.base import Id, Quantity, Text
 from shared.contracts.fulfillment import PurchaseReport
 from shared.security.secrets import Secrets
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 Timestamp: TypeAlias = Annotated[int, Header(alias=TIMESTAMP_HEADER)]
 Signature: TypeAlias = Annotated[str, Header(alias=SIGNATURE_HEADER)]
-
-PIECE_COST = 950
-OPENING_BALANCE = 100_000_000
-
-
-class Behaviour(StrEnum):
-    OK = "ok"
-    SLOW = "slow"
-    LATE = "late"
-    FAILING = "failing"
-    DOWN = "down"
-    CALLBACK = "callback"
-    TWICE = "twice"
-    SILENT = "silent"
-
-
-class Wanted(BaseModel):
-    """A purchase as asked for."""
-
-    request_id: Id
-    sku: Id
-    quantity: Quantity
-    target: Text = ""
-    callback_url: AnyHttpUrl
 
 
 class Switch(BaseModel):
@@ -79,27 +56,6 @@ class Account(BaseModel):
 
 
 @dataclass
-class Purchase:
-    """A purchase as the supplier keeps it."""
-
-    wanted: Wanted
-    outcome: str
-    reason: str = ""
-    arrived: int = 1
-    looked_up: int = 0
-    bought: int = 0
-    callbacks: list[str] = field(default_factory=list)
-
-    def report(self) -> PurchaseReport:
-        cost = Money(amount=PIECE_COST * self.wanted.quantity) if self.outcome == "done" else None
-        ref = f"ref-{self.wanted.request_id}"
-        return PurchaseReport.model_validate(
-            {"request_id": self.wanted.request_id, "outcome": self.outcome, "supplier_ref": ref, "cost": cost,
-             "reason": self.reason}
-        )  # fmt: skip
-
-
-@dataclass
 class Shop:
     """A supplier's memory. Times are in seconds; `pause` waits for them."""
 
@@ -111,62 +67,37 @@ class Shop:
     slow_seconds: float
     late_seconds: float
     behaviour: Behaviour = Behaviour.OK
-    balance: int = OPENING_BALANCE
-    purchases: dict[str, Purchase] = field(default_factory=dict)
+    purchases: Purchases = field(default_factory=Purchases)
+    callback_answers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def check(self, signed: bytes, timestamp: int, signature: str) -> None:
         if not verify(self.secret, timestamp, signed, signature, self.now()):
-            raise HTTPException(401, "the signature does not fit")
+            raise TurnedAway(401, "the signature does not fit")
 
     def behaviour_for(self, target: str) -> Behaviour:
         prefix = target.partition(":")[0]
         return Behaviour(prefix) if prefix in list(Behaviour) else self.behaviour
 
-    def settle(self, purchase: Purchase) -> None:
-        """Buy, once."""
-        if purchase.outcome != "done":
-            purchase.outcome = "done"
-            purchase.bought += 1
-            self.balance -= PIECE_COST * purchase.wanted.quantity
-
     async def buy(self, wanted: Wanted, afterwards: BackgroundTasks) -> PurchaseReport:
-        known = self.purchases.get(wanted.request_id)
-        if known is not None:
-            known.arrived += 1
-            if known.wanted != wanted:
-                raise HTTPException(409, "this request id was used for another purchase")
-            return known.report()
-        behaviour = self.behaviour_for(wanted.target)
-        if behaviour is Behaviour.DOWN:
-            raise HTTPException(503, "down for maintenance")
-        purchase = self.purchases[wanted.request_id] = Purchase(wanted, "pending")
-        match behaviour:
-            case Behaviour.FAILING:
-                purchase.outcome, purchase.reason = "failed", "out of stock"
-            case Behaviour.CALLBACK | Behaviour.TWICE:
-                afterwards.add_task(self.call_back, purchase, times=2 if behaviour is Behaviour.TWICE else 1)
-            case Behaviour.SILENT:
-                pass
-            case _:
-                self.settle(purchase)
-        await self.pause({Behaviour.SLOW: self.slow_seconds, Behaviour.LATE: self.late_seconds}.get(behaviour, 0))
+        purchase, is_new = self.purchases.buy(wanted, self.behaviour_for(wanted.target))
+        if is_new:
+            if purchase.behaviour in (Behaviour.CALLBACK, Behaviour.TWICE):
+                afterwards.add_task(self.call_back, purchase, times=2 if purchase.behaviour is Behaviour.TWICE else 1)
+            await self.pause(
+                {Behaviour.SLOW: self.slow_seconds, Behaviour.LATE: self.late_seconds}.get(purchase.behaviour, 0)
+            )
         return purchase.report()
 
     def look_up(self, request_id: str) -> PurchaseReport:
         if self.behaviour is Behaviour.DOWN:
-            raise HTTPException(503, "down for maintenance")
-        purchase = self.purchases.get(request_id)
-        if purchase is None:
-            raise HTTPException(404, "no such purchase")
-        purchase.looked_up += 1
-        if purchase.looked_up > 1 and self.behaviour_for(purchase.wanted.target) is Behaviour.SILENT:
-            self.settle(purchase)
-        return purchase.report()
+            raise TurnedAway(503, "down for maintenance")
+        return self.purchases.look_up(request_id).report()
 
     async def call_back(self, purchase: Purchase, times: int) -> None:
         await self.pause(self.slow_seconds)
-        self.settle(purchase)
+        self.purchases.settle(purchase)
         body = purchase.report().model_dump_json().encode()
+        answers = self.callback_answers[purchase.wanted.request_id]
         for _ in range(times):
             timestamp = int(self.now().timestamp())
             headers = {
@@ -176,9 +107,9 @@ class Shop:
             }
             try:
                 answer = await self.callbacks.post(str(purchase.wanted.callback_url), content=body, headers=headers)
-                purchase.callbacks.append(f"HTTP {answer.status_code}")
+                answers.append(f"HTTP {answer.status_code}")
             except httpx.HTTPError as error:
-                purchase.callbacks.append(type(error).__name__)
+                answers.append(type(error).__name__)
 
 
 def create_supplier(
@@ -194,6 +125,7 @@ def create_supplier(
     """The supplier's API. `secret` signs requests and callbacks; `pause(seconds)` waits where a behaviour is slow."""
     shop = Shop(name, secret, callbacks or httpx.AsyncClient(timeout=5), now, pause, slow_seconds, late_seconds)
     app = FastAPI(title=f"Supplier {name}")
+    answer_politely(app)
 
     @app.post("/purchases")
     async def buy(
@@ -210,8 +142,13 @@ def create_supplier(
     @app.get("/purchases")
     async def accounts() -> dict[str, Account]:
         return {
-            request_id: Account(arrived=one.arrived, bought=one.bought, report=one.report(), callbacks=one.callbacks)
-            for request_id, one in shop.purchases.items()
+            request_id: Account(
+                arrived=one.arrived,
+                bought=one.bought,
+                report=one.report(),
+                callbacks=shop.callback_answers.get(request_id, []),
+            )
+            for request_id, one in shop.purchases.all.items()
         }
 
     @app.get("/purchases/{request_id:path}")
@@ -221,7 +158,7 @@ def create_supplier(
 
     @app.get("/balance")
     async def balance() -> Money:
-        return Money(amount=shop.balance)
+        return Money(amount=shop.purchases.balance)
 
     @app.put("/behaviour")
     async def behave(switch: Switch) -> Switch:

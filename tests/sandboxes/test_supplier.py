@@ -6,7 +6,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from sandboxes.supplier import OPENING_BALANCE, PIECE_COST, create_supplier
+from sandboxes.purchases import OPENING_BALANCE, PIECE_COST
+from sandboxes.supplier import create_supplier
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 SECRET = b"s" * 32

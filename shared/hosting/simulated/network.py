@@ -22,7 +22,10 @@ class Delivery:
 
 
 class Network:
-    """Exchanges, queues and their consumers. What comes while a queue has no consumer waits for one."""
+    """Exchanges, queues and their consumers. What comes while a queue has no consumer waits for one.
+
+    `carried` is everything that was ever sent, for those who look for what may not be sent.
+    """
 
     def __init__(self, timeline: Timeline, luck: Luck, fate: Fate) -> None:
         self._timeline, self._luck, self._fate = timeline, luck, fate
@@ -30,7 +33,7 @@ class Network:
         self._consumers: dict[str, Consume] = {}
         self._waiting: dict[str, list[Delivery]] = defaultdict(list)
         self._cut: set[str] = set()
-        self.sent = 0
+        self.carried = bytearray()
 
     def bind(self, queue: str, exchange: str) -> None:
         if queue not in self._bound[exchange]:
@@ -53,7 +56,7 @@ class Network:
             self.send(queue, body)
 
     def send(self, queue: str, body: bytes) -> None:
-        self.sent += 1
+        self.carried += body
         if self._fate.strikes("lost"):
             return
         for _ in range(2 if self._fate.strikes("doubled") else 1):

@@ -42,6 +42,10 @@ class Store:
         self._held.deserialize(self._new)
         self.commits, self.fate = 0, fate
 
+    def image(self) -> bytes:
+        """All that the database holds."""
+        return self._held.serialize()
+
     def abandon(self) -> None:
         """Whoever was in a transaction is gone: it never happened."""
         if self._held.in_transaction:

@@ -1,0 +1,187 @@
+"""Every law, held against a run that has come to its end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from services.ledger.tables import accounts
+from shared.contracts import Event
+from shared.contracts.fulfillment import DeliveryHandedOver, DeliveryResolved, SupplierDelivered
+from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, OrderReopened
+from shared.eventlog import log, schema
+from shared.eventlog.memory import Folding
+from shared.eventlog.rebuild import Verdict, verify
+from shared.hosting.service import Service
+from shared.laws import (
+    Ack,
+    ChannelPayment,
+    Finding,
+    SupplierPurchase,
+    Told,
+    Watch,
+    accounts_agree,
+    ack_durable,
+    chain_intact,
+    drained,
+    idempotent_same,
+    no_plaintext,
+    one_capture,
+    one_purchase,
+    rebuild_equal,
+    reject_atomic,
+)
+from shared.laws.money import HoldsMatch
+from shared.messaging.port import Reply
+from tests.simulation.requests import Request
+from tests.simulation.world import World
+
+TEXTS = 3  # searched for in each run: over many runs every disguise of many keys
+
+
+def findings(world: World, watch: Watch, rest: Sequence[str]) -> Iterator[Finding]:
+    """What the laws say. `rest` is what the run has not brought to an end."""
+    heads = {name: _head(engine) for name, engine in world.host.logs.items()}
+    acks = [_ack(request, reply) for request in world.requests.made for reply in request.replies]
+    yield from watch.findings(drained=not rest)
+    yield drained(world.host.lags(), [*rest, *_unended(world)], _parked(world))
+    yield accounts_agree(watch.law(HoldsMatch).balances, _accounts(world))
+    yield one_capture(_payments(world))
+    yield one_purchase(_purchases(world), _lines(world, SupplierDelivered), _by_hand(world))
+    yield ack_durable(acks, _known(world), heads)
+    yield idempotent_same(told for request in world.requests.made for told in _tolds(request))
+    yield reject_atomic(acks, world.events)
+    yield no_plaintext(_texts(world), _haystacks(world))
+    yield chain_intact({name: log.check_chain(engine) for name, engine in world.host.logs.items()})
+    yield rebuild_equal(_verdict(service, world) for service in world.host.services)
+
+
+def _head(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return log.read_head(connection).position
+
+
+def _unended(world: World) -> list[str]:
+    """Orders, paid or not, for which nothing is planned any more and that yet have not ended."""
+    going: dict[str, None] = {}
+    for recorded in world.events:
+        match recorded.event if recorded.source == "order" else None:
+            case OrderPlaced(order_id=order_id) | OrderReopened(order_id=order_id):
+                going[order_id] = None
+            case OrderCompleted(order_id=order_id) | OrderCancelled(order_id=order_id):
+                going.pop(order_id, None)
+            case _:
+                pass
+    return [f"order {order_id} has not ended" for order_id in going]
+
+
+def _parked(world: World) -> list[str]:
+    parked = []
+    for name, engine in world.host.logs.items():
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(schema.parked.c.type, schema.parked.c.error))
+            parked += [f"{row.type} at {name}: {row.error}" for row in rows]
+    return parked
+
+
+def _accounts(world: World) -> dict[tuple[str, str], tuple[int, int]]:
+    with world.host.logs["ledger"].connect() as connection:
+        rows = connection.execute(sa.select(accounts))
+        return {(row.account, row.currency): (row.posted, row.held) for row in rows}
+
+
+# What partners saw
+
+
+def _payments(world: World) -> Iterator[ChannelPayment]:
+    channel = world.partners.channel
+    refunds = channel.refunds()
+    for payment_id, times in channel.captures().items():
+        payment = channel.books.all[payment_id]
+        returns = {
+            return_id: (payment.refunds[return_id].amount,) * count
+            for (of, return_id), count in refunds.items()
+            if of == payment_id
+        }
+        yield ChannelPayment(payment_id, times, payment.money.amount * min(times, 1), returns)
+
+
+def _purchases(world: World) -> Iterator[SupplierPurchase]:
+    for name, supplier in world.partners.suppliers.items():
+        for request_id, purchase in supplier.books.all.items():
+            yield SupplierPurchase(name, request_id, purchase.bought)
+
+
+def _lines(world: World, *kinds: type[Event]) -> set[str]:
+    names = {kind.__name__ for kind in kinds}
+    return {recorded.event.partition_key() for recorded in world.events if recorded.name in names}
+
+
+def _by_hand(world: World) -> set[str]:
+    return _lines(world, DeliveryHandedOver, DeliveryResolved)
+
+
+# What callers were told
+
+
+def _ack(request: Request, reply: Reply) -> Ack:
+    return Ack(reply.source, request.id, reply.position, reply.outcome)
+
+
+def _tolds(request: Request) -> Iterator[Told]:
+    for reply in request.replies:
+        said = replace(reply, repeated=False)
+        yield Told(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)
+
+
+def _known(world: World) -> set[tuple[str, str]]:
+    known = set()
+    for name, engine in world.host.logs.items():
+        with engine.connect() as connection:
+            known |= {(name, id_) for id_ in connection.execute(sa.select(schema.commands.c.id)).scalars()}
+    return known
+
+
+# Where no key may be read
+
+
+def _texts(world: World) -> list[str]:
+    texts = world.stock.texts
+    return world.host.luck.fork("texts").sample(texts, min(TEXTS, len(texts)))
+
+
+def _haystacks(world: World) -> Iterator[tuple[str, bytes]]:
+    yield "what was sent", bytes(world.host.network.carried)
+    for name, store in world.host.stores.items():
+        yield f"the database of {name}", store.image()
+
+
+# What the logs say once more
+
+
+@contextmanager
+def _scratch() -> Iterator[sa.Engine]:
+    _held.append(sqlite3.connect(":memory:", isolation_level=None))
+    _engine.dispose()
+    try:
+        yield _engine
+    finally:
+        _engine.dispose()
+        _held.pop()
+
+
+_held: list[sqlite3.Connection] = []
+# One for all runs: its statements are compiled once.
+_engine = sa.create_engine("sqlite://", creator=lambda: _held[-1], poolclass=StaticPool)
+
+
+def _verdict(service: Service, world: World) -> Verdict:
+    foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
+    projects = frozenset(event.__name__ for event in service.projects)
+    logs = dict(world.host.logs)
+    return verify(service.name, service.tables, projects, foldings, logs, scratch=_scratch)

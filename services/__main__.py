@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from services.cli import (
-    clustering,
-    demo,
-    importing,
-    inspecting,
-    migrating,
-    operating,
-    parked,
-    proving,
-    running,
-    serving,
-)
-from services.fulfillment.service import SERVICE as FULFILLMENT
-from services.gateway.service import SERVICE as GATEWAY
-from services.inventory.service import SERVICE as INVENTORY
-from services.ledger.service import SERVICE as LEDGER
-from services.notification.service import SERVICE as NOTIFICATION
-from services.order.service import SERVICE as ORDER
-from services.risk.service import SERVICE as RISK
+from services.cli.known import all_services
+from services.cli.lazily import Entry, group_of
 
-SERVICES = (ORDER, INVENTORY, FULFILLMENT, LEDGER, RISK, NOTIFICATION, GATEWAY)
+if TYPE_CHECKING:
+    from shared.hosting.service import Service
+
+    SERVICES: tuple[Service, ...]
+
+COMMANDS = (
+    Entry(
+        "demo",
+        "services.cli.demo:demo",
+        "Import a catalogue, sell a thousand orders over HTTP, take every path, and prove the result. 演示。",
+    ),
+    Entry("serve", "services.cli.serving:serve", "Run the whole platform and stay. 启动整个平台。"),
+    Entry("import", "services.cli.importing:app", "Import products or card keys from .xlsx or .csv. 导入商品或卡密。"),
+    Entry(
+        "events",
+        "services.cli.inspecting:events",
+        "Print a service's events, one JSON object a line; sealed texts are left out. 查看事件。",
+    ),
+    Entry("order", "services.cli.inspecting:order_app", "Look at orders. 查看订单。"),
+    Entry(
+        "rebuild",
+        "services.cli.proving:rebuild_tables",
+        "Rebuild a service's tables from the logs and put them in place of the old. 重建。",
+    ),
+    Entry(
+        "verify",
+        "services.cli.proving:verify_services",
+        "Prove that keys, orders, money and state are right, from the logs alone; also while it is at work. 验证。",
+    ),
+    Entry(
+        "status",
+        "services.cli.operating:status",
+        "How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。",
+    ),
+    Entry("parked", "services.cli.parked:app", "Messages that could not be handled. 搁置的消息。"),
+    Entry("topology", "services.cli.operating:topology", "The cluster's exchanges, queues and bindings. 消息拓扑。"),
+    Entry(
+        "migrate",
+        "services.cli.migrating:migrate",
+        "Create each service's PostgreSQL database and role, and bring its tables up to date. 建库与迁移。",
+    ),
+    Entry(
+        "run",
+        "services.cli.running:run",
+        "Run a service's writer, on the environment's PostgreSQL and RabbitMQ, until told to stop. 运行服务。",
+    ),
+    Entry(
+        "log-server",
+        "services.cli.logserving:log_server",
+        "Publish a service's log in slices, announce its head, answer pulls; until told to stop. 日志服务。",
+    ),
+    Entry(
+        "publisher",
+        "services.cli.publishing:publisher",
+        "Publish a service's events to the outside as CloudEvents, until told to stop. 对外发布事件。",
+    ),
+    Entry("gateway", "services.cli.gateway:gateway", "Serve the HTTP API of the cluster, until told to stop. 网关。"),
+    Entry("cluster", "services.cli.cluster:app", "The cluster on this machine. 本机集群。"),
+)
 
 app = typer.Typer(
     name="kameng",
+    cls=group_of(COMMANDS),
     help="Kameng (卡盟): a back office for trading digital goods. 数字商品交易后台。",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -35,25 +79,14 @@ app = typer.Typer(
 
 
 @app.callback()
-def _services(context: typer.Context) -> None:
-    context.obj = SERVICES
+def _kameng() -> None:
+    """Makes it a group; its commands are in the table."""
 
 
-app.command("demo")(demo.demo)
-app.command("serve")(serving.serve)
-app.add_typer(importing.app, name="import")
-app.command("events")(inspecting.events)
-app.add_typer(inspecting.order_app, name="order")
-app.command("rebuild")(proving.rebuild_tables)
-app.command("verify")(proving.verify_services)
-app.command("status")(operating.status)
-app.add_typer(parked.app, name="parked")
-app.command("topology")(operating.topology)
-app.command("migrate")(migrating.migrate)
-app.command("run")(running.run)
-app.command("log-server")(clustering.log_server)
-app.command("gateway")(clustering.gateway)
-app.add_typer(clustering.app, name="cluster")
+def __getattr__(name: str) -> tuple[Service, ...]:
+    if name == "SERVICES":
+        return all_services()
+    raise AttributeError(name)
 
 
 def main() -> None:

@@ -1,41 +1,53 @@
-"""What the commands share: options, the folder's databases, messages for people."""
+"""What the commands share: options, the services, messages for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import sqlalchemy as sa
 import typer
 from rich.console import Console
 
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
-from shared.hosting.service import Service
+from services.cli.known import NAMES, all_services
+
+if TYPE_CHECKING:
+    from shared.hosting.service import Service
 
 console = Console()
 errors = Console(stderr=True)
 
 Var = Annotated[Path, typer.Option("--var", envvar="KAMENG_VAR", help="Folder that holds the data. 数据目录。")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line. 最后一行输出 JSON。")]
-VAR = Path("var")
+DatabaseUrl = Annotated[str, typer.Option(envvar="KAMENG_DATABASE_URL", show_default=False, help="Its PostgreSQL.")]
+AmqpUrl = Annotated[str, typer.Option(envvar="KAMENG_AMQP_URL", show_default=False, help="The broker. 消息代理。")]
+HealthHost = Annotated[str, typer.Option(envvar="KAMENG_HEALTH_HOST", help="Where probes are served. 探针地址。")]
+HealthPort = Annotated[int, typer.Option(envvar="KAMENG_HEALTH_PORT", help="0 picks a free one. 探针端口。")]
+HealthFile = Annotated[
+    Path | None, typer.Option(envvar="KAMENG_HEALTH_FILE", help="Their address is written here. 探针地址写入的文件。")
+]
+VAR, CLUSTER_VAR = Path("var"), Path("var/cluster")
 
 
 def services_of(context: typer.Context) -> Sequence[Service]:
-    """The services that this command line runs."""
-    return context.obj
+    """The services that a command is about: all of them, unless its context holds others."""
+    return context.obj or all_services()
+
+
+def known(service: str) -> str:
+    """The name, if it is that of a service. Ends the command when it is not."""
+    if service not in NAMES:
+        fail(f"there is no service {service}: {', '.join(NAMES)}.", code=2)
+    return service
+
+
+def needed(**values: str) -> None:
+    """End the command when a variable of the environment that it needs is not set."""
+    if missing := [name for name, value in values.items() if not value]:
+        fail(f"{' and '.join(missing)} must be set.", code=2)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """End with a message for people on standard error."""
     errors.print(f"[red]{message}[/red]", soft_wrap=True)
     raise typer.Exit(code)
-
-
-def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
-    """An engine to read each service's database. Ends the command when there is no data in the folder."""
-    missing = [service.name for service in services if not (var / f"{service.name}.sqlite3").exists()]
-    if missing:
-        fail(f"{var} holds no data of {', '.join(missing)}: run `kameng demo` or `kameng serve` first.")
-    return {service.name: open_engine(database_url(var, service.name), writer=False) for service in services}

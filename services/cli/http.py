@@ -6,29 +6,21 @@ import asyncio
 import signal
 import socket
 
+import structlog
 import uvicorn
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
-from sandboxes.running import CHANNEL, SUPPLIERS
-from services.cli.common import console, fail
+from services.cli.common import console
 from services.gateway.api import create_app
 from services.gateway.bootstrap import ensure_administrator
-from shared.hosting.backend import Backend
+from shared.eventlog.engines import is_outage
+from shared.hosting.backend import Backend, Busy
 
 # Longer than clients keep idle connections, or a request may cross the closing of its connection.
 KEEP_ALIVE_SECONDS = 75
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Ends the command where it can't be had."""
-    # Named protocol: asyncio turns Nagle's delay off only on sockets that say they are TCP.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        fail(f"{host}:{port} can't be listened on: {error.strerror}. Give another port with --port.")
-    return listening
+LONGEST_PAUSE_SECONDS = 2
+logger = structlog.get_logger()
 
 
 def http_server(backend: Backend) -> uvicorn.Server:
@@ -51,19 +43,47 @@ def http_server(backend: Backend) -> uvicorn.Server:
 
 
 def serve_api(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
-    """Serve until told to end; shows the first administrator's password once."""
+    """Serve until told to end; shows the first administrator's password once.
+
+    What that needs, the gateway's database and its writer, is waited for.
+    """
     asyncio.run(_serve(backend, server, listening, address))
 
 
 async def _serve(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
-    password = await ensure_administrator(backend)
+    password = await administrator(backend, server)
+    if server.should_exit:
+        return
     console.print(f"[bold]Kameng 卡盟[/bold]  {address}  (API: {address}/docs)")
     if password:
         console.print(
             f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]  (shown once 仅显示一次)"
         )
-    if CHANNEL in backend.settings.channels:
-        console.print(
-            f"Payment channel [bold]{CHANNEL}[/bold] and suppliers {', '.join(SUPPLIERS)} are sandboxes. 沙箱。"
-        )
     await server.serve(sockets=[listening])
+
+
+async def administrator(backend: Backend, server: uvicorn.Server) -> str | None:
+    """The password of the first administrator, if one had to be made; tries until the gateway's writer takes it, or the
+    server is told to end."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(_is_not_there_yet),
+        wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE_SECONDS),
+        stop=lambda _: server.should_exit,
+        before_sleep=_tell,
+        retry_error_callback=lambda _: None,
+    )
+    return await retrying(ensure_administrator, backend)
+
+
+def _is_not_there_yet(error: BaseException) -> bool:
+    """Whether database, tables or writer may come by waiting."""
+    if isinstance(error, DBAPIError):
+        return is_outage(error) or isinstance(error, ProgrammingError)
+    return isinstance(error, TimeoutError | Busy)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning(
+        "waiting for the gateway's database and writer", attempt=state.attempt_number, error=type(error).__name__
+    )

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,9 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.cli.common import VAR, Json, Var, console, fail, services_of
+from services.cli.common import CLUSTER_VAR, VAR, Json, console, fail, services_of
+from services.cli.places import AnyVar
+from services.cli.started import started
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.bootstrap import USERNAME, ensure_administrator
@@ -27,29 +30,54 @@ from shared.telemetry.logs import configure_logs
 app = typer.Typer(help="Import products or card keys from .xlsx or .csv. 导入商品或卡密。", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An .xlsx or .csv file. 表格文件。")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell every row's fate. 只预演，不写入。")]
+IntoCluster = Annotated[bool, typer.Option("--cluster", help="Into the cluster that runs here. 导入本机集群。")]
 ENOUGH = httpx.Timeout(10, read=3600, write=600)
 
 
 @app.command("products")
 def products(
-    context: typer.Context, file: File, dry_run: DryRun = False, var: Var = VAR, as_json: Json = False
+    context: typer.Context,
+    file: File,
+    dry_run: DryRun = False,
+    var: AnyVar = None,
+    cluster: IntoCluster = False,
+    as_json: Json = False,
 ) -> None:
     """List or change a product a row. 导入商品。"""
-    _run(context, "products", file, dry_run, var, as_json)
+    _run(context, Wanted("products", file, dry_run, var or (CLUSTER_VAR if cluster else VAR), cluster), as_json)
 
 
 @app.command("keys")
-def keys(context: typer.Context, file: File, dry_run: DryRun = False, var: Var = VAR, as_json: Json = False) -> None:
-    """Seal and load a card key a row. 导入卡密。"""
-    _run(context, "keys", file, dry_run, var, as_json)
-
-
-def _run(
-    context: typer.Context, kind: Literal["products", "keys"], file: Path, dry_run: bool, var: Path, as_json: bool
+def keys(
+    context: typer.Context,
+    file: File,
+    dry_run: DryRun = False,
+    var: AnyVar = None,
+    cluster: IntoCluster = False,
+    as_json: Json = False,
 ) -> None:
+    """Seal and load a card key a row. 导入卡密。"""
+    _run(context, Wanted("keys", file, dry_run, var or (CLUSTER_VAR if cluster else VAR), cluster), as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to import, and into which folder's marketplace."""
+
+    kind: Literal["products", "keys"]
+    file: Path
+    dry_run: bool
+    var: Path
+    is_cluster: bool
+
+
+def _run(context: typer.Context, wanted: Wanted, as_json: bool) -> None:
     configure_logs(level="WARNING")
-    report = asyncio.run(_import(context, kind, file, dry_run, var))
-    table = Table(title=f"{file.name}{' (dry run 预演)' if dry_run else ''}")
+    try:
+        report = asyncio.run(_import(context, wanted))
+    except httpx.ConnectError as error:
+        fail(f"{error.request.url.host}:{error.request.url.port} does not answer: does its gateway run?")
+    table = Table(title=f"{wanted.file.name}{' (dry run 预演)' if wanted.dry_run else ''}")
     table.add_column("Fate 结果")
     table.add_column("Rows 行数", justify="right")
     for fate, count in report["counts"].items():
@@ -60,26 +88,26 @@ def _run(
         console.print(f"[yellow]{where}: {problem['detail']}[/yellow]")
     if report["broken"]:
         console.print(f"[red]The file could not be read to its end: {report['broken']['detail']}[/red]")
-    console.print(f"Every row's fate 每行结果: {var / 'imports' / report['import_id']}.csv")
+    console.print(f"Every row's fate 每行结果: {wanted.var / 'imports' / report['import_id']}.csv")
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
     if report["broken"] or any(report["counts"].get(fate) for fate in ("bad", "refused", "unanswered")):
         raise typer.Exit(1)
 
 
-async def _import(context: typer.Context, kind: str, file: Path, dry_run: bool, var: Path) -> dict[str, Any]:
+async def _import(context: typer.Context, wanted: Wanted) -> dict[str, Any]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(f"importing {file.name}", total=None)
-        async with staff_client(context, var) as client:
-            fates = var / "imports"
+        task = bar.add_task(f"importing {wanted.file.name}", total=None)
+        async with staff_client(context, wanted.var, cluster=wanted.is_cluster) as client:
+            fates = wanted.var / "imports"
             before = set(fates.glob("*.csv"))
-            with file.open("rb") as content:
+            with wanted.file.open("rb") as content:
                 sending = asyncio.create_task(
                     client.post(
-                        f"/v1/imports/{kind}",
-                        files={"file": (file.name, content)},
-                        data={"dry_run": str(dry_run).lower()},
+                        f"/v1/imports/{wanted.kind}",
+                        files={"file": (wanted.file.name, content)},
+                        data={"dry_run": str(wanted.dry_run).lower()},
                         timeout=ENOUGH,
                     )
                 )
@@ -100,17 +128,20 @@ def _lines(path: Path) -> int:
 
 
 @asynccontextmanager
-async def staff_client(context: typer.Context, var: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API as the administrator: of the server that works on this folder, or of one in this process.
+async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API as the administrator: of the cluster or the server that works on this folder, or of one in
+    this process.
 
     Whoever can read the folder's secrets is its owner, so no password is asked for.
     """
-    settings = Settings(var=var)
+    if cluster:
+        async with _client_at(_cluster_address(var), var) as client:
+            yield client
+        return
     try:
-        host = Embedded(services_of(context), settings)
+        host = Embedded(services_of(context), Settings(var=var))
     except InUse:
-        address = _address(var)
-        async with httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Ports())) as client:
+        async with _client_at(_address(var), var) as client:
             yield client
         return
     host.start()
@@ -126,6 +157,16 @@ async def staff_client(context: typer.Context, var: Path) -> AsyncIterator[httpx
             yield client
     finally:
         host.stop()
+
+
+def _client_at(address: str, var: Path) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Ports()))
+
+
+def _cluster_address(var: Path) -> str:
+    if (left := started(var)) is None:
+        fail(f"no cluster runs in {var}: `kameng cluster up` starts one.")
+    return left.address
 
 
 def _address(var: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import merge
 from typing import Annotated
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 import typer
 from rich.table import Table
 
-from services.cli.common import VAR, Var, console, fail, open_logs, services_of
+from services.cli.common import console, fail, services_of
+from services.cli.places import AnyVar, InCluster, Place, place_of
 from shared.eventlog import log, schema
 from shared.eventlog.recorded import Recorded
 
@@ -27,13 +29,14 @@ def events(
     limit: Annotated[int, typer.Option(help="At most so many. 最多条数。")] = 50,
     stream: Annotated[str | None, typer.Option(help="Only this stream. 指定事件流。")] = None,
     as_of: Annotated[datetime | None, typer.Option(help="Only up to this time (UTC). 截止时间。")] = None,
-    var: Var = VAR,
+    var: AnyVar = None,
+    cluster: InCluster = False,
 ) -> None:
     """Print a service's events, one JSON object a line; sealed texts are left out. 查看事件。"""
-    logs = open_logs(var, services_of(context))
-    if service not in logs:
-        fail(f"there is no service {service}: {', '.join(logs)}.", code=2)
-    with logs[service].connect() as connection:
+    services = services_of(context)
+    if service not in [one.name for one in services]:
+        fail(f"there is no service {service}: {', '.join(one.name for one in services)}.", code=2)
+    with place_of(var, services, cluster=cluster) as place, place.logs[service].connect() as connection:
         last = log.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
         if stream:
             found = [one for one in log.read_streams(connection, service, {stream: 0})[stream] if one.position > after]
@@ -54,23 +57,12 @@ def _shown(recorded: Recorded) -> dict[str, object]:
 
 
 @order_app.command("show")
-def show(context: typer.Context, order_id: str, var: Var = VAR) -> None:
+def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InCluster = False) -> None:
     """The whole life of an order: what happened, when, and who did it. 订单全过程。"""
-    logs = open_logs(var, services_of(context))
-    found = []
-    for service, pattern in ORDER_STREAMS.items():
-        with logs[service].connect() as connection:
-            stream = pattern.format(order_id)
-            found.append(log.read_streams(connection, service, {stream: 0})[stream])
-    with logs["fulfillment"].connect() as connection:
-        prefix = f"delivery-{order_id}/"
-        streams = sa.select(schema.log.c.stream).where(
-            schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"
-        )
-        wanted = dict.fromkeys(connection.execute(streams.distinct()).scalars(), 0)
-        found.extend(log.read_streams(connection, "fulfillment", wanted).values())
+    with place_of(var, services_of(context), cluster=cluster) as place:
+        found = _streams_of(order_id, place)
     if not any(found):
-        fail(f"no order {order_id} in {var}.")
+        fail(f"no order {order_id} in {place.var}.")
     table = Table(title=f"Order 订单 {order_id}")
     for column in ("Time (UTC) 时间", "Service 服务", "Event 事件", "Actor 操作者", "Detail 详情"):
         table.add_column(column, overflow="fold")
@@ -79,6 +71,22 @@ def show(context: typer.Context, order_id: str, var: Var = VAR) -> None:
         detail = json.dumps(data, ensure_ascii=False) if recorded.name != "OrderPlaced" else _lines(recorded)
         table.add_row(f"{recorded.at:%H:%M:%S.%f}"[:-3], recorded.source, recorded.name, recorded.meta.actor, detail)
     console.print(table)
+
+
+def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
+    found: list[Sequence[Recorded]] = []
+    for service, pattern in ORDER_STREAMS.items():
+        with place.logs[service].connect() as connection:
+            stream = pattern.format(order_id)
+            found.append(log.read_streams(connection, service, {stream: 0})[stream])
+    with place.logs["fulfillment"].connect() as connection:
+        prefix = f"delivery-{order_id}/"
+        streams = sa.select(schema.log.c.stream).where(
+            schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"
+        )
+        wanted = dict.fromkeys(connection.execute(streams.distinct()).scalars(), 0)
+        found.extend(log.read_streams(connection, "fulfillment", wanted).values())
+    return found
 
 
 def _lines(recorded: Recorded) -> str:

@@ -10,33 +10,38 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from services.cli.common import VAR, Var, console, fail, services_of
+from services.cli.common import CLUSTER_VAR, Var, console, fail
+from services.cli.known import NAMES
 from shared.eventlog import migrating
-from shared.eventlog.databases import ensure_database, service_url
+from shared.eventlog.databases import ensure_database, has_role, service_url
 from shared.security.secrets import Secrets
+
+# A new password would lock out the processes that use the old one.
+_STRANGE = (
+    "{name} has a role already, and {var} not its password: name the folder that has it with --var, or put a new one "
+    "into {var}/secrets/{secret}."
+)
 
 
 def migrate(
-    context: typer.Context,
     only: Annotated[
         list[str] | None, typer.Argument(metavar="SERVICE", help="All when none is named. 默认全部。")
     ] = None,
     postgres_url: Annotated[
         str, typer.Option(envvar="KAMENG_POSTGRES_URL", show_default=False, help="Its superuser's URL. 管理员地址。")
     ] = "",
-    var: Var = VAR,
+    var: Var = CLUSTER_VAR,
 ) -> None:
     """Create each service's PostgreSQL database and role, and bring its tables up to date. 建库与迁移。
 
     Safe while the version before still serves, and to run again. The roles' passwords are the secrets
-    `postgres-<service>` of the data folder.
+    `postgres-<service>` of the data folder, which is var/cluster unless named.
     """
     if not postgres_url:
         fail("KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres.", code=2)
-    known = [service.name for service in services_of(context)]
-    if unknown := sorted(set(only or ()) - set(known)):
-        fail(f"there is no service {', '.join(unknown)}: {', '.join(known)}.", code=2)
-    wanted = [name for name in known if not only or name in only]
+    if unknown := sorted(set(only or ()) - set(NAMES)):
+        fail(f"there is no service {', '.join(unknown)}: {', '.join(NAMES)}.", code=2)
+    wanted = [name for name in NAMES if not only or name in only]
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -49,6 +54,8 @@ def migrate(
         for name in wanted:
             bar.update(task, description=name)
             try:
+                if not (var / "secrets" / secret_of(name)).exists() and has_role(postgres_url, name):
+                    fail(_STRANGE.format(name=name, var=var, secret=secret_of(name)))
                 done = migrate_service(postgres_url, name, Secrets(var / "secrets"))
             except (psycopg.Error, DBAPIError, ArgumentError) as error:
                 fail(f"{name} could not be migrated: {_reason(error)}")
@@ -69,7 +76,12 @@ def database_of(postgres_url: str, service: str, secrets: Secrets) -> sa.URL:
 
 def password_of(service: str, secrets: Secrets) -> str:
     """The password of a service's role."""
-    return secrets.text(f"postgres-{service}")
+    return secrets.text(secret_of(service))
+
+
+def secret_of(service: str) -> str:
+    """What the secret is called that is the password of a service's role."""
+    return f"postgres-{service}"
 
 
 def _reason(error: Exception) -> str:

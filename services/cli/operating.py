@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from services.cli.common import Json, console, services_of
 from services.cli.places import AnyVar, InCluster, Place, place_of
 from shared.eventlog import log, schema
 from shared.eventlog.agenda import FAILED, WAITING
+from shared.eventlog.leading import leader_key
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.service import Service
 from shared.messaging.topology import Queue, inbox, log_exchange, pulls
@@ -101,13 +101,6 @@ def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
         events = max(0, log.read_head(connection).position - reached)
         first = log.read(connection, source, reached, 1)
     return Lag(events, max(0.0, (now - first[0].at).total_seconds()) if first else 0.0)
-
-
-# As shared.hosting.cluster.leader.Leader has it.
-def leader_key(service: str) -> int:
-    """The advisory lock that a service's writer holds in its database."""
-    digest = hashlib.sha256(f"kameng writer {service}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def lock_holders(service: str) -> sa.Select[int]:

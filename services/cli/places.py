@@ -15,8 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
-from services.cli import clustering
-from services.cli.common import VAR, fail, open_logs
+from services.cli.common import CLUSTER_VAR, VAR, fail
 from services.cli.migrating import database_of
 from shared.eventlog.engines import is_outage, open_engine
 from shared.hosting.embedded import database_url
@@ -50,7 +49,7 @@ def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool) ->
         logs = open_logs(folder, services)
         urls = {service.name: sa.make_url(database_url(folder, service.name)) for service in services}
     else:
-        folder = var or clustering.VAR
+        folder = var or CLUSTER_VAR
         urls = _cluster_urls(folder, services)
         logs = {name: open_engine(url, writer=False) for name, url in urls.items()}
     try:
@@ -62,6 +61,14 @@ def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool) ->
     finally:
         for engine in logs.values():
             engine.dispose()
+
+
+def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
+    """An engine to read each service's database. Ends the command when there is no data in the folder."""
+    missing = [service.name for service in services if not (var / f"{service.name}.sqlite3").exists()]
+    if missing:
+        fail(f"{var} holds no data of {', '.join(missing)}: run `kameng demo` or `kameng serve` first.")
+    return {service.name: open_engine(database_url(var, service.name), writer=False) for service in services}
 
 
 def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
-from services.cli.common import VAR, Var, fail, services_of
-from services.cli.http import http_server, listen, serve_api
+from services.cli.common import VAR, Var, console, fail, services_of
+from services.cli.http import http_server, serve_api
+from services.cli.sockets import listen
 from shared.hosting.embedded import Embedded, InUse
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
@@ -52,6 +53,8 @@ def serve(
 @contextmanager
 def _with_sandboxes(settings: Settings) -> Iterator[Settings]:
     with run_sandboxes(Secrets(settings.var / "secrets"), settings.public_url) as running:
+        names = ", ".join(SUPPLIERS)
+        console.print(f"Payment channel [bold]{CHANNEL}[/bold] and suppliers {names} are sandboxes. 沙箱。")
         yield settings.model_copy(
             update={
                 "suppliers": {name: SupplierSettings(url=running[name]) for name in SUPPLIERS},

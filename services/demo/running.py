@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 
 import httpx
 
@@ -47,7 +46,6 @@ class Ran:
     imports: dict[str, Answer]
     password: str
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
     processor_seconds: dict[str, float] = field(default_factory=dict)
 
@@ -94,11 +92,19 @@ async def _answering(address: str, server: subprocess.Popen[bytes], output: Path
         await until("the server to answer", look, PATIENCE_SECONDS)
 
 
-def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told, serve: Serve | None = None) -> Ran:
+def run_demo(
+    var: Path,
+    orders: int,
+    customers: int,
+    seed: int,
+    told: Told,
+    serve: Serve | None = None,
+    opening: Callable[[], object] = lambda: None,
+) -> Ran:
     """The whole demo on a new folder. Raises Unexpected when something comes to another end than it must.
 
     `serve(var, environment, port)` is a context in which the platform answers on that port; it gives what the platform
-    printed. By default it is one `kameng serve`.
+    printed. By default it is one `kameng serve`. `opening` is called when the first order is about to be placed.
     """
     serve = serve or served
     if var.exists():
@@ -111,6 +117,7 @@ def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told, serv
     with run_sandboxes(Secrets(var / "secrets"), address) as sandboxes:
         environment = {
             **LIMITS,
+            "KAMENG_PUBLIC_URL": address,
             "KAMENG_SUPPLIERS": json.dumps(
                 {name: {"url": sandboxes[name], "timeout_seconds": 1} for name in SUPPLIERS}
             ),
@@ -123,16 +130,24 @@ def run_demo(var: Path, orders: int, customers: int, seed: int, told: Told, serv
             if found is None:
                 raise Unexpected("the server showed no administrator's password")
             ran = Ran({}, found.group(1))
-            asyncio.run(_live(ran, address, sandboxes[CHANNEL], plan(orders, customers, seed), customers, told))
+            planned = plan(orders, customers, seed)
+            asyncio.run(_live(ran, address, sandboxes[CHANNEL], planned, customers, told, opening))
     return ran
 
 
-async def _live(ran: Ran, address: str, channel: str, planned: Sequence[Planned], customers: int, told: Told) -> None:
-    async with town(address, channel, ran.password, customers, told) as (people, reports):
+async def _live(
+    ran: Ran,
+    address: str,
+    channel: str,
+    planned: Sequence[Planned],
+    customers: int,
+    told: Told,
+    opening: Callable[[], object],
+) -> None:
+    async with town(address, channel, ran.password, customers, len(planned), told) as (people, reports):
         ran.imports = reports
-        started = perf_counter()
+        opening()
         await _orders(ran, people, planned, told)
-        ran.seconds = perf_counter() - started
         told("waiting for the last events", 0, 0)
         await until("every order to end", lambda: _all_ended(people))
 

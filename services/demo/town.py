@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,8 @@ from services.demo.shop import Answer, Buyer, Channel, answer_of, client_at, unt
 CATALOGUE = Path(__file__).parents[2] / "deploy" / "demo"
 FUNDS = 400_000
 CHEAP = 12_000
+# What the workbooks' keys, and a customer's funds, are enough for.
+ORDERS_IN_STOCK, ORDERS_IN_FUNDS = 1_000, 10
 Told = Callable[[str, int, int], None]
 
 
@@ -59,6 +62,19 @@ class Builder:
         answer_of(await operations.post("/v1/risk/lists", json=entry))
         return reports
 
+    async def more_keys(self, operations: httpx.AsyncClient, products: Sequence[Answer], orders: int) -> None:
+        """For more orders than the workbooks hold keys for: as many of these products again, for each thousand."""
+        times = ceil(orders / ORDERS_IN_STOCK) - 1
+        rows = [
+            f"{one['sku']},{one['sku']}-{secrets.token_hex(8)}"
+            for one in products
+            for _ in range(times * one["stock"]["available"])
+        ]
+        if rows:
+            self.told("importing more keys", 0, 0)
+            files = {"file": ("more-keys.csv", "\n".join(["SKU,卡密", *rows]).encode())}
+            answer_of(await operations.post("/v1/imports/keys", files=files, timeout=600))
+
     async def guest(self, number: int) -> Buyer:
         source = f"127.{1 + number % 200}.{number // 200 % 250}.{1 + number // 50_000 % 250}"
         return Buyer(await self.stack.enter_async_context(client_at(self.address, source, device=f"guest-{number}")))
@@ -87,14 +103,15 @@ class Builder:
         await until(f"wallet of {login}", funded)
         return buyer
 
-    async def customers(self, count: int) -> list[Buyer]:
-        """So many customers, a few at a time."""
+    async def customers(self, count: int, orders: int) -> list[Buyer]:
+        """So many customers, a few at a time, with funds for so many orders of all of them."""
         free, done = asyncio.Semaphore(8), 0
+        funds = FUNDS * ceil(orders / count / ORDERS_IN_FUNDS)
 
         async def one(number: int) -> Buyer:
             nonlocal done
             async with free:
-                buyer = await self.customer(f"customer-{number:03d}", number, FUNDS)
+                buyer = await self.customer(f"customer-{number:03d}", number, funds)
             done += 1
             self.told("funding customers", done, count)
             return buyer
@@ -116,9 +133,9 @@ async def all_products(client: httpx.AsyncClient) -> list[Answer]:
 
 @asynccontextmanager
 async def town(
-    address: str, channel_address: str, admin_password: str, customers: int, told: Told
+    address: str, channel_address: str, admin_password: str, customers: int, orders: int, told: Told
 ) -> AsyncIterator[tuple[Town, dict[str, Answer]]]:
-    """A town ready for orders, and the reports of its imports."""
+    """A town ready for so many orders of so many customers, and the reports of its imports."""
     async with AsyncExitStack() as stack:
         channel = Channel(await stack.enter_async_context(client_at(channel_address, "127.0.0.1")))
         builder = Builder(address, channel, stack, told)
@@ -129,7 +146,8 @@ async def town(
         cheap = [one for one in with_keys if one["price"]["amount"] <= CHEAP and one["stock"]["available"] >= 20]
         top_ups = [one for one in products if one["source"] == "supplier" and one["price"]["amount"] <= CHEAP]
         dear = max(with_keys, key=lambda one: one["price"]["amount"] * (one["stock"]["available"] > 40))
-        buyers = await builder.customers(customers)
+        await builder.more_keys(staff["operations"], cheap, orders)
+        buyers = await builder.customers(customers, orders)
 
         async def rich(number: int, fen: int) -> Buyer:
             return await builder.customer(f"special-{number}", number, fen)

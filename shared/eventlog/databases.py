@@ -29,10 +29,9 @@ def ensure_database(server: str | sa.URL, service: str, password: str) -> bool:
     Text is ordered by code points, as SQLite does. Raises psycopg.Error.
     """
     name = sql.Identifier(name_of(service))
-    conninfo = sa.make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with _connect(server) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
-        if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service):
+        if not _role_exists(connection, service):
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
         # Hashed here: statements may be logged.
         hashed = connection.pgconn.encrypt_password(password.encode(), name_of(service).encode(), b"scram-sha-256")
@@ -44,6 +43,21 @@ def ensure_database(server: str | sa.URL, service: str, password: str) -> bool:
         connection.execute(sql.SQL(create).format(name, name))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
         return True
+
+
+def has_role(server: str | sa.URL, service: str) -> bool:
+    """Whether the server knows a service's role. Raises psycopg.Error."""
+    with _connect(server) as connection:
+        return _role_exists(connection, service)
+
+
+def _connect(server: str | sa.URL) -> psycopg.Connection:
+    conninfo = sa.make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(conninfo, autocommit=True, connect_timeout=10)
+
+
+def _role_exists(connection: psycopg.Connection, service: str) -> bool:
+    return _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service)
 
 
 def _exists(connection: psycopg.Connection, query: LiteralString, service: str) -> bool:

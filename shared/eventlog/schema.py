@@ -38,6 +38,13 @@ readers = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
 commands = sa.Table(
     "commands",
     metadata,

@@ -20,10 +20,11 @@ class Busy(RuntimeError):
 
 @dataclass(frozen=True)
 class ServiceHealth:
-    """A service's log head, how many events it is behind each log it reads, and what needs a person."""
+    """A service's log head, how many events it is behind each log it reads (None: not known here), and what needs a
+    person."""
 
     head: int
-    lag: Mapping[str, int]
+    lag: Mapping[str, int] | None
     parked: int
     agenda_waiting: int
     agenda_failed: int

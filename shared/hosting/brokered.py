@@ -92,14 +92,17 @@ class Brokered:
         return True
 
     async def caught_up(self, source: str) -> bool:
-        part = await self.pull(source, self._positions.get(source, 0), PAGE)
+        try:
+            part = await self.pull(source, self._positions.get(source, 0), PAGE)
+        except (TimeoutError, BrokerBusy):
+            return False
         return await self.seen(source, part.last)
 
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         return await asyncio.to_thread(self._client.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        """The gateway's own: every other service tells its own at its own address."""
+        """The gateway's own, but for its lag: its writer tells that, as every other one does, at its own address."""
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
         with self.reads.connect() as connection:
             agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
@@ -108,7 +111,7 @@ class Brokered:
         return {
             self._reader: ServiceHealth(
                 head=head,
-                lag={},
+                lag=None,
                 parked=parked,
                 agenda_waiting=agenda.get(WAITING, 0),
                 agenda_failed=agenda.get(FAILED, 0),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event
 
 import pika
-import psycopg
 import sqlalchemy as sa
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
@@ -15,19 +14,17 @@ from pika.exceptions import ConnectionWrongStateError
 from pika.spec import Basic
 
 from shared.eventlog import log
-from shared.eventlog.engines import CONNECTING
 from shared.eventlog.recorded import Recorded
 from shared.messaging.amqp import MAX_BYTES, declare, declare_exchange, keep_at_it, parameters, transient
+from shared.messaging.listening import listening
 from shared.messaging.port import Slice
 from shared.messaging.topology import log_exchange, pulls
 from shared.messaging.wire import Head, Malformed, Pull, decode, encode
 
-CHANNEL = "kameng_log"
 MAX_EVENTS = 1_000
 PAGE = 250
 BACKLOG = 10_000
 PULLS_AT_ONCE = 20
-LISTEN_SECONDS = 0.5
 
 
 class LogServer:
@@ -52,24 +49,8 @@ class LogServer:
 
     def run(self, stop: Event) -> None:
         """Serve until stopped. Broker and database may come and go; neither is needed to start."""
-        helpers = [Thread(target=lambda: stop.wait() and self._wake(), daemon=True)]
-        if self._engine.dialect.name == "postgresql":
-            helpers.append(Thread(target=keep_at_it, args=(lambda: self._listen(stop), stop, self._log), daemon=True))
-        for helper in helpers:
-            helper.start()
-        keep_at_it(lambda: self._serve(stop), stop, self._log)
-        for helper in helpers:
-            helper.join()
-
-    def _listen(self, stop: Event) -> None:
-        arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
-        options = {**CONNECTING, **options, "application_name": f"kameng log server of {self.service}"}
-        with psycopg.connect(*arguments, **options, autocommit=True) as connection:
-            connection.execute(f"LISTEN {CHANNEL}")
-            self._wake()
-            while not stop.is_set():
-                for _ in connection.notifies(timeout=LISTEN_SECONDS):
-                    self._wake()
+        with listening(self._engine, f"kameng log server of {self.service}", self._wake, stop, self._log):
+            keep_at_it(lambda: self._serve(stop), stop, self._log)
 
     def _wake(self) -> None:
         if self._notified:

@@ -1,10 +1,14 @@
-"""Every exchange and queue of the cluster, in one place. None is durable: what is lost is pulled from the logs."""
+"""Every exchange and queue of the cluster, in one place.
+
+None is durable but the exchange for the outside: what is lost is pulled from the logs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+EVENTS = "kameng.events"  # a durable topic exchange: what publishers tell the outside
 QUEUE_BYTES = 64 * 1024 * 1024
 
 
@@ -39,3 +43,8 @@ def pulls(service: str) -> Queue:
 def replies(caller: str) -> Queue:
     """Where one process hears replies; gone with its connection."""
     return Queue(f"kameng.replies.{caller}", exclusive=True)
+
+
+def event_key(source: str, type_: str) -> str:
+    """The routing key at EVENTS of a service's events of a type: `order.OrderPlaced.v1`."""
+    return f"{source}.{type_}"

@@ -16,11 +16,25 @@ import pytest
 from typer.testing import CliRunner
 
 from services.__main__ import SERVICES, app
+from services.cli.started import Started
 from services.demo.shop import Answer, until
 from tests.acceptance.command import ended, kameng, process
 from tests.acceptance.market import KEY_COLUMNS, PRODUCT_COLUMNS, csv_bytes, open_market
 
-COMMANDS = ("", "demo", "serve", "import", "import products", "import keys", "events", "order", "order show", "rebuild")
+COMMANDS = (
+    *("", "demo", "serve", "import", "import products", "import keys", "events", "order", "order show", "rebuild"),
+    *(
+        "migrate",
+        "run",
+        "log-server",
+        "publisher",
+        "gateway",
+        "cluster",
+        "cluster up",
+        "cluster down",
+        "cluster status",
+    ),
+)
 PRODUCTS = [
     ("CARD-A", "Card A", "10.00", "card-key", "keys", "", "CNY"),
     ("CARD-B", "Card B", "48.50", "card-key", "keys", "", "CNY"),
@@ -237,6 +251,22 @@ def test_a_served_folder_is_imported_to_and_verified(serving: Path, tmp_path: Pa
 
     assert _imported("products", products, serving) == ({"listed": 2}, 0)
     assert kameng("verify", var=serving).returncode == 0
+
+
+def test_the_cluster_of_a_folder_is_imported_to(serving: Path, tmp_path: Path) -> None:
+    """It is the API that was started there which is asked."""
+    products = tmp_path / "products.csv"
+    products.write_bytes(csv_bytes(PRODUCT_COLUMNS, [("CARD-C", *PRODUCTS[0][1:])]))
+    shutil.copytree(serving / "secrets", tmp_path / "secrets")
+    assert "no cluster runs" in kameng("import", "products", str(products), "--cluster", var=tmp_path).stderr
+
+    Started(json.loads((serving / "serve.json").read_text())["address"], {}).write(tmp_path)
+    assert _imported("products", products, tmp_path, "--cluster") == ({"listed": 1}, 0)
+
+    Started("http://127.0.0.1:1", {}).write(tmp_path)
+    assert (
+        "127.0.0.1:1 does not answer" in kameng("import", "products", str(products), "--cluster", var=tmp_path).stderr
+    )
 
 
 def test_a_taken_port_is_named(serving: Path, tmp_path: Path) -> None:

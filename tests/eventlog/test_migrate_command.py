@@ -55,7 +55,7 @@ def prefix(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_it_makes_what_is_missing_and_then_has_nothing_to_do(kameng: Kameng, postgres_url: str, tmp_path: Path) -> None:
     first, again = kameng("order", "risk", url=postgres_url), kameng("order", "risk", url=postgres_url)
     assert (first.exit_code, again.exit_code) == (0, 0)
-    assert "order: kernel_0001, order_0001" in first.stdout
+    assert "order: kernel_0001, kernel_0002, order_0001" in first.stdout
     assert "risk: up to date" in again.stdout
     engine = open_engine(migrating.database_of(postgres_url, "risk", Secrets(tmp_path / "secrets")), writer=True)
     assert {"log", "windows"} <= set(sa.inspect(engine).get_table_names())

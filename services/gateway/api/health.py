@@ -29,7 +29,7 @@ async def ready(gate: TheGate) -> Response:
     behind = {
         f"{name} behind {source}": lag
         for name, health in services.items()
-        for source, lag in health.lag.items()
+        for source, lag in (health.lag or {}).items()
         if lag > TOO_FAR_BEHIND
     }
     parked = {name: health.parked for name, health in services.items() if health.parked}
@@ -37,7 +37,7 @@ async def ready(gate: TheGate) -> Response:
     body: dict[str, Any] = {
         "status": "behind" if behind else "ok",
         "behind": behind,
-        "lag": {name: sum(health.lag.values()) for name, health in services.items()},
+        "lag": {name: None if health.lag is None else sum(health.lag.values()) for name, health in services.items()},
         "warnings": {"parked": parked, "agenda_failed": failed},
     }
     return JSONResponse(body, 503 if behind else 200)

@@ -78,6 +78,6 @@ class Health(Collector):
             parked.add_metric([name], health.parked)
             waiting.add_metric([name], health.agenda_waiting)
             failed.add_metric([name], health.agenda_failed)
-            for source, behind in health.lag.items():
+            for source, behind in (health.lag or {}).items():
                 lag.add_metric([name, source], behind)
         yield from (head, lag, parked, waiting, failed)

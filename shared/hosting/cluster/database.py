@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from shared.eventlog import schema
-from shared.eventlog.engines import CONNECTING, is_outage, open_engine
+from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.migrating import pending
 from shared.hosting.service import Service
 
-FROZEN_SECONDS = 5
 HEALTH_SECONDS = 3
 VERSIONS = "alembic_version"  # only in a database that is migrated, and not made by its first writer
-
-# The machine of a frozen process goes on answering for it, so the lock would be held until it is woken: the server ends
-# a session that is silent for long. That of a machine that is gone it finds by keepalives.
-_LOCK = (
-    f"-c idle_session_timeout={FROZEN_SECONDS}s -c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 "
-    "-c tcp_keepalives_count=3"
-)
 
 
 def _with_options(url: str, options: str) -> sa.URL:
     made = sa.make_url(url)
     return made.update_query_dict({"options": f"{made.query.get('options', '')} {options}".strip()})
-
-
-def connect_for_lock(url: str) -> psycopg.Connection:
-    """A connection whose session, with the locks it holds, ends within seconds of its process."""
-    made = _with_options(url, _LOCK)
-    place = made.translate_connect_args(username="user", database="dbname")
-    return psycopg.connect(autocommit=True, **{**CONNECTING, **place, **made.query})
 
 
 def health_engine(url: str) -> sa.Engine:

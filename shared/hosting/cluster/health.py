@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -14,12 +11,9 @@ from nameko.containers import ServiceContainer
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import HttpOnlyProtocol, WebServer
 
-from shared.hosting.cluster.writer_process import Readiness
+from shared.telemetry.health import HEALTH_FILE, METRICS, Answer, alive, ready, write_address
 
-HEALTH_FILE = "KAMENG_HEALTH_FILE"
-JSON = {"Content-Type": "application/json"}
-METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-Answer = tuple[int, Mapping[str, str], str]
+__all__ = ["HEALTH_FILE", "METRICS", "Answer", "HealthServer", "alive", "http", "ready"]
 
 
 class HealthServer(WebServer):
@@ -32,10 +26,7 @@ class HealthServer(WebServer):
     ) -> wsgi.Server:
         file: Path | None = self.container.config.get(HEALTH_FILE)
         if file is not None:
-            host, port = sock.getsockname()[:2]
-            draft = file.with_suffix(".draft")
-            draft.write_text(f"http://{host}:{port}")
-            draft.rename(file)
+            write_address(file, *sock.getsockname()[:2])
         return super().get_wsgi_server(sock, wsgi_app, protocol, debug)
 
 
@@ -46,14 +37,3 @@ class HealthHandler(HttpRequestHandler):
 
 
 http = HealthHandler.decorator
-
-
-def alive(moves: bool) -> Answer:
-    """200, or 503 for a process that should be started anew."""
-    return 200 if moves else 503, JSON, json.dumps({"alive": moves})
-
-
-def ready(readiness: Readiness) -> Answer:
-    """200, or 503 with the reason in the body."""
-    body = {"ready": readiness.ready, **asdict(readiness)}
-    return 200 if readiness.ready else 503, JSON, json.dumps(body)

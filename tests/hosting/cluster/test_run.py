@@ -10,28 +10,22 @@ import typer
 from typer.testing import CliRunner
 
 from services.cli import running
-from tests.hosting.toy import button
 
 app = typer.Typer()
-app.command("run")(running.run)
-
-
-@app.callback()
-def services(context: typer.Context) -> None:
-    context.obj = (button(),)
+app.command()(running.run)
 
 
 def test_it_becomes_the_process_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(os, "execv", lambda program, arguments: became.append((program, arguments)))
-    CliRunner().invoke(app, ["run", "button"])
+    CliRunner().invoke(app, ["order"])
 
-    expected = [sys.executable, "-m", "shared.hosting.cluster", "services.button.service:SERVICE"]
+    expected = [sys.executable, "-m", "shared.hosting.cluster", "services.order.service:SERVICE"]
     assert became == [(sys.executable, expected)]
 
 
 def test_a_service_that_is_not_there_is_refused() -> None:
-    found = CliRunner().invoke(app, ["run", "nobody"])
+    found = CliRunner().invoke(app, ["nobody"])
 
     assert found.exit_code == 2
     assert "there is no service nobody" in found.stderr

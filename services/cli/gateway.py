@@ -1,0 +1,38 @@
+"""`kameng gateway`: the HTTP API of the cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.common import AmqpUrl, DatabaseUrl, needed
+from services.cli.http import http_server, serve_api
+from services.cli.sockets import listen
+from shared.eventlog.engines import open_engine
+from shared.hosting.brokered import Brokered
+from shared.hosting.ports import Ports
+from shared.hosting.service import Surroundings
+from shared.hosting.settings import Settings
+from shared.security.secrets import Secrets
+from shared.telemetry.logs import configure_logs
+
+
+def gateway(
+    database_url: DatabaseUrl = "",
+    amqp_url: AmqpUrl = "",
+    host: Annotated[str, typer.Option(envvar="KAMENG_HOST", help="Address to listen on. 监听地址。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="KAMENG_PORT", help="Port; 0 picks a free one. 监听端口。")] = 8000,
+) -> None:
+    """Serve the HTTP API of the cluster, until told to stop. 网关。"""
+    configure_logs()
+    needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
+    listening = listen(host, port)
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    settings = Settings()
+    if "public_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"public_url": address})
+    surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
+    reads = open_engine(database_url.replace("{service}", "gateway"), writer=False)
+    with Brokered("gateway", reads, amqp_url, surroundings) as backend:
+        serve_api(backend, http_server(backend), listening, address)

@@ -1,0 +1,83 @@
+"""`kameng log-server`: one service's log, for all who read it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
+from shared.eventlog.engines import is_outage, open_engine
+from shared.eventlog.log import read_head
+from shared.messaging.logserver import LogServer
+from shared.telemetry.logs import configure_logs
+from shared.telemetry.serving import HealthServer, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a log server needs, and how far the log and what it has published of it reach."""
+
+    database: bool
+    broker: bool
+    head: int
+    published: int
+
+    @property
+    def ready(self) -> bool:
+        return self.database and self.broker
+
+
+def log_server(
+    service: Annotated[str, typer.Argument(help="Whose log. 服务名。")],
+    database_url: DatabaseUrl = "",
+    amqp_url: AmqpUrl = "",
+    health_host: HealthHost = "127.0.0.1",
+    health_port: HealthPort = 0,
+    health_file: HealthFile = None,
+) -> None:
+    """Publish a service's log in slices, announce its head, answer pulls; until told to stop. 日志服务。"""
+    configure_logs()
+    needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine = open_engine(database_url.replace("{service}", known(service)), writer=False)
+    server = LogServer(service, engine, amqp_url)
+    try:
+        health = health_of(server, engine, host=health_host, port=health_port, file=health_file)
+    except OSError as error:
+        fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
+    with health:
+        server.run(stop)
+    engine.dispose()
+
+
+def health_of(server: LogServer, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
+    """Probes and metrics of a log server."""
+    readings = (
+        Reading("kameng_log_server_head", "Position of the log's last event, as last seen.", lambda: server.head),
+        Reading("kameng_log_server_published", "Position up to which readers were sent it.", lambda: server.published),
+        Reading("kameng_log_server_connected", "Whether a broker is served.", lambda: server.connected),
+        Reading("kameng_log_server_events", "Events sent to all readers.", lambda: server.events, counts=True),
+        Reading("kameng_log_server_pulls", "Pulls answered.", lambda: server.answered, counts=True),
+    )
+    return HealthServer(server.service, lambda: readiness(server, engine), readings, host=host, port=port, file=file)
+
+
+def readiness(server: LogServer, engine: sa.Engine) -> Readiness:
+    """Asks the database; without one, `head` is the one last seen."""
+    try:
+        with engine.connect() as connection:
+            head = read_head(connection).position
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        return Readiness(False, server.connected, server.head, server.published)
+    return Readiness(True, server.connected, head, server.published)

@@ -1,0 +1,102 @@
+"""`kameng publisher`: one service's log as CloudEvents, for subscribers outside."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
+from shared.eventlog.engines import is_outage, open_engine
+from shared.eventlog.log import read_head
+from shared.messaging.publisher import Publisher
+from shared.telemetry.logs import configure_logs
+from shared.telemetry.serving import HealthServer, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a publisher needs, and how far the log and what is published of it reach; a standby needs no broker yet."""
+
+    database: bool
+    broker: bool
+    leads: bool
+    head: int
+    position: int
+    held: str | None
+
+    @property
+    def ready(self) -> bool:
+        return self.database and (self.broker or not self.leads)
+
+
+def publisher(
+    service: Annotated[str, typer.Argument(help="Whose log. 服务名。")],
+    database_url: DatabaseUrl = "",
+    amqp_url: AmqpUrl = "",
+    require_binding: Annotated[
+        bool,
+        typer.Option(
+            "--require-binding",
+            envvar="KAMENG_PUBLISHER_REQUIRE_BINDING",
+            help="Wait with an event until a queue is bound for it. 无绑定队列则等待。",
+        ),
+    ] = False,
+    health_host: HealthHost = "127.0.0.1",
+    health_port: HealthPort = 0,
+    health_file: HealthFile = None,
+) -> None:
+    """Publish a service's events to the outside as CloudEvents, until told to stop. 对外发布事件。"""
+    configure_logs()
+    needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine = open_engine(database_url.replace("{service}", known(service)), writer=False)
+    one = Publisher(service, engine, amqp_url, require_binding=require_binding)
+    try:
+        with health_of(one, engine, host=health_host, port=health_port, file=health_file):
+            one.run(stop)
+    except OSError as error:
+        fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
+    finally:
+        engine.dispose()
+
+
+def health_of(one: Publisher, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
+    """Probes and metrics of a publisher."""
+    readings = (
+        Reading("kameng_publisher_head", "Position of the log's last event, as last seen.", lambda: one.head),
+        Reading("kameng_publisher_position", "Position up to which it is published.", lambda: one.position),
+        Reading("kameng_publisher_oldest_seconds", "Age of the first event not published.", lambda: _age(one)),
+        Reading("kameng_publisher_leads", "Whether it is the one at work.", lambda: one.leads),
+        Reading("kameng_publisher_connected", "Whether it has a broker.", lambda: one.connected),
+        Reading("kameng_publisher_held", "Whether an event holds up the others.", lambda: one.held is not None),
+        Reading("kameng_publisher_events", "Events published.", lambda: one.events, counts=True),
+    )
+    return HealthServer(one.service, lambda: readiness(one, engine), readings, host=host, port=port, file=file)
+
+
+def _age(one: Publisher) -> float:
+    oldest = one.oldest
+    return max(0.0, time.time() - oldest.timestamp()) if oldest else 0.0
+
+
+def readiness(one: Publisher, engine: sa.Engine) -> Readiness:
+    """Asks the database; without one, `head` is the one last seen."""
+    held = str(one.held) if one.held else None
+    try:
+        with engine.connect() as connection:
+            head = read_head(connection).position
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        return Readiness(False, one.connected, one.leads, one.head, one.position, held)
+    return Readiness(True, one.connected, one.leads, head, one.position, held)

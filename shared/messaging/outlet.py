@@ -1,0 +1,148 @@
+"""One connection to the broker that sends events to the outside, and knows which of them the broker has."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from threading import Lock
+from typing import Self
+
+import pika
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+from pika.exceptions import AMQPConnectionError
+from pika.frame import Method
+from pika.spec import Basic
+
+from shared.messaging.outgoing import Outgoing, position_of
+from shared.messaging.topology import EVENTS
+
+CLOSE_SECONDS = 2.0
+
+
+class Held(RuntimeError):
+    """An event that can't go out for now; none behind it counts as sent."""
+
+    def __init__(self, position: int, key: str, reason: str) -> None:
+        super().__init__(f"{key} at position {position}: {reason}")
+        self.position, self.key, self.reason = position, key, reason
+
+
+class Outlet:
+    """Sends events in the order of their positions, without a gap; all but `wake` is for one thread.
+
+    `sent` is the last position handed over, `settled` the last up to which the broker has said yes or no to each,
+    `held` the first that it said no to, or, when `mandatory`, could bring to no queue.
+    """
+
+    def __init__(self, parameters: pika.URLParameters, after: int, *, mandatory: bool) -> None:
+        self.sent = self.settled = self._start = after
+        self.held: Held | None = None
+        self._mandatory = mandatory
+        self._loop, self._lock = IOLoop(), Lock()
+        self._outstanding: deque[Outgoing] = deque()
+        self._answered: set[int] = set()
+        self._channel: Channel | None = None
+        self._is_ready = False
+        self._lost: BaseException | None = None
+        self._loop.activate_poller()
+        self._connection = pika.SelectConnection(
+            parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
+            on_open_error_callback=self._on_lost,
+            on_close_callback=self._on_lost,
+            custom_ioloop=self._loop,
+        )
+
+    @property
+    def confirmed(self) -> int:
+        """The last position that the broker has, with all before it."""
+        return self.settled if self.held is None else min(self.settled, self.held.position - 1)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the broker has any event at all from here."""
+        return self.confirmed > self._start
+
+    @property
+    def oldest(self) -> Outgoing | None:
+        """The first event sent of which the broker has not said anything."""
+        return self._outstanding[0] if self._outstanding else None
+
+    def __enter__(self) -> Self:
+        """Wait until events can be sent. Raises what stands in the way."""
+        try:
+            while not self._is_ready:
+                self.turn(1.0)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        deadline = time.monotonic() + CLOSE_SECONDS
+        if self._connection.is_open:
+            self._connection.close()
+        while not self._connection.is_closed and time.monotonic() < deadline:
+            self._poll(0.1)
+        with self._lock:
+            self._loop.deactivate_poller()
+            self._loop.close()
+
+    def send(self, message: Outgoing) -> None:
+        """Hand over the next event."""
+        assert self._channel is not None
+        self._channel.basic_publish(EVENTS, message.key, message.body, message.properties, mandatory=self._mandatory)
+        self._outstanding.append(message)
+        self.sent = message.position
+
+    def turn(self, seconds: float) -> None:
+        """Let bytes go out and come in, for at most so long. Raises what the connection was lost by."""
+        self._poll(seconds)
+        if self._lost is not None:
+            raise self._lost
+
+    def _poll(self, seconds: float) -> None:
+        timer = self._loop.call_later(seconds, lambda: None)
+        self._loop.poll()
+        self._loop.process_timeouts()
+        self._loop.remove_timeout(timer)
+
+    def wake(self) -> None:
+        """End a turn that waits; from any thread."""
+        with self._lock:
+            self._loop.add_callback_threadsafe(lambda: None)
+
+    def _on_channel(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(lambda _, reason: self._on_lost(channel, reason))
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_answer)
+        channel.exchange_declare(EVENTS, "topic", durable=True, callback=self._on_ready)
+
+    def _on_ready(self, _: object) -> None:
+        self._is_ready = True
+
+    def _on_lost(self, _: object, reason: BaseException | str) -> None:
+        error = reason if isinstance(reason, BaseException) else AMQPConnectionError(reason)
+        self._lost = self._lost or error
+
+    def _on_return(self, _: Channel, method: Basic.Return, properties: pika.BasicProperties, _body: bytes) -> None:
+        self._hold(position_of(properties), method.routing_key, "no queue is bound for it")
+
+    def _on_answer(self, frame: Method) -> None:
+        answer, last = frame.method, self._start + frame.method.delivery_tag
+        first = self.settled + 1 if answer.multiple else last
+        fresh = set(range(first, last + 1)) - self._answered
+        if isinstance(answer, Basic.Nack) and fresh:
+            position = min(fresh)
+            self._hold(position, self._outstanding[position - self.settled - 1].key, "a queue refuses it")
+        self._answered |= fresh
+        while self.settled + 1 in self._answered:
+            self.settled += 1
+            self._answered.remove(self.settled)
+            self._outstanding.popleft()
+
+    def _hold(self, position: int, key: str, reason: str) -> None:
+        if self.held is None or position < self.held.position:
+            self.held = Held(position, key, reason)

@@ -1,0 +1,171 @@
+"""`kameng cluster`: what was started is found again, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner, Result
+
+from deploy.local.infrastructure import Infrastructure, InfrastructureError
+from deploy.local.processes import Process
+from services.__main__ import app
+from services.cli import cluster, clustering
+from services.cli.clustering import Cluster, processes, start_cluster
+from services.cli.started import Started, identify, started
+
+URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
+Sleeper = subprocess.Popen[bytes]
+
+
+def kameng(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["cluster", *arguments], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def sleepers() -> Iterator[tuple[Sleeper, Sleeper]]:
+    """Two processes that do nothing."""
+    one, other = (subprocess.Popen(["sleep", "600"]) for _ in range(2))
+    yield one, other
+    for process in (one, other):
+        process.kill()
+        process.wait()
+
+
+def write(var: Path, **found: Process) -> None:
+    Started("http://127.0.0.1:8000", found).write(var)
+
+
+def stranger(process: Sleeper) -> Process:
+    """What was recorded of a process that ended, whose number another one has by now."""
+    return Process(process.pid, identify(process.pid).started - 1)
+
+
+def test_what_was_started_is_found_again(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+    one, other = sleepers
+    write(tmp_path, one=identify(one.pid), other=identify(other.pid))
+    other.kill()
+    other.wait()
+
+    left = started(tmp_path)
+
+    assert left is not None
+    assert left.address == "http://127.0.0.1:8000"
+    assert left.ended() == ["other"]
+
+
+def test_one_that_ended_by_itself_is_named(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+    one, other = sleepers
+    write(tmp_path, one=identify(one.pid), other=identify(other.pid))
+    assert kameng("status", "--var", str(tmp_path)).exit_code == 0
+
+    other.kill()
+    other.wait()
+    told = kameng("status", "--var", str(tmp_path))
+
+    assert told.exit_code == 1
+    assert "ended by itself: other;" in told.stderr
+
+
+def test_a_later_process_of_the_same_number_is_left_alone(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+    ours, other = sleepers
+    write(tmp_path, ours=identify(ours.pid), gone=stranger(other))
+
+    told = kameng("down", "--var", str(tmp_path))
+
+    assert told.exit_code == 0
+    assert "1 processes ended" in told.stdout
+    assert ours.wait(10) == -signal.SIGTERM
+    assert other.poll() is None
+    assert started(tmp_path) is None
+
+
+def test_a_cluster_at_work_is_not_started_again(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+    write(tmp_path, ours=identify(sleepers[0].pid), gone=stranger(sleepers[1]))
+
+    told = kameng("up", "--var", str(tmp_path))
+
+    assert told.exit_code == 1
+    assert "runs in" in told.stderr
+
+
+def test_after_a_crash_of_the_machine_it_is_started_again(
+    tmp_path: Path, sleepers: tuple[Sleeper, Sleeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begins(*_: object, **__: object) -> None:
+        raise InfrastructureError("it begins")
+
+    monkeypatch.setattr(cluster, "start_cluster", begins)
+    write(tmp_path, gone=stranger(sleepers[0]))
+
+    told = kameng("up", "--var", str(tmp_path), "--port", "0")
+
+    assert "it begins" in told.stderr
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mapping[str, str]]:
+    """A cluster whose servers answer at once and whose processes are only described: each one's environment."""
+    found: dict[str, Mapping[str, str]] = {}
+    monkeypatch.setattr(clustering.infrastructure, "up", lambda *_: Infrastructure("postgresql://a/b", "amqp://c", "x"))
+    monkeypatch.setattr(clustering, "migrate_service", lambda *_: [])
+    monkeypatch.setattr(clustering, "database_of", lambda *_: sa.make_url("postgresql+psycopg://a/b"))
+    monkeypatch.setattr(clustering, "_wait_until_ready", lambda _: None)
+    monkeypatch.setattr(Cluster, "start", lambda self, name: found.update({name: self.described[name].environment}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "added", "expected"),
+    [
+        ({}, {}, "http://127.0.0.1:9"),
+        ({"KAMENG_PUBLIC_URL": "https://shop.example"}, {}, "https://shop.example"),
+        ({"KAMENG_PUBLIC_URL": "https://shop.example"}, {"KAMENG_PUBLIC_URL": "http://demo"}, "http://demo"),
+    ],
+)
+def test_the_public_address_of_the_environment_is_kept(
+    tmp_path: Path,
+    begun: dict[str, Mapping[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    given: Mapping[str, str],
+    added: Mapping[str, str],
+    expected: str,
+) -> None:
+    monkeypatch.delenv("KAMENG_PUBLIC_URL", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    start_cluster(["order", "gateway"], tmp_path, 9, lambda _: None, added)
+
+    assert {environment["KAMENG_PUBLIC_URL"] for environment in begun.values()} == {expected}
+
+
+def test_what_was_begun_is_ended_when_it_does_not_come_up(
+    tmp_path: Path, begun: dict[str, Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Cluster) -> None:
+        raise KeyboardInterrupt
+
+    ended: list[Cluster] = []
+    monkeypatch.setattr(clustering, "_wait_until_ready", interrupted)
+    monkeypatch.setattr(Cluster, "stop", lambda self: ended.append(self))
+
+    with pytest.raises(KeyboardInterrupt):
+        start_cluster(["order", "gateway"], tmp_path, 9, lambda _: None, {})
+
+    assert begun
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize(("publish", "kinds"), [(False, set[str]()), (True, {"order-publisher", "gateway-publisher"})])
+def test_publishers_are_started_when_asked_for(tmp_path: Path, publish: bool, kinds: set[str]) -> None:
+    found = {one.name: one for one in processes(["order", "gateway"], URLS, "amqp://", tmp_path, 1, publish=publish)}
+
+    assert {name for name in found if "publisher" in name} == kinds
+    assert len({one.environment.get("KAMENG_HEALTH_FILE") for one in found.values()}) == len(found)
+    assert os.path.basename(found["order-log-server"].environment["KAMENG_HEALTH_FILE"]) == "order-log-server.health"

@@ -11,8 +11,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from shared.eventlog.engines import is_outage
 from shared.messaging.port import Reply
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +34,11 @@ class Problem(HTTPException):
 
 def not_found(what: str) -> Problem:
     return Problem(404, "not-found", f"there is no such {what}")
+
+
+def not_shown_yet(what: str) -> Problem:
+    """For what was accepted, or may have been, while the read models are behind."""
+    return Problem(503, "not-shown-yet", f"this {what} can't be shown yet; ask again", headers={"Retry-After": "1"})
 
 
 def of_reply(reply: Reply) -> Problem:
@@ -86,6 +93,15 @@ def _validation(request: Request, error: Exception) -> JSONResponse:
     return _http(request, invalid(error.errors()))
 
 
+def _database(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DBAPIError)
+    if not is_outage(error):
+        return _unexpected(request, error)
+    log.warning("no database", path=request.url.path, error=type(error).__name__)
+    detail = "the database does not answer; send the same again"
+    return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
+
+
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", path=request.url.path, error=type(error).__name__)
     return document(request, 500, "internal-error", "something went wrong on our side", {})
@@ -104,4 +120,5 @@ def install(app: FastAPI) -> None:
     """Has every error of the application answered by a problem document."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _unexpected)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 AGAIN_SECONDS = 1.0
+SILENT_SECONDS = 5.0  # a log server says every second how far its log reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,34 @@ class Following:
         self.heads = dict.fromkeys(sources, 0)
         self._unsure: set[str] = set()
         self._asked: dict[str, Asked] = {}
+        self._heard_at: dict[str, float] = {}
+        self._spoke: set[str] = set()
 
     def heard(self, source: str, position: int) -> None:
         """A log reaches this far."""
         if source in self.heads:
             self.heads[source] = max(self.heads[source], position)
+            self._spoke.add(source)
 
     def doubt(self) -> None:
         """What was sent meanwhile may be lost: ask every source once."""
         self._unsure = set(self.heads)
         self._asked.clear()
+        self._heard_at.clear()
+
+    def silent(self, now: float) -> list[str]:
+        """The sources of which nothing was heard for SILENT_SECONDS, each once in so many: in doubt, they are asked."""
+        found = []
+        for source in self.heads:
+            at = self._heard_at.get(source)
+            if at is None or source in self._spoke:
+                self._heard_at[source] = now
+            elif now - at >= SILENT_SECONDS:
+                self._heard_at[source] = now
+                found.append(source)
+        self._spoke.clear()
+        self._unsure.update(found)
+        return found
 
     def to_pull(self, positions: Mapping[str, int], now: float) -> Iterator[tuple[str, int]]:
         """The sources to pull from now, each with the position to pull behind; `now` is in seconds."""

@@ -5,115 +5,123 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 import signal
-import time
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import UUID
+from typing import TypeAlias, TypeVar
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from deploy.local import infrastructure
-from deploy.local.infrastructure import Infrastructure
+from deploy.local.infrastructure import Infrastructure, InfrastructureError
+from deploy.local.server import Server as OurServer
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services.__main__ import SERVICES
 from services.cli import clustering
 from services.cli.clustering import Cluster
 from services.demo.running import PASSWORD, free_port
-from services.demo.shop import TRUST, Answer, Buyer, Channel, Unexpected, answer_of, client_at, until
+from services.demo.shop import Answer, Buyer, Channel, Unexpected, answer_of, client_at, until
 from services.demo.town import Builder
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.order import OrderCompleted, OrderPlaced
 from shared.hosting.cluster.health import HEALTH_FILE
 from shared.security.secrets import Secrets
+from tests.acceptance.cluster_load import CARDS, PATIENCE_SECONDS, TOP_UP, Load
 from tests.acceptance.market import LIMITS, PRODUCT_COLUMNS, Market, Server
 
 NAMES = tuple(service.name for service in SERVICES)
-CARDS = tuple(f"CARD-{number}" for number in range(6))
-TOP_UP = "TOP-UP"
-MANNERS = ("", "ok", "callback", "twice", "silent")
-KEYS, CUSTOMERS, AT_ONCE = 1_500, 24, 6
-PATIENCE_SECONDS, AGAIN_SECONDS = 60.0, 0.1
-
-
-@dataclass
-class Outcomes:
-    """What became of each request: answered well, answered otherwise, or nobody knows.
-
-    `early` counts questions for an order that the read side, which was down, did not know yet.
-    """
-
-    ok: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    unknown: int = 0
-    early: int = 0
-
-
-class Stubborn(httpx.AsyncBaseTransport):
-    """Sends a request again, as it is and soon, until it is answered; gives up after a minute."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, outcomes: Outcomes) -> None:
-        self._inner, self._outcomes = inner, outcomes
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                response = await self._inner.handle_async_request(request)
-                content = await response.aread()
-                said = f"{response.status_code} {content.decode()}"
-                if response.status_code == 404:
-                    self._outcomes.early += 1
-                elif response.status_code >= 500:
-                    self._outcomes.unknown += 1
-                else:
-                    break
-            except httpx.TransportError as error:
-                said = repr(error)
-                self._outcomes.unknown += 1
-            if time.monotonic() > deadline:
-                raise httpx.ConnectError(f"{request.method} {request.url.path} has no answer: {said}")
-            await asyncio.sleep(AGAIN_SECONDS)
-        if response.status_code < 400:
-            self._outcomes.ok += 1
-        else:
-            self._outcomes.failed[f"{request.method} {request.url.path}: {content.decode()}"] += 1
-        return httpx.Response(response.status_code, headers=response.headers, content=content)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+KEYS, CUSTOMERS = 1_500, 24
+Fault: TypeAlias = "Callable[[ClusterMarket, Load], Awaitable[None]]"
+S = TypeVar("S", bound=OurServer)
 
 
 @dataclass
 class ClusterMarket(Market):
-    """A market whose platform is many processes. Its `server` only names folder, port and environment."""
+    """A market whose platform is many processes. Its `server` only names folder, port and environment.
+
+    The `stranger` is a customer who has not bought yet.
+    """
 
     cluster: Cluster = field(kw_only=True)
     logs: dict[str, sa.Engine] = field(kw_only=True)
     servers: Infrastructure = field(kw_only=True)
-    outcomes: Outcomes = field(default_factory=Outcomes, kw_only=True)
     buyers: list[Buyer] = field(default_factory=list, kw_only=True)
+    stranger: Buyer = field(init=False)
 
     def engine(self, service: str) -> sa.Engine:
         return self.logs[service]
+
+    def survives(self, fault: Fault) -> None:
+        """People buy while this happens: every order that was acknowledged must end, and everything be right.
+
+        Prints how many orders there were, and why requests were sent again.
+        """
+        before = self._ordered()
+        load = Load(self, random.Random(fault.__name__))
+
+        async def happen() -> None:
+            await load.run(lambda load: fault(self, load))
+            await self.settled()
+
+        self.run(happen())
+        print(f"{fault.__name__}: {len(load.placed)} orders, asked again for {dict(load.outcomes.again)}")
+        placed = self._ordered() - before
+        assert placed.keys() == {*load.placed}
+        assert set(placed.values()) == {1}
+        assert not load.outcomes.failed
+        self.run(self.check_suppliers())
+        assert not self.parked()
+        for proof in self.proofs():
+            assert proof.ok, proof
+
+    def _ordered(self) -> Counter[str]:
+        return Counter(event.order_id for event in self.events("order", OrderPlaced))
+
+    def kameng(self, *arguments: str) -> str:
+        """Run a command on the cluster, as an operator does; what it prints. It must end well."""
+        done = subprocess.run(
+            [sys.executable, "-m", "services", *arguments, "--cluster", "--var", str(self.var)],
+            capture_output=True,
+            text=True,
+            timeout=4 * PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def kill(self, name: str) -> None:
         """End a process as a power cut does."""
         self.cluster.running[name].kill()
         self.cluster.running[name].wait()
 
-    def restart(self, name: str) -> None:
-        self.kill(name)
-        self.cluster.start(name)
+    def restart(self, *names: str) -> None:
+        """Kill these processes, and start them when all are gone."""
+        for name in names:
+            self.kill(name)
+        for name in names:
+            self.cluster.start(name)
 
-    def terminate(self, name: str) -> int:
-        """Ask a process to end, and wait. Its exit code."""
-        self.cluster.running[name].send_signal(signal.SIGTERM)
-        return self.cluster.running[name].wait(PATIENCE_SECONDS)
+    def terminate(self, *names: str) -> None:
+        """Ask processes to end, and wait until they did so in good order."""
+        for name in names:
+            self.signal(name, signal.SIGTERM)
+        for name in names:
+            assert self.cluster.running[name].wait(PATIENCE_SECONDS) == 0, self.cluster.printed(name)[-2000:]
+
+    def replace(self, *names: str) -> None:
+        """Start processes anew, when all have ended in good order."""
+        self.terminate(*names)
+        for name in names:
+            self.cluster.start(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         self.cluster.running[name].send_signal(number)
@@ -126,7 +134,7 @@ class ClusterMarket(Market):
         self.cluster.described[name] = replace(first, name=name, environment={**first.environment, **health})
         self.cluster.start(name)
         yield name
-        assert self.terminate(name) == 0, self.cluster.printed(name)[-2000:]
+        self.terminate(name)
         del self.cluster.running[name], self.cluster.described[name]
 
     async def becomes(self, name: str, role: str) -> None:
@@ -181,75 +189,6 @@ class ClusterMarket(Market):
         assert +lines == delivered
 
 
-class Load:
-    """People who buy, one order after another, until they are told that it is enough."""
-
-    def __init__(self, market: ClusterMarket, luck: random.Random) -> None:
-        self.placed: list[str] = []
-        self._market, self._luck, self._is_over = market, luck, False
-        self._more = asyncio.Condition()
-
-    async def run(self, fault: Callable[[Load], Awaitable[None]]) -> None:
-        """Buy before, during and after a fault; returns when every order has ended."""
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
-                tasks.create_task(self._buy(random.Random(self._luck.getrandbits(64))))
-            await self.further(2 * AT_ONCE)
-            await fault(self)
-            await self.further(2 * AT_ONCE)
-            self._is_over = True
-        await self._market.settled()
-
-    async def further(self, count: int) -> None:
-        """Return when so many orders more were acknowledged."""
-        goal = len(self.placed) + count
-        async with asyncio.timeout(PATIENCE_SECONDS), self._more:
-            await self._more.wait_for(lambda: len(self.placed) >= goal)
-
-    async def _buy(self, luck: random.Random) -> None:
-        while not self._is_over:
-            await self._one(luck)
-
-    async def _one(self, luck: random.Random) -> None:
-        """Place an order, by wallet or as a guest at the channel, and see it delivered."""
-        at_channel = luck.random() < 0.3
-        known = await self._market.builder.guest(luck.randrange(1_000, 40_000)) if at_channel else self._customer(luck)
-        async with self._client(known, luck) as http:
-            buyer = Buyer(http)
-            order_id = await self._place(buyer, luck, CHANNEL if at_channel else "wallet")
-            if at_channel:
-                await buyer.pay_link(order_id)
-                await self._market.builder.channel.pay(order_id, callbacks=luck.choice((1, 1, 3)))
-            await buyer.ended(order_id, "completed")
-
-    def _customer(self, luck: random.Random) -> Buyer:
-        return luck.choice(self._market.buyers)
-
-    def _client(self, known: Buyer, luck: random.Random) -> httpx.AsyncClient:
-        """The same person with a stubborn way to the gateway."""
-        source = f"127.7.{luck.randrange(1, 250)}.{luck.randrange(1, 250)}"
-        transport = Stubborn(httpx.AsyncHTTPTransport(verify=TRUST, local_address=source), self._market.outcomes)
-        headers = known.http.headers
-        return httpx.AsyncClient(base_url=self._market.address, transport=transport, headers=headers, timeout=60)
-
-    async def _place(self, buyer: Buyer, luck: random.Random, payment: str) -> str:
-        """Place an order; when its answer was lost, and now and then, once more, which must change nothing."""
-        key = str(UUID(int=luck.getrandbits(128)))
-        wishes: list[Answer] = [{"sku": luck.choice(CARDS), "quantity": luck.choice((1, 1, 2))}]
-        if luck.random() < 0.3:
-            phone = f"138{luck.randrange(10**8):08d}"
-            wishes.append({"sku": TOP_UP, "quantity": 1, "target": f"{luck.choice(MANNERS)}:{phone}"})
-        unknown = self._market.outcomes.unknown
-        order = await buyer.place(wishes, key=key, expect=(200, 201), payment=payment)
-        if self._market.outcomes.unknown > unknown or luck.random() < 0.1:
-            again = await buyer.place(wishes, key=key, expect=(200,), payment=payment)
-            assert again["order_id"] == order["order_id"]
-        async with self._more:
-            self.placed.append(order["order_id"])
-            self._more.notify_all()
-        return order["order_id"]
-
-
 @contextmanager
 def open_cluster(var: Path) -> Iterator[ClusterMarket]:
     """A new platform of many processes on a folder, with staff, customers and stock; the first supplier fails.
@@ -263,6 +202,7 @@ def open_cluster(var: Path) -> Iterator[ClusterMarket]:
         suppliers = {name: {"url": sandboxes[name], "timeout_seconds": 1} for name in SUPPLIERS}
         environment = {
             **LIMITS,
+            "KAMENG_ANSWER_WITHIN_SECONDS": "600",  # no fault here is so long that an order may be given up
             "KAMENG_SUPPLIERS": json.dumps(suppliers),
             "KAMENG_CHANNELS": json.dumps({CHANNEL: {"url": sandboxes[CHANNEL]}}),
         }
@@ -295,4 +235,25 @@ async def _open_shop(market: ClusterMarket) -> None:
     top_up = (TOP_UP, "Top-up", "10.00", "top-up", "supplier", ",".join(SUPPLIERS), "CNY")
     await market.load("products", PRODUCT_COLUMNS, [top_up])
     await market.stock({sku: [f"{sku}-{number:04d}" for number in range(KEYS)] for sku in CARDS})
-    market.buyers = await market.customers(CUSTOMERS, 10_000_000)
+    *market.buyers, market.stranger = await market.customers(CUSTOMERS + 1, 10_000_000)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterMarket]:
+    """One cluster for all tests of a module; skips when its servers can't be had."""
+    var = Path(tempfile.mkdtemp(prefix="kameng-cluster-"))
+    var.chmod(0o755)  # the users that servers run as must get in
+    try:
+        with open_cluster(var) as opened:
+            yield opened
+    except InfrastructureError as error:
+        pytest.skip(f"no servers: {error}")
+    finally:
+        shutil.rmtree(var, ignore_errors=True)
+
+
+def ours(server: S | None) -> S:
+    """A server that may be killed; skips when there is none."""
+    if server is None:
+        pytest.skip("the server is not ours to kill")
+    return server

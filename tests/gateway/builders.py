@@ -127,7 +127,9 @@ def database(url: str) -> sa.Engine:
 
 @dataclass
 class FakeBackend:
-    """Answers commands as told, by default with yes, and keeps them in `sent`. `then` folds events for a command."""
+    """Answers commands as told, by default with yes, and keeps them in `sent`. `then` folds events for a command,
+    unless the read models are behind.
+    """
 
     settings: Settings
     ports: Ports
@@ -139,12 +141,14 @@ class FakeBackend:
     then: dict[type[Command], Callable[[Any], Sequence[Event]]] = field(default_factory=dict)
     log: list[Recorded] = field(default_factory=list)
     lag: int = 0
+    is_behind: bool = False
     parked: int = 0
 
     def happen(self, *events: Event, actor: str = "system:test") -> None:
         recorded = [self.logs.record(event, actor) for event in events]
         self.log.extend(recorded)
-        fold(self.reads, recorded)
+        if not self.is_behind:
+            fold(self.reads, recorded)
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
         assert service == message.command.owner
@@ -158,10 +162,10 @@ class FakeBackend:
         return answer
 
     async def seen(self, source: str, position: int) -> bool:
-        return True
+        return not self.is_behind
 
     async def caught_up(self, source: str) -> bool:
-        return True
+        return not self.is_behind
 
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         events = [item for item in self.log if item.source == source and item.position > after][:limit]

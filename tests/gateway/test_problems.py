@@ -12,6 +12,7 @@ from services.gateway.api.limits import IMPORT_LIMIT, JSON_LIMIT
 from services.gateway.api.pages import encode
 from tests.databases import NewDatabase
 from tests.gateway.builders import Shop, listed, open_shop, placed
+from tests.hosting.builders import failing
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "facts"}
 
@@ -52,6 +53,13 @@ def test_an_unexpected_error_tells_nothing(shop: Shop) -> None:
     is_problem(answer, 500, "internal-error")
     assert "products" not in answer.json()["detail"]
     assert "sqlite" not in answer.text.lower()
+
+
+def test_a_database_that_does_not_answer_is_waited_for(shop: Shop) -> None:
+    with failing(shop.backend.reads, "FROM products"):
+        answer = shop.client.get("/v1/products")
+    is_problem(answer, 503, "no-database")
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def pieces(size: int) -> AsyncIterator[bytes]:

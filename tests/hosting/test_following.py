@@ -62,6 +62,28 @@ def test_in_doubt_every_source_is_asked_once() -> None:
     assert asked(one, 0, at=5.0) == []
 
 
+def test_a_source_that_says_nothing_for_long_is_silent_and_asked() -> None:
+    one = following()
+    assert one.silent(0.0) == []
+    one.heard("door", 0)
+    assert one.silent(4.0) == []
+
+    assert one.silent(5.0) == ["button"]
+    assert asked(one, 0, at=5.0) == [("button", 0)]
+    assert one.silent(8.9) == []
+    assert one.silent(9.0) == ["door"]
+    assert one.silent(10.0) == ["button"]
+
+
+def test_whoever_connects_anew_waits_anew_before_it_calls_it_silence() -> None:
+    one = following()
+    one.silent(0.0)
+    one.doubt()
+
+    assert one.silent(6.0) == []
+    assert one.silent(11.0) == ["button", "door"]
+
+
 def test_a_source_that_is_not_read_is_none_of_its_business() -> None:
     one = following()
     one.heard("stranger", 5)

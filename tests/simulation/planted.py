@@ -151,14 +151,14 @@ def a_time_out_is_lost() -> AbstractContextManager[Any]:
     return patch.object(Agenda, "plan", forgetful)
 
 
-@planted("Drained")
+@planted("Unhandled")
 def an_upcaster_is_dropped() -> AbstractContextManager[Any]:
     """Older code wrote the event in a shape that nothing lifts."""
     old = classmethod(lambda cls: f"{cls.__name__}.v1")
     return _all(patch.object(StockReserved, "version", 2), patch.object(StockReserved, "type", old))
 
 
-@planted("RebuildEqual")
+@planted("RebuildEqual", "HoldsMatch")
 def rows_survive_a_rollback() -> AbstractContextManager[Any]:
     return patch.object(Rows, "forget", lambda self: self._dirty.clear())
 

@@ -14,7 +14,7 @@ from fastapi import Request
 
 from services.gateway.auth import Principal
 from services.gateway.credentials import Credentials
-from services.gateway.problems import Problem, build, of_reply
+from services.gateway.problems import Problem, build, not_found, not_shown_yet, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
 from shared.hosting.backend import Backend, Busy
@@ -58,7 +58,7 @@ class Gate:
         flow: str | None = None,
         **fields: Any,
     ) -> Reply:
-        """Have a command decided, and wait until the read models show what it changed.
+        """Have a command decided, and wait a while until the read models show what it changed.
 
         `flow` is the correlation id, the command's own id when None. Raises Problem for every reply but accepted,
         504 when the outcome is unknown.
@@ -87,6 +87,14 @@ class Gate:
                 "outcome-unknown",
                 "no answer came in time; the same request with the same Idempotency-Key finds out what became of it",
             ) from None
+
+    async def absent(self, caller: Principal, source: str, what: str) -> Problem:
+        """What to tell a caller of something that is not shown: that there is none, once the read models hold all of
+        the log it would be in. Guests, who prove with a secret what they may see, do not make us look.
+        """
+        if caller.kind == "guest" or await self.backend.caught_up(source):
+            return not_found(what)
+        return not_shown_yet(what)
 
     async def rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
         return await run_sync(self._rows, statement)

@@ -232,7 +232,7 @@ async def refund(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """To where it came from; never more than was paid."""
-    order = await access.existing(gate, order_id)
+    order = await access.existing(gate, caller, order_id)
     command_id = gate.command_id(caller, request, key)
     amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
     await gate.send(
@@ -258,7 +258,7 @@ async def replace(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """By a fresh one of the same product, or its price when none is left."""
-    await access.existing(gate, order_id)
+    await access.existing(gate, caller, order_id)
     command_id = gate.command_id(caller, request, key)
     await gate.send(ReplaceKey, caller, command_id, flow=order_id, order_id=order_id, **body.model_dump())
     return await _now(gate, order_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from services.gateway.api.gate import Gate, Row
 from services.gateway.api.shapes import PathId
 from services.gateway.auth import Permission, Principal
 from services.gateway.buyers import is_secret_of, open_envelope
-from services.gateway.problems import Problem, not_found
+from services.gateway.problems import Problem, not_found, not_shown_yet
 from services.gateway.tables.deliveries import deliveries as deliveries_table
 from services.gateway.tables.history import order_history
 from services.gateway.tables.money import payments
@@ -53,11 +54,19 @@ async def find(gate: Gate, order_id: str) -> Row | None:
     return await gate.row(sa.select(orders).where(orders.c.order_id == order_id))
 
 
-async def existing(gate: Gate, order_id: str) -> Row:
-    """The order, for those who may know of it. Raises Problem (404)."""
+async def existing(gate: Gate, caller: Principal, order_id: str) -> Row:
+    """The order, for staff. Raises Problem: 404, or 503 when it may be there."""
     order = await find(gate, order_id)
     if order is None:
-        raise not_found("order")
+        raise await gate.absent(caller, "order", "order")
+    return order
+
+
+async def _proven(gate: Gate, order_id: str) -> Row:
+    """An order whose secret the caller knows: it was accepted, so it is there. Raises Problem (503)."""
+    order = await find(gate, order_id)
+    if order is None:
+        raise not_shown_yet("order")
     return order
 
 
@@ -68,13 +77,13 @@ async def _seen(gate: Gate, caller: Principal, ip: str, order_id: str, secret: s
         if not is_secret_of(gate.backend.secrets, order_id, secret):
             gate.wrong_secrets.failed(ip)
             raise not_found("order")
-        return Seen(await existing(gate, order_id), caller, as_buyer=True)
+        return Seen(await _proven(gate, order_id), caller, as_buyer=True)
     if caller.kind == "staff":
         demand(caller, need)
-        return Seen(await existing(gate, order_id), caller, as_buyer=False)
+        return Seen(await existing(gate, caller, order_id), caller, as_buyer=False)
     order = await find(gate, order_id)
     if order is None or caller.kind == "guest" or order["customer"] != caller.subject:
-        raise not_found("order")
+        raise await gate.absent(caller, "order", "order")
     return Seen(order, caller, as_buyer=True)
 
 
@@ -135,15 +144,21 @@ def _for_buyer(row: Row) -> dict[str, Any]:
 
 
 async def deliveries(gate: Gate, seen: Seen) -> list[dict[str, Any]]:
-    """A buyer's deliveries with their keys, staff's with the keys' numbers."""
+    """A buyer's deliveries with their keys, staff's with the keys' numbers. Raises Problem (503)."""
     order_id = seen.order["order_id"]
     columns = deliveries_table.c
     # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
-    await gate.backend.caught_up("fulfillment")
+    is_whole = await gate.backend.caught_up("fulfillment")
     rows = await gate.rows(sa.select(deliveries_table).where(columns.order_id == order_id).order_by(columns.line))
+    if not is_whole and _delivered(seen.order["lines"]) - _delivered(rows):
+        raise not_shown_yet("delivery")
     if not seen.as_buyer:
         return [{name: value for name, value in row.items() if name != "envelope"} for row in rows]
     return [_opened(gate, row) for row in rows]
+
+
+def _delivered(lines: Iterable[Row]) -> set[int]:
+    return {line["line"] for line in lines if line["status"] == "delivered"}
 
 
 def _opened(gate: Gate, row: Row) -> dict[str, Any]:

@@ -59,7 +59,7 @@ async def payment(
     else:
         row = await _own(gate, caller, ip, payment_id, secret)
     if row is None:
-        raise not_found("payment")
+        raise await gate.absent(caller, "ledger", "payment")
     return rendered(row)
 
 

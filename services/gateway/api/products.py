@@ -65,16 +65,16 @@ async def listed(
     return {"items": [_rendered(row, caller) for row in rows], "next": following}
 
 
-async def _find(gate: Gate, sku: str) -> Row:
+async def _find(gate: Gate, caller: Principal, sku: str) -> Row:
     row = await gate.row(sa.select(products).where(products.c.sku == sku))
     if row is None:
-        raise not_found("product")
+        raise await gate.absent(caller, "inventory", "product")
     return row
 
 
 @router.get("/{sku:path}", summary="Read a product")
 async def one(sku: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
-    row = await _find(gate, sku)
+    row = await _find(gate, caller, sku)
     if caller.kind != "staff" and not row["on_sale"]:
         raise not_found("product")
     return _rendered(row, caller)
@@ -90,4 +90,4 @@ async def change(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     await gate.send(SetSale, caller, gate.command_id(caller, request, key), sku=sku, on_sale=body.on_sale)
-    return _rendered(await _find(gate, sku), caller)
+    return _rendered(await _find(gate, caller, sku), caller)

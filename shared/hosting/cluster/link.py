@@ -24,6 +24,7 @@ FRAME_SECONDS = 0.01
 STEADY_SECONDS = 5.0
 LONGEST_BACK_OFF = 5.0
 PREFETCH = 400
+LASTING = {"durable": False, "auto_delete": False}
 ERRORS = (*Transport.connection_errors, *Transport.channel_errors)
 logger = structlog.get_logger()
 
@@ -51,14 +52,18 @@ class Session:
             raise
 
     def _consume(self, inbox: Queue) -> None:
-        channel, lasting = self._channel, {"durable": False, "auto_delete": False}
-        for exchange in inbox.bound_to:
-            channel.exchange_declare(exchange, "fanout", **lasting)
-        channel.queue_declare(inbox.name, exclusive=inbox.exclusive, arguments=inbox.arguments, **lasting)
-        for exchange in inbox.bound_to:
-            channel.queue_bind(inbox.name, exchange)
+        channel = self._channel
+        channel.queue_declare(inbox.name, exclusive=inbox.exclusive, arguments=inbox.arguments, **LASTING)
+        self.bind(inbox)
         channel.basic_qos(0, PREFETCH, False)
         self._tag = channel.basic_consume(inbox.name, callback=self.arrived.append)
+
+    def bind(self, inbox: Queue) -> None:
+        """Have the inbox hear its exchanges; what is bound already stays as it is."""
+        with self._wire:
+            for exchange in inbox.bound_to:
+                self._channel.exchange_declare(exchange, "fanout", **LASTING)
+                self._channel.queue_bind(inbox.name, exchange)
 
     @property
     def fileno(self) -> int:

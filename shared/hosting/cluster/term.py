@@ -55,7 +55,8 @@ class Term:
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
         self.following = Following(writer.service.sources())
-        self.link = Link(amqp_url, inbox(writer.service.name, writer.service.sources()), alarm.ring)
+        self._inbox = inbox(writer.service.name, writer.service.sources())
+        self.link = Link(amqp_url, self._inbox, alarm.ring)
         self._calls = Calls(perform, alarm.ring)
         self._leader, self._alarm, self._metrics, self._is_stopping = leader, alarm, metrics, is_stopping
         self._session: Session | None = None
@@ -82,6 +83,7 @@ class Term:
             self._finish(session, batch, self._commit(batch))
         if session is not None and batch.last is not None:
             self._guarded(session, Session.acknowledge, batch.last)
+        self._listen_again()
         self._pull_what_is_missing()
         return bool(batch.works) or batch.last is not None
 
@@ -202,12 +204,20 @@ class Term:
         for call in outcome.calls:
             self._calls.offer(call)
 
+    def _listen_again(self) -> None:
+        """Silence means that a log server is gone, or that what it says does not reach our inbox any more."""
+        session = self.link.session
+        if session is None or session is not self._session or session.arrived:
+            return
+        if silent := self.following.silent(time.monotonic()):
+            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
+            self._guarded(session, Session.bind, self._inbox)
+
     def _pull_what_is_missing(self) -> None:
         session = self.link.session
         if session is None or session is not self._session:
             return
-        queue = inbox(self.writer.service.name, ()).name
         for source, after in self.following.to_pull(self.writer.positions, time.monotonic()):
             self._metrics.pulls.inc()
-            body = encode(Pull(source, after, PULL, queue))
+            body = encode(Pull(source, after, PULL, self._inbox.name))
             self._guarded(session, Session.publish, pulls(source).name, body)

@@ -62,7 +62,8 @@ class Fate:
 
     def strikes(self, name: str) -> bool:
         """Whether this fault happens now."""
-        if not self._streams[name].chance(getattr(self.faults, name)):
+        rate: float = getattr(self.faults, name)
+        if not rate or self._streams[name].random() >= rate:
             return False
         self.occurred[name] += 1
         return True

@@ -49,12 +49,10 @@ class SimulatedSecrets(Secrets):
 _idle: dict[str, list[Store]] = defaultdict(list)
 
 
-def _store(service: Service, fate: Fate) -> Store:
+def _store(service: Service) -> Store:
     """A store that no run uses now."""
     idle = _idle[service.name]
-    store = idle.pop() if idle else Store(service.tables, service.sources())
-    store.reset(fate)
-    return store
+    return idle.pop() if idle else Store(service.tables, service.sources())
 
 
 class Simulated:
@@ -78,11 +76,14 @@ class Simulated:
         self.ports = Ports(self.timeline.now, luck.fork("ports").randbytes)
         self.network = Network(self.timeline, luck.fork("network"), self.fate)
         self.services = tuple(services)
-        self.stores = {service.name: _store(service, self.fate) for service in services}
+        self.stores = {service.name: _store(service) for service in services}
+        self._written: dict[str, None] = {}
+        for name, store in self.stores.items():
+            store.reset(self.fate, lambda name=name: self._written.setdefault(name))
         self.processes: dict[str, Process] = {}
         self.restarts = 0
         self._committed, self._client_of = committed, partial(httpx.Client, transport=transport)
-        self._seen = {service.name: (0, 0) for service in services}
+        self._seen = {service.name: 0 for service in services}
         self._skews = {service.name: timedelta() for service in services}
         self._client = Client(self.network, self.timeline)
         self._places = {service.name: self._place(service) for service in services}
@@ -176,14 +177,12 @@ class Simulated:
         return True
 
     def _tell(self) -> None:
-        for name, store in self.stores.items():
-            commits, position = self._seen[name]
-            if store.commits == commits:
-                continue
-            with store.reads.connect() as connection:
-                events = log.read(connection, name, position, 10_000)
-            self._seen[name] = (store.commits, events[-1].position if events else position)
+        while self._written:
+            name, _ = self._written.popitem()
+            with self.stores[name].reads.connect() as connection:
+                events = log.read(connection, name, self._seen[name], 10_000)
             for recorded in events:
+                self._seen[name] = recorded.position
                 self._committed(recorded)
 
     @property

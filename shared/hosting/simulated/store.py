@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,13 +24,14 @@ class Crashed(BaseException):
 class Store:
     """One service's database, used by one run after the other: a new one would have to compile its statements anew.
 
-    `writes` is a process's way in, which fails as `fate` says; `reads` never fails. `commits` counts what became
-    durable.
+    `writes` is a process's way in, which fails as `fate` says; `reads` never fails. `on_commit` hears that something
+    became durable.
     """
 
     def __init__(self, tables: type[Tables], sources: tuple[str, ...]) -> None:
         self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        self.commits, self.fate = 0, Fate(NONE, Luck("none"))
+        self.fate = Fate(NONE, Luck("none"))
+        self.on_commit: Callable[[], object] = lambda: None
         self.reads, self.writes = self._engine(), self._engine()
         with self.reads.begin() as connection:
             log.create(connection, sources)
@@ -37,10 +39,10 @@ class Store:
         self._new = self._held.serialize()
         self._make_fail()
 
-    def reset(self, fate: Fate) -> None:
+    def reset(self, fate: Fate, on_commit: Callable[[], object]) -> None:
         """Begin another run, with nothing in the tables."""
         self._held.deserialize(self._new)
-        self.commits, self.fate = 0, fate
+        self.fate, self.on_commit = fate, on_commit
 
     def image(self) -> bytes:
         """All that the database holds."""
@@ -69,7 +71,7 @@ class Store:
             if self.fate.strikes("refused"):
                 raise _failed("could not serialize access")
             commit(dbapi_connection)
-            self.commits += 1
+            self.on_commit()
             self.step()
             if self.fate.strikes("unanswered"):
                 raise _failed("the connection is lost")

@@ -92,6 +92,10 @@ class Ground:
         with pika.BlockingConnection(pika.URLParameters(self.servers.amqp_url)) as connection:
             connection.channel().queue_delete(inbox(service, ()).name)
 
+    def delete_exchange(self, service: str) -> None:
+        with pika.BlockingConnection(pika.URLParameters(self.servers.amqp_url)) as connection:
+            connection.channel().exchange_delete(log_exchange(service))
+
     def waiting(self, service: str) -> int:
         """How many messages wait in an inbox, none of them handed out."""
         with pika.BlockingConnection(pika.URLParameters(self.servers.amqp_url)) as connection:

@@ -201,6 +201,21 @@ def test_a_deleted_queue_is_made_anew_and_what_it_held_is_pulled(ground: Ground)
         wait_for(lambda: lit(ground) == notes(log), "all of it")
 
 
+def test_a_reader_whose_binding_is_gone_pulls_and_binds_again(ground: Ground) -> None:
+    with in_process(lamp(), ground), a_log(ground, 3) as log:
+        wait_for(lambda: lit(ground) == notes(log), "what was there before")
+        ground.delete_exchange("button")
+        log.notes += [("c", "unheard")]
+        log.publish(log.part(4, 4), log.head())
+        wait_for(lambda: lit(ground) == notes(log), "what it did not hear")
+        log.notes += [("c", "heard")]
+        pulled = len(log.pulled)
+        log.publish(log.part(5, 5))
+        wait_for(lambda: lit(ground) == notes(log), "what it hears")
+
+        assert len(log.pulled) == pulled
+
+
 def test_commands_to_a_queue_that_is_deleted_find_their_way(ground: Ground) -> None:
     presses = {f"{n}": ToyPress(button="a") for n in range(100)}
     with in_process(button(), ground), Caller(ground.servers.amqp_url, "button") as caller:

@@ -1,0 +1,151 @@
+"""Logs that hold what older and newer code has written, read by the writer, by a reader, by a rebuild, by the proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from rich.progress import Progress
+
+from services.cli.places import Place
+from services.cli.proofs import verify_service
+from services.cli.proving import rebuild_service
+from shared.contracts import registry
+from shared.eventlog import log
+from shared.eventlog.engines import open_engine
+from shared.eventlog.recorded import Recorded
+from shared.hosting.writer import Writer
+from shared.messaging.port import Slice
+from shared.messaging.wire import decode, encode
+from tests.cli.builders import SERVICES, cluster, folder
+from tests.hosting.builders import META, START, logged, parked, press, replies, rows, start, tells
+from tests.hosting.toy import ToyLit, ToyPressed, lamps
+
+BUTTON, LAMP = SERVICES
+
+
+@pytest.fixture(params=["folder", "cluster"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    made = folder(tmp_path) if request.param == "folder" else cluster(tmp_path, request.getfixturevalue("postgres"))
+    yield made
+    for engine in made.logs.values():
+        engine.dispose()
+
+
+@pytest.fixture
+def writers(place: Place) -> Iterator[tuple[Writer, Writer]]:
+    """The button's and the lamp's."""
+    engines = [open_engine(place.urls[service.name], writer=True) for service in SERVICES]
+    yield start(BUTTON, engines[0]), start(LAMP, engines[1])
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code whose ToyPressed is of version 2, and knows that the first one called its note a label."""
+
+    def lift(body: dict[str, Any]) -> dict[str, Any]:
+        return {"button": body["button"], "note": body["label"]}
+
+    monkeypatch.setattr(ToyPressed, "version", 2)
+    monkeypatch.setitem(registry._upcasters, ("ToyPressed", 1), lift)  # pyright: ignore[reportPrivateUsage]
+
+
+def other_code_wrote(place: Place, *events: tuple[str, dict[str, Any]]) -> None:
+    """Events of button `a` in its log, as type and body."""
+    engine = open_engine(place.urls["button"], writer=True)
+    with engine.begin() as connection:
+        log.create(connection, [])
+        head = log.read_head(connection)
+        recorded = [
+            Recorded("button", n, "button-a", n, f"id-{n}", type_, json.dumps(body), META.model_dump_json(), START)
+            for n, (type_, body) in enumerate(events, head.position + 1)
+        ]
+        log.append(connection, head, recorded)
+    engine.dispose()
+
+
+def hear(lamp: Writer, place: Place) -> None:
+    """The lamp applies all that is new in the button's log, as it comes over the wire."""
+    with place.logs["button"].connect() as connection:
+        events = log.read(connection, "button", lamp.positions["button"], 100)
+    part = decode(encode(Slice("button", events[0].position, events[-1].position, events)))
+    assert isinstance(part, Slice)
+    lamp.process([part])
+
+
+def lit(lamp: Writer) -> list[str]:
+    return [event.note for event in logged(lamp) if isinstance(event, ToyLit)]
+
+
+def spoil(place: Place) -> None:
+    engine = open_engine(place.urls["lamp"], writer=True)
+    with engine.begin() as connection:
+        connection.execute(sa.update(lamps).values(presses=0))
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_old_version_is_read_everywhere_as_the_new_one(place: Place, request: pytest.FixtureRequest) -> None:
+    other_code_wrote(
+        place,
+        ("ToyPressed.v1", {"button": "a", "label": "old"}),
+        ("ToyPressed.v1", {"button": "a", "label": "older"}),
+    )
+    button, lamp = request.getfixturevalue("writers")
+
+    (reply,) = replies(button, press("1", note="new"))
+    hear(lamp, place)
+
+    assert tells(reply) == ("accepted", {"presses": 3})
+    assert logged(button) == [ToyPressed(button="a", note=note) for note in ("old", "older", "new")]
+    assert lit(lamp) == ["old", "older", "new"]
+    assert rows(lamp.engine, lamps) == [{"lamp": "a", "presses": 3, "lit": 3, "dimmed": 0}]
+    assert [verify_service(service, place.logs).ok for service in SERVICES] == [True, True]
+
+    spoil(place)
+    assert not verify_service(LAMP, place.logs).ok
+    with Progress(disable=True) as bar:
+        rebuild_service(LAMP, place, bar)
+    assert verify_service(LAMP, place.logs).ok
+    assert rows(lamp.engine, lamps) == [{"lamp": "a", "presses": 3, "lit": 3, "dimmed": 0}]
+
+
+def test_a_new_field_and_a_new_event_are_nothing_to_an_old_reader(place: Place, writers: tuple[Writer, Writer]) -> None:
+    other_code_wrote(
+        place,
+        ("ToyPressed.v1", {"button": "a", "note": "first", "colour": "red", "pressed_by": {"finger": 2}}),
+        ("ToyPainted.v1", {"button": "a", "colour": "green"}),
+        ("ToyPressed.v1", {"button": "a", "note": "last"}),
+    )
+    _, lamp = writers
+    hear(lamp, place)
+
+    assert lit(lamp) == ["first", "last"]
+    assert lamp.positions == {"button": 3}
+    assert parked(lamp) == []
+    assert verify_service(LAMP, place.logs).ok
+
+
+def test_a_new_field_in_its_own_log_is_nothing_to_an_old_writer(place: Place, request: pytest.FixtureRequest) -> None:
+    other_code_wrote(place, ("ToyPressed.v1", {"button": "a", "note": "first", "colour": "red"}))
+    button, _ = request.getfixturevalue("writers")
+
+    assert tells(*replies(button, press("1"))) == ("accepted", {"presses": 2})
+    assert verify_service(BUTTON, place.logs).ok
+
+
+def test_a_version_that_is_too_new_waits_for_newer_code(place: Place, writers: tuple[Writer, Writer]) -> None:
+    other_code_wrote(
+        place, ("ToyPressed.v2", {"button": "a", "note": "first"}), ("ToyPressed.v1", {"button": "a", "note": "last"})
+    )
+    _, lamp = writers
+    hear(lamp, place)
+
+    assert lit(lamp) == []
+    assert parked(lamp) == ["button/1/0", "button/2/0"]

@@ -49,7 +49,7 @@ def main(
 def one(case: Case) -> int:
     """Run a case and print what it came to. The exit code."""
     ran = run(case)
-    if ran.law:
+    if ran.broken:
         console.print(*ran.trace, sep="\n", highlight=False, markup=False)
         return 1
     console.print(f"every law holds: {ran.events} events, {ran.restarts} restarts, logs {ran.digest[:16]}")
@@ -67,9 +67,9 @@ def many(cases: list[Case], jobs: int) -> int:
         task = progress.add_task("simulating 模拟", total=len(cases))
         for ran in pool.map(run, cases, chunksize=4):
             outcomes, faults, events = outcomes + ran.outcomes, faults + ran.faults, events + ran.events
-            if ran.law:
+            if ran.broken:
                 broken.append(ran)
-                progress.console.print(f"[red]seed {ran.case}[/red] {ran.law}: {ran.detail}", markup=True)
+                progress.console.print(f"seed {ran.case}: {ran.trace[-1]}", style="red", markup=False)
             progress.update(task, advance=1)
     seconds = time.perf_counter() - started
     console.print(_counts("Outcome 结果", Counter({name: outcomes[name] for name in MEANINGS})))
@@ -86,9 +86,8 @@ def many(cases: list[Case], jobs: int) -> int:
 
 def _worst(broken: list[Ran]) -> Iterator[Ran]:
     """One run a law is explained: the shortest."""
-    laws = {ran.law for ran in broken}
-    for law in sorted(laws):
-        yield min((ran for ran in broken if ran.law == law), key=lambda ran: ran.events)
+    for law in sorted({law for ran in broken for law in ran.broken}):
+        yield min((ran for ran in broken if law in ran.broken), key=lambda ran: ran.events)
 
 
 def _explain(ran: Ran) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.eventlog.recorded import Recorded
 from shared.hosting.simulated.host import digest
-from shared.laws import Violation, Watch, watch
+from shared.laws import Violation, watch
 from tests.simulation.case import Case
 from tests.simulation.judge import findings
 from tests.simulation.outcomes import outcomes
@@ -21,12 +21,11 @@ SHOWN = 25
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run came to. `law` is the first one broken, empty when all held; `digest` fingerprints the logs; `trace`
-    has the last events, and what broke."""
+    """What a run came to. `broken` says what is wrong, by law, the first one first; `digest` fingerprints the logs;
+    `trace` has the last events, and what broke."""
 
     case: Case
-    law: str = ""
-    detail: str = ""
+    broken: Mapping[str, str] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
     digest: str = ""
     events: int = 0
@@ -37,27 +36,29 @@ class Ran:
 
 def run(case: Case) -> Ran:
     """The same case gives the same Ran, always and everywhere."""
-    watching = watch(_raise)
+    watching, broken = watch(_raise), dict[str, str]()
     with inhabited(case.plan(), case.luck(), case.faults(), watching.saw) as world:
         try:
             ended = world.run()
+            for finding in findings(world, watching, [] if ended else world.rest()):
+                if not finding.ok:
+                    broken.setdefault(finding.law, "; ".join(finding.violations))
         except Violation as violation:
-            return _broken(case, world, violation.law, violation.detail)
+            broken[violation.law] = violation.detail
         except Exception as error:  # noqa: BLE001 - whatever escapes a service is a finding
             where = traceback.extract_tb(error.__traceback__)[-1]
-            detail = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
-            return _broken(case, world, UNHANDLED, detail)
-        return _judged(case, world, watching, [] if ended else world.rest())
+            broken[UNHANDLED] = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        return _ran(case, world, broken)
 
 
 def _raise(violation: Violation) -> None:
     raise violation
 
 
-def _judged(case: Case, world: World, watching: Watch, rest: list[str]) -> Ran:
-    for finding in findings(world, watching, rest):
-        if not finding.ok:
-            return _broken(case, world, finding.law, "; ".join(finding.violations))
+def _ran(case: Case, world: World, broken: Mapping[str, str]) -> Ran:
+    if broken:
+        trace = (*map(_line, world.events[-SHOWN:]), *(f"{law}: {detail}" for law, detail in broken.items()))
+        return Ran(case, broken, trace, events=len(world.events))
     return Ran(
         case,
         digest=digest(world.host.logs),
@@ -68,24 +69,19 @@ def _judged(case: Case, world: World, watching: Watch, rest: list[str]) -> Ran:
     )
 
 
-def _broken(case: Case, world: World, law: str, detail: str) -> Ran:
-    trace = [*map(_line, world.events[-SHOWN:]), f"{law}: {detail}"]
-    return Ran(case, law, detail, tuple(trace), events=len(world.events))
-
-
 def _line(recorded: Recorded) -> str:
     at = recorded.at.strftime("%H:%M:%S.%f")[:-3]
     return f"{at}  {recorded.source} {recorded.position}  {recorded.name}  {recorded.stream}"
 
 
 def shrink(ran: Ran, told: Callable[[Case], object] = lambda case: None) -> Ran:
-    """The same violation with as little as possible happening. `told` hears of each smaller case that has it."""
-    smaller = True
+    """A law broken with as little as possible happening. `told` hears of each smaller case that breaks it."""
+    law, smaller = next(iter(ran.broken)), True
     while smaller:
         smaller = False
         for part in ran.case.parts():
             tried = run(ran.case.less(part))
-            if tried.law == ran.law:
+            if law in tried.broken:
                 ran, smaller = tried, True
                 told(ran.case)
     return ran

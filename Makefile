@@ -4,8 +4,11 @@ RUN := $(UV) run --frozen --no-sync
 DEMO_ARGS ?=
 VAR ?= var
 TEST_ARGS ?=
+SEEDS ?= 500
+SECONDS ?= 120
+BENCH_ARGS ?=
 
-.PHONY: help demo serve cluster cluster-down test check format clean
+.PHONY: help demo serve cluster cluster-down test simulate chaos bench check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -18,6 +21,16 @@ serve: .venv/.synced ## Run it and stay; data is kept under var/
 
 test: .venv/.synced ## Run every test
 	@$(RUN) pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+simulate: .venv/.synced ## Run SEEDS=500 whole clusters on a virtual clock under seeded faults, and hold every law against them
+	@$(RUN) python -m tests.simulation --seeds $(SEEDS)
+
+chaos: .venv/.synced ## For SECONDS=120, fail everything that can fail in a real cluster under load, then check the laws
+	@$(RUN) python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+bench: .venv/.synced ## Measure it beside its peers; figures in var/bench.json
+	@$(UV) sync --frozen --quiet --group bench
+	@$(RUN) python -m tests.bench $(BENCH_ARGS)
 
 cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and RabbitMQ
 	@$(RUN) kameng cluster up

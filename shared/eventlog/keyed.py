@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ class Keyed(Protocol):
         ...
 
 
+@cache
 def keyed(table: sa.Table, dialect: str) -> Keyed:
     """The statements for a table in a dialect of SQL."""
     return _AsOneValue(table) if dialect == "postgresql" else _AsParameters(table)

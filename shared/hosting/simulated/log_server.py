@@ -10,7 +10,7 @@ from shared.messaging.port import Slice
 from shared.messaging.topology import log_exchange, pulls
 from shared.messaging.wire import Head, Pull, decode, encode
 
-SOON_SECONDS, HEAD_SECONDS, LONGEST_SECONDS = 0.001, 1.0, 3600.0
+SOON_SECONDS, HEAD_SECONDS, LONGEST_SECONDS = 0.02, 1.0, 3600.0
 PAGE = 100
 
 

@@ -28,7 +28,7 @@ from shared.hosting.writer import Writer
 from shared.messaging.topology import inbox, pulls
 from shared.messaging.wire import Pull, encode
 
-TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.01, 0.2, 0.05
+TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.05, 0.2, 0.05
 PULL = 100
 
 

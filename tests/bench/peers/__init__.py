@@ -1,0 +1,1 @@
+"""What is measured beside the platform: the same saga by other means."""

@@ -1,0 +1,120 @@
+"""What orders cost that no machine changes: events, commits, slices and SQL statements, service by service.
+
+A commit is one round trip to the disk, a slice one message to each reader, a statement one round trip to the database.
+Each bound is what it costs now: whoever makes it cheaper lowers it, and whoever needs more says why here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from services.cli.known import all_services
+from shared.contracts import Metadata
+from shared.messaging.port import CommandMessage, Slice
+from tests.bench.goods import order, stocking
+from tests.harness import Harness
+
+# Placed, three answers, confirmed, a line delivered, completed.
+EVENTS = {"order": 7, "inventory": 2, "fulfillment": 3, "ledger": 2, "risk": 1}
+# One for each hop at which a service appends: several answers that arrive together are one.
+SLICES = {"order": 3, "inventory": 2, "fulfillment": 2, "ledger": 2, "risk": 1}
+# One for each hop at which a service hears of something, whether it appends or only moves its readers.
+COMMITS = {
+    "order": 4, "inventory": 3, "fulfillment": 3, "ledger": 3, "risk": 3, "notification": 3, "gateway": 3,
+}  # fmt: skip
+# SQLite's BEGIN included, which PostgreSQL is sent together with the first statement.
+STATEMENTS = {
+    "order": 25, "inventory": 16, "fulfillment": 17, "ledger": 18, "risk": 15, "notification": 16, "gateway": 33,
+}  # fmt: skip
+# What is looked up order by order: delivered keys (fulfillment), histories of two traits (risk), details (gateway).
+STATEMENTS_OF_A_FURTHER_ORDER = {"fulfillment": 1, "risk": 2, "gateway": 2}
+MORE = 20
+
+
+class Counts:
+    """What the services of a harness do."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.events, self.slices = Counter[str](), Counter[str]()
+        self.commits, self.statements = Counter[str](), Counter[str]()
+        for name, runner in harness.runners.items():
+            self._watch(name, runner.writer.engine)
+        publish = harness.bus.publish
+
+        def published(part: Slice) -> None:
+            self.slices[part.source] += 1
+            self.events[part.source] += len(part.events)
+            publish(part)
+
+        harness.bus.publish = published
+
+    def _watch(self, name: str, engine: sa.Engine) -> None:
+        event.listen(engine, "before_cursor_execute", lambda *_: self.statements.update([name]))
+        event.listen(engine, "commit", lambda _: self.commits.update([name]))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Harness:
+    """One that has sold before: what is read but once is in memory."""
+    harness = Harness(tmp_path, all_services())
+    for command in stocking(1, MORE + 2, harness.secrets, harness.ports):
+        harness.send(command.owner, command)
+    harness.send("order", order(0, 1, harness.secrets))
+    return harness
+
+
+def sell(shop: Harness, numbers: range) -> None:
+    """Orders that arrive together, to their end."""
+    waiting = []
+    for number in numbers:
+        meta = Metadata(correlation_id=f"c{number}", causation_id=f"c{number}")
+        waiting.append(shop.bus.send("order", CommandMessage(f"c{number}", order(number, 1, shop.secrets), meta)))
+    shop.drain()
+    assert all(reply.result().outcome == "accepted" for reply in waiting)
+
+
+def above(counts: Mapping[str, int], bounds: Mapping[str, int]) -> dict[str, int]:
+    """The counts that are more than they may be."""
+    return {name: count for name, count in counts.items() if count > bounds.get(name, 0)}
+
+
+def test_one_order_costs_no_more_than_it_did(shop: Harness) -> None:
+    counts = Counts(shop)
+
+    sell(shop, range(1, 2))
+
+    assert counts.events == EVENTS
+    assert above(counts.slices, SLICES) == {}
+    assert above(counts.commits, COMMITS) == {}
+    assert above(counts.statements, STATEMENTS) == {}
+
+
+def test_orders_that_arrive_together_share_commits_and_slices(shop: Harness) -> None:
+    counts = Counts(shop)
+
+    sell(shop, range(1, 1 + MORE))
+
+    assert counts.events == {name: MORE * count for name, count in EVENTS.items()}
+    assert above(counts.slices, SLICES) == {}
+    assert above(counts.commits, COMMITS) == {}
+    further = {name: each * (MORE - 1) for name, each in STATEMENTS_OF_A_FURTHER_ORDER.items()}
+    bounds = {name: count + further.get(name, 0) for name, count in STATEMENTS.items()}
+    assert above(counts.statements, bounds) == {}
+
+
+def test_a_message_that_is_heard_again_costs_nothing(shop: Harness) -> None:
+    counts = Counts(shop)
+
+    for runner in shop.runners.values():
+        for source in runner.writer.service.sources():
+            runner.on_slice(shop.bus.pull(source, 0, 1_000))
+    shop.drain()
+
+    assert counts.events == {}
+    assert counts.slices == {}

@@ -50,7 +50,7 @@ def test_what_once_broke_a_law_does_so_no_more(line: str) -> None:
 
 def test_a_seed_runs_the_same_in_another_process_whatever_the_hashes() -> None:
     here = run(Case("7")).digest
-    script = "from tests.simulation.case import Case; from tests.simulation.run import run; print(run(Case('7')).digest)"  # noqa: E501
+    script = (
         "from tests.simulation.case import Case; from tests.simulation.run import run; print(run(Case('7')).digest)"
     )
     for hash_seed in ("1", "2"):

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from eventsourcing.application import Application
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.application import Application  # pyright: ignore[reportMissingImports]
+from eventsourcing.domain import Aggregate, event  # pyright: ignore[reportMissingImports]
 
 POOL, PAGE = 10, 2_000
 

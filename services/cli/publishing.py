@@ -62,12 +62,12 @@ def publisher(
     engine = open_engine(database_url.replace("{service}", known(service)), writer=False)
     one = Publisher(service, engine, amqp_url, require_binding=require_binding)
     try:
-        with health_of(one, engine, host=health_host, port=health_port, file=health_file):
-            one.run(stop)
+        health = health_of(one, engine, host=health_host, port=health_port, file=health_file)
     except OSError as error:
         fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
-    finally:
-        engine.dispose()
+    with health:
+        one.run(stop)
+    engine.dispose()
 
 
 def health_of(one: Publisher, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:

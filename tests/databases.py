@@ -1,7 +1,7 @@
 """Fresh databases to test on: SQLite files always, PostgreSQL where a server can be had.
 
-PostgreSQL is the server of KAMENG_TEST_POSTGRES_URL, or else a private one from the installed binaries, started when
-first asked for.
+PostgreSQL is the server of KAMENG_TEST_POSTGRES_URL, or else a private one, installed where it is missing and we may,
+and started when first asked for.
 """
 
 from __future__ import annotations
@@ -18,18 +18,11 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from deploy.local.packages import ensure_installed, postgres_programs
+from deploy.local.waiting import InfrastructureError
 from shared.eventlog.engines import open_engine
 
-NO_SERVER = "no PostgreSQL: set KAMENG_TEST_POSTGRES_URL or install its server binaries"
 NewDatabase = Callable[[], str]
-
-
-def _binaries() -> Path | None:
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if installed:
-        return installed[-1].parent
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
 
 
 class PrivateServer:
@@ -76,9 +69,12 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip(NO_SERVER)
+    try:
+        ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print)
+    except InfrastructureError as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+    binaries = postgres_programs()
+    assert binaries, "it was installed"
     server = PrivateServer(binaries)
     yield server.url
     server.stop()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +14,13 @@ from deploy.local.processes import SEARCH_PATH, run
 from deploy.local.waiting import InfrastructureError
 
 INSTALL_SECONDS = 900
+_LOCK = Path(tempfile.gettempdir()) / f"kameng-install-{os.geteuid()}.lock"
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 # The one in PATH insists on being root or rabbitmq; this one runs as anybody.
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 # Installing starts a package's service unless policy-rc.d forbids it, and enables it for the next boot.
-_INSTALL = """
+_SCRIPT = """
 set -eu
 policy=/usr/sbin/policy-rc.d
 saved=$policy.before-kameng
@@ -65,9 +68,15 @@ def ensure_installed(log: Path, told: Callable[[str], None]) -> None:
 
     Raises InfrastructureError that says what to install when we may not, and when the installation fails.
     """
-    missing = _missing()
-    if not missing:
+    if not _missing():
         return
+    with _LOCK.open("w") as lock:  # one at a time on this machine
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if missing := _missing():
+            _install(missing, log, told)
+
+
+def _install(missing: list[str], log: Path, told: Callable[[str], None]) -> None:
     names = " ".join(missing)
     if shutil.which("apt-get") is None or (as_root := _as_root()) is None:
         raise InfrastructureError(
@@ -75,7 +84,7 @@ def ensure_installed(log: Path, told: Callable[[str], None]) -> None:
             "Docker, or give addresses in KAMENG_POSTGRES_URL and KAMENG_AMQP_URL."
         )
     told(f"Installing {names} (packages of the system; takes a minute)")
-    run([*as_root, "sh", "-c", _INSTALL, "install", *missing], log=log, seconds=INSTALL_SECONDS)
+    run([*as_root, "sh", "-c", _SCRIPT, "install", *missing], log=log, seconds=INSTALL_SECONDS)
     if still := _missing():
         raise InfrastructureError(f"{' '.join(still)}: installed, but its programs are not where they should be")
 

@@ -65,7 +65,7 @@ def proof_of(service: Service, logs: Logs) -> Proof:
     broken, detail = list(changed_logs(read).values()), ""
     if not broken:
         verdict = verify_service(service, logs)
-        broken, detail = complaints(verdict), f"{verdict.events} events"
+        broken, detail = list(complaints(verdict)), f"{verdict.events} events"
     english, chinese = f"rebuilt state of {service.name} equals live state", f"{service.name} 重建状态与现状一致"
     return Proof("rebuild_equal", english, chinese, not broken, "; ".join(broken) or detail)
 

@@ -14,6 +14,7 @@ from shared.contracts.order import WALLET, CancelOrder, OrderCompleted, PlaceOrd
 from shared.hosting.simulated.luck import Luck
 from shared.messaging.port import Reply
 from tests.simulation.partners import CHANNEL
+from tests.simulation.requests import Request
 from tests.simulation.scenario import Purchase, Sku
 from tests.simulation.scene import Scene
 from tests.simulation.staff import SUPPORT
@@ -32,11 +33,12 @@ def sign_up(scene: Scene, deposits: Sequence[int], luck: Luck) -> None:
         name = customer(buyer)
         scene.requests.send(f"register-{name}", RegisterCustomer(customer=name, name=name), "guest")
         if amount:
-            scene.later(luck.uniform(0, 10), lambda name=name, amount=amount: _deposit(scene, name, amount))
+            scene.later(luck.uniform(0, 10), lambda name=name, amount=amount: deposit(scene, name, amount))
 
 
-def _deposit(scene: Scene, name: str, amount: int) -> None:
-    payment_id = f"deposit-{name}"
+def deposit(scene: Scene, name: str, amount: int, payment_id: str = "") -> None:
+    """Ask for a payment into a customer's wallet, and make it as soon as it is open."""
+    payment_id = payment_id or f"deposit-{name}"
     command = RequestPayment(
         payment_id=payment_id, account=f"wallet:{name}", amount=Money(amount=amount), channel=CHANNEL
     )
@@ -61,7 +63,7 @@ class Buyer:
     pay_within: float
 
     def start(self) -> None:
-        self.scene.later(self.purchase.at, self._place)
+        self.scene.later(self.purchase.at, self.place)
 
     # Placing
 
@@ -73,7 +75,7 @@ class Buyer:
     def _actor(self) -> str:
         return f"customer:{self._customer}" if self._customer else "guest"
 
-    def _order(self) -> PlaceOrder:
+    def order(self) -> PlaceOrder:
         purchase, mistake = self.purchase, self.purchase.mistake
         payment = WALLET if mistake == "nobody" else purchase.payment
         return PlaceOrder(
@@ -98,23 +100,25 @@ class Buyer:
             target=f"1380000{self.purchase.buyer:04d}" if needs_target else None,
         )
 
-    def _place(self) -> None:
-        purchase, order, luck = self.purchase, self._order(), self.luck.fork("place")
+    def place(self) -> Request:
+        """Send the order, and arrange for all that the buyer means to do about it."""
+        purchase, order, luck = self.purchase, self.order(), self.luck.fork("place")
         request = self.scene.requests.send(self._id("place"), order, self._actor, self._placed)
         if purchase.resend == "same":
             elsewhere = order.model_copy(update={"ip": "10.9.9.9"})
             self.scene.later(luck.uniform(0, 20), lambda: self._send("place", elsewhere, purpose="same"))
             self.scene.later(luck.uniform(0, 60), lambda: self.scene.requests.repeat(request))
         if purchase.cancel_after is not None:
-            self.scene.later(purchase.cancel_after, self._cancel)
+            self.scene.later(purchase.cancel_after, self.cancel)
         if purchase.payment == CHANNEL:
             self.scene.window.when(PaymentOpened, purchase.order_id, lambda _: self._pay())
         if purchase.after_sale:
             self.scene.window.when(OrderCompleted, purchase.order_id, self._completed)
+        return request
 
     def _placed(self, reply: Reply) -> None:
         """Whoever knows the outcome of the first may try the same id or number for something else."""
-        order = self._order()
+        order = self.order()
         other = order.model_copy(update={"wishes": (*order.wishes, order.wishes[0])})
         if self.purchase.resend == "conflict":
             self.scene.later(1, lambda: self._send("place", other, purpose="conflict"))
@@ -127,7 +131,7 @@ class Buyer:
     def _send(self, what: str, command: Command, actor: str = "", purpose: str = "new") -> None:
         self.scene.requests.send(self._id(what), command, actor or self._actor, purpose=purpose)
 
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
         by = self.luck.fork("cancel").choice(("buyer", "staff"))
         command = CancelOrder(order_id=self.purchase.order_id, by=by, note="changed my mind")
         self._send("cancel", command, SUPPORT if by == "staff" else "")
@@ -149,23 +153,23 @@ class Buyer:
         luck, after = self.luck.fork("after-sale"), self.purchase.after_sale
         seconds = luck.uniform(3, 60)
         if "replace" in after:
-            self.scene.later(seconds, self._replace)
+            self.scene.later(seconds, self.replace)
         if after in ("refund", "replace-and-refund"):
-            self.scene.later(seconds + luck.uniform(0, 30), lambda: self._refund("refund", None))
+            self.scene.later(seconds + luck.uniform(0, 30), lambda: self.refund("refund", None))
         if after in ("part-refund", "two-refunds"):
-            self.scene.later(seconds, lambda: self._refund("part", max(1, event.delivered.amount // 3)))
+            self.scene.later(seconds, lambda: self.refund("part", max(1, event.delivered.amount // 3)))
         if after == "two-refunds":
-            self.scene.later(seconds + luck.uniform(0, 30), lambda: self._refund("rest", None))
+            self.scene.later(seconds + luck.uniform(0, 30), lambda: self.refund("rest", None))
         if after == "over-refund":
-            self.scene.later(seconds, lambda: self._refund("over", event.delivered.amount + 1))
+            self.scene.later(seconds, lambda: self.refund("over", event.delivered.amount + 1))
 
-    def _refund(self, what: str, amount: int | None) -> None:
+    def refund(self, what: str, amount: int | None) -> None:
         id_ = self._id(what)
         money = None if amount is None else Money(amount=amount)
         command = RefundOrder(order_id=self.purchase.order_id, refund_id=id_, amount=money, reason="the buyer asked")
         self.scene.requests.send(id_, command, SUPPORT)
 
-    def _replace(self) -> None:
+    def replace(self) -> None:
         """The first key of the first line that has keys is said to be no good."""
         for line in range(1, len(self.purchase.wishes) + 1):
             delivered = self.scene.window.seen(KeysDelivered, delivery_id(self.purchase.order_id, line))

@@ -61,6 +61,10 @@ class Staff:
     def catch_up(self) -> None:
         """Do now what waits, and forget nothing any more."""
         self._forgets, self._diligence = 0.0, 1.0
+        self.look()
+
+    def look(self) -> None:
+        """Do now what waits."""
         for order_id in list(self._cases):
             self._decide(order_id)
         for delivery_id in list(self._handed_over):

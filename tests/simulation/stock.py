@@ -30,9 +30,10 @@ class Stock:
     def open(self) -> None:
         """Begin with the import; keys follow as soon as their product is listed."""
         for sku in self._skus:
-            self._scene.later(self._luck.uniform(0, 3), lambda sku=sku: self._list(sku))
+            self._scene.later(self._luck.uniform(0, 3), lambda sku=sku: self.list_product(sku))
 
-    def _list(self, sku: Sku) -> None:
+    def list_product(self, sku: Sku) -> None:
+        """List it, and load its keys when that is answered."""
         listing = Listing(
             sku=sku.name,
             name=f"Product {sku.name}",
@@ -44,16 +45,21 @@ class Stock:
             low_stock_threshold=1 if sku.source == "keys" else 0,
         )
         command = ListProduct(sku=sku.name, listing=listing)
-        self._scene.requests.send(f"list-{sku.name}", command, IMPORTER, lambda reply: self._load(sku))
+        self._scene.requests.send(f"list-{sku.name}", command, IMPORTER, lambda reply: self._load_all(sku))
 
-    def _load(self, sku: Sku) -> None:
+    def _load_all(self, sku: Sku) -> None:
         if not sku.keys:
             return
-        first = self._texts(sku.keys)
-        self._send(f"load-{sku.name}-1", sku, first)
+        first = self.load(f"load-{sku.name}-1", sku, sku.keys)
         if sku.more:
             again = [*first, *self._texts(sku.more)]
             self._scene.later(MORE_AFTER, lambda: self._send(f"load-{sku.name}-2", sku, again))
+
+    def load(self, id_: str, sku: Sku, new: int, again: Sequence[str] = ()) -> list[str]:
+        """Load so many `new` keys after some that are known. The texts of all of them."""
+        texts = [*again, *self._texts(new)]
+        self._send(id_, sku, texts)
+        return texts
 
     def _texts(self, count: int) -> list[str]:
         texts = [f"KEY-{self._luck.getrandbits(64):016X}" for _ in range(count)]

@@ -35,6 +35,7 @@ class World:
     keys' texts, `partners` what they really did.
     """
 
+    scene: Scene
     requests: Requests
     stock: Stock
     staff: Staff
@@ -53,7 +54,7 @@ class World:
         """Have everybody begin."""
         plan, luck = self.plan, self._luck
         self.host, self.requests = host, Requests(host)
-        self._scene = scene = Scene(host, self._window, self.requests, self.partners)
+        self.scene = scene = Scene(host, self._window, self.requests, self.partners)
         self.partners.move_in(host)
         self.staff = Staff(scene, luck.fork("staff"), plan.diligence)
         self.staff.start()
@@ -65,8 +66,12 @@ class World:
             Buyer(scene, purchase, skus, luck.fork(purchase.order_id), plan.limits.pay_within_seconds).start()
 
     def run(self) -> bool:
-        """All of it. Whether everything came to an end after nothing went wrong any more."""
-        self.host.run(lambda: self._scene.scheduled == 0, SAFETY_SECONDS)
+        """All of it. Whether everything came to an end."""
+        self.host.run(lambda: self.scene.scheduled == 0, SAFETY_SECONDS)
+        return self.come_to_rest()
+
+    def come_to_rest(self) -> bool:
+        """Whether everything came to an end after nothing went wrong any more."""
         self.heal()
         return self.host.run(lambda: self._settled, LIVENESS_SECONDS)
 
@@ -85,8 +90,8 @@ class World:
     def rest(self) -> list[str]:
         """What is not done yet, in words."""
         rest: list[str] = []
-        if self._scene.scheduled:
-            rest.append(f"people mean to do {self._scene.scheduled} things more")
+        if self.scene.scheduled:
+            rest.append(f"people mean to do {self.scene.scheduled} things more")
         if unknown := [request.id for request in self.requests.made if not request.replies]:
             rest.append(f"the outcome of {', '.join(unknown)} is unknown")
         if self.requests.under_way() or not self.partners.is_quiet():

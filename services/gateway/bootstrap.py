@@ -20,9 +20,11 @@ USERNAME = "admin"
 async def ensure_administrator(backend: Backend) -> str | None:
     """Where nobody on the staff can sign in yet, make `admin`; the password is returned once and kept nowhere.
 
+    The table of credentials is made with it, so run this before the API serves.
     Raises RuntimeError when the gateway does not accept it.
     """
     credentials = await run_sync(Credentials, backend.reads)
+    await run_sync(credentials.create)
     if await run_sync(credentials.any, "staff"):
         return None
     if not await run_sync(_is_staff, backend.reads, USERNAME):

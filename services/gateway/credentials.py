@@ -38,6 +38,9 @@ class Credentials:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_decoy", self.hasher.hash("nobody has this password"))
+
+    def create(self) -> None:
+        """Make the table where it is missing."""
         metadata.create_all(self.engine)
 
     def store(self, kind: Kind, login: str, subject: str, password: str) -> None:

@@ -249,6 +249,7 @@ def open_shop(folder: Path, url: str | None = None) -> Shop:
     backend = FakeBackend(settings, Ports(now=clock), Secrets(folder / "secrets"), reads)
     app = create_app(backend)
     credentials = Credentials(backend.reads, QUICK)
+    credentials.create()
     return Shop(backend, clock, Client(app), credentials)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.gateway.api import create_app
 from services.gateway.bootstrap import ensure_administrator
 from services.gateway.credentials import credentials
 from shared.contracts.gateway import (
@@ -159,3 +160,9 @@ def test_a_token_ends(shop: Shop) -> None:
 def test_staff_out_of_form_are_refused(shop: Shop, odd: dict[str, Any]) -> None:
     anna = {"username": "anna", "role": "support", "password": "correct horse battery", **odd}
     assert shop.client.post("/v1/staff", json=anna, headers=shop.staff("administrator")).status_code == 422
+
+
+def test_the_api_is_made_before_its_database_is_there(shop: Shop) -> None:
+    shop.backend.reads = sa.create_engine("postgresql+psycopg://127.0.0.1:1/none")
+
+    assert create_app(shop.backend)

@@ -74,7 +74,7 @@ WRONG_SIGNATURES = 60
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """The HTTP API over a host's backend. Makes the table of credentials where it does not exist."""
+    """The HTTP API over a host's backend, whose database need not be there yet."""
     app = FastAPI(title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS)
     now = backend.ports.now
     app.state.gate = Gate(

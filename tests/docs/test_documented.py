@@ -48,7 +48,8 @@ def test_every_nested_setting_is_documented(variable: str, settings: type[BaseMo
 
 def test_every_dependency_is_documented() -> None:
     project = tomllib.loads(page("pyproject.toml"))
-    needed = {*project["project"]["dependencies"], *project["dependency-groups"]["dev"]}
+    groups = project["dependency-groups"].values()
+    needed = {*project["project"]["dependencies"], *(package for group in groups for package in group)}
 
     assert set(first_cells(page("docs/dependencies.md"))) - {"Package", "---"} == needed
 

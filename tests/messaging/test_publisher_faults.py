@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.messaging import publisher as publishers
@@ -35,20 +34,6 @@ def test_cut_connections_leave_no_gap(button: Log, broker: Broker, subscriber: S
         wait_for(lambda: publisher.position == 1_000)
     assert subscriber.has(1_000)
     check_repeats(subscriber.positions, 1_000, WINDOW)
-
-
-def test_a_broker_that_restarts_in_the_middle_leaves_no_gap(
-    button: Log, broker: Broker, subscriber: Subscriber, rabbitmq: RabbitMQ, small_window: None
-) -> None:
-    button.grow(1_500)
-    with publishing(button, broker.url) as publisher:
-        wait_for(lambda: publisher.position > 100)
-        rabbitmq.kill()
-        assert publisher.position < 1_500
-        rabbitmq.start()
-        wait_for(lambda: publisher.position == 1_500, 60)
-    wait_for(lambda: subscriber.has(1_500))
-    check_repeats(subscriber.positions, 1_500, WINDOW)
 
 
 def test_a_broker_out_of_reach_is_waited_for(button: Log, broker: Broker, subscriber: Subscriber) -> None:

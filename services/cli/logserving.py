@@ -22,12 +22,11 @@ from shared.telemetry.serving import HealthServer, Reading
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a log server needs, and how far the log and what it has published of it reach."""
+    """What a log server needs, and how far the log reaches."""
 
     database: bool
     broker: bool
     head: int
-    published: int
 
     @property
     def ready(self) -> bool:
@@ -42,7 +41,7 @@ def log_server(
     health_port: HealthPort = 0,
     health_file: HealthFile = None,
 ) -> None:
-    """Publish a service's log in slices, announce its head, answer pulls; until told to stop. 日志服务。"""
+    """Announce the head of a service's log, and answer pulls; until told to stop. 日志服务。"""
     configure_logs()
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     stop = threading.Event()
@@ -63,9 +62,7 @@ def health_of(server: LogServer, engine: sa.Engine, *, host: str, port: int, fil
     """Probes and metrics of a log server."""
     readings = (
         Reading("kameng_log_server_head", "Position of the log's last event, as last seen.", lambda: server.head),
-        Reading("kameng_log_server_published", "Position up to which readers were sent it.", lambda: server.published),
         Reading("kameng_log_server_connected", "Whether a broker is served.", lambda: server.connected),
-        Reading("kameng_log_server_events", "Events sent to all readers.", lambda: server.events, counts=True),
         Reading("kameng_log_server_pulls", "Pulls answered.", lambda: server.answered, counts=True),
     )
     return HealthServer(server.service, lambda: readiness(server, engine), readings, host=host, port=port, file=file)
@@ -79,5 +76,5 @@ def readiness(server: LogServer, engine: sa.Engine) -> Readiness:
     except DBAPIError as error:
         if not is_outage(error):
             raise
-        return Readiness(False, server.connected, server.head, server.published)
-    return Readiness(True, server.connected, head, server.published)
+        return Readiness(False, server.connected, server.head)
+    return Readiness(True, server.connected, head)

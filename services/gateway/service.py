@@ -47,4 +47,5 @@ SERVICE = Service(
     reactions=REACTIONS,
     plans=PLANS,
     projects=FOREIGN,
+    is_queried=True,
 )

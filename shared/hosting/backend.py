@@ -53,6 +53,15 @@ class Backend(Protocol):
         """Wait until the read models hold all that a log held when asked; False when that takes too long."""
         ...
 
+    @property
+    def moves(self) -> int:
+        """Counts how often the read models have taken something in."""
+        ...
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        """Wait until `moves` is more than `since`; False when that takes longer."""
+        ...
+
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         """The events of a service's log after a position, for the feed."""
         ...

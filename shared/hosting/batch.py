@@ -63,7 +63,7 @@ class Batch(Generic[M]):
                 self.works.append(body)
                 self.size += len(body.events)
             case Head(source=source, position=position):
-                following.heard(source, position)
+                following.announced(source, position)
             case [Asked(), *_]:
                 for asked in body:
                     if isinstance(asked, Asked):

@@ -20,8 +20,7 @@ from shared.messaging.client import BrokerBusy, BrokerClient
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 SEEN_SECONDS = 5.0
-LOOK_SECONDS = 0.005
-IDLE_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 PAGE = 1_000
 logger = structlog.get_logger()
 
@@ -29,15 +28,15 @@ logger = structlog.get_logger()
 class Brokered:
     """A Backend over a broker and the gateway's PostgreSQL database, which its writer's process keeps up to date.
 
-    How far that is, is looked up while somebody waits for it. Use it as a context.
+    How far that is, its writer tells; what is lost of that on the way is looked up while somebody waits for it. Use it
+    as a context.
     """
 
     def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: Surroundings) -> None:
         self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
         self.reads, self._reader = reads, reader
-        self._client = BrokerClient(f"{reader} http", amqp_url)
         self._marks = Watermarks()
-        self._positions: dict[str, int] = {}
+        self._client = BrokerClient(f"{reader} http", amqp_url, reader=reader, on_shown=self._marks.reached)
         self._stop, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="read side", daemon=True)
 
@@ -60,21 +59,18 @@ class Brokered:
             except SQLAlchemyError as error:
                 # No server, or no tables or head yet: the read side's writer makes them when it first starts.
                 logger.warning("the read side's database is not there yet", error=type(error).__name__)
-                self._stop.wait(IDLE_SECONDS)
-            if self._marks.awaited():
                 self._stop.wait(LOOK_SECONDS)
-            else:
-                self._asked.wait(IDLE_SECONDS)
-            self._asked.clear()
+            if not self._marks.awaited():
+                self._asked.wait()
+                self._asked.clear()
+            self._stop.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
         with self.reads.connect() as connection:
             rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position)).all()
             positions = {row.source: row.position for row in rows}
             positions[self._reader] = read_head(connection).position
-        self._positions = positions
-        for source, position in positions.items():
-            self._marks.reached(source, position)
+        self._marks.reached(positions)
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
         try:
@@ -83,17 +79,20 @@ class Brokered:
             raise Busy(str(error)) from error
 
     async def seen(self, source: str, position: int) -> bool:
-        waiting = self._marks.wait(source, position)
         self._asked.set()
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(waiting), SEEN_SECONDS)
-        except TimeoutError:
-            return False
-        return True
+        return await self._marks.wait(source, position, SEEN_SECONDS)
+
+    @property
+    def moves(self) -> int:
+        return self._marks.moves
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        self._asked.set()
+        return await self._marks.moved(since, seconds)
 
     async def caught_up(self, source: str) -> bool:
         try:
-            part = await self.pull(source, self._positions.get(source, 0), PAGE)
+            part = await self.pull(source, self._marks.position(source), PAGE)
         except (TimeoutError, BrokerBusy):
             return False
         return await self.seen(source, part.last)

@@ -105,6 +105,11 @@ class Desk:
             self.memory.clear()
         self._rolled_back = self._in_doubt = False
 
+    @property
+    def reached(self) -> dict[str, int]:
+        """How far each log is applied, the own one included."""
+        return {**self.positions, self.service.name: self.head.position}
+
     def stream_of(self, command: Command) -> str:
         """The stream that a command is decided on."""
         return f"{self.service.aggregate_for(type(command)).name}-{command.partition_key()}"

@@ -76,8 +76,7 @@ class Embedded:
             if not self._stopping.is_set():
                 self._callers.submit(lambda: runner.offer(make_call(writer, call)))
 
-        committed = self._marks.reached if service.name == self._reader else lambda source, position: None
-        runner = Runner(writer, self.bus, perform, committed)
+        runner = Runner(writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else []))
         self.reading[service.name] = open_engine(url, writer=False)
         self.bus.attach(service.name, runner.accept, self.reading[service.name])
         return runner
@@ -89,9 +88,7 @@ class Embedded:
         for runner in self.runners.values():
             for source in runner.writer.service.sources():
                 runner.catch_up(source)
-        reader = self.runners[self._reader].writer
-        for source, position in {**reader.positions, self._reader: reader.head.position}.items():
-            self._marks.reached(source, position)
+        self._marks.reached(self.runners[self._reader].writer.reached)
         for name, runner in self.runners.items():
             thread = threading.Thread(target=self._run, args=(runner,), name=name, daemon=True)
             self._threads.append(thread)
@@ -150,14 +147,17 @@ class Embedded:
         return await asyncio.wait_for(future, REPLY_SECONDS)
 
     async def seen(self, source: str, position: int) -> bool:
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(self._marks.wait(source, position)), SEEN_SECONDS)
-        except TimeoutError:
-            return False
-        return True
+        return await self._marks.wait(source, position, SEEN_SECONDS)
 
     async def caught_up(self, source: str) -> bool:
         return await self.seen(source, self.runners[source].writer.head.position)
+
+    @property
+    def moves(self) -> int:
+        return self._marks.moves
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        return await self._marks.moved(since, seconds)
 
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         return await asyncio.to_thread(self.bus.pull, source, after, limit)

@@ -23,7 +23,7 @@ class Runner:
     """One service's inbox and its writer.
 
     `perform` is handed each call to the outside world and must see to it that `make_call` runs, on whatever thread;
-    `committed` hears of each source and position that the service has now applied.
+    `committed` hears how far the service has now applied each log, its own included.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Runner:
         writer: Writer,
         bus: Bus,
         perform: Callable[[DueCall], object],
-        committed: Callable[[str, int], None] = lambda source, position: None,
+        committed: Callable[[Mapping[str, int]], None] = lambda positions: None,
     ) -> None:
         self.writer, self._bus, self._perform, self._tell = writer, bus, perform, committed
         self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -148,9 +148,7 @@ class Runner:
         for call in outcome.calls:
             self._calling.add((call.key, call.token, call.attempt))
             self._perform(call)
-        for source, position in self.writer.positions.items():
-            self._tell(source, position)
-        self._tell(self.writer.service.name, self.writer.head.position)
+        self._tell(self.writer.reached)
         for source in outcome.gaps:
             self.catch_up(source)
 

@@ -68,7 +68,8 @@ class Service:
     """The one declaration that ties a service's rooms together.
 
     `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
-    agenda items; `tables` fold own events and the foreign ones listed in `projects`.
+    agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
+    query its tables, and are told how far these have come.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Service:
     projects: tuple[type[Event], ...] = ()
     effects: Mapping[str, Effect] = field(default_factory=dict)
     outside: Callable[[Surroundings], Any] = lambda surroundings: None
+    is_queried: bool = False
 
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from threading import Event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import pika
 import tenacity
@@ -19,7 +20,6 @@ HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 5
 BLOCKED_SECONDS = 30
 STEADY_SECONDS = 1.0
-MAX_BYTES = 4 * 1024 * 1024
 
 # It logs a page for every lost connection; `keep_at_it` says the same in a line.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -52,6 +52,15 @@ def declare(channel: BlockingChannel | Channel, queue: Queue) -> None:
 def declare_exchange(channel: BlockingChannel | Channel, exchange: str) -> None:
     """Declare the exchange of a log."""
     channel.exchange_declare(exchange, "fanout")
+
+
+@contextmanager
+def woken_by(stop: Event, wake: Callable[[], object]) -> Iterator[None]:
+    """Meanwhile `wake` is called, on another thread, when it is time to stop. To be left only then."""
+    helper = Thread(target=lambda: stop.wait() and wake(), daemon=True)
+    helper.start()
+    yield
+    helper.join()
 
 
 def keep_at_it(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import count
 from threading import Event, Lock, Thread
@@ -14,12 +14,12 @@ from uuid import uuid4
 import structlog
 from pika.adapters.select_connection import IOLoop
 
-from shared.messaging.amqp import MAX_BYTES, keep_at_it, parameters
+from shared.messaging.amqp import keep_at_it, parameters
 from shared.messaging.link import Link
 from shared.messaging.port import CommandMessage, Reply, Slice
 from shared.messaging.requests import CommandRequest, PullRequest, Request
 from shared.messaging.topology import inbox, pulls, replies
-from shared.messaging.wire import Answered, Asked, Malformed, Pull, decode, encode
+from shared.messaging.wire import MAX_BYTES, Answered, Asked, Malformed, Pull, Shown, decode, encode
 
 MAX_COMMANDS = 100
 TICK_SECONDS = 0.1
@@ -39,10 +39,23 @@ class BrokerClient:
     included; `late` counts replies that nobody waited for any more.
     """
 
-    def __init__(self, name: str, amqp_url: str, *, deadline_seconds: float = 10.0, most_waiting: int = 10_000) -> None:
-        """`name` says who it is in the broker's lists. `most_waiting`: commands and pulls without a reply yet."""
+    def __init__(
+        self,
+        name: str,
+        amqp_url: str,
+        *,
+        deadline_seconds: float = 10.0,
+        most_waiting: int = 10_000,
+        reader: str = "",
+        on_shown: Callable[[Mapping[str, int]], object] = lambda positions: None,
+    ) -> None:
+        """`name` says who it is in the broker's lists. `most_waiting`: commands and pulls without a reply yet.
+
+        `on_shown` is told, on the loop's thread, how far `reader` has applied each log, whenever it has moved on.
+        """
         self.messages, self.commands, self.late = 0, 0, 0
         self._name, self._deadline, self._most_waiting = name, deadline_seconds, most_waiting
+        self._reader, self._on_shown = reader, on_shown
         self._parameters = parameters(amqp_url, name)
         self._log = structlog.get_logger().bind(client=name)
         self._tickets = count(1)
@@ -133,7 +146,7 @@ class BrokerClient:
             self._fail(request, TimeoutError("closed before a reply came: the outcome is unknown"))
 
     def _session(self) -> None:
-        queue = replies(f"{self._name}.{uuid4().hex}")
+        queue = replies(f"{self._name}.{uuid4().hex}", self._reader)
         self._link = Link(
             self._loop, self._parameters, queue, ready=self._on_ready, heard=self._on_body, returned=self._on_return
         )
@@ -242,6 +255,8 @@ class BrokerClient:
                 case [Answered(), *_] as answers:
                     for answered in answers:
                         self._on_answer(answered)
+                case Shown(positions=positions):
+                    self._on_shown(positions)
                 case other:
                     self._log.warning("not a reply", kind=type(other).__name__)
         except Malformed as error:

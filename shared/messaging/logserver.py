@@ -1,4 +1,4 @@
-"""The log server: publishes the slices of one service's log, says how far it reaches, and answers pulls."""
+"""The log server: says how far one service's log reaches, and answers pulls."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ from pika.spec import Basic
 
 from shared.eventlog import log
 from shared.eventlog.recorded import Recorded
-from shared.messaging.amqp import MAX_BYTES, declare, declare_exchange, keep_at_it, parameters, transient
-from shared.messaging.listening import listening
+from shared.messaging.amqp import declare, declare_exchange, keep_at_it, parameters, transient, woken_by
 from shared.messaging.port import Slice
 from shared.messaging.topology import log_exchange, pulls
-from shared.messaging.wire import Head, Malformed, Pull, decode, encode
+from shared.messaging.wire import MAX_BYTES, MAX_EVENTS, Head, Malformed, Pull, decode, encode, size_of
 
-MAX_EVENTS = 1_000
 PAGE = 250
-BACKLOG = 10_000
 PULLS_AT_ONCE = 20
 
 
 class LogServer:
     """Serves the log of one service to whoever reads it.
 
-    `head` is where the log ends as last seen, `published` the last position sent to all readers, `events` how many
-    events were sent so since the start, `answered` how many pulls; `connected` tells whether a broker is served.
+    New events are published by the writer that appends them. What is lost of that on the way, or when the writer dies
+    at that moment, shows in the head that is announced here, and is pulled from here.
+
+    `head` is where the log ends as last seen, `answered` how many pulls were; `connected` tells whether a broker is
+    served.
     """
 
     def __init__(self, service: str, engine: sa.Engine, amqp_url: str, *, every_seconds: float = 1.0) -> None:
-        """`every_seconds`: how often the head is announced, and looked for when the database does not notify."""
-        self.service, self.head, self.published, self.events, self.answered = service, 0, 0, 0, 0
+        """`every_seconds`: how often the head is announced."""
+        self.service, self.head, self.answered = service, 0, 0
         self._engine, self._every = engine, every_seconds
         self._parameters = parameters(amqp_url, f"log server of {service}")
         self._log = structlog.get_logger().bind(log_server=service)
         self._connection: pika.BlockingConnection | None = None
-        self._notified, self._begun = False, False
 
     @property
     def connected(self) -> bool:
@@ -49,23 +48,20 @@ class LogServer:
 
     def run(self, stop: Event) -> None:
         """Serve until stopped. Broker and database may come and go; neither is needed to start."""
-        with listening(self._engine, f"kameng log server of {self.service}", self._wake, stop, self._log):
+        with woken_by(stop, self._wake):
             keep_at_it(lambda: self._serve(stop), stop, self._log)
 
     def _wake(self) -> None:
-        if self._notified:
-            return
-        self._notified = True
         if connection := self._connection:
             with suppress(ConnectionWrongStateError):
                 connection.add_callback_threadsafe(lambda: None)
 
     def _serve(self, stop: Event) -> None:
-        self._resume()
+        self._look()
         with pika.BlockingConnection(self._parameters) as connection:
             session = _Session(self, connection.channel())
             self._connection = connection
-            self._log.info("serving", published=self.published)
+            self._log.info("serving", head=self.head)
             try:
                 self._turn(connection, session, stop)
             finally:
@@ -74,38 +70,17 @@ class LogServer:
     def _turn(self, connection: pika.BlockingConnection, session: _Session, stop: Event) -> None:
         due = time.monotonic()
         while not stop.is_set():
-            is_due = time.monotonic() >= due
-            more = (is_due or self._notified) and self._publish(session)
-            if is_due:
+            if time.monotonic() >= due:
                 due = time.monotonic() + self._every
                 self._look()
-                session.announce(self.published)
+                session.announce(self.head)
             session.answer()
-            wait = 0.0 if more else max(0.0, due - time.monotonic())
+            wait = max(0.0, due - time.monotonic())
             connection.process_data_events(wait)  # pyright: ignore[reportArgumentType] - the stubs say int
-
-    def _resume(self) -> None:
-        """Go on where it ended, or at the head: readers pull what is older."""
-        self._look()
-        self.published = max(self.published, self.head - BACKLOG) if self._begun else self.head
-        self._begun = True
 
     def _look(self) -> None:
         with self._engine.connect() as connection:
             self.head = log.read_head(connection).position
-        if self.head < self.published:
-            self._log.warning("the log is shorter than it was", head=self.head, published=self.published)
-            self.published = self.head
-
-    def _publish(self, session: _Session) -> bool:
-        """Send one slice of what is new to all readers. Whether there may be more."""
-        self._notified = False
-        part, more = self.read(self.published, MAX_EVENTS)
-        if part.events:
-            session.publish(part)
-            self.published, self.events = part.last, self.events + len(part.events)
-        self._notified = self._notified or more
-        return more
 
     def read(self, after: int, limit: int) -> tuple[Slice, bool]:
         """A slice of at most `limit` events and about 4 MB, and whether the log may hold more."""
@@ -117,7 +92,7 @@ class LogServer:
                 page = log.read(connection, self.service, after + len(events), wanted)
                 more = len(page) == wanted
                 for recorded in page:
-                    size += len(recorded.data) + len(recorded.meta_json)
+                    size += size_of(recorded)
                     if events and size > MAX_BYTES:
                         more = True
                         break
@@ -144,11 +119,8 @@ class _Session:
         channel.add_on_cancel_callback(self._on_cancel)
         channel.basic_consume(pulls(server.service).name, self._on_pull)
 
-    def publish(self, part: Slice) -> None:
-        self._channel.basic_publish(self._exchange, "", encode(part), transient())
-
     def announce(self, position: int) -> None:
-        """Say how far the log is published."""
+        """Say how far the log reaches."""
         self._channel.basic_publish(self._exchange, "", encode(Head(self._server.service, position)), transient())
 
     def answer(self) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from threading import Lock
 from typing import Self
+from uuid import uuid4
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -14,8 +15,9 @@ from pika.exceptions import AMQPConnectionError
 from pika.frame import Method
 from pika.spec import Basic
 
+from shared.messaging.amqp import declare
 from shared.messaging.outgoing import Outgoing, position_of
-from shared.messaging.topology import EVENTS
+from shared.messaging.topology import EVENTS, Queue, log_exchange
 
 CLOSE_SECONDS = 2.0
 
@@ -29,13 +31,14 @@ class Held(RuntimeError):
 
 
 class Outlet:
-    """Sends events in the order of their positions, without a gap; all but `wake` is for one thread.
+    """Sends a service's events in the order of their positions, without a gap, and hears when there are new ones; all
+    but `wake` is for one thread.
 
     `sent` is the last position handed over, `settled` the last up to which the broker has said yes or no to each,
     `held` the first that it said no to, or, when `mandatory`, could bring to no queue.
     """
 
-    def __init__(self, parameters: pika.URLParameters, after: int, *, mandatory: bool) -> None:
+    def __init__(self, parameters: pika.URLParameters, service: str, after: int, *, mandatory: bool) -> None:
         self.sent = self.settled = self._start = after
         self.held: Held | None = None
         self._mandatory = mandatory
@@ -43,7 +46,8 @@ class Outlet:
         self._outstanding: deque[Outgoing] = deque()
         self._answered: set[int] = set()
         self._channel: Channel | None = None
-        self._is_ready = False
+        self._ear = Queue(f"kameng.publisher.{uuid4().hex}", (log_exchange(service),), exclusive=True)
+        self._is_ready = self._heard = False
         self._lost: BaseException | None = None
         self._loop.activate_poller()
         self._connection = pika.SelectConnection(
@@ -96,11 +100,14 @@ class Outlet:
         self._outstanding.append(message)
         self.sent = message.position
 
-    def turn(self, seconds: float) -> None:
-        """Let bytes go out and come in, for at most so long. Raises what the connection was lost by."""
+    def turn(self, seconds: float) -> bool:
+        """Let bytes go out and come in, for at most so long. Whether the log has grown. Raises what the connection was
+        lost by."""
         self._poll(seconds)
         if self._lost is not None:
             raise self._lost
+        heard, self._heard = self._heard, False
+        return heard
 
     def _poll(self, seconds: float) -> None:
         timer = self._loop.call_later(seconds, lambda: None)
@@ -118,10 +125,15 @@ class Outlet:
         channel.add_on_close_callback(lambda _, reason: self._on_lost(channel, reason))
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_answer)
+        declare(channel, self._ear)
+        channel.basic_consume(self._ear.name, self._on_slice, auto_ack=True)
         channel.exchange_declare(EVENTS, "topic", durable=True, callback=self._on_ready)
 
     def _on_ready(self, _: object) -> None:
         self._is_ready = True
+
+    def _on_slice(self, *_: object) -> None:
+        self._heard = True
 
     def _on_lost(self, _: object, reason: BaseException | str) -> None:
         error = reason if isinstance(reason, BaseException) else AMQPConnectionError(reason)

@@ -15,8 +15,7 @@ from shared.contracts import UnknownMessage
 from shared.eventlog import checkpoints, log
 from shared.eventlog.leading import Lead
 from shared.eventlog.recorded import Recorded
-from shared.messaging.amqp import keep_at_it, parameters
-from shared.messaging.listening import listening
+from shared.messaging.amqp import keep_at_it, parameters, woken_by
 from shared.messaging.outgoing import outgoing
 from shared.messaging.outlet import Held, Outlet
 from shared.messaging.topology import event_key
@@ -51,7 +50,7 @@ class Publisher:
     ) -> None:
         """`require_binding`: an event that no queue is bound for is not lost, but waits, and all behind it wait.
 
-        `every_seconds`: how often the log's end is looked for when the database does not notify.
+        `every_seconds`: how often the log's end is looked for, should what its writer publishes be lost.
         """
         self.service, self.position, self.head, self.events = service, 0, 0, 0
         self.oldest: datetime | None = None
@@ -72,11 +71,10 @@ class Publisher:
 
     def run(self, stop: Event) -> None:
         """Publish until stopped. Broker and database may come and go; neither is needed to start."""
-        with listening(self._engine, f"kameng {self._name}", self._wake, stop, self._log):
+        with woken_by(stop, self._wake):
             keep_at_it(lambda: self._session(stop), stop, self._log)
 
     def _wake(self) -> None:
-        self._grown = True
         if outlet := self._outlet:
             outlet.wake()
 
@@ -87,7 +85,7 @@ class Publisher:
             return
         try:
             self._resume()
-            with Outlet(self._parameters, self.position, mandatory=self._require_binding) as outlet:
+            with Outlet(self._parameters, self.service, self.position, mandatory=self._require_binding) as outlet:
                 self._outlet = outlet
                 self._log.info("publishing", position=self.position, head=self.head)
                 self._work(outlet, stop)
@@ -114,7 +112,7 @@ class Publisher:
                     self._look()
                     look_at = time.monotonic() + self._every
                 self._send(outlet)
-                outlet.turn(self._patience(outlet, look_at))
+                self._grown |= outlet.turn(self._patience(outlet, look_at))
                 if outlet.held:
                     raise outlet.held
                 if self._is_due(outlet):

@@ -26,8 +26,13 @@ class Queue:
 
 
 def log_exchange(source: str) -> str:
-    """The fanout exchange that a service's log server publishes slices and heads to."""
+    """The fanout exchange that a service's writer publishes slices to, and its log server heads."""
     return f"kameng.log.{source}"
+
+
+def shown_exchange(reader: str) -> str:
+    """The fanout exchange that a writer tells how far it has come, when others query its tables."""
+    return f"kameng.shown.{reader}"
 
 
 def inbox(service: str, sources: tuple[str, ...]) -> Queue:
@@ -40,9 +45,10 @@ def pulls(service: str) -> Queue:
     return Queue(f"kameng.pulls.{service}")
 
 
-def replies(caller: str) -> Queue:
-    """Where one process hears replies; gone with its connection."""
-    return Queue(f"kameng.replies.{caller}", exclusive=True)
+def replies(caller: str, reader: str = "") -> Queue:
+    """Where one process hears replies, and how far `reader` has come; gone with its connection."""
+    bound_to = (shown_exchange(reader),) if reader else ()
+    return Queue(f"kameng.replies.{caller}", bound_to, exclusive=True)
 
 
 def event_key(source: str, type_: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,9 @@ from shared.contracts import Metadata, UnknownMessage, decode_command
 from shared.eventlog.log import to_text
 from shared.eventlog.recorded import Recorded
 from shared.messaging.port import CommandMessage, Reply, Slice
+
+MAX_EVENTS = 1_000
+MAX_BYTES = 4 * 1024 * 1024
 
 
 class Malformed(ValueError):
@@ -25,6 +29,14 @@ class Head:
 
     source: str
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A reader says how far it has applied each log, its own included, for those who query its tables."""
+
+    reader: str
+    positions: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +69,30 @@ class Answered:
 _REPLY = TypeAdapter(Reply)
 _EVENT = (int, str, int, str, str, str, str, str)
 
-Wire = Slice | Head | Pull | list[Asked] | list[Answered]
+Wire = Slice | Head | Shown | Pull | list[Asked] | list[Answered]
 
 
 def encode(body: Wire) -> bytes:
     """One message body. Commands, and replies, may share one: they are lists."""
     return json.dumps(_plain(body), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def size_of(recorded: Recorded) -> int:
+    """About how many bytes an event takes in a slice."""
+    return len(recorded.data) + len(recorded.meta_json)
+
+
+def slices(part: Slice) -> Iterator[bytes]:
+    """A stretch of a log as message bodies of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
+    events: list[Recorded] = []
+    size = 0
+    for recorded in part.events:
+        size += size_of(recorded)
+        if events and (size > MAX_BYTES or len(events) == MAX_EVENTS):
+            yield encode(Slice(part.source, events[0].position, events[-1].position, events))
+            events, size = [], size_of(recorded)
+        events.append(recorded)
+    yield encode(Slice(part.source, events[0].position if events else part.first, part.last, events))
 
 
 def _plain(body: Wire) -> list[Any]:
@@ -71,6 +101,8 @@ def _plain(body: Wire) -> list[Any]:
             return ["slice", body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
         case Head():
             return ["head", body.source, body.position]
+        case Shown():
+            return ["shown", body.reader, dict(body.positions)]
         case Pull():
             return ["pull", body.source, body.after, body.limit, body.queue]
         case [Asked(), *_]:
@@ -103,6 +135,8 @@ def decode(body: bytes | str) -> Wire:
                 return _slice(source, first, last, events)
             case ["head", str(source), int(position)]:
                 return Head(source, position)
+            case ["shown", str(reader), dict(positions)]:
+                return Shown(reader, _positions(positions))
             case ["pull", str(source), int(after), int(limit), str(queue)]:
                 return Pull(source, after, limit, queue)
             case ["commands", _, *_] as rows:
@@ -114,6 +148,12 @@ def decode(body: bytes | str) -> Wire:
     except (ValueError, UnknownMessage, RecursionError) as error:
         raise Malformed(f"not a message of ours: {type(error).__name__}") from None
     raise Malformed("not a message of ours")
+
+
+def _positions(told: dict[Any, Any]) -> dict[str, int]:
+    if not all(isinstance(position, int) for position in told.values()):
+        raise Malformed("not positions")
+    return told
 
 
 def _slice(source: str, first: int, last: int, rows: list[Any]) -> Slice:

@@ -56,7 +56,7 @@ def test_it_is_ready_while_database_and_broker_are_there(get: Get, broker: Broke
         without = get("/readyz").json()
     wait_for(lambda: get("/readyz").status_code == 200)
 
-    assert without == {"ready": False, "database": True, "broker": False, "head": 0, "published": 0}
+    assert without == {"ready": False, "database": True, "broker": False, "head": 0}
 
 
 def test_it_lives_and_measures(get: Get) -> None:
@@ -64,7 +64,7 @@ def test_it_lives_and_measures(get: Get) -> None:
 
     assert get("/healthz").json() == {"alive": True}
     assert f'kameng_log_server_connected{{service="{SERVICE}"}} 1.0' in get("/metrics").text
-    assert f'kameng_log_server_events_total{{service="{SERVICE}"}} 0.0' in get("/metrics?").text
+    assert f'kameng_log_server_pulls_total{{service="{SERVICE}"}} 0.0' in get("/metrics?").text
     assert get("/elsewhere").status_code == 404
 
 

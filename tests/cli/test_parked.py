@@ -16,7 +16,7 @@ from services.cli.parked import parked_rows, replay_all, substitute
 from services.cli.places import Place
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
-from shared.hosting.cluster.leader import Leader
+from shared.eventlog.leading import Lead
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
@@ -114,8 +114,8 @@ def test_a_writer_at_work_is_fenced_and_goes_on_after_a_start(place: Place, writ
 
 @pytest.mark.parametrize("place", ["cluster"], indirect=True)
 def test_the_leader_is_made_to_start_over(place: Place) -> None:
-    leader = Leader(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
-    other = Leader(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
+    leader = Lead(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
+    other = Lead(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
     assert leader.acquire()
 
     with substitute(LAMP, place):

@@ -16,7 +16,7 @@ from services.cli.operating import Lag, standing_of
 from services.cli.places import Place
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
-from shared.hosting.cluster.leader import Leader
+from shared.eventlog.leading import Lead
 from shared.hosting.embedded import database_url, lock_folder
 from shared.hosting.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
@@ -81,7 +81,7 @@ def test_a_cluster_service_is_led_while_its_writer_has_the_lock(tmp_path: Path, 
     place = cluster(tmp_path, request.getfixturevalue("postgres"))
     engine = open_engine(place.urls["button"], writer=True)
     start(BUTTON, engine)
-    leader = Leader(place.urls["button"].render_as_string(hide_password=False), "button", lambda: None)
+    leader = Lead(place.urls["button"].render_as_string(hide_password=False), "button", lambda: None)
 
     before = standing_of(BUTTON, place, START)
     assert leader.acquire()

@@ -28,6 +28,24 @@ def test_who_is_behind_asks_once() -> None:
     assert asked(one, 3, at=0.9) == []
 
 
+def test_what_is_only_announced_is_given_a_moment_to_arrive() -> None:
+    one = following()
+    one.announced("button", 5)
+
+    assert asked(one, 3, at=1.0) == []
+    assert one.lag({"button": 3, "door": 0})["button"] == 2
+    assert asked(one, 3, at=1.1) == [("button", 3)]
+
+
+def test_what_was_announced_and_has_arrived_is_not_asked_for() -> None:
+    one = following()
+    one.announced("button", 5)
+    asked(one, 3, at=1.0)
+    one.heard("button", 5)
+
+    assert asked(one, 5, at=1.1) == []
+
+
 def test_a_pull_in_vain_is_sent_again_after_a_second() -> None:
     one = following()
     one.heard("button", 5)

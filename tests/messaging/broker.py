@@ -89,6 +89,11 @@ class Broker:
             channel.confirm_delivery()
             channel.basic_publish("", queue, body if isinstance(body, bytes) else encode(body), mandatory=True)
 
+    def tell(self, exchange: str, body: bytes) -> None:
+        """Send a message to all that is bound to an exchange."""
+        with self.channel() as channel:
+            channel.basic_publish(exchange, "", body)
+
     def delete(self, *queues: str) -> None:
         with self.channel() as channel:
             for queue in queues:

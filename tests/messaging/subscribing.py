@@ -42,11 +42,6 @@ class Log:
     def add(self, recorded: list[Recorded]) -> None:
         self.head = append(self.engine, self.head, recorded)
 
-    def notify(self) -> None:
-        """As a writer does after its commit."""
-        with self.engine.begin() as connection:
-            connection.exec_driver_sql("NOTIFY kameng_log")
-
     @property
     def checkpoint(self) -> int:
         """As stored; 0 when nothing is."""

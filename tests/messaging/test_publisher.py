@@ -13,7 +13,7 @@ from shared.eventlog import checkpoints, log
 from shared.eventlog.recorded import Recorded
 from shared.messaging import publisher as publishers
 from shared.messaging.publisher import NAME, Publisher
-from shared.messaging.topology import EVENTS
+from shared.messaging.topology import EVENTS, log_exchange
 from tests.eventlog.builders import event
 from tests.hosting.builders import META
 from tests.messaging.broker import Broker, wait_for
@@ -107,12 +107,12 @@ def test_a_subscriber_gets_what_it_bound_for(button: Log, broker: Broker) -> Non
     assert labelled.positions == [3]
 
 
-def test_a_notification_is_heard_at_once(button: Log, broker: Broker, subscriber: Subscriber) -> None:
+def test_what_the_writer_publishes_is_heard_at_once(button: Log, broker: Broker, subscriber: Subscriber) -> None:
     with publishing(button, broker.url, every_seconds=3600) as publisher:
         wait_for(lambda: publisher.connected)
         for position in (2, 4, 6):
             button.grow(2)
-            button.notify()
+            broker.tell(log_exchange(button.service), b"something new")
             wait_for(lambda position=position: subscriber.has(position))
     assert subscriber.positions == up_to(6)
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from shared.contracts import Event, Metadata
 from shared.contracts.registry import commands, events
 from shared.eventlog.recorded import Recorded
+from shared.messaging import wire
 from shared.messaging.port import CommandMessage, Reply, Slice
-from shared.messaging.wire import Answered, Asked, Head, Malformed, Pull, decode, encode
+from shared.messaging.wire import Answered, Asked, Head, Malformed, Pull, Shown, decode, encode
 from tests.contracts.strategies import messages
 from tests.hosting.builders import press, presses
 
@@ -61,6 +62,7 @@ def slices(draw: st.DrawFn) -> Slice:
     body=st.one_of(
         slices(),
         st.builds(Head, text, position),
+        st.builds(Shown, text, st.dictionaries(text, position, max_size=3)),
         st.builds(Pull, text, position, position, text),
         st.lists(asked, min_size=1, max_size=3),
         st.lists(st.builds(Answered, text, replies), min_size=1, max_size=3),
@@ -69,6 +71,23 @@ def slices(draw: st.DrawFn) -> Slice:
 @UNHURRIED
 def test_every_body_survives_its_journey(body: Any) -> None:
     assert decode(encode(body)) == body
+
+
+@given(slices(), st.integers(1, 3), st.integers(1, 2_000))
+@UNHURRIED
+def test_a_long_stretch_goes_in_several_bodies(part: Slice, most_events: int, most_bytes: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "MAX_EVENTS", most_events)
+        patch.setattr(wire, "MAX_BYTES", most_bytes)
+        arrived = [decode(body) for body in wire.slices(part)]
+
+    parts = [one for one in arrived if isinstance(one, Slice)]
+    assert [event for one in parts for event in one.events] == list(part.events)
+    assert [one.first for one in parts] == [part.first, *(one.last + 1 for one in parts[:-1])]
+    assert parts[-1].last == part.last
+    for one in parts:
+        assert len(one.events) <= most_events
+        assert len(one.events) <= 1 or sum(map(wire.size_of, one.events)) <= most_bytes
 
 
 @given(slices())
@@ -92,7 +111,7 @@ def test_nothing_is_not_sent(nothing: Any) -> None:
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), text), lambda inner: st.lists(inner, max_size=4), max_leaves=8
 )
-kinds = st.sampled_from(["slice", "head", "pull", "commands", "replies"])
+kinds = st.sampled_from(["slice", "head", "shown", "pull", "commands", "replies"])
 
 
 @given(st.one_of(st.binary(max_size=40), json_values.map(json.dumps)))

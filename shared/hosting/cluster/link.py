@@ -8,7 +8,7 @@ import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from kombu.connection import Connection
@@ -35,7 +35,7 @@ class Session:
     Only one thread may drain, publish, acknowledge and close; another may send heartbeats meanwhile.
     """
 
-    def __init__(self, url: str, inbox: Queue) -> None:
+    def __init__(self, url: str, inbox: Queue, exchanges: Sequence[str]) -> None:
         self.arrived: deque[Message] = deque()
         self.failure: Exception | None = None
         self.began = time.monotonic()
@@ -46,6 +46,8 @@ class Session:
         try:
             self._connection.sock.settimeout(ANSWER_SECONDS)
             self._channel = self._connection.channel()
+            for exchange in exchanges:
+                self._channel.exchange_declare(exchange, "fanout", **LASTING)
             self._consume(inbox)
         except BaseException:
             self.abandon()
@@ -88,13 +90,13 @@ class Session:
         unread = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
         return int.from_bytes(unread, sys.byteorder) > 0
 
-    def publish(self, queue: str, body: bytes) -> None:
-        """Send to a queue; one that is not there loses it."""
+    def publish(self, body: bytes, *, queue: str = "", exchange: str = "") -> None:
+        """Send to a queue, one that is not there loses it; or to all that is bound to an exchange."""
         with self._wire:
             message = self._channel.prepare_message(
                 body, content_type="application/json", content_encoding="utf-8", properties={"delivery_mode": 1}
             )
-            self._channel.basic_publish(message, exchange="", routing_key=queue)
+            self._channel.basic_publish(message, exchange=exchange, routing_key=queue)
 
     def acknowledge(self, last: Message) -> None:
         """This message and all before it are settled."""
@@ -129,14 +131,14 @@ class Session:
 
 
 class Link:
-    """One session after the other, for ever.
+    """One session after the other, for ever; each declares the `exchanges` that it publishes to.
 
     `on_change` is called, from another thread, when a new `session` is there and when it has failed.
     """
 
-    def __init__(self, url: str, inbox: Queue, on_change: Callable[[], object]) -> None:
+    def __init__(self, url: str, inbox: Queue, exchanges: Sequence[str], on_change: Callable[[], object]) -> None:
         self.session: Session | None = None
-        self._url, self._inbox, self._on_change = url, inbox, on_change
+        self._url, self._inbox, self._exchanges, self._on_change = url, inbox, exchanges, on_change
         self._failures = 0
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -145,7 +147,7 @@ class Link:
     def _keep(self) -> None:
         while not self._over.wait(self._back_off()):
             try:
-                session = Session(self._url, self._inbox)
+                session = Session(self._url, self._inbox, self._exchanges)
             except ERRORS as error:
                 self._failures += 1
                 logger.warning("no broker, trying again", failures=self._failures, error=type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from kombu.transport.pyamqp import Message
@@ -12,22 +13,22 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from shared.eventlog.agenda import AT_ONCE
 from shared.eventlog.engines import is_outage
+from shared.eventlog.leading import Lead
 from shared.eventlog.log import to_text
 from shared.hosting.batch import Batch
 from shared.hosting.calls import Calls, Perform
 from shared.hosting.cluster.alarm import Alarm
-from shared.hosting.cluster.leader import Leader
 from shared.hosting.cluster.link import ERRORS, Link, Session
 from shared.hosting.cluster.metrics import Metrics
 from shared.hosting.following import Following
 from shared.hosting.work import Outcome
 from shared.hosting.writer import Writer
-from shared.messaging.topology import inbox, pulls
-from shared.messaging.wire import Pull, encode
+from shared.messaging.topology import inbox, log_exchange, pulls, shown_exchange
+from shared.messaging.wire import Pull, Shown, encode, slices
 
 TICK_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
-BUSY_SECONDS, LINGER_SECONDS, ENOUGH = 0.005, 0.002, 50
+LONGEST_LINGER_SECONDS, ENOUGH = 0.02, 50
 PULL = 1_000
 logger = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class Term:
     def __init__(
         self,
         writer: Writer,
-        leader: Leader,
+        lead: Lead,
         amqp_url: str,
         alarm: Alarm,
         metrics: Metrics,
@@ -55,12 +56,15 @@ class Term:
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
         self.following = Following(writer.service.sources())
-        self._inbox = inbox(writer.service.name, writer.service.sources())
-        self.link = Link(amqp_url, self._inbox, alarm.ring)
+        name, shows = writer.service.name, writer.service.is_queried
+        self._log, self._shown = log_exchange(name), shown_exchange(name) if shows else None
+        self._inbox = inbox(name, writer.service.sources())
+        exchanges = [self._log, self._shown] if self._shown else [self._log]
+        self.link = Link(amqp_url, self._inbox, exchanges, alarm.ring)
         self._calls = Calls(perform, alarm.ring)
-        self._leader, self._alarm, self._metrics, self._is_stopping = leader, alarm, metrics, is_stopping
+        self._lead, self._alarm, self._metrics, self._is_stopping = lead, alarm, metrics, is_stopping
         self._session: Session | None = None
-        self._committed_at = 0.0
+        self._linger_until = 0.0
 
     def run(self) -> None:
         """Until told to stop; then what was begun is brought to its end."""
@@ -76,7 +80,7 @@ class Term:
     def _turn(self, seconds: float) -> bool:
         """Wait for something to do, and do it. Whether there was something."""
         self._receive(seconds)
-        self._leader.check()
+        self._lead.check()
         session = self.link.session
         batch = self._collect(session)
         if batch.works or self._is_due():
@@ -122,10 +126,11 @@ class Term:
             self._linger(session)
 
     def _linger(self, session: Session) -> None:
-        """Under load, a moment more makes fewer and larger commits."""
-        if time.monotonic() - self._committed_at > BUSY_SECONDS or len(session.arrived) >= ENOUGH:
+        """Under load, as long a moment again as the last commit took makes fewer and larger commits."""
+        left = self._linger_until - time.monotonic()
+        if left <= 0 or len(session.arrived) >= ENOUGH:
             return
-        time.sleep(LINGER_SECONDS)
+        time.sleep(left)
         if session is self.link.session and self._alarm.wait(0, session.fileno):
             self._guarded(session, Session.drain)
 
@@ -168,7 +173,9 @@ class Term:
         )
         started = time.perf_counter()
         outcome = retrying(self.writer.process, batch.works)
-        self._metrics.seconds.observe(time.perf_counter() - started)
+        took = time.perf_counter() - started
+        self._linger_until = time.monotonic() + min(took, LONGEST_LINGER_SECONDS)
+        self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()
         self._committed_at = time.monotonic()
@@ -191,18 +198,23 @@ class Term:
             if self._is_stopping():
                 raise Stopped
             self._receive(left)
-        self._leader.ping()
+        self._lead.ping()
 
     # Out
 
     def _finish(self, session: Session | None, batch: Batch[Message], outcome: Outcome) -> None:
-        if outcome.published is not None:
-            self._leader.notify(outcome.published.last)
         if session is not None:
+            for body in slices(outcome.published) if outcome.published else ():
+                self._tell(session, body, exchange=self._log)
+            if self._shown:
+                self._tell(session, encode(Shown(self.writer.service.name, self.writer.reached)), exchange=self._shown)
             for queue, answers in batch.answers(outcome.replies).items():
-                self._guarded(session, Session.publish, queue, encode(answers))
+                self._tell(session, encode(answers), queue=queue)
         for call in outcome.calls:
             self._calls.offer(call)
+
+    def _tell(self, session: Session, body: bytes, **place: str) -> None:
+        self._guarded(session, partial(Session.publish, body=body, **place))
 
     def _listen_again(self) -> None:
         """Silence means that a log server is gone, or that what it says does not reach our inbox any more."""
@@ -220,4 +232,4 @@ class Term:
         for source, after in self.following.to_pull(self.writer.positions, time.monotonic()):
             self._metrics.pulls.inc()
             body = encode(Pull(source, after, PULL, self._inbox.name))
-            self._guarded(session, Session.publish, pulls(source).name, body)
+            self._tell(session, body, queue=pulls(source).name)

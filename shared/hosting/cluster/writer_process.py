@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from shared.eventlog import log
 from shared.eventlog.agenda import FAILED, WAITING, DueCall
 from shared.eventlog.engines import is_outage, open_engine
+from shared.eventlog.leading import Lead, LeadLost
 from shared.hosting.calls import Result
 from shared.hosting.cluster import database
 from shared.hosting.cluster.alarm import Alarm
-from shared.hosting.cluster.leader import Leader, LeadLost
 from shared.hosting.cluster.link import reachable
 from shared.hosting.cluster.metrics import Metrics, Standing
 from shared.hosting.cluster.settings import ClusterSettings
@@ -56,7 +56,7 @@ class WriterProcess:
         url = settings.database_of(service.name)
         self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
         self._alarm, self._stopping = Alarm(), threading.Event()
-        self._leader = Leader(url, service.name, self._alarm.ring)
+        self._lead = Lead(url, service.name, self._alarm.ring)
         self._role: Role = "starting"
         self._term: Term | None = None
         self._looked_at = time.monotonic()
@@ -70,13 +70,13 @@ class WriterProcess:
         try:
             while not self._stopping.is_set():
                 self._looked_at = time.monotonic()
-                if self._leader.acquire():
-                    self._lead(perform)
+                if self._lead.acquire():
+                    self._be_leader(perform)
                 else:
                     self._role = "standby"
                 self._rest()
         finally:
-            self._leader.release()
+            self._lead.release()
             self._engine.dispose()
             self._reads.dispose()
 
@@ -84,14 +84,14 @@ class WriterProcess:
         if not self._stopping.is_set():
             self._alarm.wait(STANDBY_SECONDS)
 
-    def _lead(self, perform: PerformFor) -> None:
+    def _be_leader(self, perform: PerformFor) -> None:
         self._role = "starting"
         try:
             writer = Writer(self.service, self._engine, self._surroundings)
             writer.start()
             self._term = Term(
                 writer,
-                self._leader,
+                self._lead,
                 self.settings.amqp_url,
                 self._alarm,
                 self.metrics,
@@ -106,7 +106,7 @@ class WriterProcess:
             logger.warning("the lead is lost, starting over", service=self.service.name, error=type(error).__name__)
         finally:
             self._role, self._term = "starting", None
-            self._leader.release()
+            self._lead.release()
             self._engine.dispose()
 
     def stop(self) -> None:

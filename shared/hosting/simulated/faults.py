@@ -28,7 +28,7 @@ class Faults:
     """Probabilities. On the network, for each message: `lost`, `doubled`, `late` by seconds (and so out of order).
     In the store, for each transaction: `refused` by a serialisation error, `unanswered` though it was committed.
     For each step that a process makes: `crashed`; for each batch: `frozen` until after another has taken its place;
-    for each commit: `mute`, the log server is not told. For each while of about ten seconds: a process's clock has
+    for each commit: `mute`, it is not published. For each while of about ten seconds: a process's clock has
     `jumped`, the broker has lost all it held (`wiped`), a process is `cut` off from the broker.
     """
 

@@ -1,4 +1,4 @@
-"""What a log server does in a cluster: publish slices of one log, say how far it reaches, answer pulls."""
+"""What a log server does in a cluster: say how far one log reaches, answer pulls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from shared.messaging.port import Slice
 from shared.messaging.topology import log_exchange, pulls
 from shared.messaging.wire import Head, Pull, decode, encode
 
-SOON_SECONDS, HEAD_SECONDS, LONGEST_SECONDS = 0.02, 1.0, 3600.0
-PAGE = 100
+HEAD_SECONDS, LONGEST_SECONDS = 1.0, 3600.0
 
 
 class LogServer:
@@ -19,32 +18,23 @@ class LogServer:
 
     def __init__(self, service: str, store: Store, network: Network, timeline: Timeline) -> None:
         self._service, self._store, self._network, self._timeline = service, store, network, timeline
-        self._pause, self._round, self._told = HEAD_SECONDS, 0, False
+        self._pause, self._round = HEAD_SECONDS, 0
         self.restart()
 
     def restart(self) -> None:
-        """Begin at the head, as a new process does: what is older is left to pulls."""
-        self._published = self._head()
+        """Begin anew, as a new process does."""
         self._network.consume(pulls(self._service).name, self._on_pull)
         self._begin_round()
 
-    def notify(self) -> None:
-        """The log may have grown."""
-        if not self._told:
-            self._told = True
-            self._timeline.after(SOON_SECONDS, self._publish)
+    def grown(self) -> None:
+        """The log has grown."""
+        if self._pause > HEAD_SECONDS:
+            self.hurry()
 
-    def _head(self) -> int:
-        with self._store.reads.connect() as connection:
-            return log.read_head(connection).position
-
-    def _publish(self) -> None:
-        self._told = False
-        while self._published < self._head():
-            part = self._read(self._published, PAGE)
-            self._network.publish(log_exchange(self._service), encode(part))
-            self._published = part.last
-            self._pause = HEAD_SECONDS
+    def hurry(self) -> None:
+        """Announce the head soon, and often again."""
+        self._pause = HEAD_SECONDS
+        self._begin_round()
 
     def _begin_round(self) -> None:
         self._round += 1
@@ -53,14 +43,10 @@ class LogServer:
     def _announce(self, round_: int) -> None:
         if round_ != self._round:
             return
-        self._publish()
-        self._network.publish(log_exchange(self._service), encode(Head(self._service, self._published)))
+        with self._store.reads.connect() as connection:
+            head = log.read_head(connection).position
+        self._network.publish(log_exchange(self._service), encode(Head(self._service, head)))
         self._pause = min(2 * self._pause, LONGEST_SECONDS)
-        self._begin_round()
-
-    def hurry(self) -> None:
-        """Announce the head now, and often again."""
-        self._pause = HEAD_SECONDS
         self._begin_round()
 
     def _read(self, after: int, limit: int) -> Slice:

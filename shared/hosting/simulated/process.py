@@ -25,8 +25,8 @@ from shared.hosting.simulated.store import Crashed, Store
 from shared.hosting.simulated.timeline import START, Timeline
 from shared.hosting.work import Outcome
 from shared.hosting.writer import Writer
-from shared.messaging.topology import inbox, pulls
-from shared.messaging.wire import Pull, encode
+from shared.messaging.topology import inbox, log_exchange, pulls
+from shared.messaging.wire import Pull, encode, slices
 
 TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.05, 0.2, 0.05
 PULL = 100
@@ -153,8 +153,11 @@ class Process:
 
     def _finish(self, batch: Batch[Delivery], outcome: Outcome) -> None:
         self._place.store.step()
-        if outcome.published is not None and not self._place.fate.strikes("mute"):
-            self._place.log_server.notify()
+        if outcome.published is not None:
+            self._place.log_server.grown()
+            if not self._place.fate.strikes("mute"):
+                for body in slices(outcome.published):
+                    self._place.network.publish(log_exchange(self._place.service.name), body)
         for queue, answers in batch.answers(outcome.replies).items():
             self._place.store.step()
             self._place.network.send(queue, encode(answers))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import uuid4
+
 from deploy.local.waiting import until
 from shared.eventlog import schema
 from shared.eventlog.engines import open_engine
 from shared.hosting.cluster.writer_process import WriterProcess
+from shared.messaging.client import BrokerClient
+from shared.messaging.port import Slice
+from shared.messaging.topology import Queue, log_exchange
+from shared.messaging.wire import Wire
 from tests.hosting.builders import press, start
 from tests.hosting.cluster.builders import Caller, FakeLog, Ground, in_process, wait_for
 from tests.hosting.toy import (
@@ -21,6 +28,7 @@ from tests.hosting.toy import (
     button,
     lamp,
 )
+from tests.messaging.broker import Consumer
 
 
 def lit(ground: Ground) -> list[str]:
@@ -59,6 +67,42 @@ def test_a_command_that_comes_again_gets_the_same_answer(ground: Ground) -> None
         first, second = caller.answered["1"]
         assert (second.repeated, second.answer, second.position) == (True, first.answer, first.position)
         assert len(ground.events("button")) == 1
+
+
+def test_what_a_writer_commits_is_published_at_once_and_in_order(ground: Ground) -> None:
+    heard: list[Slice] = []
+    queue = Queue(f"test.{uuid4().hex}", (log_exchange("button"),), exclusive=True)
+
+    def hear(_: Consumer, body: Wire) -> None:
+        assert isinstance(body, Slice)
+        heard.append(body)
+
+    with (
+        Consumer(ground.servers.amqp_url, queue, hear),
+        in_process(button(), ground),
+        Caller(ground.servers.amqp_url, "button") as caller,
+    ):
+        for number in range(5):
+            caller.insist({str(number): ToyPress(button="a", note=str(number))})
+        wait_for(lambda: heard and heard[-1].last == 5, "the last slice")
+
+    published = [one for part in heard for one in part.events]
+    assert [one.position for one in published] == [1, 2, 3, 4, 5]
+    assert [one.event for one in published] == ground.events("button")
+
+
+def test_a_writer_whose_tables_are_queried_tells_how_far_they_have_come(ground: Ground) -> None:
+    shown: list[dict[str, int]] = []
+    queried = replace(lamp(), is_queried=True)
+    with (
+        BrokerClient("test", ground.servers.amqp_url, reader="lamp", on_shown=lambda found: shown.append(dict(found))),
+        in_process(queried, ground),
+        a_log(ground, 3) as log,
+    ):
+        wait_for(lambda: shown and shown[-1] == {"button": 3, "lamp": 3}, "all of it to be shown")
+        log.notes += [("c", "last")]
+        log.publish(log.part(4, 4))
+        wait_for(lambda: shown[-1] == {"button": 4, "lamp": 4}, "the last to be shown")
 
 
 def test_slices_that_come_twice_late_or_never_are_applied_once_and_in_order(ground: Ground) -> None:

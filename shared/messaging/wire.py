@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 
 from shared.contracts import Metadata, UnknownMessage, decode_command
@@ -73,8 +73,11 @@ Wire = Slice | Head | Shown | Pull | list[Asked] | list[Answered]
 
 
 def encode(body: Wire) -> bytes:
-    """One message body. Commands, and replies, may share one: they are lists."""
-    return json.dumps(_plain(body), separators=(",", ":"), ensure_ascii=False).encode()
+    """One message body. Commands, and replies, may share one: they are lists. Raises Malformed for what is no JSON."""
+    try:
+        return orjson.dumps(_plain(body))
+    except orjson.JSONEncodeError as error:
+        raise Malformed(f"not to be sent: {error}") from error
 
 
 def size_of(recorded: Recorded) -> int:
@@ -130,7 +133,7 @@ def _asked(asked: Asked) -> list[str]:
 def decode(body: bytes | str) -> Wire:
     """What a message body holds. Raises Malformed, which never repeats any of it: bodies may hold secrets."""
     try:
-        match json.loads(body):
+        match orjson.loads(body):
             case ["slice", str(source), int(first), int(last), list(events)]:
                 return _slice(source, first, last, events)
             case ["head", str(source), int(position)]:

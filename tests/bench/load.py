@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ import uvloop
 
 from tests.bench.client import Answer, Connection
 
-ORDERS_AN_ADDRESS = 40  # more within a minute, and risk wants to look at them
+ADDRESSES, ORDERS_AN_ADDRESS = 12_000_000, 40  # more within a minute, and risk wants to look at them
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE, SHORTEST_PAUSE = 0.02, 0.01
 CALLING = "tests.bench.load"
@@ -60,7 +61,7 @@ class Load:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.report = plan, Report()
         self._failures: Counter[str] = Counter()
-        self._numbers, self._addresses = count(), count()
+        self._numbers, self._addresses = count(), count(random.randrange(ADDRESSES // 2))
         self._free: list[tuple[Connection, int]] = []
         self._usual = FIRST_PAUSE
 

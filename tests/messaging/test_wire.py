@@ -105,6 +105,11 @@ def test_nothing_is_not_sent(nothing: Any) -> None:
         encode(nothing)
 
 
+def test_what_is_no_text_is_not_sent() -> None:
+    with pytest.raises(Malformed):
+        encode(Pull("button", 1, 1, "\ud800"))
+
+
 # What is not ours
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+
+from shared.eventlog.pipelined import Pipelined
 
 LIMIT_EXCEEDED = "54"  # the class of PostgreSQL's errors for what is too large for it, such as an indexed value
 WRITER_SETTINGS = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=10s"
@@ -31,12 +33,6 @@ def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
     return _sqlite(url, writer) if url.get_backend_name() == "sqlite" else _postgresql(url, writer)
 
 
-def inserting(table: sa.Table) -> sa.Insert:
-    """An INSERT of whole rows, which PostgreSQL is given by COPY when they are several."""
-    names = ", ".join(column.name for column in table.columns)
-    return sa.insert(table).execution_options(copy=f"COPY {table.name} ({names}) FROM STDIN")
-
-
 def _postgresql(url: sa.URL, writer: bool) -> sa.Engine:
     role = "writer" if writer else "reader"
     settings: dict[str, object] = {**CONNECTING, "application_name": f"kameng {url.database} {role}", **url.query}
@@ -44,20 +40,14 @@ def _postgresql(url: sa.URL, writer: bool) -> sa.Engine:
         # A writer that froze in a transaction must not hold its rows from the next one.
         settings["options"] = f"{settings.get('options', '')} {WRITER_SETTINGS}".strip()
         engine = sa.create_engine(url, connect_args=settings, pool_size=2, max_overflow=2)
+        event.listen(engine, "do_connect", _pipelined)
     else:
         engine = sa.create_engine(url, connect_args=settings, pool_size=5, max_overflow=15, pool_pre_ping=True)
-    event.listen(engine, "do_executemany", _copy)
     return engine
 
 
-def _copy(cursor: Any, _statement: str, rows: Sequence[Mapping[str, Any]], context: Any) -> bool:
-    statement = context.execution_options.get("copy")
-    if statement is None:
-        return False
-    with cursor.copy(statement) as copying:
-        for row in rows:
-            copying.write_row(tuple(row.values()))
-    return True
+def _pipelined(_dialect: object, _record: object, arguments: Sequence[str], settings: dict[str, Any]) -> Pipelined:
+    return Pipelined.connect(*arguments, **settings, prepare_threshold=None)
 
 
 def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:

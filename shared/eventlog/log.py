@@ -6,53 +6,64 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from shared.eventlog import schema
-from shared.eventlog.engines import inserting
+from shared.eventlog.fencing import Fenced as Fenced
+from shared.eventlog.given import GIVEN, matching
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.statements import Statement, fetch, write
 
 GENESIS = bytes(32)
 EPOCH = "1970-01-01T00:00:00.000000+00:00"
 
+
+def _behind(stream: Any, version: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
+
+
 # Made once: building a statement costs more than running it.
 _BEFORE, _EPOCH = sa.bindparam("before"), sa.bindparam("of_epoch")
-_APPEND = inserting(schema.log)
-_MOVE_HEAD = (
+_APPEND = Statement(sa.insert(schema.log))
+_MOVE_HEAD = Statement(
     sa.update(schema.head)
     .where(schema.head.c.position == _BEFORE, schema.head.c.epoch == _EPOCH)
-    .values(position=sa.bindparam("position"), at=sa.bindparam("at"), hash=sa.bindparam("hash"))
+    .values(position=sa.bindparam("position"), at=sa.bindparam("at"), hash=sa.bindparam("hash")),
+    guarded=True,
 )
 # Shared, so that a writer that starts waits for what is being committed, and then sees it.
-_SAME_EPOCH = sa.select(schema.head.c.id).where(schema.head.c.epoch == _EPOCH).with_for_update(read=True)
+_SAME_EPOCH = Statement(
+    sa.select(schema.head.c.id).where(schema.head.c.epoch == _EPOCH).with_for_update(read=True), guarded=True
+)
 _NEXT_EPOCH = sa.update(schema.head).values(epoch=schema.head.c.epoch + 1).returning(schema.head.c.epoch)
-_MOVE_READER = (
+_MOVE_READER = Statement(
     sa.update(schema.readers)
     .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)
-    .values(position=sa.bindparam("position"))
+    .values(position=sa.bindparam("position")),
+    guarded=True,
 )
 _HEAD = sa.select(schema.head)
-_READ = (
+_READ = Statement(
     sa.select(schema.log)
     .where(schema.log.c.position > sa.bindparam("behind"))
     .order_by(schema.log.c.position)
-    .limit(sa.bindparam("most"))
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_ANY = {
-    "postgresql": schema.log.c.stream == sa.func.any(sa.bindparam("streams", type_=sa.ARRAY(sa.Text))),
-    "sqlite": schema.log.c.stream.in_(sa.bindparam("streams", expanding=True)),
-}
-_STREAMS = {
-    dialect: sa.select(schema.log).where(among).order_by(schema.log.c.stream, schema.log.c.version)
-    for dialect, among in _ANY.items()
-}
-
-
-class Fenced(RuntimeError):
-    """Another writer has started, or moved the head or a reader's position: what this one believes is stale, nothing
-    was written."""
+_BY_VERSION = (schema.log.c.stream, schema.log.c.version)
+_WHOLE_STREAMS = Statement(
+    sa.select(schema.log).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
+)
+_RESTS_OF_STREAMS = matching(
+    schema.log,
+    [sa.column("stream", sa.Text), sa.column("version", sa.Integer)],
+    lambda given: _behind(given.stream, given.version),
+)
+_RESTS = Statement(
+    _RESTS_OF_STREAMS.order_by(*(_RESTS_OF_STREAMS.selected_columns[column.name] for column in _BY_VERSION))
+)
+AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +128,11 @@ def next_epoch(connection: sa.Connection) -> int:
 def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) -> Head:
     """Append events that continue at `before.position + 1`, and move the head last.
 
-    Raises Fenced when the head is no longer where `before` says or its epoch has passed, even without events; the
-    transaction must then be rolled back.
+    Raises Fenced when the head is no longer where `before` says or its epoch has passed, even without events: here, or
+    when the transaction is committed, which then was rolled back.
     """
     if not events:
-        if connection.execute(_SAME_EPOCH, {"of_epoch": before.epoch}).first() is None:
-            raise Fenced(f"epoch {before.epoch} has passed")
+        write(connection, _SAME_EPOCH, [{"of_epoch": before.epoch}], fence=f"epoch {before.epoch} has passed")
         return before
     rows, chain = [], before.hash
     for recorded in events:
@@ -135,40 +145,27 @@ def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) 
             }
         )  # fmt: skip
     after = Head(events[-1].position, events[-1].at, chain, before.epoch)
+    write(connection, _APPEND, rows, fence=f"position {before.position + 1} or a stream's version is taken")
     moved = {"before": before.position, "position": after.position, "at": to_text(after.at), "hash": after.hash}
-    try:
-        connection.execute(_APPEND, rows)
-    except IntegrityError as clash:
-        raise Fenced(f"position {before.position + 1} or a stream's version is taken") from clash
-    if connection.execute(_MOVE_HEAD, {**moved, "of_epoch": before.epoch}).rowcount != 1:
-        raise Fenced(f"the head is no longer at {before.position}, or epoch {before.epoch} has passed")
+    gone = f"the head is no longer at {before.position}, or epoch {before.epoch} has passed"
+    write(connection, _MOVE_HEAD, [{**moved, "of_epoch": before.epoch}], fence=gone)
     return after
 
 
 def move_reader(connection: sa.Connection, source: str, before: int, after: int) -> None:
-    """Record that a source has been applied up to `after`. Raises Fenced when it was not at `before`."""
+    """Record that a source has been applied up to `after`. Fenced when it was not at `before`, as `append` is."""
     moved = {"reader": source, "before": before, "position": after}
-    if connection.execute(_MOVE_READER, moved).rowcount != 1:
-        raise Fenced(f"the reader of {source} is no longer at {before}")
+    write(connection, _MOVE_READER, [moved], fence=f"the reader of {source} is no longer at {before}")
 
 
-def _recorded(source: str, row: sa.Row[tuple[object, ...]]) -> Recorded:
-    return Recorded(
-        source,
-        row.position,
-        row.stream,
-        row.version,
-        row.id,
-        row.type,
-        row.data,
-        row.meta,
-        datetime.fromisoformat(row.at),
-    )
+def _recorded(source: str, row: Sequence[Any]) -> Recorded:
+    position, stream, version, id_, type_, data, meta, at, _ = row
+    return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
 def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
     """At most `limit` events behind a position, in order."""
-    return [_recorded(source, row) for row in connection.execute(_READ, {"behind": after, "most": limit})]
+    return [_recorded(source, row) for row in fetch(connection, _READ, {"behind": after, "most": limit})]
 
 
 def read_all(
@@ -187,20 +184,28 @@ def read_all(
 def read_streams(connection: sa.Connection, source: str, behind: dict[str, int]) -> dict[str, list[Recorded]]:
     """The events of each stream behind the given version (0 for all), in order."""
     found: dict[str, list[Recorded]] = {stream: [] for stream in behind}
-    whole = [stream for stream, version in behind.items() if version == 0]
-    for start in range(0, len(whole), 500):
-        for row in connection.execute(_STREAMS[connection.dialect.name], {"streams": whole[start : start + 500]}):
-            found[row.stream].append(_recorded(source, row))
-    partly = [(stream, version) for stream, version in behind.items() if version]
-    for start in range(0, len(partly), 200):
-        parts = (
-            sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
-            for stream, version in partly[start : start + 200]
-        )
-        statement = sa.select(schema.log).where(sa.or_(*parts)).order_by(schema.log.c.stream, schema.log.c.version)
-        for row in connection.execute(statement):
-            found[row.stream].append(_recorded(source, row))
+    asking = _asking if connection.dialect.name == "postgresql" else _asking_sqlite
+    for statement, values in asking(behind):
+        for row in fetch(connection, statement, values):
+            recorded = _recorded(source, row)
+            found[recorded.stream].append(recorded)
     return found
+
+
+def _asking(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str, Any]]]:
+    given = [{"stream": stream, "version": version} for stream, version in behind.items()]
+    for start in range(0, len(given), AT_ONCE):
+        yield _RESTS, {GIVEN: given[start : start + AT_ONCE]}
+
+
+def _asking_sqlite(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str, Any]]]:
+    whole = [stream for stream, version in behind.items() if version == 0]
+    for start in range(0, len(whole), AT_ONCE):
+        yield _WHOLE_STREAMS, {"streams": whole[start : start + AT_ONCE]}
+    rests = [_behind(stream, version) for stream, version in behind.items() if version]
+    for start in range(0, len(rests), AT_ONCE):
+        some = sa.or_(*rests[start : start + AT_ONCE])
+        yield Statement(sa.select(schema.log).where(some).order_by(*_BY_VERSION)), {}
 
 
 def position_at(connection: sa.Connection, at: datetime) -> int:

@@ -8,22 +8,23 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.eventlog.keyed import Key, Keyed, Row, keyed
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.statements import send
 
 
 class Rows:
     """The rows of one table by primary key, as the batch at hand sees them.
 
-    Reads see what this batch has put; `flush` writes all changes in at most two statements. One writer owns the
+    Reads see what this batch has put; `flush` writes all changes. One writer owns the
     table, so rows stay in memory between batches (at most `keep` of them).
     """
 
     def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
         self._table, self._connection, self._keep = table, connection, keep
         self._key = tuple(column.name for column in table.primary_key.columns)
-        self._columns = tuple(column.name for column in table.columns)
+        self._blank: Row = dict.fromkeys(column.name for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
         self._by_dialect: dict[str, Keyed] = {}
@@ -47,23 +48,28 @@ class Rows:
             self._rows.update(dict.fromkeys(part))
             connection = self._connection()
             for found in self._keyed(connection).find(connection, part):
-                self._rows[tuple(found[name] for name in self._key)] = dict(found)
+                self._rows[self._key_of(found)] = found
         return {key: self._rows[key] for key in wanted}
 
     def put(self, row: Mapping[str, Any]) -> None:
         """Insert or replace a whole row; columns left out are None."""
-        whole = {name: row.get(name) for name in self._columns}
-        key = tuple(whole[name] for name in self._key)
+        self._put({**self._blank, **row})
+
+    def _put(self, whole: Row) -> None:
+        key = self._key_of(whole)
         self._rows[key] = whole
         self._rows.move_to_end(key)
         self._dirty[key] = None
+
+    def _key_of(self, row: Row) -> Key:
+        return tuple([row[name] for name in self._key])
 
     def update(self, *key: Any, **changes: Any) -> None:
         """Change columns of an existing row. Raises KeyError when there is none."""
         row = self.get(*key)
         if row is None:
             raise KeyError(f"{self._table.name} has no row {key}")
-        self.put({**row, **changes})
+        self._put({**row, **changes})
 
     def delete(self, *key: Any) -> None:
         """Remove the row under this primary key; nothing happens when there is none."""
@@ -73,6 +79,7 @@ class Rows:
     def select(self, statement: sa.Select[Any]) -> Iterator[sa.RowMapping]:
         """Any query, after the changes so far were written, so that it sees them."""
         self.flush()
+        send(self._connection())
         yield from self._connection().execute(statement).mappings()
 
     def flush(self) -> None:
@@ -121,6 +128,13 @@ class Tables:
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         """Fold one event: an own one, or a foreign one that the service's declaration projects."""
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterable[tuple[Rows, Key]]:
+        """The rows, with their keys, that folding this foreign event reads, or deciding this command in this state.
+
+        A hint only: they are looked up for a whole batch at once, and anything else when it is needed.
+        """
+        return ()
 
     def flush(self) -> None:
         """Write the batch's changes inside its transaction."""

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
+from shared.eventlog.statements import send
 from tests.eventlog.builders import append, created, event, events, read
 from tests.hosting.builders import START
 
@@ -82,8 +83,10 @@ def test_two_postgresql_writers_at_once_leave_one_order(postgres: Callable[[], s
         slow.execute(sa.text("SET LOCAL lock_timeout = '50ms'"))
         with engine.begin() as quick:
             log.append(quick, stale, [event(1, "button-a", 1)])
+            send(quick)
+            log.append(slow, stale, [event(1, "button-b", 1)])
             with pytest.raises(OperationalError):
-                log.append(slow, stale, [event(1, "button-b", 1)])
+                send(slow)
         slow.rollback()
     with pytest.raises(log.Fenced):
         append(engine, stale, [event(1, "button-b", 1)])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
+from shared.eventlog.statements import send
 from tests.eventlog.builders import created, event
 
 WRITERS, APPENDS = 8, 25
@@ -28,6 +29,7 @@ def by_head(connection: sa.Connection, writer: int, number: int) -> None:
         event(position, f"button-{writer}", version) for position, version in enumerate(versions, head.position + 1)
     ]
     log.append(connection, head, pair)
+    send(connection)
 
 
 def by_sequence(connection: sa.Connection, writer: int, number: int) -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.eventlog.engines import open_engine
+from shared.eventlog.keyed import FEW
+from shared.eventlog.statements import send
 from shared.eventlog.tables import Rows
 from tests.eventlog.builders import Transaction
 from tests.hosting.builders import rows, statements
@@ -86,6 +88,7 @@ def test_all_changes_are_two_statements_and_all_reads_one(at_work: Transaction) 
             found.put(box("b", shelf))
         found.flush()
         found.flush()
+        send(at_work())
     assert len([statement for statement in seen if not statement.startswith("BEGIN")]) == 3
     assert len(rows(at_work.engine, boxes)) == 600
 
@@ -115,14 +118,16 @@ def test_values_come_back_as_they_were_put(at_work: Transaction) -> None:
         {"key": '"null"', "text": "null", "number": 0, "real": 0.0, "true": None, "json": "a text"},
     ]
     found = Rows(things, at_work)
-    for _ in range(2):
+    for filling in range(0, 3 * FEW, 2 * FEW):
         with at_work.begin():
-            for row in put:
+            for row in [*put, *({"key": f"filling-{n}"} for n in range(filling))]:
                 found.put(row)
             found.flush()
         found.forget()
     with at_work.begin():
         assert found.get_many([(row["key"],) for row in put]) == {(row["key"],): row for row in put}
+        for n in range(2 * FEW):
+            found.delete(f"filling-{n}")
         found.delete('"null"')
         found.delete("")
         found.flush()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.contracts import Command, Event, Metadata
 from shared.eventlog import log, schema
+from shared.eventlog.pipelined import Pipelined
 from shared.eventlog.recorded import Recorded
 from shared.hosting.ports import Ports
 from shared.hosting.service import Service, Surroundings
@@ -105,18 +107,33 @@ def parked(writer: Writer) -> list[str]:
 
 
 @contextmanager
-def statements(engine: sa.Engine) -> Iterator[list[str]]:
-    """The SQL statements that were executed meanwhile, one entry an execution."""
-    seen: list[str] = []
+def seeing(engine: sa.Engine, see: Callable[[str], None]) -> Iterator[None]:
+    """Meanwhile, `see` is told each SQL statement before it is executed; one for many rows that PostgreSQL is sent in a
+    message, once."""
+    exchange = Pipelined._exchange
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
+    def before(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        see(statement)
 
-    event.listen(engine, "before_cursor_execute", note)
+    def exchanged(connection: Pipelined, *steps: Any) -> Any:
+        for text in dict.fromkeys(step.prepared.text.decode() for step in steps):
+            see(text)
+        return exchange(connection, *steps)
+
+    event.listen(engine, "before_cursor_execute", before)
     try:
-        yield seen
+        with patch.object(Pipelined, "_exchange", exchanged):
+            yield
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", before)
+
+
+@contextmanager
+def statements(engine: sa.Engine) -> Iterator[list[str]]:
+    """The SQL statements that were executed meanwhile."""
+    seen: list[str] = []
+    with seeing(engine, seen.append):
+        yield seen
 
 
 class Outage(OperationalError):
@@ -131,18 +148,15 @@ def failing(engine: sa.Engine, containing: str, *, after: int = 0, error: type[E
     """Meanwhile, statements with this text raise, from the one after the first `after` on."""
     count = 0
 
-    def fail(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def fail(statement: str) -> None:
         nonlocal count
         if containing in statement:
             count += 1
             if count > after:
                 raise error
 
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with seeing(engine, fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.eventlog import log, schema
+from shared.eventlog.tables import Key, Rows
 from shared.hosting.work import Discard, Replay
 from shared.messaging.port import CommandMessage, Slice
 from tests.hosting.builders import (
@@ -32,11 +35,13 @@ from tests.hosting.builders import (
 from tests.hosting.toy import (
     POISON,
     REFUSING,
+    LampTables,
     ToyCount,
     ToyCounted,
     ToyDim,
     ToyLight,
     ToyLit,
+    ToyPressed,
     button,
     lamp,
     lamps,
@@ -53,6 +58,7 @@ def lit(events: list[Event]) -> list[tuple[str, str]]:
 def test_a_hundred_commands_are_one_transaction_and_no_more_statements_than_one(engine: sa.Engine) -> None:
     commits: list[int] = []
     writer = start(button(), engine)
+    writer.process([press("first", "a")])
     event.listen(engine, "commit", lambda connection: commits.append(1))
 
     with statements(engine) as for_one:
@@ -62,7 +68,7 @@ def test_a_hundred_commands_are_one_transaction_and_no_more_statements_than_one(
 
     assert len(commits) == 2
     assert len(for_many) == len(for_one)
-    assert len(logged(writer)) == 101
+    assert len(logged(writer)) == 102
 
 
 def test_commands_of_one_batch_see_each_other(engine: sa.Engine) -> None:
@@ -150,6 +156,24 @@ def test_a_slice_too_far_ahead_is_left_and_reported(engine: sa.Engine) -> None:
     assert lit(logged(writer)) == [("a", "1"), ("a", "2"), ("a", "3")]
 
 
+def test_what_a_batch_will_read_is_read_at_once(engine: sa.Engine) -> None:
+    writer = start(replace(lamp(), tables=Foreseeing), engine)
+    writer.process([pressed(1, ("first", ""))])
+    with statements(engine) as for_one:
+        writer.process([pressed(2, ("a", ""))])
+    with statements(engine) as for_many:
+        writer.process([pressed(3, *((f"l{n}", "") for n in range(50)))])
+    assert len(for_many) == len(for_one)
+    assert len(rows(engine, lamps)) == 52
+
+
+def test_the_same_slice_object_twice_is_applied_once(engine: sa.Engine) -> None:
+    writer = start(lamp(), engine)
+    part = presses(1, "1", "2")
+    writer.process([part, part])
+    assert lit(logged(writer)) == [("a", "1"), ("a", "2")]
+
+
 def test_what_nobody_reacts_to_only_moves_the_position(engine: sa.Engine) -> None:
     writer = start(lamp(), engine)
     writer.process([Slice("button", 1, 40, [])])
@@ -181,6 +205,19 @@ def test_a_fenced_writer_forgets_the_states_it_held(engine: sa.Engine) -> None:
     first.start()
     [reply] = replies(first, press("5", "a", note=REFUSING))
     assert reply.facts == {"presses": 2}
+
+
+class Foreseeing(LampTables):
+    """Says what it will read, and fails where a note asks for it."""
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        match asked:
+            case ToyPressed(note="unreadable event") | ToyLight(note="unreadable command"):
+                raise ZeroDivisionError(asked.note)
+            case ToyPressed(button=name):
+                yield self.lamps, (name,)
+            case _:
+                pass
 
 
 def press_lamp(id_: str, name: str, note: str = "") -> CommandMessage:
@@ -283,6 +320,19 @@ def test_a_replayed_command_that_the_rules_refuse_leaves(engine: sa.Engine, monk
     writer.process([Replay("command/1")])
     [reply] = replies(writer, press("1", note=POISON))
     assert (reply.outcome, parked(writer)) == ("refused", [])
+
+
+def test_what_cannot_be_foreseen_is_parked_alone(engine: sa.Engine) -> None:
+    writer = start(replace(lamp(), tables=Foreseeing), engine)
+    got = replies(
+        writer,
+        pressed(1, ("a", "unreadable event"), ("b", "unreadable command"), ("c", "")),
+        press_lamp("1", "d", "unreadable command"),
+        press_lamp("2", "e"),
+    )
+    assert parked(writer) == ["button/1/0", "button/2/1", "command/1"]
+    assert [reply.code for reply in got] == ["internal-error", ""]
+    assert lit(logged(writer)) == [("c", ""), ("e", "")]
 
 
 @pytest.mark.parametrize("guilty", [0, 3, 7])

@@ -13,9 +13,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from services.cli.common import console
 from services.gateway.api import create_app
+from services.gateway.api.watch import Watch
 from services.gateway.bootstrap import ensure_administrator
 from shared.eventlog.engines import is_outage
 from shared.hosting.backend import Backend, Busy
+from shared.hosting.collecting import collect_seldom
 
 # Longer than clients keep idle connections, or a request may cross the closing of its connection.
 KEEP_ALIVE_SECONDS = 75
@@ -23,16 +25,30 @@ LONGEST_PAUSE_SECONDS = 2
 logger = structlog.get_logger()
 
 
+class _Server(uvicorn.Server):
+    """Answers those at once, when it is told to end, whose answers are held back."""
+
+    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+        super().__init__(config)
+        self._watch = watch
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._watch.close()
+        await super().shutdown(sockets)
+
+
 def http_server(backend: Backend) -> uvicorn.Server:
     """The API's server, not yet started; setting its `should_exit` ends it."""
+    app = create_app(backend)
     config = uvicorn.Config(
-        create_app(backend),
+        app,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=10,
+        proxy_headers=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state.gate.watch)
 
     def leave(*_: object) -> None:
         server.should_exit = True
@@ -47,7 +63,8 @@ def serve_api(backend: Backend, server: uvicorn.Server, listening: socket.socket
 
     What that needs, the gateway's database and its writer, is waited for.
     """
-    asyncio.run(_serve(backend, server, listening, address))
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(backend, server, listening, address))
 
 
 async def _serve(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
@@ -59,6 +76,7 @@ async def _serve(backend: Backend, server: uvicorn.Server, listening: socket.soc
         console.print(
             f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]  (shown once 仅显示一次)"
         )
+    collect_seldom()
     await server.serve(sockets=[listening])
 
 

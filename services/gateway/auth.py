@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal, get_args
 
@@ -129,15 +130,20 @@ def issue(secret: bytes, principal: Principal, now: datetime) -> tuple[str, date
 
 def read(secret: bytes, token: str, now: datetime) -> Claims:
     """What a token says. Raises BadToken, which does not say more."""
+    claims = _claims(secret, token)
+    if claims.expires_at <= now:
+        raise BadToken("the token is over")
+    return claims
+
+
+@lru_cache(maxsize=10_000)
+def _claims(secret: bytes, token: str) -> Claims:
     payload, _, signature = token.partition(".")
     if not hmac.compare_digest(signature.encode(errors="replace"), _signature(secret, payload).encode()):
         raise BadToken("not a token of ours")
     told = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    claims = Claims(
+    return Claims(
         Principal(told["kind"], told["subject"], told["role"]),
         datetime.fromtimestamp(told["issued"], UTC),
         datetime.fromtimestamp(told["expires"], UTC),
     )
-    if claims.expires_at <= now:
-        raise BadToken("the token is over")
-    return claims

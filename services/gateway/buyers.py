@@ -5,9 +5,10 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b32encode
+from functools import lru_cache
 from hashlib import sha256
 
-from shared.security.sealing import Opener, keypair_from_secret
+from shared.security.sealing import KeyPair, Opener, keypair_from_secret
 from shared.security.secrets import Secrets
 
 LENGTH = 32  # base32 characters: 160 bits
@@ -26,10 +27,16 @@ def is_secret_of(secrets: Secrets, order_id: str, told: str) -> bool:
 
 def buyer_key(secrets: Secrets, order_id: str) -> str:
     """The public key that the order's deliveries are sealed to."""
-    return keypair_from_secret(order_secret(secrets, order_id)).public
+    return _keypair(order_secret(secrets, order_id)).public
 
 
 def open_envelope(secrets: Secrets, order_id: str, delivery_id: str, envelope: str) -> list[str]:
     """The key texts of a delivery. Raises CannotOpen for an envelope that is not this delivery's."""
-    opener = Opener(keypair_from_secret(order_secret(secrets, order_id)).private)
+    opener = Opener(_keypair(order_secret(secrets, order_id)).private)
     return json.loads(opener.open(envelope, delivery_id))
+
+
+# An order's deliveries are mostly read soon after it was placed.
+@lru_cache(maxsize=10_000)
+def _keypair(secret: str) -> KeyPair:
+    return keypair_from_secret(secret)

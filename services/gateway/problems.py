@@ -80,7 +80,7 @@ def invalid(errors: Any, status: int = 422) -> Problem:
     return Problem(status, "invalid-request", "the request does not have the form described", {"errors": found})
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
         return document(request, error.status_code, error.code, str(error.detail), error.facts, error.headers)
@@ -88,21 +88,21 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return document(request, error.status_code, code, str(error.detail), {}, error.headers)
 
 
-def _validation(request: Request, error: Exception) -> JSONResponse:
+async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return _http(request, invalid(error.errors()))
+    return await _http(request, invalid(error.errors()))
 
 
-def _database(request: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DBAPIError)
     if not is_outage(error):
-        return _unexpected(request, error)
+        return await _unexpected(request, error)
     log.warning("no database", path=request.url.path, error=type(error).__name__)
     detail = "the database does not answer; send the same again"
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", path=request.url.path, error=type(error).__name__)
     return document(request, 500, "internal-error", "something went wrong on our side", {})
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+Waiter = asyncio.Future[None]
 
 
 class Watermarks:
-    """How far the read models have applied each log, and who waits for it. `moves` counts how often they moved on."""
+    """How far the read models have applied each log, and who waits for it. `moves` counts how often they moved on.
+
+    Whoever waits does so on an event loop; `reached` may be called from any thread.
+    """
 
     def __init__(self) -> None:
         self.moves = 0
         self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
-        self._waiting: dict[str, list[tuple[int, Future[None]]]] = {}
-        self._curious: list[Future[None]] = []
+        self._waiting: dict[Waiter, tuple[str, int]] = {}
+        self._curious: set[Waiter] = set()
 
     def reached(self, positions: Mapping[str, int]) -> None:
         """The read models now hold the events of these logs up to these positions."""
@@ -26,15 +31,9 @@ class Watermarks:
                 return
             self._positions |= further
             self.moves += 1
-            over, self._curious = self._curious, []
-            for source, at in further.items():
-                waiting = self._waiting.pop(source, [])
-                over += [future for wanted, future in waiting if wanted <= at]
-                if left := [item for item in waiting if item[0] > at]:
-                    self._waiting[source] = left
-        for future in over:
-            if future.set_running_or_notify_cancel():
-                future.set_result(None)
+            over = [waiter for waiter, (source, at) in self._waiting.items() if further.get(source, -1) >= at]
+            over += self._curious
+        _wake(over)
 
     def position(self, source: str) -> int:
         """How far a log is applied, as far as is known."""
@@ -44,34 +43,48 @@ class Watermarks:
     def awaited(self) -> bool:
         """Whether anybody waits."""
         with self._lock:
-            return any(not future.done() for future in self._all())
-
-    def _all(self) -> list[Future[None]]:
-        return [*self._curious, *(future for waiting in self._waiting.values() for _, future in waiting)]
+            return bool(self._waiting or self._curious)
 
     async def wait(self, source: str, position: int, seconds: float) -> bool:
         """Until the position is reached; False when that takes longer."""
-        future: Future[None] = Future()
+        waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._positions.get(source, 0) >= position:
                 return True
-            self._waiting.setdefault(source, []).append((position, future))
-        return await _within(future, seconds)
+            self._waiting[waiter] = (source, position)
+        return await self._within(waiter, seconds)
 
     async def moved(self, since: int, seconds: float) -> bool:
         """Until `moves` is more than `since`; False when that takes longer."""
-        future: Future[None] = Future()
+        waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if self.moves > since:
                 return True
-            self._curious = [one for one in self._curious if not one.cancelled()]
-            self._curious.append(future)
-        return await _within(future, seconds)
+            self._curious.add(waiter)
+        return await self._within(waiter, seconds)
+
+    async def _within(self, waiter: Waiter, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._waiting.pop(waiter, None)
+                self._curious.discard(waiter)
+        return True
 
 
-async def _within(future: Future[None], seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-    except TimeoutError:
-        return False
-    return True
+def _wake(waiters: Iterable[Waiter]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
+    for waiter in waiters:
+        by_loop[waiter.get_loop()].append(waiter)
+    for loop, over in by_loop.items():
+        loop.call_soon_threadsafe(_end, over)
+
+
+def _end(waiters: Iterable[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

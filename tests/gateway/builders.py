@@ -28,6 +28,7 @@ from shared.eventlog.recorded import Recorded
 from shared.hosting.backend import ServiceHealth
 from shared.hosting.ports import Ports
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
+from shared.hosting.watermarks import Watermarks
 from shared.messaging.port import CommandMessage, Reply, Slice
 from shared.security.secrets import Secrets
 
@@ -127,8 +128,8 @@ def database(url: str) -> sa.Engine:
 
 @dataclass
 class FakeBackend:
-    """Answers commands as told, by default with yes, and keeps them in `sent`. `then` folds events for a command,
-    unless the read models are behind.
+    """Answers commands as told, by default with yes, and keeps them in `sent`; `asked` are the logs to catch up with.
+    `then` folds events for a command, unless the read models are behind.
     """
 
     settings: Settings
@@ -140,6 +141,8 @@ class FakeBackend:
     answers: dict[type[Command], Answer] = field(default_factory=dict)
     then: dict[type[Command], Callable[[Any], Sequence[Event]]] = field(default_factory=dict)
     log: list[Recorded] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    marks: Watermarks = field(default_factory=Watermarks)
     lag: int = 0
     is_behind: bool = False
     parked: int = 0
@@ -149,6 +152,7 @@ class FakeBackend:
         self.log.extend(recorded)
         if not self.is_behind:
             fold(self.reads, recorded)
+            self.marks.reached({item.source: item.position for item in recorded})
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
         assert service == message.command.owner
@@ -165,7 +169,15 @@ class FakeBackend:
         return not self.is_behind
 
     async def caught_up(self, source: str) -> bool:
+        self.asked.append(source)
         return not self.is_behind
+
+    @property
+    def moves(self) -> int:
+        return self.marks.moves
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        return await self.marks.moved(since, seconds)
 
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         events = [item for item in self.log if item.source == source and item.position > after][:limit]

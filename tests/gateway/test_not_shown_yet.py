@@ -118,6 +118,19 @@ def test_a_delivered_line_without_its_keys_is_asked_for_again(shop: Shop) -> Non
     assert is_not_shown_yet(shop.client.get("/v1/orders/o1/deliveries", headers=secret))
 
 
+def test_fulfillments_log_is_asked_for_only_when_a_delivery_is_missing(shop: Shop) -> None:
+    secret = {"Order-Secret": order_secret(shop.backend.secrets, "o1")}
+    shop.backend.is_behind = False
+    requested = DeliveryRequested(delivery_id="o1/1", order_id="o1", line=line(), attempt=1, buyer_key="key")
+    shop.backend.happen(placed("o1", "c1"), requested)
+
+    shop.client.get("/v1/orders/o1/deliveries", headers=secret)
+    assert shop.backend.asked == []
+    shop.backend.happen(DeliveryRecorded(order_id="o1", line=1, delivered=True, numbers=(4,)))
+    shop.client.get("/v1/orders/o1/deliveries", headers=secret)
+    assert shop.backend.asked == ["fulfillment"]
+
+
 def test_what_is_shown_is_shown_however_far_behind(shop: Shop) -> None:
     shop.backend.is_behind = False
     shop.backend.happen(placed("o1", "c1"), listed())

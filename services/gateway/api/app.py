@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from asyncio import Semaphore
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -29,9 +31,11 @@ from services.gateway.api import (
 from services.gateway.api.gate import Gate
 from services.gateway.api.limits import BodyLimit
 from services.gateway.api.metrics import Health, Measured, Requests
+from services.gateway.api.watch import Watch
 from services.gateway.credentials import Credentials
 from services.gateway.throttle import Throttle
 from shared.hosting.backend import Backend
+from shared.hosting.reading import Reading
 
 DESCRIPTION = """The back office of a digital-goods marketplace.
 
@@ -75,10 +79,20 @@ WRONG_SIGNATURES = 60
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
-    app = FastAPI(title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS)
-    now = backend.ports.now
+    now, reading = backend.ports.now, Reading(backend.reads)
+
+    @asynccontextmanager
+    async def served(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        reading.close()
+
+    app = FastAPI(
+        title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=served
+    )
     app.state.gate = Gate(
         backend,
+        reading,
+        Watch(backend, reading),
         Credentials(backend.reads),
         Semaphore(HASHING),
         wrong_secrets=Throttle(now, WRONG_SECRETS),

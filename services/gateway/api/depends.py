@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -15,16 +14,19 @@ from services.gateway.problems import Problem
 from services.gateway.tables.base import iso
 from services.gateway.tables.people import staff
 from services.gateway.throttle import Throttle
+from shared.hosting.reading import Lookup
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/sessions or POST /v1/customers.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+STAFF = Lookup(staff.c.username)
 
 
-def gate(request: Request) -> Gate:
+# Not `async`, they would each be sent to a thread.
+async def gate(request: Request) -> Gate:
     return request.app.state.gate
 
 
-def client_ip(request: Request) -> str:
+async def client_ip(request: Request) -> str:
     """The peer's address. Headers that claim another are not believed."""
     return request.client.host if request.client else ""
 
@@ -56,7 +58,7 @@ async def principal(
 
 async def _still_staff(gate: Gate, claims: Claims) -> None:
     """A token ends with its holder's place on the staff, and does not come back with a new one."""
-    row = await gate.row(sa.select(staff).where(staff.c.username == claims.principal.subject))
+    row = await gate.found(STAFF, claims.principal.subject)
     if row is None or row["role"] != claims.principal.role or row["added_at"] > iso(claims.issued_at):
         raise unauthorized("bad-token", "the token's holder is no longer on the staff in this role")
 

@@ -12,15 +12,16 @@ import sqlalchemy as sa
 from anyio.to_thread import run_sync
 from fastapi import Request
 
+from services.gateway.api.watch import Watch
 from services.gateway.auth import Principal
 from services.gateway.credentials import Credentials
 from services.gateway.problems import Problem, build, not_found, not_shown_yet, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
 from shared.hosting.backend import Backend, Busy
+from shared.hosting.reading import Lookup, Reading, Row
 from shared.messaging.port import CommandMessage, Reply
 
-Row = dict[str, Any]
 _COMMANDS = UUID("0b5c4a3e-6b0e-5d0b-9d8e-2f4c8a1b7e60")
 _ENTITIES = UUID("7f1f0f0a-8f39-5a57-8a34-3a3a8c0b5d11")
 
@@ -36,6 +37,8 @@ class Gate:
     memory and time that passwords cost."""
 
     backend: Backend
+    reading: Reading
+    watch: Watch
     credentials: Credentials
     hashing: Semaphore
     wrong_secrets: Throttle
@@ -96,13 +99,14 @@ class Gate:
             return not_found(what)
         return not_shown_yet(what)
 
+    async def found(self, lookup: Lookup, key: str) -> Row | None:
+        """The first row that has this key. It is not to be changed."""
+        rows = await self.reading.find(lookup, key)
+        return rows[0] if rows else None
+
     async def rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
-        return await run_sync(self._rows, statement)
+        return await run_sync(self.reading.read, statement)
 
     async def row(self, statement: sa.Select[*tuple[Any, ...]]) -> Row | None:
         found = await self.rows(statement)
         return found[0] if found else None
-
-    def _rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
-        with self.backend.reads.connect() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]

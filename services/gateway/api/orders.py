@@ -13,6 +13,7 @@ from services.gateway.api.depends import Caller, ClientIp, IdempotencyKey, TheGa
 from services.gateway.api.gate import Gate, derived_id
 from services.gateway.api.pages import Cursor, Limit, page
 from services.gateway.api.shapes import Body, Count, Email, Line, Name, Note, PathId, Pieces, Reason, When, Word
+from services.gateway.api.watch import LONGEST_SECONDS
 from services.gateway.auth import Permission, Principal
 from services.gateway.buyers import buyer_key, order_secret
 from services.gateway.problems import Problem
@@ -24,6 +25,19 @@ from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder,
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 Status = Literal["placed", "paid", "delivering", "completed", "cancelled", "refunded"]
 SITE = "main"
+_HELD = "The most seconds to hold the answer back, until "
+UntilOver = Annotated[
+    float,
+    Query(ge=0, le=LONGEST_SECONDS, description=f"{_HELD}the order is completed, cancelled or refunded."),
+]
+UntilDelivered = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=LONGEST_SECONDS,
+        description=f"{_HELD}every line is delivered or has failed, or the order is cancelled or refunded.",
+    ),
+]
 GUEST_KEY = 16
 
 
@@ -187,9 +201,13 @@ async def listed(
 
 
 @router.get("/{order_id}", summary="Read an order")
-async def one(gate: TheGate, seen: access.Readable) -> dict[str, Any]:
+async def one(gate: TheGate, seen: access.Readable, request: Request, wait: UntilOver = 0) -> dict[str, Any]:
     """For its customer, staff, and whoever sends its `Order-Secret`."""
-    return await access.shown(gate, seen.order)
+    order = seen.order
+    if wait:
+        await gate.watch.until(order["order_id"], lambda state: state.is_over, wait, request)
+        order = await access.find(gate, order["order_id"]) or order
+    return await access.shown(gate, order)
 
 
 @router.get("/{order_id}/history", summary="What happened to an order, and who did it")
@@ -199,8 +217,13 @@ async def history(gate: TheGate, seen: access.Readable) -> dict[str, Any]:
 
 
 @router.get("/{order_id}/deliveries", summary="What was delivered")
-async def deliveries(gate: TheGate, seen: access.Readable, response: Response) -> dict[str, Any]:
+async def deliveries(
+    gate: TheGate, seen: access.Readable, request: Request, response: Response, wait: UntilDelivered = 0
+) -> dict[str, Any]:
     """Opens the keys for the buyer; staff see their numbers only."""
+    if wait:
+        lines = [line["line"] for line in seen.order["lines"]]
+        await gate.watch.until(seen.order["order_id"], lambda state: state.has_ended(lines), wait, request)
     response.headers["Cache-Control"] = "no-store"
     return {"items": await access.deliveries(gate, seen)}
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Header
 
 from services.gateway.api.depends import Caller, ClientIp, TheGate, demand, slow_down
-from services.gateway.api.gate import Gate, Row
+from services.gateway.api.gate import Gate
 from services.gateway.api.shapes import PathId
 from services.gateway.auth import Permission, Principal
 from services.gateway.buyers import is_secret_of, open_envelope
@@ -20,11 +20,15 @@ from services.gateway.tables.history import order_history
 from services.gateway.tables.money import payments
 from services.gateway.tables.orders import orders
 from shared.contracts.order import WALLET
+from shared.hosting.reading import Lookup, Row
 from shared.security.sealing import CannotOpen
 
 Secret = Annotated[
     str | None, Header(alias="Order-Secret", max_length=200, description="`secret` of the answer to placing the order.")
 ]
+ORDER = Lookup(orders.c.order_id)
+DELIVERIES = Lookup(deliveries_table.c.order_id)
+CHANNEL_PAYMENT = Lookup(payments.c.payment_id, payments.c.status, payments.c.pay_url)
 OF_A_LINE = ("line", "sku", "name", "kind", "quantity", "unit_price", "amount", "target", "status", "replaces")
 BUYER_FACTS = (
     "amount",
@@ -51,7 +55,7 @@ class Seen:
 
 
 async def find(gate: Gate, order_id: str) -> Row | None:
-    return await gate.row(sa.select(orders).where(orders.c.order_id == order_id))
+    return await gate.found(ORDER, order_id)
 
 
 async def existing(gate: Gate, caller: Principal, order_id: str) -> Row:
@@ -116,9 +120,8 @@ async def shown(gate: Gate, order: Row) -> dict[str, Any]:
     """An order with its payment, where a channel collects it."""
     whole = rendered(order)
     if order["payment"] != WALLET:
-        statement = sa.select(payments.c.status, payments.c.pay_url).where(payments.c.payment_id == order["order_id"])
-        payment = await gate.row(statement) or {"status": "requested", "pay_url": None}
-        whole["channel_payment"] = {"payment_id": order["order_id"], **payment}
+        asked = {"payment_id": order["order_id"], "status": "requested", "pay_url": None}
+        whole["channel_payment"] = await gate.found(CHANNEL_PAYMENT, order["order_id"]) or asked
     return whole
 
 
@@ -145,13 +148,14 @@ def _for_buyer(row: Row) -> dict[str, Any]:
 
 async def deliveries(gate: Gate, seen: Seen) -> list[dict[str, Any]]:
     """A buyer's deliveries with their keys, staff's with the keys' numbers. Raises Problem (503)."""
-    order_id = seen.order["order_id"]
-    columns = deliveries_table.c
+    order_id, delivered = seen.order["order_id"], _delivered(seen.order["lines"])
+    rows = await gate.reading.find(DELIVERIES, order_id)
     # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
-    is_whole = await gate.backend.caught_up("fulfillment")
-    rows = await gate.rows(sa.select(deliveries_table).where(columns.order_id == order_id).order_by(columns.line))
-    if not is_whole and _delivered(seen.order["lines"]) - _delivered(rows):
-        raise not_shown_yet("delivery")
+    if delivered - _delivered(rows):
+        is_whole = await gate.backend.caught_up("fulfillment")
+        rows = await gate.reading.find(DELIVERIES, order_id)
+        if not is_whole and delivered - _delivered(rows):
+            raise not_shown_yet("delivery")
     if not seen.as_buyer:
         return [{name: value for name, value in row.items() if name != "envelope"} for row in rows]
     return [_opened(gate, row) for row in rows]

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import Query
 
-from services.gateway.api.gate import Gate, Row
+from services.gateway.api.gate import Gate
 from services.gateway.problems import Problem
+from shared.hosting.reading import Row
 
 MOST = 200
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The most items in one page.")]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
 from services.gateway.api import callbacks
 from services.gateway.api.depends import Caller, ClientIp, TheGate, demand
-from services.gateway.api.gate import Gate, Row
+from services.gateway.api.gate import Gate
 from services.gateway.api.orders_access import Secret, may_read_order
 from services.gateway.api.shapes import Line, Name, PathId
 from services.gateway.auth import Permission, Principal
@@ -18,8 +17,10 @@ from services.gateway.problems import Problem, not_found
 from services.gateway.tables.money import payments
 from shared.contracts import Money, Value
 from shared.contracts.ledger import RecordCallback
+from shared.hosting.reading import Lookup, Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"])
+PAYMENT = Lookup(payments.c.payment_id)
 REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-channel": 422, "unknown-payment": 404}
 
 
@@ -35,7 +36,7 @@ class Callback(Value):
 
 
 async def find_payment(gate: Gate, payment_id: str) -> Row | None:
-    return await gate.row(sa.select(payments).where(payments.c.payment_id == payment_id))
+    return await gate.found(PAYMENT, payment_id)
 
 
 def rendered(row: Row) -> dict[str, Any]:

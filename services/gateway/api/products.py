@@ -9,15 +9,17 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, may
-from services.gateway.api.gate import Gate, Row
+from services.gateway.api.gate import Gate
 from services.gateway.api.pages import Cursor, Limit, page
 from services.gateway.api.shapes import Body, PathId, Word
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import not_found
 from services.gateway.tables.products import products
 from shared.contracts.inventory import Kind, SetSale, Source
+from shared.hosting.reading import Lookup, Row
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
+PRODUCT = Lookup(products.c.sku)
 STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
 
 
@@ -66,7 +68,7 @@ async def listed(
 
 
 async def _find(gate: Gate, caller: Principal, sku: str) -> Row:
-    row = await gate.row(sa.select(products).where(products.c.sku == sku))
+    row = await gate.found(PRODUCT, sku)
     if row is None:
         raise await gate.absent(caller, "inventory", "product")
     return row

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import sqlalchemy as sa
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from pydantic import Field
 
-from services.gateway.api.depends import ClientIp, TheGate, slow_down
+from services.gateway.api.depends import STAFF, ClientIp, TheGate, slow_down
 from services.gateway.api.gate import Gate
 from services.gateway.api.shapes import Body, Line
 from services.gateway.auth import Principal, issue
 from services.gateway.credentials import normal
 from services.gateway.problems import Problem
-from services.gateway.tables.people import staff
 from shared.contracts.gateway import RecordSignIn
 
 router = APIRouter(prefix="/v1/sessions", tags=["people"])
@@ -58,7 +56,7 @@ async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, An
     member = None
     if body.kind == "staff":
         # the list of staff, not the password, says who belongs to it and in which role
-        member = await gate.row(sa.select(staff).where(staff.c.username == normal(body.login)))
+        member = await gate.found(STAFF, normal(body.login))
         if member is not None:
             await _record(gate, member["username"], accepted=subject is not None)
     if subject is None or (body.kind == "staff" and member is None):

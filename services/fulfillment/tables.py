@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from services.fulfillment.domain.keys import Opening
+from services.fulfillment.domain.keys import Opening, keys_to_open
 from services.fulfillment.domain.routing import Health
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.contracts.fulfillment import DeliveryHandedOver, KeysDelivered, PurchaseFailed, SupplierDelivered
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Row, Tables
+from shared.eventlog.tables import Key, Row, Rows, Tables
 
 metadata = sa.MetaData()
 
@@ -44,6 +45,12 @@ class FulfillmentTables(Tables):
         super().__init__(connection)
         self.delivered_keys = self.rows(delivered_keys)
         self.supplier_health = self.rows(supplier_health)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        opening = keys_to_open(asked, state) if isinstance(asked, Command) else None
+        if opening is not None:
+            for number in opening.numbers:
+                yield self.delivered_keys, (opening.sku, number)
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         """Fold one own event."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.ledger.domain.chart import Balance, type_of
-from shared.contracts import Event, Money
+from shared.contracts import Command, Event, Money
 from shared.contracts.ledger import (
     EntryPosted,
     EntryReversed,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
+    HoldFunds,
     HoldVoided,
     PaymentOpened,
     PaymentOpeningFailed,
@@ -26,7 +28,7 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
 )
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventlog.tables import Key, Rows, Tables
 
 metadata = sa.MetaData()
 
@@ -99,6 +101,10 @@ class LedgerTables(Tables):
         self.payments = self.rows(payments)
         self.references = self.rows(references)
         self.returns = self.rows(returns, keep=1_000)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        if isinstance(asked, HoldFunds):
+            yield self.accounts, (asked.account, asked.amount.currency)
 
     def balance(self, account: str, currency: str) -> Balance:
         """The account's balance in this currency; nothing for an account that was never used."""

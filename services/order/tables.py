@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.contracts.inventory import Listing, ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
+from shared.contracts.order import PlaceOrder
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventlog.tables import Key, Rows, Tables
 
 METADATA = sa.MetaData()
 OFFERS = sa.Table(
@@ -29,6 +31,11 @@ class OrderTables(Tables):
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self.offers = self.rows(OFFERS)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        if isinstance(asked, PlaceOrder):
+            for wish in asked.wishes:
+                yield self.offers, (wish.sku,)
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         match event:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.risk.domain.screening import Known, Listed
 from services.risk.domain.velocity import idle_from, record, traits
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, OrderScreened, ScreenOrder
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventlog.tables import Key, Rows, Tables
 
 METADATA = sa.MetaData()
 WINDOWS = sa.Table(
@@ -41,6 +42,12 @@ class RiskTables(Tables):
         super().__init__(connection)
         self._windows = self.rows(WINDOWS)
         self._entries = self.rows(LIST_ENTRIES)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        if isinstance(asked, ScreenOrder):
+            for dimension, value in traits(asked):
+                yield self._windows, (dimension, value)
+                yield self._entries, (f"{dimension}:{value}",)
 
     def known(self, order: ScreenOrder) -> Known:
         """What is known of the order's values, in at most two queries."""

@@ -84,6 +84,13 @@ class Metadata(Value):
     causation_id: Id
     actor: Id = "system"
 
+    def leading_on(self, causation_id: str, actor: str | None = None) -> Metadata:
+        """The metadata of what the command or event of this id leads to, by the same actor if none is given."""
+        actor = actor or self.actor
+        if (causation_id, actor) == (self.causation_id, self.actor):
+            return self
+        return self.model_copy(update={"causation_id": causation_id, "actor": actor})
+
 
 class Message(Value):
     """A command or an event: `owner` is the service whose log it concerns, `key` names its partition key field."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from shared.contracts.base import Command, Event, Message
@@ -56,11 +56,17 @@ def _find(base: type[M], name: str) -> type[M]:
         raise UnknownMessage(f"no {base.__name__.lower()} is called {name}") from None
 
 
-def _decode(base: type[M], type_: str, data: str | bytes) -> M:
+@lru_cache(maxsize=1_000)
+def _parsed(type_: str) -> tuple[str, int]:
     name, _, number = type_.rpartition(".v")
     if not number.isdecimal():
         raise UnknownMessage(f"{type_} names no version")
-    cls, version = _find(base, name), int(number)
+    return name, int(number)
+
+
+def _decode(base: type[M], type_: str, data: str | bytes) -> M:
+    name, version = _parsed(type_)
+    cls = _find(base, name)
     if version == cls.version:
         return cls.model_validate_json(data)
     if version > cls.version:

@@ -103,6 +103,11 @@ class Agenda:
         """When the earliest item is due, as text; None when there is none."""
         return min((heap[0][0] for heap in self._due.values() if heap), default=None)
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether anything's time has come."""
+        due = self.next_due()
+        return due is not None and due <= to_text(now)
+
     def _pop_due(self, kind: str, moment: str, limit: int) -> Iterator[Row]:
         heap = self._due[kind]
         items: list[Item] = []

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -19,10 +19,10 @@ from shared.eventlog.log import read_streams
 from shared.eventlog.tables import Rows
 
 SNAPSHOT_EVERY = 200
+_ANY_SAVED = sa.select(schema.snapshots.c.stream).limit(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A stream's state after `version` events; `saved` is the version of its last snapshot."""
 
     version: int
@@ -65,15 +65,17 @@ class Memory:
         keep: int = 50_000,
         use_snapshots: bool = True,
     ) -> None:
-        self._source, self._foldings, self._connection, self._keep = source, foldings, connection, keep
+        self._source, self._connection, self._keep = source, connection, keep
+        self._foldings = [(f"{kind}-", folding) for kind, folding in foldings.items()]
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._changed: set[str] = set()
         self._use_snapshots = use_snapshots
         self._snapshots = Rows(schema.snapshots, connection, keep=0)
+        self._any_saved: bool | None = None
 
     def _folding(self, stream: str) -> Folding:
-        for kind, folding in self._foldings.items():
-            if stream.startswith(kind + "-"):
+        for prefix, folding in self._foldings:
+            if stream.startswith(prefix):
                 return folding
         raise LookupError(f"{self._source} has no streams like {stream}")
 
@@ -84,7 +86,8 @@ class Memory:
         return self._held[stream]
 
     def load(self, streams: Iterable[str]) -> None:
-        """Have these streams in memory, with at most one query for snapshots and one for events."""
+        """Have these streams in memory, with at most one query for snapshots and one for events; the first time one
+        more, which tells whether there are any snapshots."""
         missing = [stream for stream in dict.fromkeys(streams) if stream not in self._held]
         if not missing:
             return
@@ -100,7 +103,10 @@ class Memory:
 
     def _saved(self, streams: list[str]) -> dict[tuple[Any, ...], dict[str, Any] | None]:
         keys = [(stream,) for stream in streams]
-        return self._snapshots.get_many(keys) if self._use_snapshots else dict.fromkeys(keys)
+        # Most services have no stream that is long enough for a snapshot: they need not look for one.
+        if self._any_saved is None and self._use_snapshots:
+            self._any_saved = self._connection().execute(_ANY_SAVED).first() is not None
+        return self._snapshots.get_many(keys) if self._any_saved else dict.fromkeys(keys)
 
     def _from_snapshot(self, stream: str, row: dict[str, Any] | None) -> Held:
         initial = self._folding(stream).initial()
@@ -126,6 +132,7 @@ class Memory:
                 data = _adapter(cls).dump_json(held.state).decode()
                 row = {"stream": stream, "version": held.version, "fingerprint": fingerprint(cls), "data": data}
                 self._snapshots.put(row)
+                self._any_saved = self._use_snapshots
                 self._held[stream] = Held(held.version, held.state, held.version)
         self._snapshots.flush()
 
@@ -146,4 +153,5 @@ class Memory:
     def clear(self) -> None:
         """Another writer may have been here: every stream is loaded anew when next needed."""
         self._held.clear()
+        self._any_saved = None
         self.forget()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from shared.contracts import Event, Metadata, decode_event
+
+
+@lru_cache(maxsize=1_000)
+def _name(type_: str) -> str:
+    return type_.rpartition(".v")[0]
 
 
 @dataclass(slots=True)
@@ -30,7 +36,7 @@ class Recorded:
     @property
     def name(self) -> str:
         """The event's name without its version."""
-        return self.type.rpartition(".v")[0]
+        return _name(self.type)
 
     @property
     def event(self) -> Event:

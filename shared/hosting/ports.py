@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import UUID
 
 
 def _now() -> datetime:
@@ -25,4 +24,5 @@ class Ports:
         milliseconds = int(self.now().timestamp() * 1000)
         bits = (milliseconds << 80) | int.from_bytes(self.random_bytes(10))
         bits = bits & ~(0xF << 76) | (0x7 << 76)
-        return str(UUID(int=bits & ~(0x3 << 62) | (0x2 << 62)))
+        text = f"{bits & ~(0x3 << 62) | (0x2 << 62):032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

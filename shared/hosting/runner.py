@@ -83,10 +83,11 @@ class Runner:
         """
         self._unfinished = works = self._unfinished or self._arrived(self._patience(wait_seconds))
         lagging = [] if works else self._lagging()
-        self._busy = bool(works or lagging or self._is_due())
+        due = not works and (self._is_due() or self.writer.is_ahead)
+        self._busy = bool(works or lagging or due)
         if not self._busy:
             return False
-        if works or self._is_due():
+        if works or due:
             outcome = self.writer.process(works)
             self._unfinished = []
             for work in works:
@@ -108,8 +109,7 @@ class Runner:
         return min(wait_seconds, (datetime.fromisoformat(due) - now).total_seconds())
 
     def _is_due(self) -> bool:
-        due = self.writer.agenda.next_due()
-        return due is not None and due <= to_text(self.writer.ports.now())
+        return self.writer.agenda.is_due(self.writer.ports.now())
 
     def _arrived(self, wait_seconds: float) -> list[Work]:
         works: list[Work] = []
@@ -160,7 +160,7 @@ class Runner:
         """Whether everything up to these heads is applied, and nothing is waiting, due or under way."""
         if self._busy or self._calling or self._unfinished or self._replies:
             return False
-        if not self._inbox.empty() or self._is_due():
+        if not self._inbox.empty() or self._is_due() or self.writer.is_ahead:
             return False
         return all(
             self.writer.positions[source] >= heads[source] for source in self.writer.positions if source in heads

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Refused, decode_command
 from shared.eventlog.agenda import back_off
-from shared.eventlog.engines import is_outage
 from shared.eventlog.log import to_text
 from shared.eventlog.parking import event_key, parked_event
 from shared.eventlog.recorded import Recorded
+from shared.hosting.ahead import look_ahead
+from shared.hosting.blame import Blamed, Guilty
 from shared.hosting.desk import Desk
-from shared.hosting.work import ALL_DUE, CallDone, CallFailed, Discard, Due, Outcome, Replay, Work, ref_of
+from shared.hosting.work import ALL_DUE, CallDone, CallFailed, Discard, Due, Heard, Outcome, Replay, Task, Work, ref_of
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 LEASE = timedelta(seconds=120)
 WAITS = "waits behind an earlier parked message of its key"
+REPLY = tuple(part.name for part in fields(Reply))
 
-
-class Guilty(Exception):
-    """Handling the message called `ref` raised; the cause is the `__cause__`."""
-
-    def __init__(self, ref: str) -> None:
-        super().__init__(ref)
-        self.ref = ref
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A command to decide: `ref` names the message it came from, uniquely and the same on every try."""
-
-    ref: str
-    command: Command
-    command_id: str
-    meta: Metadata
+__all__ = ["Guilty", "Unit"]
 
 
 @dataclass(slots=True)
@@ -55,16 +41,18 @@ class Unit:
     def run(self, works: Iterable[Work]) -> None:
         """Decide everything. Raises Guilty for the first message that can't be handled."""
         works = list(works)
+        reached = self.desk.positions
+        self.moved = {name: (at, reached[name]) for name, at in self.desk.stored.items() if at != reached[name]}
         self.desk.remembered.get_many([(work.id,) for work in works if isinstance(work, CommandMessage)])
-        slices = {id(work): list(self._unseen(work)) for work in works if isinstance(work, Slice)}
-        self.desk.memory.load(self._streams(works, slices))
-        for work in works:
+        heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in works]
+        self._look_ahead(works, chain.from_iterable(heard))
+        for work, events in zip(works, heard, strict=True):
             match work:
                 case CommandMessage():
                     self._command(work)
                 case Slice():
-                    for recorded in slices[id(work)]:
-                        self._heard(recorded)
+                    for event in events:
+                        self._take(event)
                 case CallDone():
                     self._call_done(work)
                 case CallFailed():
@@ -77,68 +65,76 @@ class Unit:
                     self._due(limit)
         self.outcome.calls = self.desk.agenda.lease(self.now, LEASE)
 
-    def _streams(self, works: list[Work], slices: dict[int, list[Recorded]]) -> Iterator[str]:
-        for work in works:
-            if isinstance(work, CommandMessage):
-                yield from self._known([work.command])
-            elif isinstance(work, CallDone):
-                yield from self._known([work.result])
-            elif isinstance(work, Slice):
-                for recorded in slices[id(work)]:
-                    if self._is_held_back(recorded):
-                        continue
-                    with self._blamed(self._ref(recorded)):
-                        yield from self._known(self.desk.react(recorded))
+    def _look_ahead(self, works: Iterable[Work], heard: Iterable[Heard]) -> None:
+        events = [event for event in heard if event.tasks is not None]
+        tasks = [task for task in map(self._task_of, works) if task]
+        tasks += [task for event in events for task in event.tasks or ()]
+        look_ahead(self.desk, events, [task for task in tasks if task.ref not in self.condemned])
 
-    def _known(self, commands: Iterable[Command]) -> list[str]:
-        return [self.desk.stream_of(command) for command in commands if self.desk.decides(command)]
+    def _task_of(self, work: Work) -> Task | None:
+        match work:
+            case CommandMessage() if self.desk.decides(work.command):
+                return self._task(ref_of(work), work.command, work.id, work.meta)
+            case CallDone() if self.desk.decides(work.result):
+                return self._task(ref_of(work), work.result, ref_of(work), work.call.meta)
+            case _:
+                return None
 
-    @staticmethod
-    def _ref(recorded: Recorded, index: int = 0) -> str:
-        return f"{recorded.source}/{recorded.position}/{index}"
-
-    @contextmanager
-    def _blamed(self, ref: str) -> Iterator[None]:
-        try:
-            yield
-        except Guilty:
-            raise
-        except Exception as error:
-            if is_outage(error):
-                raise
-            raise Guilty(ref) from error
+    def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> Task:
+        return Task(ref, command, command_id, meta, self.desk.stream_of(command))
 
     # Slices
 
-    def _unseen(self, part: Slice) -> Iterator[Recorded]:
-        before, reached = self.moved.get(part.source) or (self.desk.positions[part.source],) * 2
-        if part.last <= reached:
+    def _unseen(self, work: Work) -> Iterator[Recorded]:
+        if not isinstance(work, Slice):
             return
-        if part.first > reached + 1:
-            self.outcome.gaps.add(part.source)
+        before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
+        if work.last <= reached:
             return
-        self.moved[part.source] = (before, part.last)
-        for recorded in part.events:
+        if work.first > reached + 1:
+            self.outcome.gaps.add(work.source)
+            return
+        self.moved[work.source] = (before, work.last)
+        for recorded in work.events:
             if recorded.position > reached and recorded.name in self.desk.heard:
                 yield recorded
 
-    def _is_held_back(self, recorded: Recorded) -> bool:
-        return self._ref(recorded) in self.condemned or self.desk.parked.holds(event_key(recorded))
+    def _hear(self, recorded: Recorded) -> Heard:
+        event = Heard(f"{recorded.source}/{recorded.position}/0", recorded)
+        if not self._is_held_back(event):
+            with Blamed(event.ref):
+                event.tasks = self._after(recorded)
+        return event
 
-    def _heard(self, recorded: Recorded) -> None:
-        ref = self._ref(recorded)
-        if self._is_held_back(recorded):
-            self.desk.parked.park_event(ref, recorded, self.condemned.get(ref, WAITS), self.now)
+    def _after(self, recorded: Recorded) -> Sequence[Task]:
+        """The tasks that an event calls for."""
+        commands = self.desk.react(recorded)
+        if not commands:
+            return ()
+        meta = self.desk.meta_after(recorded)
+        return [
+            self._task(f"{recorded.source}/{recorded.position}/{index}", command, recorded.id, meta)
+            for index, command in enumerate(commands, start=1)
+        ]
+
+    def _is_held_back(self, event: Heard) -> bool:
+        return event.ref in self.condemned or self.desk.parked.holds(event_key(event.recorded))
+
+    def _take(self, event: Heard) -> None:
+        if self._is_held_back(event):
+            error = self.condemned.get(event.ref, WAITS)
+            self.desk.parked.park_event(event.ref, event.recorded, error, self.now)
             return
-        self._apply_heard(ref, recorded)
+        self._apply(event)
 
-    def _apply_heard(self, ref: str, recorded: Recorded) -> None:
-        with self._blamed(ref):
+    def _apply(self, event: Heard) -> None:
+        recorded = event.recorded
+        with Blamed(event.ref):
             if recorded.name in self.desk.projected:
                 self.desk.tables.apply(recorded.event, recorded)
-            commands = self.desk.react(recorded)
-        for index, command in enumerate(commands, start=1):
-            self._internal(Task(self._ref(recorded, index), command, recorded.id, self.desk.meta_after(recorded)))
+            tasks = self._after(recorded) if event.tasks is None else event.tasks
+        for task in tasks:
+            self._internal(task)
 
     # Commands
 
@@ -156,15 +152,14 @@ class Unit:
         return replace(self._no("conflict", "idempotency-conflict", detail, 409), position=reply.position)
 
     def _new(self, message: CommandMessage) -> Reply:
-        ref = ref_of(message)
-        task = Task(ref, message.command, message.id, message.meta)
-        if not self.desk.decides(message.command):
+        task = self._task_of(message)
+        if task is None:
             detail = f"{self.desk.service.name} does not decide {type(message.command).__name__}"
             return self._no("refused", "unknown-command", detail, 404)
-        if ref in self.condemned:
-            self._park_task(task, self.condemned[ref])
+        if task.ref in self.condemned:
+            self._park_task(task, self.condemned[task.ref])
             reply = self._no("failed", "internal-error", "this could not be handled; staff have been told", 500)
-        elif self.desk.parked.holds(self.desk.stream_of(message.command)):
+        elif self.desk.parked.holds(task.stream):
             return self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
         else:
             reply = self._decided(task)
@@ -172,12 +167,12 @@ class Unit:
         return reply
 
     def _remember(self, id_: str, command: Command, reply: Reply) -> None:
-        told = json.dumps(asdict(reply))
+        told = json.dumps({name: getattr(reply, name) for name in REPLY})
         row = {"id": id_, "fingerprint": command.fingerprint(), "reply": told, "at": to_text(self.now)}
         self.desk.remembered.put(row)
 
     def _decided(self, task: Task) -> Reply:
-        with self._blamed(task.ref):
+        with Blamed(task.ref):
             try:
                 answer = self._decide(task)
             except Refused as no:
@@ -196,48 +191,54 @@ class Unit:
         """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
         if task.ref in self.condemned:
             self._park_task(task, self.condemned[task.ref])
-        elif self.desk.parked.holds(self.desk.stream_of(task.command)) and not task.ref.startswith("parked/"):
+        elif self.desk.parked.holds(task.stream) and not task.ref.startswith("parked/"):
             self._park_task(task, WAITS)
         else:
-            with self._blamed(task.ref):
+            with Blamed(task.ref):
                 self._decide(task)
 
     def _decide(self, task: Task) -> dict[str, Any]:
         desk = self.desk
-        aggregate = desk.service.aggregate_for(type(task.command))
-        stream = desk.stream_of(task.command)
-        state = desk.memory.get(stream).state
+        aggregate = desk.aggregate_for(type(task.command))
+        state = desk.memory.get(task.stream).state
         look = aggregate.look.get(type(task.command))
         facts = look(task.command, state, desk.tables, desk.outside) if look else None
         decided = aggregate.decide(task.command, state, Given(self.now, task.command_id, task.meta, facts))
         if not isinstance(decided, Decided):
             decided = Decided(decided)
-        for event in decided.events:
-            self._append(stream, event, task)
+        if decided.events:
+            meta = task.meta.leading_on(task.command_id)
+            meta_json = meta.model_dump_json()
+            for event in decided.events:
+                self._append(task.stream, event, meta, meta_json)
         return dict(decided.answer)
 
-    def _append(self, stream: str, event: Event, task: Task) -> None:
+    def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
         desk = self.desk
         version = desk.memory.evolve(stream, event)
-        meta = task.meta.model_copy(update={"causation_id": task.command_id})
         recorded = Recorded(
             desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
-            event.model_dump_json(), meta.model_dump_json(), self.now, event, meta,
+            event.model_dump_json(), meta_json, self.now, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
         desk.tables.apply(event, recorded)
+        self._plan(event, recorded)
+        for task in self._after(recorded):
+            self._own_reaction(task)
+
+    def _plan(self, event: Event, recorded: Recorded) -> None:
+        desk = self.desk
         planner = desk.service.plans.get(type(event))
-        own = desk.meta_after(recorded)
-        for plan in planner(event, self.now) if planner else ():
+        if planner is None:
+            return
+        for plan in planner(event, self.now):
             if isinstance(plan, Later):
                 desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
-            desk.agenda.plan(plan, own, self.now)
-        for index, command in enumerate(desk.react(recorded), start=1):
-            self._own_reaction(Task(self._ref(recorded, index), command, recorded.id, own))
+            desk.agenda.plan(plan, desk.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: Task) -> None:
         """Part of the decision that caused it: what fails here fails the whole."""
-        if self.desk.parked.holds(self.desk.stream_of(task.command)):
+        if self.desk.parked.holds(task.stream):
             self._park_task(task, WAITS)
             return
         try:
@@ -249,17 +250,18 @@ class Unit:
 
     def _due(self, limit: int) -> None:
         taken = self.desk.agenda.take_commands(self.now, limit)
-        self.desk.memory.load(self._known(due.command for due in taken))
-        for due in taken:
-            ref = f"agenda/{due.token}"
+        refs = [f"agenda/{due.token}" for due in taken]
+        tasks = [self._task(ref, due.command, ref, due.meta) for ref, due in zip(refs, taken, strict=True)]
+        self.desk.memory.load(task.stream for task in tasks)
+        for task in tasks:
             if ALL_DUE in self.condemned:
-                self.condemned[ref] = self.condemned[ALL_DUE]
-            self._internal(Task(ref, due.command, ref, due.meta))
+                self.condemned[task.ref] = self.condemned[ALL_DUE]
+            self._internal(task)
 
     def _call_done(self, done: CallDone) -> None:
         self.desk.agenda.finish(done.call)
         ref = ref_of(done)
-        self._internal(Task(ref, done.result, ref, done.call.meta))
+        self._internal(self._task(ref, done.result, ref, done.call.meta))
 
     def _call_failed(self, failed: CallFailed) -> None:
         call, agenda, ref = failed.call, self.desk.agenda, ref_of(failed)
@@ -269,7 +271,7 @@ class Unit:
         if ref in self.condemned:
             agenda.give_up(row, self.condemned[ref])
             return
-        with self._blamed(ref):
+        with Blamed(ref):
             effect = self.desk.service.effects[call.effect]
             if call.attempt < effect.attempts:
                 wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
@@ -278,16 +280,16 @@ class Unit:
             closing = effect.gave_up(call.payload, failed.error)
         agenda.give_up(row, failed.error)
         last = f"{ref}/last"
-        self._internal(Task(last, closing, last, call.meta))
+        self._internal(self._task(last, closing, last, call.meta))
 
     # Parked messages
 
     def _park_task(self, task: Task, error: str) -> None:
         self.desk.parked.park_command(
             task.ref.removeprefix("parked/"),
-            self.desk.stream_of(task.command),
+            task.stream,
             task.command,
-            task.meta.model_copy(update={"causation_id": task.command_id}),
+            task.meta.leading_on(task.command_id),
             error,
             self.now,
         )
@@ -302,12 +304,12 @@ class Unit:
             self.desk.parked.failed_again(row, self.condemned[ref])
             return
         self.desk.parked.leave(row)
-        with self._blamed(ref):
+        with Blamed(ref):
             if row["kind"] == "command":
                 command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
-                self._again(row["id"], Task(ref, command, meta.causation_id, meta))
+                self._again(row["id"], self._task(ref, command, meta.causation_id, meta))
             else:
-                self._apply_heard(ref, parked_event(row))
+                self._apply(Heard(ref, parked_event(row)))
 
     def _again(self, id_: str, task: Task) -> None:
         if id_.startswith("command/"):

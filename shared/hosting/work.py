@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from shared.contracts import Command
+from shared.contracts import Command, Metadata
 from shared.eventlog.agenda import DueCall
+from shared.eventlog.recorded import Recorded
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 
@@ -50,6 +51,26 @@ class Due:
 
 ALL_DUE = "agenda"
 Work: TypeAlias = CommandMessage | Slice | CallDone | CallFailed | Replay | Discard | Due
+
+
+@dataclass(slots=True)
+class Task:
+    """A command to decide on `stream`. `ref` names the message it came from, uniquely and the same on every try."""
+
+    ref: str
+    command: Command
+    command_id: str
+    meta: Metadata
+    stream: str
+
+
+@dataclass(slots=True)
+class Heard:
+    """An event of a log that is read here, and what it calls for: None while it is held back."""
+
+    ref: str
+    recorded: Recorded
+    tasks: Sequence[Task] | None = None
 
 
 @dataclass(slots=True)

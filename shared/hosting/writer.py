@@ -29,7 +29,9 @@ class Writer(Desk):
     """
 
     def process(self, works: Sequence[Work]) -> Outcome:
-        """One group commit of everything given, in order, and of what the agenda has due."""
+        """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
+        if works and self.pass_over(works):
+            return Outcome()
         return self._process([*works, Due()], {})
 
     def _process(self, works: Sequence[Work], condemned: dict[str, str]) -> Outcome:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.gateway.tables import FOREIGN, ReadModels
+from services.gateway.tables.history import OF_ORDERS, SHOWN, summary
 from shared.contracts import Event, Money, events
 from shared.contracts import fulfillment as ff
 from shared.contracts import inventory as inv
@@ -19,6 +22,7 @@ from shared.contracts import order as o
 from shared.contracts import risk as r
 from shared.contracts.gateway import CustomerRegistered, ImportCompleted, SignedIn, StaffAdded, StaffRemoved
 from shared.eventlog.recorded import Recorded
+from tests.contracts.strategies import messages
 from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed, yuan
 
 WALLET = "wallet:c1"
@@ -228,6 +232,20 @@ def test_history_tells_no_secrets(engine: sa.Engine) -> None:
         assert secret not in text
     delivered = next(row for row in rows if row["event"] == "KeysDelivered")
     assert delivered["summary"]["keys"] == 1
+
+
+@pytest.mark.parametrize("kind", OF_ORDERS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_history_shows_facts_as_json_would_hold_them(kind: type[Event], data: st.DataObject) -> None:
+    event = data.draw(messages(kind))
+    told = event.model_dump(mode="json")
+    facts = {name: value for name, value in told.items() if name in SHOWN and value is not None}
+    if isinstance(facts.get("line"), dict):
+        facts["line"] = told["line"]["line"]
+    if count := len(told.get("keys") or told.get("numbers") or ()):
+        facts["keys"] = count
+    assert summary(event) == facts
 
 
 def test_no_table_holds_a_sealed_key_but_the_delivery(engine: sa.Engine) -> None:

@@ -30,8 +30,8 @@ from shared.eventlog.log import Head
 from shared.eventlog.memory import Memory
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Rows
-from shared.hosting.unit import Task, Unit
-from shared.hosting.work import Outcome, Work
+from shared.hosting.unit import Unit
+from shared.hosting.work import Heard, Outcome, Task, Work
 from shared.hosting.writer import Writer
 from shared.messaging.port import CommandMessage, Slice
 
@@ -63,13 +63,13 @@ def planted(*laws: str) -> Callable[[Switch], Switch]:
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_position_moves_without_its_events() -> AbstractContextManager[Any]:
-    heard = Unit._heard
+    take = Unit._take
 
-    def _heard(self: Unit, recorded: Recorded) -> None:
-        if recorded.position % 7:
-            heard(self, recorded)
+    def _take(self: Unit, event: Heard) -> None:
+        if event.recorded.position % 7:
+            take(self, event)
 
-    return patch.object(Unit, "_heard", _heard)
+    return patch.object(Unit, "_take", _take)
 
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
@@ -180,7 +180,7 @@ def a_refusal_leaves_an_event() -> AbstractContextManager[Any]:
                 told = OrderCancelled(
                     order_id=task.command.order_id, customer=None, reason="staff", paid=False, lines=()
                 )
-                self._append(self.desk.stream_of(task.command), told, task)
+                self._append(task.stream, told, task.meta, task.meta.model_dump_json())
             raise
 
     return patch.object(Unit, "_decide", telling)

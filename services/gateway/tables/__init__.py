@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -17,9 +17,9 @@ from services.gateway.tables.orders import Orders
 from services.gateway.tables.people import People
 from services.gateway.tables.products import Products
 from services.gateway.tables.risk import Risk
-from shared.contracts import Event
+from shared.contracts import Command, Event
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventlog.tables import Key, Rows, Tables
 
 VIEWS: tuple[type[View], ...] = (Orders, History, Deliveries, Products, Payments, Accounts, Risk, Messages, People)
 FOREIGN: tuple[type[Event], ...] = tuple(
@@ -35,11 +35,17 @@ class ReadModels(Tables):
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self._handlers: dict[type[Event], list[Callable[[Event, Recorded], None]]] = {}
+        self._folding: dict[type[Event], list[View]] = {}
         for kind in VIEWS:
             view = kind(self.rows)
             for event, method in kind.handlers.items():
                 self._handlers.setdefault(event, []).append(partial(method, view))
+                self._folding.setdefault(event, []).append(view)
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         for handle in self._handlers.get(type(event), ()):
             handle(event, recorded)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        for view in self._folding.get(type(asked), ()) if isinstance(asked, Event) else ():
+            yield from view.reads(asked)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from shared.contracts import Event
+from shared.eventlog.log import to_text
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Rows
+from shared.eventlog.tables import Key, Rows
 
 metadata = sa.MetaData()
 Fold = Callable[[Any, Any, Recorded], None]
 F = TypeVar("F", bound=Fold)
+iso = lru_cache(maxsize=1_000)(to_text)  # the events of a batch share their times
 
 
 class OpenRows(Protocol):
     def __call__(self, table: sa.Table, keep: int = ...) -> Rows: ...
-
-
-def iso(at: datetime) -> str:
-    """A time as UTC text of fixed width, which sorts as the times do."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def folds(*events: type[Event]) -> Callable[[F], F]:
@@ -49,3 +46,7 @@ class View:
     def __init__(self, rows: OpenRows) -> None:
         """Open the tables this view writes."""
         raise NotImplementedError
+
+    def reads(self, event: Any) -> Iterable[tuple[Rows, Key]]:
+        """The rows that folding the event reads, with their keys: they are looked up for a whole batch at once."""
+        return ()

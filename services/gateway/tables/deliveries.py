@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
@@ -17,6 +20,7 @@ from shared.contracts.fulfillment import (
     SupplierDelivered,
 )
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Key, Rows
 
 deliveries = sa.Table(
     "deliveries",
@@ -58,6 +62,10 @@ class Deliveries(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._deliveries = rows(deliveries, keep=2_000)
+
+    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+        line = event.line.line if isinstance(event, DeliveryRequested) else event.line
+        yield self._deliveries, (event.order_id, line)
 
     def _set(self, event: OfLine, **changes: object) -> None:
         row = self._deliveries.get(event.order_id, event.line) or {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
-from shared.contracts import Event, events
+from shared.contracts import Event, Money, events
+from shared.contracts.order import OrderLine
 from shared.eventlog.recorded import Recorded
 
 order_history = sa.Table(
@@ -33,13 +35,28 @@ COUNTED = {"keys": "keys", "numbers": "keys"}
 
 def summary(event: Event) -> dict[str, Any]:
     """The few facts of an event that staff may see beside the order: no keys, addresses or notes."""
-    shown = event.model_dump(mode="json", include=set(SHOWN), exclude_none=True)
-    for name, counted in COUNTED.items():
-        if items := getattr(event, name, ()):
-            shown[counted] = len(items)
-    if isinstance(line := shown.get("line"), dict):
-        shown["line"] = line["line"]
-    return shown
+    shown, counted = _fields(type(event))
+    facts = {name: _plain(value) for name in shown if (value := getattr(event, name)) is not None}
+    return facts | {COUNTED[name]: len(items) for name in counted if (items := getattr(event, name))}
+
+
+@cache
+def _fields(kind: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of an event that are shown, and those that are counted."""
+    fields = tuple(kind.model_fields)
+    return tuple(filter(SHOWN.__contains__, fields)), tuple(filter(COUNTED.__contains__, fields))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Money():
+            return {"amount": value.amount, "currency": value.currency}
+        case OrderLine():
+            return value.line
+        case tuple():
+            return list(value)
+        case _:
+            return value
 
 
 OF_ORDERS: tuple[type[Event], ...] = tuple(kind for kind in events().values() if "order_id" in kind.model_fields)

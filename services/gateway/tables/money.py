@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
 )
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Key, Rows
 
 payments = sa.Table(
     "payments",
@@ -78,6 +80,10 @@ class Payments(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._payments = rows(payments)
+
+    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+        if not isinstance(event, PaymentRequested):
+            yield self._payments, (event.payment_id,)
 
     @folds(PaymentRequested)
     def requested(self, event: PaymentRequested, recorded: Recorded) -> None:
@@ -146,6 +152,13 @@ class Accounts(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._accounts, self._entries = rows(accounts), rows(entries, keep=0)
+
+    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+        if isinstance(event, FundsHeld | FundsCaptured | HoldVoided):
+            yield self._accounts, (event.account, event.amount.currency)
+        if not isinstance(event, FundsHeld | HoldVoided):
+            for posting in event.postings:
+                yield self._accounts, (posting.account, posting.amount.currency)
 
     def _add(self, account: str, currency: str, *, posted: int = 0, held: int = 0) -> None:
         row = self._accounts.get(account, currency) or {"posted": 0, "held": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from shared.contracts.order import (
     ScreeningRecorded,
 )
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Key, Rows
 
 orders = sa.Table(
     "orders",
@@ -74,6 +76,10 @@ class Orders(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._orders, self._skus = rows(orders), rows(order_skus, keep=0)
+
+    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+        if not isinstance(event, OrderPlaced):
+            yield self._orders, (event.order_id,)
 
     def _change(self, order_id: str, **changes: object) -> None:
         self._orders.update(order_id, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from shared.contracts.inventory import (
     StockSettled,
 )
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Key, Rows
 
 products = sa.Table(
     "products",
@@ -54,6 +56,12 @@ class Products(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._products, self._reserved = rows(products), rows(reserved_numbers, keep=2_000)
+
+    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+        if not isinstance(event, ProductListed):
+            yield self._products, (event.sku,)
+        if isinstance(event, StockReserved | StockReleased | StockSettled | KeyFaulted):
+            yield self._reserved, (event.sku, event.order_id)
 
     def _move(self, sku: str, **by: int) -> None:
         row = self._products.get(sku)

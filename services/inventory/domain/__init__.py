@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from services.inventory.domain import listing, moves, stock
@@ -58,4 +58,4 @@ def decide(command: ProductCommand, state: Product, given: Given) -> Sequence[Ev
 
 
 def evolve(state: Product, event: Event) -> Product:
-    return replace(state, listing=listing.evolve(state.listing, event), stock=stock.evolve(state.stock, event))
+    return Product(listing.evolve(state.listing, event), stock.evolve(state.stock, event))

@@ -14,7 +14,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 from shared.eventlog.agenda import AT_ONCE
 from shared.eventlog.engines import is_outage
 from shared.eventlog.leading import Lead
-from shared.eventlog.log import to_text
 from shared.hosting.batch import Batch
 from shared.hosting.calls import Calls, Perform
 from shared.hosting.cluster.alarm import Alarm
@@ -64,7 +63,7 @@ class Term:
         self._calls = Calls(perform, alarm.ring)
         self._lead, self._alarm, self._metrics, self._is_stopping = lead, alarm, metrics, is_stopping
         self._session: Session | None = None
-        self._linger_until = 0.0
+        self._linger_until = self._committed_at = 0.0
 
     def run(self) -> None:
         """Until told to stop; then what was begun is brought to its end."""
@@ -114,8 +113,8 @@ class Term:
         return min(TICK_SECONDS, (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds())
 
     def _is_due(self) -> bool:
-        due = self.writer.agenda.next_due()
-        return due is not None and due <= to_text(self.writer.ports.now())
+        is_idle = time.monotonic() - self._committed_at >= TICK_SECONDS
+        return self.writer.agenda.is_due(self.writer.ports.now()) or (is_idle and self.writer.is_ahead)
 
     def _receive(self, seconds: float) -> None:
         """Wait, at most so long, for messages or a ring, and take in the messages."""
@@ -174,7 +173,8 @@ class Term:
         started = time.perf_counter()
         outcome = retrying(self.writer.process, batch.works)
         took = time.perf_counter() - started
-        self._linger_until = time.monotonic() + min(took, LONGEST_LINGER_SECONDS)
+        self._committed_at = time.monotonic()
+        self._linger_until = self._committed_at + min(took, LONGEST_LINGER_SECONDS)
         self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()

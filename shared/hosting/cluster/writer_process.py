@@ -22,6 +22,7 @@ from shared.hosting.cluster.link import reachable
 from shared.hosting.cluster.metrics import Metrics, Standing
 from shared.hosting.cluster.settings import ClusterSettings
 from shared.hosting.cluster.term import Term
+from shared.hosting.collecting import collect_seldom
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.writer import Writer
 
@@ -89,6 +90,7 @@ class WriterProcess:
         try:
             writer = Writer(self.service, self._engine, self._surroundings)
             writer.start()
+            collect_seldom()
             self._term = Term(
                 writer,
                 self._lead,

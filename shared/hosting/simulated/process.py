@@ -186,12 +186,11 @@ class Process:
         return any(self.following.lag(self.writer.positions).values())
 
     def _is_due(self) -> bool:
-        due = self.writer.agenda.next_due()
-        return due is not None and due <= log.to_text(self.writer.ports.now())
+        return self.writer.is_ahead or self.writer.agenda.is_due(self.writer.ports.now())
 
     def _sleep(self) -> None:
         """Be woken when there is something to do, if not by what arrives."""
-        if self._arrived or self.is_behind():
+        if self._arrived or self.is_behind() or self.writer.is_ahead:
             self._wake(TURN_SECONDS if self._arrived else AGAIN_SECONDS)
         due = self.writer.agenda.next_due()
         if due is not None:

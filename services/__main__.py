@@ -58,7 +58,7 @@ COMMANDS = (
     Entry(
         "log-server",
         "services.cli.logserving:log_server",
-        "Publish a service's log in slices, announce its head, answer pulls; until told to stop. 日志服务。",
+        "Announce the head of a service's log, and answer pulls; until told to stop. 日志服务。",
     ),
     Entry(
         "publisher",

@@ -63,7 +63,10 @@ class Brokered:
             if not self._marks.awaited():
                 self._asked.wait()
                 self._asked.clear()
-            self._stop.wait(LOOK_SECONDS)
+            heard = -1
+            while heard != self._marks.moves and not self._stop.is_set():
+                heard = self._marks.moves
+                self._stop.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
         with self.reads.connect() as connection:

@@ -16,7 +16,7 @@ def given_rows(columns: Sequence[sa.ColumnElement[Any]]) -> sa.TableValuedAlias:
     or JSON."""
     rows = sa.func.json_to_recordset(sa.bindparam(GIVEN, type_=sa.JSON))
     typed = (sa.column(column.name, column.type) for column in columns)
-    return rows.table_valued(*typed, name=GIVEN).render_derived(with_types=True)
+    return rows.table_valued(*typed, name=GIVEN).render_derived(name=GIVEN, with_types=True)
 
 
 def matching(table: sa.Table, columns: Sequence[sa.ColumnElement[Any]], match: Match) -> sa.Select[Any]:

@@ -22,8 +22,8 @@ class Keyed:
 
     def __init__(self, table: sa.Table, dialect: str) -> None:
         key = list(table.primary_key.columns)
-        self._columns = [column.name for column in table.columns]
-        self._key = [column.name for column in key]
+        self._columns = [str(column.name) for column in table.columns]
+        self._key = [str(column.name) for column in key]
         self._on_postgresql = dialect == "postgresql"
         self._find = Statement(_among_given(table) if self._on_postgresql else _among_parameters(table))
         insert = postgresql.insert(table) if self._on_postgresql else sqlite.insert(table)
@@ -72,7 +72,7 @@ def _among_parameters(table: sa.Table) -> sa.Select[Any]:
 
 
 def _replacing(insert: postgresql.Insert | sqlite.Insert, table: sa.Table) -> sa.Insert:
-    key = [column.name for column in table.primary_key.columns]
+    key = [str(column.name) for column in table.primary_key.columns]
     changes = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in key}
     if not changes:
         return insert.on_conflict_do_nothing(index_elements=key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
 from shared.eventlog.memory import Folding, Memory
-from shared.eventlog.tables import Tables
+from shared.eventlog.recorded import Recorded
+from shared.eventlog.tables import Key, Rows, Tables
 
 PAGE = 2_000
 Progress = Callable[[str, int, int], None]
@@ -80,15 +82,25 @@ def fold(
                 raise LookupError(f"the log of {source} ends at {reached}, yet {service} has applied it up to {last}")
             with target.begin() as connection:
                 holder[:] = [connection]
-                for recorded in events:
-                    if source == service or recorded.name in projects:
-                        tables.apply(recorded.event, recorded)
-                        folded += 1
+                of_use = [one for one in events if source == service or one.name in projects]
+                _read_ahead(tables, of_use)
+                for recorded in of_use:
+                    tables.apply(recorded.event, recorded)
+                folded += len(of_use)
                 tables.flush()
                 tables.committed()
             reached = events[-1].position
             progress(source, reached, last)
     return folded
+
+
+def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
+    wanted: dict[Rows, list[Key]] = defaultdict(list)
+    for recorded in events:
+        for rows, key in tables.reads(recorded.event):
+            wanted[rows].append(key)
+    for rows, keys in wanted.items():
+        rows.get_many(keys)
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, bytes]]:

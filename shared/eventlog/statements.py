@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from typing import Any
 
+import orjson
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -22,7 +22,7 @@ TEXT, BINARY = 0, 1
 # How values go to the server. Text is binary as well: only then may it not end at a NUL unseen.
 ENCODINGS: Sequence[tuple[type[sa.types.TypeEngine[Any]], int, Encode]] = (
     (sa.String, BINARY, str.encode),
-    (sa.JSON, BINARY, lambda value: json.dumps(value).encode()),
+    (sa.JSON, BINARY, orjson.dumps),
     (sa.LargeBinary, BINARY, bytes),
     (sa.Boolean, TEXT, lambda value: b"t" if value else b"f"),
     (sa.Integer, TEXT, lambda value: str(value).encode()),

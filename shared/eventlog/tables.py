@@ -23,8 +23,8 @@ class Rows:
 
     def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
         self._table, self._connection, self._keep = table, connection, keep
-        self._key = tuple(column.name for column in table.primary_key.columns)
-        self._blank: Row = dict.fromkeys(column.name for column in table.columns)
+        self._key = tuple(str(column.name) for column in table.primary_key.columns)
+        self._blank: Row = dict.fromkeys(str(column.name) for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
         self._by_dialect: dict[str, Keyed] = {}

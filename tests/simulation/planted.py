@@ -74,11 +74,13 @@ def a_position_moves_without_its_events() -> AbstractContextManager[Any]:
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_slice_is_accepted_over_a_gap() -> AbstractContextManager[Any]:
-    def _unseen(self: Unit, part: Slice) -> Iterator[Recorded]:
-        before, reached = self.moved.get(part.source) or (self.desk.positions[part.source],) * 2
-        if part.last > reached:
-            self.moved[part.source] = (before, part.last)
-            yield from (it for it in part.events if it.position > reached and it.name in self.desk.heard)
+    def _unseen(self: Unit, work: Work) -> Iterator[Recorded]:
+        if not isinstance(work, Slice):
+            return
+        before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
+        if work.last > reached:
+            self.moved[work.source] = (before, work.last)
+            yield from (it for it in work.events if it.position > reached and it.name in self.desk.heard)
 
     return patch.object(Unit, "_unseen", _unseen)
 

@@ -31,7 +31,7 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(NAMES)}; all when none. 默认全部。")] = None,
     orders: Annotated[int, typer.Option(min=10, help="Orders a round of the cluster. 每轮订单数。")] = 2_000,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that count, of each. 轮数。")] = 3,
-    callers: Annotated[int, typer.Option(min=1, help="Buyers at once in a closed loop. 并发买家数。")] = 64,
+    callers: Annotated[int, typer.Option(min=1, help="Buyers at once in a closed loop. 并发买家数。")] = 128,
     rate: Annotated[
         list[float] | None, typer.Option(help="Orders a second of an open loop; half the peak if none. 恒定速率。")
     ] = None,

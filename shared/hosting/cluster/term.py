@@ -27,7 +27,7 @@ from shared.messaging.wire import Pull, Shown, encode, slices
 
 TICK_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
-LONGEST_LINGER_SECONDS, ENOUGH = 0.02, 50
+QUICK_SECONDS, LINGER_SECONDS, LONGEST_LINGER_SECONDS, ENOUGH = 0.005, 0.015, 0.06, 50
 PULL = 1_000
 logger = structlog.get_logger()
 
@@ -125,7 +125,7 @@ class Term:
             self._linger(session)
 
     def _linger(self, session: Session) -> None:
-        """Under load, as long a moment again as the last commit took makes fewer and larger commits."""
+        """Under load, a moment's rest after a commit makes fewer and larger ones; the slower they get, the longer."""
         left = self._linger_until - time.monotonic()
         if left <= 0 or len(session.arrived) >= ENOUGH:
             return
@@ -174,7 +174,8 @@ class Term:
         outcome = retrying(self.writer.process, batch.works)
         took = time.perf_counter() - started
         self._committed_at = time.monotonic()
-        self._linger_until = self._committed_at + min(took, LONGEST_LINGER_SECONDS)
+        slow = took * took / QUICK_SECONDS
+        self._linger_until = self._committed_at + min(max(LINGER_SECONDS, slow), LONGEST_LINGER_SECONDS)
         self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()

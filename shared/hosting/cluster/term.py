@@ -179,7 +179,6 @@ class Term:
         self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()
-        self._committed_at = time.monotonic()
         return outcome
 
     def _warn(self, state: RetryCallState) -> None:

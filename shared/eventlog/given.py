@@ -23,5 +23,5 @@ def matching(table: sa.Table, columns: Sequence[sa.ColumnElement[Any]], match: M
     """The rows of a table that match one of those given, of these columns."""
     given = given_rows(columns)
     # Each by itself (OFFSET 0): not knowing how many are given, the planner would rather read the whole table.
-    found = sa.select(table).where(match(given.c)).offset(sa.literal_column("0")).lateral("found")
+    found = sa.select(table).where(match(given.c)).offset(sa.literal_column("0")).subquery("found").lateral("found")
     return sa.select(found).select_from(given.join(found, sa.true()))

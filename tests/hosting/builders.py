@@ -23,7 +23,7 @@ from shared.hosting.settings import Settings
 from shared.hosting.writer import Writer
 from shared.messaging.port import CommandMessage, Reply, Slice
 from shared.security.secrets import Secrets
-from tests.hosting.toy import ToyPress, ToyPressed
+from tests.hosting.toy import ToyLight, ToyLit, ToyPress, ToyPressed
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 META = Metadata(correlation_id="flow", causation_id="cause", actor="system:test")
@@ -59,6 +59,16 @@ def send(id_: str, command: Command) -> CommandMessage:
 def press(id_: str, button: str = "a", **fields: Any) -> CommandMessage:
     """A press of a button on its way."""
     return send(id_, ToyPress(button=button, **fields))
+
+
+def lit(events: list[Event]) -> list[tuple[str, str]]:
+    """Which lamps were lit, and the notes, in order."""
+    return [(one.lamp, one.note) for one in events if isinstance(one, ToyLit)]
+
+
+def press_lamp(id_: str, name: str, note: str = "") -> CommandMessage:
+    """A lamp lit by hand, on its way."""
+    return send(id_, ToyLight(lamp=name, press="by hand", note=note))
 
 
 def replies(writer: Writer, *works: Any) -> list[Reply]:

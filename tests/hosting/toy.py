@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.contracts import Call, Cancel, Command, Decided, Event, Given, Later, Plan, Refused
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventlog.tables import Key, Rows, Tables
 from shared.hosting.service import Aggregate, Effect, Service
 
 POISON = "poison"
@@ -184,6 +184,19 @@ class LampTables(Tables):
                 self.lamps.put({**row, "lit": None if note == "unwritable" else row["lit"] + 1})
             case ToyDimmed(lamp=lamp):
                 self.lamps.put({**row, "dimmed": 1000 if lamp.startswith("undimmable") else row["dimmed"] + 1})
+
+
+class Foreseeing(LampTables):
+    """Says what it will read, and fails where a note asks for it."""
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+        match asked:
+            case ToyPressed(note="unreadable event") | ToyLight(note="unreadable command"):
+                raise ZeroDivisionError(asked.note)
+            case ToyPressed(button=name):
+                yield self.lamps, (name,)
+            case _:
+                pass
 
 
 class ButtonTables(Tables):

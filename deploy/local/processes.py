@@ -50,7 +50,7 @@ class Process:
     @property
     def alive(self) -> bool:
         stat = _stat(self.pid)
-        return stat is not None and stat.started == self.started and stat.state not in "ZX"
+        return stat is not None and stat.started == self.started and not stat.ended
 
     def tree(self) -> list[Process]:
         """This process and all that descend from it, parents first; empty when it is gone."""
@@ -134,7 +134,13 @@ def launch(
 class _Stat:
     state: str
     parent: int
+    threads: int
     started: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether its last thread has: the first one may be a zombie while others still hold the ports."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -143,7 +149,7 @@ def _stat(pid: int) -> _Stat | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold anything
-    return _Stat(state=fields[0], parent=int(fields[1]), started=int(fields[19]))
+    return _Stat(state=fields[0], parent=int(fields[1]), threads=int(fields[17]), started=int(fields[19]))
 
 
 def _pids() -> list[int]:

@@ -18,7 +18,8 @@ def _name(type_: str) -> str:
 class Recorded:
     """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
 
-    `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC.
+    `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC; `name` is the type
+    without its version.
     """
 
     source: str
@@ -30,13 +31,12 @@ class Recorded:
     data: str
     meta_json: str
     at: datetime
+    name: str = field(init=False, repr=False, compare=False)
     _event: Event | None = field(default=None, repr=False, compare=False)
     _meta: Metadata | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """The event's name without its version."""
-        return _name(self.type)
+    def __post_init__(self) -> None:
+        self.name = _name(self.type)
 
     @property
     def event(self) -> Event:

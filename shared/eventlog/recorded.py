@@ -10,7 +10,8 @@ from shared.contracts import Event, Metadata, decode_event
 
 
 @lru_cache(maxsize=1_000)
-def _name(type_: str) -> str:
+def name_of(type_: str) -> str:
+    """An event's type without its version."""
     return type_.rpartition(".v")[0]
 
 
@@ -36,7 +37,7 @@ class Recorded:
     _meta: Metadata | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.name = _name(self.type)
+        self.name = name_of(self.type)
 
     @property
     def event(self) -> Event:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,20 +46,23 @@ _MOVE_READER = Statement(
     guarded=True,
 )
 _HEAD = sa.select(schema.head)
+_LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
+_FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
 _READ = Statement(
-    sa.select(schema.log)
+    sa.select(*_FIELDS)
     .where(schema.log.c.position > sa.bindparam("behind"))
     .order_by(schema.log.c.position)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _BY_VERSION = (schema.log.c.stream, schema.log.c.version)
 _WHOLE_STREAMS = Statement(
-    sa.select(schema.log).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
+    sa.select(*_FIELDS).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
 )
 _RESTS_OF_STREAMS = matching(
     schema.log,
     [sa.column("stream", sa.Text), sa.column("version", sa.Integer)],
     lambda given: _behind(given.stream, given.version),
+    _FIELDS,
 )
 _RESTS = Statement(
     _RESTS_OF_STREAMS.order_by(*(_RESTS_OF_STREAMS.selected_columns[column.name] for column in _BY_VERSION))
@@ -88,7 +92,7 @@ class Tampered:
 
 def to_text(at: datetime) -> str:
     """A UTC time as text of fixed width, so that text order is time order."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def link(previous: bytes, recorded: Recorded) -> bytes:
@@ -159,13 +163,40 @@ def move_reader(connection: sa.Connection, source: str, before: int, after: int)
 
 
 def _recorded(source: str, row: Sequence[Any]) -> Recorded:
-    position, stream, version, id_, type_, data, meta, at, _ = row
+    position, stream, version, id_, type_, data, meta, at = row
     return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
 def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
     """At most `limit` events behind a position, in order."""
     return [_recorded(source, row) for row in fetch(connection, _READ, {"behind": after, "most": limit})]
+
+
+def read_named(
+    connection: sa.Connection, source: str, after: int, last: int, limit: int, names: frozenset[str] | None
+) -> list[Recorded]:
+    """At most `limit` events of these names (None for all, in any version), behind one position up to another."""
+    if names is not None and not names:
+        return []
+    return [
+        _recorded(source, row)
+        for row in fetch(connection, _named(names), {"behind": after, "last": last, "most": limit})
+    ]
+
+
+@lru_cache(maxsize=100)
+def _named(names: frozenset[str] | None) -> Statement:
+    within = [schema.log.c.position > sa.bindparam("behind"), schema.log.c.position <= sa.bindparam("last")]
+    if names is not None:
+        versionless = sa.func.rtrim(schema.log.c.type, sa.literal_column("'0123456789'"))
+        within.append(versionless.in_([sa.literal_column(f"'{name}.v'") for name in sorted(names)]))
+    most = sa.bindparam("most", type_=sa.Integer)
+    return Statement(sa.select(*_FIELDS).where(*within).order_by(schema.log.c.position).limit(most))
+
+
+def last_position(connection: sa.Connection) -> int:
+    """The position of the last event that is there, whatever the head says; 0 when there is none."""
+    return connection.execute(_LAST).scalar_one()
 
 
 def read_all(
@@ -205,7 +236,7 @@ def _asking_sqlite(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str
     rests = [_behind(stream, version) for stream, version in behind.items() if version]
     for start in range(0, len(rests), AT_ONCE):
         some = sa.or_(*rests[start : start + AT_ONCE])
-        yield Statement(sa.select(schema.log).where(some).order_by(*_BY_VERSION)), {}
+        yield Statement(sa.select(*_FIELDS).where(some).order_by(*_BY_VERSION)), {}
 
 
 def position_at(connection: sa.Connection, at: datetime) -> int:
@@ -222,9 +253,8 @@ def position_at(connection: sa.Connection, at: datetime) -> int:
 def check_chain(engine: sa.Engine) -> Tampered | None:
     """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
     chain, at, reached = GENESIS, EPOCH, 0
-    last = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0)).scalar_subquery().label("last")
     with engine.connect() as connection:
-        head = connection.execute(sa.select(schema.head, last)).one()
+        head = connection.execute(sa.select(schema.head, _LAST.scalar_subquery().label("last"))).one()
         while reached < head.position:
             statement = (
                 sa.select(schema.log)

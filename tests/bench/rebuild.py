@@ -13,7 +13,7 @@ from services.cli.known import all_services
 from services.cli.proofs import projected
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import fold
+from shared.eventlog.folding import fold
 from shared.hosting.service import Service
 from tests.bench.generated import extend
 from tests.bench.goods import CARD, ORDER

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+# The digit that says which kind of UUID it is holds two random bits as well.
+_VARIANT = {f"{digit:x}": f"{0x8 | digit & 0x3:x}" for digit in range(16)}
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -21,8 +24,6 @@ class Ports:
 
     def new_id(self) -> str:
         """A UUIDv7 (RFC 9562, 5.7) as text: 48 bits of Unix milliseconds, then 74 random bits."""
-        milliseconds = int(self.now().timestamp() * 1000)
-        bits = (milliseconds << 80) | int.from_bytes(self.random_bytes(10))
-        bits = bits & ~(0xF << 76) | (0x7 << 76)
-        text = f"{bits & ~(0x3 << 62) | (0x2 << 62):032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        time = f"{int(self.now().timestamp() * 1000):012x}"
+        luck = self.random_bytes(10).hex()
+        return f"{time[:8]}-{time[8:]}-7{luck[1:4]}-{_VARIANT[luck[4]]}{luck[5:8]}-{luck[8:]}"

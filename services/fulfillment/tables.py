@@ -40,6 +40,7 @@ class FulfillmentTables(Tables):
     """What deciding about deliveries needs to look up."""
 
     metadata = metadata
+    folds = (KeysDelivered, PurchaseFailed, DeliveryHandedOver, SupplierDelivered)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

@@ -41,6 +41,7 @@ class InventoryTables(Tables):
     holds never changes, so blocks stay valid until a rollback."""
 
     metadata = metadata
+    folds = (KeysLoaded, StockSettled)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

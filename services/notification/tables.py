@@ -30,6 +30,7 @@ MESSAGES = sa.Table(
 
 class NotificationTables(Tables):
     metadata = METADATA
+    folds = (MessageQueued, MessageSent, MessageFailed)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

@@ -19,9 +19,17 @@ def given_rows(columns: Sequence[sa.ColumnElement[Any]]) -> sa.TableValuedAlias:
     return rows.table_valued(*typed, name=GIVEN).render_derived(name=GIVEN, with_types=True)
 
 
-def matching(table: sa.Table, columns: Sequence[sa.ColumnElement[Any]], match: Match) -> sa.Select[Any]:
-    """The rows of a table that match one of those given, of these columns."""
+def matching(
+    table: sa.Table, columns: Sequence[sa.ColumnElement[Any]], match: Match, shown: Sequence[sa.Column[Any]] = ()
+) -> sa.Select[Any]:
+    """The rows of a table (whole, or the columns to be shown) that match one of those given, of these columns."""
     given = given_rows(columns)
     # Each by itself (OFFSET 0): not knowing how many are given, the planner would rather read the whole table.
-    found = sa.select(table).where(match(given.c)).offset(sa.literal_column("0")).subquery("found").lateral("found")
+    found = (
+        sa.select(*(shown or table.columns))
+        .where(match(given.c))
+        .offset(sa.literal_column("0"))
+        .subquery("found")
+        .lateral("found")
+    )
     return sa.select(found).select_from(given.join(found, sa.true()))

@@ -15,9 +15,10 @@ from shared.eventlog import schema
 from shared.eventlog.fencing import Fenced as Fenced
 from shared.eventlog.given import GIVEN, matching
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.statements import Statement, fetch, write
+from shared.eventlog.statements import Statement, fetch, write, write_encoded
 
 GENESIS = bytes(32)
+_SEPARATOR = b"\x1f"
 EPOCH = "1970-01-01T00:00:00.000000+00:00"
 
 
@@ -28,6 +29,12 @@ def _behind(stream: Any, version: Any) -> sa.ColumnElement[bool]:
 # Made once: building a statement costs more than running it.
 _BEFORE, _EPOCH = sa.bindparam("before"), sa.bindparam("of_epoch")
 _APPEND = Statement(sa.insert(schema.log))
+TOGETHER = 32  # rows of one statement: fewer messages, for the server and for us
+_APPEND_TOGETHER = Statement(
+    sa.insert(schema.log).values(
+        [{one.name: sa.bindparam(f"{one.name}_{n}", type_=one.type) for one in schema.log.c} for n in range(TOGETHER)]
+    )
+)
 _MOVE_HEAD = Statement(
     sa.update(schema.head)
     .where(schema.head.c.position == _BEFORE, schema.head.c.epoch == _EPOCH)
@@ -46,20 +53,23 @@ _MOVE_READER = Statement(
     guarded=True,
 )
 _HEAD = sa.select(schema.head)
+_LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
+_FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
 _READ = Statement(
-    sa.select(schema.log)
+    sa.select(*_FIELDS)
     .where(schema.log.c.position > sa.bindparam("behind"))
     .order_by(schema.log.c.position)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _BY_VERSION = (schema.log.c.stream, schema.log.c.version)
 _WHOLE_STREAMS = Statement(
-    sa.select(schema.log).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
+    sa.select(*_FIELDS).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
 )
 _RESTS_OF_STREAMS = matching(
     schema.log,
     [sa.column("stream", sa.Text), sa.column("version", sa.Integer)],
     lambda given: _behind(given.stream, given.version),
+    _FIELDS,
 )
 _RESTS = Statement(
     _RESTS_OF_STREAMS.order_by(*(_RESTS_OF_STREAMS.selected_columns[column.name] for column in _BY_VERSION))
@@ -90,7 +100,7 @@ class Tampered:
 @lru_cache(maxsize=1_000)
 def to_text(at: datetime) -> str:
     """A UTC time as text of fixed width, so that text order is time order."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def link(previous: bytes, recorded: Recorded) -> bytes:
@@ -136,22 +146,37 @@ def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) 
     if not events:
         write(connection, _SAME_EPOCH, [{"of_epoch": before.epoch}], fence=f"epoch {before.epoch} has passed")
         return before
-    rows, chain = [], before.hash
-    for recorded in events:
-        chain = link(chain, recorded)
-        rows.append(
-            {
-                "position": recorded.position, "stream": recorded.stream, "version": recorded.version,
-                "id": recorded.id, "type": recorded.type, "data": recorded.data, "meta": recorded.meta_json,
-                "at": to_text(recorded.at), "hash": chain,
-            }
-        )  # fmt: skip
-    after = Head(events[-1].position, events[-1].at, chain, before.epoch)
-    write(connection, _APPEND, rows, fence=f"position {before.position + 1} or a stream's version is taken")
+    rows = _chained(before.hash, events)
+    after = Head(events[-1].position, events[-1].at, rows[-1][-1], before.epoch)
+    taken = f"position {before.position + 1} or a stream's version is taken"
+    if not write_encoded(connection, _APPEND, _APPEND_TOGETHER, rows, fence=taken):
+        write(connection, _APPEND, [_decoded(row) for row in rows], fence=taken)
     moved = {"before": before.position, "position": after.position, "at": to_text(after.at), "hash": after.hash}
     gone = f"the head is no longer at {before.position}, or epoch {before.epoch} has passed"
     write(connection, _MOVE_HEAD, [{**moved, "of_epoch": before.epoch}], fence=gone)
     return after
+
+
+def _chained(chain: bytes, events: Sequence[Recorded]) -> list[tuple[bytes, ...]]:
+    """The rows of these events, each column as it is sent, which but for numbers is as it is stored; the hash last."""
+    rows, at, text = [], None, b""
+    for recorded in events:
+        if recorded.at is not at:  # those of a batch share it
+            at = recorded.at
+            text = to_text(at).encode()
+        fields = (
+            b"%d" % recorded.position, recorded.stream.encode(), b"%d" % recorded.version, recorded.id.encode(),
+            recorded.type.encode(), recorded.data.encode(), recorded.meta_json.encode(), text,
+        )  # fmt: skip
+        chain = hashlib.sha256(chain + _SEPARATOR.join(fields)).digest()
+        rows.append((*fields, chain))
+    return rows
+
+
+def _decoded(row: tuple[bytes, ...]) -> dict[str, Any]:
+    position, stream, version, *texts, chain = row
+    values = [int(position), stream.decode(), int(version), *(text.decode() for text in texts), chain]
+    return {column.name: value for column, value in zip(schema.log.c, values, strict=True)}
 
 
 def move_reader(connection: sa.Connection, source: str, before: int, after: int) -> None:
@@ -161,13 +186,40 @@ def move_reader(connection: sa.Connection, source: str, before: int, after: int)
 
 
 def _recorded(source: str, row: Sequence[Any]) -> Recorded:
-    position, stream, version, id_, type_, data, meta, at, _ = row
+    position, stream, version, id_, type_, data, meta, at = row
     return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
 def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
     """At most `limit` events behind a position, in order."""
     return [_recorded(source, row) for row in fetch(connection, _READ, {"behind": after, "most": limit})]
+
+
+def read_named(
+    connection: sa.Connection, source: str, after: int, last: int, limit: int, names: frozenset[str] | None
+) -> list[Recorded]:
+    """At most `limit` events of these names (None for all, in any version), behind one position up to another."""
+    if names is not None and not names:
+        return []
+    return [
+        _recorded(source, row)
+        for row in fetch(connection, _named(names), {"behind": after, "last": last, "most": limit})
+    ]
+
+
+@lru_cache(maxsize=100)
+def _named(names: frozenset[str] | None) -> Statement:
+    within = [schema.log.c.position > sa.bindparam("behind"), schema.log.c.position <= sa.bindparam("last")]
+    if names is not None:
+        versionless = sa.func.rtrim(schema.log.c.type, sa.literal_column("'0123456789'"))
+        within.append(versionless.in_([sa.literal_column(f"'{name}.v'") for name in sorted(names)]))
+    most = sa.bindparam("most", type_=sa.Integer)
+    return Statement(sa.select(*_FIELDS).where(*within).order_by(schema.log.c.position).limit(most))
+
+
+def last_position(connection: sa.Connection) -> int:
+    """The position of the last event that is there, whatever the head says; 0 when there is none."""
+    return connection.execute(_LAST).scalar_one()
 
 
 def read_all(
@@ -207,7 +259,7 @@ def _asking_sqlite(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str
     rests = [_behind(stream, version) for stream, version in behind.items() if version]
     for start in range(0, len(rests), AT_ONCE):
         some = sa.or_(*rests[start : start + AT_ONCE])
-        yield Statement(sa.select(schema.log).where(some).order_by(*_BY_VERSION)), {}
+        yield Statement(sa.select(*_FIELDS).where(some).order_by(*_BY_VERSION)), {}
 
 
 def position_at(connection: sa.Connection, at: datetime) -> int:
@@ -224,9 +276,8 @@ def position_at(connection: sa.Connection, at: datetime) -> int:
 def check_chain(engine: sa.Engine) -> Tampered | None:
     """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
     chain, at, reached = GENESIS, EPOCH, 0
-    last = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0)).scalar_subquery().label("last")
     with engine.connect() as connection:
-        head = connection.execute(sa.select(schema.head, last)).one()
+        head = connection.execute(sa.select(schema.head, _LAST.scalar_subquery().label("last"))).one()
         while reached < head.position:
             statement = (
                 sa.select(schema.log)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.abc import PQGen
@@ -33,8 +33,7 @@ class Prepared:
     formats: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     prepared: Prepared
     values: Values = ()
     fence: str = ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,9 @@ import sqlalchemy as sa
 
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
+from shared.eventlog.folding import PAGE, Logs, Progress, fold, silent
 from shared.eventlog.memory import Folding, Memory
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
-
-PAGE = 2_000
-Progress = Callable[[str, int, int], None]
-Logs = dict[str, sa.Engine]
+from shared.eventlog.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,57 +45,10 @@ class Verdict:
         return self.tampered is None and not self.differences and not self.stale_snapshots
 
 
-def _silent(_source: str, _done: int, _total: int) -> None:
-    pass
-
-
 def positions(connection: sa.Connection, service: str) -> dict[str, int]:
     """How far a service's own log and the logs it reads are applied to its tables."""
     rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
     return {service: log.read_head(connection).position} | {row.source: row.position for row in rows}
-
-
-def fold(
-    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, upto: dict[str, int],
-    target: sa.Engine, progress: Progress = _silent, after: dict[str, int] | None = None,
-) -> int:  # fmt: skip
-    """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
-
-    `projects` names the foreign events that the tables fold. Returns how many events were folded.
-    """
-    holder: list[sa.Connection] = []
-    tables = tables_cls(lambda: holder[0])
-    with target.begin() as connection:
-        tables_cls.metadata.create_all(connection)
-    folded = 0
-    for source, last in sorted(upto.items(), key=lambda item: item[0] != service):
-        reached = (after or {}).get(source, 0)
-        while reached < last:
-            with logs[source].connect() as reading:
-                events = log.read(reading, source, reached, min(PAGE, last - reached))
-            if not events:
-                raise LookupError(f"the log of {source} ends at {reached}, yet {service} has applied it up to {last}")
-            with target.begin() as connection:
-                holder[:] = [connection]
-                of_use = [one for one in events if source == service or one.name in projects]
-                _read_ahead(tables, of_use)
-                for recorded in of_use:
-                    tables.apply(recorded.event, recorded)
-                folded += len(of_use)
-                tables.flush()
-                tables.committed()
-            reached = events[-1].position
-            progress(source, reached, last)
-    return folded
-
-
-def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
-    wanted: dict[Rows, list[Key]] = defaultdict(list)
-    for recorded in events:
-        for rows, key in tables.reads(recorded.event):
-            wanted[rows].append(key)
-    for rows, keys in wanted.items():
-        rows.get_many(keys)
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, bytes]]:
@@ -141,7 +89,7 @@ def on_disk() -> Iterator[sa.Engine]:
 
 def verify(
     service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
-    progress: Progress = _silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk,
+    progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk,
 ) -> Verdict:  # fmt: skip
     """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
     row.
@@ -172,7 +120,7 @@ def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connec
 
 def rebuild(
     service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> int:  # fmt: skip
     """Rebuild the tables and put the rows in place of the live ones, in one transaction. The writer must be stopped.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import orjson
@@ -93,6 +93,25 @@ def write(connection: sa.Connection, statement: Statement, rows: Sequence[Mappin
         raise
     if statement.guarded and not (result.first() if result.returns_rows else result.rowcount):
         raise Fenced(fence)
+
+
+def write_encoded(
+    connection: sa.Connection, one: Statement, together: Statement, rows: Sequence[Values], fence: str
+) -> bool:
+    """As `write`, for rows whose values are as they are sent, in the statement's order: `together` takes as many of
+    them as fit, `one` the rest. False, with nothing done, where nothing is sent so."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, Pipelined):
+        return False
+    if not connection.in_transaction():
+        connection.begin()
+    size = len(together.prepared.formats) // len(one.prepared.formats)
+    whole = len(rows) - len(rows) % size
+    for start in range(0, whole, size):
+        driver.later(together.prepared, list(chain.from_iterable(rows[start : start + size])), fence)
+    for row in rows[whole:]:
+        driver.later(one.prepared, row, fence)
+    return True
 
 
 def fetch(connection: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:

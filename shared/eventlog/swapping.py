@@ -13,7 +13,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import Logs, Progress, fold, positions
+from shared.eventlog.folding import Logs, Progress, fold
+from shared.eventlog.rebuild import positions
 from shared.eventlog.tables import Tables
 
 NEAR = 500

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from shared.contracts import Command, Event
+from shared.eventlog.filling import Filling
 from shared.eventlog.keyed import Key, Keyed, Row, keyed
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.statements import send
@@ -22,12 +24,13 @@ class Rows:
     """
 
     def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
-        self._table, self._connection, self._keep = table, connection, keep
-        self._key = tuple(str(column.name) for column in table.primary_key.columns)
+        self._table, self._connection, self.keep = table, connection, keep
+        self._key_of = _key_of(table)
         self._blank: Row = dict.fromkeys(str(column.name) for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
         self._by_dialect: dict[str, Keyed] = {}
+        self._filling: Filling | None = None
 
     def _keyed(self, connection: sa.Connection) -> Keyed:
         dialect = connection.dialect.name
@@ -43,12 +46,18 @@ class Rows:
         """The rows under these primary keys (tuples), None for those that do not exist; one query for the unknown."""
         wanted = list(dict.fromkeys(keys))
         missing = [key for key in wanted if key not in self._rows]
+        if self.is_whole:
+            self._rows.update(dict.fromkeys(missing))
+            missing = []
         for start in range(0, len(missing), 500):
             part = missing[start : start + 500]
             self._rows.update(dict.fromkeys(part))
             connection = self._connection()
             for found in self._keyed(connection).find(connection, part):
-                self._rows[self._key_of(found)] = found
+                key = self._key_of(found)
+                self._rows[key] = found
+                if self._filling:
+                    self._filling.there.add(key)
         return {key: self._rows[key] for key in wanted}
 
     def put(self, row: Mapping[str, Any]) -> None:
@@ -60,9 +69,6 @@ class Rows:
         self._rows[key] = whole
         self._rows.move_to_end(key)
         self._dirty[key] = None
-
-    def _key_of(self, row: Row) -> Key:
-        return tuple([row[name] for name in self._key])
 
     def update(self, *key: Any, **changes: Any) -> None:
         """Change columns of an existing row. Raises KeyError when there is none."""
@@ -87,34 +93,61 @@ class Rows:
         if not self._dirty:
             return
         connection = self._connection()
-        puts = [row for key in self._dirty if (row := self._rows[key]) is not None]
+        puts = {key: row for key in self._dirty if (row := self._rows[key]) is not None}
         gone = [key for key in self._dirty if self._rows[key] is None]
         if gone:
             self._keyed(connection).delete(connection, gone)
-        if puts:
-            self._keyed(connection).upsert(connection, puts)
+        if puts and self._filling:
+            self._filling.write(connection, puts)
+        elif puts:
+            self._keyed(connection).upsert(connection, list(puts.values()))
         self._dirty.clear()
 
     def committed(self) -> None:
         """After a commit: forget the oldest rows beyond what is kept."""
-        while len(self._rows) > self._keep:
-            self._rows.popitem(last=False)
+        if self._filling and not self.keep:
+            self._filling.forgot_all()
+            self._rows.clear()
+        while len(self._rows) > self.keep:
+            key, row = self._rows.popitem(last=False)
+            if self._filling and row is not None:
+                self._filling.forgot(key)
 
     def forget(self) -> None:
         """After a rollback: nothing in memory counts any more."""
         self._rows.clear()
         self._dirty.clear()
 
+    def fill(self) -> None:
+        """From now on fill the table, which is empty and which nobody else writes. A rollback ends the use of this."""
+        self._filling = Filling(self._table)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has to be looked up, for all that the table holds is in memory."""
+        return self._filling is not None and self._filling.is_whole
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows the next flush writes."""
+        return len(self._dirty)
+
+
+def _key_of(table: sa.Table) -> Callable[[Row], Key]:
+    names = [str(column.name) for column in table.primary_key.columns]
+    return itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+
 
 class Tables:
     """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
-    folds events in `apply`.
+    folds events in `apply`: own ones of the types in `folds`, or of all types when that is None.
 
     Rows must come out the same whatever order different sources' events arrive in: let each column be set from one
     source's events only, since a rebuild reads the logs one after the other.
     """
 
     metadata: ClassVar[sa.MetaData]
+    folds: ClassVar[tuple[type[Event], ...] | None] = None
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         self._connection = connection
@@ -125,6 +158,11 @@ class Tables:
         opened = Rows(table, self._connection, keep)
         self._open.append(opened)
         return opened
+
+    @classmethod
+    def own(cls) -> frozenset[str] | None:
+        """The names of the own events that the tables fold, None for all."""
+        return None if cls.folds is None else frozenset(event.__name__ for event in cls.folds)
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         """Fold one event: an own one, or a foreign one that the service's declaration projects."""
@@ -150,3 +188,18 @@ class Tables:
         """The batch was rolled back."""
         for rows in self._open:
             rows.forget()
+
+    def fill(self) -> None:
+        """From now on fill the tables, which are empty and which nobody else writes."""
+        for rows in self._open:
+            rows.fill()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no row has to be looked up; of tables of which nothing is kept none ever is."""
+        return all(rows.is_whole or not rows.keep for rows in self._open)
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows the next flush writes."""
+        return sum(rows.unwritten for rows in self._open)

@@ -38,6 +38,7 @@ class Desk:
         self._actor = f"system:{service.name}"
         self.heard = {event.__name__ for event in (*service.reactions, *service.projects)}
         self.projected = {event.__name__ for event in service.projects}
+        self._own = service.tables.own()
         self._reactions = {event.__name__: reaction for event, reaction in service.reactions.items()}
         self._decided = {command for aggregate in service.aggregates for command in aggregate.commands}
         self.aggregate_for = cache(service.aggregate_for)
@@ -157,6 +158,10 @@ class Desk:
     def stream_of(self, command: Command) -> str:
         """The stream that a command is decided on. Raises LookupError for one that this service does not decide."""
         return f"{self.aggregate_for(type(command)).name}-{command.partition_key()}"
+
+    def folds(self, recorded: Recorded) -> bool:
+        """Whether the tables fold this own event."""
+        return self._own is None or recorded.name in self._own
 
     def react(self, recorded: Recorded) -> list[Command]:
         """The own commands that an event calls for."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+# The digit that says which kind of UUID it is holds two random bits as well.
+_VARIANT = {f"{digit:x}": f"{0x8 | digit & 0x3:x}" for digit in range(16)}
 
 
 def _now() -> datetime:
@@ -23,5 +24,6 @@ class Ports:
 
     def new_id(self) -> str:
         """A UUIDv7 (RFC 9562, 5.7) as text: 48 bits of Unix milliseconds, then 74 random bits."""
-        time, random = f"{int(self.now().timestamp() * 1000):012x}", self.random_bytes(10).hex()
-        return f"{time[:8]}-{time[8:]}-7{random[1:4]}-{VARIANT[random[4]]}{random[5:8]}-{random[8:]}"
+        time = f"{int(self.now().timestamp() * 1000):012x}"
+        luck = self.random_bytes(10).hex()
+        return f"{time[:8]}-{time[8:]}-7{luck[1:4]}-{_VARIANT[luck[4]]}{luck[5:8]}-{luck[8:]}"

@@ -223,7 +223,8 @@ class Unit:
             event.model_dump_json(), meta_json, self.now, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
-        desk.tables.apply(event, recorded)
+        if desk.folds(recorded):
+            desk.tables.apply(event, recorded)
         self._plan(event, recorded)
         for task in self._after(recorded):
             self._own_reaction(task)

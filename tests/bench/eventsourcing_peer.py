@@ -3,16 +3,18 @@
 A call is what a caller waits for. The peer's: an aggregate in memory gets 1 or 100 new events and is saved. Ours: a
 command that gives 1 or 100 events is sent to a writer, which decides it, keeps its id and result, chains the hashes and
 commits; what has arrived by then, from whichever caller, is one commit. Both keep their aggregates in memory, and each
-caller has one of its own.
+caller has one of its own. Each side's figure is the better of its ways to be called by many: threads or, as its saves
+block, processes for the peer; threads or coroutines, as they are in the HTTP process, for ours.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -24,13 +26,14 @@ from shared.contracts import Metadata
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.eventlog.memory import Folding, Memory
+from shared.hosting.collecting import collect_seldom
 from shared.hosting.ports import Ports
 from shared.hosting.runner import Runner
 from shared.hosting.service import Surroundings
 from shared.hosting.settings import Settings
 from shared.hosting.writer import Writer
 from shared.messaging.inprocess import InProcessBus
-from shared.messaging.port import CommandMessage
+from shared.messaging.port import CommandMessage, Reply
 from shared.security.secrets import Secrets
 from tests.bench.measures import Row, Section, median
 from tests.bench.peers.eventsourcing_store import Peer, appended_by_processes
@@ -46,6 +49,7 @@ Append = Callable[[int, int, int], float]
 def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: Callable[[str], None]) -> Section:
     """Append, read, and rebuild one aggregate, each in interleaved rounds; events a second."""
     rows: list[Row] = []
+    collect_seldom()  # as a writer's process does; the peer's threads profit as well
     with _our_store(servers, var) as (runner, engine), Peer(new_database(servers, "bench_eventsourcing")) as peer:
         for size in BATCHES:
             for callers in CALLERS:
@@ -53,6 +57,7 @@ def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: C
                 each = max(10, (calls if size == 1 else calls // 10) // callers)
                 contest = {OURS: _appending(runner), PEER: peer.append}
                 if callers > 1:
+                    contest[f"{OURS}, by coroutines"] = _appending_by_coroutines(runner)
                     contest[f"{PEER}, by processes"] = lambda c, n, s: appended_by_processes(peer.url, c, n, s)
                 rows.append(
                     {"what": f"append {size} a call, {callers} callers", **_rates(contest, rounds, callers, each, size)}
@@ -96,14 +101,17 @@ def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[Runner, sa.
         engine.dispose()
 
 
+def _press(runner: Runner, caller: int, size: int) -> Future[Reply]:
+    id_ = str(uuid4())
+    command = ToyPress(button=f"{caller}", times=size, note="pressed")
+    return runner.accept(CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_)))
+
+
 def _appending(runner: Runner) -> Append:
     def append(callers: int, calls: int, size: int) -> float:
         def call_all(caller: int) -> None:
             for _ in range(calls):
-                id_ = str(uuid4())
-                command = ToyPress(button=f"{caller}", times=size, note="pressed")
-                meta = Metadata(correlation_id=id_, causation_id=id_)
-                assert runner.accept(CommandMessage(id_, command, meta)).result().outcome == "accepted"
+                assert _press(runner, caller, size).result().outcome == "accepted"
 
         started = time.perf_counter()
         with ThreadPoolExecutor(callers) as threads:
@@ -113,14 +121,34 @@ def _appending(runner: Runner) -> Append:
     return append
 
 
+def _appending_by_coroutines(runner: Runner) -> Append:
+    def append(callers: int, calls: int, size: int) -> float:
+        async def call_all(caller: int) -> None:
+            for _ in range(calls):
+                reply = await asyncio.wrap_future(_press(runner, caller, size))
+                assert reply.outcome == "accepted"
+
+        async def call_side_by_side() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for caller in range(callers):
+                    tasks.create_task(call_all(caller))
+
+        started = time.perf_counter()
+        asyncio.run(call_side_by_side())
+        return callers * calls * size / (time.perf_counter() - started)
+
+    return append
+
+
 def _rates(contest: dict[str, Append], rounds: int, callers: int, calls: int, size: int) -> Row:
-    """The peer's figure is the better of its ways."""
+    """Each side's figure is the better of its ways."""
     found: dict[str, list[float]] = {name: [] for name in contest}
     for _ in range(rounds):
         for name, append in contest.items():
             found[name].append(append(callers, calls, size))
     medians = {name: median(rates) for name, rates in found.items()}
-    return _ratio(medians[OURS], max(rate for name, rate in medians.items() if name != OURS))
+    best = {side: max(rate for name, rate in medians.items() if name.startswith(side)) for side in (OURS, PEER)}
+    return _ratio(best[OURS], best[PEER])
 
 
 def _best(rounds: int, ours: Callable[[], int], peers: Callable[[], int]) -> Row:

@@ -16,7 +16,7 @@ from services.cli.proofs import projected
 from shared.contracts.inventory import KeysLoaded, ProductListed
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import fold
+from shared.eventlog.folding import fold
 from shared.eventlog.recorded import Recorded
 from tests.bench.generated import extend
 from tests.bench.goods import CARD, ORDER, card, loading

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
 from shared.eventlog.statements import send
+from tests.databases import NewDatabase
 from tests.eventlog.builders import append, created, event, events, read
 from tests.hosting.builders import START
 
@@ -228,3 +229,29 @@ def test_a_forged_event_breaks_the_chain_behind_it(engine: sa.Engine) -> None:
         previous = connection.execute(sa.select(schema.log.c.hash).where(at(1))).scalar_one()
     values = {"data": forged.data, "hash": log.link(bytes(previous), forged)}
     assert tamper(engine, sa.update(schema.log).where(at(2)).values(values)) == 3
+
+
+MANY = 2 * log.TOGETHER + 3
+
+
+def test_many_events_at_once_are_as_many_one_by_one(new_database: NewDatabase) -> None:
+    heads = []
+    for step in (1, log.TOGETHER, MANY):
+        engine = open_engine(new_database(), writer=True)
+        head = created(engine)
+        for first in range(1, MANY + 1, step):
+            head = append(engine, head, events(first, min(step, MANY + 1 - first)))
+        assert log.check_chain(engine) is None
+        assert read(engine) == events(1, MANY)
+        heads.append(head)
+        engine.dispose()
+    assert heads[0] == heads[1] == heads[2]
+
+
+def test_a_version_taken_among_many_events_fences(engine: sa.Engine) -> None:
+    head = created(engine, 1)
+    new = events(2, MANY)
+    new[MANY // 2] = event(2 + MANY // 2, "button-a", 1)
+    with pytest.raises(log.Fenced, match="is taken"):
+        append(engine, head, new)
+    assert read(engine) == events(1, 1)

@@ -37,7 +37,7 @@ from tests.hosting.toy import (
 # Commands
 
 
-def test_a_hundred_commands_are_one_transaction_and_no_more_statements_than_one(engine: sa.Engine) -> None:
+def test_a_hundred_commands_are_one_transaction_and_hardly_more_statements_than_one(engine: sa.Engine) -> None:
     commits: list[int] = []
     writer = start(button(), engine)
     writer.process([press("first", "a")])
@@ -49,7 +49,8 @@ def test_a_hundred_commands_are_one_transaction_and_no_more_statements_than_one(
         writer.process([press(f"many-{n}", f"b{n}") for n in range(1, 101)])
 
     assert len(commits) == 2
-    assert len(for_many) == len(for_one)
+    # Events are inserted many a statement, and those that are left over by another.
+    assert len(for_one) <= len(for_many) <= len(for_one) + 1
     assert len(logged(writer)) == 102
 
 
@@ -145,7 +146,8 @@ def test_what_a_batch_will_read_is_read_at_once(engine: sa.Engine) -> None:
         writer.process([pressed(2, ("a", ""))])
     with statements(engine) as for_many:
         writer.process([pressed(3, *((f"l{n}", "") for n in range(50)))])
-    assert len(for_many) == len(for_one)
+    # Events are inserted many a statement, and those that are left over by another.
+    assert len(for_one) <= len(for_many) <= len(for_one) + 1
     assert len(rows(engine, lamps)) == 52
 
 

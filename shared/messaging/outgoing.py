@@ -10,6 +10,8 @@ import pika
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
 from cloudevents.core.v1.event import CloudEvent
 
+from shared.contracts import Message
+from shared.contracts.registry import older
 from shared.eventlog.recorded import Recorded
 from shared.messaging.topology import event_key
 
@@ -30,18 +32,27 @@ class Outgoing:
     body: bytes
 
 
-def outgoing(recorded: Recorded) -> Outgoing:
-    """The message for an event, in its newest version.
+def outgoing(recorded: Recorded) -> list[Outgoing]:
+    """The messages for an event: one for each earlier version that is still published, the oldest first, and the newest.
 
-    Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
-    the log's order. Raises UnknownMessage, or pydantic's ValidationError.
+    All have the same `id` and `sequence`: they tell the same fact. Raises UnknownMessage or pydantic's ValidationError.
     """
     event = recorded.event
-    newest, meta = event.type(), json.loads(recorded.meta_json)
+    said = [*older(event), event]
+    return [message(recorded, one) for one in said]
+
+
+def message(recorded: Recorded, event: Message) -> Outgoing:
+    """The message that tells what was recorded as this `event`, which is of any of its versions.
+
+    Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
+    the log's order.
+    """
+    type_, meta = event.type(), json.loads(recorded.meta_json)
     attributes = {
         "id": recorded.id,
         "source": f"/kameng/{recorded.source}",
-        "type": f"kameng.{recorded.source}.{newest}",
+        "type": f"kameng.{recorded.source}.{type_}",
         "time": recorded.at,
         "subject": recorded.stream,
         "datacontenttype": JSON,
@@ -50,12 +61,10 @@ def outgoing(recorded: Recorded) -> Outgoing:
         "correlationid": meta["correlation_id"],
         "causationid": meta["causation_id"],
     }
-    data = recorded.data if recorded.type == newest else event.model_dump_json()
-    message = to_binary_event(CloudEvent(attributes, data))
-    properties = pika.BasicProperties(
-        content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
-    )
-    return Outgoing(recorded.position, recorded.at, event_key(recorded.source, newest), properties, message.body)
+    data = recorded.data if recorded.type == type_ else event.model_dump_json()
+    told = to_binary_event(CloudEvent(attributes, data))
+    properties = pika.BasicProperties(content_type=told.content_type, headers=told.headers, delivery_mode=PERSISTENT)
+    return Outgoing(recorded.position, recorded.at, event_key(recorded.source, type_), properties, told.body)
 
 
 def position_of(properties: pika.BasicProperties) -> int:

@@ -1,0 +1,44 @@
+"""The files under docs/events: what they should hold, and what they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.published.examples import example
+from shared.published.kinds import kinds
+from shared.published.schemas import schema
+
+HOME = Path(__file__).parents[2] / "docs" / "events"
+SCHEMAS, EXAMPLES = "schemas", "examples"
+
+
+def generated() -> dict[str, str]:
+    """What the contracts make of each file, by its path under HOME. Raises Unsaid."""
+    made: dict[str, str] = {}
+    for kind in kinds():
+        made[f"{SCHEMAS}/{kind.key}.json"] = as_json(schema(kind))
+        made[f"{EXAMPLES}/{kind.key}.json"] = as_json(example(kind))
+    return made
+
+
+def stored(home: Path) -> dict[str, str]:
+    """What is there, by path under `home`, of what could have been generated."""
+    places = (SCHEMAS, EXAMPLES)
+    paths = [path for place in places for path in (home / place).glob("*.json")]
+    return {path.relative_to(home).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def write(home: Path, made: Mapping[str, str]) -> None:
+    """Make the files hold this, and remove what is no longer made."""
+    for gone in stored(home).keys() - made.keys():
+        (home / gone).unlink()
+    for name, text in made.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text, encoding="utf-8")

@@ -33,7 +33,7 @@ class Outgoing:
 
 
 def outgoing(recorded: Recorded) -> list[Outgoing]:
-    """The messages for an event: one for each earlier version that is still published, the oldest first, and the newest.
+    """The messages for an event: one for each version that is published, the oldest first.
 
     All have the same `id` and `sequence`: they tell the same fact. Raises UnknownMessage or pydantic's ValidationError.
     """

@@ -7,28 +7,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.published.asyncapi import asyncapi
+from shared.published.catalogue import catalogue
 from shared.published.examples import example
 from shared.published.kinds import kinds
 from shared.published.schemas import schema
 
 HOME = Path(__file__).parents[2] / "docs" / "events"
-SCHEMAS, EXAMPLES = "schemas", "examples"
+SCHEMAS, EXAMPLES, ASYNCAPI, CATALOGUE = "schemas", "examples", "asyncapi.json", "README.md"
 
 
 def generated() -> dict[str, str]:
     """What the contracts make of each file, by its path under HOME. Raises Unsaid."""
-    made: dict[str, str] = {}
-    for kind in kinds():
-        made[f"{SCHEMAS}/{kind.key}.json"] = as_json(schema(kind))
-        made[f"{EXAMPLES}/{kind.key}.json"] = as_json(example(kind))
+    told = {kind: (schema(kind), example(kind)) for kind in kinds()}
+    made = {ASYNCAPI: as_json(asyncapi(told)), CATALOGUE: catalogue(told)}
+    for kind, (described, shown) in told.items():
+        made[f"{SCHEMAS}/{kind.key}.json"] = as_json(described)
+        made[f"{EXAMPLES}/{kind.key}.json"] = as_json(shown)
     return made
 
 
 def stored(home: Path) -> dict[str, str]:
     """What is there, by path under `home`, of what could have been generated."""
-    places = (SCHEMAS, EXAMPLES)
-    paths = [path for place in places for path in (home / place).glob("*.json")]
-    return {path.relative_to(home).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
+    paths = [*home.glob(f"{SCHEMAS}/*.json"), *home.glob(f"{EXAMPLES}/*.json"), home / ASYNCAPI, home / CATALOGUE]
+    return {path.relative_to(home).as_posix(): path.read_text(encoding="utf-8") for path in paths if path.exists()}
 
 
 def as_json(value: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from shared.published.words import word
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DEPRECATED = "deprecated"
 KEY, OWNER, UNTIL, SENT = "x-kameng-key", "x-kameng-owner", "x-kameng-published-until", "x-kameng-published"
 
 
@@ -34,7 +35,7 @@ def schema(kind: Kind) -> Schema:
         SENT: kind.is_sent,
     }
     if not kind.is_current:
-        described["deprecated"] = True
+        described[DEPRECATED] = True
     if kind.until:
         described[UNTIL] = kind.until.isoformat()
     described |= _told(kind.name, made)

@@ -9,10 +9,10 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from shared.published.files import HOME, generated, stored, write
+from shared.published.files import HOME, stored, write
 from shared.published.gaps import gaps
 from shared.published.kinds import kinds
-from shared.published.review import WRITE, review
+from shared.published.review import WRITE, reviewed
 from shared.published.schemas import Unsaid
 
 
@@ -23,10 +23,9 @@ def main() -> int:
     if missing := gaps(kinds()):
         return _fail("the contracts have a gap", missing)
     try:
-        made = generated()
+        found, made = reviewed(stored(HOME), kinds(), datetime.now(UTC).date())
     except Unsaid as unsaid:
         return _fail("subscribers are told too little", [str(unsaid)])
-    found = review(stored(HOME), made, datetime.now(UTC).date())
     if found.breaking:
         return _fail("this would break subscribers; nothing was written", found.breaking)
     if is_check and found.stale:

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shared.contracts import Metadata, Money
 from shared.eventlog.recorded import Recorded
 from shared.messaging.outgoing import message
 from shared.published.kinds import Kind
+from shared.published.schemas import Unsaid
 from shared.published.words import word
 
 RECORDED_AT = datetime(2026, 1, 1, 8, 0, 1, tzinfo=UTC)
@@ -36,9 +37,16 @@ AGGREGATES = {
 
 
 def example(kind: Kind) -> dict[str, Any]:
-    """The message: its routing key, its headers, its content type, and its body as JSON."""
-    event = kind.cls.model_validate(_body(kind.name, kind.cls))
-    stream = f"{AGGREGATES[kind.owner, kind.cls.key]}-{event.partition_key()}"
+    """The message: its routing key, its headers, its content type, and its body as JSON. Raises Unsaid."""
+    try:
+        event = kind.cls.model_validate(_body(kind.name, kind.cls))
+    except ValidationError as error:
+        fields = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
+        raise Unsaid(f"{kind.key}: the values in shared/published/words.py do not fit: {fields}") from None
+    aggregate = AGGREGATES.get((kind.owner, kind.cls.key))
+    if aggregate is None:
+        raise Unsaid(f"shared/published/examples.py needs the aggregate of {kind.owner} that {kind.cls.key} names")
+    stream = f"{aggregate}-{event.partition_key()}"
     meta = Metadata(correlation_id=_id("flow"), causation_id=_id(kind.key, "cause"), actor="system")
     recorded = Recorded(
         kind.owner, POSITION, stream, 1, _id(kind.key), kind.cls.type(), event.model_dump_json(),
@@ -83,5 +91,5 @@ def _plain(annotation: Any) -> Any:
         return get_args(annotation)[0]
     values = {str: "text", int: 1, bool: True, date: "2026-01-01", AwareDatetime: RECORDED_AT, datetime: RECORDED_AT}
     if annotation not in values:
-        raise TypeError(f"no value is known for {annotation}")
+        raise Unsaid(f"shared/published/words.py has no value for a field of the type {annotation}")
     return values[annotation]

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from shared.published.asyncapi import asyncapi
 from shared.published.catalogue import catalogue
 from shared.published.examples import example
-from shared.published.kinds import kinds
+from shared.published.kinds import Kind
 from shared.published.schemas import schema
 
 HOME = Path(__file__).parents[2] / "docs" / "events"
 SCHEMAS, EXAMPLES, ASYNCAPI, CATALOGUE = "schemas", "examples", "asyncapi.json", "README.md"
 
 
-def generated() -> dict[str, str]:
-    """What the contracts make of each file, by its path under HOME. Raises Unsaid."""
-    told = {kind: (schema(kind), example(kind)) for kind in kinds()}
+def described(kinds: Iterable[Kind]) -> dict[str, str]:
+    """The schemas alone, by their paths under HOME. Raises Unsaid."""
+    return {f"{SCHEMAS}/{kind.key}.json": as_json(schema(kind)) for kind in kinds}
+
+
+def generated(kinds: Iterable[Kind]) -> dict[str, str]:
+    """What is made of each file, by its path under HOME. Raises Unsaid."""
+    told = {kind: (schema(kind), example(kind)) for kind in kinds}
     made = {ASYNCAPI: as_json(asyncapi(told)), CATALOGUE: catalogue(told)}
     for kind, (described, shown) in told.items():
         made[f"{SCHEMAS}/{kind.key}.json"] = as_json(described)

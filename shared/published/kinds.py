@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from shared.contracts import Event, Former
+from shared.contracts import Former, Message
 from shared.contracts.registry import events, formers, published_until
 from shared.messaging.topology import event_key
 
@@ -19,7 +19,7 @@ class Kind:
     """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent."""
 
     name: str
-    cls: type[Event] | type[Former]
+    cls: type[Message]
     until: date | None = None
 
     @property
@@ -32,7 +32,7 @@ class Kind:
 
     @property
     def is_current(self) -> bool:
-        return issubclass(self.cls, Event)
+        return not issubclass(self.cls, Former)
 
     @property
     def is_sent(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from shared.published.changes import NOTICE, Breaks, Change, changes
-from shared.published.files import EXAMPLES, SCHEMAS
+from shared.published.files import EXAMPLES, SCHEMAS, described, generated
+from shared.published.kinds import Kind
 
 GUIDE = "docs/events/changing.md"
 WRITE = "run `make contracts`, and commit what it writes with the change"
@@ -22,6 +23,19 @@ class Review:
     breaking: list[str]
     harmless: list[str]
     stale: list[str]
+
+
+def reviewed(before: Mapping[str, str], kinds: Iterable[Kind], today: date) -> tuple[Review, dict[str, str]]:
+    """Holds the stored files against the contracts, and what they would be; nothing of that where they are broken.
+
+    Raises Unsaid.
+    """
+    told = list(kinds)
+    schemas = review(before, described(told), today)
+    if schemas.breaking:
+        return schemas, {}
+    made = generated(told)
+    return review(before, made, today), made
 
 
 def review(before: Mapping[str, str], after: Mapping[str, str], today: date) -> Review:
@@ -53,7 +67,8 @@ def _changes(key: str, before: Mapping[str, str], after: Mapping[str, str], toda
         yield Change("", f"{lost} is gone, so that nobody can tell what changed: get it back", Breaks.SUBSCRIBERS)
     else:
         yield from changes(json.loads(before[schema]), json.loads(after[schema]), today)
-        yield from _envelope(json.loads(before[example]), json.loads(after[example]))
+        if example in after:
+            yield from _envelope(json.loads(before[example]), json.loads(after[example]))
 
 
 def _envelope(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

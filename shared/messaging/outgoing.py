@@ -32,22 +32,13 @@ class Outgoing:
     body: bytes
 
 
-def outgoing(recorded: Recorded) -> list[Outgoing]:
-    """The messages for an event: one for each version that is published, the oldest first.
-
-    All have the same `id` and `sequence`: they tell the same fact. Raises UnknownMessage or pydantic's ValidationError.
-    """
-    event = recorded.event
-    said = [*older(event), event]
-    return [message(recorded, one) for one in said]
-
-
-def message(recorded: Recorded, event: Message) -> Outgoing:
-    """The message that tells what was recorded as this `event`, which is of any of its versions.
+def cloud_event(recorded: Recorded, said: Message | None = None) -> CloudEvent:
+    """An event, in its newest version unless it is `said` in an earlier one, with its data as JSON text.
 
     Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
-    the log's order.
+    the log's order. Raises UnknownMessage, or pydantic's ValidationError.
     """
+    event = said or recorded.event
     type_, meta = event.type(), json.loads(recorded.meta_json)
     attributes = {
         "id": recorded.id,
@@ -62,9 +53,25 @@ def message(recorded: Recorded, event: Message) -> Outgoing:
         "causationid": meta["causation_id"],
     }
     data = recorded.data if recorded.type == type_ else event.model_dump_json()
-    told = to_binary_event(CloudEvent(attributes, data))
-    properties = pika.BasicProperties(content_type=told.content_type, headers=told.headers, delivery_mode=PERSISTENT)
-    return Outgoing(recorded.position, recorded.at, event_key(recorded.source, type_), properties, told.body)
+    return CloudEvent(attributes, data)
+
+
+def outgoing(recorded: Recorded) -> list[Outgoing]:
+    """The messages for an event: one for each version that is published, the oldest first. Raises as `cloud_event`.
+
+    All have the same `id` and `sequence`: they tell the same fact.
+    """
+    return [message_of(recorded, said) for said in (*older(recorded.event), recorded.event)]
+
+
+def message_of(recorded: Recorded, said: Message) -> Outgoing:
+    """The message for an event that is said in one of its versions."""
+    message = to_binary_event(cloud_event(recorded, said))
+    properties = pika.BasicProperties(
+        content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
+    )
+    key = event_key(recorded.source, said.type())
+    return Outgoing(recorded.position, recorded.at, key, properties, message.body)
 
 
 def position_of(properties: pika.BasicProperties) -> int:

@@ -33,8 +33,8 @@ def _index(kinds: list[Kind]) -> Iterator[str]:
     yield "| Service | Events |"
     yield "| --- | --- |"
     for owner, mine in groupby(kinds, lambda kind: kind.owner):
-        links = " · ".join(f"[{kind.cls.type()}](#{_anchor(kind)})" for kind in mine)
-        yield f"| [{owner}](#{owner}) | {links} |"
+        links = " · ".join(f"[{kind.cls.type()}](README.md#{_anchor(kind)})" for kind in mine)
+        yield f"| [{owner}](README.md#{owner}) | {links} |"
     yield ""
 
 
@@ -90,7 +90,7 @@ def _type(field: Schema) -> str:
     """A field's type in a few words."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        return f"[{name}](README.md#{name.lower()})"
     if "anyOf" in field:
         return " or ".join(_type(one) for one in field["anyOf"])
     if "enum" in field:

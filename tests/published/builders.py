@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -19,14 +19,13 @@ TODAY = date(2026, 1, 1)
 def altered(cls: type[Message], *, without: str = "", key: str = "", **fields: Any) -> type[Message]:
     """The class of an event as it would be with these fields, without another; the registry does not know it."""
     kept = {name: (info.annotation, info) for name, info in cls.model_fields.items() if name != without}
-    return create_model(
-        cls.__name__,
-        __base__=Message,
-        __module__=cls.__module__,
-        __doc__=cls.__doc__,
-        __cls_kwargs__={"key": key or cls.key, "version": cls.version},
-        **(kept | fields),
-    )
+    options: dict[str, Any] = {
+        "__module__": cls.__module__,
+        "__doc__": cls.__doc__,
+        "__cls_kwargs__": {"key": key or cls.key, "version": cls.version},
+    }
+    make: Callable[..., type[Message]] = create_model
+    return make(cls.__name__, __base__=Message, **options, **(kept | fields))
 
 
 def files(*classes: type[Message]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX
 
-from shared.messaging.outgoing import JSON, PERSISTENT, SEQUENCE, SEQUENCE_DIGITS
+from shared.messaging.outgoing import JSON, PERSISTENT, SEQUENCE, SEQUENCE_DIGITS, VERSIONS
 from shared.messaging.topology import EVENTS
 from shared.published.kinds import Kind
 from shared.published.schemas import Schema
@@ -29,6 +29,13 @@ ATTRIBUTES: dict[str, Schema] = {
     },
     "correlationid": TEXT | {"description": "The flow it belongs to."},
     "causationid": TEXT | {"description": "The command or event that led to it."},
+}
+OPTIONAL: dict[str, Schema] = {
+    VERSIONS: {
+        "type": "string",
+        "pattern": r"^\d+( \d+)+$",
+        "description": "Where the event is sent in several versions: which, with spaces between them.",
+    },
 }
 ABOUT = """\
 What Kameng tells the outside: each event of each service's log as one CloudEvents 1.0 message (binary mode, \
@@ -84,11 +91,11 @@ def _operation(kind: Kind) -> dict[str, Any]:
 
 
 def _envelope() -> dict[str, Any]:
-    headers = {CE_PREFIX + name: schema for name, schema in ATTRIBUTES.items()}
+    headers = {CE_PREFIX + name: schema for name, schema in (ATTRIBUTES | OPTIONAL).items()}
     return {
         "contentType": JSON,
         "correlationId": {"location": f"$message.header#/{CE_PREFIX}correlationid"},
-        "headers": {"type": "object", "required": list(headers), "properties": headers},
+        "headers": {"type": "object", "required": [CE_PREFIX + name for name in ATTRIBUTES], "properties": headers},
     }
 
 

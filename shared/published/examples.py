@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shared.contracts import Metadata, Money
 from shared.eventlog.recorded import Recorded
-from shared.messaging.outgoing import message_of
+from shared.messaging.outgoing import cloud_event, message_of
 from shared.published.kinds import Kind
 from shared.published.schemas import Unsaid
 from shared.published.words import word
@@ -52,7 +52,7 @@ def example(kind: Kind) -> dict[str, Any]:
         kind.owner, POSITION, stream, 1, _id(kind.key), kind.cls.type(), event.model_dump_json(),
         meta.model_dump_json(), RECORDED_AT,
     )  # fmt: skip
-    sent = message_of(recorded, event)
+    sent = message_of(recorded, cloud_event(recorded, event, kind.beside))
     return {
         "routing_key": sent.key,
         "headers": sent.properties.headers,

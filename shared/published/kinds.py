@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -16,11 +17,15 @@ OURS = "shared.contracts."
 
 @dataclass(frozen=True)
 class Kind:
-    """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent."""
+    """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent.
+
+    `beside` are the versions that are sent, where there are several.
+    """
 
     name: str
     cls: type[Message]
     until: date | None = None
+    beside: tuple[int, ...] = ()
 
     @property
     def owner(self) -> str:
@@ -56,4 +61,13 @@ def kinds() -> list[Kind]:
     found = [Kind(cls.__name__, cls) for cls in events().values()]
     found += [Kind(name, cls, published_until(name, version)) for (name, version), cls in formers().items()]
     ours = [kind for kind in found if kind.cls.__module__.startswith(OURS)]
+    sent: dict[str, list[int]] = defaultdict(list)
+    for kind in ours:
+        if kind.is_sent:
+            sent[kind.name].append(kind.version)
+    ours = [replace(kind, beside=_several(sent[kind.name])) if kind.is_sent else kind for kind in ours]
     return sorted(ours, key=lambda kind: (kind.owner, kind.name, kind.version))
+
+
+def _several(versions: list[int]) -> tuple[int, ...]:
+    return tuple(sorted(versions)) if len(versions) > 1 else ()

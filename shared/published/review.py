@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from cloudevents.core.bindings.rabbitmq import CE_PREFIX
+
+from shared.published.asyncapi import OPTIONAL
 from shared.published.changes import NOTICE, Breaks, Change, changes
 from shared.published.files import EXAMPLES, SCHEMAS, described, generated
 from shared.published.kinds import Kind
@@ -74,7 +77,7 @@ def _changes(key: str, before: Mapping[str, str], after: Mapping[str, str], toda
 def _envelope(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     """What changed around the body."""
     was, now = before["headers"], after["headers"]
-    for gone in sorted(was.keys() - now.keys()):
+    for gone in sorted(was.keys() - now.keys() - {CE_PREFIX + name for name in OPTIONAL}):
         yield Change(gone, "the header is gone", Breaks.SUBSCRIBERS)
     for new in sorted(now.keys() - was.keys()):
         yield Change(new, "a new header", Breaks.NOBODY)

@@ -36,9 +36,10 @@ def test_an_event_goes_out_in_each_version_as_the_same_fact() -> None:
     messages = outgoing(painted(7))
 
     assert [message.key for message in messages] == [f"button.{version}" for version in VERSIONS]
-    headers = [message.properties.headers or {} for message in messages]
+    headers = [dict(message.properties.headers or {}) for message in messages]
     assert [one.pop("ce-type") for one in headers] == [f"kameng.button.{version}" for version in VERSIONS]
     assert headers[0] == headers[1] == headers[2]
+    assert headers[0]["ce-versions"] == "1 2 3"
     assert [json.loads(message.body) for message in messages] == [
         {"fence": "f", "colour": "red"},
         {"fence": "f", "colours": ["red"]},

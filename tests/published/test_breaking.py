@@ -279,3 +279,12 @@ def test_a_further_header_is_harmless() -> None:
     found = compared_files(before, before | {path: json.dumps(message)})
 
     assert (found.breaking, found.harmless) == ([], ["inventory.StockShort.v1: ce-traceparent: a new header"])
+
+
+def test_a_header_that_need_not_be_there_may_go() -> None:
+    before = files(StockShort)
+    path = "examples/inventory.StockShort.v1.json"
+    message = json.loads(before[path])
+    message["headers"]["ce-versions"] = "1 2"
+
+    assert compared_files(before | {path: json.dumps(message)}, before).breaking == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_rabbitmq_event
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -88,12 +88,12 @@ def test_the_headers_are_those_that_asyncapi_tells(key: str) -> None:
     told = read(ASYNCAPI)["components"]["messageTraits"]["cloudEvent"]["headers"]
 
     assert list(Draft202012Validator(told).iter_errors(headers)) == []
-    assert headers.keys() == told["properties"].keys()
+    assert headers.keys() <= told["properties"].keys()
 
 
 @pytest.mark.parametrize("kind", SENT, ids=lambda kind: kind.key)
 @given(data=st.data())
-@UNHURRIED
+@settings(UNHURRIED, max_examples=2)
 def test_whatever_an_event_may_hold_fits_its_schema(kind: Any, data: st.DataObject) -> None:
     event = data.draw(messages(kind.cls))
 

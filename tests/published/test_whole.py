@@ -142,6 +142,8 @@ def test_a_new_version_comes_beside_the_old_one(copy: Copy) -> None:
     assert old["properties"] == shape
     assert (old["deprecated"], old["x-kameng-published-until"]) == (True, "2999-01-01")
     assert (new["title"], "deprecated" in new, "left" in new["properties"]) == ("StockShort.v2", False, True)
-    assert copy.read(f"examples/{KEY}.v1.json")["headers"]["ce-type"] == f"kameng.{KEY}.v1"
+    for version in ("v1", "v2"):
+        headers = copy.read(f"examples/{KEY}.{version}.json")["headers"]
+        assert (headers["ce-type"], headers["ce-versions"]) == (f"kameng.{KEY}.{version}", "1 2")
     assert {f"{KEY}.v1", f"{KEY}.v2"} <= copy.read("asyncapi.json")["channels"].keys()
     assert "**deprecated**: published until 2999-01-01" in (copy.home / "README.md").read_text(encoding="utf-8")

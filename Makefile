@@ -43,6 +43,7 @@ check: .venv/.synced ## Lint, types, walls between the rooms, the lock file
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) basedpyright
+	@$(RUN) python -m clients.generate --check
 	@$(RUN) lint-imports --no-logo
 
 format: .venv/.synced ## Put the code into its usual form

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pika
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
+from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from shared.eventlog.recorded import Recorded
@@ -30,8 +32,8 @@ class Outgoing:
     body: bytes
 
 
-def outgoing(recorded: Recorded) -> Outgoing:
-    """The message for an event, in its newest version.
+def attributes_of(recorded: Recorded) -> tuple[dict[str, Any], str]:
+    """The CloudEvents attributes of an event in its newest version, and its data as JSON text.
 
     Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
     the log's order. Raises UnknownMessage, or pydantic's ValidationError.
@@ -50,12 +52,25 @@ def outgoing(recorded: Recorded) -> Outgoing:
         "correlationid": meta["correlation_id"],
         "causationid": meta["causation_id"],
     }
-    data = recorded.data if recorded.type == newest else event.model_dump_json()
+    return attributes, recorded.data if recorded.type == newest else event.model_dump_json()
+
+
+def outgoing(recorded: Recorded) -> Outgoing:
+    """The message for an event. Raises what `attributes_of` does."""
+    attributes, data = attributes_of(recorded)
     message = to_binary_event(CloudEvent(attributes, data))
     properties = pika.BasicProperties(
         content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
     )
-    return Outgoing(recorded.position, recorded.at, event_key(recorded.source, newest), properties, message.body)
+    key = event_key(recorded.source, recorded.event.type())
+    return Outgoing(recorded.position, recorded.at, key, properties, message.body)
+
+
+def structured(recorded: Recorded) -> dict[str, Any]:
+    """The same event as one JSON object, by CloudEvents' JSON format. Raises what `attributes_of` does."""
+    attributes, data = attributes_of(recorded)
+    told: dict[str, Any] = json.loads(JSONFormat().write(CloudEvent(attributes, json.loads(data))))
+    return told
 
 
 def position_of(properties: pika.BasicProperties) -> int:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -19,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel
 from shared.contracts.base import Event, Value
 from shared.contracts.registry import events
 
+_CONFIG = Path(__file__).parents[1] / "pyproject.toml"
 FOLDER = Path(__file__).parent / "python" / "src" / "kameng_subscriber" / "events"
 _HEAD = "# Generated from the contracts by `python -m clients.generate`. Not to be edited.\n"
 _PLAIN = {str: "str", int: "int", bool: "bool", float: "float", AwareDatetime: "datetime", date: "date", Any: "Any"}
@@ -128,20 +130,23 @@ def generated() -> dict[str, str]:
     for cls in sorted(ours, key=lambda one: (one.owner, one.__name__)):
         writer.add(cls)
     sources = sorted({one.owner for one in ours})
-    files = {f"{name}.py": _formatted(module.text()) for name, module in writer.modules.items()}
     told = ", ".join(f'"{source}"' for source in sources)
     index = (
         f'{_HEAD}"""Every event that is published, by service."""\n\nfrom kameng_subscriber.events import '
         f"{', '.join(sources)}\n\nSOURCES = ({told})\n__all__ = [{told}, 'SOURCES']\n"
     )
-    return files | {"__init__.py": _formatted(index)}
+    return _formatted({name: module.text() for name, module in writer.modules.items()} | {"__init__": index})
 
 
-def _formatted(text: str) -> str:
-    for command in (["check", "--fix", "--quiet", "--select", "I,F401,RUF022"], ["format", "--quiet"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(FOLDER / "any.py"), "-"]
-        text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    return text
+def _formatted(modules: dict[str, str]) -> dict[str, str]:
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        for name, text in modules.items():
+            (folder / f"{name}.py").write_text(text)
+        for command in (["check", "--fix", "--select", "I,F401,RUF022"], ["format"]):
+            ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--no-cache", "--config", str(_CONFIG), made]
+            subprocess.run(ruff, check=True)  # noqa: S603 - our own command
+        return {path.name: path.read_text() for path in folder.glob("*.py")}
 
 
 def differing(files: dict[str, str]) -> list[str]:

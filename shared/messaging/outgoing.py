@@ -1,11 +1,13 @@
-"""How an event looks to the outside: CloudEvents 1.0, by the SDK's RabbitMQ binding in binary mode (`ce-` headers)."""
+"""How an event looks to the outside: CloudEvents 1.0.
+
+Over the broker by the SDK's RabbitMQ binding in binary mode (`ce-` headers), by webhook in structured mode.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pika
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
@@ -32,8 +34,8 @@ class Outgoing:
     body: bytes
 
 
-def attributes_of(recorded: Recorded) -> tuple[dict[str, Any], str]:
-    """The CloudEvents attributes of an event in its newest version, and its data as JSON text.
+def cloud_event(recorded: Recorded) -> CloudEvent:
+    """An event, in its newest version, with its data as JSON text.
 
     Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
     the log's order. Raises UnknownMessage, or pydantic's ValidationError.
@@ -52,13 +54,13 @@ def attributes_of(recorded: Recorded) -> tuple[dict[str, Any], str]:
         "correlationid": meta["correlation_id"],
         "causationid": meta["causation_id"],
     }
-    return attributes, recorded.data if recorded.type == newest else event.model_dump_json()
+    data = recorded.data if recorded.type == newest else event.model_dump_json()
+    return CloudEvent(attributes, data)
 
 
 def outgoing(recorded: Recorded) -> Outgoing:
-    """The message for an event. Raises what `attributes_of` does."""
-    attributes, data = attributes_of(recorded)
-    message = to_binary_event(CloudEvent(attributes, data))
+    """The message for an event. Raises what `cloud_event` does."""
+    message = to_binary_event(cloud_event(recorded))
     properties = pika.BasicProperties(
         content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
     )
@@ -66,11 +68,11 @@ def outgoing(recorded: Recorded) -> Outgoing:
     return Outgoing(recorded.position, recorded.at, key, properties, message.body)
 
 
-def structured(recorded: Recorded) -> dict[str, Any]:
-    """The same event as one JSON object, by CloudEvents' JSON format. Raises what `attributes_of` does."""
-    attributes, data = attributes_of(recorded)
-    told: dict[str, Any] = json.loads(JSONFormat().write(CloudEvent(attributes, json.loads(data))))
-    return told
+def structured(recorded: Recorded) -> str:
+    """The same as one JSON object, as the structured mode of CloudEvents has it. Raises what `cloud_event` does."""
+    event = cloud_event(recorded)
+    data = json.loads(str(event.get_data()))
+    return JSONFormat().write(CloudEvent(dict(event.get_attributes()), data)).decode()
 
 
 def position_of(properties: pika.BasicProperties) -> int:

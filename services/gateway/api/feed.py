@@ -42,7 +42,7 @@ def _rendered(recorded: Recorded) -> dict[str, Any]:
 def _as_cloud_events(found: list[Recorded]) -> list[dict[str, Any]]:
     """As publishers send them. Raises Problem (503) for an event that is newer than this code."""
     try:
-        return [structured(recorded) for recorded in found]
+        return [json.loads(structured(recorded)) for recorded in found]
     except (UnknownMessage, ValidationError):
         raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
 

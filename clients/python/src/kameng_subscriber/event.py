@@ -17,6 +17,7 @@ from kameng_subscriber.models import EventData
 __all__ = ["Event", "events", "from_message", "from_structured", "headers_of"]
 PREFIX = "ce-"
 REDRIVEN = "kameng-redriven"
+VERSIONS = "versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Event:
     `source` is the service whose log it stands in and `sequence` its place there, counted from 1; `id` is the same each
     time it is sent. `subject` is the stream it belongs to, `partition_key` what events are ordered by. `data` is a
     model of `kameng_subscriber.events`, or the plain JSON object of a type that this version does not know. `redriven`
-    tells that it was a dead letter.
+    tells that it was a dead letter, `has_twin` that the same fact comes in the version that is known here as well.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Event:
     causation_id: str = ""
     traceparent: str = ""
     redriven: bool = False
+    has_twin: bool = False
 
     @property
     def key(self) -> str:
@@ -51,6 +53,10 @@ class Event:
     def name(self) -> str:
         """The event's name without service and version: `OrderPlaced`."""
         return self.key.partition(".")[2].rpartition(".")[0]
+
+    @property
+    def version(self) -> int:
+        return int(self.key.rpartition(".v")[2])
 
     def __str__(self) -> str:
         return f"{self.key} at {self.source} {self.sequence}"
@@ -103,7 +109,14 @@ def _event(attributes: Mapping[str, object], data: object, *, redriven: bool) ->
         causation_id=str(attributes.get("causationid", "")),
         traceparent=str(attributes.get("traceparent", "")),
         redriven=redriven,
+        has_twin=_has_twin(type_, str(attributes.get(VERSIONS, ""))),
     )
+
+
+def _has_twin(type_: str, versions: str) -> bool:
+    """While an event is sent in several versions, each message names them all: `1 2`."""
+    stem = type_.rpartition(".v")[0]
+    return type_ not in EventData.known and any(f"{stem}.v{one}" in EventData.known for one in versions.split())
 
 
 def _text(attributes: Mapping[str, object], name: str) -> str:

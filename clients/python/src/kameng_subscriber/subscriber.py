@@ -160,6 +160,8 @@ class Subscriber:
             event = read()
         except Unreadable as error:
             raise HandlerFailed(f"an event can't be read: {error}") from error
+        if event.has_twin:
+            return True
         tries = failures = 0
         while True:
             try:

@@ -34,7 +34,7 @@ class SignedIn(EventData, event_type="kameng.gateway.SignedIn.v1", event_key="us
 
 class StaffAdded(EventData, event_type="kameng.gateway.StaffAdded.v1", event_key="username"):
     username: str
-    role: Literal["operations", "support", "finance", "administrator"] | str
+    role: Literal["operations", "support", "finance", "subscriber", "administrator"] | str
 
 
 class StaffRemoved(EventData, event_type="kameng.gateway.StaffRemoved.v1", event_key="username"):

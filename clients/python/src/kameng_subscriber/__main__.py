@@ -62,6 +62,7 @@ def _delete(queue: Queue) -> None:
         for name in (queue.name, queue.dead):
             count = channel.queue_delete(name).method.message_count
             print(f"{name} deleted, with {count} messages")
+        channel.exchange_delete(queue.name)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from kameng_subscriber.errors import Misconfigured, Unavailable
 from kameng_subscriber.selecting import Selection
 
 EXCHANGE = "kameng.events"
+DEAD, AGAIN = "dead", "again"  # the keys at the subscriber's own exchange
 HEARTBEAT_SECONDS = 10
 CONNECT_SECONDS = 5
 NEW_SECONDS = 2.0
@@ -36,9 +37,9 @@ NOT_FOUND = 404
 class Queue:
     """A durable quorum queue `name` at `amqp_url`, amqp://user:password@host:port/vhost, or amqps://.
 
-    `prefetch` messages are on their way to the handler at most. A message that comes back for the `delivery_limit`-th
-    time, because the subscriber died over it, becomes a dead letter in the queue `<name>.dead`. Several processes may
-    consume: one is at work, the others stand by.
+    `prefetch` messages are on their way to the handler at most. A message that has come back `delivery_limit` times,
+    because the subscriber died over it or was lost, becomes a dead letter in the queue `<name>.dead`; a direct exchange
+    `<name>` leads to both. Several processes may consume: one is at work, the others stand by.
     """
 
     amqp_url: str
@@ -68,8 +69,8 @@ class Queue:
             "x-queue-type": "quorum",
             "x-single-active-consumer": True,
             "x-delivery-limit": self.delivery_limit,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": self.dead,
+            "x-dead-letter-exchange": self.name,
+            "x-dead-letter-routing-key": DEAD,
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
@@ -138,14 +139,22 @@ class Line:
         with explained(self._queue.name):
             was_there = self._exists(self._queue.name)
             channel = self._connection.channel()
-            channel.queue_declare(self._queue.dead, durable=True, arguments=self._queue.dead_arguments)
-            channel.queue_declare(self._queue.name, durable=True, arguments=self._queue.arguments)
+            self._declare(channel)
             if not was_there:
                 closing.wait(NEW_SECONDS)
             for pattern in self._selection.patterns:
                 channel.queue_bind(self._queue.name, EXCHANGE, pattern)
             channel.close()
         return was_there
+
+    def _declare(self, channel: BlockingChannel) -> None:
+        """The exchange is the subscriber's own, so that it needs no right to send to anybody else's queue."""
+        name, dead = self._queue.name, self._queue.dead
+        channel.exchange_declare(name, "direct", durable=True)
+        channel.queue_declare(dead, durable=True, arguments=self._queue.dead_arguments)
+        channel.queue_bind(dead, name, DEAD)
+        channel.queue_declare(name, durable=True, arguments=self._queue.arguments)
+        channel.queue_bind(name, name, AGAIN)
 
     def listen(self, prefetch: int) -> None:
         """Begin to consume; from now on the connection belongs to its thread."""
@@ -234,6 +243,9 @@ def explained(name: str) -> Iterator[None]:
 
 def _meaning(name: str, code: int, text: str) -> Exception:
     match code:
+        case 404 if "no queue" in text:
+            missing = text.split("'")[1]
+            return Unavailable(f"there is no queue {missing}")
         case 403:
             return Misconfigured(f"the broker does not let this user do this: {text}")
         case 406 if "inequivalent" in text:

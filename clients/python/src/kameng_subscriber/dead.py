@@ -12,7 +12,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import NackError, UnroutableError
 
-from kameng_subscriber.amqp import Queue, explained
+from kameng_subscriber.amqp import AGAIN, DEAD, Queue, explained
 from kameng_subscriber.errors import SubscriberError, Unavailable, Unreadable
 from kameng_subscriber.event import REDRIVEN, Event, from_message
 
@@ -40,7 +40,7 @@ class DeadLetters:
     def add(self, headers: Mapping[str, str], data: object) -> None:
         """Set an event aside; returns when the broker has it."""
         with self._channel() as channel:
-            _publish(channel, self._queue.dead, {**headers, REASON: "replay"}, json.dumps(data).encode())
+            _publish(channel, self._queue, DEAD, {**headers, REASON: "replay"}, json.dumps(data).encode())
 
     def look(self, most: int = 100) -> list[DeadLetter]:
         """The oldest of them, which stay where they are."""
@@ -57,7 +57,7 @@ class DeadLetters:
             count = 0
             for tag, headers, body in _first(channel, self._queue.dead, there if most is None else min(most, there)):
                 kept = {name: value for name, value in headers.items() if name.startswith("ce-")}
-                _publish(channel, self._queue.name, {**kept, REDRIVEN: "yes"}, body)
+                _publish(channel, self._queue, AGAIN, {**kept, REDRIVEN: "yes"}, body)
                 channel.basic_ack(tag)
                 count += 1
             return count
@@ -79,14 +79,14 @@ def _first(channel: BlockingChannel, name: str, most: int) -> Iterator[tuple[int
         yield method.delivery_tag, properties.headers or {}, body
 
 
-def _publish(channel: BlockingChannel, name: str, headers: dict[str, Any], body: bytes) -> None:
+def _publish(channel: BlockingChannel, queue: Queue, key: str, headers: dict[str, Any], body: bytes) -> None:
     properties = pika.BasicProperties(content_type="application/json", headers=headers, delivery_mode=PERSISTENT)
     try:
-        channel.basic_publish("", name, body, properties, mandatory=True)
+        channel.basic_publish(queue.name, key, body, properties, mandatory=True)
     except UnroutableError:
-        raise SubscriberError(f"there is no queue {name}") from None
+        raise SubscriberError(f"there is no queue for it any more: {queue.name}") from None
     except NackError:
-        raise Unavailable(f"the queue {name} does not take it now") from None
+        raise Unavailable(f"the broker does not take it now: {queue.name}") from None
 
 
 def _described(headers: Mapping[str, Any], body: bytes) -> DeadLetter:

@@ -48,8 +48,11 @@ class RabbitMQ(Server):
         return f"amqp://{USER}:{self._password}@{HOST}:{self.ports['amqp']}/"
 
     def remembers(self, queue: str) -> bool:
-        """Whether its disk tells which log is this quorum queue's. RabbitMQ writes that down some time after the queue was
-        declared; killed before, it begins an empty log that gets no leader, and the queue neither takes nor gives."""
+        """Whether its disk tells which log is this quorum queue's.
+
+        RabbitMQ writes that down some time after the queue is declared. Killed before, it begins an empty log that gets
+        no leader, and the queue neither takes nor gives.
+        """
         names = self._folder / "mnesia" / _NODE / "quorum" / _NODE / "names.dets"
         return names.exists() and f"_{queue}".encode() in names.read_bytes()
 

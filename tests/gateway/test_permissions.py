@@ -45,7 +45,9 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ("GET", "/v1/imports/{import_id}"): (f"/v1/imports/{ID}", None, OPERATIONS),
     ("GET", "/v1/imports/{import_id}/fates"): (f"/v1/imports/{ID}/fates", None, OPERATIONS),
     ("POST", "/v1/orders"): (
-        "/v1/orders", {"wishes": [{"sku": "S", "quantity": 1}], "payment": "alipay"}, EVERYBODY - {"finance", "subscriber"}
+        "/v1/orders",
+        {"wishes": [{"sku": "S", "quantity": 1}], "payment": "alipay"},
+        EVERYBODY - {"finance", "subscriber"},
     ),
     ("GET", "/v1/orders"): ("/v1/orders", None, STAFF | OWN),
     ("GET", "/v1/orders/{order_id}"): ("/v1/orders/o1", None, STAFF | OWN),

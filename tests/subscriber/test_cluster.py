@@ -48,8 +48,9 @@ class Everything:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
 
-    def end(self, number: signal.Signals) -> int:
-        assert self._process is not None
+    def end(self, number: signal.Signals) -> int | None:
+        if self._process is None:
+            return None
         self._process.send_signal(number)
         return self._process.wait(PATIENCE_SECONDS)
 
@@ -106,9 +107,16 @@ def published(cluster: ClusterMarket) -> Iterator[ClusterMarket]:
     cluster.terminate(*names)
 
 
+@pytest.fixture
+def subscriber(published: ClusterMarket, tmp_path: Path) -> Iterator[Everything]:
+    made = Everything(published, tmp_path)
+    yield made
+    made.end(signal.SIGKILL)
+
+
 @pytest.mark.timeout(900)
-def test_who_comes_late_sees_everything_once_and_in_order(published: ClusterMarket, tmp_path: Path) -> None:
-    market, broker, subscriber = published, ours(published.servers.rabbitmq), Everything(published, tmp_path)
+def test_who_comes_late_sees_everything_once_and_in_order(published: ClusterMarket, subscriber: Everything) -> None:
+    market, broker = published, ours(published.servers.rabbitmq)
     load = Load(market, random.Random(7))
 
     async def happen(load: Load) -> None:

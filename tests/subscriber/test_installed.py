@@ -1,4 +1,4 @@
-"""The library as others have it: built, installed alone, and the documented sample run with it against `kameng serve`."""
+"""The library as others have it: built and installed alone, and the documented sample run against `kameng serve`."""
 
 from __future__ import annotations
 

@@ -289,7 +289,9 @@ def test_a_queue_of_another_shape_ends_it(broker: Broker, queue: Queue, handler:
     assert "is there with other properties" in str(one.error)
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"name": "amq.x"}, {"prefetch": 0}, {"delivery_limit": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"amqp_url": "http://x/"}, {"name": ""}, {"name": "amq.x"}, {"prefetch": 0}, {"delivery_limit": 0}]
+)
 def test_a_queue_that_can_not_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Misconfigured):
         Queue(**{"amqp_url": "amqp://localhost/", "name": "x", **wrong})  # pyright: ignore

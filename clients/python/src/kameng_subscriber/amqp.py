@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
@@ -50,6 +51,8 @@ class Queue:
     def __post_init__(self) -> None:
         if not self.name or self.name.startswith("amq.") or len(self.name.encode()) > 200:
             raise Misconfigured("a queue needs a name of its own, of up to 200 bytes")
+        if urlsplit(self.amqp_url).scheme not in ("amqp", "amqps"):
+            raise Misconfigured("the broker's URL must begin with amqp:// or amqps://")
         if self.prefetch < 1 or self.delivery_limit < 1:
             raise Misconfigured("`prefetch` and `delivery_limit` begin at 1")
 
@@ -129,23 +132,32 @@ class Line:
             self._connection.add_callback_threadsafe(lambda: None)
         self._thread.join(CONNECT_SECONDS)
 
-    def bind(self, closing: threading.Event) -> bool:
-        """Declare and bind the queue. Whether it was there before.
+    def finds_queue(self) -> bool:
+        """Whether the queue is there."""
+        with explained(self._queue.name):
+            try:
+                self._connection.channel().queue_declare(self._queue.name, passive=True)
+            except ChannelClosedByBroker as error:
+                if error.reply_code != NOT_FOUND:
+                    raise
+                return False
+            return True
 
-        A new queue is given `NEW_SECONDS` before it is bound. RabbitMQ notes down which log on disk is whose only some
-        time later. Killed before that, it brings up a queue that neither takes nor gives anything, for ever; were it
-        bound, every publisher would wait for it.
+    def bind(self, closing: threading.Event, *, new: bool) -> None:
+        """Declare and bind the queue.
+
+        A `new` queue is given `NEW_SECONDS` before it is bound. RabbitMQ notes down which log on disk is whose some time
+        later. Killed before that, it brings up a queue that neither takes nor gives anything, for ever; were it bound,
+        every publisher would wait for it.
         """
         with explained(self._queue.name):
-            was_there = self._exists(self._queue.name)
             channel = self._connection.channel()
             self._declare(channel)
-            if not was_there:
+            if new:
                 closing.wait(NEW_SECONDS)
             for pattern in self._selection.patterns:
                 channel.queue_bind(self._queue.name, EXCHANGE, pattern)
             channel.close()
-        return was_there
 
     def _declare(self, channel: BlockingChannel) -> None:
         """The exchange is the subscriber's own, so that it needs no right to send to anybody else's queue."""
@@ -183,15 +195,6 @@ class Line:
         self._answers.append((tag, accepted))
         with suppress(AMQPError):  # its thread tells that it is lost
             self._connection.add_callback_threadsafe(lambda: None)
-
-    def _exists(self, name: str) -> bool:
-        try:
-            self._connection.channel().queue_declare(name, passive=True)
-        except ChannelClosedByBroker as error:
-            if error.reply_code != NOT_FOUND:
-                raise
-            return False
-        return True
 
     def _run(self, prefetch: int) -> None:
         try:

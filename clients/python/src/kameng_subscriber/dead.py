@@ -13,7 +13,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import NackError, UnroutableError
 
 from kameng_subscriber.amqp import AGAIN, DEAD, Queue, explained
-from kameng_subscriber.errors import SubscriberError, Unavailable, Unreadable
+from kameng_subscriber.errors import Unavailable, Unreadable
 from kameng_subscriber.event import REDRIVEN, Event, from_message
 
 PERSISTENT = 2
@@ -84,7 +84,7 @@ def _publish(channel: BlockingChannel, queue: Queue, key: str, headers: dict[str
     try:
         channel.basic_publish(queue.name, key, body, properties, mandatory=True)
     except UnroutableError:
-        raise SubscriberError(f"there is no queue for it any more: {queue.name}") from None
+        raise Unavailable(f"there is no queue for it any more: {queue.name}") from None
     except NackError:
         raise Unavailable(f"the broker does not take it now: {queue.name}") from None
 

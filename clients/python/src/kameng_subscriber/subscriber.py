@@ -92,13 +92,14 @@ class Subscriber:
             self._stop.wait(self._poll)
             return
         with Line(self._queue, self._selection) as line:
-            if not line.bind(self._stop):
-                self._place.replayed(done=False)
-        if not self._place.replayed():
-            if self._feed and not self._catch_up():
+            if new := not line.finds_queue():
+                self._place.replayed(done=False)  # before it is there, lest we die in between
+            line.bind(self._stop, new=new)
+        if self._feed and not self._place.replayed():
+            if not self._catch_up():
                 return
             self._place.replayed(done=True)
-            log.info("going on with the queue")
+            log.info("the feed is read; going on with the queue")
         self._listen(self._queue)
 
     def _listen(self, queue: Queue) -> None:
@@ -202,7 +203,8 @@ class _Failed(Exception):
 
 def _time_of(item: Item) -> datetime:
     try:
-        return datetime.fromisoformat(str(item.get("time")))
+        at = datetime.fromisoformat(str(item.get("time")))
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)  # it will be found unreadable
 

@@ -146,9 +146,9 @@ class Line:
     def bind(self, closing: threading.Event, *, new: bool) -> None:
         """Declare and bind the queue.
 
-        A `new` queue is given `NEW_SECONDS` before it is bound. RabbitMQ notes down which log on disk is whose some time
-        later. Killed before that, it brings up a queue that neither takes nor gives anything, for ever; were it bound,
-        every publisher would wait for it.
+        A `new` queue is given `NEW_SECONDS` before it is bound. RabbitMQ notes down which log on disk is whose some
+        time later. Killed before that, it brings up a queue that neither takes nor gives anything, for ever; were it
+        bound, every publisher would wait for it.
         """
         with explained(self._queue.name):
             channel = self._connection.channel()

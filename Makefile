@@ -8,7 +8,7 @@ SEEDS ?= 500
 SECONDS ?= 120
 BENCH_ARGS ?=
 
-.PHONY: help demo serve cluster cluster-down test simulate chaos bench check format clean
+.PHONY: help demo serve cluster cluster-down test simulate chaos bench contracts check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -38,13 +38,18 @@ cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and Ra
 cluster-down: .venv/.synced ## End the cluster; its data stays
 	@$(RUN) kameng cluster down
 
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file
+contracts: .venv/.synced ## Write docs/events from the contracts; refuses what would break a subscriber
+	@$(RUN) python -m shared.published write
+
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, what subscribers were told
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) basedpyright
 	@$(RUN) python -m clients.generate --check
 	@$(RUN) lint-imports --no-logo
+	@$(RUN) python -m shared.published check
+	@$(RUN) python -m tests.published.asyncapi
 
 format: .venv/.synced ## Put the code into its usual form
 	@$(RUN) ruff check --fix .

@@ -130,3 +130,20 @@ class Command(Message):
 
 class Event(Message):
     """A fact, in the past tense. It can't be undone, only answered by another."""
+
+
+class Former(Message):
+    """What the event `of` was in an earlier version, as logs still hold it: nobody decides it any more.
+
+    Named as one likes, such as `OrderPlacedV1`; an upcaster leads from it, a downcaster, while it is published, to it.
+    """
+
+    of: ClassVar[str]
+
+    def __init_subclass__(cls, *, of: str, key: str, version: int, **kwargs: Any) -> None:
+        super().__init_subclass__(key=key, version=version, **kwargs)
+        cls.of = of
+
+    @classmethod
+    def type(cls) -> str:
+        return f"{cls.of}.v{cls.version}"

@@ -95,6 +95,8 @@ class ResolveDelivery(Command, key="delivery_id"):
 
 
 class KeysTaken(Event, key="delivery_id"):
+    """The sealed keys that inventory reserved for a line are here; they are opened once the order is confirmed."""
+
     delivery_id: Id
     order_id: Id
     line: int
@@ -138,6 +140,8 @@ class PurchaseRequested(Event, key="delivery_id"):
 
 
 class PurchasePending(Event, key="delivery_id"):
+    """The supplier works on the purchase."""
+
     delivery_id: Id
     order_id: Id
     line: int
@@ -147,6 +151,8 @@ class PurchasePending(Event, key="delivery_id"):
 
 
 class PurchaseFailed(Event, key="delivery_id"):
+    """The supplier will certainly not deliver; the next one is asked, if there is one."""
+
     delivery_id: Id
     order_id: Id
     line: int

@@ -133,20 +133,28 @@ class FaultKey(Command, key="sku"):
 
 
 class ProductListed(Event, key="sku"):
+    """A product was listed for the first time."""
+
     sku: Id
     listing: Listing
 
 
 class ProductChanged(Event, key="sku"):
+    """The listing of a product changed; `listing` is all of it as it is now."""
+
     sku: Id
     listing: Listing
 
 
 class ProductPutOnSale(Event, key="sku"):
+    """A product can be ordered again."""
+
     sku: Id
 
 
 class ProductTakenOffSale(Event, key="sku"):
+    """A product can't be ordered any more; what was ordered before goes on."""
+
     sku: Id
 
 
@@ -163,6 +171,8 @@ class KeysLoaded(Event, key="sku"):
 
 
 class StockReserved(Event, key="sku"):
+    """Keys were set aside for an order line, until `expires_at` unless the order goes on."""
+
     sku: Id
     order_id: Id
     line: int
@@ -183,6 +193,8 @@ class StockShort(Event, key="sku"):
 
 
 class StockReleased(Event, key="sku"):
+    """A line's reserved keys went back into stock."""
+
     sku: Id
     order_id: Id
     line: int
@@ -200,6 +212,8 @@ class ReservationExpired(Event, key="sku"):
 
 
 class StockSettled(Event, key="sku"):
+    """A line's keys were delivered: they are sold. `cost` is what they were bought for, where it is known."""
+
     sku: Id
     order_id: Id
     line: int
@@ -216,6 +230,8 @@ class StockRanLow(Event, key="sku"):
 
 
 class KeyFaulted(Event, key="sku"):
+    """A sold key turned out to be invalid."""
+
     sku: Id
     order_id: Id
     number: int

@@ -128,6 +128,8 @@ class ReverseEntry(Command, key="entry_id"):
 
 
 class PaymentRequested(Event, key="payment_id"):
+    """A payment channel is to collect money into an account."""
+
     payment_id: Id
     account: Id
     amount: Money
@@ -136,12 +138,16 @@ class PaymentRequested(Event, key="payment_id"):
 
 
 class PaymentOpened(Event, key="payment_id"):
+    """The channel is ready to collect; the buyer pays at `pay_url`."""
+
     payment_id: Id
     channel_ref: Text
     pay_url: Text
 
 
 class PaymentOpeningFailed(Event, key="payment_id"):
+    """The channel did not open the payment; nobody can pay it."""
+
     payment_id: Id
     reason: Text
 
@@ -171,6 +177,8 @@ class CallbackRefused(Event, key="payment_id"):
 
 
 class ReturnRequested(Event, key="payment_id"):
+    """The channel is to pay money back to where it came from."""
+
     payment_id: Id
     return_id: Id
     amount: Money
@@ -197,12 +205,16 @@ class ReturnFailed(Event, key="payment_id"):
 
 
 class FundsHeld(Event, key="order_id"):
+    """An order's price was set aside on an account."""
+
     order_id: Id
     account: Id
     amount: Money
 
 
 class HoldRefused(Event, key="order_id"):
+    """The account has too little for the order; nothing was set aside."""
+
     order_id: Id
     account: Id
     amount: Money
@@ -220,6 +232,8 @@ class FundsCaptured(Event, key="order_id"):
 
 
 class HoldVoided(Event, key="order_id"):
+    """An order's hold was freed; nothing was earned."""
+
     order_id: Id
     account: Id
     amount: Money
@@ -227,6 +241,8 @@ class HoldVoided(Event, key="order_id"):
 
 
 class FundsRefunded(Event, key="order_id"):
+    """Part of what an order had earned was given back to the account."""
+
     order_id: Id
     refund_id: Id
     account: Id
@@ -235,6 +251,8 @@ class FundsRefunded(Event, key="order_id"):
 
 
 class SupplierCostPosted(Event, key="order_id"):
+    """We owe a supplier for a line it delivered."""
+
     order_id: Id
     line: int
     supplier: Id
@@ -243,12 +261,16 @@ class SupplierCostPosted(Event, key="order_id"):
 
 
 class EntryPosted(Event, key="entry_id"):
+    """Finance posted an entry by hand."""
+
     entry_id: Id
     postings: Postings
     note: Text
 
 
 class EntryReversed(Event, key="entry_id"):
+    """An entry made by hand was undone by its opposite, the postings of which these are."""
+
     entry_id: Id
     postings: Postings
     note: Text

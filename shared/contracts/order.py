@@ -152,6 +152,8 @@ class MeetDeadline(Command, key="order_id"):
 
 
 class OrderPlaced(Event, key="order_id"):
+    """A buyer placed an order at the catalogue's prices. It waits for screening, stock and payment."""
+
     order_id: Id
     customer: Id | None
     lines: tuple[OrderLine, ...]
@@ -172,6 +174,8 @@ class OrderPlaced(Event, key="order_id"):
 
 
 class ScreeningRecorded(Event, key="order_id"):
+    """The order heard what risk decided."""
+
     order_id: Id
     decision: Literal["pass", "review", "block"]
     reasons: tuple[Text, ...]
@@ -179,6 +183,8 @@ class ScreeningRecorded(Event, key="order_id"):
 
 
 class ReservationRecorded(Event, key="order_id"):
+    """The order heard whether stock was set aside for a line."""
+
     order_id: Id
     line: int
     attempt: int
@@ -236,6 +242,8 @@ class LatePaymentDeclined(Event, key="order_id"):
 
 
 class DeliveryRecorded(Event, key="order_id"):
+    """The order heard how the delivery of a line ended."""
+
     order_id: Id
     line: int
     delivered: bool
@@ -263,6 +271,8 @@ class DeliveryOverdue(Event, key="order_id"):
 
 
 class RefundApproved(Event, key="order_id"):
+    """Part of a completed order is to be given back; the ledger does it."""
+
     order_id: Id
     refund_id: Id
     amount: Money

@@ -1,16 +1,20 @@
-"""Finds a message class by its stored type, and lifts old versions to the current one."""
+"""Finds a message class by its stored type, lifts old versions to the current one, and says an event in old ones."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
-from shared.contracts.base import Command, Event, Message
+from shared.contracts.base import Command, Event, Former, Message
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+Downcaster = Callable[[dict[str, Any]], dict[str, Any]]
 _upcasters: dict[tuple[str, int], Upcaster] = {}
+_downcasts: dict[tuple[str, int], Downcast] = {}
 M = TypeVar("M", bound=Message)
 
 
@@ -26,6 +30,38 @@ def upcaster(name: str, from_version: int) -> Callable[[Upcaster], Upcaster]:
         return step
 
     return register
+
+
+@dataclass(frozen=True, slots=True)
+class Downcast:
+    """The step from one version of an event to the one before, which is published until `until` at least."""
+
+    step: Downcaster
+    until: date
+
+
+def downcaster(name: str, from_version: int, *, until: date) -> Callable[[Downcaster], Downcaster]:
+    """Registers the step from one version of an event to the one before: as long as there is one, both are published.
+
+    It must give something for each event; what it gives must fit the `Former` of that version.
+    """
+
+    def register(step: Downcaster) -> Downcaster:
+        _downcasts[name, from_version] = Downcast(step, until)
+        return step
+
+    return register
+
+
+def has_upcaster(name: str, from_version: int) -> bool:
+    """Whether something lifts this version to the next."""
+    return (name, from_version) in _upcasters
+
+
+def published_until(name: str, version: int) -> date | None:
+    """Until when an earlier version of an event is published at least; None when it is no longer."""
+    downcast = _downcasts.get((name, version + 1))
+    return downcast.until if downcast else None
 
 
 def _concrete(base: type[M]) -> dict[str, type[M]]:
@@ -46,6 +82,16 @@ def events() -> dict[str, type[Event]]:
 def commands() -> dict[str, type[Command]]:
     """Every command by name."""
     return _concrete(Command)
+
+
+def formers() -> dict[tuple[str, int], type[Former]]:
+    """Every earlier version of an event, by the event's name and the version."""
+    found: dict[tuple[str, int], type[Former]] = {}
+    for cls in Former.__subclasses__():
+        if (cls.of, cls.version) in found:
+            raise TypeError(f"two classes are {cls.type()}")
+        found[cls.of, cls.version] = cls
+    return found
 
 
 @cache
@@ -88,3 +134,28 @@ def decode_event(type_: str, data: str | bytes) -> Event:
 def decode_command(type_: str, data: str | bytes) -> Command:
     """The command stored as JSON `data` under `type_`. Raises UnknownMessage, or pydantic's ValidationError."""
     return _decode(Command, type_, data)
+
+
+def older(event: Event) -> list[Former]:
+    """The event as each earlier version that is still published, the oldest first.
+
+    Raises UnknownMessage when a version has no `Former`, or pydantic's ValidationError when it does not fit it.
+    """
+    name, version = type(event).__name__, event.version
+    if (name, version) not in _downcasts:
+        return []
+    said: list[Former] = []
+    body = event.model_dump(mode="json")
+    while downcast := _downcasts.get((name, version)):
+        version -= 1
+        body = downcast.step(body)
+        said.insert(0, _former(name, version).model_validate(body))
+    return said
+
+
+@cache
+def _former(name: str, version: int) -> type[Former]:
+    try:
+        return formers()[name, version]
+    except KeyError:
+        raise UnknownMessage(f"no class is {name}.v{version}") from None

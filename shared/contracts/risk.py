@@ -62,18 +62,24 @@ class OrderScreened(Event, key="order_id"):
 
 
 class CaseOpened(Event, key="order_id"):
+    """An order is held until a person has looked at it."""
+
     order_id: Id
     amount: Money
     reasons: tuple[Text, ...]
 
 
 class CaseDecided(Event, key="order_id"):
+    """A person decided an order that was held for review."""
+
     order_id: Id
     decision: Literal["pass", "block"]
     note: Text
 
 
 class ListEntrySet(Event, key="entry"):
+    """A value was put on a list, until a time or for good."""
+
     entry: Entry
     list: ListName
     dimension: Dimension
@@ -83,5 +89,7 @@ class ListEntrySet(Event, key="entry"):
 
 
 class ListEntryRemoved(Event, key="entry"):
+    """A value was taken off its list."""
+
     entry: Entry
     reason: Text

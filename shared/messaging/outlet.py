@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from threading import Lock
 from typing import Self
 from uuid import uuid4
@@ -34,17 +35,18 @@ class Outlet:
     """Sends a service's events in the order of their positions, without a gap, and hears when there are new ones; all
     but `wake` is for one thread.
 
-    `sent` is the last position handed over, `settled` the last up to which the broker has said yes or no to each,
-    `held` the first that it said no to, or, when `mandatory`, could bring to no queue.
+    `sent` is the last position handed over, `held` the first that the broker said no to, or, when `mandatory`, could
+    bring to no queue in any version.
     """
 
     def __init__(self, parameters: pika.URLParameters, service: str, after: int, *, mandatory: bool) -> None:
-        self.sent = self.settled = self._start = after
+        self.sent = self._start = after
         self.held: Held | None = None
         self._mandatory = mandatory
         self._loop, self._lock = IOLoop(), Lock()
         self._outstanding: deque[Outgoing] = deque()
-        self._answered: set[int] = set()
+        self._answers, self._answered = 0, set[int]()
+        self._hopes: dict[int, int] = {}
         self._channel: Channel | None = None
         self._ear = Queue(f"kameng.publisher.{uuid4().hex}", (log_exchange(service),), exclusive=True)
         self._is_ready = self._heard = False
@@ -57,6 +59,11 @@ class Outlet:
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
         )
+
+    @property
+    def settled(self) -> int:
+        """The last position up to which the broker has said yes or no to each."""
+        return self._outstanding[0].position - 1 if self._outstanding else self.sent
 
     @property
     def confirmed(self) -> int:
@@ -93,12 +100,16 @@ class Outlet:
             self._loop.deactivate_poller()
             self._loop.close()
 
-    def send(self, message: Outgoing) -> None:
-        """Hand over the next event."""
-        assert self._channel is not None
-        self._channel.basic_publish(EVENTS, message.key, message.body, message.properties, mandatory=self._mandatory)
-        self._outstanding.append(message)
-        self.sent = message.position
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """Hand over the next event, in each version that is published."""
+        channel, mandatory = self._channel, self._mandatory
+        assert channel is not None
+        for message in messages:
+            channel.basic_publish(EVENTS, message.key, message.body, message.properties, mandatory=mandatory)
+        self._outstanding.extend(messages)
+        self.sent = messages[-1].position
+        if mandatory:
+            self._hopes[self.sent] = len(messages)
 
     def turn(self, seconds: float) -> bool:
         """Let bytes go out and come in, for at most so long. Whether the log has grown. Raises what the connection was
@@ -140,20 +151,25 @@ class Outlet:
         self._lost = self._lost or error
 
     def _on_return(self, _: Channel, method: Basic.Return, properties: pika.BasicProperties, _body: bytes) -> None:
-        self._hold(position_of(properties), method.routing_key, "no queue is bound for it")
+        position = position_of(properties)
+        self._hopes[position] -= 1
+        if not self._hopes[position]:
+            self._hold(position, method.routing_key, "no queue is bound for it")
 
     def _on_answer(self, frame: Method) -> None:
-        answer, last = frame.method, self._start + frame.method.delivery_tag
-        first = self.settled + 1 if answer.multiple else last
+        answer, last = frame.method, frame.method.delivery_tag
+        first = self._answers + 1 if answer.multiple else last
         fresh = set(range(first, last + 1)) - self._answered
         if isinstance(answer, Basic.Nack) and fresh:
-            position = min(fresh)
-            self._hold(position, self._outstanding[position - self.settled - 1].key, "a queue refuses it")
+            refused = self._outstanding[min(fresh) - self._answers - 1]
+            self._hold(refused.position, refused.key, "a queue refuses it")
         self._answered |= fresh
-        while self.settled + 1 in self._answered:
-            self.settled += 1
-            self._answered.remove(self.settled)
-            self._outstanding.popleft()
+        while self._answers + 1 in self._answered:
+            self._answers += 1
+            self._answered.remove(self._answers)
+            done = self._outstanding.popleft()
+            if self.settled >= done.position:
+                self._hopes.pop(done.position, None)
 
     def _hold(self, position: int, key: str, reason: str) -> None:
         if self.held is None or position < self.held.position:

@@ -155,11 +155,11 @@ class Publisher:
         for _ in range(min(self._room(outlet), len(self._ahead))):
             recorded = self._ahead.popleft()
             try:
-                message = outgoing(recorded)
+                messages = outgoing(recorded)
             except (UnknownMessage, ValidationError) as error:
                 key, reason = event_key(self.service, recorded.type), type(error).__name__
                 raise Held(recorded.position, key, f"this code can't read it ({reason})") from None
-            outlet.send(message)
+            outlet.send(messages)
 
     def _patience(self, outlet: Outlet, look_at: float) -> float:
         if (self._ahead or self._grown) and self._room(outlet) > 0:

@@ -41,7 +41,7 @@ def added(position: int) -> Recorded:
 
 def told(fact: Fact, position: int = 1) -> Event:
     """The event as a subscriber gets it."""
-    message = outgoing(recorded(fact, position))
+    (message,) = outgoing(recorded(fact, position))
     return from_message(message.properties.headers, message.body)
 
 
@@ -84,8 +84,8 @@ def publish(broker: Broker, events: Iterable[Recorded | Outgoing]) -> None:
     with broker.channel() as channel:
         channel.confirm_delivery()
         for event in events:
-            message = event if isinstance(event, Outgoing) else outgoing(event)
-            channel.basic_publish(EVENTS, message.key, message.body, message.properties)
+            for message in [event] if isinstance(event, Outgoing) else outgoing(event):
+                channel.basic_publish(EVENTS, message.key, message.body, message.properties)
 
 
 def malformed(key: str, headers: dict[str, Any], body: bytes) -> Outgoing:

@@ -29,7 +29,7 @@ UNHURRIED = settings(max_examples=3, deadline=None, suppress_health_check=[Healt
 
 def headers(**changes: Any) -> dict[str, Any]:
     changed = {f"ce-{name}": value for name, value in changes.items()}
-    return {**(outgoing(recorded(placed())).properties.headers or {}), **changed}
+    return {**(outgoing(recorded(placed()))[0].properties.headers or {}), **changed}
 
 
 BODY = placed().model_dump_json().encode()
@@ -55,7 +55,7 @@ def test_a_contract_that_changed_shows_in_the_check(tmp_path: Path, monkeypatch:
 def test_every_event_arrives_as_it_was_recorded(cls: type[Fact], data: st.DataObject) -> None:
     fact = data.draw(messages(cls))
     row = recorded(fact, 7)
-    message = outgoing(row)
+    (message,) = outgoing(row)
 
     live = from_message(message.properties.headers, message.body)
     replayed = from_structured(json.loads(structured(row)))
@@ -80,7 +80,6 @@ def test_an_event_says_where_it_stands() -> None:
             pytest.fail("the pattern of its type does not match")
 
 
-@pytest.mark.skipif(not EXAMPLES.exists(), reason="no golden examples in this tree")
 def test_every_golden_example_is_read() -> None:
     paths = sorted(EXAMPLES.glob("*.json"))
     assert paths
@@ -108,7 +107,7 @@ def test_a_newer_version_is_given_as_it_is() -> None:
 
 def test_a_new_field_and_a_new_choice_do_no_harm() -> None:
     fact = StaffAdded(username="u", role="support").model_dump()
-    message = outgoing(recorded(StaffAdded(username="u", role="support")))
+    (message,) = outgoing(recorded(StaffAdded(username="u", role="support")))
     event = from_message(message.properties.headers, json.dumps({**fact, "role": "gardener", "hat": "red"}).encode())
     assert isinstance(event.data, EventData)
     assert event.data.model_dump() == {"username": "u", "role": "gardener"}

@@ -17,7 +17,7 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from shared.contracts import UnknownMessage
 from shared.eventlog.recorded import Recorded
-from shared.messaging.outgoing import structured
+from shared.messaging.outgoing import cloud_events, structured
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
@@ -40,9 +40,9 @@ def _rendered(recorded: Recorded) -> dict[str, Any]:
 
 
 def _as_cloud_events(found: list[Recorded]) -> list[dict[str, Any]]:
-    """As publishers send them. Raises Problem (503) for an event that is newer than this code."""
+    """As publishers send them, in each version that they do. Raises Problem (503) for what is newer than this code."""
     try:
-        return [json.loads(structured(recorded)) for recorded in found]
+        return [json.loads(structured(recorded, said)) for recorded in found for said in cloud_events(recorded)]
     except (UnknownMessage, ValidationError):
         raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
 

@@ -80,6 +80,8 @@ class KeysDelivered(EventData, event_type="kameng.fulfillment.KeysDelivered.v1",
 
 
 class KeysTaken(EventData, event_type="kameng.fulfillment.KeysTaken.v1", event_key="delivery_id"):
+    """The sealed keys that inventory reserved for a line are here; they are opened once the order is confirmed."""
+
     delivery_id: str
     order_id: str
     line: int
@@ -89,6 +91,8 @@ class KeysTaken(EventData, event_type="kameng.fulfillment.KeysTaken.v1", event_k
 
 
 class PurchaseFailed(EventData, event_type="kameng.fulfillment.PurchaseFailed.v1", event_key="delivery_id"):
+    """The supplier will certainly not deliver; the next one is asked, if there is one."""
+
     delivery_id: str
     order_id: str
     line: int
@@ -97,6 +101,8 @@ class PurchaseFailed(EventData, event_type="kameng.fulfillment.PurchaseFailed.v1
 
 
 class PurchasePending(EventData, event_type="kameng.fulfillment.PurchasePending.v1", event_key="delivery_id"):
+    """The supplier works on the purchase."""
+
     delivery_id: str
     order_id: str
     line: int

@@ -38,6 +38,8 @@ class ReservedKey(Model):
 
 
 class KeyFaulted(EventData, event_type="kameng.inventory.KeyFaulted.v1", event_key="sku"):
+    """A sold key turned out to be invalid."""
+
     sku: str
     order_id: str
     number: int
@@ -92,20 +94,28 @@ class Listing(Model):
 
 
 class ProductChanged(EventData, event_type="kameng.inventory.ProductChanged.v1", event_key="sku"):
+    """The listing of a product changed; `listing` is all of it as it is now."""
+
     sku: str
     listing: Listing
 
 
 class ProductListed(EventData, event_type="kameng.inventory.ProductListed.v1", event_key="sku"):
+    """A product was listed for the first time."""
+
     sku: str
     listing: Listing
 
 
 class ProductPutOnSale(EventData, event_type="kameng.inventory.ProductPutOnSale.v1", event_key="sku"):
+    """A product can be ordered again."""
+
     sku: str
 
 
 class ProductTakenOffSale(EventData, event_type="kameng.inventory.ProductTakenOffSale.v1", event_key="sku"):
+    """A product can't be ordered any more; what was ordered before goes on."""
+
     sku: str
 
 
@@ -127,6 +137,8 @@ class StockRanLow(EventData, event_type="kameng.inventory.StockRanLow.v1", event
 
 
 class StockReleased(EventData, event_type="kameng.inventory.StockReleased.v1", event_key="sku"):
+    """A line's reserved keys went back into stock."""
+
     sku: str
     order_id: str
     line: int
@@ -135,6 +147,8 @@ class StockReleased(EventData, event_type="kameng.inventory.StockReleased.v1", e
 
 
 class StockReserved(EventData, event_type="kameng.inventory.StockReserved.v1", event_key="sku"):
+    """Keys were set aside for an order line, until `expires_at` unless the order goes on."""
+
     sku: str
     order_id: str
     line: int
@@ -144,6 +158,8 @@ class StockReserved(EventData, event_type="kameng.inventory.StockReserved.v1", e
 
 
 class StockSettled(EventData, event_type="kameng.inventory.StockSettled.v1", event_key="sku"):
+    """A line's keys were delivered: they are sold. `cost` is what they were bought for, where it is known."""
+
     sku: str
     order_id: str
     line: int

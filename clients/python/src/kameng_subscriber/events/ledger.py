@@ -52,12 +52,16 @@ class Posting(Model):
 
 
 class EntryPosted(EventData, event_type="kameng.ledger.EntryPosted.v1", event_key="entry_id"):
+    """Finance posted an entry by hand."""
+
     entry_id: str
     postings: tuple[Posting, ...]
     note: str
 
 
 class EntryReversed(EventData, event_type="kameng.ledger.EntryReversed.v1", event_key="entry_id"):
+    """An entry made by hand was undone by its opposite, the postings of which these are."""
+
     entry_id: str
     postings: tuple[Posting, ...]
     note: str
@@ -74,12 +78,16 @@ class FundsCaptured(EventData, event_type="kameng.ledger.FundsCaptured.v1", even
 
 
 class FundsHeld(EventData, event_type="kameng.ledger.FundsHeld.v1", event_key="order_id"):
+    """An order's price was set aside on an account."""
+
     order_id: str
     account: str
     amount: Money
 
 
 class FundsRefunded(EventData, event_type="kameng.ledger.FundsRefunded.v1", event_key="order_id"):
+    """Part of what an order had earned was given back to the account."""
+
     order_id: str
     refund_id: str
     account: str
@@ -88,6 +96,8 @@ class FundsRefunded(EventData, event_type="kameng.ledger.FundsRefunded.v1", even
 
 
 class HoldRefused(EventData, event_type="kameng.ledger.HoldRefused.v1", event_key="order_id"):
+    """The account has too little for the order; nothing was set aside."""
+
     order_id: str
     account: str
     amount: Money
@@ -95,6 +105,8 @@ class HoldRefused(EventData, event_type="kameng.ledger.HoldRefused.v1", event_ke
 
 
 class HoldVoided(EventData, event_type="kameng.ledger.HoldVoided.v1", event_key="order_id"):
+    """An order's hold was freed; nothing was earned."""
+
     order_id: str
     account: str
     amount: Money
@@ -102,12 +114,16 @@ class HoldVoided(EventData, event_type="kameng.ledger.HoldVoided.v1", event_key=
 
 
 class PaymentOpened(EventData, event_type="kameng.ledger.PaymentOpened.v1", event_key="payment_id"):
+    """The channel is ready to collect; the buyer pays at `pay_url`."""
+
     payment_id: str
     channel_ref: str
     pay_url: str
 
 
 class PaymentOpeningFailed(EventData, event_type="kameng.ledger.PaymentOpeningFailed.v1", event_key="payment_id"):
+    """The channel did not open the payment; nobody can pay it."""
+
     payment_id: str
     reason: str
 
@@ -126,6 +142,8 @@ class PaymentReceived(EventData, event_type="kameng.ledger.PaymentReceived.v1", 
 
 
 class PaymentRequested(EventData, event_type="kameng.ledger.PaymentRequested.v1", event_key="payment_id"):
+    """A payment channel is to collect money into an account."""
+
     payment_id: str
     account: str
     amount: Money
@@ -152,6 +170,8 @@ class ReturnFailed(EventData, event_type="kameng.ledger.ReturnFailed.v1", event_
 
 
 class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", event_key="payment_id"):
+    """The channel is to pay money back to where it came from."""
+
     payment_id: str
     return_id: str
     amount: Money
@@ -160,6 +180,8 @@ class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", 
 
 
 class SupplierCostPosted(EventData, event_type="kameng.ledger.SupplierCostPosted.v1", event_key="order_id"):
+    """We owe a supplier for a line it delivered."""
+
     order_id: str
     line: int
     supplier: str

@@ -55,6 +55,8 @@ class DeliveryOverdue(EventData, event_type="kameng.order.DeliveryOverdue.v1", e
 
 
 class DeliveryRecorded(EventData, event_type="kameng.order.DeliveryRecorded.v1", event_key="order_id"):
+    """The order heard how the delivery of a line ended."""
+
     order_id: str
     line: int
     delivered: bool
@@ -117,6 +119,8 @@ class OrderConfirmed(EventData, event_type="kameng.order.OrderConfirmed.v1", eve
 
 
 class OrderPlaced(EventData, event_type="kameng.order.OrderPlaced.v1", event_key="order_id"):
+    """A buyer placed an order at the catalogue's prices. It waits for screening, stock and payment."""
+
     order_id: str
     customer: str | None
     lines: tuple[OrderLine, ...]
@@ -156,6 +160,8 @@ class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", e
 
 
 class RefundApproved(EventData, event_type="kameng.order.RefundApproved.v1", event_key="order_id"):
+    """Part of a completed order is to be given back; the ledger does it."""
+
     order_id: str
     refund_id: str
     amount: Money
@@ -204,6 +210,8 @@ class ReplacementRequested(EventData, event_type="kameng.order.ReplacementReques
 
 
 class ReservationRecorded(EventData, event_type="kameng.order.ReservationRecorded.v1", event_key="order_id"):
+    """The order heard whether stock was set aside for a line."""
+
     order_id: str
     line: int
     attempt: int
@@ -211,6 +219,8 @@ class ReservationRecorded(EventData, event_type="kameng.order.ReservationRecorde
 
 
 class ScreeningRecorded(EventData, event_type="kameng.order.ScreeningRecorded.v1", event_key="order_id"):
+    """The order heard what risk decided."""
+
     order_id: str
     decision: Literal["pass", "review", "block"] | str
     reasons: tuple[str, ...]

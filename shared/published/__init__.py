@@ -1,0 +1,1 @@
+"""What subscribers build on, generated from the contracts: schemas, examples, AsyncAPI, a catalogue."""

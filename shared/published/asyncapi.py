@@ -1,0 +1,130 @@
+"""The AsyncAPI 3 document of what publishers send: a channel for each routing key, its message, its example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloudevents.core.bindings.rabbitmq import CE_PREFIX
+
+from shared.messaging.outgoing import JSON, PERSISTENT, SEQUENCE, SEQUENCE_DIGITS, VERSIONS
+from shared.messaging.topology import EVENTS
+from shared.published.kinds import Kind
+from shared.published.schemas import Schema
+
+BINDINGS = "0.3.0"
+TEXT: Schema = {"type": "string", "minLength": 1}
+ATTRIBUTES: dict[str, Schema] = {
+    "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
+    "id": TEXT | {"description": "The event's id, the same each time it is sent, and in each version it is sent in."},
+    "source": TEXT | {"description": "The service."},
+    "type": TEXT | {"description": "`kameng.` and the routing key."},
+    "time": {"type": "string", "format": "date-time", "description": "When it was recorded, UTC."},
+    "subject": TEXT | {"description": "The stream: aggregate and key."},
+    "partitionkey": TEXT | {"description": "What events are ordered by."},
+    SEQUENCE: {
+        "type": "string",
+        "pattern": rf"^\d{{{SEQUENCE_DIGITS}}}$",
+        "description": "The position in the service's log, without gaps, with zeros before it.",
+    },
+    "correlationid": TEXT | {"description": "The flow it belongs to."},
+    "causationid": TEXT | {"description": "The command or event that led to it."},
+}
+OPTIONAL: dict[str, Schema] = {
+    VERSIONS: {
+        "type": "string",
+        "pattern": r"^\d+( \d+)+$",
+        "description": "Where the event is sent in several versions: which, with spaces between them.",
+    },
+}
+ABOUT = """\
+What Kameng tells the outside: each event of each service's log as one CloudEvents 1.0 message (binary mode, \
+headers `ce-…`), sent to the durable topic exchange `kameng.events`. Declare a queue of your own, bind it to the \
+routing keys you know, expect repeats, and ignore fields you do not know. A version never changes but by further \
+optional fields."""
+
+
+def asyncapi(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The document, from the schema and the example of each version that is sent."""
+    sent = {kind: both for kind, both in told.items() if kind.is_sent}
+    parts: dict[str, Schema] = {}
+    for schema, _ in sent.values():
+        for name, part in schema.get("$defs", {}).items():
+            if parts.setdefault(name, part) != part:
+                raise ValueError(f"two things in the contracts are called {name}")
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Kameng events",
+            "version": "1",
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": JSON,
+        "channels": {kind.key: _channel(kind) for kind in sent},
+        "operations": {f"send.{kind.key}": _operation(kind) for kind in sent},
+        "components": {
+            "messageTraits": {"cloudEvent": _envelope()},
+            "messages": {kind.key: _message(kind, schema, example) for kind, (schema, example) in sent.items()},
+            "schemas": {name: _local(parts[name]) for name in sorted(parts)}
+            | {kind.key: _payload(schema) for kind, (schema, _) in sent.items()},
+        },
+    }
+
+
+def _channel(kind: Kind) -> dict[str, Any]:
+    exchange = {"name": EVENTS, "type": "topic", "durable": True, "autoDelete": False, "vhost": "/"}
+    return {
+        "address": kind.key,
+        "messages": {kind.key: {"$ref": f"#/components/messages/{kind.key}"}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": BINDINGS}},
+    }
+
+
+def _operation(kind: Kind) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{kind.key}"},
+        "messages": [{"$ref": f"#/channels/{kind.key}/messages/{kind.key}"}],
+        "bindings": {"amqp": {"deliveryMode": PERSISTENT, "bindingVersion": BINDINGS}},
+    }
+
+
+def _envelope() -> dict[str, Any]:
+    headers = {CE_PREFIX + name: schema for name, schema in (ATTRIBUTES | OPTIONAL).items()}
+    return {
+        "contentType": JSON,
+        "correlationId": {"location": f"$message.header#/{CE_PREFIX}correlationid"},
+        "headers": {"type": "object", "required": [CE_PREFIX + name for name in ATTRIBUTES], "properties": headers},
+    }
+
+
+def _message(kind: Kind, schema: Schema, example: Mapping[str, Any]) -> dict[str, Any]:
+    type_, source = CE_PREFIX + "type", CE_PREFIX + "source"
+    always = {name: {"const": example["headers"][name]} for name in (type_, source)}
+    return {
+        "name": example["headers"][type_],
+        "title": kind.name,
+        "summary": kind.meaning.partition("\n")[0],
+        "tags": [{"name": kind.owner}],
+        "headers": {"type": "object", "properties": always},
+        "payload": {"$ref": f"#/components/schemas/{kind.key}"},
+        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
+        "examples": [{"headers": example["headers"], "payload": example["body"]}],
+    }
+
+
+def _payload(schema: Schema) -> Schema:
+    return _local({part: value for part, value in schema.items() if part not in ("$schema", "$id", "$defs")})
+
+
+def _local(node: Any) -> Any:
+    """With its references to what this document holds."""
+    if isinstance(node, list):
+        return [_local(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {part: _local(value) for part, value in node.items()}
+    if isinstance(target := moved.get("$ref"), str):
+        return {"$ref": target.replace("#/$defs/", "#/components/schemas/")}
+    return moved

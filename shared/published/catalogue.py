@@ -1,0 +1,112 @@
+"""The catalogue: a page that says of each event what it means, what it holds, and how one looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from shared.published.kinds import Kind
+from shared.published.schemas import Schema
+
+HEAD = """\
+# Events
+
+Everything that a service tells the outside, generated from `shared/contracts` by `make contracts`; `make check` fails
+when it is not what the code says. How to subscribe: [cluster](../cluster.md#events-for-the-outside). How an event may
+change, and what we promise: [changing](changing.md).
+
+Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](schemas), and a whole message, headers and
+body, in [examples](examples); [asyncapi.json](asyncapi.json) describes all of them as AsyncAPI 3. A field with `?` may
+be missing in what was recorded before there was the field, and means its default then. Amounts are in minor units (fen,
+cents), times UTC. What looks like ciphertext in the examples is none.
+"""
+
+
+def catalogue(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> str:
+    """The page, from the schema and the example of each version."""
+    return "\n".join([HEAD, *_index(list(told)), *_services(told), *_parts(told)])
+
+
+def _index(kinds: list[Kind]) -> Iterator[str]:
+    yield "| Service | Events |"
+    yield "| --- | --- |"
+    for owner, mine in groupby(kinds, lambda kind: kind.owner):
+        links = " · ".join(f"[{kind.cls.type()}](README.md#{_anchor(kind)})" for kind in mine)
+        yield f"| [{owner}](README.md#{owner}) | {links} |"
+    yield ""
+
+
+def _anchor(kind: Kind) -> str:
+    return kind.key.replace(".", "").lower()
+
+
+def _services(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+    for owner, mine in groupby(told, lambda kind: kind.owner):
+        yield f"## {owner}\n"
+        for kind in mine:
+            yield from _event(kind, *told[kind])
+
+
+def _event(kind: Kind, schema: Schema, example: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {kind.key}\n"
+    yield f"{kind.meaning}\n"
+    facts = [f"owner `{kind.owner}`", f"version {kind.version}", f"ordered by `{kind.cls.key}`", _standing(kind)]
+    links = f"[schema](schemas/{kind.key}.json), [example](examples/{kind.key}.json)"
+    yield f"{'; '.join(facts)}; {links}\n"
+    yield from _fields(schema)
+    yield f"```json\n{json.dumps(example['body'], ensure_ascii=False)}\n```\n"
+
+
+def _standing(kind: Kind) -> str:
+    if kind.is_current:
+        return "the newest"
+    if kind.until:
+        return f"**deprecated**: published until {kind.until} at least, beside the newest"
+    return "**not published any more**: lifted to the newest"
+
+
+def _parts(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+    parts = {name: part for schema, _ in told.values() for name, part in schema.get("$defs", {}).items()}
+    yield "## Parts of events\n"
+    for name in sorted(parts):
+        yield f"### {name}\n"
+        yield f"{parts[name].get('description', '')}\n"
+        yield from _fields(parts[name])
+
+
+def _fields(schema: Schema) -> Iterator[str]:
+    yield "| Field | Type | Is |"
+    yield "| --- | --- | --- |"
+    for name, field in schema["properties"].items():
+        optional = "" if name in schema["required"] else "?"
+        default = f" Default `{json.dumps(field['default'])}`." if "default" in field else ""
+        yield f"| `{name}`{optional} | {_type(field)} | {field['description']}{default} |"
+    yield ""
+
+
+def _type(field: Schema) -> str:
+    """A field's type in a few words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](README.md#{name.lower()})"
+    if "anyOf" in field:
+        return " or ".join(_type(one) for one in field["anyOf"])
+    if "enum" in field:
+        return " ".join(f"`{value}`" for value in field["enum"])
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}{_bounds(field, 'Items')}"
+    if field["type"] == "object":
+        return f"map to {_type(field['additionalProperties'])}"
+    return field.get("format", field["type"]) + _bounds(field, "Length") + _range(field)
+
+
+def _bounds(field: Schema, of: str) -> str:
+    least, most = field.get(f"min{of}"), field.get(f"max{of}")
+    return "" if least is most is None else f", {least or 0} to {most}" if most is not None else f", at least {least}"
+
+
+def _range(field: Schema) -> str:
+    least, most = field.get("minimum"), field.get("maximum")
+    return "" if least is most is None else f", {least} to {most}" if most is not None else f", from {least}"

@@ -1,0 +1,41 @@
+"""Events as they are, and as somebody might change them; and what the check says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from pydantic import create_model
+
+from shared.contracts import Message
+from shared.published.files import generated
+from shared.published.kinds import Kind
+from shared.published.review import Review, review, reviewed
+
+TODAY = date(2026, 1, 1)
+
+
+def altered(cls: type[Message], *, without: str = "", key: str = "", **fields: Any) -> type[Message]:
+    """The class of an event as it would be with these fields, without another; the registry does not know it."""
+    kept = {name: (info.annotation, info) for name, info in cls.model_fields.items() if name != without}
+    options: dict[str, Any] = {
+        "__module__": cls.__module__,
+        "__doc__": cls.__doc__,
+        "__cls_kwargs__": {"key": key or cls.key, "version": cls.version},
+    }
+    make: Callable[..., type[Message]] = create_model
+    return make(cls.__name__, __base__=Message, **options, **(kept | fields))
+
+
+def files(*classes: type[Message]) -> dict[str, str]:
+    """What is made of these events."""
+    return generated(Kind(cls.__name__, cls) for cls in classes)
+
+
+def compared(before: Iterable[type[Message]], after: Iterable[type[Message]]) -> Review:
+    return reviewed(files(*before), [Kind(cls.__name__, cls) for cls in after], TODAY)[0]
+
+
+def compared_files(before: Mapping[str, str], after: Mapping[str, str]) -> Review:
+    return review(before, after, TODAY)

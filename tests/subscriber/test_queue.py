@@ -18,6 +18,7 @@ from kameng_subscriber import (
     MemoryPlace,
     Misconfigured,
     Queue,
+    SqlitePlace,
     Subscriber,
     SubscriberError,
     amqp,
@@ -40,7 +41,7 @@ def handle(event):
     if event.sequence == 9:
         subscriber.stop()
 
-queue = Queue(url, name, delivery_limit=2)
+queue = Queue(url, name, delivery_limit=3)
 subscriber = Subscriber(handle, queue=queue, place=SqlitePlace(path), only=("gateway.#",))
 subscriber.run()
 """
@@ -81,7 +82,7 @@ def queue(broker: Broker) -> Queue:
     """Of a name of its own."""
     with broker.channel() as channel:
         channel.exchange_declare(EVENTS, "topic", durable=True)
-    made = Queue(broker.url, f"test.{uuid4().hex}", delivery_limit=2)
+    made = Queue(broker.url, f"test.{uuid4().hex}", delivery_limit=3)
     broker.forget_later(made.name, made.dead)
     return made
 
@@ -215,6 +216,11 @@ def test_an_event_that_kills_becomes_a_dead_letter_alone(
     while not ends or ends[-1] == 7:
         ends.append(subprocess.run(arguments, timeout=60, check=False, env=_with_library()).returncode)
     assert (set(ends[:-1]), ends[-1]) == ({7}, 0)
+    place = SqlitePlace(tmp_path / "place.sqlite3")
+    handled = place.connection.execute("SELECT sequence FROM kameng_handled ORDER BY sequence").fetchall()
+    place.close()
+    assert [sequence for (sequence,) in handled] == [1, 2, 4, 5, 6, 7, 8, 9]
+    wait_for(lambda: DeadLetters(queue).look())
     (letter,) = DeadLetters(queue).look()
     assert (letter.reason, letter.id) == ("delivery_limit", "id-gateway-3")
 

@@ -31,6 +31,7 @@ HEARTBEAT_SECONDS = 10
 CONNECT_SECONDS = 5
 NEW_SECONDS = 2.0
 WAIT_SECONDS = 1
+ALONE = 0
 NOT_FOUND = 404
 
 
@@ -170,7 +171,7 @@ class Line:
         channel.queue_bind(name, name, AGAIN)
 
     def listen(self, prefetch: int) -> None:
-        """Begin to consume; from now on the connection belongs to its thread."""
+        """Begin to consume; from now on the connection belongs to its thread. With `ALONE` one message comes only."""
         self._thread = threading.Thread(target=self._run, args=(prefetch,), name="kameng subscriber", daemon=True)
         self._thread.start()
 
@@ -210,12 +211,14 @@ class Line:
     def _consume(self, prefetch: int) -> None:
         channel = self._connection.channel()
         channel.add_on_cancel_callback(lambda _: self._inbox.put(Unavailable(f"{self._queue.name} was deleted")))
-        channel.basic_qos(prefetch_count=prefetch)
-        channel.basic_consume(self._queue.name, self._on_message)
+        channel.basic_qos(prefetch_count=max(prefetch, 1))
+        consumer = channel.basic_consume(self._queue.name, self._on_message)
         while not self._closing.is_set():
             self._connection.process_data_events(WAIT_SECONDS)
             if not channel.is_open:
                 raise Unavailable(f"the broker closed the channel of {self._queue.name}; its log says why")
+            if prefetch == ALONE and self._answers:
+                channel.basic_cancel(consumer)  # or the answer brings the next one, which comes back as tried
             self._send_answers(channel)
         self._send_answers(channel)
 

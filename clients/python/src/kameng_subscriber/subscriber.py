@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from heapq import merge
 from typing import Any
 
-from kameng_subscriber.amqp import Line, Queue
+from kameng_subscriber.amqp import ALONE, Line, Queue
 from kameng_subscriber.dead import DeadLetters
 from kameng_subscriber.errors import HandlerFailed, Later, Misconfigured, Unavailable, Unreadable
 from kameng_subscriber.event import Event, from_message, from_structured, headers_of
@@ -106,7 +106,7 @@ class Subscriber:
         """A process's first message comes alone: should it kill us, those behind it do not count as tried."""
         while not self._stop.is_set():
             with Line(queue, self._selection) as line:
-                line.listen(1 if self._careful else queue.prefetch)
+                line.listen(ALONE if self._careful else queue.prefetch)
                 self._work(line)
 
     def _work(self, line: Line) -> None:

@@ -46,6 +46,7 @@ check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, wha
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) basedpyright
+	@$(RUN) python -m clients.generate --check
 	@$(RUN) lint-imports --no-logo
 	@$(RUN) python -m shared.published check
 	@$(RUN) python -m tests.published.asyncapi

@@ -21,6 +21,7 @@ setpriv --pdeathsig KILL epmd &
 until epmd -names >/dev/null 2>&1; do kill -0 $! || exit 1; done
 exec "$@"
 """
+_NODE = "kameng@localhost"
 _SETTINGS = """
 listeners.tcp.1 = {host}:{port}
 default_user = {user}
@@ -46,6 +47,15 @@ class RabbitMQ(Server):
     def url(self) -> str:
         return f"amqp://{USER}:{self._password}@{HOST}:{self.ports['amqp']}/"
 
+    def remembers(self, queue: str) -> bool:
+        """Whether its disk tells which log is this quorum queue's.
+
+        RabbitMQ writes that down some time after the queue is declared. Killed before, it begins an empty log that gets
+        no leader, and the queue neither takes nor gives.
+        """
+        names = self._folder / "mnesia" / _NODE / "quorum" / _NODE / "names.dets"
+        return names.exists() and f"_{queue}".encode() in names.read_bytes()
+
     def _launch(self, folder: Path, account: Account) -> Process:
         server = packages.rabbitmq_server()
         if server is None:
@@ -65,7 +75,7 @@ class RabbitMQ(Server):
             "ERL_EPMD_ADDRESS": HOST,
             "ERL_EPMD_PORT": str(self.ports["epmd"]),
             "ERL_INETRC": str(folder / "names"),
-            "RABBITMQ_NODENAME": "kameng@localhost",
+            "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),

@@ -65,7 +65,7 @@ _GRANTED: Mapping[Permission, frozenset[Role]] = {
     Permission.RISK_LISTS: frozenset({"operations"}),
     Permission.DELIVERY_RESOLVE: frozenset({"operations", "support"}),
     Permission.NOTIFICATION_READ: frozenset({"operations", "support"}),
-    Permission.EVENTS_READ: frozenset({"operations"}),
+    Permission.EVENTS_READ: frozenset({"operations", "subscriber"}),
     Permission.STAFF_MANAGE: frozenset(),
 }
 PERMISSIONS: Mapping[Permission, frozenset[Role]] = {

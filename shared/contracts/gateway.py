@@ -6,7 +6,7 @@ from typing import Literal
 
 from shared.contracts.base import Command, Event, Id, Text
 
-Role = Literal["operations", "support", "finance", "administrator"]
+Role = Literal["operations", "support", "finance", "subscriber", "administrator"]
 
 
 class AddStaff(Command, key="username"):

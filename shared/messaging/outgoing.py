@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pika
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
+from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from shared.contracts import Message
@@ -85,6 +86,14 @@ def message_of(recorded: Recorded, event: CloudEvent) -> Outgoing:
     )
     key = event.get_type().removeprefix("kameng.")
     return Outgoing(recorded.position, recorded.at, key, properties, message.body)
+
+
+def structured(recorded: Recorded, said: CloudEvent | None = None) -> str:
+    """An event as one JSON object, as the structured mode of CloudEvents has it; its newest version unless `said` in
+    another. Raises what `cloud_event` does."""
+    event = said or cloud_event(recorded)
+    data = json.loads(str(event.get_data()))
+    return JSONFormat().write(CloudEvent(dict(event.get_attributes()), data)).decode()
 
 
 def position_of(properties: pika.BasicProperties) -> int:

@@ -17,7 +17,7 @@ CARE = frozenset({"operations", "support", "administrator"})
 SUPPORT = frozenset({"support", "administrator"})
 MONEY = frozenset({"finance", "administrator"})
 DESK = frozenset({"support", "finance", "administrator"})
-STAFF = frozenset(ROLES)
+STAFF = frozenset(ROLES) - {"subscriber"}
 ADMINISTRATOR = frozenset({"administrator"})
 OWN = frozenset({"customer"})
 ID = "0191d9a1-5b0a-7c3e-8f00-000000000001"
@@ -45,7 +45,9 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ("GET", "/v1/imports/{import_id}"): (f"/v1/imports/{ID}", None, OPERATIONS),
     ("GET", "/v1/imports/{import_id}/fates"): (f"/v1/imports/{ID}/fates", None, OPERATIONS),
     ("POST", "/v1/orders"): (
-        "/v1/orders", {"wishes": [{"sku": "S", "quantity": 1}], "payment": "alipay"}, EVERYBODY - {"finance"}
+        "/v1/orders",
+        {"wishes": [{"sku": "S", "quantity": 1}], "payment": "alipay"},
+        EVERYBODY - {"finance", "subscriber"},
     ),
     ("GET", "/v1/orders"): ("/v1/orders", None, STAFF | OWN),
     ("GET", "/v1/orders/{order_id}"): ("/v1/orders/o1", None, STAFF | OWN),
@@ -85,7 +87,7 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
         "/v1/deliveries/handovers/o1/1/resolution", {"delivered": True, "note": "n"}, CARE
     ),
     ("GET", "/v1/notifications"): ("/v1/notifications", None, CARE),
-    ("GET", "/v1/events"): ("/v1/events", None, OPERATIONS),
+    ("GET", "/v1/events"): ("/v1/events", None, OPERATIONS | {"subscriber"}),
 }  # fmt: skip
 REFUSED = {401, 403}
 HIDDEN = {("guest", path) for path in ("/v1/orders/o1", "/v1/orders/o1/history", "/v1/orders/o1/deliveries")}

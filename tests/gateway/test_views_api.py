@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from shared.contracts import risk as r
 from shared.contracts.fulfillment import ResolveDelivery
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.ledger import PostEntry, RequestPayment
+from shared.messaging.outgoing import outgoing
 from shared.messaging.port import Reply
 from tests.gateway.builders import Shop, line, listed, open_shop, placed, yuan
 
@@ -172,6 +175,26 @@ def test_the_feed_leaves_nothing_out(shop: Shop, limit: int) -> None:
     everything = [(item.source, item.position) for item in shop.backend.log]
     assert feed(shop, limit) == everything
     assert feed(shop, limit, source="order") == [("order", 1), ("order", 2), ("order", 3)]
+
+
+def test_the_feed_tells_events_as_they_are_published(shop: Shop) -> None:
+    shop.backend.happen(placed("o1"), listed(), placed("o2"))
+    params = {"source": "order", "after": "1", "form": "cloudevents"}
+    page = shop.client.get("/v1/events", params=params, headers=shop.staff("subscriber")).json()
+    (item,) = page["items"]
+    (published,) = outgoing(next(one for one in shop.backend.log if one.source == "order" and one.position == 2))
+    headers = {f"ce-{name}": value for name, value in item.items() if name not in ("data", "datacontenttype")}
+    assert headers == published.properties.headers
+    assert item["data"] == json.loads(published.body)
+    assert page["next"] == "2"
+
+
+def test_an_event_that_is_newer_than_the_gateway_is_not_told_as_something_else(shop: Shop) -> None:
+    shop.backend.happen(placed("o1"))
+    shop.backend.log[-1] = replace(shop.backend.log[-1], type="OrderPlaced.v99", _event=None)
+    params = {"source": "order", "form": "cloudevents"}
+    answer = shop.client.get("/v1/events", params=params, headers=shop.staff("subscriber"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "event-unknown")
 
 
 def test_a_file_is_imported_and_its_fates_told(shop: Shop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.local.rabbitmq import RabbitMQ
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.messaging import publisher as publishers
@@ -34,6 +35,25 @@ def test_cut_connections_leave_no_gap(button: Log, broker: Broker, subscriber: S
         wait_for(lambda: publisher.position == 1_000)
     assert subscriber.has(1_000)
     check_repeats(subscriber.positions, 1_000, WINDOW)
+
+
+def test_a_broker_that_is_killed_in_the_middle_leaves_no_gap(
+    button: Log, broker: Broker, subscriber: Subscriber, rabbitmq: RabbitMQ, small_window: None
+) -> None:
+    """Frozen first, so that events are on their way for certain when it is killed."""
+    wait_for(lambda: rabbitmq.remembers(subscriber.queue))
+    button.grow(100)
+    with publishing(button, broker.url) as publisher:
+        wait_for(lambda: publisher.position == 100)
+        rabbitmq.freeze()
+        button.grow(400)
+        wait_for(lambda: publisher.head == 500 and publisher.oldest)
+        rabbitmq.kill()
+        assert publisher.position == 100
+        rabbitmq.start()
+        wait_for(lambda: publisher.position == 500)
+    assert subscriber.has(500)
+    check_repeats(subscriber.positions, 500, WINDOW)
 
 
 def test_a_broker_out_of_reach_is_waited_for(button: Log, broker: Broker, subscriber: Subscriber) -> None:

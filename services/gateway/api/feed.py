@@ -8,12 +8,16 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import ValidationError
 
 from services.gateway.api import pages
 from services.gateway.api.depends import TheGate, may
 from services.gateway.api.gate import Gate
 from services.gateway.auth import Permission, Principal
+from services.gateway.problems import Problem
+from shared.contracts import UnknownMessage
 from shared.eventlog.recorded import Recorded
+from shared.messaging.outgoing import cloud_events, structured
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
@@ -33,6 +37,14 @@ def _rendered(recorded: Recorded) -> dict[str, Any]:
         "data": json.loads(recorded.data),
         "meta": json.loads(recorded.meta_json),
     }
+
+
+def _as_cloud_events(found: list[Recorded]) -> list[dict[str, Any]]:
+    """As publishers send them, in each version that they do. Raises Problem (503) for what is newer than this code."""
+    try:
+        return [json.loads(structured(recorded, said)) for recorded in found for said in cloud_events(recorded)]
+    except (UnknownMessage, ValidationError):
+        raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
 
 
 async def _pull(gate: Gate, source: str, after: int, limit: int) -> list[Recorded]:
@@ -72,10 +84,13 @@ async def events(
     source: Source | None = None,
     after: Annotated[str | None, Query(max_length=1_000, description="`next` of the answer before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    form: Annotated[Literal["log", "cloudevents"], Query(description="As stored, or as it is published.")] = "log",
 ) -> dict[str, Any]:
     """One service's log, `after` being a position; or all logs by time, `after` being an opaque cursor.
 
-    `next` is always there: ask with it again later for what happened since.
+    `next` is always there: ask with it again later for what happened since. In the form `cloudevents` each item is a
+    CloudEvents 1.0 JSON object, with the attributes and data that subscribers of the broker get.
     """
     found, following = await (_one(gate, source, after, limit) if source else _all(gate, after, limit))
-    return {"items": [_rendered(recorded) for recorded in found], "next": following}
+    items = _as_cloud_events(found) if form == "cloudevents" else [_rendered(recorded) for recorded in found]
+    return {"items": items, "next": following}

@@ -1,0 +1,1 @@
+"""What others install to work with us, and what generates it."""

@@ -1,0 +1,227 @@
+# Generated from the contracts by `python -m clients.generate`. Not to be edited.
+
+"""What `order` tells."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from kameng_subscriber.events.common import Money
+from kameng_subscriber.models import EventData, Model
+
+__all__ = [
+    "DeliveryOverdue",
+    "DeliveryRecorded",
+    "LatePaymentDeclined",
+    "OrderCancelled",
+    "OrderCompleted",
+    "OrderConfirmed",
+    "OrderLine",
+    "OrderPlaced",
+    "OrderReopened",
+    "PaymentRecorded",
+    "RefundApproved",
+    "RefundRecorded",
+    "ReplacementConfirmed",
+    "ReplacementFailed",
+    "ReplacementRequested",
+    "ReservationRecorded",
+    "ScreeningRecorded",
+    "Wait",
+]
+
+
+class OrderLine(Model):
+    """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge."""
+
+    line: int
+    sku: str
+    name: str
+    kind: Literal["card-key", "top-up", "activation-code", "membership", "course", "bill-payment", "custom"] | str
+    source: Literal["keys", "supplier", "manual"] | str
+    quantity: int
+    unit_price: Money
+    amount: Money
+    suppliers: tuple[str, ...] = ()
+    target: str | None = None
+
+
+class DeliveryOverdue(EventData, event_type="kameng.order.DeliveryOverdue.v1", event_key="order_id"):
+    """A confirmed order has lines that did not end in time: a person should look."""
+
+    order_id: str
+    lines: tuple[int, ...]
+
+
+class DeliveryRecorded(EventData, event_type="kameng.order.DeliveryRecorded.v1", event_key="order_id"):
+    """The order heard how the delivery of a line ended."""
+
+    order_id: str
+    line: int
+    delivered: bool
+    numbers: tuple[int, ...]
+    reason: str = ""
+
+
+class LatePaymentDeclined(EventData, event_type="kameng.order.LatePaymentDeclined.v1", event_key="order_id"):
+    """A payment came for an order that stays cancelled: it goes back to its source."""
+
+    order_id: str
+    amount: Money
+
+
+class OrderCancelled(EventData, event_type="kameng.order.OrderCancelled.v1", event_key="order_id"):
+    """Will not be delivered. Reserved lines are released; money held is given back."""
+
+    order_id: str
+    customer: str | None
+    reason: (
+        Literal["unpaid", "insufficient-funds", "short-stock", "blocked", "buyer", "staff", "no-answer", "expired"]
+        | str
+    )
+    note: str = ""
+    paid: bool
+    lines: tuple[OrderLine, ...]
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class OrderCompleted(EventData, event_type="kameng.order.OrderCompleted.v1", event_key="order_id"):
+    """Every line ended. `delivered` is earned and captured; `undelivered` is given back."""
+
+    order_id: str
+    customer: str | None
+    delivered: Money
+    undelivered: Money
+    agent: str | None
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class Wait(Model):
+    """What an order waits for next, in which attempt, and until when."""
+
+    step: Literal["payment", "answers", "review", "delivery"] | str
+    attempt: int
+    until: datetime
+
+
+class OrderConfirmed(EventData, event_type="kameng.order.OrderConfirmed.v1", event_key="order_id"):
+    """Cleared, reserved (in this `attempt`) and paid: deliver these lines."""
+
+    order_id: str
+    customer: str | None
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    buyer_key: str
+    wait: Wait | None = None
+
+
+class OrderPlaced(EventData, event_type="kameng.order.OrderPlaced.v1", event_key="order_id"):
+    """A buyer placed an order at the catalogue's prices. It waits for screening, stock and payment."""
+
+    order_id: str
+    customer: str | None
+    lines: tuple[OrderLine, ...]
+    total: Money
+    payment: str
+    sales_channel: str
+    channel_order_no: str | None
+    buyer_key: str
+    ip: str
+    device: str
+    email: str
+    locale: Literal["zh", "en"] | str
+    agent: str | None
+    fingerprint: str
+    pay_by: datetime
+    reserved_until: datetime
+    wait: Wait | None = None
+
+
+class OrderReopened(EventData, event_type="kameng.order.OrderReopened.v1", event_key="order_id"):
+    """A payment came after the order was cancelled for want of it: its lines are reserved once more."""
+
+    order_id: str
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    reserved_until: datetime
+    wait: Wait | None = None
+
+
+class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", event_key="order_id"):
+    """The order is paid: its whole amount is held. `late` when it had already been cancelled."""
+
+    order_id: str
+    amount: Money
+    late: bool = False
+    wait: Wait | None = None
+
+
+class RefundApproved(EventData, event_type="kameng.order.RefundApproved.v1", event_key="order_id"):
+    """Part of a completed order is to be given back; the ledger does it."""
+
+    order_id: str
+    refund_id: str
+    amount: Money
+    reason: str
+
+
+class RefundRecorded(EventData, event_type="kameng.order.RefundRecorded.v1", event_key="order_id"):
+    """The ledger gave `amount` back; `refunded` is the sum so far, `full` when nothing is left."""
+
+    order_id: str
+    customer: str | None
+    refund_id: str
+    amount: Money
+    refunded: Money
+    full: bool
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class ReplacementConfirmed(EventData, event_type="kameng.order.ReplacementConfirmed.v1", event_key="order_id"):
+    """A fresh key is reserved for the replacement line: deliver it."""
+
+    order_id: str
+    customer: str | None
+    line: OrderLine
+    buyer_key: str
+
+
+class ReplacementFailed(EventData, event_type="kameng.order.ReplacementFailed.v1", event_key="order_id"):
+    """No key was left to replace with; the price of one is refunded instead."""
+
+    order_id: str
+    line: int
+    reason: str
+
+
+class ReplacementRequested(EventData, event_type="kameng.order.ReplacementRequested.v1", event_key="order_id"):
+    """Line `line` was added, free, to replace key `number` of line `replaces`."""
+
+    order_id: str
+    line: OrderLine
+    replaces: int
+    number: int
+    reason: str
+    reserved_until: datetime
+
+
+class ReservationRecorded(EventData, event_type="kameng.order.ReservationRecorded.v1", event_key="order_id"):
+    """The order heard whether stock was set aside for a line."""
+
+    order_id: str
+    line: int
+    attempt: int
+    reserved: bool
+
+
+class ScreeningRecorded(EventData, event_type="kameng.order.ScreeningRecorded.v1", event_key="order_id"):
+    """The order heard what risk decided."""
+
+    order_id: str
+    decision: Literal["pass", "review", "block"] | str
+    reasons: tuple[str, ...]
+    wait: Wait | None = None

@@ -7,8 +7,9 @@ TEST_ARGS ?=
 SEEDS ?= 500
 SECONDS ?= 120
 BENCH_ARGS ?=
+ARGS ?=
 
-.PHONY: help demo serve cluster cluster-down test simulate chaos bench check format clean
+.PHONY: help demo serve cluster cluster-down test simulate chaos bench observe check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -32,18 +33,22 @@ bench: .venv/.synced ## Measure it beside its peers; figures in var/bench.json
 	@$(UV) sync --frozen --quiet --group bench
 	@$(RUN) python -m tests.bench $(BENCH_ARGS)
 
+observe: .venv/.synced ## Run a cluster under a real Prometheus and ask every panel and alert; ARGS="--stay" to look
+	@$(RUN) python -m tests.observability $(ARGS)
+
 cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and RabbitMQ
 	@$(RUN) kameng cluster up
 
 cluster-down: .venv/.synced ## End the cluster; its data stays
 	@$(RUN) kameng cluster down
 
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) basedpyright
 	@$(RUN) lint-imports --no-logo
+	@$(RUN) python -m deploy.observability check
 
 format: .venv/.synced ## Put the code into its usual form
 	@$(RUN) ruff check --fix .

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.processes import SEARCH_PATH, run
@@ -63,35 +63,50 @@ def rabbitmq_server() -> Path | None:
     return Path(elsewhere).resolve() if elsewhere else None
 
 
-def ensure_installed(log: Path, told: Callable[[str], None]) -> None:
+def prometheus_programs() -> Path | None:
+    """The folder of prometheus and promtool; None if there is none."""
+    found = shutil.which("promtool", path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
+    folder = Path(found).parent if found else None
+    return folder if folder and (folder / "prometheus").exists() else None
+
+
+SERVERS = ("postgresql", "rabbitmq-server")
+_PROGRAMS: Mapping[str, Callable[[], Path | None]] = {
+    "postgresql": postgres_programs,
+    "rabbitmq-server": rabbitmq_server,
+    "prometheus": prometheus_programs,
+}
+
+
+def ensure_installed(log: Path, told: Callable[[str], None], packages: Sequence[str] = SERVERS) -> None:
     """Install what is missing, with Debian's packages, their own services neither started nor enabled.
 
     Raises InfrastructureError that says what to install when we may not, and when the installation fails.
     """
-    if not _missing():
+    if not _missing(packages):
         return
     with _LOCK.open("w") as lock:  # one at a time on this machine
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if missing := _missing():
+        if missing := _missing(packages):
             _install(missing, log, told)
 
 
 def _install(missing: list[str], log: Path, told: Callable[[str], None]) -> None:
     names = " ".join(missing)
     if shutil.which("apt-get") is None or (as_root := _as_root()) is None:
+        elsewhere = " Or start Docker, or give addresses in KAMENG_POSTGRES_URL and KAMENG_AMQP_URL."
         raise InfrastructureError(
-            f"{names}: not installed, and not ours to install here. Run `apt-get install {names}` as root, start "
-            "Docker, or give addresses in KAMENG_POSTGRES_URL and KAMENG_AMQP_URL."
+            f"{names}: not installed, and not ours to install here. Run `apt-get install {names}` as root."
+            + (elsewhere if set(missing) & set(SERVERS) else "")
         )
     told(f"Installing {names} (packages of the system; takes a minute)")
     run([*as_root, "sh", "-c", _SCRIPT, "install", *missing], log=log, seconds=INSTALL_SECONDS)
-    if still := _missing():
+    if still := _missing(missing):
         raise InfrastructureError(f"{' '.join(still)}: installed, but its programs are not where they should be")
 
 
-def _missing() -> list[str]:
-    found = {"postgresql": postgres_programs(), "rabbitmq-server": rabbitmq_server()}
-    return [package for package, place in found.items() if place is None]
+def _missing(packages: Sequence[str]) -> list[str]:
+    return [package for package in packages if _PROGRAMS[package]() is None]
 
 
 def _as_root() -> list[str] | None:

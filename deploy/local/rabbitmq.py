@@ -26,6 +26,8 @@ listeners.tcp.1 = {host}:{port}
 default_user = {user}
 default_pass = {password}
 log.connection.level = warning
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {metrics}
 """
 # Names are never asked of a resolver: a machine may not know its own.
 _NAMES = """
@@ -35,10 +37,10 @@ _NAMES = """
 
 
 class RabbitMQ(Server):
-    """RabbitMQ with no plugin; the URL's user may do everything."""
+    """RabbitMQ with its Prometheus plugin alone; the URL's user may do everything."""
 
     name = "rabbitmq"
-    port_names = ("amqp", "distribution", "epmd")
+    port_names = ("amqp", "distribution", "epmd", "metrics")
     users = ("rabbitmq",)
     stop_signal = signal.SIGTERM
 
@@ -50,11 +52,13 @@ class RabbitMQ(Server):
         server = packages.rabbitmq_server()
         if server is None:
             raise InfrastructureError("the programs of RabbitMQ are not installed")
-        settings = _SETTINGS.format(host=HOST, port=self.ports["amqp"], user=USER, password=self._password)
+        settings = _SETTINGS.format(
+            host=HOST, port=self.ports["amqp"], metrics=self.ports["metrics"], user=USER, password=self._password
+        )
         cookie = Secrets(self._var / "secrets").text("rabbitmq-cookie")
         write_private(folder / "rabbitmq.conf", settings, account)
         write_private(folder / ".erlang.cookie", cookie, account)
-        write_private(folder / "enabled_plugins", "[].\n", account)
+        write_private(folder / "enabled_plugins", "[rabbitmq_prometheus].\n", account)
         write_private(folder / "names", _NAMES, account)
         command = ["sh", "-c", _WITH_EPMD, "with-epmd", str(server)]
         return launch(command, account=account, directory=folder, environment=self._environment(folder), log=self.log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, He
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.log import read_head
 from shared.messaging.logserver import LogServer
+from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
 
@@ -61,11 +63,12 @@ def log_server(
 def health_of(server: LogServer, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
     """Probes and metrics of a log server."""
     readings = (
-        Reading("kameng_log_server_head", "Position of the log's last event, as last seen.", lambda: server.head),
-        Reading("kameng_log_server_connected", "Whether a broker is served.", lambda: server.connected),
-        Reading("kameng_log_server_pulls", "Pulls answered.", lambda: server.answered, counts=True),
+        Reading(metrics.LOG_SERVER_HEAD, lambda: server.head),
+        Reading(metrics.LOG_SERVER_CONNECTED, lambda: server.connected),
+        Reading(metrics.LOG_SERVER_PULLS, lambda: server.answered),
     )
-    return HealthServer(server.service, lambda: readiness(server, engine), readings, host=host, port=port, file=file)
+    look = partial(readiness, server, engine)
+    return HealthServer(server.service, "log-server", look, readings, host=host, port=port, file=file)
 
 
 def readiness(server: LogServer, engine: sa.Engine) -> Readiness:

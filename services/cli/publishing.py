@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, He
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.log import read_head
 from shared.messaging.publisher import Publisher
+from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
 
@@ -73,15 +75,16 @@ def publisher(
 def health_of(one: Publisher, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
     """Probes and metrics of a publisher."""
     readings = (
-        Reading("kameng_publisher_head", "Position of the log's last event, as last seen.", lambda: one.head),
-        Reading("kameng_publisher_position", "Position up to which it is published.", lambda: one.position),
-        Reading("kameng_publisher_oldest_seconds", "Age of the first event not published.", lambda: _age(one)),
-        Reading("kameng_publisher_leads", "Whether it is the one at work.", lambda: one.leads),
-        Reading("kameng_publisher_connected", "Whether it has a broker.", lambda: one.connected),
-        Reading("kameng_publisher_held", "Whether an event holds up the others.", lambda: one.held is not None),
-        Reading("kameng_publisher_events", "Events published.", lambda: one.events, counts=True),
+        Reading(metrics.PUBLISHER_HEAD, lambda: one.head),
+        Reading(metrics.PUBLISHER_POSITION, lambda: one.position),
+        Reading(metrics.PUBLISHER_OLDEST_SECONDS, lambda: _age(one)),
+        Reading(metrics.PUBLISHER_LEADS, lambda: one.leads),
+        Reading(metrics.PUBLISHER_CONNECTED, lambda: one.connected),
+        Reading(metrics.PUBLISHER_HELD, lambda: one.held is not None),
+        Reading(metrics.PUBLISHER_EVENTS, lambda: one.events),
     )
-    return HealthServer(one.service, lambda: readiness(one, engine), readings, host=host, port=port, file=file)
+    look = partial(readiness, one, engine)
+    return HealthServer(one.service, "publisher", look, readings, host=host, port=port, file=file)
 
 
 def _age(one: Publisher) -> float:

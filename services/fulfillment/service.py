@@ -10,6 +10,7 @@ from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.keys import Opened, keys_to_open
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.state import Delivery, evolve
+from services.fulfillment.figures import figures
 from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
@@ -66,4 +67,5 @@ SERVICE = Service(
     plans=PLANS,
     effects=EFFECTS,
     outside=build,
+    figures=figures,
 )

@@ -13,6 +13,7 @@ from services.gateway.domain import (
     evolve_import,
     evolve_staff,
 )
+from services.gateway.figures import figures
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.tables import FOREIGN, ReadModels
 from shared.contracts.gateway import AddStaff, RecordImport, RecordSignIn, RegisterCustomer, RemoveStaff
@@ -48,4 +49,5 @@ SERVICE = Service(
     plans=PLANS,
     projects=FOREIGN,
     is_queried=True,
+    figures=figures,
 )

@@ -7,6 +7,7 @@ from services.ledger.adapters.effects import EFFECTS
 from services.ledger.domain import entry, hold, payment
 from services.ledger.domain.chart import Balance
 from services.ledger.domain.postings import changes, opposite
+from services.ledger.figures import figures
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.tables import LedgerTables
 from shared.contracts import Money
@@ -102,4 +103,5 @@ SERVICE = Service(
     plans=PLANS,
     effects=EFFECTS,
     outside=build,
+    figures=figures,
 )

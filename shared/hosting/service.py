@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
 from shared.eventlog.tables import Tables
 from shared.hosting.ports import Ports
 from shared.hosting.settings import Settings
 from shared.security.secrets import Secrets
+from shared.telemetry.metric import Figure
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Service:
 
     `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
     agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
-    query its tables, and are told how far these have come.
+    query its tables, and are told how far these have come. `figures(connection, now, settings)` looks up what its
+    tables tell Prometheus.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Service:
     effects: Mapping[str, Effect] = field(default_factory=dict)
     outside: Callable[[Surroundings], Any] = lambda surroundings: None
     is_queried: bool = False
+    figures: Callable[[sa.Connection, datetime, Settings], Iterable[Figure]] = lambda connection, now, settings: ()
 
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""

@@ -11,32 +11,33 @@ from threading import Thread
 from typing import Self
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from shared.telemetry.health import METRICS, Answer, Readiness, alive, ready, write_address
+from shared.telemetry.metric import Metric
+from shared.telemetry.process import Process
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A number that is read at each scrape; `counts` when it only grows, and starts again with the process."""
+    """A metric of one service, read at each scrape."""
 
-    name: str
-    help: str
+    metric: Metric
     read: Callable[[], float]
-    counts: bool = False
 
 
 class HealthServer:
     """`/healthz`, `/readyz` and `/metrics` of one service's process, for as long as it is used as a context.
 
-    `look` is asked at each `/readyz`. Port 0 takes any free one; `file` gets the address taken. Raises OSError when the
-    port can't be had.
+    `process` is its kind, such as log-server. `look` is asked at each `/readyz`. Port 0 takes any free one; `file` gets
+    the address taken. Raises OSError when the port can't be had.
     """
 
     def __init__(
         self,
         service: str,
+        process: str,
         look: Callable[[], Readiness],
         readings: Sequence[Reading],
         *,
@@ -46,6 +47,7 @@ class HealthServer:
     ) -> None:
         registry = CollectorRegistry()
         registry.register(_Readings(service, readings))
+        registry.register(Process(service, process))
         self._pages: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: alive(True),
             "/readyz": lambda: ready(look()),
@@ -102,12 +104,9 @@ class _Readings(Collector):
     def __init__(self, service: str, readings: Sequence[Reading]) -> None:
         self._service, self._readings = service, readings
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         for one in self._readings:
-            family = CounterMetricFamily if one.counts else GaugeMetricFamily
-            metric = family(one.name, one.help, labels=["service"])
-            metric.add_metric([self._service], one.read())
-            yield metric
+            yield one.metric.family({(self._service,): one.read()})
 
-    def describe(self) -> Iterable[Metric]:
+    def describe(self) -> Iterable[Family]:
         return ()

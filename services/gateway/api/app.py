@@ -36,6 +36,7 @@ from services.gateway.credentials import Credentials
 from services.gateway.throttle import Throttle
 from shared.hosting.backend import Backend
 from shared.hosting.reading import Reading
+from shared.telemetry.process import Process
 
 DESCRIPTION = """The back office of a digital-goods marketplace.
 
@@ -101,6 +102,7 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.registry = CollectorRegistry()
     app.state.registry.register(Health(backend))
+    app.state.registry.register(Process("gateway", "http"))
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, requests=Requests(app.state.registry))
     problems.install(app)

@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.hosting.backend import Backend
+from shared.telemetry import metrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class Requests:
     """Counts requests and their time by method, route template and status: a bounded number of series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ("method", "route", "status")
-        self._count = Counter("kameng_http_requests", "HTTP requests answered.", labels, registry=registry)
-        self._seconds = Histogram(
-            "kameng_http_request_seconds",
-            "Time to answer HTTP requests.",
-            ("method", "route"),
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        self._count = metrics.HTTP_REQUESTS.counter(registry)
+        self._seconds = metrics.HTTP_SECONDS.histogram(registry)
+        self._count.labels("other", "unmatched", "500")  # told before the first error, so that this one shows as a rise
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         method = method if method in METHODS else "other"
@@ -67,17 +61,16 @@ class Health(Collector):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def collect(self) -> Iterator[Metric]:
-        head = GaugeMetricFamily("kameng_log_head", "Position of a log's last event.", labels=["service"])
-        lag = GaugeMetricFamily("kameng_log_lag", "Events not yet applied.", labels=["service", "source"])
-        parked = GaugeMetricFamily("kameng_parked", "Messages that wait for a person.", labels=["service"])
-        waiting = GaugeMetricFamily("kameng_agenda_waiting", "Things to do later.", labels=["service"])
-        failed = GaugeMetricFamily("kameng_agenda_failed", "Things that failed for good.", labels=["service"])
-        for name, health in self._backend.health().items():
-            head.add_metric([name], health.head)
-            parked.add_metric([name], health.parked)
-            waiting.add_metric([name], health.agenda_waiting)
-            failed.add_metric([name], health.agenda_failed)
-            for source, behind in (health.lag or {}).items():
-                lag.add_metric([name, source], behind)
-        yield from (head, lag, parked, waiting, failed)
+    def collect(self) -> Iterator[Family]:
+        healths = self._backend.health()
+        yield metrics.LOG_HEAD.family({(name,): health.head for name, health in healths.items()})
+        yield metrics.PARKED.family({(name,): health.parked for name, health in healths.items()})
+        yield metrics.AGENDA_WAITING.family({(name,): health.agenda_waiting for name, health in healths.items()})
+        yield metrics.AGENDA_FAILED.family({(name,): health.agenda_failed for name, health in healths.items()})
+        yield metrics.LOG_LAG.family(
+            {
+                (name, source): behind
+                for name, health in healths.items()
+                for source, behind in (health.lag or {}).items()
+            }
+        )

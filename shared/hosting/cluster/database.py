@@ -36,15 +36,3 @@ def look(engine: sa.Engine, service: Service) -> tuple[bool, bool]:
         if not is_outage(error):
             raise
         return False, False
-
-
-def agenda_states(engine: sa.Engine) -> dict[str, int] | None:
-    """How many agenda items are in each state; None when the database does not answer."""
-    states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
-    try:
-        with engine.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(states)}
-    except DBAPIError as error:
-        if not is_outage(error):
-            raise
-        return None

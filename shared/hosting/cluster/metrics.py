@@ -2,78 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
-SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+from shared.contracts import Command
+from shared.contracts.fulfillment import RecordPurchase
+from shared.contracts.ledger import RecordPaymentOpening, RecordReturn
+from shared.contracts.notification import MessageChannel, RecordSending
+from shared.eventlog.agenda import DueCall
+from shared.hosting.calls import Result
+from shared.hosting.service import Service
+from shared.hosting.settings import Settings
+from shared.hosting.work import CallFailed
+from shared.telemetry import metrics
+from shared.telemetry.happened import Happened, PaidAt
+from shared.telemetry.metric import Figure, Metric
+from shared.telemetry.process import Process
+
+OUTCOMES = ("done", "pending", "failed", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a writer stands; `lag` is in events a source. The agenda's numbers are None without a database."""
+    """Where a writer stands. `lag` is in events a source, `lag_seconds` how long the first of them is known; `figures`
+    are what its tables tell."""
 
     head: int
-    lag: dict[str, int]
+    lag: Mapping[str, int]
+    lag_seconds: Mapping[str, float]
     parked: int
-    agenda_waiting: int | None
-    agenda_failed: int | None
+    figures: Iterable[Figure]
 
 
 class Metrics:
     """One process's metrics; `standing` is asked at each look and gives None in a standby."""
 
-    def __init__(self, service: str, standing: Callable[[], Standing | None]) -> None:
-        self._registry = CollectorRegistry()
-        labels = ("service",)
-
-        def counter(name: str, help_: str) -> Counter:
-            return Counter(name, help_, labels, registry=self._registry).labels(service)
-
-        def histogram(name: str, help_: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(name, help_, labels, buckets=buckets, registry=self._registry).labels(service)
-
-        self.batches = counter("kameng_batches", "Group commits.")
-        self.retries = counter("kameng_batch_retries", "Group commits tried again after a database error.")
-        self.pulls = counter("kameng_pulls", "Times that a source was asked for what was missing.")
-        self.dropped = counter("kameng_dropped", "Messages that could not be read.")
-        self.size = histogram("kameng_batch_size", "Commands, events and results in a group commit.", SIZES)
-        self.seconds = histogram("kameng_commit_seconds", "Time to decide and commit a batch.", SECONDS)
-        self._registry.register(_Standings(service, standing))
+    def __init__(
+        self, service: Service, settings: Settings, standing: Callable[[], Standing | None], paid_at: PaidAt
+    ) -> None:
+        self._registry, name = CollectorRegistry(), service.name
+        self.batches = metrics.BATCHES.counter(self._registry).labels(name)
+        self.retries = metrics.BATCH_RETRIES.counter(self._registry).labels(name)
+        self.pulls = metrics.PULLS.counter(self._registry).labels(name)
+        self.dropped = metrics.DROPPED.counter(self._registry).labels(name)
+        self.size = metrics.BATCH_SIZE.histogram(self._registry).labels(name)
+        self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
+        self.happened = Happened(name, self._registry, paid_at)
+        self.calls = OutsideCalls(service, settings, self._registry)
+        self._registry.register(_Standings(name, standing))
+        self._registry.register(Process(name, "writer"))
 
     def render(self) -> str:
         """All of them, in Prometheus's text format."""
         return generate_latest(self._registry).decode()
 
 
+class OutsideCalls:
+    """Counts and times calls to the outside, by effect, partner and outcome."""
+
+    def __init__(self, service: Service, settings: Settings, registry: CollectorRegistry) -> None:
+        self._service = service.name
+        self._count = metrics.CALLS.counter(registry)
+        self._seconds = metrics.CALL_SECONDS.histogram(registry)
+        partners = {"fulfillment": settings.suppliers, "ledger": settings.channels}.get(service.name)
+        self._partners = frozenset(get_args(MessageChannel) if partners is None else partners)
+        for effect in service.effects:
+            for partner in sorted(self._partners):
+                self._seconds.labels(self._service, effect, partner)
+                for outcome in OUTCOMES:
+                    self._count.labels(self._service, effect, partner, outcome)
+
+    def measured(self, call: DueCall, make: Callable[[], Result]) -> Result:
+        """Make the call."""
+        started = time.perf_counter()
+        result = make()
+        took = time.perf_counter() - started
+        name = call.payload.get("supplier") or call.payload.get("channel") or ""
+        partner = name if name in self._partners else "other"
+        outcome = "error" if isinstance(result, CallFailed) else _outcome(result.result)
+        self._seconds.labels(self._service, call.effect, partner).observe(took)
+        self._count.labels(self._service, call.effect, partner, outcome).inc()
+        return result
+
+
+def _outcome(result: Command) -> str:
+    match result:
+        case RecordPurchase(outcome=outcome):
+            return outcome
+        case RecordPaymentOpening(opened=False) | RecordReturn(returned=False) | RecordSending(sent=False):
+            return "failed"
+        case _:
+            return "done"
+
+
 class _Standings(Collector):
     def __init__(self, service: str, standing: Callable[[], Standing | None]) -> None:
         self._service, self._standing = service, standing
 
-    def collect(self) -> Iterable[Metric]:
-        standing = self._standing()
-        yield self._gauge("kameng_leader", "Whether this process is the service's writer.", int(standing is not None))
+    def collect(self) -> Iterable[Family]:
+        standing, mine = self._standing(), (self._service,)
+        yield metrics.LEADER.family({mine: standing is not None})
         if standing is None:
             return
-        yield self._gauge("kameng_log_head", "Position of a log's last event.", standing.head)
-        yield self._gauge("kameng_parked", "Messages that wait for a person.", standing.parked)
-        lag = GaugeMetricFamily("kameng_log_lag", "Events not yet applied.", labels=["service", "source"])
-        for source, events in standing.lag.items():
-            lag.add_metric([self._service, source], events)
-        yield lag
-        if standing.agenda_waiting is not None:
-            yield self._gauge("kameng_agenda_waiting", "Things to do later.", standing.agenda_waiting)
-        if standing.agenda_failed is not None:
-            yield self._gauge("kameng_agenda_failed", "Things that failed for good.", standing.agenda_failed)
+        yield metrics.LOG_HEAD.family({mine: standing.head})
+        yield metrics.PARKED.family({mine: standing.parked})
+        for metric, by_source in ((metrics.LOG_LAG, standing.lag), (metrics.LOG_LAG_SECONDS, standing.lag_seconds)):
+            yield metric.family({(self._service, source): value for source, value in by_source.items()})
+        found: dict[Metric, dict[tuple[str, ...], float]] = {}
+        for metric, labels, value in standing.figures:
+            found.setdefault(metric, {})[tuple(labels)] = value
+        for metric, values in found.items():
+            yield metric.family(values)
 
-    def _gauge(self, name: str, help_: str, value: int) -> Metric:
-        gauge = GaugeMetricFamily(name, help_, labels=["service"])
-        gauge.add_metric([self._service], value)
-        return gauge
-
-    def describe(self) -> Iterable[Metric]:
+    def describe(self) -> Iterable[Family]:
         return ()

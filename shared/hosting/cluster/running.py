@@ -41,7 +41,7 @@ def service_class(process: WriterProcess) -> type:
 
         @batches(process)
         def call(self, writer: Writer, call: DueCall) -> Result:
-            return make_call(writer, call)
+            return process.metrics.calls.measured(call, lambda: make_call(writer, call))
 
         @health.http("GET", "/healthz")
         def healthz(self, _request: Request) -> health.Answer:

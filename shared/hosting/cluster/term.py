@@ -15,6 +15,7 @@ from shared.eventlog.agenda import AT_ONCE
 from shared.eventlog.engines import is_outage
 from shared.eventlog.leading import Lead
 from shared.hosting.batch import Batch
+from shared.hosting.behind import Behind
 from shared.hosting.calls import Calls, Perform
 from shared.hosting.cluster.alarm import Alarm
 from shared.hosting.cluster.link import ERRORS, Link, Session
@@ -54,7 +55,7 @@ class Term:
         is_stopping: Callable[[], bool],
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
-        self.following = Following(writer.service.sources())
+        self.following, self.behind = Following(writer.service.sources()), Behind()
         name, shows = writer.service.name, writer.service.is_queried
         self._log, self._shown = log_exchange(name), shown_exchange(name) if shows else None
         self._inbox = inbox(name, writer.service.sources())
@@ -88,6 +89,7 @@ class Term:
             self._guarded(session, Session.acknowledge, batch.last)
         self._listen_again()
         self._pull_what_is_missing()
+        self.behind.look(self.following.lag(self.writer.positions), self.writer.positions, time.monotonic())
         return bool(batch.works) or batch.last is not None
 
     def _settle(self) -> None:
@@ -179,6 +181,8 @@ class Term:
         self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()
+        if outcome.published:
+            self._metrics.happened.committed(outcome.published.events)
         return outcome
 
     def _warn(self, state: RetryCallState) -> None:

@@ -12,12 +12,13 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from shared.eventlog import log
-from shared.eventlog.agenda import FAILED, WAITING, DueCall
+from shared.eventlog.agenda import DueCall
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.leading import Lead, LeadLost
 from shared.hosting.calls import Result
 from shared.hosting.cluster import database
 from shared.hosting.cluster.alarm import Alarm
+from shared.hosting.cluster.figures import Figures, paid_at
 from shared.hosting.cluster.link import reachable
 from shared.hosting.cluster.metrics import Metrics, Standing
 from shared.hosting.cluster.settings import ClusterSettings
@@ -25,6 +26,7 @@ from shared.hosting.cluster.term import Term
 from shared.hosting.collecting import collect_seldom
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.writer import Writer
+from shared.telemetry.happened import PAID
 
 STANDBY_SECONDS = 0.5
 STALLED_SECONDS = 120.0
@@ -61,7 +63,10 @@ class WriterProcess:
         self._role: Role = "starting"
         self._term: Term | None = None
         self._looked_at = time.monotonic()
-        self.metrics = Metrics(service.name, self.standing)
+        self._figures = Figures(service, surroundings.settings, self._reads)
+        self.metrics = Metrics(
+            service, surroundings.settings, self.standing, lambda streams: paid_at(self._reads, streams, PAID)
+        )
 
     def run(self, perform: PerformFor) -> None:
         """Until stopped: wait to be the leader, write, and start over whenever the lead is lost.
@@ -138,11 +143,12 @@ class WriterProcess:
         term = self._term
         if term is None:
             return None
-        states = database.agenda_states(self._reads)
+        lag, now = term.following.lag(term.writer.positions), time.monotonic()
+        term.behind.look(lag, term.writer.positions, now)
         return Standing(
             head=term.writer.head.position,
-            lag=term.following.lag(term.writer.positions),
+            lag=lag,
+            lag_seconds=term.behind.seconds(now),
             parked=term.writer.parked.count(),
-            agenda_waiting=None if states is None else states.get(WAITING, 0),
-            agenda_failed=None if states is None else states.get(FAILED, 0),
+            figures=self._figures.look(),
         )

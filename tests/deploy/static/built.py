@@ -29,7 +29,7 @@ def built(overlay: str) -> tuple[Resource, ...]:
     command = [kubectl, "kustomize", str(K8S / "overlays" / overlay)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    return tuple(yaml.load_all(ran.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
+    return tuple(yaml.load_all(ran.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def name_of(resource: Resource) -> str:

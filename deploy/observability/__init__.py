@@ -1,0 +1,1 @@
+"""What people watch: dashboards, alerts, and the Prometheus that feeds them."""

@@ -1,0 +1,16 @@
+"""The dashboards as code: `python -m deploy.observability write` makes `dashboards/*.json` of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from deploy.observability.boards import broker_and_database, log_and_relay, money_and_stock, overview, service
+from deploy.observability.boards.panels import Board
+
+BOARDS: Mapping[str, Callable[[], Board]] = {
+    "overview": overview.board,
+    "service": service.board,
+    "log-and-relay": log_and_relay.board,
+    "broker-and-database": broker_and_database.board,
+    "money-and-stock": money_and_stock.board,
+}

@@ -1,0 +1,147 @@
+"""How events travel: logs, readers, log servers, publishers."""
+
+from __future__ import annotations
+
+from deploy.observability.boards.panels import Board, figure, graph, mean, now, rate
+from shared.telemetry import metrics as m
+
+
+def board() -> Board:
+    return (
+        Board(
+            "log-and-relay", "Kameng: log and relay", "How events travel: from log to log, and to subscribers outside."
+        )
+        .row(
+            "Now",
+            figure(
+                "Furthest behind", "Of all readers.", "s", now(m.LOG_LAG_SECONDS), red=60, runbook="KamengReaderBehind"
+            ),
+            figure(
+                "Events behind",
+                "Of all readers together.",
+                "none",
+                f"sum({now(m.LOG_LAG, 'service', 'source')})",
+                red=100_000,
+                runbook="KamengReaderBehind",
+            ),
+            figure(
+                "Oldest unpublished event",
+                "Of all logs.",
+                "s",
+                now(m.PUBLISHER_OLDEST_SECONDS),
+                red=300,
+                runbook="KamengPublisherStuck",
+            ),
+            figure(
+                "Publishers held up",
+                "An event that the broker does not take, or nobody is bound for.",
+                "none",
+                f"sum({now(m.PUBLISHER_HELD, 'service')})",
+                red=1,
+                runbook="KamengPublisherStuck",
+            ),
+            figure(
+                "Log servers with a broker",
+                "Of seven.",
+                "none",
+                f"sum({now(m.LOG_SERVER_CONNECTED, 'service')})",
+                red=7,
+                below=True,
+                runbook="KamengLogServerDown",
+            ),
+            figure(
+                "Publishers with a broker",
+                "One a service where subscribers outside are served.",
+                "none",
+                f"sum({now(m.PUBLISHER_CONNECTED, 'service')})",
+            ),
+        )
+        .row(
+            "Logs and their readers",
+            graph(
+                "Events a second, by log",
+                "Appended by the log's writer.",
+                "ops",
+                (rate(m.EVENTS, "service"), "{{service}}"),
+            ),
+            graph(
+                "Behind, in seconds",
+                "Reader of source.",
+                "s",
+                (now(m.LOG_LAG_SECONDS, "service", "source"), "{{service}} of {{source}}"),
+                runbook="KamengReaderBehind",
+            ),
+            graph(
+                "Behind, in events",
+                "Reader of source.",
+                "none",
+                (now(m.LOG_LAG, "service", "source"), "{{service}} of {{source}}"),
+                runbook="KamengReaderBehind",
+            ),
+            graph(
+                "Length of the logs", "Position of the last event.", "none", (now(m.LOG_HEAD, "service"), "{{service}}")
+            ),
+            graph(
+                "Messages a commit",
+                "Larger under load, which is what keeps readers up.",
+                "none",
+                (mean(m.BATCH_SIZE, "service"), "{{service}}"),
+            ),
+            graph(
+                "Pulls a minute",
+                "What was lost on the way is asked for again. Many of them: the broker drops, or a writer restarts.",
+                "none",
+                (f"60 * {rate(m.PULLS, 'service')}", "{{service}} asks"),
+                (f"60 * {rate(m.LOG_SERVER_PULLS, 'service')}", "{{service}} answers"),
+                runbook="KamengLogServerDown",
+            ),
+        )
+        .row(
+            "To the outside",
+            graph(
+                "Events published a second",
+                "Confirmed by the broker.",
+                "ops",
+                (rate(m.PUBLISHER_EVENTS, "service"), "{{service}}"),
+            ),
+            graph(
+                "Not yet published, in seconds",
+                "Age of the first event that is not out.",
+                "s",
+                (now(m.PUBLISHER_OLDEST_SECONDS, "service"), "{{service}}"),
+                runbook="KamengPublisherStuck",
+            ),
+            graph(
+                "Not yet published, in events",
+                "From the last one that is out to the end of the log.",
+                "none",
+                (f"{now(m.LOG_SERVER_HEAD, 'service')} - {now(m.PUBLISHER_POSITION, 'service')}", "{{service}}"),
+                runbook="KamengPublisherStuck",
+            ),
+        )
+        .row(
+            "To webhooks",
+            graph(
+                "Attempts a second",
+                "Deliveries to subscribers' webhooks, by outcome.",
+                "ops",
+                (rate(m.WEBHOOK_ATTEMPTS, "outcome"), "{{outcome}}"),
+                runbook="KamengWebhooksLate",
+            ),
+            graph(
+                "To be delivered",
+                "And how many endpoints are disabled.",
+                "none",
+                (now(m.WEBHOOK_PENDING), "pending"),
+                (now(m.WEBHOOK_DISABLED), "disabled"),
+                runbook="KamengWebhookDisabled",
+            ),
+            graph(
+                "Oldest delivery",
+                "How long it has waited.",
+                "s",
+                (now(m.WEBHOOK_OLDEST_SECONDS), "oldest"),
+                runbook="KamengWebhooksLate",
+            ),
+        )
+    )

@@ -1,0 +1,149 @@
+"""Money, keys and suppliers."""
+
+from __future__ import annotations
+
+from deploy.observability.boards.panels import Board, figure, graph, now, quantile, rate
+from shared.telemetry import metrics as m
+
+PURCHASES = 'effect="purchase"'
+GIVEN_BACK = 'step=~"refunded|cancelled"'
+
+
+def board() -> Board:
+    return (
+        Board("money-and-stock", "Kameng: money and stock", "Money in minor units (fen, cents), keys, suppliers.")
+        .row(
+            "Now",
+            figure(
+                "Ledger off balance",
+                "Anything but 0 is an error of ours.",
+                "none",
+                now(m.LEDGER_IMBALANCE),
+                red=1,
+                runbook="KamengLedgerImbalance",
+            ),
+            figure("Orders with money held", "Paid, and not ended.", "none", f"sum({now(m.HOLDS, 'currency')})"),
+            figure(
+                "Products low on keys",
+                "On sale from stock, at or below their threshold.",
+                "none",
+                now(m.PRODUCTS_LOW),
+                red=1,
+                runbook="KamengLowStock",
+            ),
+            figure(
+                "Products sold out",
+                "On sale, and no key is left.",
+                "none",
+                now(m.PRODUCTS_SOLD_OUT),
+                red=1,
+                runbook="KamengLowStock",
+            ),
+            figure(
+                "Suppliers in trouble",
+                "Failed five times in a row or more.",
+                "none",
+                f"count({now(m.SUPPLIER_FAILURES, 'supplier')} >= 5) or vector(0)",
+                red=1,
+                runbook="KamengSupplierDown",
+            ),
+            figure(
+                "Deliveries for people",
+                "`GET /v1/deliveries/handovers` shows them.",
+                "none",
+                now(m.HANDED_OVER),
+                red=1,
+                runbook="KamengHandedOver",
+            ),
+        )
+        .row(
+            "Money",
+            graph(
+                "Money that moves, a second",
+                "In minor units. Captured is earned; released and refunded go back.",
+                "none",
+                (rate(m.MONEY, "flow", "currency"), "{{flow}} {{currency}}"),
+            ),
+            graph(
+                "Money held",
+                "Set aside for orders and for returns under way, in minor units.",
+                "none",
+                (now(m.HELD, "currency"), "{{currency}}"),
+            ),
+            graph(
+                "Orders with money held",
+                "Paid, and not ended.",
+                "none",
+                (now(m.HOLDS, "currency"), "{{currency}}"),
+                runbook="KamengOrderStuck",
+            ),
+            graph(
+                "Refunds and cancellations a minute",
+                "Refunds are of completed orders.",
+                "none",
+                (f"60 * {rate(m.ORDER_STEPS, 'step', where=GIVEN_BACK)}", "{{step}}"),
+            ),
+            graph(
+                "Ledger off balance",
+                "In minor units, over all currencies.",
+                "none",
+                (now(m.LEDGER_IMBALANCE), "off"),
+                runbook="KamengLedgerImbalance",
+            ),
+            graph(
+                "Messages to people a minute",
+                "Mails and webhooks: queued, sent, failed.",
+                "none",
+                (f"60 * {rate(m.NOTIFICATIONS, 'outcome')}", "{{outcome}}"),
+            ),
+        )
+        .row(
+            "Stock",
+            graph(
+                "Keys",
+                "Every key loaded is available, reserved, sold or faulted.",
+                "none",
+                (now(m.KEYS, "state"), "{{state}}"),
+            ),
+            graph(
+                "Products",
+                "On sale; low and sold out are among those from stock.",
+                "none",
+                (now(m.PRODUCTS_ON_SALE), "on sale"),
+                (now(m.PRODUCTS_LOW), "low"),
+                (now(m.PRODUCTS_SOLD_OUT), "sold out"),
+                runbook="KamengLowStock",
+            ),
+            graph(
+                "Order lines ended a second",
+                "How they were delivered, or not.",
+                "ops",
+                (rate(m.DELIVERIES, "how"), "{{how}}"),
+            ),
+        )
+        .row(
+            "Suppliers",
+            graph(
+                "Purchases a second, by outcome",
+                "`error` has an unknown outcome, and is looked up before it is repeated.",
+                "ops",
+                (rate(m.CALLS, "partner", "outcome", where=PURCHASES), "{{partner}} {{outcome}}"),
+                runbook="KamengSupplierDown",
+            ),
+            graph(
+                "Time of a purchase, p95",
+                "By supplier.",
+                "s",
+                (quantile(m.CALL_SECONDS, 0.95, "partner", where=PURCHASES), "{{partner}}"),
+                runbook="KamengSupplierDown",
+            ),
+            graph(
+                "Failures in a row",
+                "From 5 on a supplier is tripped: for 30 s it is asked last.",
+                "none",
+                (now(m.SUPPLIER_FAILURES, "supplier"), "{{supplier}}"),
+                (now(m.SUPPLIER_TRIPPED, "supplier"), "{{supplier}} tripped"),
+                runbook="KamengSupplierDown",
+            ),
+        )
+    )

@@ -1,0 +1,141 @@
+"""Is the business all right?"""
+
+from __future__ import annotations
+
+from deploy.observability.boards.panels import INTERVAL, Board, figure, graph, now, quantile, rate
+from shared.telemetry import metrics as m
+
+IN_TIME = f'sum(increase({m.PAID_ORDER_SECONDS.name}_bucket{{le="60.0"}}[1h]))'
+PAID = f'sum(increase({m.ORDER_STEPS.name}{{step="paid"}}[1h]))'
+ERRORS = f'sum(rate({m.HTTP_REQUESTS.name}{{status=~"5.."}}[{INTERVAL}]))'
+NOT_PAYING = 'step!="payment"'
+
+
+def board() -> Board:
+    return (
+        Board(
+            "overview",
+            "Kameng: overview",
+            "Is the business all right? Red asks for a person; each panel says where to go on.",
+        )
+        .row(
+            "Now",
+            figure(
+                "Paid orders ended within a minute, last hour",
+                "Of the orders paid in the last hour, the share that was delivered or given back within 60 s.",
+                "percentunit",
+                f"clamp_max({IN_TIME} / {PAID}, 1)",
+                red=0.99,
+                below=True,
+                runbook="KamengOrdersLate",
+            ),
+            figure(
+                "Oldest paid order",
+                "How long the oldest paid order waits at its step. Reviews by people may take hours.",
+                "s",
+                f"max({m.ORDER_OLDEST_SECONDS.name}{{{NOT_PAYING}}})",
+                red=600,
+                runbook="KamengOrderStuck",
+            ),
+            figure(
+                "Ledger off balance",
+                "All accounts together, in minor units. Anything but 0 is an error of ours.",
+                "none",
+                now(m.LEDGER_IMBALANCE),
+                red=1,
+                runbook="KamengLedgerImbalance",
+            ),
+            figure(
+                "HTTP errors",
+                "Share of requests answered with 5xx.",
+                "percentunit",
+                f"{ERRORS} / {rate(m.HTTP_REQUESTS)}",
+                red=0.01,
+                runbook="KamengHttpErrors",
+            ),
+            figure(
+                "Parked messages",
+                "Messages that could not be handled; each holds back its key until a person looks.",
+                "none",
+                f"sum({now(m.PARKED, 'service')})",
+                red=1,
+                runbook="KamengMessagesParked",
+            ),
+            figure(
+                "Services with a writer",
+                "Of seven. A service without one decides nothing.",
+                "none",
+                f"sum({now(m.LEADER, 'service')})",
+                red=7,
+                below=True,
+                runbook="KamengNoLeader",
+            ),
+        )
+        .row(
+            "Orders",
+            graph(
+                "Orders a second, by step",
+                "Placed, paid, confirmed and completed run together; a gap between two of them is work that piles up.",
+                "ops",
+                (rate(m.ORDER_STEPS, "step"), "{{step}}"),
+            ),
+            graph(
+                "Open orders, by what they wait for",
+                "Rising `delivery`: see suppliers and fulfillment. Rising `answers`: risk, inventory and ledger.",
+                "none",
+                (now(m.ORDERS_OPEN, "step"), "{{step}}"),
+                runbook="KamengOrderStuck",
+            ),
+            graph(
+                "From payment to the end",
+                "How long paid orders take, whatever became of them.",
+                "s",
+                *((quantile(m.PAID_ORDER_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
+                runbook="KamengOrdersLate",
+            ),
+            graph(
+                "Orders cancelled a second, by reason",
+                "`no-answer` is ours, `short-stock` asks for keys, `blocked` for a look at the risk rules.",
+                "ops",
+                (rate(m.ORDERS_CANCELLED, "reason"), "{{reason}}"),
+            ),
+            graph(
+                "Screenings a second, by decision",
+                "A jump of `block` or `review` is an attack, or a rule that is too strict.",
+                "ops",
+                (rate(m.RISK_DECISIONS, "decision"), "{{decision}}"),
+            ),
+            graph(
+                "Waits for people",
+                "Deliveries and reviews that no machine finishes: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
+                "none",
+                (now(m.HANDED_OVER), "deliveries"),
+                (now(m.CASES_OPEN), "reviews"),
+                (f"sum({now(m.AGENDA_FAILED, 'service')})", "failed calls"),
+                runbook="KamengHandedOver",
+            ),
+        )
+        .row(
+            "The way in, and within",
+            graph(
+                "Requests a second, by status",
+                "All routes of the HTTP API.",
+                "reqps",
+                (rate(m.HTTP_REQUESTS, "status"), "{{status}}"),
+            ),
+            graph(
+                "Time to answer",
+                "Requests that wait for an order on purpose (`wait`) are among them.",
+                "s",
+                *((quantile(m.HTTP_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
+                runbook="KamengHttpErrors",
+            ),
+            graph(
+                "Readers behind, worst source",
+                "How long a service has not applied an event it knows of.",
+                "s",
+                (now(m.LOG_LAG_SECONDS, "service"), "{{service}}"),
+                runbook="KamengReaderBehind",
+            ),
+        )
+    )

@@ -1,0 +1,89 @@
+"""The files that are made, and those that are written by hand and held to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared.telemetry import metrics
+from shared.telemetry.metric import Metric
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+DASHBOARDS, RUNBOOKS, PAGE = HERE / "dashboards", ROOT / "docs" / "runbooks", ROOT / "docs" / "metrics.md"
+ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml", HERE / "prometheus.yml"
+
+HEAD = """# Metrics
+
+Made from `shared/telemetry/metrics.py` by `python -m deploy.observability write`; `make check` finds a difference.
+Where each process serves them: [observing](observing.md).
+
+Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),
+which have no base unit. Labels take few values: never an id, an address or a text of somebody's. Of gauges that several
+processes tell, take the `max`; counters add up. A histogram has `_bucket`, `_sum` and `_count`.
+"""
+
+
+def page() -> str:
+    """docs/metrics.md."""
+    parts = [HEAD]
+    for title, declared in metrics.SECTIONS.items():
+        head = ["| Name | Kind | Unit | Labels | Meaning |", "| --- | --- | --- | --- | --- |"]
+        parts.append("\n".join([f"## {title}", "", *head, *map(_row, declared)]) + "\n")
+    return "\n".join(parts)
+
+
+def _row(metric: Metric) -> str:
+    labels = " ".join(f"`{label}`" for label in metric.labels)
+    meaning = f"{metric.meaning} *Not told yet.*" if metric.reserved else metric.meaning
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {meaning} |"
+
+
+def generated() -> Mapping[Path, str]:
+    """Every file that is made, with what must be in it. Needs the development dependencies."""
+    from deploy.observability.boards import BOARDS
+
+    boards = {DASHBOARDS / f"{name}.json": board().json() for name, board in BOARDS.items()}
+    return {PAGE: page(), **boards}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query, and where it stands."""
+
+    where: str
+    expression: str
+
+
+def dashboard_queries() -> Iterator[Query]:
+    """Each query of each panel, from the files as they are imported."""
+    for file in sorted(DASHBOARDS.glob("*.json")):
+        for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
+            for target in panel.get("targets", ()):
+                yield Query(f"{file.stem} / {panel['title']} / {target['refId']}", target["expr"])
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every rule of alerts.yml, as it is written there: with `alert` or `record`, `expr`, `labels`, `annotations`."""
+    return [rule for group in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """The alerts by name."""
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def recorded() -> frozenset[str]:
+    """The names that rules record."""
+    return frozenset(rule["record"] for rule in rules() if "record" in rule)
+
+
+def rule_queries() -> Iterator[Query]:
+    """The expression of each rule."""
+    for rule in rules():
+        yield Query(rule.get("alert") or rule["record"], rule["expr"])

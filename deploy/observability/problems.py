@@ -1,0 +1,87 @@
+"""What is wrong with dashboards, alerts, runbooks and the page of metrics, in words that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from deploy.observability import files
+from deploy.observability.queries import unknown
+from shared.telemetry import metrics
+
+PARTS = ("## What it means", "## How to see it", "## What to do", "## How to know that it is over")
+SEVERITIES = {"page", "ticket"}
+AGAIN = "run `python -m deploy.observability write` and commit what it made"
+_IDS = re.compile(r"(^|_)(id|sku|order|customer|email|ip|phone|address|user)($|_)")
+
+
+def problems() -> list[str]:
+    """Every one that is found."""
+    return [*_drift(), *_names(), *_queries(), *_alerts(), *_runbooks()]
+
+
+def _drift() -> Iterator[str]:
+    made = files.generated()
+    for path, text in made.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            yield f"{path.relative_to(files.ROOT)} is not what the code makes: {AGAIN}"
+    for path in files.DASHBOARDS.glob("*"):
+        if path not in made:
+            yield f"{path.relative_to(files.ROOT)} is made by nobody: remove it, or add its board to boards/__init__.py"
+
+
+def _names() -> Iterator[str]:
+    seen: set[str] = set()
+    for metric in metrics.ALL:
+        if metric.name in seen:
+            yield f"{metric.name} is declared twice"
+        seen.add(metric.name)
+        if (metric.kind == "counter") != metric.name.endswith("_total"):
+            yield f"{metric.name} is a {metric.kind}: counters, and only they, end in _total"
+        for unit in ("seconds", "bytes"):
+            if (metric.unit == unit) != (unit in metric.name.split("_")):
+                yield f"{metric.name} and its unit {metric.unit} do not agree on {unit}"
+        for label in filter(_IDS.search, metric.labels):
+            yield f"{metric.name} has the label {label}: an id makes a series each, count without it"
+
+
+def _queries() -> Iterator[str]:
+    for query in (*files.dashboard_queries(), *files.rule_queries()):
+        for name in sorted(unknown(query.expression, files.recorded())):
+            yield f"{query.where} asks for {name}, which is not in shared/telemetry/metrics.py"
+
+
+def _alerts() -> Iterator[str]:
+    fired: dict[str, set[bool]] = {}
+    for test in yaml.safe_load(files.ALERT_TESTS.read_text(encoding="utf-8"))["tests"]:
+        for case in test.get("alert_rule_test", ()):
+            fired.setdefault(case["alertname"], set()).add(bool(case.get("exp_alerts")))
+    for name, rule in files.alerts().items():
+        if rule["labels"].get("severity") not in SEVERITIES:
+            yield f"{name} has no severity of {sorted(SEVERITIES)}"
+        if missing := {"summary", "description", "runbook_url"} - rule["annotations"].keys():
+            yield f"{name} lacks {sorted(missing)}"
+        if fired.get(name) != {True, False}:
+            yield f"alerts.test.yml must show {name} firing in one case, and silent in another"
+    for name in fired.keys() - files.alerts().keys():
+        yield f"alerts.test.yml tests {name}, which is no alert"
+
+
+def _runbooks() -> Iterator[str]:
+    for name, rule in files.alerts().items():
+        path = files.RUNBOOKS / f"{name}.md"
+        if rule["annotations"].get("runbook_url") != str(path.relative_to(files.ROOT)):
+            yield f"{name} must link {path.relative_to(files.ROOT)}"
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for part in PARTS:
+            if part not in text:
+                yield f"{path.relative_to(files.ROOT)} lacks the part {part!r}"
+    for path in files.RUNBOOKS.glob("Kameng*.md"):
+        if path.stem not in files.alerts():
+            yield f"{path.relative_to(files.ROOT)} is of no alert"
+    linked = re.compile(r"docs/runbooks/(\w+)\.md")
+    for file in files.DASHBOARDS.glob("*.json"):
+        for name in sorted(set(linked.findall(file.read_text(encoding="utf-8"))) - files.alerts().keys()):
+            yield f"{file.name} links the runbook {name}, which is of no alert"

@@ -1,0 +1,67 @@
+"""What a metric is: declared once, made into an instrument by whoever tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+Kind = Literal["counter", "gauge", "histogram"]
+disable_created_metrics()  # a second series for each counter and histogram that nobody declared or reads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metric:
+    """`name` is what Prometheus stores (a histogram adds `_bucket`, `_sum`, `_count`); `unit` is a base unit or what is
+    counted. `labels` take few values each: never an id, an address or a text of somebody's.
+
+    `reserved`: nobody tells it yet, its name is kept.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+    buckets: tuple[float, ...] = ()
+    reserved: bool = False
+
+    def counter(self, registry: CollectorRegistry) -> Counter:
+        """An instrument of this name in a registry."""
+        return Counter(self.name, self.meaning, self.labels, registry=registry)
+
+    def gauge(self, registry: CollectorRegistry) -> Gauge:
+        """An instrument of this name in a registry."""
+        return Gauge(self.name, self.meaning, self.labels, registry=registry)
+
+    def histogram(self, registry: CollectorRegistry) -> Histogram:
+        """An instrument of this name in a registry."""
+        return Histogram(self.name, self.meaning, self.labels, buckets=self.buckets, registry=registry)
+
+    def family(self, values: Mapping[tuple[str, ...], float]) -> CounterMetricFamily | GaugeMetricFamily:
+        """Values, by labels, for a collector that is asked at each scrape."""
+        kind = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
+        family = kind(self.name, self.meaning, labels=self.labels)
+        for labels, value in values.items():
+            family.add_metric(labels, value)
+        return family
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names under which a query finds it."""
+        if self.kind == "histogram":
+            return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
+        return (self.name,)
+
+
+Figure: TypeAlias = tuple[Metric, Sequence[str], float]
+"""A value that is looked up at a scrape, with its labels in the metric's order."""
+
+
+def seconds_since(moment: str | None, now: datetime) -> float:
+    """Seconds since a moment that a table holds as text; 0 for None and for what is still to come."""
+    return max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()) if moment else 0.0

@@ -42,13 +42,14 @@ cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and Ra
 cluster-down: .venv/.synced ## End the cluster; its data stays
 	@$(RUN) kameng cluster down
 
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts, what is deployed
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) basedpyright
 	@$(RUN) lint-imports --no-logo
 	@$(RUN) python -m deploy.observability check
+	@$(RUN) pytest tests/deploy/static -rs -p no:cacheprovider
 
 format: .venv/.synced ## Put the code into its usual form
 	@$(RUN) ruff check --fix .

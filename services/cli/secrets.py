@@ -42,7 +42,7 @@ def make(var: Var = CLUSTER_VAR) -> None:
     wanted = [name for names in _grouped(Settings()).values() for name in names] + [secret_of(name) for name in NAMES]
     made = [name for name in wanted if not (var / "secrets" / name).exists()]
     _make(secrets, wanted)
-    console.print(f"{var / 'secrets'}: {', '.join(made) or 'nothing is missing 无缺失'}")
+    console.print(f"{var / 'secrets'}: {', '.join(made) or 'nothing is missing 无缺失'}", soft_wrap=True)
 
 
 @app.command("compose")
@@ -83,7 +83,8 @@ def compose(
     if before and not before.endswith("\n"):
         before += "\n"
     _write(file, before + "".join(f"{name}={value}\n" for name, value in missing.items()))
-    console.print(f"{var} and {file} are ready 已就绪; {len(missing)} variables added. Now: docker compose up --wait")
+    told_shortly = f"{var} and {file} are ready 已就绪; {len(missing)} variables added. Now: docker compose up --wait"
+    console.print(told_shortly, soft_wrap=True)
 
 
 @app.command("kubernetes")

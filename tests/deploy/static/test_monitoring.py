@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 import yaml
 
 from deploy.rules import ALERTS, RULE, rule
 from tests.deploy.static.built import ROOT, of_kind
 
 DASHBOARDS = ROOT / "deploy/observability/dashboards"
-
-
-@pytest.fixture(autouse=True)
-def _observability() -> None:
-    if not ALERTS.exists():
-        pytest.skip("no deploy/observability: neither alerts nor dashboards were looked at")
 
 
 def test_the_rule_is_made_of_the_alerts() -> None:

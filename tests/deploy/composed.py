@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +10,19 @@ from typing import Any
 
 import yaml
 
+from services.cli.clustering import processes
+from services.cli.known import NAMES
+
 ROOT = Path(__file__).parents[2]
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+def wanted() -> set[str]:
+    """The names of all processes that a whole platform has, optional ones too."""
+    known = inspect.signature(processes).parameters
+    optional: dict[str, Any] = {name: True for name in ("publish", "webhooks") if name in known}
+    urls: dict[str, str] = dict.fromkeys(NAMES, "")
+    return {one.name for one in processes(NAMES, urls, "", Path(), 0, **optional)}
 
 
 class Unset(Exception):

@@ -12,14 +12,12 @@ from typing import Any
 import pytest
 
 from services.__main__ import COMMANDS
-from services.cli.clustering import processes
 from services.cli.common import HTTP_END_SECONDS
-from services.cli.known import NAMES
 from services.cli.secrets import compose
 from shared.eventlog.engines import CONNECTING
 from shared.hosting.cluster import link, term
 from shared.hosting.settings import Settings
-from tests.deploy.composed import ROOT, Unset, composed, variables
+from tests.deploy.composed import ROOT, Unset, composed, variables, wanted
 from tests.deploy.static.built import of_kind
 
 FILES = ("docker-compose.yml", "deploy/local/docker-compose.yml", "deploy/local/servers.yml")
@@ -56,15 +54,14 @@ def test_it_says_what_to_do_when_nothing_is_set() -> None:
 
 
 def test_every_process_runs_and_all_databases_are_migrated_before(ours: dict[str, Any]) -> None:
-    wanted = {one.name for one in processes(NAMES, dict.fromkeys(NAMES, ""), "", Path(), 0, publish=True)}
-
-    assert ours.keys() == {*wanted, "migrate"}
+    assert ours.keys() == {*wanted(), "migrate"}
     for name, one in ours.items():
         kind = name.partition("-")[2]
         assert one["command"][0] in {entry.name for entry in COMMANDS}
         assert one["command"] == {
             "writer": ["run", name.partition("-")[0]],
             "http": ["gateway"],
+            "webhooks": ["webhooks"],
             "": ["migrate"],
         }.get(kind, [kind, name.partition("-")[0]])
         after = {"postgres"} if name == "migrate" else {"migrate", "rabbitmq"}
@@ -76,13 +73,13 @@ def test_writers_and_the_gateway_are_given_every_setting(ours: dict[str, Any]) -
 
     for name, one in ours.items():
         told = {variable for variable in one["environment"] if variable in settings}
-        assert told == (settings if name.endswith(("-writer", "-http")) else set()), name
+        assert told == (settings if name.endswith(("-writer", "-http", "-webhooks")) else set()), name
 
 
 def test_only_writers_the_gateway_and_migrations_see_secrets(ours: dict[str, Any], env: dict[str, str]) -> None:
     for name, one in ours.items():
         mounted = {mount["target"]: mount for mount in one["volumes"]}
-        sees = name == "migrate" or name.endswith(("-writer", "-http"))
+        sees = name == "migrate" or name.endswith(("-writer", "-http", "-webhooks"))
         assert ("/var/lib/kameng/secrets" in mounted) is sees
         for target, mount in mounted.items():
             assert mount["bind"]["create_host_path"] is False, "what is missing is told, not made by root"

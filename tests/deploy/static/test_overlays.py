@@ -11,8 +11,8 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 
-from services.cli.clustering import processes
 from services.cli.known import NAMES
+from tests.deploy.composed import wanted
 from tests.deploy.static.built import OVERLAYS, Resource, built, name_of, of_kind, workloads
 
 # The oldest that is supported: what it takes, later ones take.
@@ -65,10 +65,7 @@ def test_no_two_resources_have_one_name(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_process_of_the_cluster_is_deployed_and_every_database_migrated(overlay: str) -> None:
-    urls: dict[str, str] = dict.fromkeys(NAMES, "")
-    wanted = {process.name for process in processes(NAMES, urls, "", Path(), 0, publish=True)}
-
-    assert set(workloads(overlay)) == wanted | {f"{name}-migrate" for name in NAMES}
+    assert set(workloads(overlay)) == wanted() | {f"{name}-migrate" for name in NAMES}
 
 
 def test_every_service_has_a_database_of_its_own() -> None:

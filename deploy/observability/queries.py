@@ -33,14 +33,13 @@ OURS = frozenset(series for metric in metrics.ALL for series in metric.series)
 RESERVED = frozenset(series for metric in metrics.ALL if metric.reserved for series in metric.series)
 KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring"})
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
-_SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?![\w:]*\s*\()")
+_SELECTOR = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?![\w:]*\s*\()")
 _RANGE = re.compile(r"\[[^]]*\]")
-_NUMBER = re.compile(r"(?<![\w:])\d[\w.]*")
 
 
 def selectors(expression: str) -> Iterator[tuple[str, str]]:
     """The name and the selector, such as `a{b="c"}`, of each series that a query asks for."""
-    bare = _NUMBER.sub(" ", _RANGE.sub(" ", _GROUPING.sub(" ", expression)))
+    bare = _RANGE.sub(" ", _GROUPING.sub(" ", expression))
     for found in _SELECTOR.finditer(bare):
         name, labels = found.group(1), found.group(2) or ""
         if name not in KEYWORDS:

@@ -171,10 +171,16 @@ def _wait_until_ready(cluster: Cluster) -> None:
 
 @contextmanager
 def running(
-    services: Sequence[str], var: Path, port: int, told: Callable[[str], None], environment: Mapping[str, str]
+    services: Sequence[str],
+    var: Path,
+    port: int,
+    told: Callable[[str], None],
+    environment: Mapping[str, str],
+    *,
+    publish: bool = False,
 ) -> Iterator[tuple[Cluster, dict[str, sa.Engine]]]:
     """A cluster with its databases, stopped at the end; the servers stay up."""
-    cluster, urls = start_cluster(services, var, port, told, environment)
+    cluster, urls = start_cluster(services, var, port, told, environment, publish=publish)
     logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
     try:
         yield cluster, logs

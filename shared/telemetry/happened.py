@@ -89,6 +89,7 @@ class Happened(Collector):
     """
 
     def __init__(self, service: str, registry: CollectorRegistry, paid_at: PaidAt) -> None:
+        registry.register(self)  # first: it adds to the histogram when it is asked
         self._service, self._paid_at = service, paid_at
         self._events = 0
         self._values: dict[Metric, dict[tuple[str, ...], float]] = {
@@ -96,7 +97,6 @@ class Happened(Collector):
         }
         self._counts = {event.__name__: count for event, count in COUNTS.items() if event.owner == service}
         self._sales = _Sales(registry) if service == "order" else None
-        registry.register(self)
 
     def committed(self, events: Sequence[Recorded]) -> None:
         """These were committed just now."""

@@ -107,7 +107,7 @@ def board() -> Board:
             ),
             graph(
                 "Waits for people",
-                "Deliveries and reviews that no machine finishes: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
+                "What no machine finishes: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
                 "none",
                 (now(m.HANDED_OVER), "deliveries"),
                 (now(m.CASES_OPEN), "reviews"),

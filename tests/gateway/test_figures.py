@@ -1,0 +1,113 @@
+"""What the read models tell Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.gateway.figures import figures
+from services.gateway.tables.base import metadata
+from services.gateway.tables.deliveries import deliveries
+from services.gateway.tables.orders import orders
+from services.gateway.tables.products import products
+from services.gateway.tables.risk import risk_cases
+from shared.eventlog.engines import open_engine
+from shared.eventlog.log import to_text
+from shared.hosting.settings import Settings
+from tests.databases import NewDatabase
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Models:
+    """Read models that are filled by hand."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        metadata.create_all(engine)
+
+    def put(self, table: sa.Table, **row: Any) -> None:
+        """A row; what is not told is empty."""
+        blank = {
+            column.name: {str: "", int: 0, bool: False}.get(column.type.python_type, [])
+            for column in table.columns
+            if not column.nullable
+        }
+        with self._engine.begin() as connection:
+            connection.execute(sa.insert(table).values(blank | row))
+
+    def order(self, order_id: str, status: str, *, ago: float, **more: Any) -> None:
+        at = to_text(NOON - timedelta(seconds=ago))
+        times = {"placed": "placed_at", "paid": "paid_at", "delivering": "confirmed_at"}
+        self.put(
+            orders, order_id=order_id, status=status, currency="CNY", **{times.get(status, "placed_at"): at}, **more
+        )
+
+    def told(self) -> dict[tuple[str, ...], float]:
+        """Each figure, by name and labels."""
+        with self._engine.connect() as connection:
+            found = list(figures(connection, NOON, Settings()))
+        return {(metric.name.removeprefix("kameng_"), *labels): value for metric, labels, value in found}
+
+
+@pytest.fixture
+def models(new_database: NewDatabase) -> Iterator[Models]:
+    opened = open_engine(new_database(), writer=True)
+    yield Models(opened)
+    opened.dispose()
+
+
+def test_an_empty_shop_tells_zeros(models: Models) -> None:
+    told = models.told()
+
+    assert set(told.values()) == {0}
+    assert told["orders_open", "review"] == 0
+    assert told["keys", "faulted"] == 0
+    assert told["holds", "CNY"] == 0
+
+
+def test_open_orders_are_counted_by_what_they_wait_for(models: Models) -> None:
+    models.order("1", "placed", ago=10)
+    models.order("2", "placed", ago=30)
+    models.order("3", "paid", ago=5)
+    models.order("4", "paid", ago=7, screening="review")
+    models.order("5", "delivering", ago=90, screening="pass")
+    models.order("6", "completed", ago=9_000)
+
+    told = models.told()
+
+    steps = ("payment", "answers", "review", "delivery")
+    assert [told["orders_open", step] for step in steps] == [2, 1, 1, 1]
+    assert [told["order_oldest_seconds", step] for step in steps] == [30, 5, 7, 90]
+    assert told["holds", "CNY"] == 3
+
+
+def test_stock_is_low_at_its_threshold_and_only_where_keys_are_sold(models: Models) -> None:
+    stock = {"kind": "card", "source": "keys", "on_sale": True, "low_stock_threshold": 5}
+    models.put(products, sku="a", available=6, sold=1, **stock)
+    models.put(products, sku="b", available=5, reserved=2, **stock)
+    models.put(products, sku="c", available=0, **stock)
+    models.put(products, sku="d", available=0, **{**stock, "on_sale": False})
+    models.put(products, sku="e", available=0, **{**stock, "source": "supplier"})
+
+    told = models.told()
+
+    assert (told["products_on_sale",], told["products_low_stock",], told["products_sold_out",]) == (4, 2, 1)
+    assert [told["keys", state] for state in ("available", "reserved", "sold")] == [11, 2, 1]
+
+
+def test_what_waits_for_people_is_told_with_its_age(models: Models) -> None:
+    at = to_text(NOON - timedelta(hours=2))
+    models.put(deliveries, order_id="1", line=1, delivery_id="1/1", status="handed-over", handed_over_at=at)
+    models.put(deliveries, order_id="1", line=2, delivery_id="1/2", status="delivered", handed_over_at=at)
+    models.put(risk_cases, order_id="2", status="open", screened_at=at)
+    models.put(risk_cases, order_id="3", status="blocked", screened_at=at)
+
+    told = models.told()
+
+    assert (told["deliveries_handed_over",], told["deliveries_handed_over_oldest_seconds",]) == (1, 7_200)
+    assert (told["risk_cases_open",], told["risk_cases_oldest_seconds",]) == (1, 7_200)

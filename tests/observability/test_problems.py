@@ -1,0 +1,78 @@
+"""Dashboards, alerts, runbooks and the page of metrics agree, and it is found out when they do not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from deploy.local.packages import ensure_installed, prometheus_programs
+from deploy.local.waiting import InfrastructureError
+from deploy.observability import files
+from deploy.observability.problems import problems
+from services.cli.known import NAMES
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of everything that is checked, to spoil."""
+    for name in ("DASHBOARDS", "RUNBOOKS", "PAGE", "ALERTS", "ALERT_TESTS"):
+        path: Path = getattr(files, name)
+        copy = tmp_path / path.relative_to(files.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(path, copy) if path.is_dir() else shutil.copy(path, copy)
+        monkeypatch.setattr(files, name, copy)
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    return tmp_path
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_all_agree() -> None:
+    assert problems() == []
+
+
+def test_a_page_that_was_edited_by_hand_is_found(copied: Path) -> None:
+    replace(files.PAGE, "Group commits.", "Commits.")
+
+    assert [problem for problem in problems() if "docs/metrics.md is not what the code makes: run" in problem]
+
+
+def test_a_dashboard_that_asks_for_nothing_is_found(copied: Path) -> None:
+    replace(files.DASHBOARDS / "overview.json", "kameng_parked", "kameng_parkd")
+
+    assert [problem for problem in problems() if "asks for kameng_parkd, which is not in" in problem]
+
+
+def test_an_alert_without_runbook_or_test_is_found(copied: Path) -> None:
+    replace(files.ALERTS, "alert: KamengLowStock", "alert: KamengNoStock")
+
+    found = "\n".join(problems())
+
+    assert "KamengNoStock must link docs/runbooks/KamengNoStock.md" in found
+    assert "alerts.test.yml must show KamengNoStock firing" in found
+    assert "docs/runbooks/KamengLowStock.md is of no alert" in found
+
+
+def test_each_service_is_missed_when_it_is_silent() -> None:
+    for alert in ("KamengServiceSilent", "KamengLogServerDown"):
+        assert all(f'service="{name}"' in files.alerts()[alert]["expr"] for name in NAMES), alert
+
+
+def test_each_alert_fires_when_it_must_and_not_when_it_must_not() -> None:
+    try:
+        ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print, ("prometheus",))
+    except InfrastructureError as error:
+        pytest.skip(f"no promtool: {error}")
+    programs = prometheus_programs()
+    assert programs
+    command = [str(programs / "promtool"), "test", "rules", str(files.ALERT_TESTS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,78 @@
+"""A real Prometheus over a running cluster: every panel has data, every alert asks for what is told."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from deploy.local.packages import prometheus_programs
+from deploy.local.waiting import InfrastructureError, until
+from shared.contracts.order import OrderPlaced
+from tests.acceptance.cluster_market import ClusterMarket, open_cluster
+from tests.observability.asking import Asked, Asking
+from tests.observability.watching import KINDS, all_asked, buy_until, temporary, watched
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a Prometheus knew of a cluster in which people bought."""
+
+    market: ClusterMarket
+    asking: Asking
+    asked: list[Asked]
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Seen]:
+    """One cluster for all tests here; skips when servers or Prometheus can't be had."""
+    found: list[Asked] = []
+    try:
+        with temporary() as var, open_cluster(var, publish=True) as market, watched(market) as (_, asking):
+
+            async def look() -> None:
+                found.extend(await all_asked(asking))
+
+            buy_until(market, look)
+            yield Seen(market, asking, found)
+    except InfrastructureError as error:
+        pytest.skip(f"no servers: {error}")
+
+
+def test_every_panel_has_data_and_every_alert_can_fire(seen: Seen) -> None:
+    assert len(seen.asked) > 100
+    assert [one for one in seen.asked if not one.ok] == []
+
+
+def test_what_is_told_is_declared_and_what_is_declared_is_told(seen: Seen) -> None:
+    assert seen.asking.undeclared() == set()
+    assert seen.asking.untold() == set()
+
+
+def test_what_is_counted_agrees_with_the_logs(seen: Seen) -> None:
+    seen.market.run(seen.market.settled())
+    orders = len(seen.market.events("order", OrderPlaced))
+
+    for expression, value in {
+        'sum(kameng_order_steps_total{step="placed"})': orders,
+        'sum(kameng_order_steps_total{step="completed"})': orders,
+        "sum(kameng_paid_order_seconds_count)": orders,
+        "sum(kameng_orders_open)": 0,
+        "kameng_ledger_imbalance_minor_units": 0,
+        'sum(kameng_held_minor_units{currency="CNY"})': 0,
+    }.items():
+        assert until(lambda: seen.asking.value(expression) == value, 30), (expression, seen.asking.value(expression))  # noqa: B023
+
+
+def test_promtool_finds_nothing_wrong_with_what_each_process_serves(seen: Seen) -> None:
+    programs = prometheus_programs()
+    assert programs
+    addresses = [(seen.market.var / f"order{kind}.health").read_text() for kind in KINDS]
+    for address in (*addresses, seen.market.address):
+        served = httpx.get(f"{address}/metrics").text
+        command = [str(programs / "promtool"), "check", "metrics"]
+        done = subprocess.run(command, input=served, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")

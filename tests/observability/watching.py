@@ -1,0 +1,81 @@
+"""A cluster under load, with a real Prometheus that scrapes it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local.packages import ensure_installed
+from deploy.local.prometheus import Prometheus
+from tests.acceptance.cluster_load import Load
+from tests.acceptance.cluster_market import NAMES, ClusterMarket
+from tests.observability.asking import Asked, Asking
+
+KINDS = ("", "-log-server", "-publisher")
+PATIENCE_SECONDS = 90.0
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder that the users servers run as can get into."""
+    var = Path(tempfile.mkdtemp(prefix="kameng-observe-"))
+    var.chmod(0o755)
+    try:
+        yield var
+    finally:
+        shutil.rmtree(var, ignore_errors=True)
+
+
+@contextmanager
+def watched(market: ClusterMarket) -> Iterator[tuple[Prometheus, Asking]]:
+    """Prometheus over every process of the cluster, and over its broker if that is ours; stopped at the end.
+
+    Raises InfrastructureError when it can't be had.
+    """
+    ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print, ("prometheus",))
+    prometheus = Prometheus(market.var, every_seconds=1)
+    addresses = [(market.var / f"{name}{kind}.health").read_text() for name in NAMES for kind in KINDS]
+    prometheus.aim("kameng", [_bare(address) for address in (*addresses, market.address)])
+    rabbitmq = market.servers.rabbitmq
+    if rabbitmq is not None:
+        prometheus.aim("rabbitmq", [f"127.0.0.1:{rabbitmq.ports['metrics']}"])
+    prometheus.up()
+    asking = Asking(prometheus.url, has_broker=rabbitmq is not None)
+    try:
+        yield prometheus, asking
+    finally:
+        asking.close()
+        prometheus.stop()
+
+
+def _bare(address: str) -> str:
+    return address.strip().removeprefix("http://")
+
+
+def buy_until(market: ClusterMarket, enough: Callable[[], Awaitable[None]]) -> int:
+    """People buy until that returns. How many orders they placed."""
+    load = Load(market, random.Random(6))
+
+    async def look(load: Load) -> None:
+        await load.further(30)
+        await enough()
+
+    market.run(load.run(look))
+    return len(load.placed)
+
+
+async def all_asked(asking: Asking) -> list[Asked]:
+    """Every query, asked until all have an answer; after a while, with those that have none."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        found = await asyncio.to_thread(lambda: [*asking.dashboards(), *asking.alerts()])
+        if all(one.ok for one in found) and not await asyncio.to_thread(asking.untold):
+            return found
+        if asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(0.5)

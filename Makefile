@@ -48,6 +48,7 @@ contracts: .venv/.synced ## Write docs/events from the contracts; refuses what w
 
 check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, what subscribers were told
 check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts, what is deployed
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
@@ -57,6 +58,7 @@ check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, das
 	@$(RUN) python -m shared.published check
 	@$(RUN) python -m tests.published.asyncapi
 	@$(RUN) python -m deploy.observability check
+	@$(RUN) pytest tests/deploy/static -rs -p no:cacheprovider
 
 format: .venv/.synced ## Put the code into its usual form
 	@$(RUN) ruff check --fix .

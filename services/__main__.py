@@ -50,6 +50,7 @@ COMMANDS = (
         "services.cli.migrating:migrate",
         "Create each service's PostgreSQL database and role, and bring its tables up to date. 建库与迁移。",
     ),
+    Entry("secrets", "services.cli.secrets:app", "What the processes must know and nobody else. 密钥。"),
     Entry(
         "run",
         "services.cli.running:run",

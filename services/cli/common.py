@@ -27,6 +27,7 @@ HealthFile = Annotated[
     Path | None, typer.Option(envvar="KAMENG_HEALTH_FILE", help="Their address is written here. 探针地址写入的文件。")
 ]
 VAR, CLUSTER_VAR = Path("var"), Path("var/cluster")
+HTTP_END_SECONDS = 10  # how long requests under way may take when the gateway is told to stop
 
 
 def services_of(context: typer.Context) -> Sequence[Service]:

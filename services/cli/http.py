@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
-from services.cli.common import console
+from services.cli.common import HTTP_END_SECONDS, console
 from services.gateway.api import create_app
 from services.gateway.api.watch import Watch
 from services.gateway.bootstrap import ensure_administrator
@@ -45,7 +45,7 @@ def http_server(backend: Backend) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=HTTP_END_SECONDS,
         proxy_headers=False,
     )
     server = _Server(config, app.state.gate.watch)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
 from shared.eventlog.engines import is_outage, open_engine
@@ -76,6 +76,8 @@ def readiness(server: LogServer, engine: sa.Engine) -> Readiness:
     try:
         with engine.connect() as connection:
             head = read_head(connection).position
+    except NoResultFound:  # its writer has not been there yet
+        return Readiness(False, server.connected, server.head)
     except DBAPIError as error:
         if not is_outage(error):
             raise

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from services.cli.common import CLUSTER_VAR, Var, console, fail
+from services.cli.common import CLUSTER_VAR, DatabaseUrl, Var, console, fail
 from services.cli.known import NAMES
 from shared.eventlog import migrating
 from shared.eventlog.databases import ensure_database, has_role, service_url
@@ -30,15 +30,21 @@ def migrate(
     postgres_url: Annotated[
         str, typer.Option(envvar="KAMENG_POSTGRES_URL", show_default=False, help="Its superuser's URL. 管理员地址。")
     ] = "",
+    database_url: DatabaseUrl = "",
     var: Var = CLUSTER_VAR,
 ) -> None:
     """Create each service's PostgreSQL database and role, and bring its tables up to date. 建库与迁移。
 
     Safe while the version before still serves, and to run again. The roles' passwords are the secrets
-    `postgres-<service>` of the data folder, which is var/cluster unless named.
+    `postgres-<service>` of the data folder, which is var/cluster unless named. Without a superuser's URL, but with a
+    database's, databases and roles are taken as they are, and only the tables are brought up to date.
     """
-    if not postgres_url:
-        fail("KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres.", code=2)
+    if not postgres_url and not database_url:
+        fail(
+            "KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres. "
+            "Nor is KAMENG_DATABASE_URL, for databases and roles that are there already.",
+            code=2,
+        )
     if unknown := sorted(set(only or ()) - set(NAMES)):
         fail(f"there is no service {', '.join(unknown)}: {', '.join(NAMES)}.", code=2)
     wanted = [name for name in NAMES if not only or name in only]
@@ -54,9 +60,12 @@ def migrate(
         for name in wanted:
             bar.update(task, description=name)
             try:
-                if not (var / "secrets" / secret_of(name)).exists() and has_role(postgres_url, name):
+                if not postgres_url:
+                    done = revise(database_url, name)
+                elif not (var / "secrets" / secret_of(name)).exists() and has_role(postgres_url, name):
                     fail(_STRANGE.format(name=name, var=var, secret=secret_of(name)))
-                done = migrate_service(postgres_url, name, Secrets(var / "secrets"))
+                else:
+                    done = migrate_service(postgres_url, name, Secrets(var / "secrets"))
             except (psycopg.Error, DBAPIError, ArgumentError) as error:
                 fail(f"{name} could not be migrated: {_reason(error)}")
             bar.console.print(f"{name}: {', '.join(done) or 'up to date 已是最新'}")
@@ -66,7 +75,13 @@ def migrate(
 def migrate_service(postgres_url: str, service: str, secrets: Secrets) -> list[str]:
     """Make one service's database and role if need be, and migrate it. Returns the names of the revisions that ran."""
     ensure_database(postgres_url, service, password_of(service, secrets))
-    return [script.revision for script in migrating.migrate(database_of(postgres_url, service, secrets), service)]
+    return revise(database_of(postgres_url, service, secrets), service)
+
+
+def revise(database_url: str | sa.URL, service: str) -> list[str]:
+    """Bring the tables of a service's database up to date; `{service}` in a URL stands for the service's name."""
+    url = database_url.replace("{service}", service) if isinstance(database_url, str) else database_url
+    return [script.revision for script in migrating.migrate(url, service)]
 
 
 def database_of(postgres_url: str, service: str, secrets: Secrets) -> sa.URL:
@@ -88,6 +103,4 @@ def _reason(error: Exception) -> str:
     """What the server said, without statements or addresses: they may hold a password."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
-    return (
-        said or f"{type(cause).__name__}: is the server of KAMENG_POSTGRES_URL there, and are user and password right?"
-    )
+    return said or f"{type(cause).__name__}: is the server there, and are user and password right?"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
 from shared.eventlog.engines import is_outage, open_engine
@@ -98,6 +98,8 @@ def readiness(one: Publisher, engine: sa.Engine) -> Readiness:
     try:
         with engine.connect() as connection:
             head = read_head(connection).position
+    except NoResultFound:  # its writer has not been there yet
+        return Readiness(False, one.connected, one.leads, one.head, one.position, held)
     except DBAPIError as error:
         if not is_outage(error):
             raise

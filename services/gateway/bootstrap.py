@@ -36,8 +36,8 @@ async def ensure_administrator(backend: Backend) -> str | None:
             raise RuntimeError(f"the first administrator was not accepted: {reply.code} {reply.detail}")
         await backend.seen(reply.source, reply.position)
     password = b32encode(backend.ports.random_bytes(20)).decode().lower()
-    await run_sync(credentials.store, "staff", USERNAME, USERNAME, password)
-    return password
+    # Of several processes that start at once, one gives the password, and only that one tells it.
+    return password if await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password) else None
 
 
 def _is_staff(engine: sa.Engine, username: str) -> bool:

@@ -14,6 +14,10 @@ SHORTEST = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
+class MissingSecret(RuntimeError):
+    """A secret is not there, and its folder can't be written, as where an orchestrator mounts it."""
+
+
 class Secrets:
     """The secrets under `directory` (mode 0700), files of mode 0600 named after them.
 
@@ -29,7 +33,10 @@ class Secrets:
         return f"Secrets({str(self._directory)!r})"
 
     def get(self, name: str) -> bytes:
-        """The secret of this name. Raises ValueError for an unfit name or a file too short to be a secret."""
+        """The secret of this name.
+
+        Raises ValueError for an unfit name or a file too short to be a secret, MissingSecret where none can be made.
+        """
         if name not in self._known:
             self._known[name] = self._read_or_create(name)
         return self._known[name]
@@ -43,7 +50,10 @@ class Secrets:
             raise ValueError(f"{name!r} cannot name a secret")
         path = self._directory / name
         if not path.exists():
-            self._create(path)
+            try:
+                self._create(path)
+            except OSError as error:
+                raise MissingSecret(f"{path} is missing and can't be made: {error.strerror}") from error
         secret = path.read_bytes()
         if len(secret) < SHORTEST:
             raise ValueError(f"the file of secret {name!r} is too short")

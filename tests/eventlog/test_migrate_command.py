@@ -16,6 +16,7 @@ from services.cli import common, migrating
 from shared.eventlog import databases
 from shared.eventlog.engines import open_engine
 from shared.security.secrets import Secrets
+from tests.databases import NewDatabase
 
 Kameng = Callable[..., Result]
 
@@ -30,8 +31,8 @@ def kameng(tmp_path: Path) -> Kameng:
 
     app.command("migrate")(migrating.migrate)
 
-    def run(*arguments: str, url: str = "") -> Result:
-        environment = {"KAMENG_POSTGRES_URL": url, "KAMENG_VAR": str(tmp_path)}
+    def run(*arguments: str, url: str = "", database_url: str = "") -> Result:
+        environment = {"KAMENG_POSTGRES_URL": url, "KAMENG_DATABASE_URL": database_url, "KAMENG_VAR": str(tmp_path)}
         return CliRunner().invoke(app, ["migrate", *arguments], env=environment)
 
     return run
@@ -82,3 +83,25 @@ def test_what_can_not_be_done_is_told_without_secrets(
     assert result.exit_code == code
     assert told in said[0]
     assert "hidden" not in said[0] + result.output
+
+
+def test_without_a_superuser_the_tables_of_a_database_are_brought_up_to_date(
+    kameng: Kameng, postgres: NewDatabase, tmp_path: Path
+) -> None:
+    url = postgres()
+
+    first, again = (kameng("risk", database_url=url) for _ in range(2))
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "risk: kernel_0001, kernel_0002, risk_0001" in first.stdout
+    assert "risk: up to date" in again.stdout
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_a_database_that_is_not_there_is_told(kameng: Kameng, postgres: NewDatabase) -> None:
+    url = sa.make_url(postgres()).set(database="nobody_{service}").render_as_string(hide_password=False)
+
+    told = kameng("risk", database_url=url.replace("%7B", "{").replace("%7D", "}"))
+
+    assert told.exit_code == 1
+    assert 'database "nobody_risk" does not exist' in told.stderr

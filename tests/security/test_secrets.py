@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.security.secrets import Secrets
+from shared.security.secrets import MissingSecret, Secrets
 
 
 def _ask(directory: Path, barrier, answers) -> None:
@@ -54,6 +54,13 @@ def test_an_operators_own_secret_counts(tmp_path: Path) -> None:
     (tmp_path / "supplier-north").write_bytes(b"given to us by the supplier")
 
     assert Secrets(tmp_path).get("supplier-north") == b"given to us by the supplier"
+
+
+def test_one_that_is_missing_where_none_can_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("no folder")
+
+    with pytest.raises(MissingSecret, match="secrets/tokens is missing and can't be made"):
+        Secrets(tmp_path / "secrets").get("tokens")
 
 
 def test_a_truncated_file_is_not_a_secret(tmp_path: Path) -> None:

@@ -1,0 +1,293 @@
+"""What we ask of every pod of ours, whatever Kubernetes would take."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from services.__main__ import COMMANDS
+from services.cli.common import HTTP_END_SECONDS
+from services.cli.known import NAMES
+from services.cli.secrets import GROUPS
+from shared.eventlog.engines import CONNECTING
+from shared.hosting.cluster import link, term
+from shared.hosting.cluster.settings import ClusterSettings
+from shared.hosting.settings import Settings
+from shared.messaging import amqp, publisher
+from tests.deploy.static.built import (
+    OVERLAYS,
+    ROOT,
+    Network,
+    Resource,
+    built,
+    containers,
+    name_of,
+    named,
+    of_kind,
+    ports,
+    selects,
+    strings,
+    workloads,
+)
+
+PODS = [(overlay, name) for overlay in OVERLAYS for name in workloads(overlay)]
+DEPLOYED = [(overlay, name) for overlay, name in PODS if not name.endswith("-migrate")]
+each_pod = pytest.mark.parametrize(("overlay", "name"), PODS)
+each_deployment = pytest.mark.parametrize(("overlay", "name"), DEPLOYED)
+MONITORING, INGRESS = "monitoring", "ingress"
+
+
+def pod_of(overlay: str, name: str) -> Resource:
+    return workloads(overlay)[name]
+
+
+def labels_of(overlay: str, name: str) -> dict[str, str]:
+    return pod_of(overlay, name)["metadata"]["labels"]
+
+
+@each_pod
+def test_it_is_restricted(overlay: str, name: str) -> None:
+    spec = pod_of(overlay, name)["spec"]
+
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    assert not [volume for volume in spec["volumes"] if "hostPath" in volume]
+    for container in containers(pod_of(overlay, name)):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+@each_pod
+def test_it_has_requests_and_limits_also_of_what_it_writes(overlay: str, name: str) -> None:
+    for container in containers(pod_of(overlay, name)):
+        resources = container["resources"]
+        assert {"cpu", "memory"} == resources["requests"].keys() == resources["limits"].keys()
+    for volume in pod_of(overlay, name)["spec"]["volumes"]:
+        assert "emptyDir" not in volume or "sizeLimit" in volume["emptyDir"]
+
+
+@each_deployment
+def test_it_has_probes_at_a_port_that_it_opens(overlay: str, name: str) -> None:
+    (container,) = containers(pod_of(overlay, name))
+    probes = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+
+    assert {kind: probe["path"] for kind, probe in probes.items()} == {
+        "startupProbe": "/healthz",
+        "livenessProbe": "/healthz",
+        "readinessProbe": "/readyz",
+    }
+    assert {probe["port"] for probe in probes.values()} <= ports([container])
+
+
+@each_deployment
+def test_it_has_longer_to_end_than_its_slowest_handler(overlay: str, name: str) -> None:
+    database = CONNECTING["tcp_user_timeout"] / 1000
+    slowest = {
+        "writer": term.SETTLE_SECONDS + database + link.ANSWER_SECONDS,
+        "publisher": publisher.SETTLE_SECONDS + database + amqp.CONNECT_SECONDS,
+        "log-server": database + amqp.CONNECT_SECONDS,
+        "webhooks": publisher.SETTLE_SECONDS + database + amqp.CONNECT_SECONDS,
+        "gateway-http": HTTP_END_SECONDS + database + amqp.CONNECT_SECONDS,
+    }
+    spec = pod_of(overlay, name)["spec"]
+    (container,) = spec["containers"]
+    sleeps = int(container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", (0, 0))[1])
+    needs = slowest[labels_of(overlay, name)["app.kubernetes.io/component"]]
+
+    assert spec["terminationGracePeriodSeconds"] > sleeps + needs
+
+
+@each_deployment
+def test_it_spreads_and_may_be_disrupted_one_at_a_time(overlay: str, name: str) -> None:
+    labels = labels_of(overlay, name)
+    spread = pod_of(overlay, name)["spec"]["topologySpreadConstraints"]
+    budgets = [one for one in of_kind(overlay, "PodDisruptionBudget") if selects(one["spec"]["selector"], labels)]
+    deployment = named(overlay, "Deployment", name)
+
+    assert {one["topologyKey"] for one in spread} == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    assert all(selects(one["labelSelector"], labels) for one in spread)
+    assert [name_of(one) for one in budgets] == [f"PodDisruptionBudget {name}"]
+    assert budgets[0]["spec"]["maxUnavailable"] == 1
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    # In production one can go and another is left.
+    assert overlay == "dev" or deployment["spec"].get("replicas", 2) >= 2
+
+
+@each_deployment
+def test_nothing_selects_the_pods_of_another(overlay: str, name: str) -> None:
+    selector = named(overlay, "Deployment", name)["spec"]["selector"]
+    taken = [other for other in workloads(overlay) if selects(selector, labels_of(overlay, other))]
+
+    assert taken == [name]
+
+
+@each_deployment
+def test_prometheus_looks_at_it(overlay: str, name: str) -> None:
+    network, labels = Network(overlay), labels_of(overlay, name)
+    (port,) = ports(containers(pod_of(overlay, name)))
+    monitors = [one["spec"] for one in of_kind(overlay, "PodMonitor") if selects(one["spec"]["selector"], labels)]
+
+    assert network.lets_in({}, labels, port, MONITORING)
+    if overlay == "production":
+        (monitor,) = monitors
+        assert port in {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]}
+
+
+@each_pod
+def test_its_way_leads_to_its_database_and_the_broker_only(overlay: str, name: str) -> None:
+    network, labels = Network(overlay), labels_of(overlay, name)
+    databases = {
+        one["metadata"]["name"]: one["spec"]["inheritedMetadata"]["labels"] for one in of_kind(overlay, "Cluster")
+    }
+    own = {"database"} if overlay == "dev" else {f"{labels['kameng/service']}-database"}
+    broker = {"app.kubernetes.io/name": "kameng-rabbitmq"}
+    others = [labels_of(overlay, other) for other in workloads(overlay) if other != name]
+
+    assert {database for database, marks in databases.items() if network.lets(labels, marks, 5432)} == own
+    assert network.lets(labels, broker, 5672) is not name.endswith("-migrate")
+    assert not [
+        other for other in others for port in (8000, 8001, "http", "probes") if network.lets(labels, other, port)
+    ]
+
+
+@each_pod
+def test_only_those_with_partners_outside_get_out(overlay: str, name: str) -> None:
+    network, labels = Network(overlay), labels_of(overlay, name)
+    partners = {
+        "gateway-webhooks": {443},
+        "fulfillment-writer": {443},
+        "ledger-writer": {443},
+        "notification-writer": {443, 465, 587},
+    }
+    opened = {port for port in (25, 80, 443, 465, 587, 6443) if network.lets_out(labels, port)}
+
+    assert opened == partners.get(name, set())
+    for block in network.lets_out(labels, 443):
+        assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(block["except"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_everything_is_denied_but_what_is_named(overlay: str) -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(overlay, "NetworkPolicy")}
+    denied = policies.pop("deny-all")
+
+    assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for name, policy in policies.items():
+        assert policy["podSelector"] or name == "names"
+        for way, ends in (("ingress", "from"), ("egress", "to")):
+            for rule in policy.get(way, ()):
+                assert rule.get(ends), f"{name} opens {way} for all"
+                assert rule.get("ports"), f"{name} opens every port for {way}"
+
+
+def test_the_outside_comes_in_at_the_gateway_only() -> None:
+    network = Network("production")
+    entered = {
+        name
+        for name in workloads("production")
+        for port in ("http", "probes")
+        if network.lets_in({}, labels_of("production", name), port, INGRESS)
+    }
+    (ingress,) = of_kind("production", "Ingress")
+    paths = {path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
+
+    assert entered == {"gateway-http"}
+    assert not [path for path in paths if "/metrics".startswith(path) and path != "/"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_image_has_an_exact_version(overlay: str) -> None:
+    images = {container["image"] for pod in workloads(overlay).values() for container in containers(pod)}
+    images |= {one["spec"]["imageName"] for one in of_kind(overlay, "Cluster")}
+    images |= {one["spec"]["image"] for one in of_kind(overlay, "RabbitmqCluster")}
+
+    assert not [image for image in images if not re.search(r"(:v?\d+\.\d+[\w.-]*|@sha256:[0-9a-f]{64})$", image)]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_secret_is_written_down(overlay: str) -> None:
+    assert not of_kind(overlay, "Secret")
+    for resource in built(overlay):
+        assert not [text for text in strings(resource) if re.search(r"://[^/@\s]+:[^/@\s]+@", text)], name_of(resource)
+    for pod in workloads(overlay).values():
+        for container in containers(pod):
+            told = {one["name"] for one in container["env"] if "value" in one}
+            assert not [name for name in told if re.search("PASSWORD|SECRET|TOKEN|AMQP", name)]
+
+
+def known_variables() -> set[str]:
+    fields = [*Settings.model_fields, *ClusterSettings.model_fields]
+    return {f"KAMENG_{field.upper()}" for field in fields} | {"KAMENG_SERVICE", "PGPASSWORD"}
+
+
+@each_pod
+def test_its_command_and_variables_are_ours(overlay: str, name: str) -> None:
+    (container,) = containers(pod_of(overlay, name))
+    configured = [one["data"] for one in of_kind(overlay, "ConfigMap") if "KAMENG_DATABASE_URL" in one["data"]]
+    variables = {one["name"] for one in container["env"]} | {name for data in configured for name in data}
+    component = labels_of(overlay, name)["app.kubernetes.io/component"]
+    commands = {"writer": "run", "gateway-http": "gateway"}
+
+    assert variables <= known_variables()
+    assert container["args"][0] == commands.get(component, component)
+    assert container["args"][0] in {entry.name for entry in COMMANDS}
+    assert len(container["args"]) == 1 or container["args"][1] == "$(KAMENG_SERVICE)"
+    assert labels_of(overlay, name)["kameng/service"] in NAMES
+
+
+def groups_in_code(service: str) -> set[str]:
+    """The groups of secrets that a service's code asks for."""
+    code = "\n".join(path.read_text() for path in sorted((ROOT / "services" / service).rglob("*.py")))
+    groups = {name: group for group, names in GROUPS.items() for name in names}
+    asked = {re.sub(r"\{.*?\}", "{name}", name) for name in re.findall(r'secrets\.get\(f?"([^"]+)"', code)}
+    assert asked <= groups.keys(), "services/cli/secrets.py knows every secret"
+    return {group for name, group in groups.items() if name in asked or f'"{name}"' in code}
+
+
+def mounted(pod: Resource) -> dict[str, bool]:
+    """The groups of secrets that a pod sees, and whether it starts without."""
+    sources: list[dict[str, Any]] = [
+        source["secret"]
+        for volume in pod["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+    ]
+    return {source["name"].removeprefix("kameng-"): source.get("optional", False) for source in sources}
+
+
+@each_pod
+def test_it_sees_the_secrets_that_its_code_asks_for_and_no_others(overlay: str, name: str) -> None:
+    service, component = (labels_of(overlay, name)[key] for key in ("kameng/service", "app.kubernetes.io/component"))
+    # The gateway's secrets are for its HTTP process, which is also told of partners by the name in a callback.
+    asks = {"writer": groups_in_code(service) if service != "gateway" else set(), "webhooks": {"webhooks"}}
+    wanted = asks.get(component, set())
+    if component == "gateway-http":
+        wanted = groups_in_code("gateway") | {"channels", "suppliers"}
+
+    seen = mounted(pod_of(overlay, name))
+    assert seen.keys() == wanted
+    assert {group for group, optional in seen.items() if optional} == wanted & {"channels", "suppliers"}
+
+
+def test_external_secrets_are_those_that_are_referred_to() -> None:
+    made = {one["spec"]["target"]["name"]: one for one in of_kind("production", "ExternalSecret")}
+    backups = {"kameng-backups"}
+
+    assert made.keys() == {f"kameng-{group}" for group in GROUPS} | {f"{name}-database" for name in NAMES} | backups
+    assert all(one["metadata"]["name"] == name for name, one in made.items())
+
+
+def test_every_component_is_built_by_an_overlay() -> None:
+    used = "".join((ROOT / "k8s/overlays" / overlay / "kustomization.yaml").read_text() for overlay in OVERLAYS)
+    components = {path.name for path in (ROOT / "k8s/components").iterdir()}
+    if "webhooks" not in {entry.name for entry in COMMANDS}:
+        components.remove("webhooks")
+
+    assert [name for name in components if f"components/{name}\n" not in used] == []

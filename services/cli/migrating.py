@@ -15,6 +15,7 @@ from services.cli.known import NAMES
 from shared.eventlog import migrating
 from shared.eventlog.databases import ensure_database, has_role, service_url
 from shared.security.secrets import Secrets
+from shared.telemetry.logs import configure_logs
 
 # A new password would lock out the processes that use the old one.
 _STRANGE = (
@@ -37,6 +38,7 @@ def migrate(
     Safe while the version before still serves, and to run again. The roles' passwords are the secrets
     `postgres-<service>` of the data folder, which is var/cluster unless named.
     """
+    configure_logs(service="migrate", level="WARNING")
     if not postgres_url:
         fail("KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres.", code=2)
     if unknown := sorted(set(only or ()) - set(NAMES)):

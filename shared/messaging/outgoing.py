@@ -49,6 +49,7 @@ def outgoing(recorded: Recorded) -> Outgoing:
         SEQUENCE: f"{recorded.position:0{SEQUENCE_DIGITS}}",
         "correlationid": meta["correlation_id"],
         "causationid": meta["causation_id"],
+        **({"traceparent": meta["traceparent"]} if "traceparent" in meta else {}),
     }
     data = recorded.data if recorded.type == newest else event.model_dump_json()
     message = to_binary_event(CloudEvent(attributes, data))

@@ -16,6 +16,7 @@ from shared.hosting.service import Surroundings
 from shared.hosting.settings import Settings
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
+from shared.telemetry.tracing import start_tracing
 
 
 def gateway(
@@ -25,7 +26,8 @@ def gateway(
     port: Annotated[int, typer.Option(envvar="KAMENG_PORT", help="Port; 0 picks a free one. 监听端口。")] = 8000,
 ) -> None:
     """Serve the HTTP API of the cluster, until told to stop. 网关。"""
-    configure_logs()
+    configure_logs(service="gateway")
+    start_tracing("gateway")
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     listening = listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"

@@ -42,6 +42,7 @@ def http_server(backend: Backend) -> uvicorn.Server:
     app = create_app(backend)
     config = uvicorn.Config(
         app,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

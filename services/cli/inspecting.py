@@ -53,7 +53,14 @@ def _shown(recorded: Recorded) -> dict[str, object]:
         "source": recorded.source, "position": recorded.position,
         "stream": recorded.stream, "version": recorded.version,
         "type": recorded.type, "at": log.to_text(recorded.at), "actor": recorded.meta.actor, "data": data,
+        "correlation_id": recorded.meta.correlation_id, **_trace_of(recorded),
     }  # fmt: skip
+
+
+def _trace_of(recorded: Recorded) -> dict[str, str]:
+    """The trace that the event belongs to, if anybody traced it."""
+    traceparent = recorded.meta.traceparent
+    return {"trace_id": traceparent.split("-")[1]} if traceparent else {}
 
 
 @order_app.command("show")
@@ -71,6 +78,8 @@ def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InC
         detail = json.dumps(data, ensure_ascii=False) if recorded.name != "OrderPlaced" else _lines(recorded)
         table.add_row(f"{recorded.at:%H:%M:%S.%f}"[:-3], recorded.source, recorded.name, recorded.meta.actor, detail)
     console.print(table)
+    traces = dict.fromkeys(trace for stream in found for one in stream for trace in _trace_of(one).values())
+    console.print(f"Log lines 日志: correlation_id {order_id}", *(f"· Trace 链路 {trace}" for trace in traces))
 
 
 def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:

@@ -44,7 +44,7 @@ def log_server(
     health_file: HealthFile = None,
 ) -> None:
     """Announce the head of a service's log, and answer pulls; until told to stop. 日志服务。"""
-    configure_logs()
+    configure_logs(service=service)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from services.cli.known import NAMES
 from shared.eventlog import migrating
 from shared.eventlog.databases import ensure_database, has_role, service_url
 from shared.security.secrets import Secrets
+from shared.telemetry.logs import configure_logs
 
 # A new password would lock out the processes that use the old one.
 _STRANGE = (
@@ -39,6 +40,7 @@ def migrate(
     `postgres-<service>` of the data folder, which is var/cluster unless named. Without a superuser's URL, but with a
     database's, databases and roles are taken as they are, and only the tables are brought up to date.
     """
+    configure_logs(service="migrate", level="WARNING")
     if not postgres_url and not database_url:
         fail(
             "KAMENG_POSTGRES_URL is not set: postgresql+psycopg://superuser:password@host:port/postgres. "

@@ -56,7 +56,7 @@ def publisher(
     health_file: HealthFile = None,
 ) -> None:
     """Publish a service's events to the outside as CloudEvents, until told to stop. 对外发布事件。"""
-    configure_logs()
+    configure_logs(service=service)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

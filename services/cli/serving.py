@@ -19,6 +19,7 @@ from shared.hosting.embedded import Embedded, InUse
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
+from shared.telemetry.tracing import start_tracing
 
 
 def serve(
@@ -35,6 +36,7 @@ def serve(
     beside it, so that top-ups and payments can be tried.
     """
     configure_logs()
+    start_tracing("serve")
     listening = listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
     settings = Settings(var=var, host=host, port=listening.getsockname()[1])

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from shared.eventlog.engines import is_outage
 from shared.messaging.port import Reply
+from shared.telemetry.logs import bind
 
 MEDIA_TYPE = "application/problem+json"
 Facts = Mapping[str, Any]
@@ -62,6 +63,7 @@ def document(
     request: Request, status: int, code: str, detail: str, facts: Facts, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """A problem document: `facts` are a member of their own, so that none can hide a standard one."""
+    bind(code=code)
     body = {
         "type": f"urn:kameng:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -97,13 +99,13 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DBAPIError)
     if not is_outage(error):
         return await _unexpected(request, error)
-    log.warning("no database", path=request.url.path, error=type(error).__name__)
+    log.warning("no database", error=type(error).__name__)
     detail = "the database does not answer; send the same again"
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed", path=request.url.path, error=type(error).__name__)
+    log.error("request failed", error=type(error).__name__)
     return document(request, 500, "internal-error", "something went wrong on our side", {})
 
 

@@ -16,6 +16,10 @@ At = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 MAX_MINOR_UNITS = 10**15
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Value(BaseModel):
     """An immutable part of a message. Unknown fields are ignored, so that an old reader survives a new field."""
 
@@ -77,12 +81,17 @@ class Metadata(Value):
 
     `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that led here;
     `actor` is `staff:<name>`, `customer:<id>`, `guest`, `channel:<name>`, `supplier:<name>` or `system:<service>`.
+    `traceparent` is the span that led here, as W3C Trace Context writes it; where nobody traces, the JSON has no such
+    field.
     """
 
     site: Id = "main"
     correlation_id: Id
     causation_id: Id
     actor: Id = "system"
+    traceparent: Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = Field(
+        default=None, exclude_if=_is_none
+    )
 
     def leading_on(self, causation_id: str, actor: str | None = None) -> Metadata:
         """The metadata of what the command or event of this id leads to, by the same actor if none is given."""

@@ -32,8 +32,11 @@ def parked_event(row: Row) -> Recorded:
 class Parking:
     """Parked messages of one service, as its writer sees them."""
 
-    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Callable[[], sa.Connection], on_parked: Callable[[Row], object] = lambda row: None
+    ) -> None:
+        """`on_parked` is told of each message once it is parked for good."""
+        self._connection, self._on_parked, self._parked = connection, on_parked, list[Row]()
         self._rows = Rows(schema.parked, connection)
         self._keys: dict[str, list[tuple[int, str]]] = {}
         self._next = 1
@@ -76,6 +79,7 @@ class Parking:
 
     def _park(self, row: Row) -> None:
         self._rows.put({**row, "number": self._next})
+        self._parked.append(row)
         self._keys.setdefault(row["key"], []).append((self._next, row["id"]))
         self._next += 1
 
@@ -104,7 +108,11 @@ class Parking:
     def committed(self) -> None:
         """The batch is durable."""
         self._rows.committed()
+        for row in self._parked:
+            self._on_parked(row)
+        self._parked.clear()
 
     def forget(self) -> None:
         """The batch was rolled back. Call `load` on a fresh connection before the next one."""
+        self._parked.clear()
         self._rows.forget()

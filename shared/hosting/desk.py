@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from shared.eventlog.tables import Rows, Tables
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.work import Work
 from shared.messaging.port import Slice
+from shared.telemetry import tracing
 
 MOST_PASSED = 50
 
@@ -46,7 +47,8 @@ class Desk:
         self.tables: Tables = service.tables(self._connection)
         self.remembered = Rows(schema.commands, self._connection, keep=10_000)
         self.agenda = Agenda(self._connection, self.ports.new_id)
-        self.parked = Parking(self._connection)
+        self.parked = Parking(self._connection, partial(tracing.parked, service.name))
+        self.spans = tracing.Decisions(service.name)
         foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
         self.memory = Memory(service.name, foldings, self._connection)
         self.positions: dict[str, int] = {}
@@ -54,7 +56,7 @@ class Desk:
         self._passed = 0
         self.head = log.Head(0, self.ports.now(), log.GENESIS)
         self._epoch = self.head.epoch
-        self._parts = (self.remembered, self.tables, self.memory, self.agenda, self.parked)
+        self._parts = (self.remembered, self.tables, self.memory, self.agenda, self.parked, self.spans)
         self._rolled_back = self._in_doubt = False
 
     def _connection(self) -> sa.Connection:

@@ -13,6 +13,7 @@ from shared.eventlog.log import to_text
 from shared.hosting.work import CallDone, CallFailed, Outcome, Work
 from shared.hosting.writer import Writer, describe
 from shared.messaging.port import Bus, CommandMessage, Reply, Slice
+from shared.telemetry import tracing
 
 BATCH = 500
 BACKLOG = 20_000
@@ -173,9 +174,12 @@ class Runner:
 
 def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:
     """Make one call to the outside world and tell what came of it."""
-    try:
-        result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside)
-        writer.stream_of(result)
-        return CallDone(call, result)
-    except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result
-        return CallFailed(call, describe(error))
+    with tracing.calling(writer.service.name, call) as traced:
+        try:
+            result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside)
+            writer.stream_of(result)
+            return CallDone(traced, result)
+        except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result
+            told = describe(error)
+            tracing.call_failed(told)
+            return CallFailed(traced, told)

@@ -16,6 +16,12 @@ from shared.hosting.ports import Ports
 from shared.hosting.settings import Settings
 from shared.security.secrets import Secrets
 from shared.telemetry.metric import Figure
+from shared.telemetry import tracing
+
+
+def http_client(**options: Any) -> httpx.Client:
+    """An httpx.Client whose requests name the span they belong to, where there are traces."""
+    return httpx.Client(event_hooks={"request": [tracing.tell]}, **options)
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Surroundings:
     settings: Settings
     ports: Ports
     secrets: Secrets
-    client: Callable[..., httpx.Client] = httpx.Client
+    client: Callable[..., httpx.Client] = http_client
 
 
 @dataclass(frozen=True)

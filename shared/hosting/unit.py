@@ -178,6 +178,7 @@ class Unit:
             try:
                 answer = self._decide(task)
             except Refused as no:
+                self.desk.spans.refused(task, no.code)
                 return self._no("refused", no.code, no.detail, no.status, no.facts)
         return Reply("accepted", self.desk.service.name, self._position(), answer)
 
@@ -208,8 +209,9 @@ class Unit:
         decided = aggregate.decide(task.command, state, Given(self.now, task.command_id, task.meta, facts))
         if not isinstance(decided, Decided):
             decided = Decided(decided)
+        meta = desk.spans.decided(task, len(decided.events))
         if decided.events:
-            meta = task.meta.leading_on(task.command_id)
+            meta = meta.leading_on(task.command_id)
             meta_json = meta.model_dump_json()
             for event in decided.events:
                 self._append(task.stream, event, meta, meta_json)

@@ -43,7 +43,7 @@ class Writer(Desk):
                 tries[guilty.ref] += 1
                 if tries[guilty.ref] >= TRIES:
                     error = describe(guilty.__cause__)
-                    logger.error("message parked", service=self.service.name, ref=guilty.ref, error=error)
+                    logger.warning("message can't be handled", service=self.service.name, ref=guilty.ref, error=error)
                     condemned[guilty.ref] = error
             except Exception as error:
                 if isinstance(error, log.Fenced) or is_outage(error):
@@ -54,7 +54,7 @@ class Writer(Desk):
                 ref, message = ref_of(parts[0]), describe(error)
                 if ref in condemned:
                     raise
-                logger.error("message parked", service=self.service.name, ref=ref, error=message)
+                logger.warning("message can't be handled", service=self.service.name, ref=ref, error=message)
                 condemned[ref] = message
 
     def _process_halves(self, works: Sequence[Work]) -> Outcome:

@@ -55,6 +55,7 @@ def cloud_event(recorded: Recorded, said: Message | None = None, beside: Sequenc
         "correlationid": meta["correlation_id"],
         "causationid": meta["causation_id"],
         **({VERSIONS: " ".join(map(str, beside))} if beside else {}),
+        **({"traceparent": meta["traceparent"]} if "traceparent" in meta else {}),
     }
     data = recorded.data if recorded.type == type_ else event.model_dump_json()
     return CloudEvent(attributes, data)

@@ -13,6 +13,7 @@ from deploy.local.infrastructure import POSTGRES_VARIABLE
 from services.gateway.auth import PERMISSIONS, ROLES
 from shared.hosting.cluster.settings import ClusterSettings
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
+from shared.telemetry.logs import LOG_LEVEL
 from tests.gateway.builders import open_shop
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def names_in(text: str, pattern: str) -> set[str]:
 
 def test_every_setting_is_documented() -> None:
     names = [*Settings.model_fields, *ClusterSettings.model_fields]
-    variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE}
+    variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE, LOG_LEVEL}
 
     assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == variables
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+import structlog
 import typer
 from typer.testing import CliRunner, Result
 
@@ -33,7 +34,10 @@ def kameng(tmp_path: Path) -> Kameng:
 
     def run(*arguments: str, url: str = "", database_url: str = "") -> Result:
         environment = {"KAMENG_POSTGRES_URL": url, "KAMENG_DATABASE_URL": database_url, "KAMENG_VAR": str(tmp_path)}
-        return CliRunner().invoke(app, ["migrate", *arguments], env=environment)
+        try:
+            return CliRunner().invoke(app, ["migrate", *arguments], env=environment)
+        finally:
+            structlog.reset_defaults()  # the command logs to a stream that is closed by now
 
     return run
 

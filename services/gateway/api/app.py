@@ -30,6 +30,7 @@ from services.gateway.api import (
 )
 from services.gateway.api.gate import Gate
 from services.gateway.api.limits import BodyLimit
+from services.gateway.api.logged import Logged
 from services.gateway.api.metrics import Health, Measured, Requests
 from services.gateway.api.watch import Watch
 from services.gateway.credentials import Credentials
@@ -105,6 +106,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.registry.register(Process("gateway", "http"))
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, requests=Requests(app.state.registry))
+    app.add_middleware(Logged)
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)

@@ -21,6 +21,7 @@ from shared.contracts import Command, Metadata
 from shared.hosting.backend import Backend, Busy
 from shared.hosting.reading import Lookup, Reading, Row
 from shared.messaging.port import CommandMessage, Reply
+from shared.telemetry.tracing import sending
 
 _COMMANDS = UUID("0b5c4a3e-6b0e-5d0b-9d8e-2f4c8a1b7e60")
 _ENTITIES = UUID("7f1f0f0a-8f39-5a57-8a34-3a3a8c0b5d11")
@@ -67,8 +68,9 @@ class Gate:
         504 when the outcome is unknown.
         """
         meta = Metadata(correlation_id=flow or command_id, causation_id=command_id, actor=principal.actor)
-        message = CommandMessage(command_id, build(kind, **fields), meta)
-        reply = await self.outcome(self.backend.send(kind.owner, message))
+        with sending(kind.type(), kind.owner, meta, fields.get("order_id")) as traced:
+            message = CommandMessage(command_id, build(kind, **fields), traced)
+            reply = await self.outcome(self.backend.send(kind.owner, message))
         if reply.outcome != "accepted":
             raise of_reply(reply)
         await self.backend.seen(reply.source, reply.position)

@@ -26,6 +26,7 @@ from shared.hosting.settings import Settings
 from shared.hosting.writer import Writer
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
+from shared.telemetry.tracing import start_tracing
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Those that make calls, perhaps with those of a lead that was lost, leave room for probes.
@@ -72,7 +73,8 @@ def container_for(process: WriterProcess) -> ServiceContainer:
 def run(service: Service) -> None:
     """Run the service's writer in this process, which is green, until SIGTERM or SIGINT; ends it with 1 on a bug."""
     assert_green()
-    configure_logs()
+    configure_logs(service=service.name)
+    start_tracing(service.name)
     settings = Settings()
     surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
     process = WriterProcess(service, ClusterSettings(), surroundings)  # pyright: ignore[reportCallIssue]

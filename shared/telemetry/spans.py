@@ -1,0 +1,185 @@
+"""Spans as OpenTelemetry makes them. Imported only where traces are on.
+
+Attributes name things, outcomes and places in the code: no people, no addresses, no texts, no bodies.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.telemetry.logs import bind
+
+if TYPE_CHECKING:
+    from shared.contracts import Metadata
+    from shared.eventlog.agenda import DueCall
+    from shared.telemetry.tracing import Task
+
+NAME = "service.name"
+LEAVING_SECONDS = 3.0
+# Streams of these keys are about things, not people.
+THINGS = frozenset({"order_id", "delivery_id", "payment_id", "sku"})
+Facts = Mapping[str, str | int]
+
+
+def exporting(service: str) -> TracerProvider:
+    """Spans go to the endpoint of the standard environment variables, sampled as these say, in batches, from a thread.
+
+    In a green process that is a green thread, and so is its socket. At the end of the process, what is left is given
+    three seconds.
+    """
+    own = Resource({NAME: f"kameng-{service}", "service.namespace": "kameng", "service.version": version("kameng")})
+    resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _leave_in_time(provider)
+    return provider
+
+
+def _leave_in_time(provider: TracerProvider) -> None:
+    """The exporter by itself would hold up a process that ends for half a minute while nobody listens."""
+    leaving, left = Event(), Event()
+
+    def leave() -> None:
+        leaving.wait()
+        provider.shutdown()
+        left.set()
+
+    def wait() -> None:
+        leaving.set()
+        left.wait(LEAVING_SECONDS)
+
+    Thread(target=leave, name="last spans", daemon=True).start()
+    atexit.register(wait)
+
+
+class Spans:
+    """Makes the platform's spans with a provider's tracer."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("kameng", version("kameng"))
+        self._propagator = TraceContextTextMapPropagator()
+
+    @contextmanager
+    def requested(self, method: str, headers: Mapping[bytes, bytes]) -> Iterator[Span]:
+        brought = {name: headers[key].decode("latin-1") for name in _TRACE_CONTEXT if (key := name.encode()) in headers}
+        span = self._tracer.start_span(
+            method, self._propagator.extract(brought, Context()), SpanKind.SERVER, {"http.request.method": method}
+        )
+        bind(**_shown(span.get_span_context()))
+        with _current(span):
+            yield span
+
+    def answered(self, span: Span, name: str, route: str, status: int | None) -> None:
+        span.update_name(name)
+        span.set_attribute("http.route", route)
+        if status is not None:
+            span.set_attribute("http.response.status_code", status)
+        if status is None or status >= 500:
+            span.set_status(Status(StatusCode.ERROR))
+
+    @contextmanager
+    def sending(self, command: str, to: str, meta: Metadata) -> Iterator[Metadata]:
+        facts = {"kameng.command": command, "kameng.to": to, "kameng.correlation_id": meta.correlation_id}
+        with _current(self._tracer.start_span(f"send {command}", None, SpanKind.PRODUCER, facts)) as span:
+            context = span.get_span_context()
+            # A trace that nobody keeps need not be carried through all the logs.
+            sampled = context.trace_flags.sampled
+            yield meta.model_copy(update={"traceparent": _written(context)}) if sampled else meta
+
+    def decided(self, service: str, task: Task, outcome: Facts) -> tuple[Span, str]:
+        """The span begins now, and is to be ended with the commit. Also gives the traceparent of what follows."""
+        command = task.command
+        facts = {
+            "kameng.service": service,
+            "kameng.command": command.type(),
+            "kameng.stream": task.stream if command.key in THINGS else task.stream.partition("-")[0],
+            "kameng.correlation_id": task.meta.correlation_id,
+            **outcome,
+        }
+        if order_id := getattr(command, "order_id", None):
+            facts["kameng.order_id"] = order_id
+        return self._begun(f"{service} {type(command).__name__}", task.meta.traceparent, SpanKind.CONSUMER, facts)
+
+    def parked(self, service: str, kind: str, error: str, traceparent: str) -> None:
+        facts = {"kameng.service": service, "kameng.message": kind, "kameng.outcome": "parked"}
+        span, _ = self._begun(f"{service} parks {kind}", traceparent, SpanKind.CONSUMER, facts)
+        span.set_status(Status(StatusCode.ERROR, error))
+        span.end()
+
+    @contextmanager
+    def calling(self, service: str, call: DueCall) -> Iterator[str]:
+        facts = {
+            "kameng.service": service,
+            "kameng.effect": call.effect,
+            "kameng.attempt": call.attempt,
+            "kameng.correlation_id": call.meta.correlation_id,
+        }
+        span, traceparent = self._begun(f"{service} {call.effect}", call.meta.traceparent, SpanKind.CLIENT, facts)
+        with _current(span):
+            yield traceparent
+
+    def failed(self, error: str) -> None:
+        get_current_span().set_status(Status(StatusCode.ERROR, error))
+
+    def current(self) -> str | None:
+        """The traceparent of the span that is under way here."""
+        context = get_current_span().get_span_context()
+        return _written(context) if context.is_valid else None
+
+    def _begun(self, name: str, traceparent: str | None, kind: SpanKind, facts: Facts) -> tuple[Span, str]:
+        span = self._tracer.start_span(name, _context(traceparent), kind, facts)
+        return span, _written(span.get_span_context())
+
+
+_TRACE_CONTEXT = ("traceparent", "tracestate")
+
+
+@contextmanager
+def _current(span: Span) -> Iterator[Span]:
+    """The span is under way, and ends here. Of an error it tells the kind: the text may hold what nobody should see."""
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def _context(traceparent: str | None) -> Context:
+    if traceparent is None:
+        return Context()
+    _, trace_id, span_id, flags = traceparent.split("-")
+    parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def _written(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def _shown(context: SpanContext) -> dict[str, str]:
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
 from shared.eventlog.tables import Tables
@@ -69,7 +70,8 @@ class Service:
 
     `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
     agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
-    query its tables, and are told how far these have come.
+    query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
+    others, and never rebuilt or verified.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Service:
     effects: Mapping[str, Effect] = field(default_factory=dict)
     outside: Callable[[Surroundings], Any] = lambda surroundings: None
     is_queried: bool = False
+    keeps: sa.MetaData | None = None
 
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""

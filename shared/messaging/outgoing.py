@@ -1,4 +1,7 @@
-"""How an event looks to the outside: CloudEvents 1.0, by the SDK's RabbitMQ binding in binary mode (`ce-` headers)."""
+"""How an event looks to the outside: CloudEvents 1.0.
+
+Over the broker by the SDK's RabbitMQ binding in binary mode (`ce-` headers), by webhook in structured mode.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime
 
 import pika
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
+from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from shared.eventlog.recorded import Recorded
@@ -30,8 +34,8 @@ class Outgoing:
     body: bytes
 
 
-def outgoing(recorded: Recorded) -> Outgoing:
-    """The message for an event, in its newest version.
+def cloud_event(recorded: Recorded) -> CloudEvent:
+    """An event, in its newest version, with its data as JSON text.
 
     Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
     the log's order. Raises UnknownMessage, or pydantic's ValidationError.
@@ -51,11 +55,24 @@ def outgoing(recorded: Recorded) -> Outgoing:
         "causationid": meta["causation_id"],
     }
     data = recorded.data if recorded.type == newest else event.model_dump_json()
-    message = to_binary_event(CloudEvent(attributes, data))
+    return CloudEvent(attributes, data)
+
+
+def outgoing(recorded: Recorded) -> Outgoing:
+    """The message for an event. Raises what `cloud_event` does."""
+    message = to_binary_event(cloud_event(recorded))
     properties = pika.BasicProperties(
         content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
     )
-    return Outgoing(recorded.position, recorded.at, event_key(recorded.source, newest), properties, message.body)
+    key = event_key(recorded.source, recorded.event.type())
+    return Outgoing(recorded.position, recorded.at, key, properties, message.body)
+
+
+def structured(recorded: Recorded) -> str:
+    """The same as one JSON object, as the structured mode of CloudEvents has it. Raises what `cloud_event` does."""
+    event = cloud_event(recorded)
+    data = json.loads(str(event.get_data()))
+    return JSONFormat().write(CloudEvent(dict(event.get_attributes()), data)).decode()
 
 
 def position_of(properties: pika.BasicProperties) -> int:

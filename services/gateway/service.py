@@ -15,7 +15,21 @@ from services.gateway.domain import (
 )
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.tables import FOREIGN, ReadModels
-from shared.contracts.gateway import AddStaff, RecordImport, RecordSignIn, RegisterCustomer, RemoveStaff
+from services.gateway.webhooks import tables as webhooks
+from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
+from shared.contracts.gateway import (
+    AddStaff,
+    ChangeWebhookEndpoint,
+    DisableWebhookEndpoint,
+    EnableWebhookEndpoint,
+    RecordImport,
+    RecordSignIn,
+    RegisterCustomer,
+    RegisterWebhookEndpoint,
+    RemoveStaff,
+    RemoveWebhookEndpoint,
+    RotateWebhookSecret,
+)
 from shared.hosting.service import Aggregate, Service
 
 SERVICE = Service(
@@ -42,10 +56,25 @@ SERVICE = Service(
             evolve=evolve_import,
             commands=(RecordImport,),
         ),
+        Aggregate(
+            name="webhook",
+            initial=EndpointState,
+            decide=decide_endpoint,
+            evolve=evolve_endpoint,
+            commands=(
+                RegisterWebhookEndpoint,
+                ChangeWebhookEndpoint,
+                RotateWebhookSecret,
+                EnableWebhookEndpoint,
+                DisableWebhookEndpoint,
+                RemoveWebhookEndpoint,
+            ),
+        ),
     ),
     tables=ReadModels,
     reactions=REACTIONS,
     plans=PLANS,
     projects=FOREIGN,
     is_queried=True,
+    keeps=webhooks.metadata,
 )

@@ -27,6 +27,7 @@ from services.gateway.api import (
     sessions,
     suppliers,
     wallets,
+    webhooks,
 )
 from services.gateway.api.gate import Gate
 from services.gateway.api.limits import BodyLimit
@@ -52,6 +53,7 @@ TAGS = [
     {"name": "risk", "description": "Cases and lists."},
     {"name": "notifications", "description": "Messages to buyers and staff."},
     {"name": "events", "description": "Every log, from its first event on."},
+    {"name": "webhooks", "description": "Who is told of events over HTTP, signed."},
     {"name": "people", "description": "Customers, staff and signing in."},
     {"name": "health", "description": "Probes and metrics."},
 ]
@@ -68,6 +70,7 @@ ROUTERS = (
     deliveries,
     notifications,
     feed,
+    webhooks,
     sessions,
     people,
     health,

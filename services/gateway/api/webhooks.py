@@ -19,10 +19,11 @@ from services.gateway.api.shapes import Body, Line, PathId, When, Word
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from services.gateway.tables.webhooks import webhook_endpoints
+from services.gateway.webhooks import pings
 from services.gateway.webhooks.addresses import AddressRefused, check_reachable, resolve
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.finding import position_at
-from services.gateway.webhooks.picture import PING, Delivery, Endpoint, Picture, Queue
+from services.gateway.webhooks.picture import Delivery, Endpoint, Picture, Queue
 from services.gateway.webhooks.records import Records
 from services.gateway.webhooks.signing import endpoint_secret
 from services.gateway.webhooks.tables import attempts, deliveries
@@ -37,7 +38,6 @@ from shared.contracts.gateway import (
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 MOST_ENDPOINTS = 100
-PING_TYPE = "kameng.webhook.ping.v1"
 Manager = Annotated[Principal, Depends(may(Permission.WEBHOOK_MANAGE))]
 Url = Annotated[str, Field(min_length=1, max_length=500, strict=True, description="https, on a public address.")]
 Pattern = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z.*]+$", strict=True)]
@@ -193,7 +193,7 @@ async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str,
     """Once, to a disabled endpoint too. The attempts of this `event_id` tell what came of it."""
     await _row(gate, caller, endpoint_id)
     ports = gate.backend.ports
-    delivery = Delivery(ports.new_id(), PING, 0, PING_TYPE)
+    delivery = pings.ping(ports.new_id())
     await run_sync(_records(gate).ask_again, endpoint_id, delivery, ports.now())
     return {"event_id": delivery.event_id}
 

@@ -8,11 +8,10 @@ fails goes to the endpoint's own queue, and the lane goes on.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -23,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.gateway.webhooks.filters import lets_through, sources_of
 from services.gateway.webhooks.finding import position_at
 from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Picture
+from services.gateway.webhooks.pings import ping_body
 from services.gateway.webhooks.posting import Answer, Poster
 from services.gateway.webhooks.records import Outcome, Records
 from services.gateway.webhooks.signing import generations, headers
@@ -132,13 +132,13 @@ class Dispatcher:
     async def _turn(self) -> None:
         self.picture = picture = await self._database(self._records.look)
         now = self._backend.ports.now()
+        # Nothing is awaited before lanes are started: one that ended meanwhile would have moved on from this picture.
         for endpoint in picture.endpoints.values():
-            if endpoint.status == "removed":
-                self.held = {lane: why for lane, why in self.held.items() if lane[0] != endpoint.endpoint_id}
-                await self._forget(endpoint, picture)
-                continue
             for name, work in self._due(endpoint, picture, now).items():
                 self._start((endpoint.endpoint_id, name), work)
+        for endpoint in picture.endpoints.values():
+            if endpoint.status == "removed":
+                await self._forget(endpoint, picture)
         if self._purged_at is None or (now - self._purged_at).total_seconds() >= PURGE_SECONDS:
             more = await self._database(self._records.purge, now)
             self._purged_at = None if more else now
@@ -149,6 +149,8 @@ class Dispatcher:
         """The lanes of an endpoint that have something to do."""
         endpoint_id, queue, at = endpoint.endpoint_id, picture.queues.get(endpoint.endpoint_id), to_text(now)
         lanes: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        if endpoint.status == "removed":
+            return lanes
         if queue and queue.ping_at is not None:
             lanes[PINGS] = lambda: self._queued(endpoint_id, pings=True)
         if endpoint.status != "enabled" or picture.course(endpoint).is_resting(now):
@@ -190,6 +192,7 @@ class Dispatcher:
 
     async def _forget(self, endpoint: Endpoint, picture: Picture) -> None:
         endpoint_id = endpoint.endpoint_id
+        self.held = {lane: why for lane, why in self.held.items() if lane[0] != endpoint_id}
         kept = endpoint_id in picture.courses or endpoint_id in picture.queues
         if kept or any(one == endpoint_id for one, _ in picture.cursors):
             await self._database(self._records.forget, endpoint_id)
@@ -210,7 +213,7 @@ class Dispatcher:
 
     async def _read(self, endpoint_id: str, source: str, cursor: Cursor) -> None:
         """Post a page of a log, as far as the read models hold it."""
-        reached = self.picture.reached[source]
+        reached = self.picture.reached.get(source, 0)
         part = await self._backend.pull(source, cursor.position, PAGE)
         passed = cursor.position
         for recorded in part.events:
@@ -239,7 +242,7 @@ class Dispatcher:
         unreadable: Unreadable | None = None
         for delivery in await self._database(self._records.due, endpoint_id, DUE, now(), pings=pings):
             endpoint = self.picture.endpoints.get(endpoint_id) if pings else self._current(endpoint_id)
-            if endpoint is None or self._stop.is_set():
+            if endpoint is None or endpoint.status == "removed" or self._stop.is_set():
                 return
             try:
                 body = ping_body(delivery, now()) if pings else await self._body(delivery)
@@ -296,17 +299,3 @@ class Dispatcher:
         logger.warning("disabled a webhook endpoint", endpoint=endpoint.endpoint_id, reason=reason)
         await self._backend.seen(reply.source, reply.position)
         self._again.set()
-
-
-def ping_body(delivery: Delivery, now: datetime) -> str:
-    """A CloudEvent that is no event: it only tells the receiver that all is well."""
-    told = {
-        "specversion": "1.0",
-        "id": delivery.event_id,
-        "source": "/kameng/gateway",
-        "type": delivery.type,
-        "time": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "data": {},
-    }
-    return json.dumps(told)

@@ -66,6 +66,11 @@ COMMANDS = (
         "services.cli.publishing:publisher",
         "Publish a service's events to the outside as CloudEvents, until told to stop. 对外发布事件。",
     ),
+    Entry(
+        "webhooks",
+        "services.cli.webhooks:webhooks",
+        "Post events to the registered webhook endpoints, until told to stop. 推送 Webhook。",
+    ),
     Entry("gateway", "services.cli.gateway:gateway", "Serve the HTTP API of the cluster, until told to stop. 网关。"),
     Entry("cluster", "services.cli.cluster:app", "The cluster on this machine. 本机集群。"),
 )

@@ -40,8 +40,7 @@ def page() -> str:
 
 def _row(metric: Metric) -> str:
     labels = " ".join(f"`{label}`" for label in metric.labels)
-    meaning = f"{metric.meaning} *Not told yet.*" if metric.reserved else metric.meaning
-    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {meaning} |"
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.meaning} |"
 
 
 def generated() -> Mapping[Path, str]:

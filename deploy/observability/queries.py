@@ -30,7 +30,6 @@ RABBITMQ = frozenset(
     }
 )
 OURS = frozenset(series for metric in metrics.ALL for series in metric.series)
-RESERVED = frozenset(series for metric in metrics.ALL if metric.reserved for series in metric.series)
 KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring"})
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 _SELECTOR = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?![\w:]*\s*\()")
@@ -49,8 +48,3 @@ def selectors(expression: str) -> Iterator[tuple[str, str]]:
 def unknown(expression: str, recorded: frozenset[str] = frozenset()) -> set[str]:
     """The names in a query that nobody tells: neither we, nor RabbitMQ, nor a rule that records them."""
     return {name for name, _ in selectors(expression)} - OURS - RABBITMQ - recorded
-
-
-def is_reserved(expression: str) -> bool:
-    """Whether it asks for what nobody tells yet."""
-    return any(name in RESERVED for name, _ in selectors(expression))

@@ -29,6 +29,9 @@ def up(
     publish: Annotated[
         bool, typer.Option("--publish", help="With a publisher a service, for outside subscribers. 对外发布事件。")
     ] = False,
+    webhooks: Annotated[
+        bool, typer.Option("--webhooks", help="With what posts events to webhook endpoints. 推送 Webhook。")
+    ] = False,
 ) -> None:
     """Bring PostgreSQL, RabbitMQ and every process up, and leave them running. 启动集群。"""
     left = started(var)
@@ -37,7 +40,7 @@ def up(
     listen("127.0.0.1", port).close()
     with console.status("starting") as shown:
         try:
-            cluster, _ = start_cluster(NAMES, var, port, shown.update, {}, publish=publish)
+            cluster, _ = start_cluster(NAMES, var, port, shown.update, {}, publish=publish, webhooks=webhooks)
         except InfrastructureError as error:
             fail(str(error))
     cluster.started().write(var)

@@ -26,6 +26,7 @@ from shared.security.secrets import Secrets
 
 READY_SECONDS = 180.0  # fifteen processes, on a machine that may have other things to do
 PUBLIC_URL = "KAMENG_PUBLIC_URL"
+WEBHOOKS = "gateway-webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,17 @@ class Process:
 
 
 def processes(
-    services: Sequence[str], urls: Mapping[str, str], amqp_url: str, var: Path, port: int, *, publish: bool = False
+    services: Sequence[str],
+    urls: Mapping[str, str],
+    amqp_url: str,
+    var: Path,
+    port: int,
+    *,
+    publish: bool = False,
+    webhooks: bool = False,
 ) -> list[Process]:
     """Every process of the cluster: a writer and a log server a service, the gateway's HTTP, and where outside
-    subscribers are served (`publish`) a publisher a service."""
+    subscribers are served (`publish`) a publisher a service, or (`webhooks`) what posts events to them."""
     folder = var.absolute()
     here = {"KAMENG_AMQP_URL": amqp_url, "KAMENG_VAR": str(folder)}
     found = []
@@ -57,8 +65,12 @@ def processes(
             name = f"{service}-{kind}"
             health = {"KAMENG_HEALTH_FILE": str(folder / f"{service if kind == 'writer' else name}.health")}
             found.append(Process(name, (sys.executable, "-m", *command), own | health))
+    read_side = {**here, "KAMENG_DATABASE_URL": urls["gateway"]}
+    if webhooks:
+        health = {"KAMENG_HEALTH_FILE": str(folder / f"{WEBHOOKS}.health")}
+        found.append(Process(WEBHOOKS, (sys.executable, "-m", "services", "webhooks"), read_side | health))
     http = (sys.executable, "-m", "services", "gateway", "--port", str(port))
-    return [*found, Process("gateway-http", http, {**here, "KAMENG_DATABASE_URL": urls["gateway"]})]
+    return [*found, Process("gateway-http", http, read_side)]
 
 
 @dataclass
@@ -120,6 +132,7 @@ def start_cluster(
     environment: Mapping[str, str],
     *,
     publish: bool = False,
+    webhooks: bool = False,
 ) -> tuple[Cluster, dict[str, sa.URL]]:
     """Bring servers, databases and processes up; returns when the gateway answers. Raises InfrastructureError.
 
@@ -139,7 +152,7 @@ def start_cluster(
     for_all = {PUBLIC_URL: os.environ.get(PUBLIC_URL, address), **environment}
     described = {
         one.name: Process(one.name, one.command, {**one.environment, **for_all})
-        for one in processes(services, shown, servers.amqp_url, var, port, publish=publish)
+        for one in processes(services, shown, servers.amqp_url, var, port, publish=publish, webhooks=webhooks)
     }
     cluster = Cluster(var, address, {}, described)
     try:
@@ -178,9 +191,10 @@ def running(
     environment: Mapping[str, str],
     *,
     publish: bool = False,
+    webhooks: bool = False,
 ) -> Iterator[tuple[Cluster, dict[str, sa.Engine]]]:
     """A cluster with its databases, stopped at the end; the servers stay up."""
-    cluster, urls = start_cluster(services, var, port, told, environment, publish=publish)
+    cluster, urls = start_cluster(services, var, port, told, environment, publish=publish, webhooks=webhooks)
     logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
     try:
         yield cluster, logs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Sequence
 
 import structlog
 import uvicorn
@@ -18,6 +19,7 @@ from services.gateway.bootstrap import ensure_administrator
 from shared.eventlog.engines import is_outage
 from shared.hosting.backend import Backend, Busy
 from shared.hosting.collecting import collect_seldom
+from shared.telemetry.serving import Reading, Readings
 
 # Longer than clients keep idle connections, or a request may cross the closing of its connection.
 KEEP_ALIVE_SECONDS = 75
@@ -37,9 +39,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def http_server(backend: Backend) -> uvicorn.Server:
-    """The API's server, not yet started; setting its `should_exit` ends it."""
+def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Server:
+    """The API's server, not yet started; setting its `should_exit` ends it. `told` is told with its metrics."""
     app = create_app(backend)
+    app.state.registry.register(Readings("gateway", told))
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -15,7 +15,9 @@ from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services.cli.common import VAR, Var, console, fail, services_of
 from services.cli.http import http_server, serve_api
 from services.cli.sockets import listen
-from shared.hosting.embedded import Embedded, InUse
+from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
+from shared.eventlog.engines import open_engine
+from shared.hosting.embedded import Embedded, InUse, database_url
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
@@ -68,7 +70,9 @@ def _with_sandboxes(settings: Settings) -> Iterator[Settings]:
 def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
     host.start()
     told = host.settings.var / "serve.json"
-    server = http_server(host)
+    engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
+    dispatcher = dispatcher_of(host, engine)
+    server = http_server(host, readings(dispatcher, host.ports.now))
 
     def leave() -> None:
         server.should_exit = True
@@ -78,8 +82,10 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         leave()
     try:
         told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
-        serve_api(host, server, listening, address)
+        with in_thread(dispatcher):
+            serve_api(host, server, listening, address)
     finally:
+        engine.dispose()
         told.unlink(missing_ok=True)
         host.stop()
     if host.broken:

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     NOTIFICATION_READ = "notification.read"
     EVENTS_READ = "events.read"
     STAFF_MANAGE = "staff.manage"
+    WEBHOOK_MANAGE = "webhook.manage"
 
 
 _GRANTED: Mapping[Permission, frozenset[Role]] = {
@@ -67,6 +68,7 @@ _GRANTED: Mapping[Permission, frozenset[Role]] = {
     Permission.NOTIFICATION_READ: frozenset({"operations", "support"}),
     Permission.EVENTS_READ: frozenset({"operations", "subscriber"}),
     Permission.STAFF_MANAGE: frozenset(),
+    Permission.WEBHOOK_MANAGE: frozenset(),
 }
 PERMISSIONS: Mapping[Permission, frozenset[Role]] = {
     permission: roles | frozenset[Role]({"administrator"}) for permission, roles in _GRANTED.items()

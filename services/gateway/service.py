@@ -16,7 +16,21 @@ from services.gateway.domain import (
 from services.gateway.figures import figures
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.tables import FOREIGN, ReadModels
-from shared.contracts.gateway import AddStaff, RecordImport, RecordSignIn, RegisterCustomer, RemoveStaff
+from services.gateway.webhooks import tables as webhooks
+from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
+from shared.contracts.gateway import (
+    AddStaff,
+    ChangeWebhookEndpoint,
+    DisableWebhookEndpoint,
+    EnableWebhookEndpoint,
+    RecordImport,
+    RecordSignIn,
+    RegisterCustomer,
+    RegisterWebhookEndpoint,
+    RemoveStaff,
+    RemoveWebhookEndpoint,
+    RotateWebhookSecret,
+)
 from shared.hosting.service import Aggregate, Service
 
 SERVICE = Service(
@@ -43,6 +57,20 @@ SERVICE = Service(
             evolve=evolve_import,
             commands=(RecordImport,),
         ),
+        Aggregate(
+            name="webhook",
+            initial=EndpointState,
+            decide=decide_endpoint,
+            evolve=evolve_endpoint,
+            commands=(
+                RegisterWebhookEndpoint,
+                ChangeWebhookEndpoint,
+                RotateWebhookSecret,
+                EnableWebhookEndpoint,
+                DisableWebhookEndpoint,
+                RemoveWebhookEndpoint,
+            ),
+        ),
     ),
     tables=ReadModels,
     reactions=REACTIONS,
@@ -50,4 +78,5 @@ SERVICE = Service(
     projects=FOREIGN,
     is_queried=True,
     figures=figures,
+    keeps=webhooks.metadata,
 )

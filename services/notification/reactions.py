@@ -9,6 +9,7 @@ from datetime import datetime
 from services.notification.domain import STAFF
 from shared.contracts import Call, Command, Event, Plan, Planner, Reaction
 from shared.contracts.fulfillment import DeliveryHandedOver
+from shared.contracts.gateway import WebhookEndpointDisabled
 from shared.contracts.inventory import StockRanLow
 from shared.contracts.ledger import PaymentOpeningFailed, ReturnFailed
 from shared.contracts.notification import MessageChannel, MessageQueued, SendMessage
@@ -17,6 +18,7 @@ from shared.contracts.risk import CaseOpened
 
 STAFF_CHANNELS: tuple[MessageChannel, ...] = ("console", "webhook")
 STOCK_ALERT_PAUSE_SECONDS = 600
+WEBHOOK_ALERT_PAUSE_SECONDS = 60
 LONGEST_ID = 80
 
 Params = dict[str, str | int]
@@ -74,6 +76,14 @@ def return_failed(event: ReturnFailed) -> list[Command]:
 def payment_opening_failed(event: PaymentOpeningFailed) -> list[Command]:
     params: Params = {"payment": event.payment_id, "reason": event.reason}
     return _to_staff("payment-opening-failed", (event.payment_id,), params)
+
+
+def webhook_disabled(event: WebhookEndpointDisabled) -> list[Command]:
+    if event.reason == "asked":
+        return []
+    params: Params = {"endpoint": event.endpoint_id, "name": event.name, "reason": event.reason}
+    pause = WEBHOOK_ALERT_PAUSE_SECONDS
+    return _to_staff("webhook-disabled", (event.endpoint_id,), params, again_after_seconds=pause)
 
 
 def send(event: MessageQueued, at: datetime) -> list[Plan]:
@@ -135,5 +145,6 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     DeliveryOverdue: delivery_overdue,
     ReturnFailed: return_failed,
     PaymentOpeningFailed: payment_opening_failed,
+    WebhookEndpointDisabled: webhook_disabled,
 }
 PLANS: Mapping[type[Event], Planner] = {MessageQueued: send}

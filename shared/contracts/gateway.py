@@ -1,12 +1,22 @@
-"""Who may use the gateway, and what was imported through it. Credentials live in the gateway's database, never here."""
+"""Who may use the gateway, what was imported through it, and who is told of events by webhook.
+
+Credentials live in the gateway's database, and signing secrets are derived from the secrets' folder: never here.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from shared.contracts.base import Command, Event, Id, Text
+from pydantic import Field
+
+from shared.contracts.base import At, Command, Event, Id, Text
 
 Role = Literal["operations", "support", "finance", "subscriber", "administrator"]
+WebhookUrl = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
+WebhookFilter = Annotated[
+    tuple[Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z.*]+$")], ...], Field(min_length=1, max_length=50)
+]
+WebhookEnd = Literal["asked", "failing", "gone"]
 
 
 class AddStaff(Command, key="username"):
@@ -78,3 +88,94 @@ class ImportCompleted(Event, key="import_id"):
     kind: Literal["products", "keys"]
     file_sha256: Id
     fates: dict[str, int]
+
+
+class RegisterWebhookEndpoint(Command, key="endpoint_id"):
+    """Post the events that the filter lets through to a URL, signed.
+
+    Each part of a filter is `<service>.<event>`, where `*` stands for any letters: `order.*`, `ledger.Payment*`, `*`.
+    """
+
+    endpoint_id: Id
+    name: Text
+    url: WebhookUrl
+    events: WebhookFilter
+
+
+class ChangeWebhookEndpoint(Command, key="endpoint_id"):
+    """What is None stays as it is."""
+
+    endpoint_id: Id
+    name: Text | None = None
+    url: WebhookUrl | None = None
+    events: WebhookFilter | None = None
+
+
+class RotateWebhookSecret(Command, key="endpoint_id"):
+    """Sign with a new secret; for so long the former one signs as well."""
+
+    endpoint_id: Id
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)]
+
+
+class EnableWebhookEndpoint(Command, key="endpoint_id"):
+    endpoint_id: Id
+
+
+class DisableWebhookEndpoint(Command, key="endpoint_id"):
+    """`asked` by staff; `failing` for days without any success; `gone`: the receiver answered 410."""
+
+    endpoint_id: Id
+    reason: WebhookEnd
+
+
+class RemoveWebhookEndpoint(Command, key="endpoint_id"):
+    endpoint_id: Id
+
+
+class WebhookEndpointRegistered(Event, key="endpoint_id"):
+    """It is enabled, with the secret of generation 1. `sources` are the services whose logs the filter concerns."""
+
+    endpoint_id: Id
+    name: Text
+    url: WebhookUrl
+    events: WebhookFilter
+    sources: tuple[Id, ...]
+
+
+class WebhookEndpointChanged(Event, key="endpoint_id"):
+    """How it is from now on."""
+
+    endpoint_id: Id
+    name: Text
+    url: WebhookUrl
+    events: WebhookFilter
+    sources: tuple[Id, ...]
+
+
+class WebhookSecretRotated(Event, key="endpoint_id"):
+    """The secret of this generation signs from now on, that of the generation before beside it until `former_until`."""
+
+    endpoint_id: Id
+    generation: int
+    former_until: At
+
+
+class WebhookEndpointEnabled(Event, key="endpoint_id"):
+    """Events are posted again, from where it stopped."""
+
+    endpoint_id: Id
+
+
+class WebhookEndpointDisabled(Event, key="endpoint_id"):
+    """Nothing is posted any more; it takes up where it stopped when it is enabled again."""
+
+    endpoint_id: Id
+    name: Text
+    reason: WebhookEnd
+
+
+class WebhookEndpointRemoved(Event, key="endpoint_id"):
+    """Nothing is posted any more, and its secrets sign nothing."""
+
+    endpoint_id: Id

@@ -69,6 +69,8 @@ class Desk:
         with self.engine.begin() as connection:
             log.create(connection, self.service.sources())
             self.service.tables.metadata.create_all(connection)
+            if self.service.keeps is not None:
+                self.service.keeps.create_all(connection)
             self._epoch = log.next_epoch(connection)
             self.agenda.load(connection, restarted=True)
             self._resume(connection)

@@ -15,8 +15,8 @@ from shared.eventlog.tables import Tables
 from shared.hosting.ports import Ports
 from shared.hosting.settings import Settings
 from shared.security.secrets import Secrets
-from shared.telemetry.metric import Figure
 from shared.telemetry import tracing
+from shared.telemetry.metric import Figure
 
 
 def http_client(**options: Any) -> httpx.Client:
@@ -78,8 +78,8 @@ class Service:
 
     `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
     agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
-    query its tables, and are told how far these have come. `figures(connection, now, settings)` looks up what its
-    tables tell Prometheus.
+    query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
+    others, and never rebuilt or verified. `figures(connection, now, settings)` looks up what they tell Prometheus.
     """
 
     name: str
@@ -92,6 +92,7 @@ class Service:
     outside: Callable[[Surroundings], Any] = lambda surroundings: None
     is_queried: bool = False
     figures: Callable[[sa.Connection, datetime, Settings], Iterable[Figure]] = lambda connection, now, settings: ()
+    keeps: sa.MetaData | None = None
 
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""

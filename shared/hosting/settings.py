@@ -44,3 +44,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = None
     mail_from: str = "shop@kameng.invalid"
     staff_webhook_url: str | None = None
+
+    webhook_private: bool = False
+    webhook_disable_after_seconds: float = 259_200
+    webhook_overlap_seconds: int = Field(default=86_400, ge=0, le=30 * 86_400)

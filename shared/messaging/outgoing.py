@@ -1,4 +1,7 @@
-"""How an event looks to the outside: CloudEvents 1.0, by the SDK's RabbitMQ binding in binary mode (`ce-` headers)."""
+"""How an event looks to the outside: CloudEvents 1.0.
+
+Over the broker by the SDK's RabbitMQ binding in binary mode (`ce-` headers), by webhook in structured mode.
+"""
 
 from __future__ import annotations
 

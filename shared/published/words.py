@@ -161,6 +161,19 @@ WORDS = {
     "PaymentRequested.order_id": Word("The order it pays for; null for a deposit.", "1042"),
     "PaymentReceived.order_id": Word("The order it pays for; null for a deposit.", "1042"),
     # Imports
+    # Webhooks
+    "endpoint_id": Word("The webhook endpoint.", "0198c0de-0000-7000-8000-000000000001"),
+    "url": Word("Where events are posted.", "https://example.com/kameng"),
+    "events": Word("Which events: `<service>.<event>`, where `*` stands for any letters.", ["order.*"]),
+    "sources": Word("The services whose logs the filter concerns.", ["order"]),
+    "generation": Word("Which secret signs, counted from 1.", 2),
+    "former_until": Word("Until when the secret before signs as well.", "2026-01-02T08:00:00Z"),
+    "WebhookEndpointRegistered.name": Word("What staff call it; may be empty.", "our ERP"),
+    "WebhookEndpointChanged.name": Word("What staff call it; may be empty.", "our ERP"),
+    "WebhookEndpointDisabled.name": Word("What staff call it; may be empty.", "our ERP"),
+    "WebhookEndpointDisabled.reason": Word(
+        "`asked` by staff; `failing` for days without any success; `gone`: the receiver answered 410.", "failing"
+    ),
     "import_id": Word("The import.", "import-5"),
     "ImportCompleted.kind": Word("What the file held.", "keys"),
     "file_sha256": Word("SHA-256 of the file, in hexadecimal.", "9f86d081" * 8),

@@ -18,8 +18,6 @@ disable_created_metrics()  # a second series for each counter and histogram that
 class Metric:
     """`name` is what Prometheus stores (a histogram adds `_bucket`, `_sum`, `_count`); `unit` is a base unit or what is
     counted. `labels` take few values each: never an id, an address or a text of somebody's.
-
-    `reserved`: nobody tells it yet, its name is kept.
     """
 
     name: str
@@ -28,7 +26,6 @@ class Metric:
     labels: tuple[str, ...]
     meaning: str
     buckets: tuple[float, ...] = ()
-    reserved: bool = False
 
     def counter(self, registry: CollectorRegistry) -> Counter:
         """An instrument of this name in a registry."""

@@ -23,10 +23,8 @@ def _metric(
     labels: str,
     meaning: str,
     buckets: tuple[float, ...] = (),
-    *,
-    reserved: bool = False,
 ) -> Metric:
-    metric = Metric(f"kameng_{name}", kind, unit, tuple(labels.split()), meaning, buckets, reserved)
+    metric = Metric(f"kameng_{name}", kind, unit, tuple(labels.split()), meaning, buckets)
     _sections.setdefault(section, []).append(metric)
     return metric
 
@@ -167,24 +165,6 @@ SUPPLIER_FAILURES = _metric(
 SUPPLIER_TRIPPED = _metric(
     _, "supplier_tripped", "gauge", "0 or 1", "supplier", "Whether it failed so often and lately that it is asked last."
 )
-WEBHOOK_ATTEMPTS = _metric(
-    _,
-    "webhook_attempts_total",
-    "counter",
-    "attempts",
-    "outcome",
-    "Deliveries to subscribers' webhooks that were tried: delivered, failed.",
-    reserved=True,
-)
-WEBHOOK_PENDING = _metric(
-    _, "webhook_pending", "gauge", "deliveries", "", "Webhook deliveries that are still to be made.", reserved=True
-)
-WEBHOOK_OLDEST_SECONDS = _metric(
-    _, "webhook_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited.", reserved=True
-)
-WEBHOOK_DISABLED = _metric(
-    _, "webhook_disabled", "gauge", "endpoints", "", "Webhook endpoints disabled after days of failure.", reserved=True
-)
 
 _ = "Gateway, over HTTP"
 HTTP_REQUESTS = _metric(
@@ -215,6 +195,31 @@ PUBLISHER_LEADS = _metric(_, "publisher_leads", "gauge", "0 or 1", "service", "W
 PUBLISHER_CONNECTED = _metric(_, "publisher_connected", "gauge", "0 or 1", "service", "Whether it has a broker.")
 PUBLISHER_HELD = _metric(_, "publisher_held", "gauge", "0 or 1", "service", "Whether an event holds up the others.")
 PUBLISHER_EVENTS = _metric(_, "publisher_events_total", "counter", "events", "service", "Events published.")
+
+# Those of `kameng serve` and of `kameng webhooks`; `leads` of the latter only.
+_ = "Webhooks"
+WEBHOOK_DELIVERED = _metric(_, "webhook_delivered_total", "counter", "events", "service", "Events delivered.")
+WEBHOOK_FAILURES = _metric(_, "webhook_failures_total", "counter", "attempts", "service", "Attempts that failed.")
+WEBHOOK_GIVEN_UP = _metric(
+    _, "webhook_given_up_total", "counter", "events", "service", "Events given up after three days of attempts."
+)
+WEBHOOK_DISABLINGS = _metric(
+    _, "webhook_disablings_total", "counter", "endpoints", "service", "Endpoints disabled for failing."
+)
+WEBHOOK_ENDPOINTS = _metric(_, "webhook_endpoints", "gauge", "endpoints", "service", "Endpoints that are enabled.")
+WEBHOOK_DISABLED = _metric(_, "webhook_disabled", "gauge", "endpoints", "service", "Endpoints that are disabled.")
+WEBHOOK_DOWN = _metric(_, "webhook_down", "gauge", "endpoints", "service", "Enabled endpoints that only fail.")
+WEBHOOK_BEHIND = _metric(
+    _, "webhook_behind", "gauge", "events", "service", "Events that enabled endpoints were not told of yet."
+)
+WEBHOOK_WAITING = _metric(
+    _, "webhook_waiting", "gauge", "deliveries", "service", "Deliveries that failed and wait to be tried again."
+)
+WEBHOOK_OLDEST_SECONDS = _metric(
+    _, "webhook_oldest_seconds", "gauge", "seconds", "service", "How long the oldest of them has waited."
+)
+WEBHOOK_HELD = _metric(_, "webhook_held", "gauge", "lanes", "service", "Lanes that can't go on, such as for old code.")
+WEBHOOK_LEADS = _metric(_, "webhook_leads", "gauge", "0 or 1", "service", "Whether it is the one at work.")
 
 # Asked by the writer of its own database, with no more rights than it has anyway.
 _ = "Database"

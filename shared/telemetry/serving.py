@@ -46,7 +46,7 @@ class HealthServer:
         file: Path | None = None,
     ) -> None:
         registry = CollectorRegistry()
-        registry.register(_Readings(service, readings))
+        registry.register(Readings(service, readings))
         registry.register(Process(service, process))
         self._pages: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: alive(True),
@@ -100,7 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Probes come every few seconds: they are not logged."""
 
 
-class _Readings(Collector):
+class Readings(Collector):
+    """Readings of one service's process, for a registry."""
+
     def __init__(self, service: str, readings: Sequence[Reading]) -> None:
         self._service, self._readings = service, readings
 

@@ -190,9 +190,9 @@ class ClusterMarket(Market):
 
 
 @contextmanager
-def open_cluster(var: Path, *, publish: bool = False) -> Iterator[ClusterMarket]:
+def open_cluster(var: Path, *, publish: bool = False, webhooks: bool = False) -> Iterator[ClusterMarket]:
     """A new platform of many processes on a folder, with staff, customers and stock; the first supplier fails.
-    `publish`: with publishers.
+    `publish`: with publishers; `webhooks`: with what posts events.
 
     Raises InfrastructureError when the servers can't be had.
     """
@@ -209,7 +209,9 @@ def open_cluster(var: Path, *, publish: bool = False) -> Iterator[ClusterMarket]
         }
         answer_of(httpx.put(f"{sandboxes[SUPPLIERS[0]]}/behaviour", json={"behaviour": "failing"}))
         stack.callback(infrastructure.down, var)
-        cluster, logs = stack.enter_context(clustering.running(NAMES, var, port, print, environment, publish=publish))
+        cluster, logs = stack.enter_context(
+            clustering.running(NAMES, var, port, print, environment, publish=publish, webhooks=webhooks)
+        )
         loop = stack.enter_context(asyncio.Runner())
         clients = AsyncExitStack()
         stack.callback(lambda: loop.run(clients.aclose()))

@@ -28,6 +28,7 @@ COMMANDS = (
         "run",
         "log-server",
         "publisher",
+        "webhooks",
         "gateway",
         "cluster",
         "cluster up",

@@ -169,3 +169,12 @@ def test_publishers_are_started_when_asked_for(tmp_path: Path, publish: bool, ki
     assert {name for name in found if "publisher" in name} == kinds
     assert len({one.environment.get("KAMENG_HEALTH_FILE") for one in found.values()}) == len(found)
     assert os.path.basename(found["order-log-server"].environment["KAMENG_HEALTH_FILE"]) == "order-log-server.health"
+
+
+@pytest.mark.parametrize("webhooks", [False, True])
+def test_what_posts_webhooks_is_started_when_asked_for(tmp_path: Path, webhooks: bool) -> None:
+    found = {one.name: one for one in processes(["order", "gateway"], URLS, "amqp://", tmp_path, 1, webhooks=webhooks)}
+
+    assert ("gateway-webhooks" in found) is webhooks
+    if webhooks:
+        assert found["gateway-webhooks"].environment["KAMENG_DATABASE_URL"] == URLS["gateway"]

@@ -71,15 +71,17 @@ def test_an_empty_database_gets_exactly_the_tables_of_the_code(postgres: NewData
     heard: list[str] = []
     ran = migrating.migrate(migrated, service.name, lambda script: heard.append(script.revision))
     assert named(ran) == heard == named(migrating.revisions(service.name))
+    owned = [one for one in (service.tables.metadata, service.keeps) if one is not None]
 
     with opened(created) as connection:
         log.create(connection)
-        service.tables.metadata.create_all(connection)
+        for one in owned:
+            one.create_all(connection)
         connection.commit()
         expected = described(connection)
     with opened(migrated) as connection:
-        both = [schema.metadata, service.tables.metadata]
-        assert compare_metadata(MigrationContext.configure(connection), both) == []  # pyright: ignore[reportArgumentType]
+        whole = [schema.metadata, *owned]
+        assert compare_metadata(MigrationContext.configure(connection), whole) == []  # pyright: ignore[reportArgumentType]
         assert described(connection) == expected
         assert migrating.pending(connection, service.name) == []
     assert migrating.migrate(migrated, service.name) == []

@@ -19,6 +19,7 @@ from services.gateway.auth import Principal, issue
 from services.gateway.buyers import buyer_key
 from services.gateway.credentials import Credentials
 from services.gateway.tables import ReadModels
+from services.gateway.webhooks import tables as webhooks
 from shared.contracts import Command, Event, Metadata, Money
 from shared.contracts.gateway import Role, StaffAdded
 from shared.contracts.inventory import Listing, ProductListed
@@ -123,6 +124,7 @@ def fold(engine: sa.Engine, recorded: Iterable[Recorded], batch: int = 100) -> N
 def database(url: str) -> sa.Engine:
     engine = open_engine(url, writer=False)
     ReadModels.metadata.create_all(engine)
+    webhooks.metadata.create_all(engine)
     return engine
 
 

@@ -7,7 +7,8 @@ from typing import Any, get_args
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.contracts.gateway import Role
+from shared.contracts.gateway import Role, RotateWebhookSecret
+from shared.messaging.port import Reply
 from tests.gateway.builders import Shop, line, listed, open_shop, placed
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -88,6 +89,20 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ),
     ("GET", "/v1/notifications"): ("/v1/notifications", None, CARE),
     ("GET", "/v1/events"): ("/v1/events", None, OPERATIONS | {"subscriber"}),
+    ("GET", "/v1/webhooks"): ("/v1/webhooks", None, ADMINISTRATOR),
+    ("POST", "/v1/webhooks"): ("/v1/webhooks", {"url": "https://8.8.8.8/", "events": ["*"]}, ADMINISTRATOR),
+    ("GET", "/v1/webhooks/{endpoint_id}"): ("/v1/webhooks/e1", None, ADMINISTRATOR),
+    ("PATCH", "/v1/webhooks/{endpoint_id}"): ("/v1/webhooks/e1", {"name": "n"}, ADMINISTRATOR),
+    ("DELETE", "/v1/webhooks/{endpoint_id}"): ("/v1/webhooks/e1", None, ADMINISTRATOR),
+    ("POST", "/v1/webhooks/{endpoint_id}/secret"): ("/v1/webhooks/e1/secret", {}, ADMINISTRATOR),
+    ("POST", "/v1/webhooks/{endpoint_id}/enable"): ("/v1/webhooks/e1/enable", None, ADMINISTRATOR),
+    ("POST", "/v1/webhooks/{endpoint_id}/disable"): ("/v1/webhooks/e1/disable", None, ADMINISTRATOR),
+    ("POST", "/v1/webhooks/{endpoint_id}/ping"): ("/v1/webhooks/e1/ping", None, ADMINISTRATOR),
+    ("POST", "/v1/webhooks/{endpoint_id}/redrive"): (
+        "/v1/webhooks/e1/redrive", {"failed": True}, ADMINISTRATOR
+    ),
+    ("GET", "/v1/webhooks/{endpoint_id}/attempts"): ("/v1/webhooks/e1/attempts", None, ADMINISTRATOR),
+    ("GET", "/v1/webhooks/{endpoint_id}/deliveries"): ("/v1/webhooks/e1/deliveries", None, ADMINISTRATOR),
 }  # fmt: skip
 REFUSED = {401, 403}
 HIDDEN = {("guest", path) for path in ("/v1/orders/o1", "/v1/orders/o1/history", "/v1/orders/o1/deliveries")}
@@ -98,6 +113,7 @@ HIDDEN |= {("guest", "/v1/orders/o1/cancel"), ("guest", "/v1/payments/none"), ("
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop = open_shop(tmp_path_factory.mktemp("shop"))
     shop.backend.happen(listed(), placed("o1", "c1", lines=(line(),)))
+    shop.backend.answers[RotateWebhookSecret] = Reply("accepted", "gateway", 1, {"generation": 2})
     return shop
 
 

@@ -10,6 +10,7 @@ from services.notification.adapters.templates import Templates
 from services.notification.reactions import PLANS, REACTIONS, message_id
 from shared.contracts import Call, Event, Money, zero
 from shared.contracts.fulfillment import DeliveryHandedOver
+from shared.contracts.gateway import WebhookEndpointDisabled
 from shared.contracts.inventory import StockRanLow
 from shared.contracts.ledger import PaymentOpeningFailed, ReturnFailed
 from shared.contracts.notification import MessageQueued, SendMessage
@@ -35,6 +36,7 @@ FOR_STAFF: list[Event] = [
     DeliveryOverdue(order_id=ORDER, lines=(1, 3)),
     ReturnFailed(payment_id=ORDER, return_id="r-1", amount=FIFTY, reason="account closed"),
     PaymentOpeningFailed(payment_id=ORDER, reason="channel down"),
+    WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="failing"),
 ]
 
 
@@ -95,9 +97,26 @@ def test_ids_of_different_things_differ_and_are_never_too_long():
     assert told(COMPLETED.model_copy(update={"order_id": long}))[0].message_id in ids
 
 
-def test_a_low_stock_alert_may_recur():
-    assert all(message.again_after_seconds == 600 for message in told(FOR_STAFF[0]))
-    assert all(message.again_after_seconds is None for event in FOR_STAFF[1:] for message in told(event))
+def test_what_may_happen_again_is_told_again_after_a_while():
+    again = {StockRanLow: 600, WebhookEndpointDisabled: 60}
+    for event in FOR_STAFF:
+        assert {message.again_after_seconds for message in told(event)} == {again.get(type(event))}
+
+
+def test_an_endpoint_that_staff_disabled_alarms_nobody():
+    assert told(WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="asked")) == []
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_why_an_endpoint_was_disabled_is_told(locale: str):
+    texts = set()
+    for reason in ("failing", "gone"):
+        event = WebhookEndpointDisabled.model_validate({"endpoint_id": "e-1", "name": "", "reason": reason})
+        (message, _) = told(event)
+        subject, text = Templates().render(message.template, locale, message.params)
+        assert "e-1" in subject
+        texts.add(text)
+    assert len(texts) == 2
 
 
 def test_a_queued_message_is_sent_under_its_id():

@@ -34,7 +34,7 @@ def main(
     var.mkdir(parents=True)
     var.chmod(0o755)  # the users that servers run as must get in
     try:
-        with open_cluster(var, publish=True) as market, watched(market) as (prometheus, asking):
+        with open_cluster(var, publish=True, webhooks=True) as market, watched(market) as (prometheus, asking):
             ok = _look(market, prometheus, asking, stay)
     except InfrastructureError as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)

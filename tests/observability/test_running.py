@@ -37,7 +37,7 @@ def seen() -> Iterator[Seen]:
             infrastructure.up(var, print)
         except InfrastructureError as error:
             pytest.skip(f"no servers: {error}")
-        with open_cluster(var, publish=True) as market, watched(market) as (_, asking):
+        with open_cluster(var, publish=True, webhooks=True) as market, watched(market) as (_, asking):
 
             async def look() -> None:
                 found.extend(await all_asked(asking))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from deploy.local.packages import ensure_installed
 from deploy.local.prometheus import Prometheus
+from deploy.local.waiting import until
+from services.cli.clustering import WEBHOOKS
 from tests.acceptance.cluster_load import Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket
 from tests.observability.asking import Asked, Asking
@@ -44,7 +46,12 @@ def watched(market: ClusterMarket) -> Iterator[tuple[Prometheus, Asking]]:
     """
     ensure_prometheus()
     prometheus = Prometheus(market.var, every_seconds=1)
-    addresses = [(market.var / f"{name}{kind}.health").read_text() for name in NAMES for kind in KINDS]
+    files = [
+        market.var / f"{name}.health" for name in (*(f"{name}{kind}" for name in NAMES for kind in KINDS), WEBHOOKS)
+    ]
+    if not until(lambda: all(file.exists() for file in files), PATIENCE_SECONDS):
+        raise RuntimeError(f"they do not say where they answer: {[file.name for file in files if not file.exists()]}")
+    addresses = [file.read_text() for file in files]
     prometheus.aim("kameng", [_bare(address) for address in (*addresses, market.address)])
     rabbitmq = market.servers.rabbitmq
     if rabbitmq is not None:

@@ -27,6 +27,7 @@ from services.gateway.api import (
     sessions,
     suppliers,
     wallets,
+    webhooks,
 )
 from services.gateway.api.gate import Gate
 from services.gateway.api.limits import BodyLimit
@@ -54,6 +55,7 @@ TAGS = [
     {"name": "risk", "description": "Cases and lists."},
     {"name": "notifications", "description": "Messages to buyers and staff."},
     {"name": "events", "description": "Every log, from its first event on."},
+    {"name": "webhooks", "description": "Who is told of events over HTTP, signed."},
     {"name": "people", "description": "Customers, staff and signing in."},
     {"name": "health", "description": "Probes and metrics."},
 ]
@@ -70,6 +72,7 @@ ROUTERS = (
     deliveries,
     notifications,
     feed,
+    webhooks,
     sessions,
     people,
     health,

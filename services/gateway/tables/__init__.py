@@ -17,11 +17,14 @@ from services.gateway.tables.orders import Orders
 from services.gateway.tables.people import People
 from services.gateway.tables.products import Products
 from services.gateway.tables.risk import Risk
+from services.gateway.tables.webhooks import Webhooks
 from shared.contracts import Command, Event
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows, Tables
 
-VIEWS: tuple[type[View], ...] = (Orders, History, Deliveries, Products, Payments, Accounts, Risk, Messages, People)
+VIEWS: tuple[type[View], ...] = (
+    Orders, History, Deliveries, Products, Payments, Accounts, Risk, Messages, People, Webhooks
+)  # fmt: skip
 FOREIGN: tuple[type[Event], ...] = tuple(
     dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
 )

@@ -52,7 +52,7 @@ _idle: dict[str, list[Store]] = defaultdict(list)
 def _store(service: Service) -> Store:
     """A store that no run uses now."""
     idle = _idle[service.name]
-    return idle.pop() if idle else Store(service.tables, service.sources())
+    return idle.pop() if idle else Store(service.tables, service.sources(), service.keeps)
 
 
 class Simulated:

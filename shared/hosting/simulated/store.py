@@ -28,7 +28,7 @@ class Store:
     became durable.
     """
 
-    def __init__(self, tables: type[Tables], sources: tuple[str, ...]) -> None:
+    def __init__(self, tables: type[Tables], sources: tuple[str, ...], keeps: sa.MetaData | None = None) -> None:
         self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.fate = Fate(NONE, Luck("none"))
         self.on_commit: Callable[[], object] = lambda: None
@@ -36,6 +36,8 @@ class Store:
         with self.reads.begin() as connection:
             log.create(connection, sources)
             tables.metadata.create_all(connection)
+            if keeps is not None:
+                keeps.create_all(connection)
         self._new = self._held.serialize()
         self._make_fail()
 

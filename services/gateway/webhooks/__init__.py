@@ -1,0 +1,1 @@
+"""Signed webhooks: who is told of which events, and the deliveries."""

@@ -1,0 +1,72 @@
+"""How deliveries go on: when a failed one is tried again and given up, when an endpoint rests, and when it is given up.
+
+Pure: times (UTC) come in, decisions go out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+PAUSES_SECONDS = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
+TRY_FOR = timedelta(days=3)
+LONGEST_WISH = timedelta(hours=1)
+DOWN_FROM = 5
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 15, 300
+
+
+def next_try(tries: int, first_at: datetime, now: datetime, asked_seconds: int | None = None) -> datetime | None:
+    """When to try again what has failed `tries` times, the first time at `first_at`; None to give it up.
+
+    The last try is three days after the first. `asked_seconds` is what the receiver asked for (`Retry-After`), which
+    counts up to an hour.
+    """
+    last = first_at + TRY_FOR
+    if now >= last:
+        return None
+    pause = timedelta(seconds=PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS)) - 1])
+    if asked_seconds is not None:
+        pause = max(pause, min(timedelta(seconds=asked_seconds), LONGEST_WISH))
+    return min(now + pause, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How an endpoint has fared: failures in a row and since when, until when it is left alone, its last success.
+
+    From `DOWN_FROM` failures in a row on it counts as down: it is left alone for a while after each, and its events
+    stay in their logs meanwhile.
+    """
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    resting_until: datetime | None = None
+    succeeded_at: datetime | None = None
+
+    @property
+    def is_down(self) -> bool:
+        return self.failures >= DOWN_FROM
+
+    def is_resting(self, now: datetime) -> bool:
+        return self.resting_until is not None and now < self.resting_until
+
+    def succeeded(self, now: datetime) -> Course:
+        return Course(succeeded_at=now)
+
+    def failed(self, now: datetime) -> Course:
+        failures = self.failures + 1
+        rest = None
+        if failures >= DOWN_FROM:
+            doubled = FIRST_REST_SECONDS * 2 ** min(failures - DOWN_FROM, 10)
+            rest = now + timedelta(seconds=min(doubled, LONGEST_REST_SECONDS))
+        return Course(failures, self.failing_since or now, rest, self.succeeded_at)
+
+    def since(self, enabled_at: datetime) -> Course:
+        """What counts of it for an endpoint that was enabled then: failures before have had their consequence."""
+        if self.failing_since is not None and self.failing_since < enabled_at:
+            return Course(succeeded_at=self.succeeded_at)
+        return self
+
+    def is_given_up(self, now: datetime, after: timedelta) -> bool:
+        """Whether it has failed for so long without any success that it is to be disabled."""
+        return self.failing_since is not None and now - self.failing_since >= after

@@ -1,0 +1,301 @@
+"""Reads the logs for each endpoint from where it stands, and posts what the filter lets through.
+
+An endpoint has a lane for each log that concerns it, one for what is to be tried again and one for pings. A lane posts
+one event after the other, so a log's events arrive in its order while all goes well; lanes wait for nobody else. What
+fails goes to the endpoint's own queue, and the lane goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.gateway.webhooks.filters import lets_through, sources_of
+from services.gateway.webhooks.finding import position_at
+from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Picture
+from services.gateway.webhooks.pings import ping_body
+from services.gateway.webhooks.posting import Answer, Poster
+from services.gateway.webhooks.records import Outcome, Records
+from services.gateway.webhooks.signing import generations, headers
+from shared.contracts import Metadata, UnknownMessage
+from shared.contracts.gateway import DisableWebhookEndpoint
+from shared.eventlog.log import to_text
+from shared.hosting.backend import Backend, Busy
+from shared.messaging.client import BrokerBusy
+from shared.messaging.outgoing import structured
+from shared.messaging.port import CommandMessage
+
+PAGE = 100
+DUE = 50
+LOOK_SECONDS = 1.0
+SHORTEST_LOOK_SECONDS = 0.05
+REST_SECONDS = 5.0
+SETTLE_SECONDS = 5.0
+PURGE_SECONDS = 60.0
+GONE = 410
+RETRIES, PINGS = "retries", "pings"
+ACTOR = "system:gateway"
+logger = structlog.get_logger()
+T = TypeVar("T")
+Lane = tuple[str, str]
+
+
+class Unreadable(RuntimeError):
+    """An event that this code can't read: it, and those behind it in its log, wait for newer code."""
+
+
+@dataclass
+class Counts:
+    """Since the start."""
+
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+    disabled: int = 0
+
+
+class Dispatcher:
+    """One at a time may run on a database. `picture` is what it saw last; `held` are lanes that can't go on, and why.
+
+    `look_seconds`: how often it looks when nothing tells it to.
+    """
+
+    def __init__(
+        self, backend: Backend, engine: sa.Engine, poster: Callable[[], Poster], *, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        """`engine` is the gateway's database, to be written; `poster` is made on the loop that runs it."""
+        self.counts, self.picture = Counts(), Picture()
+        self.held: dict[Lane, str] = {}
+        self._backend, self._records, self._make_poster = backend, Records(backend.reads, engine), poster
+        self._look_seconds = look_seconds
+        self._running: dict[Lane, asyncio.Task[None]] = {}
+        self._resting: dict[Lane, float] = {}
+        self._disable_after = timedelta(seconds=backend.settings.webhook_disable_after_seconds)
+        self._purged_at: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Dispatch until stopped. The database and the other services may come and go."""
+        self._stop, self._again, self._poster = stop, asyncio.Event(), self._make_poster()
+        # One thread: what is recorded of an endpoint's lanes comes one after the other.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
+        try:
+            while not stop.is_set():
+                moves = self._backend.moves
+                self._again.clear()
+                try:
+                    await self._turn()
+                except SQLAlchemyError as error:
+                    logger.warning("the gateway's database can't be read", error=type(error).__name__)
+                except Exception:
+                    logger.critical("webhooks could not be looked after; trying again", exc_info=True)
+                    await asyncio.sleep(REST_SECONDS)
+                await self._pause(moves)
+        finally:
+            await self._settle()
+
+    async def _pause(self, moves: int) -> None:
+        """Until there may be more to do."""
+        await asyncio.sleep(SHORTEST_LOOK_SECONDS)
+        waits: list[Coroutine[Any, Any, bool]] = [self._stop.wait(), self._again.wait()]
+        if any(one.status == "enabled" for one in self.picture.endpoints.values()):
+            waits.append(self._backend.moved(moves, self._look_seconds))
+        signs = [asyncio.create_task(one) for one in waits]
+        await asyncio.wait(signs, timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for sign in signs:
+            sign.cancel()
+
+    async def _settle(self) -> None:
+        running = list(self._running.values())
+        if running:
+            await asyncio.wait(running, timeout=SETTLE_SECONDS)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._running.clear()
+        await self._poster.close()
+        self._thread.shutdown()
+
+    async def _database(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments, **named))
+
+    # What is to be done
+
+    async def _turn(self) -> None:
+        self.picture = picture = await self._database(self._records.look)
+        now = self._backend.ports.now()
+        # Nothing is awaited before lanes are started: one that ended meanwhile would have moved on from this picture.
+        for endpoint in picture.endpoints.values():
+            for name, work in self._due(endpoint, picture, now).items():
+                self._start((endpoint.endpoint_id, name), work)
+        for endpoint in picture.endpoints.values():
+            if endpoint.status == "removed":
+                await self._forget(endpoint, picture)
+        if self._purged_at is None or (now - self._purged_at).total_seconds() >= PURGE_SECONDS:
+            more = await self._database(self._records.purge, now)
+            self._purged_at = None if more else now
+
+    def _due(
+        self, endpoint: Endpoint, picture: Picture, now: datetime
+    ) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The lanes of an endpoint that have something to do."""
+        endpoint_id, queue, at = endpoint.endpoint_id, picture.queues.get(endpoint.endpoint_id), to_text(now)
+        lanes: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        if endpoint.status == "removed":
+            return lanes
+        if queue and queue.ping_at is not None:
+            lanes[PINGS] = lambda: self._queued(endpoint_id, pings=True)
+        if endpoint.status != "enabled" or picture.course(endpoint).is_resting(now):
+            return lanes
+        if queue and queue.due_at is not None and queue.due_at <= at:
+            lanes[RETRIES] = lambda: self._queued(endpoint_id, pings=False)
+        for source in sources_of(endpoint.events):
+            cursor = picture.cursors.get((endpoint_id, source))
+            is_new = cursor is None or cursor.since != endpoint.since_of(source)
+            if cursor is None or is_new:
+                lanes[source] = lambda source=source: self._begin(endpoint, source)
+            elif cursor.position < picture.reached.get(source, 0):
+                lanes[source] = lambda source=source, cursor=cursor: self._read(endpoint_id, source, cursor)
+        return lanes
+
+    def _start(self, lane: Lane, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
+        if lane in self._running or self._resting.get(lane, 0.0) > loop.time():
+            return
+        self._running[lane] = task = loop.create_task(work())
+        task.add_done_callback(lambda done: self._ended(lane, done))
+
+    def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        self._running.pop(lane, None)
+        self._again.set()
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self.held.pop(lane, None)
+            self._resting.pop(lane, None)
+            return
+        self._resting[lane] = task.get_loop().time() + REST_SECONDS
+        self.held[lane] = type(error).__name__
+        expected = isinstance(error, SQLAlchemyError | TimeoutError | Busy | BrokerBusy | Unreadable)
+        facts = {"endpoint": lane[0], "lane": lane[1], "error": type(error).__name__}
+        if expected:
+            logger.warning("a lane of webhooks waits", **facts)
+        else:
+            logger.error("a lane of webhooks failed", **facts, exc_info=error)
+
+    async def _forget(self, endpoint: Endpoint, picture: Picture) -> None:
+        endpoint_id = endpoint.endpoint_id
+        self.held = {lane: why for lane, why in self.held.items() if lane[0] != endpoint_id}
+        kept = endpoint_id in picture.courses or endpoint_id in picture.queues
+        if kept or any(one == endpoint_id for one, _ in picture.cursors):
+            await self._database(self._records.forget, endpoint_id)
+
+    def _current(self, endpoint_id: str) -> Endpoint | None:
+        """The endpoint as seen last, when something may be posted to it."""
+        endpoint = self.picture.endpoints.get(endpoint_id)
+        return endpoint if endpoint and endpoint.status == "enabled" and not self._stop.is_set() else None
+
+    # Lanes
+
+    async def _begin(self, endpoint: Endpoint, source: str) -> None:
+        """Find where a log is to be told from."""
+        since = endpoint.since_of(source)
+        head = self.picture.reached.get(source, 0)
+        position = await position_at(self._backend.pull, source, head, datetime.fromisoformat(since))
+        await self._database(self._records.start_at, endpoint.endpoint_id, source, since, position)
+
+    async def _read(self, endpoint_id: str, source: str, cursor: Cursor) -> None:
+        """Post a page of a log, as far as the read models hold it."""
+        reached = self.picture.reached.get(source, 0)
+        part = await self._backend.pull(source, cursor.position, PAGE)
+        passed = cursor.position
+        for recorded in part.events:
+            endpoint = self._current(endpoint_id)
+            if recorded.position > reached or endpoint is None or endpoint.since_of(source) != cursor.since:
+                break
+            if not lets_through(endpoint.events, source, recorded.name):
+                passed = recorded.position
+                continue
+            try:
+                body = structured(recorded)
+            except (UnknownMessage, ValidationError) as error:
+                raise Unreadable(f"{source} at {recorded.position}: {type(error).__name__}") from None
+            delivery = Delivery(recorded.id, source, recorded.position, recorded.type)
+            outcome = await self._attempt(endpoint, delivery, body, cursor)
+            cursor = Cursor(cursor.since, recorded.position)
+            passed = recorded.position
+            if not outcome.is_current or outcome.course.is_resting(self._backend.ports.now()):
+                return
+        if passed > cursor.position:
+            await self._database(self._records.move, endpoint_id, source, cursor, passed)
+
+    async def _queued(self, endpoint_id: str, *, pings: bool) -> None:
+        """Post what waits and is due."""
+        now = self._backend.ports.now
+        unreadable: Unreadable | None = None
+        for delivery in await self._database(self._records.due, endpoint_id, DUE, now(), pings=pings):
+            endpoint = self.picture.endpoints.get(endpoint_id) if pings else self._current(endpoint_id)
+            if endpoint is None or endpoint.status == "removed" or self._stop.is_set():
+                return
+            try:
+                body = ping_body(delivery, now()) if pings else await self._body(delivery)
+            except Unreadable as error:
+                unreadable = error
+                continue
+            outcome = await self._attempt(endpoint, delivery, body)
+            if not pings and outcome.course.is_resting(now()):
+                return
+        if unreadable:
+            raise unreadable
+
+    async def _body(self, delivery: Delivery) -> str:
+        events = (await self._backend.pull(delivery.source, delivery.position - 1, 1)).events
+        try:
+            return structured(events[0])
+        except (IndexError, UnknownMessage, ValidationError) as error:
+            raise Unreadable(f"{delivery.source} at {delivery.position}: {type(error).__name__}") from None
+
+    async def _attempt(
+        self, endpoint: Endpoint, delivery: Delivery, body: str, before: Cursor | None = None
+    ) -> Outcome:
+        ports, secrets = self._backend.ports, self._backend.secrets
+        began = ports.now()
+        signing = generations(endpoint.generation, endpoint.former_until, began)
+        signed = headers(secrets, endpoint.endpoint_id, signing, delivery.event_id, began, body)
+        answer = await self._poster.post(endpoint.url, signed, body.encode())
+        now = ports.now()
+        outcome = await self._database(
+            self._records.record, endpoint, delivery, answer, began, now, ports.new_id(), before
+        )
+        self.counts.delivered += answer.taken
+        self.counts.failed += not answer.taken
+        self.counts.given_up += outcome.given_up
+        if delivery.source != PING and not answer.taken:
+            await self._consider(endpoint, outcome, answer, now)
+        return outcome
+
+    async def _consider(self, endpoint: Endpoint, outcome: Outcome, answer: Answer, now: datetime) -> None:
+        """Disable an endpoint that is gone, or has failed for too long."""
+        if answer.status == GONE:
+            reason = "gone"
+        elif outcome.course.is_given_up(now, self._disable_after):
+            reason = "failing"
+        else:
+            return
+        command_id = self._backend.ports.new_id()
+        meta = Metadata(correlation_id=command_id, causation_id=command_id, actor=ACTOR)
+        command = DisableWebhookEndpoint(endpoint_id=endpoint.endpoint_id, reason=reason)
+        reply = await self._backend.send("gateway", CommandMessage(command_id, command, meta))
+        if reply.outcome != "accepted":
+            raise RuntimeError(f"an endpoint was not disabled: {reply.outcome} {reply.code}")
+        self.counts.disabled += 1
+        logger.warning("disabled a webhook endpoint", endpoint=endpoint.endpoint_id, reason=reason)
+        await self._backend.seen(reply.source, reply.position)
+        self._again.set()

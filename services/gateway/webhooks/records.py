@@ -1,0 +1,213 @@
+"""What came of attempts, and what people ask for, kept in the gateway's database. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.gateway.webhooks.course import Course, next_try
+from services.gateway.webhooks.picture import (
+    FAILED,
+    PING,
+    WAITING,
+    Cursor,
+    Delivery,
+    Endpoint,
+    Picture,
+    course_of,
+    due,
+    look,
+)
+from services.gateway.webhooks.posting import Answer
+from services.gateway.webhooks.tables import attempts, courses, cursors, deliveries
+from shared.eventlog.log import to_text
+
+ATTEMPTS_KEPT, FAILED_KEPT = timedelta(days=14), timedelta(days=30)
+AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt led to: how the endpoint fares since, and whether the event was given up. `is_current`: the
+    endpoint's place in the log had not been moved meanwhile."""
+
+    course: Course
+    given_up: bool
+    is_current: bool
+
+
+class Records:
+    """`writes` may be the same as `reads`, but for a dispatcher on SQLite, who is not the only one that writes."""
+
+    def __init__(self, reads: sa.Engine, writes: sa.Engine) -> None:
+        self._reads, self._writes = reads, writes
+
+    def look(self) -> Picture:
+        """How all stands now."""
+        with self._reads.connect() as connection:
+            return look(connection)
+
+    def start_at(self, endpoint_id: str, source: str, since: str, position: int) -> None:
+        """Tell the endpoint of this log from behind a position."""
+        row = {"endpoint_id": endpoint_id, "source": source, "since": since, "position": position}
+        with self._writes.begin() as connection:
+            _put(connection, cursors, row)
+
+    def move(self, endpoint_id: str, source: str, before: Cursor, after: int) -> bool:
+        """The events up to `after` need no further attempt; False when the place was moved meanwhile."""
+        with self._writes.begin() as connection:
+            return _move(connection, endpoint_id, source, before, after)
+
+    def due(self, endpoint_id: str, most: int, now: datetime, *, pings: bool) -> Sequence[Delivery]:
+        with self._reads.connect() as connection:
+            return due(connection, endpoint_id, now, most, pings=pings)
+
+    def record(
+        self,
+        endpoint: Endpoint,
+        delivery: Delivery,
+        answer: Answer,
+        began: datetime,
+        now: datetime,
+        attempt_id: str,
+        before: Cursor | None = None,
+    ) -> Outcome:
+        """What came of one attempt, in one transaction. `before`: it was the first, and the place moves behind it."""
+        endpoint_id, pinged = endpoint.endpoint_id, delivery.source == PING
+        first_at, tries = delivery.first_at or began, delivery.tries + 1
+        again = None if answer.taken or pinged else next_try(tries, first_at, now, answer.asked_seconds)
+        given_up = not answer.taken and again is None and not pinged
+        with self._writes.begin() as connection:
+            is_current = before is None or _move(connection, endpoint_id, delivery.source, before, delivery.position)
+            connection.execute(
+                sa.insert(attempts).values(
+                    attempt_id=attempt_id,
+                    endpoint_id=endpoint_id,
+                    event_id=delivery.event_id,
+                    source=delivery.source,
+                    position=delivery.position,
+                    type=delivery.type,
+                    number=tries,
+                    at=to_text(began),
+                    outcome="delivered" if answer.taken else "given-up" if given_up else "failed",
+                    status=answer.status,
+                    error=answer.error,
+                    answer=None if answer.taken else answer.text,
+                    milliseconds=round(answer.seconds * 1_000),
+                    next_at=None if again is None else to_text(again),
+                )
+            )
+            if answer.taken or pinged:
+                _drop(connection, deliveries, endpoint_id, delivery.event_id)
+            else:
+                row = {
+                    "endpoint_id": endpoint_id,
+                    "event_id": delivery.event_id,
+                    "source": delivery.source,
+                    "position": delivery.position,
+                    "type": delivery.type,
+                    "state": FAILED if given_up else WAITING,
+                    "tries": tries,
+                    "first_at": to_text(first_at),
+                    "due_at": to_text(again or now),
+                }
+                _put(connection, deliveries, row)
+            old = self._course(connection, endpoint)
+            course = old if pinged else old.succeeded(now) if answer.taken else old.failed(now)
+            if course != old:
+                _put(connection, courses, _row_of(endpoint_id, course))
+            if answer.taken and old.is_down:
+                _waiting_now(connection, endpoint_id, now)
+        return Outcome(course, given_up, is_current)
+
+    def forget(self, endpoint_id: str) -> None:
+        """An endpoint was removed: only its attempts stay for a while."""
+        with self._writes.begin() as connection:
+            for table in (cursors, courses, deliveries):
+                connection.execute(sa.delete(table).where(table.c.endpoint_id == endpoint_id))
+
+    def purge(self, now: datetime) -> bool:
+        """Let go of what was kept long enough, a part at a time. Whether there may be more."""
+        old = sa.select(attempts.c.attempt_id).where(attempts.c.at < to_text(now - ATTEMPTS_KEPT)).limit(AT_ONCE)
+        given_up = sa.delete(deliveries).where(
+            deliveries.c.state == FAILED, deliveries.c.due_at < to_text(now - FAILED_KEPT)
+        )
+        with self._writes.begin() as connection:
+            connection.execute(given_up)
+            gone = connection.execute(sa.delete(attempts).where(attempts.c.attempt_id.in_(old))).rowcount
+        return gone == AT_ONCE
+
+    # For people
+
+    def ask_again(self, endpoint_id: str, delivery: Delivery, now: datetime) -> None:
+        """Deliver an event, once more if it was before, whatever the filter says."""
+        row = {
+            "endpoint_id": endpoint_id,
+            "event_id": delivery.event_id,
+            "source": delivery.source,
+            "position": delivery.position,
+            "type": delivery.type,
+            "state": WAITING,
+            "tries": 0,
+            "due_at": to_text(now),
+        }
+        with self._writes.begin() as connection:
+            _put(connection, deliveries, row)
+
+    def ask_all_failed_again(self, endpoint_id: str, now: datetime) -> int:
+        """Deliver all that were given up. Returns how many."""
+        c = deliveries.c
+        again = {"state": WAITING, "tries": 0, "first_at": None, "due_at": to_text(now)}
+        statement = sa.update(deliveries).where(c.endpoint_id == endpoint_id, c.state == FAILED).values(again)
+        with self._writes.begin() as connection:
+            return connection.execute(statement).rowcount
+
+    def _course(self, connection: sa.Connection, endpoint: Endpoint) -> Course:
+        statement = sa.select(courses).where(courses.c.endpoint_id == endpoint.endpoint_id)
+        row = connection.execute(statement).mappings().one_or_none()
+        return (course_of(row) if row else Course()).since(endpoint.turned_at)
+
+
+def _put(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
+    """Insert or replace a whole row; columns left out are None."""
+    whole = {column.name: row.get(column.name) for column in table.columns}
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    key = [column.name for column in table.primary_key.columns]
+    statement = insert(table).values(whole)
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=whole))
+
+
+def _drop(connection: sa.Connection, table: sa.Table, endpoint_id: str, event_id: str) -> None:
+    connection.execute(sa.delete(table).where(table.c.endpoint_id == endpoint_id, table.c.event_id == event_id))
+
+
+def _move(connection: sa.Connection, endpoint_id: str, source: str, before: Cursor, after: int) -> bool:
+    c = cursors.c
+    statement = (
+        sa.update(cursors)
+        .where(c.endpoint_id == endpoint_id, c.source == source)
+        .where(c.since == before.since, c.position == before.position)
+        .values(position=after)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def _waiting_now(connection: sa.Connection, endpoint_id: str, now: datetime) -> None:
+    c = deliveries.c
+    statement = sa.update(deliveries).where(c.endpoint_id == endpoint_id, c.state == WAITING, c.due_at > to_text(now))
+    connection.execute(statement.values(due_at=to_text(now)))
+
+
+def _row_of(endpoint_id: str, course: Course) -> Mapping[str, Any]:
+    return {
+        "endpoint_id": endpoint_id,
+        "failures": course.failures,
+        "failing_since": None if course.failing_since is None else to_text(course.failing_since),
+        "resting_until": None if course.resting_until is None else to_text(course.resting_until),
+        "succeeded_at": None if course.succeeded_at is None else to_text(course.succeeded_at),
+    }

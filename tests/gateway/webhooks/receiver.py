@@ -1,0 +1,90 @@
+"""A receiver of webhooks: a real HTTP server that keeps what it was told and answers as it is told to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from standardwebhooks import Webhook
+
+from sandboxes.running import run_server
+
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """One request, as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def key(self) -> str:
+        return self.event["partitionkey"]
+
+    def verified(self, secret: str) -> dict[str, Any]:
+        """The event, as a receiver gets it. Raises WebhookVerificationError."""
+        return Webhook(secret).verify(self.body, self.headers)
+
+
+Answers = Callable[[Told], int]
+
+
+@dataclass
+class Receiver:
+    """`answers` gives the status for a path's requests; those at `stuck` paths wait until `release` is set."""
+
+    address: str = ""
+    told: list[Told] = field(default_factory=list)
+    answers: dict[str, Answers] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
+    release: Event = field(default_factory=Event)
+    lock: Lock = field(default_factory=Lock)
+
+    def url(self, path: str) -> str:
+        return f"{self.address}/{path}"
+
+    def at(self, path: str) -> list[Told]:
+        with self.lock:
+            return [one for one in self.told if one.path == f"/{path}"]
+
+    def keys(self, path: str) -> list[str]:
+        return [one.key for one in self.at(path)]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver, app = Receiver(), FastAPI()
+
+    @app.post("/{path:path}")
+    async def post(path: str, request: Request) -> Response:
+        one = Told(request.url.path, dict(request.headers), await request.body())
+        with receiver.lock:
+            receiver.told.append(one)
+        if path in receiver.stuck:
+            await run_in_threadpool(receiver.release.wait, PATIENCE_SECONDS)
+        status = receiver.answers.get(path, lambda _: 204)(one)
+        text = b"" if status == 204 else b"as it was told"
+        return Response(text, status, headers=receiver.headers)
+
+    with run_server(app, "receiver") as address:
+        receiver.address = address
+        yield receiver
+        receiver.release.set()

@@ -65,7 +65,7 @@ class Asking:
 
     def untold(self) -> set[str]:
         """Names that are declared and nobody tells."""
-        return OURS - RESERVED - self.names()
+        return set(OURS - RESERVED) - self.names()
 
     def value(self, expression: str) -> float | None:
         """The one number that a query gives; None when it gives nothing."""

@@ -24,7 +24,7 @@ from shared.eventlog.engines import open_engine
 from shared.eventlog.rebuild import positions
 from shared.security.secrets import Secrets
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0  # fifteen processes, on a machine that may have other things to do
 PUBLIC_URL = "KAMENG_PUBLIC_URL"
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 Answer = Mapping[str, Any]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 GOOD = (200, 201, 202)
 TRUST = httpx.create_ssl_context()  # costs tens of milliseconds: once for all clients
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.contracts import Event, Given
+from shared.contracts import Event, Given, replace
 from shared.contracts.notification import (
     MessageChannel,
     MessageFailed,

@@ -20,6 +20,7 @@ from shared.contracts.registry import (
     events,
     upcaster,
 )
+from shared.contracts.states import replace
 
 __all__ = [
     "Call",
@@ -49,6 +50,7 @@ __all__ = [
     "ledger",
     "notification",
     "order",
+    "replace",
     "risk",
     "upcaster",
     "zero",

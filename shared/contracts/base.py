@@ -89,7 +89,8 @@ class Metadata(Value):
         actor = actor or self.actor
         if (causation_id, actor) == (self.causation_id, self.actor):
             return self
-        return self.model_copy(update={"causation_id": causation_id, "actor": actor})
+        # half of what model_copy costs, and there is one for most messages
+        return Metadata(**{**self.__dict__, "causation_id": causation_id, "actor": actor})
 
 
 class Message(Value):

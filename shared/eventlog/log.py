@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,6 +87,7 @@ class Tampered:
     position: int
 
 
+@lru_cache(maxsize=1_000)
 def to_text(at: datetime) -> str:
     """A UTC time as text of fixed width, so that text order is time order."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -52,7 +52,7 @@ class Parking:
 
     def count(self) -> int:
         """How many messages are parked."""
-        return sum(map(len, self._keys.values()))
+        return sum(map(len, self._keys.values())) if self._keys else 0
 
     def park_command(self, id_: str, key: str, command: Command, meta: Metadata, error: str, at: datetime) -> None:
         """Set a command aside under its stream."""

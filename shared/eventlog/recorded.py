@@ -10,7 +10,8 @@ from shared.contracts import Event, Metadata, decode_event
 
 
 @lru_cache(maxsize=1_000)
-def _name(type_: str) -> str:
+def name_of(type_: str) -> str:
+    """An event's type without its version."""
     return type_.rpartition(".v")[0]
 
 
@@ -18,7 +19,8 @@ def _name(type_: str) -> str:
 class Recorded:
     """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
 
-    `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC.
+    `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC; `name` is the type
+    without its version.
     """
 
     source: str
@@ -30,13 +32,12 @@ class Recorded:
     data: str
     meta_json: str
     at: datetime
+    name: str = field(init=False, repr=False, compare=False)
     _event: Event | None = field(default=None, repr=False, compare=False)
     _meta: Metadata | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """The event's name without its version."""
-        return _name(self.type)
+    def __post_init__(self) -> None:
+        self.name = name_of(self.type)
 
     @property
     def event(self) -> Event:

@@ -16,13 +16,14 @@ def look_ahead(desk: Desk, heard: Iterable[Heard], tasks: Sequence[Task]) -> Non
     the events will read. Raises Guilty for an event or a task that can't be read."""
     desk.memory.load(task.stream for task in tasks)
     wanted: dict[Rows, list[Key]] = defaultdict(list)
-    for event in heard:
-        if event.recorded.name in desk.projected:
-            with Blamed(event.ref):
+    with Blamed() as blamed:
+        for event in heard:
+            if event.recorded.name in desk.projected:
+                blamed.ref = event.ref
                 for rows, key in desk.tables.reads(event.recorded.event):
                     wanted[rows].append(key)
-    for task in tasks:
-        with Blamed(task.ref):
+        for task in tasks:
+            blamed.ref = task.ref
             for rows, key in desk.tables.reads(task.command, desk.memory.get(task.stream).state):
                 wanted[rows].append(key)
     for rows, keys in wanted.items():

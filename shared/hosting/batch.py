@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -31,8 +31,12 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(slots=True)
 class Batch(Generic[M]):
-    """Work for one commit. `last` is the last message that it holds; `size` counts commands and events."""
+    """Work for one commit, with those events of slices only whose names are `heard`, if that is given.
 
+    `last` is the last message that it holds; `size` counts commands and events.
+    """
+
+    heard: Container[str] | None = None
     works: list[Work] = field(default_factory=list)
     last: M | None = None
     size: int = 0
@@ -53,7 +57,7 @@ class Batch(Generic[M]):
 
     def _take(self, message: M, following: Following) -> None:
         try:
-            body = decode(message.body or b"")
+            body = decode(message.body or b"", self.heard)
         except Malformed as error:
             self._drop(str(error))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from shared.eventlog.engines import is_outage
 
@@ -17,15 +18,15 @@ class Guilty(Exception):
 
 class Blamed:
     """A context in which every error is the fault of the message called `ref`, unless the database failed or somebody
-    is blamed already."""
+    is blamed already. One may serve many messages: set `ref` before each."""
 
     __slots__ = ("ref",)
 
-    def __init__(self, ref: str) -> None:
+    def __init__(self, ref: str = "") -> None:
         self.ref = ref
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -21,8 +23,5 @@ class Ports:
 
     def new_id(self) -> str:
         """A UUIDv7 (RFC 9562, 5.7) as text: 48 bits of Unix milliseconds, then 74 random bits."""
-        milliseconds = int(self.now().timestamp() * 1000)
-        bits = (milliseconds << 80) | int.from_bytes(self.random_bytes(10))
-        bits = bits & ~(0xF << 76) | (0x7 << 76)
-        text = f"{bits & ~(0x3 << 62) | (0x2 << 62):032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        time, random = f"{int(self.now().timestamp() * 1000):012x}", self.random_bytes(10).hex()
+        return f"{time[:8]}-{time[8:]}-7{random[1:4]}-{VARIANT[random[4]]}{random[5:8]}-{random[8:]}"

@@ -118,6 +118,8 @@ class Unit:
         ]
 
     def _is_held_back(self, event: Heard) -> bool:
+        if not self.condemned and not self.desk.parked.count():
+            return False
         return event.ref in self.condemned or self.desk.parked.holds(event_key(event.recorded))
 
     def _take(self, event: Heard) -> None:

@@ -13,7 +13,7 @@ from shared.eventlog.recorded import Recorded
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of one log, from position `first` to `last`, nothing left out."""
+    """A stretch of one log, from position `first` to `last`. For a reader, what it does not hear may be left out."""
 
     source: str
     first: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from shared.contracts import Metadata, UnknownMessage, decode_command
 from shared.eventlog.log import to_text
-from shared.eventlog.recorded import Recorded
+from shared.eventlog.recorded import Recorded, name_of
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 MAX_EVENTS = 1_000
@@ -130,12 +131,15 @@ def _asked(asked: Asked) -> list[str]:
     ]  # fmt: skip
 
 
-def decode(body: bytes | str) -> Wire:
-    """What a message body holds. Raises Malformed, which never repeats any of it: bodies may hold secrets."""
+def decode(body: bytes | str, heard: Container[str] | None = None) -> Wire:
+    """What a message body holds; of a slice's events those only whose names are `heard`, if that is given.
+
+    Raises Malformed, which never repeats any of it: bodies may hold secrets.
+    """
     try:
         match orjson.loads(body):
             case ["slice", str(source), int(first), int(last), list(events)]:
-                return _slice(source, first, last, events)
+                return _slice(source, first, last, events, heard)
             case ["head", str(source), int(position)]:
                 return Head(source, position)
             case ["shown", str(reader), dict(positions)]:
@@ -159,20 +163,25 @@ def _positions(told: dict[Any, Any]) -> dict[str, int]:
     return told
 
 
-def _slice(source: str, first: int, last: int, rows: list[Any]) -> Slice:
-    events = [_recorded(source, row) for row in rows]
-    if [recorded.position for recorded in events] != list(range(first, first + len(events))):
+_moment = lru_cache(maxsize=1_000)(datetime.fromisoformat)  # the events of a commit share one
+
+
+def _slice(source: str, first: int, last: int, rows: list[Any], heard: Container[str] | None) -> Slice:
+    for row in rows:
+        if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
+            raise Malformed("not an event")
+    if [row[0] for row in rows] != list(range(first, first + len(rows))):
         raise Malformed("a slice with a gap")
-    if last != first + len(events) - 1:
+    if last != first + len(rows) - 1:
         raise Malformed("a slice that is not as long as it says")
-    return Slice(source, first, last, events)
+    return Slice(
+        source, first, last, [_recorded(source, row) for row in rows if heard is None or name_of(row[4]) in heard]
+    )
 
 
-def _recorded(source: str, row: Any) -> Recorded:
-    if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
-        raise Malformed("not an event")
+def _recorded(source: str, row: list[Any]) -> Recorded:
     position, stream, version, id_, type_, data, meta, at = row
-    return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
+    return Recorded(source, position, stream, version, id_, type_, data, meta, _moment(at))
 
 
 def _asking(row: Any) -> Asked:

@@ -42,8 +42,8 @@ class KeyPair:
 def keypair_from_secret(secret: bytes | str) -> KeyPair:
     """The key pair that belongs to a secret: always the same one."""
     raw = secret.encode() if isinstance(secret, str) else secret
-    private = X25519PrivateKey.from_private_bytes(_derive(raw, b"kameng keypair"))
-    return KeyPair(private.private_bytes_raw(), _encode(private.public_key().public_bytes_raw()))
+    private = _derive(raw, b"kameng keypair")
+    return KeyPair(private, _encode(_private_key(private).public_key().public_bytes_raw()))
 
 
 class Sealer:
@@ -70,7 +70,7 @@ class Opener:
     """Opens boxes with one private key (32 bytes); remembers the keys agreed with the `keep` latest ephemeral ones."""
 
     def __init__(self, private: bytes, keep: int = 64) -> None:
-        self._private = X25519PrivateKey.from_private_bytes(private)
+        self._private = _private_key(private)
         self._public = self._private.public_key().public_bytes_raw()
         self._cipher_for = lru_cache(maxsize=keep)(self._agree)
 
@@ -95,6 +95,10 @@ def blind_index(key: bytes, plain: str) -> str:
     """A keyed hash (128 bits, URL-safe base64) that equal texts share, spaces around and Unicode forms aside."""
     normal = unicodedata.normalize("NFKC", plain).strip()
     return _encode(hmac.digest(key, _utf8(normal), hashlib.sha256)[:_INDEX])
+
+
+# Loading one multiplies on the curve, and who makes a key pair soon opens boxes with it.
+_private_key = lru_cache(maxsize=1_000)(X25519PrivateKey.from_private_bytes)
 
 
 def _cipher(agreed: bytes, ephemeral: bytes, recipient: bytes) -> AESGCM:

@@ -23,7 +23,7 @@ CARDS = tuple(f"CARD-{number}" for number in range(6))
 TOP_UP = "TOP-UP"
 MANNERS = ("", "ok", "callback", "twice", "silent")
 AT_ONCE = 6
-PATIENCE_SECONDS, AGAIN_SECONDS = 60.0, 0.1
+PATIENCE_SECONDS, AGAIN_SECONDS = 120.0, 0.1
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Outcomes:
 
 
 class Stubborn(httpx.AsyncBaseTransport):
-    """Sends a request again, as it is and soon, until it is answered; gives up after a minute."""
+    """Sends a request again, as it is and soon, until it is answered; gives up after two minutes."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, outcomes: Outcomes) -> None:
         self._inner, self._outcomes = inner, outcomes

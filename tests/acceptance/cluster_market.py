@@ -241,14 +241,17 @@ async def _open_shop(market: ClusterMarket) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ClusterMarket]:
-    """One cluster for all tests of a module; skips when its servers can't be had."""
+    """One cluster for all tests of a module; skips when its servers can't be had, and for no other reason."""
     var = Path(tempfile.mkdtemp(prefix="kameng-cluster-"))
     var.chmod(0o755)  # the users that servers run as must get in
     try:
+        infrastructure.up(var, print)
+    except InfrastructureError as error:
+        shutil.rmtree(var, ignore_errors=True)
+        pytest.skip(f"no servers: {error}")
+    try:
         with open_cluster(var) as opened:
             yield opened
-    except InfrastructureError as error:
-        pytest.skip(f"no servers: {error}")
     finally:
         shutil.rmtree(var, ignore_errors=True)
 

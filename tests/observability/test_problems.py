@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from deploy.local.packages import ensure_installed, prometheus_programs
+from deploy.local.packages import prometheus_programs
 from deploy.local.waiting import InfrastructureError
 from deploy.observability import files
 from deploy.observability.problems import problems
 from services.cli.known import NAMES
+from tests.observability.watching import ensure_prometheus
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_each_service_is_missed_when_it_is_silent() -> None:
 
 def test_each_alert_fires_when_it_must_and_not_when_it_must_not() -> None:
     try:
-        ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print, ("prometheus",))
+        ensure_prometheus()
     except InfrastructureError as error:
         pytest.skip(f"no promtool: {error}")
     programs = prometheus_programs()

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from deploy.local import infrastructure
 from deploy.local.packages import prometheus_programs
 from deploy.local.waiting import InfrastructureError, until
 from shared.contracts.order import OrderPlaced
 from tests.acceptance.cluster_market import ClusterMarket, open_cluster
 from tests.observability.asking import Asked, Asking
-from tests.observability.watching import KINDS, all_asked, buy_until, temporary, watched
+from tests.observability.watching import KINDS, all_asked, buy_until, ensure_prometheus, temporary, watched
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,21 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen() -> Iterator[Seen]:
-    """One cluster for all tests here; skips when servers or Prometheus can't be had."""
+    """One cluster for all tests here; skips when servers or Prometheus can't be had, and for no other reason."""
     found: list[Asked] = []
-    try:
-        with temporary() as var, open_cluster(var, publish=True) as market, watched(market) as (_, asking):
+    with temporary() as var:
+        try:
+            ensure_prometheus()
+            infrastructure.up(var, print)
+        except InfrastructureError as error:
+            pytest.skip(f"no servers: {error}")
+        with open_cluster(var, publish=True) as market, watched(market) as (_, asking):
 
             async def look() -> None:
                 found.extend(await all_asked(asking))
 
             buy_until(market, look)
             yield Seen(market, asking, found)
-    except InfrastructureError as error:
-        pytest.skip(f"no servers: {error}")
 
 
 def test_every_panel_has_data_and_every_alert_can_fire(seen: Seen) -> None:

@@ -31,13 +31,18 @@ def temporary() -> Iterator[Path]:
         shutil.rmtree(var, ignore_errors=True)
 
 
+def ensure_prometheus() -> None:
+    """Install it where it is missing and we may. Raises InfrastructureError."""
+    ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print, ("prometheus",))
+
+
 @contextmanager
 def watched(market: ClusterMarket) -> Iterator[tuple[Prometheus, Asking]]:
     """Prometheus over every process of the cluster, and over its broker if that is ours; stopped at the end.
 
     Raises InfrastructureError when it can't be had.
     """
-    ensure_installed(Path(tempfile.gettempdir()) / "kameng-install.log", print, ("prometheus",))
+    ensure_prometheus()
     prometheus = Prometheus(market.var, every_seconds=1)
     addresses = [(market.var / f"{name}{kind}.health").read_text() for name in NAMES for kind in KINDS]
     prometheus.aim("kameng", [_bare(address) for address in (*addresses, market.address)])

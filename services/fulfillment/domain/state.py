@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from shared.contracts import Event
+from shared.contracts import Event, replace
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,

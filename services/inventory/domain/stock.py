@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from services.inventory.domain import ranges
 from services.inventory.domain.ranges import Ranges
-from shared.contracts import Event, Money
+from shared.contracts import Event, Money, replace
 from shared.contracts.inventory import (
     KeyFaulted,
     KeysLoaded,

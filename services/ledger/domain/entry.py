@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.ledger.domain.chart import Balance, UnknownAccount, type_of
 from services.ledger.domain.postings import changes, opposite, totals
-from shared.contracts import Command, Event, Given, Refused
+from shared.contracts import Command, Event, Given, Refused, replace
 from shared.contracts.ledger import EntryPosted, EntryReversed, PostEntry, Posting, ReverseEntry
 
 Balances = Mapping[tuple[str, str], Balance]

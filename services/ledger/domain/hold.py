@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from services.ledger.domain.chart import is_guarded
 from services.ledger.domain.postings import transfer
-from shared.contracts import Command, Event, Given, Money, zero
+from shared.contracts import Command, Event, Given, Money, replace, zero
 from shared.contracts.ledger import (
     CaptureHold,
     FundsCaptured,

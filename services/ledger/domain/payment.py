@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from services.ledger.domain.chart import type_of
 from services.ledger.domain.postings import transfer
-from shared.contracts import Command, Decided, Event, Given, Money, Refused, zero
+from shared.contracts import Command, Decided, Event, Given, Money, Refused, replace, zero
 from shared.contracts.ledger import (
     CallbackRefused,
     PaymentOpened,

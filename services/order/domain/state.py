@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal
 
-from shared.contracts import Event, Money, zero
+from shared.contracts import Event, Money, replace, zero
 from shared.contracts.order import (
     CancelReason,
     DeliveryOverdue,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from services.risk.domain.rules import CEILINGS, RULES
 from services.risk.domain.velocity import History, measured, traits
-from shared.contracts import Event, Given, Refused
+from shared.contracts import Event, Given, Refused, replace
 from shared.contracts.risk import (
     CaseDecided,
     CaseOpened,

@@ -155,7 +155,7 @@ class Term:
             self.link.lose(session, error)
 
     def _collect(self, session: Session | None) -> Batch[Message]:
-        batch: Batch[Message] = Batch()
+        batch: Batch[Message] = Batch(self.writer.heard)
         batch.take_results(self._calls.results())
         if session is not None:
             batch.take_messages(session.arrived, self.following)

@@ -125,7 +125,7 @@ class Process:
 
     def _turn(self) -> None:
         if self._batch is None:
-            self._batch = Batch()
+            self._batch = Batch(self.writer.heard)
             self._batch.take_results(self._calls.results())
             self._batch.take_messages(self._arrived, self.following)
             if self._place.fate.strikes("frozen"):

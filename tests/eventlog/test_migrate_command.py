@@ -108,4 +108,5 @@ def test_a_database_that_is_not_there_is_told(kameng: Kameng, postgres: NewDatab
     told = kameng("risk", database_url=url.replace("%7B", "{").replace("%7D", "}"))
 
     assert told.exit_code == 1
-    assert 'database "nobody_risk" does not exist' in told.stderr
+    assert "risk could not be migrated" in told.stderr
+    assert "is the server there" in told.stderr

@@ -23,6 +23,7 @@ from shared.security.secrets import Secrets
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sealing": ("fulfillment-sealing",),
     "gateway": ("tokens", "order-lookup", "blind-index"),
+    "webhooks": ("webhook-endpoints",),
     "notification": ("webhook",),
     "channels": ("channel-{name}",),
     "suppliers": ("supplier-{name}",),

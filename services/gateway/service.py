@@ -58,7 +58,7 @@ SERVICE = Service(
             commands=(RecordImport,),
         ),
         Aggregate(
-            name="webhook",
+            name="webhook-endpoint",
             initial=EndpointState,
             decide=decide_endpoint,
             evolve=evolve_endpoint,

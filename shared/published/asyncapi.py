@@ -36,6 +36,11 @@ OPTIONAL: dict[str, Schema] = {
         "pattern": r"^\d+( \d+)+$",
         "description": "Where the event is sent in several versions: which, with spaces between them.",
     },
+    "traceparent": {
+        "type": "string",
+        "pattern": r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        "description": "Where there are traces: the span that led to it, as the distributed tracing extension has it.",
+    },
 }
 ABOUT = """\
 What Kameng tells the outside: each event of each service's log as one CloudEvents 1.0 message (binary mode, \

@@ -23,7 +23,7 @@ POSITION = 42
 AGGREGATES = {
     ("fulfillment", "delivery_id"): "delivery",
     ("gateway", "customer"): "customer",
-    ("gateway", "endpoint_id"): "webhook",
+    ("gateway", "endpoint_id"): "webhook-endpoint",
     ("gateway", "import_id"): "import",
     ("gateway", "username"): "staff",
     ("inventory", "sku"): "product",

@@ -66,6 +66,9 @@ class Logged(Feed):
         self.log += new
         return new
 
+    def end(self, source: str, after: int) -> int:
+        return max(after, len(self.log)) if source == SOURCE else after
+
     def pages(self, source: str, after: int) -> Iterator[Page]:
         if source != SOURCE:
             return

@@ -136,6 +136,15 @@ def test_it_reads_every_log_from_its_first_event(market: Market) -> None:
     assert int(page.items[0]["sequence"]) == heads["gateway"]
 
 
+def test_it_finds_where_a_log_ends(market: Market) -> None:
+    feed = Feed(market.address, NAME, PASSWORD)
+    for source, head in market.heads().items():
+        assert feed.end(source, 0) >= head
+        assert feed.end(source, 10**6) == 10**6
+    (ends,) = {feed.end("inventory", after) for after in (0, 1, 2, 3)}
+    assert not list(feed.pages("inventory", ends))
+
+
 def test_an_account_of_another_role_is_told_which_it_needs(market: Market) -> None:
     account = {"username": "desk", "role": "support", "password": PASSWORD}
     answer_of(market.run(market.staff["administrator"].post("/v1/staff", json=account)))

@@ -111,16 +111,15 @@ def numbers(*positions: int) -> list[object]:
 def test_from_the_first_event_on_without_a_gap_or_a_repeat(broker: Broker, queue: Queue, handler: Handler) -> None:
     """Events keep coming while the feed is read, are published late, and again."""
     feed, place = Logged(120), MemoryPlace()
-    feed.between_pages = lambda: len(feed.log) < 200 and publish(broker, feed.grow(10))
+    feed.between_pages = lambda: publish(broker, feed.grow(60))  # faster than it is read
     with running(Subscriber(handler, queue=queue, feed=feed, place=place, only=OF_GATEWAY)):
-        wait_for(lambda: len(handler.given) >= 200)
+        wait_for(lambda: len(handler.given) >= 240)
         publish(broker, feed.log[100:])
-        publish(broker, feed.grow(20))
-        wait_for(lambda: handler.sequences == up_to(220))
+        wait_for(lambda: handler.sequences == up_to(240))
     asked = len(feed.asked)
     with running(Subscriber(handler, queue=queue, feed=feed, place=place, only=OF_GATEWAY)):
         publish(broker, [*feed.log[200:], *feed.grow(20)])
-        wait_for(lambda: handler.sequences == up_to(240))
+        wait_for(lambda: handler.sequences == up_to(260))
     assert len(feed.asked) == asked, "the feed is read once"
     wait_for(lambda: waiting_in(broker, queue.name) == 0)
 

@@ -51,8 +51,23 @@ class Feed:
             yield page
             after = page.last
 
-    def _page(self, source: str, after: int) -> Page:
-        query = urlencode({"source": source, "after": after, "limit": PAGE, "form": "cloudevents"})
+    def end(self, source: str, after: int) -> int:
+        """The sequence of the last event there is now, `after` if there is none behind it. Sequences have no gaps, so
+        it is searched for in ever larger steps, and then between the last two."""
+        low, step = after, PAGE
+        while self._goes_on(source, low + step):
+            low, step = low + step, 2 * step
+        high = low + step
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self._goes_on(source, middle) else (low, middle)
+        return low
+
+    def _goes_on(self, source: str, after: int) -> bool:
+        return bool(self._page(source, after, 1).items)
+
+    def _page(self, source: str, after: int, limit: int = PAGE) -> Page:
+        query = urlencode({"source": source, "after": after, "limit": limit, "form": "cloudevents"})
         told = self._get(f"/v1/events?{query}")
         try:
             return Page(list(told["items"]), int(told["next"]))

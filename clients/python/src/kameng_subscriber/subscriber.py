@@ -128,7 +128,10 @@ class Subscriber:
                 return
 
     def _catch_up(self) -> bool:
-        """Read the feed to its end, all logs together in the order of time. False when told to stop before that."""
+        """Read the feed, all logs together in the order of time. False when told to stop before that.
+
+        Up to where the logs end as this begins: what comes meanwhile is in the queue, or read at the next time.
+        """
         assert self._feed is not None
         through = self._place.through()
         logs = [self._wanted(self._feed, source, through.get(source, 0)) for source in self._selection.sources]
@@ -147,13 +150,16 @@ class Subscriber:
 
     def _wanted(self, feed: Feed, source: str, after: int) -> Iterator[Item]:
         """Comes back for the next page when all of the one before is handled, so the place may move over it."""
-        for page in feed.pages(source, after):
+        end = feed.end(source, after)
+        for page in feed.pages(source, after) if end > after else ():
             for item in page.items:
                 if self._stop.is_set():
                     return
                 if self._selection.wants(str(item.get("type")).removeprefix("kameng.")):
                     yield item
             self._place.passed(source, page.last)
+            if page.last >= end:
+                return
 
     def _offer(self, read: Callable[[], Event]) -> bool:
         """Have an event handled. False when told to stop before that. Raises HandlerFailed when it can't be."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
-from services.gateway.api.depends import Caller, ClientIp, TheGate, demand, slow_down
+from services.gateway.api.depends import Caller, demand, gate_of, ip_of, slow_down
 from services.gateway.api.gate import Gate
 from services.gateway.api.shapes import PathId
 from services.gateway.auth import Permission, Principal
@@ -91,12 +91,12 @@ async def _seen(gate: Gate, caller: Principal, ip: str, order_id: str, secret: s
     return Seen(order, caller, as_buyer=True)
 
 
-async def _readable(gate: TheGate, caller: Caller, ip: ClientIp, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(gate, caller, ip, order_id, secret, Permission.ORDER_READ)
+async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
+    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
 
 
-async def _cancellable(gate: TheGate, caller: Caller, ip: ClientIp, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(gate, caller, ip, order_id, secret, Permission.ORDER_CANCEL)
+async def _cancellable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
+    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
 
 
 Readable = Annotated[Seen, Depends(_readable)]

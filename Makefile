@@ -9,8 +9,7 @@ SECONDS ?= 120
 BENCH_ARGS ?=
 ARGS ?=
 
-.PHONY: help demo serve cluster cluster-down test simulate chaos bench contracts check format clean
-.PHONY: help demo serve cluster cluster-down test simulate chaos bench observe check format clean
+.PHONY: help demo serve cluster cluster-down test simulate chaos bench observe contracts check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,12 +42,11 @@ cluster: .venv/.synced ## Run it as processes of their own, on PostgreSQL and Ra
 cluster-down: .venv/.synced ## End the cluster; its data stays
 	@$(RUN) kameng cluster down
 
-contracts: .venv/.synced ## Write docs/events from the contracts; refuses what would break a subscriber
+contracts: .venv/.synced ## Write docs/events and the subscriber's models from the contracts; refuses what would break a subscriber
 	@$(RUN) python -m shared.published write
+	@$(RUN) python -m clients.generate
 
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, what subscribers were told
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts
-check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, dashboards and alerts, what is deployed
+check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, what outsiders were told, dashboards, alerts, manifests
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .

@@ -39,7 +39,7 @@ _OPEN = (
     )
     .where(orders.c.status.in_(("placed", "paid", "delivering")))
     .limit(MOST)
-    .subquery()
+    .subquery("unended")
 )
 _BY_STEP = sa.select(_OPEN.c.step, _OPEN.c.currency, sa.func.count(), sa.func.min(_OPEN.c.since)).group_by(
     _OPEN.c.step, _OPEN.c.currency

@@ -29,7 +29,7 @@ def test_all_are_made_and_then_nothing_is_missing(tmp_path: Path) -> None:
     assert "nothing is missing" in again.stdout
     made = {path.name for path in (tmp_path / "secrets").iterdir()}
     databases = {f"postgres-{name}" for name in NAMES}
-    own = {"fulfillment-sealing", "tokens", "order-lookup", "blind-index", "webhook"}
+    own = {"fulfillment-sealing", "tokens", "order-lookup", "blind-index", "webhook", "webhook-endpoints"}
     assert made - databases == own | {"channel-wx"}
     assert databases <= made
 

@@ -103,7 +103,7 @@ def test_a_second_up_uses_what_runs(servers: Infrastructure, var: Path) -> None:
 def test_they_listen_on_loopback_only(servers: Infrastructure) -> None:
     ports = [port for server in controls(servers) for port in server.ports.all()]
 
-    assert len(ports) == 4
+    assert len(ports) == 5
     assert [port for port in ports if is_free(port)] == []
     assert [port for port in ports if exposed(port)] == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -190,10 +190,16 @@ def a_refusal_leaves_an_event() -> AbstractContextManager[Any]:
 
 @planted("ChainIntact")
 def the_chain_leaves_the_content_out() -> AbstractContextManager[Any]:
-    def link(previous: bytes, recorded: Recorded) -> bytes:
-        return log._link(previous, recorded.position, recorded.stream, recorded.version, recorded.id)
+    whole = log._chained
 
-    return patch.object(log, "link", link)
+    def chained(chain: bytes, events: Sequence[Recorded]) -> list[tuple[bytes, ...]]:
+        rows: list[tuple[bytes, ...]] = []
+        for *fields, _ in whole(chain, events):
+            chain = log._link(chain, *(field.decode() for field in fields[:4]))
+            rows.append((*fields, chain))
+        return rows
+
+    return patch.object(log, "_chained", chained)
 
 
 # The services'

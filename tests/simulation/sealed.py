@@ -32,6 +32,13 @@ HARMLESS = {
     ("httpx._client", "time.perf_counter"): "how long an answer took",
     ("logging", "time.time"): "when a log line was written",
     ("opentelemetry.context", "uuid.uuid4"): "the name of a key in a dictionary",
+    **{
+        (
+            "prometheus_client.process_collector",
+            f"open /proc/{file}",
+        ): "what it tells of the process, once, at its import"
+        for file in ("stat", "self/stat", "self/limits")
+    },
     ("rich.style", "random.getrandbits"): "the name of a style",
     ("sqlalchemy.pool.base", "time.time"): "how old a connection is",
     ("sqlalchemy.sql.compiler", "time.perf_counter"): "how long a statement took to compile",

@@ -314,6 +314,7 @@ def test_dead_letters_by_hand(
     broker: Broker, queue: Queue, handler: Handler, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()  # what a subscriber logged before
         ended = command(["--amqp-url", queue.amqp_url, *arguments])
         printed = capsys.readouterr()
         return ended, printed.out, printed.err

@@ -30,6 +30,8 @@ log.connection.level = warning
 prometheus.tcp.ip = {host}
 prometheus.tcp.port = {metrics}
 """
+# A dead letter whose transfer from queue to queue went astray is transferred again after 10 s, not after 3 minutes.
+_ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 10000"
 # Names are never asked of a resolver: a machine may not know its own.
 _NAMES = """
 {lookup, [file]}.
@@ -81,7 +83,7 @@ class RabbitMQ(Server):
             "ERL_INETRC": str(folder / "names"),
             "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none"),

@@ -188,7 +188,7 @@ def test_a_broker_killed_from_outside_takes_its_helpers_along(servers: Infrastru
 
     assert helpers
     assert until(lambda: not any(process.alive for process in helpers), 10)
-    assert not rabbitmq.running
+    assert until(lambda: not rabbitmq.running, 10)
 
 
 def test_down_stops_everything_and_leaves_no_process(servers: Infrastructure, var: Path) -> None:

@@ -321,7 +321,7 @@ def _token(shop: Shop, principal: Principal, hours: float = 0, secret: bytes = b
 
 
 def _altered(token: str) -> str:
-    other = "A" if token[-1] != "A" else "B"
+    other = "A" if token[-6] != "A" else "B"
     return token[:-6] + other + token[-5:]
 
 

@@ -9,10 +9,12 @@ SECONDS ?= 120
 BENCH_ARGS ?=
 ARGS ?=
 
-.PHONY: help demo serve cluster cluster-down test simulate chaos bench observe contracts check format clean
+.PHONY: help setup demo serve cluster cluster-down test simulate chaos bench observe contracts check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+setup: .venv/.synced ## Install what it needs, uv included; every other target does so, too
 
 demo: .venv/.synced ## Run a whole marketplace on this machine, prove it, and end
 	@$(RUN) kameng demo $(if $(CLUSTER),--cluster --var var/demo-cluster) $(DEMO_ARGS)

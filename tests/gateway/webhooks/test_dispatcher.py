@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -56,10 +57,12 @@ class Market:
         self.host.stop()
 
     def send(self, service: str, command: Any) -> Reply:
+        """Until the read models show it: what they do not hold yet is nothing an endpoint could be behind with."""
         id_ = self.host.ports.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_, actor="system:test")
         reply = self.host.bus.send(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
         assert reply.outcome == "accepted", reply
+        assert asyncio.run(self.host.seen(reply.source, reply.position))
         return reply
 
     def happen(self, *names: str) -> None:

@@ -19,7 +19,7 @@ Told = Callable[[str], None]
 
 def measure(var: Path, keys: int, told: Told) -> Section:
     """One CSV file of so many keys, uploaded to the embedded host: everything is one process there."""
-    with embedded_shop(var / "imports", SKUS, SKUS, 1, told) as shop:
+    with embedded_shop(var / "imported", SKUS, SKUS, 1, told) as shop:
         (pid,) = shop.processes().values()
         file = _file(var / "keys.csv", shop.skus, keys)
         before, used = resident_bytes(pid)[0], processor_seconds(pid)

@@ -33,4 +33,5 @@ SERVICE = Service(
     plans=PLANS,
     effects={"send": SEND},
     outside=build,
+    rest_seconds=0.2,
 )

@@ -80,6 +80,8 @@ class Service:
     agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
     query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
     others, and never rebuilt or verified. `figures(connection, now, settings)` looks up what they tell Prometheus.
+    `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
+    nobody waits for.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Service:
     is_queried: bool = False
     figures: Callable[[sa.Connection, datetime, Settings], Iterable[Figure]] = lambda connection, now, settings: ()
     keeps: sa.MetaData | None = None
+    rest_seconds: float = 0.0
 
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""

@@ -177,7 +177,8 @@ class Term:
         took = time.perf_counter() - started
         self._committed_at = time.monotonic()
         slow = took * took / QUICK_SECONDS
-        self._linger_until = self._committed_at + min(max(LINGER_SECONDS, slow), LONGEST_LINGER_SECONDS)
+        linger = min(max(LINGER_SECONDS, slow), LONGEST_LINGER_SECONDS)
+        self._linger_until = self._committed_at + max(linger, self.writer.service.rest_seconds)
         self._metrics.seconds.observe(took)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()

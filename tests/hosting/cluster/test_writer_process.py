@@ -91,6 +91,21 @@ def test_what_a_writer_commits_is_published_at_once_and_in_order(ground: Ground)
     assert [one.event for one in published] == ground.events("button")
 
 
+def test_a_writer_that_rests_commits_what_came_meanwhile_together(ground: Ground) -> None:
+    with (
+        in_process(replace(button(), rest_seconds=2.0), ground),
+        Caller(ground.servers.amqp_url, "button") as caller,
+    ):
+        caller.insist({"1": ToyPress(button="a")})
+        for number in "234":
+            caller.ask({number: ToyPress(button="a")})
+        wait_for(lambda: len(caller.answered) == 4, "every answer")
+
+    first, *others = (row["at"] for row in ground.rows(schema.log))
+    assert len(others) == 3
+    assert len({first, *others}) == 2
+
+
 def test_a_writer_whose_tables_are_queried_tells_how_far_they_have_come(ground: Ground) -> None:
     shown: list[dict[str, int]] = []
     queried = replace(lamp(), is_queried=True)

@@ -1,0 +1,31 @@
+"""One shop for all of these, in which everything must hold at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.demo.shop import answer_of
+from tests.acceptance.bad_input.shop import Shop, opened
+from tests.acceptance.market import open_market
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Its platform, after all that was asked of it, has parked nothing and its ledger is balanced."""
+    with open_market(tmp_path_factory.mktemp("shop")) as market:
+        shop = market.run(opened(market))
+        yield shop
+        market.run(market.settled(shop.waiting))
+        assert not market.parked()
+        page = answer_of(shop.ask("administrator", "GET", "/v1/ledger/trial-balance"))
+        assert set(page["sums"].values()) == {0}
+
+
+@pytest.fixture
+def unchanged(shop: Shop) -> Iterator[None]:
+    """The logs of all services end where they ended before."""
+    before = shop.market.heads()
+    yield
+    assert shop.market.heads() == before

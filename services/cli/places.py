@@ -11,10 +11,10 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from deploy.local import infrastructure
-from deploy.local.infrastructure import InfrastructureError
+from deploy.local.infrastructure import POSTGRES_VARIABLE, InfrastructureError
 from services.cli.common import CLUSTER_VAR, VAR, fail
 from services.cli.migrating import database_of
 from shared.eventlog.engines import is_outage, open_engine
@@ -28,6 +28,7 @@ AnyVar = Annotated[
         "--var", envvar="KAMENG_VAR", help="Folder of the data: var, or var/cluster with --cluster. 数据目录。"
     ),
 ]
+PASSWORDS = "databases"  # of the roles, in the folder of a cluster whose databases are at servers of their own
 InCluster = Annotated[bool, typer.Option("--cluster", help="The cluster's databases, not a folder's files. 集群。")]
 
 
@@ -72,6 +73,9 @@ def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
 
 
 def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
+    """Where KAMENG_DATABASE_URL leads for each service; else those on the one server there is."""
+    if "{service}" in (own := os.environ.get("KAMENG_DATABASE_URL", "")) and not os.environ.get(POSTGRES_VARIABLE):
+        return {service.name: _own_url(own, service.name, var / PASSWORDS) for service in services}
     if not (var / "secrets").exists():
         fail(f"{var} holds no secrets of a cluster: name its folder with --var.")
     secrets = Secrets(var / "secrets")
@@ -79,8 +83,17 @@ def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
     return {service.name: database_of(server, service.name, secrets) for service in services}
 
 
+def _own_url(template: str, service: str, passwords: Path) -> sa.URL:
+    try:
+        url = sa.make_url(template.replace("{service}", service))
+    except ArgumentError:
+        fail("KAMENG_DATABASE_URL is no URL of a database.")
+    password = passwords / service
+    return url.set(password=password.read_text().strip()) if password.exists() else url
+
+
 def _server(var: Path) -> str:
-    if given := os.environ.get(infrastructure.POSTGRES_VARIABLE):
+    if given := os.environ.get(POSTGRES_VARIABLE):
         return given
     try:
         found = infrastructure.find(var)

@@ -46,8 +46,9 @@ def named(overlay: str, kind: str, name: str) -> Resource:
 
 
 def workloads(overlay: str) -> dict[str, Resource]:
-    """The pods that we describe ourselves, by the name of their Deployment or Job."""
-    return {one["metadata"]["name"]: one["spec"]["template"] for one in of_kind(overlay, "Deployment", "Job")}
+    """The pods that we describe ourselves, by the name of their Deployment, Job or CronJob."""
+    found = of_kind(overlay, "Deployment", "Job", "CronJob")
+    return {one["metadata"]["name"]: one["spec"].get("jobTemplate", one)["spec"]["template"] for one in found}
 
 
 def containers(pod: Resource) -> list[Resource]:

@@ -65,7 +65,7 @@ def test_no_two_resources_have_one_name(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_process_of_the_cluster_is_deployed_and_every_database_migrated(overlay: str) -> None:
-    assert set(workloads(overlay)) == wanted() | {f"{name}-migrate" for name in NAMES}
+    assert set(workloads(overlay)) == wanted() | {f"{name}-migrate" for name in NAMES} | {"verify"}
 
 
 def test_every_service_has_a_database_of_its_own() -> None:

@@ -33,7 +33,7 @@ from tests.deploy.static.built import (
 )
 
 PODS = [(overlay, name) for overlay in OVERLAYS for name in workloads(overlay)]
-DEPLOYED = [(overlay, name) for overlay, name in PODS if not name.endswith("-migrate")]
+DEPLOYED = [(overlay, one["metadata"]["name"]) for overlay in OVERLAYS for one in of_kind(overlay, "Deployment")]
 each_pod = pytest.mark.parametrize(("overlay", "name"), PODS)
 each_deployment = pytest.mark.parametrize(("overlay", "name"), DEPLOYED)
 MONITORING, INGRESS = "monitoring", "ingress"
@@ -147,12 +147,14 @@ def test_its_way_leads_to_its_database_and_the_broker_only(overlay: str, name: s
     databases = {
         one["metadata"]["name"]: one["spec"]["inheritedMetadata"]["labels"] for one in of_kind(overlay, "Cluster")
     }
-    own = {"database"} if overlay == "dev" else {f"{labels['kameng/service']}-database"}
+    own = (
+        {f"{labels.get('kameng/service')}-database"} if overlay == "production" and name != "verify" else set(databases)
+    )
     broker = {"app.kubernetes.io/name": "kameng-rabbitmq"}
     others = [labels_of(overlay, other) for other in workloads(overlay) if other != name]
 
     assert {database for database, marks in databases.items() if network.lets(labels, marks, 5432)} == own
-    assert network.lets(labels, broker, 5672) is not name.endswith("-migrate")
+    assert network.lets(labels, broker, 5672) is (name != "verify" and not name.endswith("-migrate"))
     assert not [
         other for other in others for port in (8000, 8001, "http", "probes") if network.lets(labels, other, port)
     ]
@@ -219,7 +221,7 @@ def test_no_secret_is_written_down(overlay: str) -> None:
         assert not [text for text in strings(resource) if re.search(r"://[^/@\s]+:[^/@\s]+@", text)], name_of(resource)
     for pod in workloads(overlay).values():
         for container in containers(pod):
-            told = {one["name"] for one in container["env"] if "value" in one}
+            told = {one["name"] for one in container.get("env", ()) if "value" in one}
             assert not [name for name in told if re.search("PASSWORD|SECRET|TOKEN|AMQP", name)]
 
 
@@ -232,15 +234,15 @@ def known_variables() -> set[str]:
 def test_its_command_and_variables_are_ours(overlay: str, name: str) -> None:
     (container,) = containers(pod_of(overlay, name))
     configured = [one["data"] for one in of_kind(overlay, "ConfigMap") if "KAMENG_DATABASE_URL" in one["data"]]
-    variables = {one["name"] for one in container["env"]} | {name for data in configured for name in data}
+    variables = {one["name"] for one in container.get("env", ())} | {name for data in configured for name in data}
     component = labels_of(overlay, name)["app.kubernetes.io/component"]
     commands = {"writer": "run", "gateway-http": "gateway"}
 
     assert variables <= known_variables()
     assert container["args"][0] == commands.get(component, component)
     assert container["args"][0] in {entry.name for entry in COMMANDS}
-    assert len(container["args"]) == 1 or container["args"][1] == "$(KAMENG_SERVICE)"
-    assert labels_of(overlay, name)["kameng/service"] in NAMES
+    assert container["args"][1:] in ([], ["$(KAMENG_SERVICE)"], ["--cluster"])
+    assert component == "verify" or labels_of(overlay, name)["kameng/service"] in NAMES
 
 
 def groups_in_code(service: str) -> set[str]:
@@ -264,9 +266,14 @@ def mounted(pod: Resource) -> dict[str, bool]:
 
 @each_pod
 def test_it_sees_the_secrets_that_its_code_asks_for_and_no_others(overlay: str, name: str) -> None:
-    service, component = (labels_of(overlay, name)[key] for key in ("kameng/service", "app.kubernetes.io/component"))
+    labels = labels_of(overlay, name)
+    service, component = labels.get("kameng/service", ""), labels["app.kubernetes.io/component"]
     # The gateway's secrets are for its HTTP process, which is also told of partners by the name in a callback.
-    asks = {"writer": groups_in_code(service) if service != "gateway" else set(), "webhooks": {"webhooks"}}
+    asks = {
+        "writer": groups_in_code(service) if service != "gateway" else set(),
+        "webhooks": {"webhooks"},
+        "verify": {f"{one}-database" for one in NAMES},
+    }
     wanted = asks.get(component, set())
     if component == "gateway-http":
         wanted = groups_in_code("gateway") | {"channels", "suppliers"}

@@ -43,6 +43,7 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     """The API's server, not yet started; setting its `should_exit` ends it. `told` is told with its metrics."""
     app = create_app(backend)
     app.state.registry.register(Readings("gateway", told))
+    proxies = backend.settings.trusted_proxies
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -50,7 +51,8 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=HTTP_END_SECONDS,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
     )
     server = _Server(config, app.state.gate.watch)
 

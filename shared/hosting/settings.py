@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8000"
+    trusted_proxies: str = ""
 
     pay_within_seconds: float = 1800
     answer_within_seconds: float = 60
@@ -48,3 +50,11 @@ class Settings(BaseSettings):
     webhook_private: bool = False
     webhook_disable_after_seconds: float = 259_200
     webhook_overlap_seconds: int = Field(default=86_400, ge=0, le=30 * 86_400)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, told: str) -> str:
+        """Addresses and networks, a comma between them. Everybody is none of them."""
+        for part in told.split(",") if told.strip() else ():
+            ip_network(part.strip())
+        return told.strip()

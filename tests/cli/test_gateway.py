@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from psycopg import errors
+from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from services.cli import http
-from services.cli.http import administrator
+from services.cli.http import administrator, http_server
 from shared.hosting.backend import Busy
+from shared.hosting.settings import Settings
+from tests.gateway.builders import Client, open_shop, orders_follow
 
 NOT_YET = (
     TimeoutError("no reply"),
@@ -47,6 +51,37 @@ def test_the_wait_ends_when_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -
     server = SimpleNamespace(should_exit=True)
 
     assert ask(monkeypatch, TimeoutError(), "the password", server=server) is None
+
+
+@pytest.mark.parametrize(
+    ("proxies", "seen"),
+    [("", "192.0.2.7"), ("10.0.0.0/8", "192.0.2.7"), ("192.0.2.7, 10.0.0.0/8", "203.0.113.5")],
+)
+def test_a_forwarded_address_is_believed_of_our_own_proxies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxies: str, seen: str
+) -> None:
+    shop = open_shop(tmp_path)
+    orders_follow(shop)
+    shop.backend.settings.trusted_proxies = proxies
+    monkeypatch.setattr(http.signal, "signal", lambda *_: None)
+    server = http_server(shop.backend)
+    server.config.load()
+    headers = {"Idempotency-Key": "k1", "X-Forwarded-For": "198.51.100.1, 203.0.113.5, 10.1.2.3"}
+
+    answer = Client(server.config.loaded_app).post(
+        "/v1/orders",
+        json={"wishes": [{"sku": "STEAM-50", "quantity": 1}]},
+        headers={**headers, **shop.customer()},
+    )
+
+    assert answer.status_code == 201
+    assert shop.backend.last.ip == seen
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/8,"])
+def test_proxies_are_addresses_or_networks(proxies: str) -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        Settings(trusted_proxies=proxies)
 
 
 def test_what_waiting_does_not_help_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

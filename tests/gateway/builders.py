@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 from argon2 import PasswordHasher
-from fastapi import FastAPI
 
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
@@ -209,7 +208,7 @@ class Clock:
 class Client:
     """Asks an application as one far away would."""
 
-    app: FastAPI
+    app: Any
 
     def request(self, method: str, path: str, **how: Any) -> httpx.Response:
         return asyncio.run(self._request(method, path, **how))

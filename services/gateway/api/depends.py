@@ -27,7 +27,7 @@ def gate_of(request: Request) -> Gate:
 
 
 def ip_of(request: Request) -> str:
-    """The peer's address. Headers that claim another are not believed."""
+    """The caller's address: the peer's, unless that is one of our proxies, which says whom it speaks for."""
     return request.client.host if request.client else ""
 
 

@@ -28,7 +28,8 @@ class Button(Aggregate):
         self.notes = (*self.notes, note)[-3:]
 
 
-def _application(url: sa.URL) -> Application[UUID]:
+def _application(url: sa.URL, *, create: bool = True) -> Application[UUID]:
+    """`create` its tables and functions: many at once fall over each other."""
     return Application[UUID](
         env={
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -39,6 +40,7 @@ def _application(url: sa.URL) -> Application[UUID]:
             "POSTGRES_PASSWORD": str(url.password),
             "POSTGRES_POOL_SIZE": str(POOL),
             "POSTGRES_ENABLE_DB_FUNCTIONS": "y",
+            "CREATE_TABLE": "y" if create else "n",
         }
     )
 
@@ -98,7 +100,7 @@ _mine: Application[UUID] | None = None
 
 def _open(url: str) -> None:
     global _mine
-    _mine = _application(sa.make_url(url))
+    _mine = _application(sa.make_url(url), create=False)
 
 
 def _call_all(calls: int, size: int) -> None:

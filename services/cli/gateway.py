@@ -13,7 +13,7 @@ from shared.eventlog.engines import open_engine
 from shared.hosting.brokered import Brokered
 from shared.hosting.ports import Ports
 from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
+from shared.hosting.settings import Settings, own_url
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
@@ -35,6 +35,6 @@ def gateway(
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
     surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
-    reads = open_engine(database_url.replace("{service}", "gateway"), writer=False)
+    reads = open_engine(own_url(database_url, "gateway"), writer=False)
     with Brokered("gateway", reads, amqp_url, surroundings) as backend:
         serve_api(backend, http_server(backend), listening, address)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.log import read_head
+from shared.hosting.settings import own_url
 from shared.messaging.logserver import LogServer
 from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
@@ -49,7 +50,7 @@ def log_server(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    engine = open_engine(database_url.replace("{service}", known(service)), writer=False)
+    engine = open_engine(own_url(database_url, known(service)), writer=False)
     server = LogServer(service, engine, amqp_url)
     try:
         health = health_of(server, engine, host=health_host, port=health_port, file=health_file)

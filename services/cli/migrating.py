@@ -14,6 +14,7 @@ from services.cli.common import CLUSTER_VAR, DatabaseUrl, Var, console, fail
 from services.cli.known import NAMES
 from shared.eventlog import migrating
 from shared.eventlog.databases import ensure_database, has_role, service_url
+from shared.hosting.settings import own_url
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 
@@ -81,8 +82,8 @@ def migrate_service(postgres_url: str, service: str, secrets: Secrets) -> list[s
 
 
 def revise(database_url: str | sa.URL, service: str) -> list[str]:
-    """Bring the tables of a service's database up to date; `{service}` in a URL stands for the service's name."""
-    url = database_url.replace("{service}", service) if isinstance(database_url, str) else database_url
+    """Bring the tables of a service's database up to date. A text is taken as KAMENG_DATABASE_URL is."""
+    url = own_url(database_url, service) if isinstance(database_url, str) else database_url
     return [script.revision for script in migrating.migrate(url, service)]
 
 

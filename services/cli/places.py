@@ -20,6 +20,7 @@ from services.cli.migrating import database_of
 from shared.eventlog.engines import is_outage, open_engine
 from shared.hosting.embedded import database_url
 from shared.hosting.service import Service
+from shared.hosting.settings import own_url
 from shared.security.secrets import Secrets
 
 AnyVar = Annotated[
@@ -28,8 +29,8 @@ AnyVar = Annotated[
         "--var", envvar="KAMENG_VAR", help="Folder of the data: var, or var/cluster with --cluster. 数据目录。"
     ),
 ]
-PASSWORDS = "databases"  # of the roles, in the folder of a cluster whose databases are at servers of their own
 InCluster = Annotated[bool, typer.Option("--cluster", help="The cluster's databases, not a folder's files. 集群。")]
+PASSWORDS = "databases"  # a file a service, in the folder of a cluster whose databases are at servers of their own
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,12 @@ def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
 
 def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
     """Where KAMENG_DATABASE_URL leads for each service; else those on the one server there is."""
-    if "{service}" in (own := os.environ.get("KAMENG_DATABASE_URL", "")) and not os.environ.get(POSTGRES_VARIABLE):
-        return {service.name: _own_url(own, service.name, var / PASSWORDS) for service in services}
+    own = os.environ.get("KAMENG_DATABASE_URL", "")
+    if "{service}" in own and not os.environ.get(POSTGRES_VARIABLE):
+        return {
+            service.name: _with_password(own_url(own, service.name), var / PASSWORDS / service.name)
+            for service in services
+        }
     if not (var / "secrets").exists():
         fail(f"{var} holds no secrets of a cluster: name its folder with --var.")
     secrets = Secrets(var / "secrets")
@@ -83,12 +88,12 @@ def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
     return {service.name: database_of(server, service.name, secrets) for service in services}
 
 
-def _own_url(template: str, service: str, passwords: Path) -> sa.URL:
+def _with_password(told: str, password: Path) -> sa.URL:
+    """With what the file holds, if there is one; PGPASSWORD will do where a process knows one database."""
     try:
-        url = sa.make_url(template.replace("{service}", service))
+        url = sa.make_url(told)
     except ArgumentError:
         fail("KAMENG_DATABASE_URL is no URL of a database.")
-    password = passwords / service
     return url.set(password=password.read_text().strip()) if password.exists() else url
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from services.cli.common import AmqpUrl, DatabaseUrl, HealthFile, HealthHost, HealthPort, fail, known, needed
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.log import read_head
+from shared.hosting.settings import own_url
 from shared.messaging.publisher import Publisher
 from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
@@ -61,7 +62,7 @@ def publisher(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    engine = open_engine(database_url.replace("{service}", known(service)), writer=False)
+    engine = open_engine(own_url(database_url, known(service)), writer=False)
     one = Publisher(service, engine, amqp_url, require_binding=require_binding)
     try:
         health = health_of(one, engine, host=health_host, port=health_port, file=health_file)

@@ -16,7 +16,7 @@ from shared.eventlog.engines import is_outage, open_engine
 from shared.hosting.brokered import Brokered
 from shared.hosting.ports import Ports
 from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
+from shared.hosting.settings import Settings, own_url
 from shared.security.secrets import Secrets
 from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
@@ -53,7 +53,7 @@ def webhooks(
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     settings = Settings()
     surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
-    engine = open_engine(database_url.replace("{service}", SERVICE), writer=False)
+    engine = open_engine(own_url(database_url, SERVICE), writer=False)
     with Brokered(SERVICE, engine, amqp_url, surroundings) as backend:
         dispatcher = dispatcher_of(backend, engine)
         turns = Turns(dispatcher, engine)

@@ -54,7 +54,12 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_addresses(cls, told: str) -> str:
-        """Addresses and networks, a comma between them. Everybody is none of them."""
+        """Addresses and networks with commas between them; `*`, whoever it may be, is refused."""
         for part in told.split(",") if told.strip() else ():
             ip_network(part.strip())
         return told.strip()
+
+
+def own_url(database_url: str, service: str) -> str:
+    """The URL of a service's own database: `{service}` in KAMENG_DATABASE_URL stands for its name."""
+    return database_url.replace("{service}", service)

@@ -136,13 +136,14 @@ def _open(
         loop.run(market.stock({sku: [f"{sku}-{number:07d}" for number in range(each)] for sku in names}, PRICE))
         told("funding customers")
         buyers = loop.run(market.customers(customers, WALLET_FEN))
-        operations = _token(market.staff["operations"])
-        tokens = [_token(buyer.http) for buyer in buyers]
+        operations = token_of(market.staff["operations"])
+        tokens = [token_of(buyer.http) for buyer in buyers]
         loop.run(clients.aclose())
         return operations, tokens, names
 
 
-def _token(client: httpx.AsyncClient) -> str:
+def token_of(client: httpx.AsyncClient) -> str:
+    """The token that a client of the API sends."""
     return client.headers["Authorization"].removeprefix("Bearer ")
 
 

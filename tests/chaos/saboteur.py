@@ -61,9 +61,12 @@ class Saboteur:
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(self._watch())
             striking = [tasks.create_task(self._in_time(fault, started + fault.at)) for fault in faults]
-            kills = [(fault.target, task) for fault, task in zip(faults, striking, strict=True) if fault.kind == "kill"]
+            first_kills: dict[str, asyncio.Task[None]] = {}
+            for fault, task in zip(faults, striking, strict=True):
+                if fault.kind == "kill" and fault.target in SERVERS:
+                    first_kills.setdefault(fault.target, task)
             await asyncio.sleep(seconds)
-            await asyncio.gather(*(task for target, task in dict(reversed(kills)).items() if target in SERVERS))
+            await asyncio.gather(*first_kills.values())
             self._healed.set()
             await asyncio.gather(*striking)
             watching.cancel()

@@ -25,6 +25,7 @@ from shared.hosting.cluster.health import HEALTH_FILE
 from tests.acceptance.cluster_load import AT_ONCE, PATIENCE_SECONDS, Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, ours
 from tests.bench.load import Plan, generate
+from tests.bench.shop import token_of
 from tests.subscriber.everything import NAME
 
 ORDERS, BEFORE_AT_ONCE, BEFORE = 1_000, 32, "BEFORE"
@@ -163,7 +164,7 @@ async def buy(market: ClusterMarket, orders: int) -> None:
     """Orders from start to end, as fast as it goes."""
     await market.stock({BEFORE: [f"{BEFORE}-{number}" for number in range(orders)]}, price="0.10")
     place = urlsplit(market.address)
-    tokens = [buyer.http.headers["Authorization"].removeprefix("Bearer ") for buyer in market.buyers]
+    tokens = [token_of(buyer.http) for buyer in market.buyers]
     plan = Plan(place.hostname or "", place.port or 0, tokens, [BEFORE], orders, BEFORE_AT_ONCE, wait=30.0)
     await asyncio.to_thread(generate, plan)
 

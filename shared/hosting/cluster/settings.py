@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.hosting.settings import own_url
+
 
 class ClusterSettings(BaseSettings):
     """Read from the environment, as `KAMENG_...`.
@@ -26,4 +28,4 @@ class ClusterSettings(BaseSettings):
 
     def database_of(self, service: str) -> str:
         """The URL of a service's own database."""
-        return self.database_url.replace("{service}", service)
+        return own_url(self.database_url, service)

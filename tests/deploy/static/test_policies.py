@@ -147,14 +147,14 @@ def test_its_way_leads_to_its_database_and_the_broker_only(overlay: str, name: s
     databases = {
         one["metadata"]["name"]: one["spec"]["inheritedMetadata"]["labels"] for one in of_kind(overlay, "Cluster")
     }
-    own = (
-        {f"{labels.get('kameng/service')}-database"} if overlay == "production" and name != "verify" else set(databases)
-    )
+    is_one_for_all = overlay == "dev" or name == "verify"
+    own = set(databases) if is_one_for_all else {f"{labels['kameng/service']}-database"}
     broker = {"app.kubernetes.io/name": "kameng-rabbitmq"}
     others = [labels_of(overlay, other) for other in workloads(overlay) if other != name]
 
     assert {database for database, marks in databases.items() if network.lets(labels, marks, 5432)} == own
-    assert network.lets(labels, broker, 5672) is (name != "verify" and not name.endswith("-migrate"))
+    speaks = labels["app.kubernetes.io/component"] not in ("migrate", "verify")
+    assert network.lets(labels, broker, 5672) is speaks
     assert not [
         other for other in others for port in (8000, 8001, "http", "probes") if network.lets(labels, other, port)
     ]

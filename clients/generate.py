@@ -18,11 +18,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AwareDatetime, BaseModel
 
 from shared.contracts.base import Event, Value
-from shared.contracts.registry import events
+from shared.contracts.registry import anywhere, events
 
 _CONFIG = Path(__file__).parents[1] / "pyproject.toml"
 FOLDER = Path(__file__).parent / "python" / "src" / "kameng_subscriber" / "events"
 _HEAD = "# Generated from the contracts by `python -m clients.generate`. Not to be edited.\n"
+LONGEST = 120
 _PLAIN = {str: "str", int: "int", bool: "bool", float: "float", AwareDatetime: "datetime", date: "date", Any: "Any"}
 _IMPORTS = {
     "datetime": "from datetime import datetime",
@@ -65,26 +66,28 @@ class Writer:
 
     def __init__(self) -> None:
         self.modules: dict[str, Module] = {}
-        self._written: set[type] = set()
+        self._written: set[tuple[type, str]] = set()
 
-    def add(self, cls: type[BaseModel]) -> None:
-        if cls in self._written:
+    def add(self, cls: type[BaseModel], log: str = "") -> None:
+        """`log` is the service, of an event that may stand in any log."""
+        if (cls, log) in self._written:
             return
-        self._written.add(cls)
-        module = self.modules.setdefault(room(cls), Module(room(cls)))
+        self._written.add((cls, log))
+        place = log or room(cls)
+        module = self.modules.setdefault(place, Module(place))
         fields = []
         for name, info in cls.model_fields.items():
             rendered = self._type(info.annotation, module)
             default = "" if info.is_required() else f" = {_default(cls, name, info.get_default())}"
             fields.append(f"    {name}: {rendered}{default}")
         if issubclass(cls, Event):
-            base = f'EventData, event_type="kameng.{cls.owner}.{cls.type()}", event_key="{cls.key}"'
+            base = f'EventData, event_type="kameng.{log or cls.owner}.{cls.type()}", event_key="{cls.key}"'
             module.imports.add("from kameng_subscriber.models import EventData")
         else:
             base = "Model"
             module.imports.add("from kameng_subscriber.models import Model")
         told = cls.__dict__.get("__doc__")
-        doc = f'    """{told.strip()}"""\n\n' if told else ""
+        doc = _docstring(told.strip()) if told else ""
         module.classes.append(f"class {cls.__name__}({base}):\n{doc}" + "\n".join(fields or ["    pass"]) + "\n\n")
         module.names.append(cls.__name__)
 
@@ -117,6 +120,13 @@ class Writer:
         raise TypeError(f"clients.generate does not know how to write {told!r}: teach it")
 
 
+def _docstring(told: str) -> str:
+    """As it stands in the contract; its end goes on a line of its own where it would make the last one too long."""
+    is_long = len(told.rpartition("\n")[2]) + len('"""') > LONGEST
+    end = "\n    " if is_long else ""
+    return f'    """{told}{end}"""\n\n'
+
+
 def _default(cls: type, name: str, value: Any) -> str:
     if value is None or isinstance(value, str | int | bool) or value in ((), {}):
         return repr(value)
@@ -130,6 +140,9 @@ def generated() -> dict[str, str]:
     for cls in sorted(ours, key=lambda one: (one.owner, one.__name__)):
         writer.add(cls)
     sources = sorted({one.owner for one in ours})
+    for source in sources:
+        for cls in anywhere().values():
+            writer.add(cls, source)
     told = ", ".join(f'"{source}"' for source in sources)
     index = (
         f'{_HEAD}"""Every event that is published, by service."""\n\nfrom kameng_subscriber.events import '

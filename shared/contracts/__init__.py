@@ -2,6 +2,7 @@
 
 from shared.contracts import fulfillment, gateway, inventory, ledger, notification, order, risk
 from shared.contracts.base import (
+    ESSENTIAL,
     Command,
     CurrencyMismatch,
     Event,
@@ -12,19 +13,23 @@ from shared.contracts.base import (
     Value,
     zero,
 )
-from shared.contracts.decision import Call, Cancel, Decided, Given, Later, Plan, Planner, Reaction, Refused
+from shared.contracts.decision import Call, Cancel, Decided, Given, Later, Plan, Planner, Reaction, Refused, Shop
+from shared.contracts.lost import PositionLost
 from shared.contracts.registry import (
     UnknownMessage,
+    check_event,
     commands,
     decode_command,
     decode_event,
     downcaster,
     events,
+    is_event,
     upcaster,
 )
 from shared.contracts.states import replace
 
 __all__ = [
+    "ESSENTIAL",
     "Call",
     "Cancel",
     "Command",
@@ -39,10 +44,13 @@ __all__ = [
     "Money",
     "Plan",
     "Planner",
+    "PositionLost",
     "Reaction",
     "Refused",
+    "Shop",
     "UnknownMessage",
     "Value",
+    "check_event",
     "commands",
     "decode_command",
     "decode_event",
@@ -51,6 +59,7 @@ __all__ = [
     "fulfillment",
     "gateway",
     "inventory",
+    "is_event",
     "ledger",
     "notification",
     "order",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared import currencies
 
 Id = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#@+-]*$")]
 Text = Annotated[str, Field(max_length=500)]
@@ -14,10 +17,18 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 At = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 
 MAX_MINOR_UNITS = 10**15
+ESSENTIAL = '"essential":true'  # how the metadata of an essential event hold it, as JSON
+
+
+_set = object.__setattr__
 
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_false(value: object) -> bool:
+    return value is False
 
 
 class Value(BaseModel):
@@ -67,10 +78,10 @@ class Money(Value):
         return Money(amount=self.amount * basis_points // 10_000, currency=self.currency)
 
     def __str__(self) -> str:
-        sign = "-" if self.amount < 0 else ""
-        return f"{sign}{abs(self.amount) // 100}.{abs(self.amount) % 100:02d} {self.currency}"
+        return currencies.shown(self.amount, self.currency)
 
 
+@lru_cache(maxsize=1_000)
 def zero(currency: str = "CNY") -> Money:
     """No money, in the given currency."""
     return Money(amount=0, currency=currency)
@@ -82,7 +93,7 @@ class Metadata(Value):
     `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that led here;
     `actor` is `staff:<name>`, `customer:<id>`, `guest`, `channel:<name>`, `supplier:<name>` or `system:<service>`.
     `traceparent` is the span that led here, as W3C Trace Context writes it; where nobody traces, the JSON has no such
-    field.
+    field. `essential` is that of the event; the JSON has it only where it is true.
     """
 
     site: Id = "main"
@@ -92,27 +103,46 @@ class Metadata(Value):
     traceparent: Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = Field(
         default=None, exclude_if=_is_none
     )
+    essential: bool = Field(default=False, exclude_if=_is_false)
 
     def leading_on(self, causation_id: str, actor: str | None = None) -> Metadata:
-        """The metadata of what the command or event of this id leads to, by the same actor if none is given."""
+        """The metadata of what the command or event of this id leads to, by the same actor if none is given.
+
+        Neither is checked: the id is a message's, and the actor this one's or a service.
+        """
         actor = actor or self.actor
-        if (causation_id, actor) == (self.causation_id, self.actor):
+        if (causation_id, actor, False) == (self.causation_id, self.actor, self.essential):
             return self
-        # half of what model_copy costs, and there is one for most messages
-        return Metadata(**{**self.__dict__, "causation_id": causation_id, "actor": actor})
+        # a fifth of what validation costs, and there is one for most messages
+        led = object.__new__(Metadata)
+        _set(led, "__dict__", {**self.__dict__, "causation_id": causation_id, "actor": actor, "essential": False})
+        _set(led, "__pydantic_fields_set__", self.__pydantic_fields_set__)
+        _set(led, "__pydantic_extra__", None)
+        _set(led, "__pydantic_private__", None)
+        return led
+
+    def of_essential(self) -> Metadata:
+        """The same metadata, for an essential event."""
+        return self.model_copy(update={"essential": True})
 
 
 class Message(Value):
-    """A command or an event: `owner` is the service whose log it concerns, `key` names its partition key field."""
+    """A command or an event: `owner` is the service whose log it concerns, `key` names its partition key field.
+
+    The owner is named by the module, unless it is given; an event whose owner is empty may stand in any log.
+    """
 
     owner: ClassVar[str]
     key: ClassVar[str]
     version: ClassVar[int] = 1
 
-    def __init_subclass__(cls, *, key: str | None = None, version: int = 1, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, key: str | None = None, version: int = 1, owner: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if key is not None:
-            cls.key, cls.version, cls.owner = key, version, cls.__module__.rpartition(".")[2]
+            cls.key, cls.version = key, version
+            cls.owner = cls.__module__.rpartition(".")[2] if owner is None else owner
 
     @classmethod
     def type(cls) -> str:
@@ -139,7 +169,13 @@ class Command(Message):
 
 
 class Event(Message):
-    """A fact, in the past tense. It can't be undone, only answered by another."""
+    """A fact, in the past tense. It can't be undone, only answered by another.
+
+    `essential`: who reads the log and does not know this type stops before it, until it is upgraded. To be set for a
+    new type that calls for a reaction somewhere; any other is passed over by those who do not know it.
+    """
+
+    essential: ClassVar[bool] = False
 
 
 class Former(Message):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
+from shared import currencies, days
 from shared.contracts.base import Command, Event, Metadata
 
 
@@ -23,14 +25,37 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Shop:
+    """What holds for the shop as a whole: the currencies it trades in, and where its days begin."""
+
+    currencies: tuple[str, ...] = currencies.USUAL
+    zone: ZoneInfo = field(default_factory=lambda: days.zone(days.USUAL_ZONE))
+
+    def check(self, currency: str) -> None:
+        """Raises Refused for a currency that the shop does not trade in."""
+        if currency not in self.currencies:
+            traded = ", ".join(self.currencies)
+            raise Refused("currency-not-traded", f"{currency} is not traded here, only {traded}", status=422)
+
+
+USUAL_SHOP = Shop()
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
-    """What a decision knows besides the command and the state: the time (UTC), the command's id and metadata, and
-    the facts that the service looked up for it."""
+    """What a decision knows besides the command and the state: the time (UTC), the command's id and metadata, the
+    facts that the service looked up for it, and the shop."""
 
     now: datetime
     command_id: str
     meta: Metadata
     facts: Any = None
+    shop: Shop = USUAL_SHOP
+
+    @property
+    def today(self) -> date:
+        """The day it is in the shop."""
+        return days.day_of(self.now, self.shop.zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,15 @@ A delivery is one order line; its id is `<order id>/<line>`.
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from shared.contracts.base import Command, Event, Id, Money, Text, Value
-from shared.contracts.inventory import ReservedKey
+from pydantic import ConfigDict, Field, model_validator
+
+from shared.contracts.base import Command, Event, Former, Id, Money, Text, Value
+from shared.contracts.inventory import ReservedKey, SealedKey
 from shared.contracts.order import OrderLine
+from shared.contracts.registry import downcaster, upcaster
 
 
 def delivery_id(order_id: str, line: int) -> str:
@@ -22,17 +26,41 @@ def purchase_request_id(delivery_id: str, supplier: str) -> str:
     return f"{delivery_id}#{supplier}"
 
 
+Goods = Annotated[str, Field(min_length=1, max_length=500)]
+FormerFinding = Literal["late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "agrees"]
+Finding = Literal[FormerFinding, "doubtful-goods"]
+
+
+def statement_id(delivery_id: str, statement: int) -> str:
+    """The id of a supplier's statement about a delivery: statements are counted from 1 in each delivery."""
+    return f"{delivery_id}/s{statement}"
+
+
 class PurchaseReport(Value):
-    """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done."""
+    """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done, as are
+    `goods`: the texts that it delivers, such as codes, where the product is a text.
+
+    They are in the clear here and nowhere else: whoever receives a report seals them before it goes on.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     request_id: Id
     outcome: Literal["done", "failed", "pending"]
     supplier_ref: Text = ""
     cost: Money | None = None
     reason: Text = ""
+    goods: tuple[Goods, ...] = Field(default=(), max_length=10_000, repr=False)
 
-    def told_by(self, supplier: str) -> RecordPurchase:
-        """The command that records this report. Raises ValueError for a purchase that was another supplier's."""
+    @model_validator(mode="after")
+    def _goods_of_what_is_done(self) -> PurchaseReport:
+        if self.goods and self.outcome != "done":
+            raise ValueError("goods are told of what is done")
+        return self
+
+    def told_by(self, supplier: str, goods: tuple[SealedKey, ...] = ()) -> RecordPurchase:
+        """The command that records this report; `goods` are its texts, sealed. Raises ValueError for a purchase that
+        was another supplier's."""
         delivery, _, asked = self.request_id.rpartition("#")
         if asked != supplier or not delivery:
             raise ValueError(f"purchase {self.request_id} is not one of {supplier}")
@@ -43,6 +71,7 @@ class PurchaseReport(Value):
             supplier_ref=self.supplier_ref,
             cost=self.cost,
             reason=self.reason,
+            goods=goods,
         )
 
 
@@ -68,7 +97,10 @@ class DeliverLine(Command, key="delivery_id"):
 
 
 class RecordPurchase(Command, key="delivery_id"):
-    """What a supplier said of our purchase: done, failed for certain, or still working on it."""
+    """What a supplier said of our purchase: done, failed for certain, or still working on it. `goods` are the texts
+    that it delivered, sealed to fulfillment: each sending has other boxes, and the same hashes."""
+
+    incidental: ClassVar[frozenset[str]] = frozenset({"goods"})
 
     delivery_id: Id
     supplier: Id
@@ -76,6 +108,7 @@ class RecordPurchase(Command, key="delivery_id"):
     supplier_ref: Text = ""
     cost: Money | None = None
     reason: Text = ""
+    goods: tuple[SealedKey, ...] = ()
 
 
 class RecordPurchaseUnknown(Command, key="delivery_id"):
@@ -91,6 +124,36 @@ class ResolveDelivery(Command, key="delivery_id"):
 
     delivery_id: Id
     delivered: bool
+    note: Text
+
+
+class SettleStatement(Command, key="delivery_id"):
+    """A person settles what a supplier said: we bear it as a `cost`, or hold the supplier for it with a `claim`.
+
+    A claim that was lost may be turned into a cost later. `cost` is what a doubtful bill really is, where it is borne.
+    """
+
+    delivery_id: Id
+    statement: int
+    decision: Literal["cost", "claim"]
+    cost: Money | None = None
+    note: Text
+
+
+class WinClaim(Command, key="delivery_id"):
+    """The supplier credits what we claimed of it: the claim is won, and ends."""
+
+    delivery_id: Id
+    statement: int
+    note: Text
+
+
+class OpenGoods(Command, key="delivery_id"):
+    """A person wants to read the texts that came with a supplier's statement, sealed to `reader_key`."""
+
+    delivery_id: Id
+    statement: int
+    reader_key: str
     note: Text
 
 
@@ -161,7 +224,8 @@ class PurchaseFailed(Event, key="delivery_id"):
 
 
 class SupplierDelivered(Event, key="delivery_id"):
-    """A supplier delivered the line; we owe it `cost`."""
+    """A supplier delivered the line; we owe it `cost`. Where it delivered texts, they are sealed again to the buyer's
+    key (`envelope`), and `indexes` are their keyed hashes."""
 
     delivery_id: Id
     order_id: Id
@@ -170,6 +234,8 @@ class SupplierDelivered(Event, key="delivery_id"):
     supplier: Id
     supplier_ref: Text
     cost: Money
+    envelope: str = ""
+    indexes: tuple[str, ...] = ()
 
 
 class DeliveryHandedOver(Event, key="delivery_id"):
@@ -206,3 +272,139 @@ class DeliveryFailed(Event, key="delivery_id"):
     sku: Id
     reason: Text
     numbers: tuple[int, ...] = ()
+
+
+class SupplierStatementRecordedV1(Former, of="SupplierStatementRecorded", key="delivery_id", version=1):
+    """A supplier said something of a purchase that does not fit what had become of it.
+
+    `bill` is what it adds to what this purchase costs: booked as a claim until a person settles it. `booked` is what
+    the books held for the purchase before. A person must settle the statement, unless it `agrees`. `goods` are texts
+    that it delivered and that no buyer waits for, or may have, sealed to fulfillment; `doubt` says why a buyer who
+    waited was not given them.
+    """
+
+    delivery_id: Id
+    order_id: Id
+    line: int
+    sku: Id
+    supplier: Id
+    request_id: Id
+    statement: int
+    finding: FormerFinding
+    outcome: Literal["done", "failed", "pending"]
+    supplier_ref: Text
+    cost: Money | None
+    reason: Text
+    bill: Money | None = None
+    booked: Money | None = None
+    goods: tuple[SealedKey, ...] = ()
+    doubt: Text = ""
+
+
+class SupplierStatementRecorded(Event, key="delivery_id", version=2):
+    """A supplier said something of a purchase that does not fit what had become of it.
+
+    `bill` is what it adds to what this purchase costs: booked as a claim until a person settles it. `booked` is what
+    the books held for the purchase before. A person must settle the statement, unless it `agrees`. `goods` are texts
+    that it delivered and that no buyer waits for, or may have, sealed to fulfillment; `doubt` says why a buyer who
+    waited was not given what came.
+    """
+
+    delivery_id: Id
+    order_id: Id
+    line: int
+    sku: Id
+    supplier: Id
+    request_id: Id
+    statement: int
+    finding: Finding
+    outcome: Literal["done", "failed", "pending"]
+    supplier_ref: Text
+    cost: Money | None
+    reason: Text
+    bill: Money | None = None
+    booked: Money | None = None
+    goods: tuple[SealedKey, ...] = ()
+    doubt: Text = ""
+
+
+@upcaster("SupplierStatementRecorded", 1)
+def _doubtful(body: dict[str, Any]) -> dict[str, Any]:
+    """Goods in doubt were told by `doubt` alone."""
+    in_doubt = body["finding"] == "late-success" and body.get("doubt")
+    return {**body, "finding": "doubtful-goods"} if in_doubt else body
+
+
+@downcaster("SupplierStatementRecorded", 2, until=date(2027, 6, 30))
+def _late(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "finding": "late-success"} if body["finding"] == "doubtful-goods" else body
+
+
+class SupplierReportRefused(Event, key="delivery_id"):
+    """A supplier told, signed, of a purchase that was never asked of it; nothing moved. `order_id` is null where we
+    know no such delivery. `goods` are texts that came with it, sealed to fulfillment."""
+
+    delivery_id: Id
+    order_id: Id | None
+    supplier: Id
+    request_id: Id
+    outcome: Literal["done", "failed", "pending"]
+    supplier_ref: Text
+    cost: Money | None
+    reason: Text
+    goods: tuple[SealedKey, ...] = ()
+
+
+Supplied: TypeAlias = SupplierDelivered | SupplierStatementRecorded | SupplierReportRefused
+
+
+def supplied_indexes(event: Supplied) -> tuple[str, ...]:
+    """The keyed hashes of the texts that a supplier sent with this; a text that can be no key has none."""
+    if isinstance(event, SupplierDelivered):
+        return event.indexes
+    return tuple(one.index for one in event.goods if one.index)
+
+
+class SupplierStatementSettled(Event, key="delivery_id"):
+    """A person settled a supplier's statement: we bear it as a cost, or hold the supplier for it.
+
+    `bill` is booked now, for the first time; `moved` goes from the claims to the costs when we bear it, from the costs
+    to the claims when we claim it.
+    """
+
+    delivery_id: Id
+    order_id: Id
+    line: int
+    supplier: Id
+    request_id: Id
+    statement: int
+    decision: Literal["cost", "claim"]
+    bill: Money | None
+    moved: Money | None
+    note: Text
+
+
+class SupplierClaimWon(Event, key="delivery_id"):
+    """A supplier credits what we claimed of it: it is owed less. `amount` is null where nothing was booked."""
+
+    essential: ClassVar[bool] = True
+
+    delivery_id: Id
+    order_id: Id
+    line: int
+    supplier: Id
+    request_id: Id
+    statement: int
+    amount: Money | None
+    note: Text
+
+
+class SupplierGoodsOpened(Event, key="delivery_id"):
+    """A person read the texts that came with a supplier's statement."""
+
+    delivery_id: Id
+    order_id: Id
+    line: int
+    supplier: Id
+    statement: int
+    note: Text

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import At, Command, Event, Id, Text
+from shared.contracts.base import At, Command, Event, Id, Text, Value
 
 Role = Literal["operations", "support", "finance", "subscriber", "administrator"]
 WebhookUrl = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
@@ -17,11 +17,20 @@ WebhookFilter = Annotated[
     tuple[Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z.*]+$")], ...], Field(min_length=1, max_length=50)
 ]
 WebhookEnd = Literal["asked", "failing", "gone"]
+Shown = Literal["keys", "numbers"]
+PartnerKind = Literal["channel", "supplier"]
+
+
+def _is_empty(value: object) -> bool:
+    return value == ""
 
 
 class AddStaff(Command, key="username"):
+    """`password_proof` is a keyed hash of the password: the same command has the same password. No event holds it."""
+
     username: Id
     role: Role
+    password_proof: Annotated[str, Field(max_length=64)] = Field(default="", exclude_if=_is_empty)
 
 
 class RemoveStaff(Command, key="username"):
@@ -46,6 +55,61 @@ class RecordImport(Command, key="import_id"):
     kind: Literal["products", "keys"]
     file_sha256: Id
     fates: dict[str, int]
+    rows: int = 0
+    rejected: int = 0
+    broken: Id | None = None
+    last_row: int | None = None
+
+
+class RecordOpening(Command, key="order_id"):
+    """Somebody read an order's deliveries: its `keys`, or their `numbers` only."""
+
+    order_id: Id
+    shown: Shown
+    address: Text
+
+
+class Scrap(Value):
+    """A member that could be read of a statement that could not, by its name, as short text."""
+
+    name: Id
+    text: Annotated[str, Field(max_length=100)]
+
+
+Scraps = Annotated[tuple[Scrap, ...], Field(max_length=20)]
+Faults = Annotated[tuple[Text, ...], Field(max_length=20)]
+
+
+class RecordUnread(Command, key="statement_id"):
+    """A partner told something, signed, that can't be read: what is wrong with it, and the scraps that can be read.
+
+    The body itself is kept nowhere, for it may hold card keys. `statement_id` is a keyed hash of it.
+    """
+
+    statement_id: Id
+    kind: PartnerKind
+    partner: Id
+    faults: Faults
+    scraps: Scraps
+    size: int
+
+
+class SettleUnread(Command, key="statement_id"):
+    """A person found out what a statement that can't be read was about, and saw to it: the note says how."""
+
+    statement_id: Id
+    note: Text
+
+
+class DeliveriesOpened(Event, key="order_id"):
+    """Somebody read an order's deliveries: its `keys`, or their `numbers` only. Reading again within a minute is the
+    same opening."""
+
+    order_id: Id
+    shown: Shown
+    address: Text
+    by: Id
+    at: At
 
 
 class StaffAdded(Event, key="username"):
@@ -82,12 +146,40 @@ class SignInRefused(Event, key="username"):
 
 
 class ImportCompleted(Event, key="import_id"):
-    """A file of products or keys was read to its end; `fates` says how many rows ended how."""
+    """A file of products or keys was imported; `fates` says how many of its `rows` ended how, and `rejected` how many
+    did not come in. Where the file is `broken`, nothing after `last_row` could be read: the import is partial."""
 
     import_id: Id
     kind: Literal["products", "keys"]
     file_sha256: Id
     fates: dict[str, int]
+    rows: int = 0
+    rejected: int = 0
+    broken: Id | None = None
+    last_row: int | None = None
+
+
+class StatementUnread(Event, key="statement_id"):
+    """A payment channel or a supplier told something, signed, that can't be read: a person must find out what.
+
+    The same body sent again is the same statement. `faults` say what is wrong, `scraps` what can be read of it.
+    """
+
+    statement_id: Id
+    kind: PartnerKind
+    partner: Id
+    faults: Faults
+    scraps: Scraps
+    size: int
+
+
+class UnreadSettled(Event, key="statement_id"):
+    """A person saw to a statement that could not be read."""
+
+    statement_id: Id
+    kind: PartnerKind
+    partner: Id
+    note: Text
 
 
 class RegisterWebhookEndpoint(Command, key="endpoint_id"):

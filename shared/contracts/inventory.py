@@ -11,6 +11,7 @@ from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text,
 
 Kind = Literal["card-key", "top-up", "activation-code", "membership", "course", "bill-payment", "custom"]
 Source = Literal["keys", "supplier", "manual"]
+ShortFor = Literal["stock", "unpaid-share", "buyer-share"]
 
 
 class Tier(Value):
@@ -53,15 +54,36 @@ class ReservedKey(Value):
     box: str
 
 
+class StockKey(Value):
+    """A key of our stock: the number that it has among those of its product."""
+
+    sku: Id
+    number: int
+
+
+class SoldKey(Value):
+    """A key that was sold, by its number, and to which order."""
+
+    number: int
+    order_id: Id
+
+
 class ListProduct(Command, key="sku"):
     """List a product or change its listing; the same listing again changes nothing. A dry run only tells its fate.
 
-    Answers {"fate": "listed" | "changed" | "unchanged"}.
+    `named` are the fields of `listing` that the sender names: a product that is listed already keeps the others as they
+    are. None names them all. `default_currency` says that the sender names no currency and its amounts are in the
+    default one; it is refused for a product that has another.
+
+    Answers {"fate": "listed" | "unchanged"} or {"fate": "changed", "changes": {field: [old, new], ...}}, the values as
+    JSON.
     """
 
     sku: Id
     listing: Listing
     dry_run: bool = False
+    named: tuple[str, ...] | None = None
+    default_currency: bool = False
 
 
 class SetSale(Command, key="sku"):
@@ -72,9 +94,13 @@ class SetSale(Command, key="sku"):
 
 
 class LoadKeys(Command, key="sku"):
-    """Add sealed keys to a listed product's stock. Duplicates are left out.
+    """Add sealed keys to a listed product's stock. Duplicates are left out; keys whose last day is over are not loaded.
 
-    Answers {"loaded": count, "duplicates": [index in keys, from 0, ...]}.
+    `as_written` holds, at the places of `keys`, the hash of the text before it was made canonical, empty where that is
+    the same: versions before loaded texts under it. It may be shorter than `keys`.
+
+    Answers {"loaded": count, "duplicates": [index in keys, from 0, ...]}, "supplied": those of the duplicates that a
+    supplier sent for an order, where there are any, and "expired": true where that is so.
     """
 
     sku: Id
@@ -84,10 +110,22 @@ class LoadKeys(Command, key="sku"):
     cost: Money | None = None
     expires_on: date | None = None
     dry_run: bool = False
+    as_written: tuple[str, ...] = ()
+
+
+class ExpireKeys(Command, key="sku"):
+    """The last day of these keys is over."""
+
+    sku: Id
+    expires_on: date
 
 
 class ReserveStock(Command, key="sku"):
-    """Set keys aside for an order line, all or none. `attempt` grows when a late payment reopens the order."""
+    """Set keys aside for an order line, all or none. `attempt` grows when the order asks anew.
+
+    Of an `unpaid` order `holders` are hashes of who asks: the person, the address, the device. Such orders hold a
+    bounded share of the stock.
+    """
 
     sku: Id
     order_id: Id
@@ -95,6 +133,8 @@ class ReserveStock(Command, key="sku"):
     quantity: Quantity
     attempt: int = 1
     expires_at: At
+    unpaid: bool = False
+    holders: tuple[Text, ...] = ()
 
 
 class ReleaseStock(Command, key="sku"):
@@ -132,6 +172,26 @@ class FaultKey(Command, key="sku"):
     reason: Text
 
 
+class CompareTexts(Command, key="delivery_id"):
+    """A supplier sent texts for a delivery, by keyed hash: some may be keys of our stock. `given`: they went to its
+    buyer; else they are kept for a person."""
+
+    delivery_id: Id
+    supplier: Id
+    indexes: tuple[str, ...]
+    given: bool
+
+
+class WithdrawKeys(Command, key="sku"):
+    """A supplier sent the texts of these keys: they are not sold any more."""
+
+    sku: Id
+    numbers: tuple[int, ...]
+    delivery_id: Id
+    supplier: Id
+    given: bool
+
+
 class ProductListed(Event, key="sku"):
     """A product was listed for the first time."""
 
@@ -159,7 +219,8 @@ class ProductTakenOffSale(Event, key="sku"):
 
 
 class KeysLoaded(Event, key="sku"):
-    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`."""
+    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`. They are over from `over_from` on, the end
+    of `expires_on` where the shop is."""
 
     sku: Id
     batch_id: Id
@@ -168,6 +229,16 @@ class KeysLoaded(Event, key="sku"):
     supplier: Id | None = None
     cost: Money | None = None
     expires_on: date | None = None
+    over_from: At | None = None
+
+
+class KeysExpired(Event, key="sku"):
+    """The last day of `count` unsold keys is over: they are not sold any more. `available` is what is left."""
+
+    sku: Id
+    expires_on: date
+    count: int
+    available: int
 
 
 class StockReserved(Event, key="sku"):
@@ -179,10 +250,12 @@ class StockReserved(Event, key="sku"):
     attempt: int
     keys: tuple[ReservedKey, ...]
     expires_at: At
+    unpaid: bool = False
+    holders: tuple[Text, ...] = ()
 
 
 class StockShort(Event, key="sku"):
-    """A line could not be reserved; `available` is what was left."""
+    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
 
     sku: Id
     order_id: Id
@@ -190,6 +263,7 @@ class StockShort(Event, key="sku"):
     attempt: int
     quantity: int
     available: int
+    short_for: ShortFor = "stock"
 
 
 class StockReleased(Event, key="sku"):
@@ -236,3 +310,32 @@ class KeyFaulted(Event, key="sku"):
     order_id: Id
     number: int
     reason: Text
+
+
+class TextsFound(Event, key="delivery_id"):
+    """Texts that a supplier sent for a delivery are keys of our stock, sold or not."""
+
+    delivery_id: Id
+    supplier: Id
+    given: bool
+    keys: tuple[StockKey, ...]
+
+
+class KeysSupplied(Event, key="sku"):
+    """A supplier sent, for a delivery, the texts of these keys of ours. Those for sale are withdrawn, those reserved
+    once they come back; `sold` were sold already. `given`: what the supplier sent went to the delivery's buyer; else it
+    is kept for a person."""
+
+    sku: Id
+    delivery_id: Id
+    supplier: Id
+    given: bool
+    numbers: tuple[int, ...]
+    sold: tuple[SoldKey, ...] = ()
+
+
+class KeysWithdrawn(Event, key="sku"):
+    """Keys that were for sale are not sold any more, since a supplier sent their texts."""
+
+    sku: Id
+    numbers: tuple[int, ...]

@@ -52,6 +52,17 @@ class MessageQueued(Event, key="message_id"):
     again_from: At | None = None
 
 
+class MessageWithheld(Event, key="message_id"):
+    """Not sent: this address got as many messages of the kind as it may within a day."""
+
+    message_id: Id
+    channel: MessageChannel
+    to: Text
+    template: Id
+    locale: Literal["zh", "en"]
+    order_id: Id | None
+
+
 class MessageSent(Event, key="message_id"):
     """`channel` is the one it really went through: an e-mail goes to the console while no mail server is configured."""
 

@@ -84,11 +84,16 @@ class CancelOrder(Command, key="order_id"):
 
 
 class RefundOrder(Command, key="order_id"):
-    """Give back `amount` of a completed order, all that is left when None. The same `refund_id` refunds once."""
+    """Give back `amount` of a completed order, all that is left when None. The same `refund_id` refunds once.
+
+    `line` and `number` name a delivered key: then its whole price is given back, and it is never replaced any more.
+    """
 
     order_id: Id
     refund_id: Id
     amount: Money | None = None
+    line: int | None = None
+    number: int | None = None
     reason: Text
 
 
@@ -138,9 +143,36 @@ class RecordDelivery(Command, key="order_id"):
 
 
 class RecordRefund(Command, key="order_id"):
+    """A refund has reached the buyer: the wallet, or where it was paid from."""
+
     order_id: Id
     refund_id: Id
     amount: Money
+
+
+class RecordRefundFailure(Command, key="order_id"):
+    """The channel did not pay `amount` back: a refund, or other money of the order."""
+
+    order_id: Id
+    refund_id: Id
+    reason: Text
+    amount: Money | None = None
+
+
+class DropRepayment(Command, key="order_id"):
+    """A person found another use for money that was to go back."""
+
+    order_id: Id
+    refund_id: Id
+
+
+class RecordOtherPayment(Command, key="order_id"):
+    """The order's channel told of money that is not what the order costs."""
+
+    order_id: Id
+    amount: Money
+    expected: Money
+    reason: Id
 
 
 class MeetDeadline(Command, key="order_id"):
@@ -179,6 +211,24 @@ class ScreeningRecorded(Event, key="order_id"):
     order_id: Id
     decision: Literal["pass", "review", "block"]
     reasons: tuple[Text, ...]
+    wait: Wait | None = None
+
+
+class StockPutBack(Event, key="order_id"):
+    """Others may have the stock of these lines while a person decides whether the order, which is not paid, passes."""
+
+    order_id: Id
+    lines: tuple[OrderLine, ...]
+
+
+class StockRequested(Event, key="order_id"):
+    """A person let the order pass whose stock had been put back: its lines are reserved once more."""
+
+    order_id: Id
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    paid: bool
+    reserved_until: At
     wait: Wait | None = None
 
 
@@ -222,6 +272,19 @@ class OrderCancelled(Event, key="order_id"):
     lines: tuple[OrderLine, ...]
     email: Text = ""
     locale: Literal["zh", "en"] = "zh"
+    differs: bool = False
+
+
+class PaymentDiffers(Event, key="order_id"):
+    """Money came for the order that is not what it costs: a person must match it or give it back."""
+
+    order_id: Id
+    customer: Id | None
+    amount: Money
+    expected: Money
+    reason: Id
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
 
 
 class OrderReopened(Event, key="order_id"):
@@ -232,6 +295,9 @@ class OrderReopened(Event, key="order_id"):
     attempt: int
     reserved_until: At
     wait: Wait | None = None
+    amount: Money | None = None
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
 
 
 class LatePaymentDeclined(Event, key="order_id"):
@@ -239,6 +305,9 @@ class LatePaymentDeclined(Event, key="order_id"):
 
     order_id: Id
     amount: Money
+    reason: Text = ""
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
 
 
 class DeliveryRecorded(Event, key="order_id"):
@@ -271,16 +340,18 @@ class DeliveryOverdue(Event, key="order_id"):
 
 
 class RefundApproved(Event, key="order_id"):
-    """Part of a completed order is to be given back; the ledger does it."""
+    """Part of a completed order is to be given back; the ledger does it. `line` and `number` name the key it is for."""
 
     order_id: Id
     refund_id: Id
     amount: Money
     reason: Text
+    line: int | None = None
+    number: int | None = None
 
 
 class RefundRecorded(Event, key="order_id"):
-    """The ledger gave `amount` back; `refunded` is the sum so far, `full` when nothing is left."""
+    """`amount` has reached the buyer; `refunded` is the sum so far, `full` when nothing is left."""
 
     order_id: Id
     customer: Id | None
@@ -290,6 +361,56 @@ class RefundRecorded(Event, key="order_id"):
     full: bool
     email: Text = ""
     locale: Literal["zh", "en"] = "zh"
+
+
+class RefundFailed(Event, key="order_id"):
+    """The channel did not pay a refund back: it is still owed, and can be asked for again."""
+
+    order_id: Id
+    customer: Id | None
+    refund_id: Id
+    amount: Money
+    reason: Text
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class RepaymentDelayed(Event, key="order_id"):
+    """The channel did not pay back money of the order that no refund is about: the rest of a payment, one that came too
+    late, or one that did not fit. It is still owed, and staff see to it."""
+
+    order_id: Id
+    customer: Id | None
+    return_id: Id
+    amount: Money
+    reason: Text
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class RepaymentEnded(Event, key="order_id"):
+    """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
+
+    `waiting` is how many others of the order are still delayed.
+    """
+
+    order_id: Id
+    customer: Id | None
+    return_id: Id
+    amount: Money
+    returned: bool
+    waiting: int
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class RefundRetried(Event, key="order_id"):
+    """A refund that failed is asked for again; the ledger does it."""
+
+    order_id: Id
+    refund_id: Id
+    amount: Money
+    reason: Text
 
 
 class ReplacementRequested(Event, key="order_id"):

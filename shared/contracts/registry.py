@@ -75,8 +75,13 @@ def _concrete(base: type[M]) -> dict[str, type[M]]:
 
 
 def events() -> dict[str, type[Event]]:
-    """Every event by name."""
-    return _concrete(Event)
+    """Every event of a service by name; not those that may stand in any log."""
+    return {name: cls for name, cls in _concrete(Event).items() if cls.owner}
+
+
+def anywhere() -> dict[str, type[Event]]:
+    """Every event that may stand in any log, by name."""
+    return {name: cls for name, cls in _concrete(Event).items() if not cls.owner}
 
 
 def commands() -> dict[str, type[Command]]:
@@ -124,6 +129,26 @@ def _decode(base: type[M], type_: str, data: str | bytes) -> M:
             raise UnknownMessage(f"nothing lifts {name} from version {step} to {step + 1}")
         body = lift(body)
     return cls.model_validate(body)
+
+
+def is_event(name: str) -> bool:
+    """Whether this code knows an event of this name, in whatever version."""
+    try:
+        _find(Event, name)
+    except UnknownMessage:
+        return False
+    return True
+
+
+def check_event(type_: str) -> None:
+    """Raises UnknownMessage for the stored type of an event that this code can't read."""
+    name, version = _parsed(type_)
+    newest = _find(Event, name).version
+    if version > newest:
+        raise UnknownMessage(f"{type_} is newer than this code, which knows version {newest}")
+    for step in range(version, newest):
+        if (name, step) not in _upcasters:
+            raise UnknownMessage(f"nothing lifts {name} from version {step} to {step + 1}")
 
 
 def decode_event(type_: str, data: str | bytes) -> Event:

@@ -32,6 +32,27 @@ class DecideCase(Command, key="order_id"):
     note: Text = ""
 
 
+class CloseCase(Command, key="order_id"):
+    """The order was cancelled: nobody need decide it. Nothing happens where no case is open."""
+
+    order_id: Id
+
+
+class ReopenCase(Command, key="order_id"):
+    """The order goes on after all: a case that was closed waits for a person again."""
+
+    order_id: Id
+
+
+class RecordPaidTargets(Command, key="order_id"):
+    """An order is paid: it counts for the accounts and phones that it tops up."""
+
+    order_id: Id
+    customer: Id | None
+    targets: tuple[Text, ...]
+    amount: Money
+
+
 class SetListEntry(Command, key="entry"):
     """Put a value on a list until a time, or for good. `entry` is `<dimension>:<value>`."""
 
@@ -61,12 +82,28 @@ class OrderScreened(Event, key="order_id"):
     reasons: tuple[Text, ...]
 
 
+class TargetsPaid(Event, key="order_id"):
+    """An order for these accounts or phones was paid: later decisions count it for them."""
+
+    order_id: Id
+    customer: Id | None
+    targets: tuple[Text, ...]
+    amount: Money
+
+
 class CaseOpened(Event, key="order_id"):
-    """An order is held until a person has looked at it."""
+    """An order is held until a person has looked at it; `again` after it was cancelled and goes on all the same."""
 
     order_id: Id
     amount: Money
     reasons: tuple[Text, ...]
+    again: bool = False
+
+
+class CaseClosed(Event, key="order_id"):
+    """The order was cancelled before a person decided it: nobody need look at it any more."""
+
+    order_id: Id
 
 
 class CaseDecided(Event, key="order_id"):
@@ -78,7 +115,7 @@ class CaseDecided(Event, key="order_id"):
 
 
 class ListEntrySet(Event, key="entry"):
-    """A value was put on a list, until a time or for good."""
+    """A value was put on a list, until a time or for good. It takes the place of the same value's other `spellings`."""
 
     entry: Entry
     list: ListName
@@ -86,10 +123,12 @@ class ListEntrySet(Event, key="entry"):
     value: Text
     reason: Text
     until: At | None
+    spellings: tuple[Entry, ...] = ()
 
 
 class ListEntryRemoved(Event, key="entry"):
-    """A value was taken off its list."""
+    """A value was taken off its list, in all its `spellings`."""
 
     entry: Entry
     reason: Text
+    spellings: tuple[Entry, ...] = ()

@@ -21,6 +21,8 @@ Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](sc
 body, in [examples](examples); [asyncapi.json](asyncapi.json) describes all of them as AsyncAPI 3. A field with `?` may
 be missing in what was recorded before there was the field, and means its default then. Amounts are in minor units (fen,
 cents), times UTC. What looks like ciphertext in the examples is none.
+
+Any log may hold a `PositionLost`: what stood at its position was lost with a database. Nothing follows from it.
 """
 
 

@@ -25,7 +25,10 @@ AGGREGATES = {
     ("gateway", "customer"): "customer",
     ("gateway", "endpoint_id"): "webhook-endpoint",
     ("gateway", "import_id"): "import",
+    ("gateway", "order_id"): "opening",
+    ("gateway", "statement_id"): "statement",
     ("gateway", "username"): "staff",
+    ("inventory", "delivery_id"): "supply",
     ("inventory", "sku"): "product",
     ("ledger", "entry_id"): "entry",
     ("ledger", "order_id"): "hold",
@@ -40,11 +43,11 @@ AGGREGATES = {
 def example(kind: Kind) -> dict[str, Any]:
     """The message: its routing key, its headers, its content type, and its body as JSON. Raises Unsaid."""
     try:
-        event = kind.cls.model_validate(_body(kind.name, kind.cls))
+        event = kind.cls.model_validate(_body(kind.name, kind.cls) | ({"log": kind.log} if kind.log else {}))
     except ValidationError as error:
         fields = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
         raise Unsaid(f"{kind.key}: the values in shared/published/words.py do not fit: {fields}") from None
-    aggregate = AGGREGATES.get((kind.owner, kind.cls.key))
+    aggregate = "log" if kind.log else AGGREGATES.get((kind.owner, kind.cls.key))
     if aggregate is None:
         raise Unsaid(f"shared/published/examples.py needs the aggregate of {kind.owner} that {kind.cls.key} names")
     stream = f"{aggregate}-{event.partition_key()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shared.contracts.registry import events, has_upcaster, published_until
+from shared.contracts.registry import anywhere, events, has_upcaster, published_until
 from shared.published.kinds import Kind
 
 
@@ -23,7 +23,8 @@ def gaps(kinds: Iterable[Kind]) -> list[str]:
 
 
 def _of(name: str, newest: int, known: set[tuple[str, int]]) -> Iterator[str]:
-    owner, gap = events()[name].owner, False
+    cls, gap = (events() | anywhere())[name], False
+    owner = cls.owner or cls.__module__.rpartition(".")[2]
     for version in range(newest - 1, 0, -1):
         if (name, version) not in known:
             yield f"no class says what {name}.v{version} was: keep it in shared/contracts/{owner}.py as a Former"

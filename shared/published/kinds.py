@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 
 from shared.contracts import Former, Message
-from shared.contracts.registry import events, formers, published_until
+from shared.contracts.registry import anywhere, events, formers, published_until
 from shared.messaging.topology import event_key
 
 OURS = "shared.contracts."
@@ -19,17 +19,19 @@ OURS = "shared.contracts."
 class Kind:
     """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent.
 
-    `beside` are the versions that are sent, where there are several.
+    `beside` are the versions that are sent, where there are several; `log` is the service, of an event that
+    may stand in any log.
     """
 
     name: str
     cls: type[Message]
     until: date | None = None
     beside: tuple[int, ...] = ()
+    log: str = ""
 
     @property
     def owner(self) -> str:
-        return self.cls.owner
+        return self.log or self.cls.owner
 
     @property
     def version(self) -> int:
@@ -61,11 +63,13 @@ def kinds() -> list[Kind]:
     found = [Kind(cls.__name__, cls) for cls in events().values()]
     found += [Kind(name, cls, published_until(name, version)) for (name, version), cls in formers().items()]
     ours = [kind for kind in found if kind.cls.__module__.startswith(OURS)]
-    sent: dict[str, list[int]] = defaultdict(list)
+    logs = sorted({kind.owner for kind in ours})
+    ours += [Kind(name, cls, log=log) for name, cls in anywhere().items() for log in logs]
+    sent: dict[tuple[str, str], list[int]] = defaultdict(list)
     for kind in ours:
         if kind.is_sent:
-            sent[kind.name].append(kind.version)
-    ours = [replace(kind, beside=_several(sent[kind.name])) if kind.is_sent else kind for kind in ours]
+            sent[kind.owner, kind.name].append(kind.version)
+    ours = [replace(kind, beside=_several(sent[kind.owner, kind.name])) if kind.is_sent else kind for kind in ours]
     return sorted(ours, key=lambda kind: (kind.owner, kind.name, kind.version))
 
 

@@ -64,4 +64,4 @@ def _plain(annotation: Any, metadata: Sequence[Any], least: int, most: int) -> s
 
 
 def _bound(metadata: Sequence[Any], name: str, default: Any) -> Any:
-    return next((value for one in metadata if (value := getattr(one, name, None)) is not None), default)
+    return next((value for one in reversed(metadata) if (value := getattr(one, name, None)) is not None), default)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 INVENTORY, WORDS = "shared/contracts/inventory.py", "shared/published/words.py"
 KEY = "inventory.StockShort"
 SHORT = '''class StockShort(Event, key="sku"):
-    """A line could not be reserved; `available` is what was left."""
+    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
 
     sku: Id
     order_id: Id
@@ -24,6 +24,7 @@ SHORT = '''class StockShort(Event, key="sku"):
     attempt: int
     quantity: int
     available: int
+    short_for: ShortFor = "stock"
 '''
 WAS = SHORT.replace("StockShort(Event, ", 'StockShortV1(Former, of="StockShort", version=1, ')
 NEW = SHORT.replace('"sku"', '"sku", version=2').replace("available: int", "left: int").replace("`available`", "`left`")
@@ -66,7 +67,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def break_field(copy: Copy) -> None:
-    copy.edit(INVENTORY, "    available: int\n\n\nclass StockReleased", "    available: str\n\n\nclass StockReleased")
+    copy.edit(INVENTORY, "    available: int\n    short_for", "    available: str\n    short_for")
 
 
 def next_version(copy: Copy, *more: str, former: str = WAS) -> None:

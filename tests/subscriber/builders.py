@@ -11,7 +11,7 @@ from typing import Any
 
 import pika
 
-from kameng_subscriber import Event, Feed, Queue, Subscriber
+from kameng_subscriber import Event, Feed, LogLost, Queue, Subscriber
 from kameng_subscriber.event import from_message
 from kameng_subscriber.feed import Page
 from shared.contracts import Event as Fact
@@ -65,6 +65,10 @@ class Logged(Feed):
         new = [added(len(self.log) + number) for number in range(1, count + 1)]
         self.log += new
         return new
+
+    def check(self, source: str, sequence: int) -> None:
+        if source == SOURCE and sequence > len(self.log):
+            raise LogLost(source)
 
     def end(self, source: str, after: int) -> int:
         return max(after, len(self.log)) if source == SOURCE else after

@@ -55,7 +55,7 @@ def test_a_contract_that_changed_shows_in_the_check(tmp_path: Path, monkeypatch:
 def test_every_event_arrives_as_it_was_recorded(cls: type[Fact], data: st.DataObject) -> None:
     fact = data.draw(messages(cls))
     row = recorded(fact, 7)
-    (message,) = outgoing(row)
+    (message,) = (one for one in outgoing(row) if one.key.endswith(f".v{cls.version}"))
 
     live = from_message(message.properties.headers, message.body)
     replayed = from_structured(json.loads(structured(row)))
@@ -87,7 +87,9 @@ def test_every_golden_example_is_read() -> None:
         example = json.loads(path.read_text())
         event = from_message(example["headers"], json.dumps(example["body"]).encode())
         assert event.key == example["routing_key"]
-        assert isinstance(event.data, EventData)
+        if not isinstance(event.data, EventData):
+            assert event.has_twin  # a former version, beside the newest, which this one reads
+            continue
         assert event.data.model_dump(mode="json").items() <= example["body"].items()
 
 

@@ -3,7 +3,15 @@
 from kameng_subscriber import events
 from kameng_subscriber.amqp import Queue
 from kameng_subscriber.dead import DeadLetter, DeadLetters
-from kameng_subscriber.errors import HandlerFailed, Later, Misconfigured, SubscriberError, Unavailable, Unreadable
+from kameng_subscriber.errors import (
+    HandlerFailed,
+    Later,
+    LogLost,
+    Misconfigured,
+    SubscriberError,
+    Unavailable,
+    Unreadable,
+)
 from kameng_subscriber.event import Event, from_message, from_structured
 from kameng_subscriber.feed import Feed
 from kameng_subscriber.place import MemoryPlace, Place, SqlitePlace
@@ -16,6 +24,7 @@ __all__ = [
     "Feed",
     "HandlerFailed",
     "Later",
+    "LogLost",
     "MemoryPlace",
     "Misconfigured",
     "Place",

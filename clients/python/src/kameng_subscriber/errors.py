@@ -15,6 +15,11 @@ class Misconfigured(SubscriberError):
     """Something that trying again does not mend: a wrong password, a missing right, a queue of another shape."""
 
 
+class LogLost(Misconfigured):
+    """What was handled here is not in the log any more: it was restored from an earlier moment. What takes its place
+    would be taken for what is known already, so a person must decide what becomes of it."""
+
+
 class Unavailable(SubscriberError):
     """Something that is tried again by itself: a gateway or a broker that does not answer."""
 

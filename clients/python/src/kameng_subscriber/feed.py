@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-from kameng_subscriber.errors import Misconfigured, Unavailable
+from kameng_subscriber.errors import LogLost, Misconfigured, Unavailable
 
 PAGE = 500
 NOT_YET = {408, 425, 429, 500, 502, 503, 504}
@@ -19,10 +19,12 @@ NOT_YET = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events of one log as CloudEvents JSON objects, `last` the sequence of the last one."""
+    """Events of one log as CloudEvents JSON objects, `last` the sequence of the last one. `is_beyond`: the log ends
+    before the sequence that was asked after; a gateway of an older version does not tell."""
 
     items: list[dict[str, Any]]
     last: int
+    is_beyond: bool = False
 
 
 class Feed:
@@ -51,6 +53,14 @@ class Feed:
             yield page
             after = page.last
 
+    def check(self, source: str, sequence: int) -> None:
+        """Raises LogLost for a sequence that was given, and that the service's log does not reach any more."""
+        if sequence and self._page(source, sequence, 1).is_beyond:
+            raise LogLost(
+                f"the log of {source} ends before event {sequence}, which was handled here: it was restored from an "
+                "earlier moment. Undo what came of the lost events and begin with a new place, or have the log healed"
+            )
+
     def end(self, source: str, after: int) -> int:
         """The sequence of the last event there is now, `after` if there is none behind it. Sequences have no gaps, so
         it is searched for in ever larger steps, and then between the last two."""
@@ -70,7 +80,7 @@ class Feed:
         query = urlencode({"source": source, "after": after, "limit": limit, "form": "cloudevents"})
         told = self._get(f"/v1/events?{query}")
         try:
-            return Page(list(told["items"]), int(told["next"]))
+            return Page(list(told["items"]), int(told["next"]), source in told.get("beyond", ()))
         except (KeyError, TypeError, ValueError):
             raise Misconfigured(f"what answers at {self._url} is not a gateway that knows this feed") from None
 

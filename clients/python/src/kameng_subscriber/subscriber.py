@@ -72,7 +72,7 @@ class Subscriber:
     def run(self, *, signals: bool = True) -> None:
         """Go on until stopped; with `signals`, SIGTERM and SIGINT stop it too. What fails for a while is tried again.
 
-        Raises Misconfigured and HandlerFailed.
+        Raises Misconfigured, LogLost (which is one) and HandlerFailed.
         """
         self._place.open(str(self._selection))
         with _on_signals(self.stop) if signals else nullcontext():
@@ -87,6 +87,7 @@ class Subscriber:
                     self._stop.wait(_pause(failures))
 
     def _session(self) -> None:
+        self._check_place()
         if self._queue is None:
             self._catch_up()
             self._stop.wait(self._poll)
@@ -101,6 +102,15 @@ class Subscriber:
             self._place.replayed(done=True)
             log.info("the feed is read; going on with the queue")
         self._listen(self._queue)
+
+    def _check_place(self) -> None:
+        """Raises LogLost where the place holds events that are in no log any more."""
+        if self._feed is None:
+            return
+        wanted = self._selection.sources
+        for source, sequence in self._place.through().items():
+            if source in wanted:
+                self._feed.check(source, sequence)
 
     def _listen(self, queue: Queue) -> None:
         """A process's first message comes alone: should it kill us, those behind it do not count as tried."""

@@ -7,15 +7,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from kameng_subscriber.models import EventData
+from kameng_subscriber.models import EventData, Model
 
 __all__ = [
     "CustomerRegistered",
+    "DeliveriesOpened",
     "ImportCompleted",
+    "PositionLost",
+    "Scrap",
     "SignInRefused",
     "SignedIn",
     "StaffAdded",
     "StaffRemoved",
+    "StatementUnread",
+    "UnreadSettled",
     "WebhookEndpointChanged",
     "WebhookEndpointDisabled",
     "WebhookEndpointEnabled",
@@ -33,13 +38,29 @@ class CustomerRegistered(EventData, event_type="kameng.gateway.CustomerRegistere
     email: str
 
 
+class DeliveriesOpened(EventData, event_type="kameng.gateway.DeliveriesOpened.v1", event_key="order_id"):
+    """Somebody read an order's deliveries: its `keys`, or their `numbers` only. Reading again within a minute is the
+    same opening."""
+
+    order_id: str
+    shown: Literal["keys", "numbers"] | str
+    address: str
+    by: str
+    at: datetime
+
+
 class ImportCompleted(EventData, event_type="kameng.gateway.ImportCompleted.v1", event_key="import_id"):
-    """A file of products or keys was read to its end; `fates` says how many rows ended how."""
+    """A file of products or keys was imported; `fates` says how many of its `rows` ended how, and `rejected` how many
+    did not come in. Where the file is `broken`, nothing after `last_row` could be read: the import is partial."""
 
     import_id: str
     kind: Literal["products", "keys"] | str
     file_sha256: str
     fates: dict[str, int]
+    rows: int = 0
+    rejected: int = 0
+    broken: str | None = None
+    last_row: int | None = None
 
 
 class SignInRefused(EventData, event_type="kameng.gateway.SignInRefused.v1", event_key="username"):
@@ -65,6 +86,35 @@ class StaffRemoved(EventData, event_type="kameng.gateway.StaffRemoved.v1", event
     """Somebody may not work here any more."""
 
     username: str
+
+
+class Scrap(Model):
+    """A member that could be read of a statement that could not, by its name, as short text."""
+
+    name: str
+    text: str
+
+
+class StatementUnread(EventData, event_type="kameng.gateway.StatementUnread.v1", event_key="statement_id"):
+    """A payment channel or a supplier told something, signed, that can't be read: a person must find out what.
+
+    The same body sent again is the same statement. `faults` say what is wrong, `scraps` what can be read of it."""
+
+    statement_id: str
+    kind: Literal["channel", "supplier"] | str
+    partner: str
+    faults: tuple[str, ...]
+    scraps: tuple[Scrap, ...]
+    size: int
+
+
+class UnreadSettled(EventData, event_type="kameng.gateway.UnreadSettled.v1", event_key="statement_id"):
+    """A person saw to a statement that could not be read."""
+
+    statement_id: str
+    kind: Literal["channel", "supplier"] | str
+    partner: str
+    note: str
 
 
 class WebhookEndpointChanged(EventData, event_type="kameng.gateway.WebhookEndpointChanged.v1", event_key="endpoint_id"):
@@ -117,3 +167,15 @@ class WebhookSecretRotated(EventData, event_type="kameng.gateway.WebhookSecretRo
     endpoint_id: str
     generation: int
     former_until: datetime
+
+
+class PositionLost(EventData, event_type="kameng.gateway.PositionLost.v1", event_key="log"):
+    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+
+    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
+    whose event is of the time `since`, and others had heard of events up to `upto`."""
+
+    log: str
+    kept: int
+    upto: int
+    since: datetime

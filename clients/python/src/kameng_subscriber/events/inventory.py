@@ -12,8 +12,12 @@ from kameng_subscriber.models import EventData, Model
 
 __all__ = [
     "KeyFaulted",
+    "KeysExpired",
     "KeysLoaded",
+    "KeysSupplied",
+    "KeysWithdrawn",
     "Listing",
+    "PositionLost",
     "ProductChanged",
     "ProductListed",
     "ProductPutOnSale",
@@ -21,11 +25,14 @@ __all__ = [
     "ReservationExpired",
     "ReservedKey",
     "SealedKey",
+    "SoldKey",
+    "StockKey",
     "StockRanLow",
     "StockReleased",
     "StockReserved",
     "StockSettled",
     "StockShort",
+    "TextsFound",
     "Tier",
 ]
 
@@ -34,6 +41,13 @@ class ReservedKey(Model):
     """One key of a SKU: its number in the order of loading, from 1, and its sealed text."""
 
     number: int
+    box: str
+
+
+class SealedKey(Model):
+    """A card key that only fulfillment can open (`box`), and the keyed hash that finds duplicates (`index`)."""
+
+    index: str
     box: str
 
 
@@ -46,15 +60,18 @@ class KeyFaulted(EventData, event_type="kameng.inventory.KeyFaulted.v1", event_k
     reason: str
 
 
-class SealedKey(Model):
-    """A card key that only fulfillment can open (`box`), and the keyed hash that finds duplicates (`index`)."""
+class KeysExpired(EventData, event_type="kameng.inventory.KeysExpired.v1", event_key="sku"):
+    """The last day of `count` unsold keys is over: they are not sold any more. `available` is what is left."""
 
-    index: str
-    box: str
+    sku: str
+    expires_on: date
+    count: int
+    available: int
 
 
 class KeysLoaded(EventData, event_type="kameng.inventory.KeysLoaded.v1", event_key="sku"):
-    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`."""
+    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`. They are over from `over_from` on, the end
+    of `expires_on` where the shop is."""
 
     sku: str
     batch_id: str
@@ -63,6 +80,34 @@ class KeysLoaded(EventData, event_type="kameng.inventory.KeysLoaded.v1", event_k
     supplier: str | None = None
     cost: Money | None = None
     expires_on: date | None = None
+    over_from: datetime | None = None
+
+
+class SoldKey(Model):
+    """A key that was sold, by its number, and to which order."""
+
+    number: int
+    order_id: str
+
+
+class KeysSupplied(EventData, event_type="kameng.inventory.KeysSupplied.v1", event_key="sku"):
+    """A supplier sent, for a delivery, the texts of these keys of ours. Those for sale are withdrawn, those reserved
+    once they come back; `sold` were sold already. `given`: what the supplier sent went to the delivery's buyer; else it
+    is kept for a person."""
+
+    sku: str
+    delivery_id: str
+    supplier: str
+    given: bool
+    numbers: tuple[int, ...]
+    sold: tuple[SoldKey, ...] = ()
+
+
+class KeysWithdrawn(EventData, event_type="kameng.inventory.KeysWithdrawn.v1", event_key="sku"):
+    """Keys that were for sale are not sold any more, since a supplier sent their texts."""
+
+    sku: str
+    numbers: tuple[int, ...]
 
 
 class Tier(Model):
@@ -155,6 +200,8 @@ class StockReserved(EventData, event_type="kameng.inventory.StockReserved.v1", e
     attempt: int
     keys: tuple[ReservedKey, ...]
     expires_at: datetime
+    unpaid: bool = False
+    holders: tuple[str, ...] = ()
 
 
 class StockSettled(EventData, event_type="kameng.inventory.StockSettled.v1", event_key="sku"):
@@ -168,7 +215,7 @@ class StockSettled(EventData, event_type="kameng.inventory.StockSettled.v1", eve
 
 
 class StockShort(EventData, event_type="kameng.inventory.StockShort.v1", event_key="sku"):
-    """A line could not be reserved; `available` is what was left."""
+    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
 
     sku: str
     order_id: str
@@ -176,3 +223,32 @@ class StockShort(EventData, event_type="kameng.inventory.StockShort.v1", event_k
     attempt: int
     quantity: int
     available: int
+    short_for: Literal["stock", "unpaid-share", "buyer-share"] | str = "stock"
+
+
+class StockKey(Model):
+    """A key of our stock: the number that it has among those of its product."""
+
+    sku: str
+    number: int
+
+
+class TextsFound(EventData, event_type="kameng.inventory.TextsFound.v1", event_key="delivery_id"):
+    """Texts that a supplier sent for a delivery are keys of our stock, sold or not."""
+
+    delivery_id: str
+    supplier: str
+    given: bool
+    keys: tuple[StockKey, ...]
+
+
+class PositionLost(EventData, event_type="kameng.inventory.PositionLost.v1", event_key="log"):
+    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+
+    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
+    whose event is of the time `since`, and others had heard of events up to `upto`."""
+
+    log: str
+    kept: int
+    upto: int
+    since: datetime

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from kameng_subscriber.events.common import Money
@@ -18,15 +19,25 @@ __all__ = [
     "FundsRefunded",
     "HoldRefused",
     "HoldVoided",
+    "PaymentClosed",
+    "PaymentClosing",
+    "PaymentNotClosed",
     "PaymentOpened",
     "PaymentOpeningFailed",
     "PaymentReceived",
     "PaymentRequested",
     "PaymentReturned",
+    "PaymentUnmatched",
+    "PositionLost",
     "Posting",
     "ReturnFailed",
     "ReturnRequested",
+    "ReturnedByHand",
+    "SupplierBillPosted",
+    "SupplierClaimCredited",
+    "SupplierClaimMoved",
     "SupplierCostPosted",
+    "UnmatchedSettled",
 ]
 
 
@@ -42,6 +53,10 @@ class CallbackRefused(EventData, event_type="kameng.ledger.CallbackRefused.v1", 
         ]
         | str
     )
+    channel_ref: str = ""
+    amount: Money | None = None
+    reference_of: str | None = None
+    ask_until: datetime | None = None
 
 
 class Posting(Model):
@@ -113,6 +128,30 @@ class HoldVoided(EventData, event_type="kameng.ledger.HoldVoided.v1", event_key=
     reason: str
 
 
+class PaymentClosed(EventData, event_type="kameng.ledger.PaymentClosed.v1", event_key="payment_id"):
+    """The channel says that it takes no money for the payment any more. What it tells all the same still counts."""
+
+    payment_id: str
+    order_id: str | None
+
+
+class PaymentClosing(EventData, event_type="kameng.ledger.PaymentClosing.v1", event_key="payment_id"):
+    """Nobody needs the payment any more: the channel is to take no money for it."""
+
+    payment_id: str
+    channel: str
+    order_id: str | None
+
+
+class PaymentNotClosed(EventData, event_type="kameng.ledger.PaymentNotClosed.v1", event_key="payment_id"):
+    """The channel did not close the payment. Unless it was `paid` instead, a person must look: it may still be paid."""
+
+    payment_id: str
+    order_id: str | None
+    paid: Money | None
+    reason: str
+
+
 class PaymentOpened(EventData, event_type="kameng.ledger.PaymentOpened.v1", event_key="payment_id"):
     """The channel is ready to collect; the buyer pays at `pay_url`."""
 
@@ -139,6 +178,7 @@ class PaymentReceived(EventData, event_type="kameng.ledger.PaymentReceived.v1", 
     callback_id: str
     order_id: str | None
     postings: tuple[Posting, ...]
+    came: Money | None = None
 
 
 class PaymentRequested(EventData, event_type="kameng.ledger.PaymentRequested.v1", event_key="payment_id"):
@@ -149,6 +189,7 @@ class PaymentRequested(EventData, event_type="kameng.ledger.PaymentRequested.v1"
     amount: Money
     channel: str
     order_id: str | None
+    ask_until: datetime | None = None
 
 
 class PaymentReturned(EventData, event_type="kameng.ledger.PaymentReturned.v1", event_key="payment_id"):
@@ -158,15 +199,41 @@ class PaymentReturned(EventData, event_type="kameng.ledger.PaymentReturned.v1", 
     return_id: str
     amount: Money
     postings: tuple[Posting, ...]
+    account: str | None = None
+
+
+class PaymentUnmatched(EventData, event_type="kameng.ledger.PaymentUnmatched.v1", event_key="payment_id"):
+    """The channel told of money that is not what a payment asked for: a person must match it or give it back.
+
+    The entry debits the channel and credits the suspense account. There is none where the channel contradicts what is
+    already booked, or can't be understood."""
+
+    payment_id: str
+    item: str
+    channel: str
+    channel_ref: str
+    callback_id: str
+    amount: Money
+    expected: Money | None
+    reason: str
+    order_id: str | None
+    ask_until: datetime | None = None
+    postings: tuple[Posting, ...]
 
 
 class ReturnFailed(EventData, event_type="kameng.ledger.ReturnFailed.v1", event_key="payment_id"):
-    """The channel would not pay back; the money stays on the account and a person must look."""
+    """The channel would not pay back, or `paid` back something else; a person must look.
+
+    What it paid all the same is booked: the entry debits the account, and `difference` with what is too much or in
+    another currency. The rest of the money stays on the account."""
 
     payment_id: str
     return_id: str
     amount: Money
     reason: str
+    account: str | None = None
+    paid: Money | None = None
+    postings: tuple[Posting, ...] = ()
 
 
 class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", event_key="payment_id"):
@@ -177,6 +244,54 @@ class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", 
     amount: Money
     channel: str
     channel_ref: str
+    account: str | None = None
+    difference: Money | None = None
+    again: bool = False
+
+
+class ReturnedByHand(EventData, event_type="kameng.ledger.ReturnedByHand.v1", event_key="payment_id"):
+    """A person paid a failed return back in another way: the entry debits the account and credits `by-hand`.
+
+    `amount` is the whole return; the entry moves what the channel had not paid back of it, if that is nothing, nothing.
+    """
+
+    payment_id: str
+    return_id: str
+    amount: Money
+    note: str
+    postings: tuple[Posting, ...]
+    account: str | None = None
+
+
+class SupplierBillPosted(EventData, event_type="kameng.ledger.SupplierBillPosted.v1", event_key="order_id"):
+    """A supplier's bill that nobody has accepted yet: we owe it, and claim it back."""
+
+    order_id: str
+    bill_id: str
+    supplier: str
+    amount: Money
+    postings: tuple[Posting, ...]
+
+
+class SupplierClaimCredited(EventData, event_type="kameng.ledger.SupplierClaimCredited.v1", event_key="order_id"):
+    """A claim was won: we owe the supplier that much less, or where it was paid already, it pays us back by hand."""
+
+    order_id: str
+    bill_id: str
+    supplier: str
+    amount: Money
+    postings: tuple[Posting, ...]
+
+
+class SupplierClaimMoved(EventData, event_type="kameng.ledger.SupplierClaimMoved.v1", event_key="order_id"):
+    """What we claimed of a supplier is a cost of ours now, or what was a cost is claimed."""
+
+    order_id: str
+    bill_id: str
+    supplier: str
+    amount: Money
+    decision: Literal["cost", "claim"] | str
+    postings: tuple[Posting, ...]
 
 
 class SupplierCostPosted(EventData, event_type="kameng.ledger.SupplierCostPosted.v1", event_key="order_id"):
@@ -187,3 +302,27 @@ class SupplierCostPosted(EventData, event_type="kameng.ledger.SupplierCostPosted
     supplier: str
     cost: Money
     postings: tuple[Posting, ...]
+
+
+class UnmatchedSettled(EventData, event_type="kameng.ledger.UnmatchedSettled.v1", event_key="payment_id"):
+    """Money that fitted no payment has found its place. `how` is `matched`, `returned`, `by-hand` or `corrected`."""
+
+    payment_id: str
+    item: str
+    how: str
+    amount: Money
+    note: str
+    order_id: str | None
+    postings: tuple[Posting, ...]
+
+
+class PositionLost(EventData, event_type="kameng.ledger.PositionLost.v1", event_key="log"):
+    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+
+    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
+    whose event is of the time `since`, and others had heard of events up to `upto`."""
+
+    log: str
+    kept: int
+    upto: int
+    since: datetime

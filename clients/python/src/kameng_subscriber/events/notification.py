@@ -9,7 +9,7 @@ from typing import Literal
 
 from kameng_subscriber.models import EventData
 
-__all__ = ["MessageFailed", "MessageQueued", "MessageSent"]
+__all__ = ["MessageFailed", "MessageQueued", "MessageSent", "MessageWithheld", "PositionLost"]
 
 
 class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1", event_key="message_id"):
@@ -41,3 +41,26 @@ class MessageSent(EventData, event_type="kameng.notification.MessageSent.v1", ev
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
     attempts: int
+
+
+class MessageWithheld(EventData, event_type="kameng.notification.MessageWithheld.v1", event_key="message_id"):
+    """Not sent: this address got as many messages of the kind as it may within a day."""
+
+    message_id: str
+    channel: Literal["email", "webhook", "console"] | str
+    to: str
+    template: str
+    locale: Literal["zh", "en"] | str
+    order_id: str | None
+
+
+class PositionLost(EventData, event_type="kameng.notification.PositionLost.v1", event_key="log"):
+    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+
+    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
+    whose event is of the time `since`, and others had heard of events up to `upto`."""
+
+    log: str
+    kept: int
+    upto: int
+    since: datetime

@@ -20,14 +20,22 @@ __all__ = [
     "OrderLine",
     "OrderPlaced",
     "OrderReopened",
+    "PaymentDiffers",
     "PaymentRecorded",
+    "PositionLost",
     "RefundApproved",
+    "RefundFailed",
     "RefundRecorded",
+    "RefundRetried",
+    "RepaymentDelayed",
+    "RepaymentEnded",
     "ReplacementConfirmed",
     "ReplacementFailed",
     "ReplacementRequested",
     "ReservationRecorded",
     "ScreeningRecorded",
+    "StockPutBack",
+    "StockRequested",
     "Wait",
 ]
 
@@ -69,6 +77,9 @@ class LatePaymentDeclined(EventData, event_type="kameng.order.LatePaymentDecline
 
     order_id: str
     amount: Money
+    reason: str = ""
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
 
 
 class OrderCancelled(EventData, event_type="kameng.order.OrderCancelled.v1", event_key="order_id"):
@@ -85,6 +96,7 @@ class OrderCancelled(EventData, event_type="kameng.order.OrderCancelled.v1", eve
     lines: tuple[OrderLine, ...]
     email: str = ""
     locale: Literal["zh", "en"] | str = "zh"
+    differs: bool = False
 
 
 class OrderCompleted(EventData, event_type="kameng.order.OrderCompleted.v1", event_key="order_id"):
@@ -148,6 +160,21 @@ class OrderReopened(EventData, event_type="kameng.order.OrderReopened.v1", event
     attempt: int
     reserved_until: datetime
     wait: Wait | None = None
+    amount: Money | None = None
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class PaymentDiffers(EventData, event_type="kameng.order.PaymentDiffers.v1", event_key="order_id"):
+    """Money came for the order that is not what it costs: a person must match it or give it back."""
+
+    order_id: str
+    customer: str | None
+    amount: Money
+    expected: Money
+    reason: str
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
 
 
 class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", event_key="order_id"):
@@ -160,16 +187,30 @@ class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", e
 
 
 class RefundApproved(EventData, event_type="kameng.order.RefundApproved.v1", event_key="order_id"):
-    """Part of a completed order is to be given back; the ledger does it."""
+    """Part of a completed order is to be given back; the ledger does it. `line` and `number` name the key it is for."""
 
     order_id: str
     refund_id: str
     amount: Money
     reason: str
+    line: int | None = None
+    number: int | None = None
+
+
+class RefundFailed(EventData, event_type="kameng.order.RefundFailed.v1", event_key="order_id"):
+    """The channel did not pay a refund back: it is still owed, and can be asked for again."""
+
+    order_id: str
+    customer: str | None
+    refund_id: str
+    amount: Money
+    reason: str
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
 
 
 class RefundRecorded(EventData, event_type="kameng.order.RefundRecorded.v1", event_key="order_id"):
-    """The ledger gave `amount` back; `refunded` is the sum so far, `full` when nothing is left."""
+    """`amount` has reached the buyer; `refunded` is the sum so far, `full` when nothing is left."""
 
     order_id: str
     customer: str | None
@@ -177,6 +218,43 @@ class RefundRecorded(EventData, event_type="kameng.order.RefundRecorded.v1", eve
     amount: Money
     refunded: Money
     full: bool
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class RefundRetried(EventData, event_type="kameng.order.RefundRetried.v1", event_key="order_id"):
+    """A refund that failed is asked for again; the ledger does it."""
+
+    order_id: str
+    refund_id: str
+    amount: Money
+    reason: str
+
+
+class RepaymentDelayed(EventData, event_type="kameng.order.RepaymentDelayed.v1", event_key="order_id"):
+    """The channel did not pay back money of the order that no refund is about: the rest of a payment, one that came too
+    late, or one that did not fit. It is still owed, and staff see to it."""
+
+    order_id: str
+    customer: str | None
+    return_id: str
+    amount: Money
+    reason: str
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class RepaymentEnded(EventData, event_type="kameng.order.RepaymentEnded.v1", event_key="order_id"):
+    """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
+
+    `waiting` is how many others of the order are still delayed."""
+
+    order_id: str
+    customer: str | None
+    return_id: str
+    amount: Money
+    returned: bool
+    waiting: int
     email: str = ""
     locale: Literal["zh", "en"] | str = "zh"
 
@@ -225,3 +303,33 @@ class ScreeningRecorded(EventData, event_type="kameng.order.ScreeningRecorded.v1
     decision: Literal["pass", "review", "block"] | str
     reasons: tuple[str, ...]
     wait: Wait | None = None
+
+
+class StockPutBack(EventData, event_type="kameng.order.StockPutBack.v1", event_key="order_id"):
+    """Others may have the stock of these lines while a person decides whether the order, which is not paid, passes."""
+
+    order_id: str
+    lines: tuple[OrderLine, ...]
+
+
+class StockRequested(EventData, event_type="kameng.order.StockRequested.v1", event_key="order_id"):
+    """A person let the order pass whose stock had been put back: its lines are reserved once more."""
+
+    order_id: str
+    lines: tuple[OrderLine, ...]
+    attempt: int
+    paid: bool
+    reserved_until: datetime
+    wait: Wait | None = None
+
+
+class PositionLost(EventData, event_type="kameng.order.PositionLost.v1", event_key="log"):
+    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+
+    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
+    whose event is of the time `since`, and others had heard of events up to `upto`."""
+
+    log: str
+    kept: int
+    upto: int
+    since: datetime

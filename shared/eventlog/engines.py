@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -51,8 +54,14 @@ def _pipelined(_dialect: object, _record: object, arguments: Sequence[str], sett
 
 
 def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    arguments = {"timeout": 30, "check_same_thread": False}
+    engine = sa.create_engine(url, connect_args=arguments, json_serializer=_to_json)
     begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+
+    @event.listens_for(engine, "do_connect")
+    def _on_opening(_dialect: object, _record: object, arguments: Sequence[str], _settings: object) -> None:
+        if arguments and arguments[0] != ":memory:":
+            _create(arguments[0])
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -67,6 +76,21 @@ def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _to_json(value: object) -> str:
+    """As PostgreSQL is sent it, at a fifth of the cost of the standard library's."""
+    return orjson.dumps(value).decode()
+
+
+def _create(database: str) -> None:
+    """Have a database's file for its owner alone; its -wal and -shm will have the same mode.
+
+    A file that is there is not opened: closing it again would drop SQLite's locks of this whole process, and the next
+    process to close the database would then delete the -wal under it (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def is_outage(error: Exception) -> bool:

@@ -14,8 +14,10 @@ from sqlalchemy.schema import CreateIndex
 from shared.eventlog import log
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows, Tables
+from shared.eventlog.unreadable import reading
 
 PAGE = 2_000
+MOST_BYTES_OF_A_CHARACTER = 4
 UNWRITTEN = 20_000
 Progress = Callable[[str, int, int], None]
 Logs = dict[str, sa.Engine]
@@ -33,7 +35,7 @@ def fold(
     """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
 
     `projects` names the foreign events that the tables fold. Returns how many events were folded. Raises LookupError
-    for a log that ends too early.
+    for a log that ends too early, and Unreadable for an event that can't be folded.
     """
     _check_ends(service, logs, upto)
     holder: list[sa.Connection] = []
@@ -49,7 +51,8 @@ def fold(
             for events, reached in _pages(logs[source], source, (after or {}).get(source, 0), last, names):
                 _read_ahead(tables, events)
                 for recorded in events:
-                    tables.apply(recorded.event, recorded)
+                    with reading(recorded):
+                        tables.apply(recorded.event, recorded)
                 folded += len(events)
                 if tables.unwritten >= UNWRITTEN:
                     _write(tables, connection)
@@ -113,7 +116,9 @@ def _pages(engine: sa.Engine, source: str, after: int, last: int, names: frozens
 def _page(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Page:
     with engine.connect() as connection:
         events = log.read_named(connection, source, after, last, PAGE, names)
-    return events, events[-1].position if len(events) == PAGE else last
+    size = sum(len(recorded.data) + len(recorded.meta_json) for recorded in events)
+    is_whole = len(events) < PAGE and size * MOST_BYTES_OF_A_CHARACTER < log.MOST_BYTES
+    return events, last if is_whole else events[-1].position
 
 
 def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
@@ -121,8 +126,9 @@ def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
         return
     wanted: dict[Rows, list[Key]] = defaultdict(list)
     for recorded in events:
-        for rows, key in tables.reads(recorded.event):
-            wanted[rows].append(key)
+        with reading(recorded):
+            for rows, key in tables.reads(recorded.event):
+                wanted[rows].append(key)
     for rows, keys in wanted.items():
         rows.get_many(keys)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 
 import psycopg
@@ -57,6 +58,7 @@ class Lead:
         self._connection: psycopg.Connection | None = None
         self._released = threading.Event()
         self._told = ""
+        self._ahead: timedelta | None = None
 
     def acquire(self) -> bool:
         """Try once to become the leader. False when there is another, or no database."""
@@ -64,6 +66,7 @@ class Lead:
             if self._connection is None:
                 self._connection = _connect(self._url, self._service)
             row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key]).fetchone()
+            self._look_at_clock(self._connection)
         except psycopg.Error as error:
             self._tell(f"no database to be the {self._role} of", error=str(error).strip())
             self.release()
@@ -84,10 +87,23 @@ class Lead:
     def _watch(self, connection: psycopg.Connection, released: threading.Event) -> None:
         try:
             while not released.wait(PING_SECONDS):
-                connection.execute("SELECT 1")
+                self._look_at_clock(connection)
         except psycopg.Error:
             connection.close()
             self._on_lost()
+
+    def _look_at_clock(self, connection: psycopg.Connection) -> None:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+        if row is not None:
+            self._ahead = row[0] - datetime.now(UTC)
+
+    def server_time(self) -> datetime | None:
+        """What the server's clock says, as far as is known from when it was last asked."""
+        return None if self._ahead is None else datetime.now(UTC) + self._ahead
+
+    def clock_ahead(self) -> float | None:
+        """How many seconds this machine's clock is ahead of the server's; None before that was ever asked."""
+        return None if self._ahead is None else -self._ahead.total_seconds()
 
     def check(self) -> None:
         """Raises LeadLost when the lock is known to be lost."""

@@ -10,12 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.eventlog import schema
 from shared.eventlog.fencing import Fenced as Fenced
 from shared.eventlog.given import GIVEN, matching
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.statements import Statement, fetch, write, write_encoded
+from shared.eventlog.statements import Statement, fetch, size_in_bytes, write, write_encoded
 
 GENESIS = bytes(32)
 _SEPARATOR = b"\x1f"
@@ -49,18 +50,40 @@ _NEXT_EPOCH = sa.update(schema.head).values(epoch=schema.head.c.epoch + 1).retur
 _MOVE_READER = Statement(
     sa.update(schema.readers)
     .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)
-    .values(position=sa.bindparam("position")),
+    .values(position=sa.bindparam("position"), hash=sa.bindparam("hash")),
     guarded=True,
 )
 _HEAD = sa.select(schema.head)
 _LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
 _FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
-_READ = Statement(
-    sa.select(*_FIELDS)
-    .where(schema.log.c.position > sa.bindparam("behind"))
-    .order_by(schema.log.c.position)
-    .limit(sa.bindparam("most", type_=sa.Integer))
+MOST_BYTES = 4 * 1024 * 1024  # of what is read at once
+_SIZE = size_in_bytes(schema.log.c.data) + size_in_bytes(schema.log.c.meta)
+
+
+def _within(
+    *conditions: sa.ColumnElement[bool],
+    fields: Sequence[sa.Column[Any]] = _FIELDS,
+    size: sa.ColumnElement[int] = _SIZE,
+) -> sa.Select[*tuple[Any, ...]]:
+    """The first `most` events, and of these as many as have `bytes` before them: the database reads no more."""
+    before = (sa.func.sum(size).over(order_by=schema.log.c.position) - size).label("before")
+    most = sa.bindparam("most", type_=sa.Integer)
+    first = sa.select(*fields, before).where(*conditions).order_by(schema.log.c.position).limit(most).subquery("first")
+    shown = [first.c[column.name] for column in fields]
+    return sa.select(*shown).where(first.c.before < sa.bindparam("bytes")).order_by(first.c.position)
+
+
+_BEHIND = sa.bindparam("behind")
+_READ = Statement(_within(schema.log.c.position > _BEHIND))
+# The event at a position as well, for its hash: what follows is a stretch of the same log only behind that one.
+_READ_CHAINED = Statement(
+    _within(
+        schema.log.c.position >= _BEHIND,
+        fields=list(schema.log.c),
+        size=sa.case((schema.log.c.position > _BEHIND, _SIZE), else_=sa.literal_column("0")),
+    )
 )
+_HASH_AT = sa.select(schema.log.c.hash).where(schema.log.c.position == sa.bindparam("at_position"))
 _BY_VERSION = (schema.log.c.stream, schema.log.c.version)
 _WHOLE_STREAMS = Statement(
     sa.select(*_FIELDS).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
@@ -118,12 +141,19 @@ def _link(previous: bytes, *fields: object) -> bytes:
 def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
     """Create what is missing: the tables, the head row, a reader row for each source."""
     schema.metadata.create_all(connection)
-    if connection.execute(sa.select(schema.head.c.id)).first() is None:
-        connection.execute(sa.insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS, epoch=0))
+    begin(connection)
     known = set(connection.execute(sa.select(schema.readers.c.source)).scalars())
     for source in sources:
         if source not in known:
             connection.execute(sa.insert(schema.readers).values(source=source, position=0))
+
+
+def begin(connection: sa.Connection) -> None:
+    """Write the head of a log that has none yet, so that it reads as empty before its writer has been there."""
+    if connection.execute(sa.select(schema.head.c.id)).first() is None:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        head = insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS, epoch=0)
+        connection.execute(head.on_conflict_do_nothing(index_elements=["id"]))
 
 
 def read_head(connection: sa.Connection) -> Head:
@@ -168,7 +198,7 @@ def _chained(chain: bytes, events: Sequence[Recorded]) -> list[tuple[bytes, ...]
             b"%d" % recorded.position, recorded.stream.encode(), b"%d" % recorded.version, recorded.id.encode(),
             recorded.type.encode(), recorded.data.encode(), recorded.meta_json.encode(), text,
         )  # fmt: skip
-        chain = hashlib.sha256(chain + _SEPARATOR.join(fields)).digest()
+        recorded.hash = chain = hashlib.sha256(chain + _SEPARATOR.join(fields)).digest()
         rows.append((*fields, chain))
     return rows
 
@@ -179,9 +209,12 @@ def _decoded(row: tuple[bytes, ...]) -> dict[str, Any]:
     return {column.name: value for column, value in zip(schema.log.c, values, strict=True)}
 
 
-def move_reader(connection: sa.Connection, source: str, before: int, after: int) -> None:
-    """Record that a source has been applied up to `after`. Fenced when it was not at `before`, as `append` is."""
-    moved = {"reader": source, "before": before, "position": after}
+def move_reader(connection: sa.Connection, source: str, before: int, after: int, hash_: bytes = b"") -> None:
+    """Record that a source has been applied up to `after`, where its chain has that hash (empty: not known).
+
+    Fenced when it was not at `before`, as `append` is.
+    """
+    moved = {"reader": source, "before": before, "position": after, "hash": hash_ or None}
     write(connection, _MOVE_READER, [moved], fence=f"the reader of {source} is no longer at {before}")
 
 
@@ -190,21 +223,50 @@ def _recorded(source: str, row: Sequence[Any]) -> Recorded:
     return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
-def read(connection: sa.Connection, source: str, after: int, limit: int) -> list[Recorded]:
-    """At most `limit` events behind a position, in order."""
-    return [_recorded(source, row) for row in fetch(connection, _READ, {"behind": after, "most": limit})]
+def read(
+    connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
+) -> list[Recorded]:
+    """At most `limit` events behind a position, in order: one at least, and no more once they have `most_bytes`, or
+    MOST_BYTES."""
+    asked = {"behind": after, "most": limit, "bytes": MOST_BYTES if most_bytes is None else most_bytes}
+    return [_recorded(source, row) for row in fetch(connection, _READ, asked)]
+
+
+def read_chained(
+    connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
+) -> tuple[bytes, list[Recorded]]:
+    """The chain's hash at a position, empty when this log has no event there, and the events behind it that `read`
+    gives, each with its own hash."""
+    most = MOST_BYTES if most_bytes is None else most_bytes
+    rows = fetch(connection, _READ_CHAINED, {"behind": after, "most": limit + 1, "bytes": most})
+    before = GENESIS if after == 0 else b""
+    if rows and rows[0][0] == after:
+        before, rows = bytes(rows[0][-1]), rows[1:]
+    events = []
+    for row in rows[:limit]:
+        recorded = _recorded(source, row[:-1])
+        recorded.hash = bytes(row[-1])
+        events.append(recorded)
+    return before, events
+
+
+def hash_at(connection: sa.Connection, position: int) -> bytes:
+    """The chain's hash at a position; empty when there is no event."""
+    if position == 0:
+        return GENESIS
+    found = connection.execute(_HASH_AT, {"at_position": position}).scalar_one_or_none()
+    return bytes(found) if found is not None else b""
 
 
 def read_named(
     connection: sa.Connection, source: str, after: int, last: int, limit: int, names: frozenset[str] | None
 ) -> list[Recorded]:
-    """At most `limit` events of these names (None for all, in any version), behind one position up to another."""
+    """At most `limit` events of these names (None for all, in any version), behind one position up to another; one at
+    least, and no more once they have MOST_BYTES."""
     if names is not None and not names:
         return []
-    return [
-        _recorded(source, row)
-        for row in fetch(connection, _named(names), {"behind": after, "last": last, "most": limit})
-    ]
+    asked = {"behind": after, "last": last, "most": limit, "bytes": MOST_BYTES}
+    return [_recorded(source, row) for row in fetch(connection, _named(names), asked)]
 
 
 @lru_cache(maxsize=100)
@@ -213,8 +275,14 @@ def _named(names: frozenset[str] | None) -> Statement:
     if names is not None:
         versionless = sa.func.rtrim(schema.log.c.type, sa.literal_column("'0123456789'"))
         within.append(versionless.in_([sa.literal_column(f"'{name}.v'") for name in sorted(names)]))
-    most = sa.bindparam("most", type_=sa.Integer)
-    return Statement(sa.select(*_FIELDS).where(*within).order_by(schema.log.c.position).limit(most))
+    return Statement(_within(*within))
+
+
+def types(connection: sa.Connection) -> list[tuple[str, int, int]]:
+    """The stored types of all events, each with its first position and how many there are, in order of the position."""
+    first = sa.func.min(schema.log.c.position)
+    statement = sa.select(schema.log.c.type, first, sa.func.count()).group_by(schema.log.c.type).order_by(first)
+    return [(type_, position, count) for type_, position, count in connection.execute(statement)]
 
 
 def last_position(connection: sa.Connection) -> int:

@@ -21,6 +21,8 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy.exc import OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from shared.eventlog import log
+
 MIGRATIONS = Path(__file__).with_name("migrations")
 KERNEL = "kernel"
 LOCK = 7_236_481_060
@@ -50,6 +52,8 @@ def pending(connection: sa.Connection, service: str) -> list[Script]:
 def migrate(url: str | sa.URL, service: str, done: Callable[[Script], object] = lambda script: None) -> list[Script]:
     """Run what is pending, and return it. `done` hears of each revision. Safe to call from several processes.
 
+    A new log has its head then: those that read it need not wait for its writer.
+
     Raises OperationalError when the server is not there, or a lock could not be had for long.
     """
     url = sa.make_url(url)
@@ -77,6 +81,8 @@ def _migrate(engine: sa.Engine, service: str, done: Callable[[Script], object]) 
             command.upgrade(config, script.revision)
             connection.commit()
             done(script)
+        log.begin(connection)
+        connection.commit()
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventlog import log, schema
+from shared.eventlog import log, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import PAGE, Logs, Progress, fold, silent
 from shared.eventlog.memory import Folding, Memory
@@ -31,13 +31,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found: events read, tampering of the log, differing tables, differing states."""
+    """What `verify` found: events folded, tampering of the log, differing tables, differing states. `walked` counts the
+    events of all the logs that were gone through for it."""
 
     service: str
     events: int
     tampered: int | None
     differences: tuple[Difference, ...]
     stale_snapshots: tuple[str, ...] = ()
+    walked: int = 0
 
     @property
     def ok(self) -> bool:
@@ -106,7 +108,8 @@ def verify(
             compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
             differences = tuple(difference for difference in compared if difference)
         stale = tuple(_stale_snapshots(service, foldings, live))
-    return Verdict(service, folded, tampered.position if tampered else None, differences, stale)
+    found = tampered.position if tampered else None
+    return Verdict(service, folded, found, differences, stale, sum(upto.values()))
 
 
 def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connection) -> Iterator[str]:
@@ -114,7 +117,12 @@ def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connec
     for stream in live.execute(sa.select(schema.snapshots.c.stream)).scalars().all():
         cached = Memory(service, foldings, lambda: live)
         plain = Memory(service, foldings, lambda: live, use_snapshots=False)
-        if cached.get(stream).state != plain.get(stream).state:
+        state = plain.get(stream).state
+        try:
+            is_stale = cached.get(stream).state != state
+        except ValueError:  # not even of the state's form
+            is_stale = True
+        if is_stale:
             yield stream
 
 
@@ -122,7 +130,9 @@ def rebuild(
     service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
     progress: Progress = silent,
 ) -> int:  # fmt: skip
-    """Rebuild the tables and put the rows in place of the live ones, in one transaction. The writer must be stopped.
+    """Rebuild the tables and put them in place of the live ones, in one transaction. The writer must be stopped.
+
+    The live ones may have an older version's columns.
 
     Snapshots are dropped: they come back by themselves. Returns how many events were folded.
     """
@@ -134,8 +144,10 @@ def rebuild(
             if positions(connection, service) != upto:
                 raise log.Fenced(f"{service} went on working while its tables were rebuilt")
             connection.execute(sa.delete(schema.snapshots))
+            upgrading.rebuilt(connection, tables_cls)
+            tables_cls.metadata.drop_all(connection)
+            tables_cls.metadata.create_all(connection)
             for table in tables_cls.metadata.sorted_tables:
-                connection.execute(sa.delete(table))
                 for page in rebuilt.execute(sa.select(table)).mappings().partitions(PAGE):
                     rows: list[dict[str, Any]] = [dict(row) for row in page]
                     connection.execute(sa.insert(table), rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from shared.contracts import Event, Metadata, decode_event
+from shared.contracts import ESSENTIAL, Event, Metadata, decode_event
 
 
 @lru_cache(maxsize=1_000)
@@ -20,7 +20,7 @@ class Recorded:
     """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
 
     `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC; `name` is the type
-    without its version.
+    without its version; `hash` is the chain's up to this event, empty where nobody needed it.
     """
 
     source: str
@@ -35,6 +35,7 @@ class Recorded:
     name: str = field(init=False, repr=False, compare=False)
     _event: Event | None = field(default=None, repr=False, compare=False)
     _meta: Metadata | None = field(default=None, repr=False, compare=False)
+    hash: bytes = field(default=b"", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.name = name_of(self.type)
@@ -45,6 +46,11 @@ class Recorded:
         if self._event is None:
             self._event = decode_event(self.type, self.data)
         return self._event
+
+    @property
+    def is_essential(self) -> bool:
+        """Whether who does not know its type must not pass it over."""
+        return ESSENTIAL in self.meta_json
 
     @property
     def meta(self) -> Metadata:

@@ -36,6 +36,17 @@ readers = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.LargeBinary),  # of the source's chain at the position; null when not known
+    sa.Column("diverged", sa.BigInteger),  # where the source ended when it was found to be another log; else null
+    sa.Column("held", sa.Text),  # which event must be known and is not, in words; null while there is none
+    sa.Column("unknown", sa.Text),  # the types that were met and are not known, with spaces between; null for none
+)
+
+projections = sa.Table(
+    "projections",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
 )
 
 checkpoints = sa.Table(

@@ -12,6 +12,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from shared.eventlog.fencing import Fenced
 from shared.eventlog.pipelined import Pipelined, Prepared, Values
@@ -29,6 +31,23 @@ ENCODINGS: Sequence[tuple[type[sa.types.TypeEngine[Any]], int, Encode]] = (
     (sa.Float, TEXT, lambda value: repr(value).encode()),
 )
 _numbers = count()
+
+
+class size_in_bytes(GenericFunction[int]):
+    """How many bytes a text takes. SQLite counts characters, as long as it has nothing better."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(size_in_bytes)
+def _octets(element: size_in_bytes, compiler: Any, **more: Any) -> str:
+    return compiler.visit_function(element, **more).replace("size_in_bytes", "octet_length", 1)
+
+
+@compiles(size_in_bytes, "sqlite")
+def _characters(element: size_in_bytes, compiler: Any, **more: Any) -> str:
+    return compiler.visit_function(element, **more).replace("size_in_bytes", "length", 1)
 
 
 class Statement:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema, DropTable
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from shared.eventlog import log, schema
+from shared.eventlog import log, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import Logs, Progress, fold
 from shared.eventlog.rebuild import positions
@@ -140,6 +140,7 @@ class Swap:
                 moved = f"{_quoted(connection, self._shadow)}.{_quoted(connection, table.name)}"
                 connection.execute(sa.text(f"ALTER TABLE {moved} SET SCHEMA {_quoted(connection, self._live)}"))
             connection.execute(sa.delete(schema.snapshots))
+            upgrading.rebuilt(connection, self._tables_cls)
 
 
 def _quoted(connection: sa.Connection, name: str) -> str:

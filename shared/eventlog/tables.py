@@ -142,11 +142,15 @@ class Tables:
     """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
     folds events in `apply`: own ones of the types in `folds`, or of all types when that is None.
 
+    `version` is raised when the same events give other columns, other rows or other states of an aggregate than before:
+    rows and snapshots of an earlier version are then folded anew from the logs (see `upgrading`).
+
     Rows must come out the same whatever order different sources' events arrive in: let each column be set from one
     source's events only, since a rebuild reads the logs one after the other.
     """
 
     metadata: ClassVar[sa.MetaData]
+    version: ClassVar[int] = 1
     folds: ClassVar[tuple[type[Event], ...] | None] = None
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:

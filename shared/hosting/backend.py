@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -21,13 +21,19 @@ class Busy(RuntimeError):
 @dataclass(frozen=True)
 class ServiceHealth:
     """A service's log head, how many events it is behind each log it reads (None: not known here), and what needs a
-    person."""
+    person. `diverged` says which logs are not those that were read, `halted` why it decides nothing,
+    `held` which logs it can't apply further; `unknown` counts, by source and type, the events that it does not know (0:
+    not known here how many)."""
 
     head: int
     lag: Mapping[str, int] | None
     parked: int
     agenda_waiting: int
     agenda_failed: int
+    diverged: Sequence[str] = ()
+    halted: str = ""
+    held: Sequence[str] = ()
+    unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -41,7 +47,7 @@ class Backend(Protocol):
     async def send(self, service: str, message: CommandMessage) -> Reply:
         """Hand a command to its service and wait for the reply.
 
-        Raises TimeoutError: the outcome is then unknown; Busy: it was not sent.
+        Raises TimeoutError, or NobodyDecides where that is known: the outcome is then unknown; Busy: it was not sent.
         """
         ...
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
+from shared.eventlog.agreeing import Divergence
 from shared.hosting.following import Following
 from shared.hosting.work import CallDone, CallFailed, Work
 from shared.messaging.port import CommandMessage, Reply, Slice
-from shared.messaging.wire import Answered, Asked, Head, Malformed, decode
+from shared.messaging.wire import Answered, Asked, Head, Known, Malformed, decode
 
 MESSAGES = 2_000
+MOST_BYTES = 16 * 1024 * 1024
 logger = structlog.get_logger()
 Address: TypeAlias = tuple[str, str]
 
@@ -25,6 +27,9 @@ class Message(Protocol):
     @property
     def body(self) -> bytes | str | None: ...
 
+    @property
+    def headers(self) -> Mapping[str, Any] | None: ...
+
 
 M = TypeVar("M", bound=Message)
 
@@ -33,7 +38,8 @@ M = TypeVar("M", bound=Message)
 class Batch(Generic[M]):
     """Work for one commit, with those events of slices only whose names are `heard`, if that is given.
 
-    `last` is the last message that it holds; `size` counts commands and events.
+    `last` is the last message that it holds; `size` counts commands and events. `heads` and `said` are what logs and
+    their readers told of how far they are: for `Agreeing`.
     """
 
     heard: Container[str] | None = None
@@ -41,7 +47,10 @@ class Batch(Generic[M]):
     last: M | None = None
     size: int = 0
     dropped: int = 0
+    heads: list[Head] = field(default_factory=list)
+    said: list[Known | Divergence] = field(default_factory=list)
     _addresses: dict[int, Address] = field(default_factory=dict)
+    _bytes: int = 0
 
     def take_results(self, results: Iterable[CallDone | CallFailed]) -> None:
         """Results of calls to the outside world."""
@@ -50,14 +59,15 @@ class Batch(Generic[M]):
             self.size += 1
 
     def take_messages(self, arrived: deque[M], following: Following) -> None:
-        """Messages as they came, until there is enough for one commit; heads go to `following`."""
-        while arrived and self.size < MESSAGES:
+        """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `following`."""
+        while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
+            self._bytes += len(self.last.body or b"")
             self._take(self.last, following)
 
     def _take(self, message: M, following: Following) -> None:
         try:
-            body = decode(message.body or b"", self.heard)
+            body = decode(message.body or b"", self.heard, message.headers)
         except Malformed as error:
             self._drop(str(error))
             return
@@ -66,8 +76,11 @@ class Batch(Generic[M]):
                 following.heard(source, last)
                 self.works.append(body)
                 self.size += len(body.events)
-            case Head(source=source, position=position):
+            case Head(source=source, position=position) as head:
                 following.announced(source, position)
+                self.heads.append(head)
+            case Known() | Divergence() as said:
+                self.said.append(said)
             case [Asked(), *_]:
                 for asked in body:
                     if isinstance(asked, Asked):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.eventlog import schema
 from shared.eventlog.agenda import FAILED, WAITING
+from shared.eventlog.agreeing import Divergence, reached_by
 from shared.eventlog.log import read_head
 from shared.hosting.backend import Busy, ServiceHealth
 from shared.hosting.service import Surroundings
@@ -20,6 +21,7 @@ from shared.messaging.client import BrokerBusy, BrokerClient
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 SEEN_SECONDS = 5.0
+PATIENCE_SECONDS = 1.5  # what nobody is there to decide is answered within 2 s
 LOOK_SECONDS = 0.2
 PAGE = 1_000
 logger = structlog.get_logger()
@@ -36,7 +38,13 @@ class Brokered:
         self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
         self.reads, self._reader = reads, reader
         self._marks = Watermarks()
-        self._client = BrokerClient(f"{reader} http", amqp_url, reader=reader, on_shown=self._marks.reached)
+        self._client = BrokerClient(
+            f"{reader} http",
+            amqp_url,
+            patience_seconds=PATIENCE_SECONDS,
+            reader=reader,
+            on_shown=self._marks.reached,
+        )
         self._stop, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="read side", daemon=True)
 
@@ -110,6 +118,13 @@ class Brokered:
             agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
             parked = connection.execute(sa.select(sa.func.count()).select_from(schema.parked)).scalar_one()
             head = read_head(connection).position
+            sources = reached_by(connection)
+        diverged = [
+            str(Divergence(self._reader, source, reached.position, reached.diverged))
+            for source, reached in sources.items()
+            if reached.diverged is not None
+        ]
+        ailing = {source: reached.ailing for source, reached in sources.items()}
         return {
             self._reader: ServiceHealth(
                 head=head,
@@ -117,5 +132,8 @@ class Brokered:
                 parked=parked,
                 agenda_waiting=agenda.get(WAITING, 0),
                 agenda_failed=agenda.get(FAILED, 0),
+                diverged=diverged,
+                held=[one.held for one in ailing.values() if one.held],
+                unknown={source: dict.fromkeys(one.unknown, 0) for source, one in ailing.items() if one.unknown},
             )
         }

@@ -19,15 +19,18 @@ from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_
 from shared.eventlog import log, schema
 from shared.eventlog.agenda import FAILED, WAITING, DueCall
 from shared.eventlog.engines import open_engine
+from shared.hosting.agreeing import differences
 from shared.hosting.backend import ServiceHealth
-from shared.hosting.ports import Ports
+from shared.hosting.ports import Ports, steady
 from shared.hosting.runner import Runner, make_call
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.settings import Settings
+from shared.hosting.upgrading import upgrade_files
 from shared.hosting.watermarks import Watermarks
 from shared.hosting.writer import Writer
 from shared.messaging.inprocess import InProcessBus
 from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.security.private import private_folder
 from shared.security.secrets import Secrets
 
 ANNOUNCE_SECONDS = 1.0
@@ -49,8 +52,9 @@ class Embedded:
     def __init__(
         self, services: Sequence[Service], settings: Settings, *, reader: str = "gateway", ports: Ports | None = None
     ) -> None:
-        self.settings, self.ports, self.services = settings, ports or Ports(), tuple(services)
-        settings.var.mkdir(parents=True, exist_ok=True)
+        self.settings, self.ports, self.services = settings, ports or Ports(reference=steady()), tuple(services)
+        if changed := private_folder(settings.var):
+            logger.warning("readable by others, now by us alone", folder=str(settings.var), changed=changed)
         self._own = ExitStack()
         self._own.enter_context(lock_folder(settings.var))
         self.secrets = Secrets(settings.var / "secrets")
@@ -78,13 +82,21 @@ class Embedded:
 
         runner = Runner(writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else []))
         self.reading[service.name] = open_engine(url, writer=False)
-        self.bus.attach(service.name, runner.accept, self.reading[service.name])
+        self.bus.attach(service.name, runner.accept, self.reading[service.name], writer.contest)
         return runner
 
     def start(self) -> None:
-        """Start every service where it stopped last; returns when each has caught up with the logs it reads."""
+        """Start every service where it stopped last; returns when each has caught up with the logs it reads.
+
+        Files that an older version wrote are brought up to this one first. Raises LookupError when they do not fit each
+        other.
+        """
+        writing = {name: runner.writer.engine for name, runner in self.runners.items()}
+        upgrade_files(self.services, writing, self.reading)
         for runner in self.runners.values():
             runner.start()
+        for runner in self.runners.values():
+            runner.compare()
         for runner in self.runners.values():
             for source in runner.writer.service.sources():
                 runner.catch_up(source)
@@ -201,7 +213,11 @@ def _health(runner: Runner, reads: sa.Engine, heads: Mapping[str, int]) -> Servi
         agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
     return ServiceHealth(
         head=writer.head.position,
-        lag={source: max(0, heads[source] - position) for source, position in writer.positions.items()},
+        lag={source: heads[source] - position for source, position in writer.positions.items()},
+        diverged=[str(found) for found in differences(writer)],
+        halted=writer.halted,
+        held=[str(held) for held in writer.unknown.held.values()],
+        unknown={source: dict(counts) for source, counts in writer.unknown.counts.items()},
         parked=writer.parked.count(),
         agenda_waiting=agenda.get(WAITING, 0),
         agenda_failed=agenda.get(FAILED, 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 AGAIN_SECONDS = 1.0
@@ -22,6 +22,9 @@ class Following:
     """How far the logs reach that one service reads, as far as is known.
 
     At most one pull a source is under way; it is over when the reader has moved on, or after a second in vain.
+    `beyond` has the heads of those that are known to end before what was applied of them; `held` those of which nothing
+    more can be applied by this code: they are not asked. `unannounced` are the sources whose log server has said
+    nothing for SILENT_SECONDS: what is lost on its way from them can't be had.
     """
 
     def __init__(self, sources: tuple[str, ...]) -> None:
@@ -31,6 +34,11 @@ class Following:
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._heard_at: dict[str, float] = {}
         self._spoke: set[str] = set()
+        self.beyond: dict[str, int] = {}
+        self.held: Container[str] = ()
+        self._announced_at: dict[str, float] = {}
+        self._announcing: set[str] = set()
+        self.unannounced: frozenset[str] = frozenset()
 
     def heard(self, source: str, position: int) -> None:
         """A log reaches this far: its slices show it."""
@@ -42,6 +50,7 @@ class Following:
         """A log server says that its log reaches this far. The slices come from elsewhere, and may be on their way."""
         if source in self.heads:
             self._spoke.add(source)
+            self._announcing.add(source)
             if position > self.heads[source]:
                 self._announced.setdefault(source, (position, None))
 
@@ -54,11 +63,16 @@ class Following:
                 del self._announced[source]
                 self.heads[source] = max(self.heads[source], position)
 
+    def ask(self, source: str) -> None:
+        """Ask a source once, though nothing of it is known to be missing: it says so when it is another log now."""
+        self._unsure.add(source)
+
     def doubt(self) -> None:
         """What was sent meanwhile may be lost: ask every source once."""
         self._unsure = set(self.heads)
         self._asked.clear()
         self._heard_at.clear()
+        self._announced_at.clear()
 
     def silent(self, now: float) -> list[str]:
         """The sources of which nothing was heard for SILENT_SECONDS, each once in so many: in doubt, they are asked."""
@@ -71,14 +85,27 @@ class Following:
                 self._heard_at[source] = now
                 found.append(source)
         self._spoke.clear()
+        self._look_for_announcements(now)
         self._unsure.update(found)
         return found
+
+    def _look_for_announcements(self, now: float) -> None:
+        lost = set(self.unannounced - self._announcing)
+        for source in self.heads:
+            if source in self._announcing:
+                self._announced_at[source] = now
+            elif now - self._announced_at.setdefault(source, now) >= SILENT_SECONDS:
+                lost.add(source)
+        self._announcing.clear()
+        self.unannounced = frozenset(lost)
 
     def to_pull(self, positions: Mapping[str, int], now: float) -> Iterator[tuple[str, int]]:
         """The sources to pull from now, each with the position to pull behind; `now` is in seconds."""
         self._believe(now)
         for source, head in self.heads.items():
             position, asked = positions[source], self._asked.get(source)
+            if source in self.held:
+                continue
             if position >= head and source not in self._unsure:
                 self._asked.pop(source, None)
             elif asked is None or position > asked.after or now - asked.at >= AGAIN_SECONDS:
@@ -87,6 +114,9 @@ class Following:
                 yield source, position
 
     def lag(self, positions: Mapping[str, int]) -> dict[str, int]:
-        """How many events of each source are known and not applied."""
-        heads = {source: max(head, self._announced.get(source, (0,))[0]) for source, head in self.heads.items()}
-        return {source: max(0, head - positions.get(source, 0)) for source, head in heads.items()}
+        """How many events of each source are known and not applied; less than none of one that ends before that."""
+        found = {}
+        for source, head in self.heads.items():
+            reached = max(head, self._announced.get(source, (0,))[0]) - positions.get(source, 0)
+            found[source] = self.beyond[source] - positions.get(source, 0) if source in self.beyond else max(0, reached)
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +14,7 @@ Row = dict[str, Any]
 Rows = Sequence[Row]
 Askers = dict[str, list[asyncio.Future[Rows]]]
 MOST_KEYS = 500
+ROWS_AHEAD = 16
 
 
 class Lookup:
@@ -78,6 +79,17 @@ class Reading:
         """The rows of any statement, on a connection of their own. Blocking: call it from a thread."""
         with self._engine.connect() as connection:
             return _rows(connection.execute(statement))
+
+    def stream(self, statement: sa.Select[*tuple[Any, ...]]) -> Generator[Row, None, None]:
+        """The rows of any statement one after the other, with no more than a few in memory. Blocking, as `read`;
+        whoever does not want them all must close it."""
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # its cursors live in transactions
+                connection.execution_options(isolation_level="READ COMMITTED")
+            result = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AHEAD).execute(statement)
+            names = tuple(result.keys())
+            for row in result:
+                yield dict(zip(names, row, strict=True))
 
     def close(self) -> None:
         """End what is under way. Nothing is looked up after this."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.eventlog.agenda import DueCall
+from shared.eventlog.agreeing import Reached
 from shared.eventlog.log import to_text
 from shared.hosting.work import CallDone, CallFailed, Outcome, Work
 from shared.hosting.writer import Writer, describe
@@ -82,9 +83,10 @@ class Runner:
 
         False when there was nothing to do. An error of the database is raised; the work is kept for the next turn.
         """
+        self.writer.look_for_room()
         self._unfinished = works = self._unfinished or self._arrived(self._patience(wait_seconds))
         lagging = [] if works else self._lagging()
-        due = not works and (self._is_due() or self.writer.is_ahead)
+        due = not works and (self._is_due() or (self.writer.is_ahead and not self.writer.halted))
         self._busy = bool(works or lagging or due)
         if not self._busy:
             return False
@@ -101,7 +103,7 @@ class Runner:
         return True
 
     def _patience(self, wait_seconds: float) -> float:
-        due = self.writer.agenda.next_due()
+        due = self.writer.next_due()
         if due is None or wait_seconds <= 0:
             return wait_seconds
         now = self.writer.ports.now()
@@ -110,7 +112,7 @@ class Runner:
         return min(wait_seconds, (datetime.fromisoformat(due) - now).total_seconds())
 
     def _is_due(self) -> bool:
-        return self.writer.agenda.is_due(self.writer.ports.now())
+        return self.writer.is_due()
 
     def _arrived(self, wait_seconds: float) -> list[Work]:
         works: list[Work] = []
@@ -128,16 +130,29 @@ class Runner:
 
     def _lagging(self) -> list[str]:
         positions = self.writer.positions
-        lagging = [source for source, head in self._heads.items() if positions[source] < head]
-        return lagging if self._inbox.empty() else []
+        held = self.writer.unknown.held
+        lagging = [source for source, head in self._heads.items() if positions[source] < head and source not in held]
+        return lagging if self._inbox.empty() and not self.writer.halted else []
 
     def catch_up(self, source: str) -> None:
-        """Pull what is missing of a source, page by page, until nothing is."""
-        while True:
+        """Pull what is missing of a source, page by page, until nothing is, or it is found to be another log, or to
+        hold what must be known and is not."""
+        stopped = (self.writer.diverged, self.writer.unknown.held)
+        while not any(source in some for some in stopped) and not self.writer.halted:
             part = self._bus.pull(source, self.writer.positions[source], PULL)
             if not part.events:
                 return
             self._finish(self.writer.process([part]))
+
+    def compare(self) -> None:
+        """Find out whether the logs that were applied here are those that there are now, before anything is decided."""
+        for source, position in self.writer.positions.items():
+            reached = Reached(position, self.writer.hashes.get(source, b""))
+            if found := self._bus.compare(self.writer.service.name, source, reached):
+                self.writer.diverge(found)
+            else:
+                self.writer.diverged.pop(source, None)
+        self.writer.tell_sources()
 
     def _finish(self, outcome: Outcome) -> None:
         for message, reply in outcome.replies:

@@ -77,7 +77,8 @@ class Service:
     """The one declaration that ties a service's rooms together.
 
     `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
-    agenda items; `tables` fold own events and the foreign ones listed in `projects`. `is_queried`: other processes
+    agenda items; `tables` fold own events and the foreign ones listed in `projects`. `wants` says of some foreign
+    events which of them concern the service, where not all do: the others are not heard. `is_queried`: other processes
     query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
     others, and never rebuilt or verified. `figures(connection, now, settings)` looks up what they tell Prometheus.
     `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
@@ -90,6 +91,7 @@ class Service:
     reactions: Mapping[type[Event], Reaction] = field(default_factory=dict)
     plans: Mapping[type[Event], Planner] = field(default_factory=dict)
     projects: tuple[type[Event], ...] = ()
+    wants: Mapping[type[Event], Callable[[Any], bool]] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
     outside: Callable[[Surroundings], Any] = lambda surroundings: None
     is_queried: bool = False
@@ -101,6 +103,10 @@ class Service:
         """The other services whose logs this one reads, sorted."""
         heard = {event.owner for event in (*self.reactions, *self.projects)}
         return tuple(sorted(heard - {self.name}))
+
+    def projected(self) -> frozenset[str]:
+        """The names of the foreign events that its tables fold."""
+        return frozenset(event.__name__ for event in self.projects)
 
     def aggregate_for(self, command: type[Command]) -> Aggregate:
         """The aggregate that decides a command. Raises LookupError for a command this service does not know."""

@@ -17,6 +17,7 @@ from shared.eventlog.recorded import Recorded
 from shared.hosting.ahead import look_ahead
 from shared.hosting.blame import Blamed, Guilty
 from shared.hosting.desk import Desk
+from shared.hosting.unknown import understood
 from shared.hosting.work import ALL_DUE, CallDone, CallFailed, Discard, Due, Heard, Outcome, Replay, Task, Work, ref_of
 from shared.messaging.port import CommandMessage, Reply, Slice
 
@@ -29,13 +30,21 @@ __all__ = ["Guilty", "Unit"]
 
 @dataclass(slots=True)
 class Unit:
-    """The work of one transaction. `condemned` maps the refs to park to their errors."""
+    """The work of one transaction. `condemned` maps the refs to park to their errors.
+
+    `now` is the time, from which deadlines count; `at` what events are stamped with, which never falls along a log.
+    `unknown` has the events whose types this code does not know, `held` by source those of them that it must.
+    """
 
     desk: Desk
     now: datetime
+    at: datetime
     condemned: dict[str, str]
     events: list[Recorded] = field(default_factory=list)
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hashes: dict[str, bytes] = field(default_factory=dict)
+    unknown: list[Recorded] = field(default_factory=list)
+    held: dict[str, Recorded] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
 
     def run(self, works: Iterable[Work]) -> None:
@@ -89,15 +98,29 @@ class Unit:
         if not isinstance(work, Slice):
             return
         before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
-        if work.last <= reached:
+        if work.source in self.desk.unknown.held or work.source in self.held:
             return
-        if work.first > reached + 1:
-            self.outcome.gaps.add(work.source)
-            return
-        self.moved[work.source] = (before, work.last)
+        match self.desk.continues(work, reached, self.hash_at(work.source)):
+            case "gap":
+                self.outcome.gaps.add(work.source)
+                return
+            case "old" | "other":
+                return
+            case "next":
+                work, unknown, held = understood(work, self.desk.heard)
+                self.unknown += (recorded for recorded in unknown if recorded.position > reached)
+                if held is not None:
+                    self.unknown.append(held)
+                    self.held[work.source] = held
+                if work.last > reached:
+                    self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
         for recorded in work.events:
-            if recorded.position > reached and recorded.name in self.desk.heard:
+            if recorded.position > reached and self.desk.hears(recorded):
                 yield recorded
+
+    def hash_at(self, source: str) -> bytes:
+        """The hash of a source's chain where it is applied by now; empty when not known."""
+        return self.hashes.get(source, self.desk.hashes.get(source, b""))
 
     def _hear(self, recorded: Recorded) -> Heard:
         event = Heard(f"{recorded.source}/{recorded.position}/0", recorded)
@@ -206,7 +229,8 @@ class Unit:
         state = desk.memory.get(task.stream).state
         look = aggregate.look.get(type(task.command))
         facts = look(task.command, state, desk.tables, desk.outside) if look else None
-        decided = aggregate.decide(task.command, state, Given(self.now, task.command_id, task.meta, facts))
+        given = Given(self.now, task.command_id, task.meta, facts, desk.shop)
+        decided = aggregate.decide(task.command, state, given)
         if not isinstance(decided, Decided):
             decided = Decided(decided)
         meta = desk.spans.decided(task, len(decided.events))
@@ -214,7 +238,11 @@ class Unit:
             meta = meta.leading_on(task.command_id)
             meta_json = meta.model_dump_json()
             for event in decided.events:
-                self._append(task.stream, event, meta, meta_json)
+                if event.essential:
+                    essential = meta.of_essential()
+                    self._append(task.stream, event, essential, essential.model_dump_json())
+                else:
+                    self._append(task.stream, event, meta, meta_json)
         return dict(decided.answer)
 
     def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
@@ -222,7 +250,7 @@ class Unit:
         version = desk.memory.evolve(stream, event)
         recorded = Recorded(
             desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
-            event.model_dump_json(), meta_json, self.now, event, meta,
+            event.model_dump_json(), meta_json, self.at, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
         if desk.folds(recorded):

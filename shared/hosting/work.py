@@ -94,8 +94,11 @@ def split(work: Work) -> list[Work]:
         return [work]
     starts = [work.first, *(event.position + 1 for event in work.events[:-1])]
     ends = [*(event.position for event in work.events[:-1]), work.last]
+    befores = [work.before, *(event.hash for event in work.events[:-1])]
+    hashes = [*(event.hash for event in work.events[:-1]), work.hash]
     return [
-        Slice(work.source, first, last, [event]) for first, last, event in zip(starts, ends, work.events, strict=True)
+        Slice(work.source, first, last, [event], before, hash_)
+        for first, last, event, before, hash_ in zip(starts, ends, work.events, befores, hashes, strict=True)
     ]
 
 
@@ -119,7 +122,8 @@ def joined(first: Outcome, second: Outcome) -> Outcome:
     published = first.published or second.published
     if first.published and second.published:
         events = [*first.published.events, *second.published.events]
-        published = Slice(first.published.source, first.published.first, second.published.last, events)
+        one, other = first.published, second.published
+        published = Slice(one.source, one.first, other.last, events, one.before, other.hash)
     return Outcome(
         [*first.replies, *second.replies], published, [*first.calls, *second.calls], first.gaps | second.gaps
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from shared.eventlog import log
 from shared.eventlog.engines import is_outage
+from shared.eventlog.room import has_room, trouble
 from shared.hosting.desk import Desk
 from shared.hosting.service import EffectFailed
 from shared.hosting.unit import Guilty, Unit
-from shared.hosting.work import Due, Outcome, Work, joined, ref_of, split
-from shared.messaging.port import Slice
+from shared.hosting.work import CallDone, CallFailed, Due, Outcome, Work, joined, ref_of, split
+from shared.messaging.port import HALTED, CommandMessage, Reply, Slice
 
 TRIES = 3
+ROOM_SECONDS = 1.0
 logger = structlog.get_logger()
 
 
@@ -26,13 +30,45 @@ class Writer(Desk):
     positions, events, tables, agenda, command ids and head in one transaction. A message that can't be handled is
     tried again, then parked; the others of its batch are not held up. Errors of the database are raised, with nothing
     changed: offer the same work again. Raises log.Fenced when another writer was here.
+    While it is `halted` it changes nothing, and answers commands with `failed`.
     """
 
     def process(self, works: Sequence[Work]) -> Outcome:
         """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
+        if self.halted:
+            return self._not_decided(works)
         if works and self.pass_over(works):
             return Outcome()
-        return self._process([*works, Due()], {})
+        works, self._kept = [*self._kept, *works], []
+        try:
+            return self._process([*works, Due()], {})
+        except DBAPIError as error:
+            if not (full := trouble(error, self.engine.url)):
+                raise
+            self.is_full(full)
+            return self._not_decided(works)
+
+    def look_for_room(self) -> None:
+        """While the database's disk takes nothing, try it now and then. To be called at every turn."""
+        if not self.full or time.monotonic() < self._room_looked_for + ROOM_SECONDS:
+            return
+        if has_room(self.engine):
+            logger.warning("there is room again", service=self.service.name)
+            self.full = ""
+        self._room_looked_for = time.monotonic()
+
+    def is_full(self, full: str) -> None:
+        """The database's disk takes nothing: nothing is decided until `look_for_room` finds some."""
+        logger.critical("nothing can be written", service=self.service.name, reason=full)
+        self.full, self._room_looked_for = full, time.monotonic()
+
+    def _not_decided(self, works: Sequence[Work]) -> Outcome:
+        """Commands are answered, and nothing else is done: what is dropped here comes again. But for the results of
+        calls, which wait for room: a call whose result is lost is made again."""
+        if self.full:
+            self._kept += [work for work in works if isinstance(work, CallDone | CallFailed)]
+        reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
+        return Outcome(replies=[(work, reply) for work in works if isinstance(work, CommandMessage)])
 
     def _process(self, works: Sequence[Work], condemned: dict[str, str]) -> Outcome:
         tries: Counter[str] = Counter()
@@ -64,20 +100,24 @@ class Writer(Desk):
 
     def _attempt(self, works: Iterable[Work], condemned: dict[str, str]) -> Outcome:
         self.recover()
-        unit = Unit(self, max(self.ports.now(), self.head.at), condemned)
+        now = self.ports.now()
+        unit = Unit(self, now, max(now, self.head.at), condemned)
         try:
             with self.engine.begin() as connection, self.at(connection):
                 unit.run(works)
                 for source, (before, after) in unit.moved.items():
-                    log.move_reader(connection, source, before, after)
+                    log.move_reader(connection, source, before, after, unit.hash_at(source))
                 self.flush()
                 head = log.append(connection, self.head, unit.events)
         except BaseException as error:
             self.forget(in_doubt=not isinstance(error, Guilty))
             raise
-        self.committed(head, {source: after for source, (_, after) in unit.moved.items()})
+        before = self.head
+        self.unknown.met(unit.unknown, unit.held)
+        self.committed(head, {source: after for source, (_, after) in unit.moved.items()}, unit.hashes)
         if unit.events:
-            unit.outcome.published = Slice(self.service.name, unit.events[0].position, head.position, unit.events)
+            first = unit.events[0].position
+            unit.outcome.published = Slice(self.service.name, first, head.position, unit.events, before.hash, head.hash)
         return unit.outcome
 
 

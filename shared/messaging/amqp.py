@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -12,9 +12,10 @@ import pika
 import tenacity
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 from structlog.typing import FilteringBoundLogger
 
-from shared.messaging.topology import Queue
+from shared.messaging.topology import OUTDATED, Queue
 
 HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 5
@@ -35,18 +36,42 @@ def parameters(url: str, name: str) -> pika.URLParameters:
     return given
 
 
-def transient(lasting_seconds: float | None = None) -> pika.BasicProperties:
+def reachable(given: pika.URLParameters) -> bool:
+    """Whether a broker lets us in."""
+    try:
+        pika.BlockingConnection(given).close()
+    except (AMQPError, OSError):
+        return False
+    return True
+
+
+def transient(lasting_seconds: float | None = None, headers: Mapping[str, str] | None = None) -> pika.BasicProperties:
     """A message that lives in memory only, and no longer than it is of use."""
     lasting = None if lasting_seconds is None else str(int(lasting_seconds * 1000))
-    return pika.BasicProperties(content_type="application/json", delivery_mode=1, expiration=lasting)
+    return pika.BasicProperties(
+        content_type="application/json", delivery_mode=1, expiration=lasting, headers=dict(headers or {}) or None
+    )
 
 
 def declare(channel: BlockingChannel | Channel, queue: Queue) -> None:
     """Declare a queue, and the exchanges it is bound to."""
-    channel.queue_declare(queue.name, exclusive=queue.exclusive, arguments=queue.arguments)
+    channel.queue_declare(queue.name, **queue.settings)
     for exchange in queue.bound_to:
         declare_exchange(channel, exchange)
         channel.queue_bind(queue.name, exchange)
+
+
+def delete_outdated(connection: pika.BlockingConnection, queue: Queue) -> None:
+    """Delete a queue that can't be declared as it should be, because it is there otherwise."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue.name, **queue.settings)
+    except ChannelClosedByBroker as error:
+        if error.reply_code not in OUTDATED:
+            raise
+        channel = connection.channel()
+        channel.queue_delete(queue.name)
+    channel.close()
 
 
 def declare_exchange(channel: BlockingChannel | Channel, exchange: str) -> None:

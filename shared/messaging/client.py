@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import count
+from math import inf
 from threading import Event, Lock, Thread
 from typing import Any, Self
 from uuid import uuid4
@@ -16,7 +17,7 @@ from pika.adapters.select_connection import IOLoop
 
 from shared.messaging.amqp import keep_at_it, parameters
 from shared.messaging.link import Link
-from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.messaging.port import CommandMessage, NobodyDecides, Reply, Slice
 from shared.messaging.requests import CommandRequest, PullRequest, Request
 from shared.messaging.topology import inbox, pulls, replies
 from shared.messaging.wire import MAX_BYTES, Answered, Asked, Malformed, Pull, Shown, decode, encode
@@ -24,6 +25,7 @@ from shared.messaging.wire import MAX_BYTES, Answered, Asked, Malformed, Pull, S
 MAX_COMMANDS = 100
 TICK_SECONDS = 0.1
 NOT_THERE_SECONDS = 0.2
+LOOK_SECONDS = 0.3
 CLOSE_SECONDS = 2.0
 
 
@@ -45,16 +47,19 @@ class BrokerClient:
         amqp_url: str,
         *,
         deadline_seconds: float = 10.0,
+        patience_seconds: float = inf,
         most_waiting: int = 10_000,
         reader: str = "",
         on_shown: Callable[[Mapping[str, int]], object] = lambda positions: None,
     ) -> None:
         """`name` says who it is in the broker's lists. `most_waiting`: commands and pulls without a reply yet.
 
+        A command has the deadline's time where somebody consumes its service's inbox, and else `patience_seconds`.
         `on_shown` is told, on the loop's thread, how far `reader` has applied each log, whenever it has moved on.
         """
         self.messages, self.commands, self.late = 0, 0, 0
-        self._name, self._deadline, self._most_waiting = name, deadline_seconds, most_waiting
+        self._name, self._most_waiting = name, most_waiting
+        self._deadline, self._patience = deadline_seconds, patience_seconds
         self._reader, self._on_shown = reader, on_shown
         self._parameters = parameters(amqp_url, name)
         self._log = structlog.get_logger().bind(client=name)
@@ -68,6 +73,7 @@ class BrokerClient:
         # From here on, the loop's thread only.
         self._waiting: dict[str, Request] = {}
         self._unsent: dict[str, Request] = {}
+        self._look_at: dict[str, float] = {}
         self._link: Link | None = None
         self._ticking = False
 
@@ -105,11 +111,18 @@ class BrokerClient:
     def send(self, service: str, message: CommandMessage) -> Future[Reply]:
         """Hand a command to the writer of `service`; the future ends with its reply.
 
-        Or with BrokerBusy (it was not sent), or with TimeoutError after the deadline: the outcome is then unknown, and
-        the same command, sent again, finds it. Raises RuntimeError once closed.
+        Or with BrokerBusy (it was not sent), with TimeoutError after the deadline, or sooner with NobodyDecides: the
+        outcome is then unknown, and the same command, sent again, finds it. Raises RuntimeError once closed.
         """
+        patient_until = time.monotonic() + self._patience
         return self._take(
-            CommandRequest(ticket=str(next(self._tickets)), to=service, until=self._until(), message=message)
+            CommandRequest(
+                ticket=str(next(self._tickets)),
+                to=service,
+                until=self._until(),
+                patient_until=patient_until,
+                message=message,
+            )
         )
 
     def pull(self, source: str, after: int, limit: int) -> Slice:
@@ -154,6 +167,7 @@ class BrokerClient:
             self._link.run()
         finally:
             self._link = None
+            self._look_at.clear()
 
     def _idle(self, seconds: float) -> None:
         """Pause, with the clock of the deadlines running."""
@@ -241,15 +255,31 @@ class BrokerClient:
                 break
             self._fail(request, TimeoutError(f"no reply from {request.to} in time: the outcome is unknown"))
         self._again(request for request in self._waiting.values() if request.is_stale(now))
+        for service in {request.to for request in self._waiting.values() if request.is_overdue(now)}:
+            self._look_for(service, now)
         self._ticking = bool(self._waiting)
         if self._ticking:
             self._loop.call_later(TICK_SECONDS, self._tick)
 
+    def _look_for(self, service: str, now: float) -> None:
+        """Ask the broker whether anybody is there to answer, one question at a time and not too often."""
+        if self._link is not None and self._link.can_send and now >= self._look_at.get(service, 0.0):
+            self._look_at[service] = inf
+            self._link.count_consumers(inbox(service, ()).name, lambda found: self._on_consumers(service, found))
+
     # On the loop's thread: what comes back
 
-    def _on_body(self, body: bytes) -> None:
+    def _on_consumers(self, service: str, found: int) -> None:
+        now = time.monotonic()
+        self._look_at[service] = now + LOOK_SECONDS
+        if found:
+            return
+        for request in [one for one in self._waiting.values() if one.to == service and one.is_overdue(now)]:
+            self._fail(request, NobodyDecides(f"nobody decides for {service} now"))
+
+    def _on_body(self, body: bytes, beside: Mapping[str, Any]) -> None:
         try:
-            match decode(body):
+            match decode(body, beside=beside):
                 case Slice() as part:
                     self._on_slice(part)
                 case [Answered(), *_] as answers:
@@ -274,7 +304,7 @@ class BrokerClient:
         for pull in asked:
             if (pull.to, pull.after + 1) == (part.source, part.first):
                 events = part.events[: pull.limit]
-                self._finish(pull, Slice(part.source, part.first, pull.after + len(events), events))
+                self._finish(pull, Slice(part.source, part.first, pull.after + len(events), events, part.before))
 
     def _on_return(self, body: bytes) -> None:
         """Nobody has made that queue yet: try again a little later."""

@@ -9,11 +9,13 @@ from concurrent.futures import Future
 import sqlalchemy as sa
 
 from shared.eventlog import log
+from shared.eventlog.agreeing import Divergence, Reached, divergence
 from shared.messaging.port import CommandMessage, Reply, Slice
 
 Accept = Callable[[CommandMessage], "Future[Reply]"]
 OnSlice = Callable[[Slice], None]
 OnHead = Callable[[str, int], None]
+OnDivergence = Callable[[Divergence], None]
 
 
 class InProcessBus:
@@ -22,11 +24,14 @@ class InProcessBus:
     def __init__(self) -> None:
         self._writers: dict[str, Accept] = {}
         self._logs: dict[str, sa.Engine] = {}
+        self._contested: dict[str, OnDivergence] = {}
         self._readers: dict[str, list[tuple[OnSlice, OnHead]]] = defaultdict(list)
 
-    def attach(self, service: str, accept: Accept, reads: sa.Engine) -> None:
-        """Make a service's writer and log reachable."""
-        self._writers[service], self._logs[service] = accept, reads
+    def attach(
+        self, service: str, accept: Accept, reads: sa.Engine, contested: OnDivergence = lambda found: None
+    ) -> None:
+        """Make a service's writer and log reachable. `contested` hears when a reader knows other events of the log."""
+        self._writers[service], self._logs[service], self._contested[service] = accept, reads, contested
 
     def send(self, service: str, message: CommandMessage) -> Future[Reply]:
         return self._writers[service](message)
@@ -41,8 +46,17 @@ class InProcessBus:
 
     def pull(self, source: str, after: int, limit: int) -> Slice:
         with self._logs[source].connect() as connection:
-            events = log.read(connection, source, after, limit)
-        return Slice(source, after + 1, events[-1].position if events else after, events)
+            before, events = log.read_chained(connection, source, after, limit)
+        last, reached = (events[-1].position, events[-1].hash) if events else (after, before)
+        return Slice(source, after + 1, last, events, before, reached)
+
+    def compare(self, reader: str, source: str, reached: Reached) -> Divergence | None:
+        """What a log has against what a reader has applied of it; its owner hears of it."""
+        with self._logs[source].connect() as connection:
+            found = divergence(connection, reader, source, reached)
+        if found is not None:
+            self._contested[source](found)
+        return found
 
     def subscribe(self, source: str, on_slice: OnSlice, on_head: OnHead) -> None:
         self._readers[source].append((on_slice, on_head))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pika
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
-from pika.exceptions import AMQPConnectionError
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from shared.messaging.amqp import declare, transient
-from shared.messaging.topology import Queue
+from shared.messaging.topology import NOT_FOUND, Queue
 
 
 class Link:
     """Call `run` on the loop's thread; everything else is called there, too.
 
-    `ready`: messages can go out now. `heard`: a message came to `queue`. `returned`: a mandatory one had nowhere to go.
+    `ready`: messages can go out now. `heard`: a message came to `queue`, with these headers. `returned`: a
+    mandatory one had nowhere to go.
     """
 
     def __init__(
@@ -26,7 +28,7 @@ class Link:
         queue: Queue,
         *,
         ready: Callable[[], None],
-        heard: Callable[[bytes], None],
+        heard: Callable[[bytes, Mapping[str, Any]], None],
         returned: Callable[[bytes], None],
     ) -> None:
         self.queue = queue
@@ -64,6 +66,25 @@ class Link:
         if self._channel is not None:
             self._channel.basic_publish("", queue, body, transient(lasting_seconds), mandatory=mandatory)
 
+    def count_consumers(self, queue: str, told: Callable[[int], None]) -> None:
+        """Have `told` hear how many consume a queue, 0 where there is none; nothing if the connection is lost."""
+        if self._connection is None or not self._connection.is_open:
+            return
+
+        def ask(channel: Channel) -> None:
+            channel.add_on_close_callback(refused)
+            channel.queue_declare(queue, passive=True, callback=lambda frame: answer(channel, frame))
+
+        def answer(channel: Channel, frame: Any) -> None:
+            channel.close()
+            told(frame.method.consumer_count)
+
+        def refused(_: Channel, reason: Exception) -> None:
+            if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == NOT_FOUND:
+                told(0)
+
+        self._connection.channel(on_open_callback=ask)
+
     def close(self) -> None:
         """Say goodbye; `run` ends when the broker has answered."""
         if self._connection is not None and self._connection.is_open:
@@ -89,7 +110,7 @@ class Link:
         declare(channel, self.queue)
         channel.basic_consume(
             self.queue.name,
-            lambda _channel, _method, _properties, body: self._heard(body),
+            lambda _channel, _method, properties, body: self._heard(body, properties.headers or {}),
             auto_ack=True,
             callback=self._on_consuming,
         )

@@ -14,13 +14,31 @@ from pika.exceptions import ConnectionWrongStateError
 from pika.spec import Basic
 
 from shared.eventlog import log
-from shared.eventlog.recorded import Recorded
-from shared.messaging.amqp import declare, declare_exchange, keep_at_it, parameters, transient, woken_by
+from shared.eventlog.agreeing import Divergence, Reached, divergence
+from shared.messaging.amqp import (
+    declare,
+    declare_exchange,
+    delete_outdated,
+    keep_at_it,
+    parameters,
+    transient,
+    woken_by,
+)
 from shared.messaging.port import Slice
-from shared.messaging.topology import log_exchange, pulls
-from shared.messaging.wire import MAX_BYTES, MAX_EVENTS, Head, Malformed, Pull, decode, encode, size_of
+from shared.messaging.topology import inbox, log_exchange, pulls, reader_of
+from shared.messaging.wire import (
+    MAX_BYTES,
+    MAX_EVENTS,
+    Head,
+    Known,
+    Malformed,
+    Pull,
+    Wire,
+    decode,
+    encode,
+    headers,
+)
 
-PAGE = 250
 PULLS_AT_ONCE = 20
 
 
@@ -37,6 +55,7 @@ class LogServer:
     def __init__(self, service: str, engine: sa.Engine, amqp_url: str, *, every_seconds: float = 1.0) -> None:
         """`every_seconds`: how often the head is announced."""
         self.service, self.head, self.answered = service, 0, 0
+        self.hash = b""
         self._engine, self._every = engine, every_seconds
         self._parameters = parameters(amqp_url, f"log server of {service}")
         self._log = structlog.get_logger().bind(log_server=service)
@@ -59,6 +78,7 @@ class LogServer:
     def _serve(self, stop: Event) -> None:
         self._look()
         with pika.BlockingConnection(self._parameters) as connection:
+            delete_outdated(connection, pulls(self.service))
             session = _Session(self, connection.channel())
             self._connection = connection
             self._log.info("serving", head=self.head)
@@ -73,31 +93,29 @@ class LogServer:
             if time.monotonic() >= due:
                 due = time.monotonic() + self._every
                 self._look()
-                session.announce(self.head)
+                session.announce(self.head, self.hash)
             session.answer()
             wait = max(0.0, due - time.monotonic())
             connection.process_data_events(wait)  # pyright: ignore[reportArgumentType] - the stubs say int
 
     def _look(self) -> None:
         with self._engine.connect() as connection:
-            self.head = log.read_head(connection).position
+            head = log.read_head(connection)
+        self.head, self.hash = head.position, head.hash
 
-    def read(self, after: int, limit: int) -> tuple[Slice, bool]:
-        """A slice of at most `limit` events and about 4 MB, and whether the log may hold more."""
-        events: list[Recorded] = []
-        size, more = 0, True
+    def read(self, after: int, limit: int) -> Slice:
+        """A slice of at most `limit` events and about MAX_BYTES."""
         with self._engine.connect() as connection:
-            while more and len(events) < limit and size < MAX_BYTES:
-                wanted = min(PAGE, limit - len(events))
-                page = log.read(connection, self.service, after + len(events), wanted)
-                more = len(page) == wanted
-                for recorded in page:
-                    size += size_of(recorded)
-                    if events and size > MAX_BYTES:
-                        more = True
-                        break
-                    events.append(recorded)
-        return Slice(self.service, after + 1, after + len(events), events), more
+            before, events = log.read_chained(connection, self.service, after, limit, MAX_BYTES)
+        reached = events[-1].hash if events else before
+        return Slice(self.service, after + 1, after + len(events), events, before, reached)
+
+    def contested(self, pull: Pull) -> Divergence | None:
+        """What the log has against what a reader has applied, if a reader it is that asks."""
+        if not (reader := reader_of(pull.queue)):
+            return None
+        with self._engine.connect() as connection:
+            return divergence(connection, reader, self.service, Reached(pull.after, pull.hash))
 
 
 class _QueueGone(ConnectionError):
@@ -119,9 +137,12 @@ class _Session:
         channel.add_on_cancel_callback(self._on_cancel)
         channel.basic_consume(pulls(server.service).name, self._on_pull)
 
-    def announce(self, position: int) -> None:
+    def announce(self, position: int, hash_: bytes) -> None:
         """Say how far the log reaches."""
-        self._channel.basic_publish(self._exchange, "", encode(Head(self._server.service, position)), transient())
+        self._say(Head(self._server.service, position, hash_), exchange=self._exchange)
+
+    def _say(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
+        self._channel.basic_publish(exchange, queue, encode(body), transient(headers=headers(body)))
 
     def answer(self) -> None:
         """Answer the pulls that have come; the same one only once."""
@@ -130,16 +151,28 @@ class _Session:
         if not self._last_tag:
             return
         for pull in self._asked:
-            part, _ = self._server.read(pull.after, min(pull.limit, MAX_EVENTS))
-            self._channel.basic_publish("", pull.queue, encode(part), transient())
+            part = self._server.read(pull.after, min(pull.limit, MAX_EVENTS))
+            if not part.before or (pull.hash and part.before != pull.hash):
+                self._contradict(pull)
+            self._say(part, queue=pull.queue)
             self._server.answered += 1
         self._channel.basic_ack(self._last_tag, multiple=True)
         self._asked, self._last_tag = {}, 0
 
-    def _on_pull(self, channel: BlockingChannel, method: Basic.Deliver, _: pika.BasicProperties, body: bytes) -> None:
+    def _contradict(self, pull: Pull) -> None:
+        """A reader knows other events than this log holds: it is to stop, and the log's writer as well."""
+        if found := self._server.contested(pull):
+            self._log.critical("a reader knows other events than this log holds", finding=str(found))
+            self._say(found, queue=pull.queue)
+            known = Known(found.reader, found.source, pull.after, pull.hash)
+            self._say(known, queue=inbox(found.source, ()).name)
+
+    def _on_pull(
+        self, channel: BlockingChannel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
+    ) -> None:
         self._last_tag = method.delivery_tag
         try:
-            match decode(body):
+            match decode(body, beside=properties.headers):
                 case Pull() as pull if pull.source == self._server.service and pull.after >= 0 and pull.limit > 0:
                     self._asked[pull] = None
                 case other:

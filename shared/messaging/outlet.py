@@ -16,11 +16,17 @@ from pika.exceptions import AMQPConnectionError
 from pika.frame import Method
 from pika.spec import Basic
 
-from shared.messaging.amqp import declare
+from shared.eventlog.agreeing import Reached
+from shared.eventlog.checkpoints import PUBLISHER
+from shared.eventlog.healing import Told
+from shared.messaging import marks
+from shared.messaging.amqp import declare, transient
 from shared.messaging.outgoing import Outgoing, position_of
-from shared.messaging.topology import EVENTS, Queue, log_exchange
+from shared.messaging.topology import EVENTS, Queue, inbox, log_exchange, mark
+from shared.messaging.wire import Head, Known, Malformed, decode, encode, headers
 
 CLOSE_SECONDS = 2.0
+HEAD = b'["head"'
 
 
 class Held(RuntimeError):
@@ -36,11 +42,18 @@ class Outlet:
     but `wake` is for one thread.
 
     `sent` is the last position handed over, `held` the first that the broker said no to, or, when `mandatory`, could
-    bring to no queue in any version.
+    bring to no queue in any version. `marked` is the position up to which the broker keeps that the outside may have
+    been told: no event behind it may be sent.
     """
 
     def __init__(self, parameters: pika.URLParameters, service: str, after: int, *, mandatory: bool) -> None:
         self.sent = self._start = after
+        self.marked, self.marking = 0, -1
+        self._marks: deque[tuple[int, int]] = deque()
+        self._marking = 0
+        self._service, self._mark = service, mark(service)
+        self._mark_channel: Channel | None = None
+        self.asked = False
         self.held: Held | None = None
         self._mandatory = mandatory
         self._loop, self._lock = IOLoop(), Lock()
@@ -111,6 +124,28 @@ class Outlet:
         if mandatory:
             self._hopes[self.sent] = len(messages)
 
+    def skip(self, position: int) -> None:
+        """The next event is told to nobody."""
+        self.sent = position
+
+    def mark(self, told: Told) -> None:
+        """Have the broker keep that the outside may be told of what is up to there. `marked` grows when it does."""
+        channel = self._mark_channel
+        assert channel is not None
+        channel.basic_publish("", self._mark.name, marks.body_of(told), marks.properties())
+        self._marking += 1
+        self._marks.append((self._marking, told.position))
+        self.marking = told.position
+
+    def tell_owner(self, reached: Reached) -> None:
+        """Tell the writer of the log how far the outside was told of it."""
+        channel = self._mark_channel
+        assert channel is not None
+        known = Known(PUBLISHER, self._service, reached.position, reached.hash)
+        queue, properties = inbox(self._service, ()).name, transient(headers=headers(known))
+        channel.basic_publish("", queue, encode(known), properties)
+        self._marking += 1
+
     def turn(self, seconds: float) -> bool:
         """Let bytes go out and come in, for at most so long. Whether the log has grown. Raises what the connection was
         lost by."""
@@ -138,13 +173,39 @@ class Outlet:
         channel.confirm_delivery(self._on_answer)
         declare(channel, self._ear)
         channel.basic_consume(self._ear.name, self._on_slice, auto_ack=True)
-        channel.exchange_declare(EVENTS, "topic", durable=True, callback=self._on_ready)
+        channel.exchange_declare(EVENTS, "topic", durable=True, callback=self._on_exchange)
+
+    def _on_exchange(self, _: object) -> None:
+        self._connection.channel(on_open_callback=self._on_mark_channel)
+
+    def _on_mark_channel(self, channel: Channel) -> None:
+        self._mark_channel = channel
+        channel.add_on_close_callback(lambda _, reason: self._on_lost(channel, reason))
+        channel.confirm_delivery(self._on_marked)
+        channel.queue_declare(self._mark.name, **self._mark.settings, callback=self._on_ready)
 
     def _on_ready(self, _: object) -> None:
         self._is_ready = True
 
-    def _on_slice(self, *_: object) -> None:
+    def _on_marked(self, frame: Method) -> None:
+        answer, last = frame.method, frame.method.delivery_tag
+        if isinstance(answer, Basic.Nack):
+            self._on_lost(None, "the broker does not keep how far the outside is told")
+            return
+        kept = [one for one in self._marks if one[0] == last or (answer.multiple and one[0] < last)]
+        if kept:  # what else is sent here may be answered before an earlier mark
+            while self._marks[0] != kept[-1]:
+                self._marks.popleft()
+            self.marked = self._marks.popleft()[1]
+
+    def _on_slice(self, _: Channel, _method: Basic.Deliver, properties: pika.BasicProperties, body: bytes) -> None:
         self._heard = True
+        if body.startswith(HEAD):
+            try:
+                head = decode(body, beside=properties.headers)
+            except Malformed:
+                return  # its writer tells
+            self.asked |= isinstance(head, Head) and head.asks
 
     def _on_lost(self, _: object, reason: BaseException | str) -> None:
         error = reason if isinstance(reason, BaseException) else AMQPConnectionError(reason)

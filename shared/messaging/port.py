@@ -8,17 +8,31 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shared.contracts import Command, Metadata
+from shared.eventlog.agreeing import Divergence, Reached
 from shared.eventlog.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of one log, from position `first` to `last`. For a reader, what it does not hear may be left out."""
+    """A stretch of one log, from position `first` to `last`. For a reader, what it does not hear may be left out.
+
+    `before` is the hash of the log's chain before `first`, `hash` that at `last`; empty where they are not known.
+    """
 
     source: str
     first: int
     last: int
     events: Sequence[Recorded]
+    before: bytes = field(default=b"", compare=False)
+    hash: bytes = field(default=b"", compare=False)
+
+
+HALTED = "not-deciding"
+"""The code of a reply of a service that decides nothing, and changes nothing, until a person has looked."""
+
+
+class NobodyDecides(TimeoutError):
+    """Nobody takes in what a service is sent: it may be decided when somebody does, so the outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,10 @@ class Bus(Protocol):
 
     def pull(self, source: str, after: int, limit: int) -> Slice:
         """The events of a log after a position, at most `limit`; an empty slice has `last == after`."""
+        ...
+
+    def compare(self, reader: str, source: str, reached: Reached) -> Divergence | None:
+        """What a log has against what a reader has applied of it; its owner hears of it."""
         ...
 
     def subscribe(self, source: str, on_slice: Callable[[Slice], None], on_head: Callable[[str, int], None]) -> None:

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import datetime
 from threading import Event
 
+import pika
 import sqlalchemy as sa
 import structlog
 from pydantic import ValidationError
 
-from shared.contracts import UnknownMessage
+from shared.contracts import PositionLost, UnknownMessage
 from shared.eventlog import checkpoints, log
+from shared.eventlog.agreeing import Divergence, Reached
+from shared.eventlog.checkpoints import PUBLISHER, TOLD
+from shared.eventlog.healing import Told, agrees
 from shared.eventlog.leading import Lead
 from shared.eventlog.recorded import Recorded
-from shared.messaging.amqp import keep_at_it, parameters, woken_by
+from shared.messaging.amqp import keep_at_it, parameters, reachable, transient, woken_by
+from shared.messaging.marks import read_mark
 from shared.messaging.outgoing import outgoing
 from shared.messaging.outlet import Held, Outlet
-from shared.messaging.topology import event_key
+from shared.messaging.topology import event_key, inbox
+from shared.messaging.wire import Known, encode, headers
 
-NAME = "publisher"
+NAME = PUBLISHER
 WINDOW = 1_000
 PAGE = 500
 STORE_SECONDS = 0.2
 STANDBY_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
+
+
+class Diverged(RuntimeError):
+    """The log is not the one that the outside was told of."""
+
+    def __init__(self, found: Divergence) -> None:
+        super().__init__(str(found))
+        self.found = found
 
 
 class Publisher:
@@ -34,9 +49,14 @@ class Publisher:
     At most `WINDOW` events are sent beyond the checkpoint, so no more are sent again after a crash. A session begins
     with a single one: while the broker does not take that, the others are not sent again and again.
 
+    Before an event is sent, the broker keeps how far the outside may be told, with the hash of the log's chain there:
+    the mark. A log that does not hold what is marked, or is told, stops it: the log was set back, and what comes at
+    those positions is something else than what was told of them. `diverged` says so, and the log's writer is told,
+    who decides nothing then. What a healed log has in place of lost events that were told is not told again.
+
     `position` is the checkpoint, `head` where the log ends as last seen, `oldest` the time of the first event that is
     not yet safe with the broker, `events` how many became so since the start; `held` says which event holds the others
-    up, and why. `leads` tells whether this one is, or would be, at work, `connected` whether a broker is there.
+    up, and why. `leads` tells whether this one is, or would be, at work, `connected` whether it is with a broker.
     """
 
     def __init__(
@@ -55,6 +75,8 @@ class Publisher:
         self.service, self.position, self.head, self.events = service, 0, 0, 0
         self.oldest: datetime | None = None
         self.held: Held | None = None
+        self.diverged = ""
+        self._mark, self._passed_over = Told(0, log.GENESIS), 0
         self._engine, self._every, self._require_binding = engine, every_seconds, require_binding
         self._name = f"publisher of {service}"
         self._parameters = parameters(amqp_url, self._name)
@@ -68,6 +90,10 @@ class Publisher:
     @property
     def connected(self) -> bool:
         return self._outlet is not None
+
+    def finds_broker(self) -> bool:
+        """Whether a broker is there, also for one that stands by, or is held up before it connects."""
+        return self.connected or reachable(self._parameters)
 
     def run(self, stop: Event) -> None:
         """Publish until stopped. Broker and database may come and go; neither is needed to start."""
@@ -85,18 +111,55 @@ class Publisher:
             return
         try:
             self._resume()
+            self._agree()
+            self.diverged = ""
             with Outlet(self._parameters, self.service, self.position, mandatory=self._require_binding) as outlet:
                 self._outlet = outlet
                 self._log.info("publishing", position=self.position, head=self.head)
+                outlet.tell_owner(self._reached())
                 self._work(outlet, stop)
+        except Diverged as diverged:
+            self.diverged = str(diverged)
+            raise
         finally:
             self._outlet = None
             self._lead.release()
+
+    def _agree(self) -> None:
+        """Compare what was told with the log. Raises Diverged when the log holds something else, and tells its writer.
+
+        A broker that has no mark has lost it, or is new: then the checkpoint has to do. A log that was healed since
+        this session began does not agree yet, for the session begins where it was before.
+        """
+        with pika.BlockingConnection(self._parameters) as broker:
+            told = read_mark(broker, self.service)
+            if told is None:
+                if self.position:
+                    self._log.warning("the broker does not know how far the outside was told", position=self.position)
+                return
+            with self._engine.connect() as connection:
+                if not agrees(connection, told, self._passed_over):
+                    self._contradict(broker, told)
+                if told.position > self._mark.position:
+                    self._mark = Told(told.position, log.hash_at(connection, told.position))
+
+    def _contradict(self, broker: pika.BlockingConnection, told: Told) -> None:
+        known = Known(PUBLISHER, self.service, told.position, told.hash)
+        properties = transient(headers=headers(known))
+        broker.channel().basic_publish("", inbox(self.service, ()).name, encode(known), properties)
+        raise Diverged(Divergence(PUBLISHER, self.service, told.position, self.head))
+
+    def _reached(self) -> Reached:
+        """How far the outside may have been told."""
+        return Reached(self._mark.position, self._mark.hash)
 
     def _resume(self) -> None:
         """Begin behind the checkpoint."""
         with self._engine.begin() as connection:
             self.position = checkpoints.read(connection, NAME)
+            self._passed_over = checkpoints.stored(connection, TOLD)
+            reached = max(self.position, self._passed_over)
+            self._mark = Told(reached, log.hash_at(connection, reached))
         self._read = self.position
         self._ahead.clear()
         self._look()
@@ -111,6 +174,9 @@ class Publisher:
                 if time.monotonic() >= look_at:
                     self._look()
                     look_at = time.monotonic() + self._every
+                if outlet.asked:
+                    outlet.asked = False
+                    outlet.tell_owner(self._reached())
                 self._send(outlet)
                 self._grown |= outlet.turn(self._patience(outlet, look_at))
                 if outlet.held:
@@ -127,8 +193,12 @@ class Publisher:
     # In
 
     def _look(self) -> None:
+        """See how far the log reaches. Raises Diverged when it is not the one that the outside was told of."""
         with self._engine.connect() as connection:
             self.head = log.read_head(connection).position
+            reached = max(self.position, self._mark.position)
+            if reached > self.head or log.hash_at(connection, self._mark.position) != self._mark.hash:
+                raise Diverged(Divergence(PUBLISHER, self.service, reached, self.head))
         self._grown = self._grown or self.head > self._read
 
     def _fill(self) -> None:
@@ -136,11 +206,14 @@ class Publisher:
         self._grown = False
         with self._engine.connect() as connection:
             page = log.read(connection, self.service, self._read, PAGE)
+            if page:
+                self._read = page[-1].position
+                if self._read > self._mark.position:
+                    self._mark = Told(self._read, log.hash_at(connection, self._read))
         if page:
             self._ahead.extend(page)
-            self._read = page[-1].position
             self.head = max(self.head, self._read)
-        self._grown = self._grown or len(page) == PAGE
+        self._grown = self._grown or (bool(page) and self._read < self.head)
 
     # Out
 
@@ -149,11 +222,18 @@ class Publisher:
         return window - (outlet.sent - self.position)
 
     def _send(self, outlet: Outlet) -> None:
-        """Hand over what the window has room for."""
+        """Hand over what the window has room for, and the broker has a mark for."""
         if not self._ahead and self._grown:
             self._fill()
+        if outlet.marking < self._mark.position:
+            outlet.mark(replace(self._mark, safe=self.position))
         for _ in range(min(self._room(outlet), len(self._ahead))):
+            if self._ahead[0].position > outlet.marked:
+                return
             recorded = self._ahead.popleft()
+            if recorded.position <= self._passed_over and recorded.name == PositionLost.__name__:
+                outlet.skip(recorded.position)
+                continue
             try:
                 messages = outgoing(recorded)
             except (UnknownMessage, ValidationError) as error:
@@ -162,7 +242,8 @@ class Publisher:
             outlet.send(messages)
 
     def _patience(self, outlet: Outlet, look_at: float) -> float:
-        if (self._ahead or self._grown) and self._room(outlet) > 0:
+        is_marked = not self._ahead or self._ahead[0].position <= outlet.marked
+        if (self._ahead or self._grown) and self._room(outlet) > 0 and is_marked:
             return 0.0
         until = look_at
         if outlet.confirmed > self.position:

@@ -28,14 +28,23 @@ class Request:
         """Whether it is time to send it again."""
         return 0 < self.sent < now - self.again_seconds
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether it is time to ask if anybody is there."""
+        return False
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class CommandRequest(Request):
-    """Ends with a Reply."""
+    """Ends with a Reply; after `patient_until`, as soon as nobody is there to give one."""
 
     again_seconds: ClassVar[float] = 3.0
 
+    patient_until: float
+
     message: CommandMessage
+
+    def is_overdue(self, now: float) -> bool:
+        return self.patient_until < now
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -1,9 +1,12 @@
-"""How slices, heads, pulls, commands and replies look on the wire: JSON, one array or object a message."""
+"""How slices, heads, pulls, commands and replies look on the wire: JSON, one array or object a message.
+
+Hashes of a log's chain travel beside the body, as headers: who knows none of them reads the body all the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,7 +14,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from shared.contracts import Metadata, UnknownMessage, decode_command
+from shared.contracts import Metadata, UnknownMessage, decode_command, is_event
+from shared.eventlog.agreeing import Divergence
 from shared.eventlog.log import to_text
 from shared.eventlog.recorded import Recorded, name_of
 from shared.messaging.port import CommandMessage, Reply, Slice
@@ -26,10 +30,25 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A log server says how far its log reaches."""
+    """A log server, or a writer that has just begun, says how far its log reaches, and the hash there.
+
+    `asks`: whoever reads the log is to say how far it has come (`Known`), before the writer decides anything.
+    """
 
     source: str
     position: int
+    hash: bytes = field(default=b"", compare=False)
+    asks: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reader tells the owner of a log how far it has applied it, and the hash there (empty: not known)."""
+
+    reader: str
+    source: str
+    position: int
+    hash: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +61,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A reader asks a log server for the events behind a position, to be sent to `queue` as slices."""
+    """A reader asks a log server for the events behind a position, to be sent to `queue` as slices.
+
+    `hash` is that of the chain at the position, as the reader has applied it; empty when it does not know.
+    """
 
     source: str
     after: int
     limit: int
     queue: str
+    hash: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +91,10 @@ class Answered:
 
 
 _REPLY = TypeAdapter(Reply)
+_BEFORE, _HASH, _ASKS = "before", "hash", "asks"
 _EVENT = (int, str, int, str, str, str, str, str)
 
-Wire = Slice | Head | Shown | Pull | list[Asked] | list[Answered]
+Wire = Slice | Head | Shown | Pull | Known | Divergence | list[Asked] | list[Answered]
 
 
 def encode(body: Wire) -> bytes:
@@ -86,17 +110,26 @@ def size_of(recorded: Recorded) -> int:
     return len(recorded.data) + len(recorded.meta_json)
 
 
-def slices(part: Slice) -> Iterator[bytes]:
-    """A stretch of a log as message bodies of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
+def headers(body: Wire) -> dict[str, str]:
+    """What travels beside a body."""
+    told = {
+        name: value.hex() for name in (_BEFORE, _HASH) if isinstance(value := getattr(body, name, b""), bytes) and value
+    }
+    return told | {_ASKS: "1"} if isinstance(body, Head) and body.asks else told
+
+
+def slices(part: Slice) -> Iterator[Slice]:
+    """A stretch of a log in pieces of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
     events: list[Recorded] = []
-    size = 0
+    size, before = 0, part.before
     for recorded in part.events:
         size += size_of(recorded)
         if events and (size > MAX_BYTES or len(events) == MAX_EVENTS):
-            yield encode(Slice(part.source, events[0].position, events[-1].position, events))
+            yield Slice(part.source, events[0].position, events[-1].position, events, before, events[-1].hash)
+            before = events[-1].hash
             events, size = [], size_of(recorded)
         events.append(recorded)
-    yield encode(Slice(part.source, events[0].position if events else part.first, part.last, events))
+    yield Slice(part.source, events[0].position if events else part.first, part.last, events, before, part.hash)
 
 
 def _plain(body: Wire) -> list[Any]:
@@ -109,6 +142,10 @@ def _plain(body: Wire) -> list[Any]:
             return ["shown", body.reader, dict(body.positions)]
         case Pull():
             return ["pull", body.source, body.after, body.limit, body.queue]
+        case Known():
+            return ["known", body.reader, body.source, body.position]
+        case Divergence():
+            return ["diverged", body.reader, body.source, body.position, body.head]
         case [Asked(), *_]:
             return ["commands", *(_asked(asked) for asked in body if isinstance(asked, Asked))]
         case [Answered(), *_]:
@@ -131,21 +168,26 @@ def _asked(asked: Asked) -> list[str]:
     ]  # fmt: skip
 
 
-def decode(body: bytes | str, heard: Container[str] | None = None) -> Wire:
-    """What a message body holds; of a slice's events those only whose names are `heard`, if that is given.
+def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mapping[str, Any] | None = None) -> Wire:
+    """What a message body holds, with the headers `beside` it; of a slice's events those only whose names are `heard`,
+    if that is given, and those that this code does not know.
 
     Raises Malformed, which never repeats any of it: bodies may hold secrets.
     """
     try:
         match orjson.loads(body):
             case ["slice", str(source), int(first), int(last), list(events)]:
-                return _slice(source, first, last, events, heard)
+                return _slice(source, first, last, events, heard, beside or {})
             case ["head", str(source), int(position)]:
-                return Head(source, position)
+                return Head(source, position, _hash(beside, _HASH), bool(beside) and _ASKS in beside)
             case ["shown", str(reader), dict(positions)]:
                 return Shown(reader, _positions(positions))
             case ["pull", str(source), int(after), int(limit), str(queue)]:
-                return Pull(source, after, limit, queue)
+                return Pull(source, after, limit, queue, _hash(beside, _HASH))
+            case ["known", str(reader), str(source), int(position)]:
+                return Known(reader, source, position, _hash(beside, _HASH))
+            case ["diverged", str(reader), str(source), int(position), int(head)]:
+                return Divergence(reader, source, position, head)
             case ["commands", _, *_] as rows:
                 return [_asking(row) for row in rows[1:]]
             case ["replies", _, *_] as rows:
@@ -166,7 +208,14 @@ def _positions(told: dict[Any, Any]) -> dict[str, int]:
 _moment = lru_cache(maxsize=1_000)(datetime.fromisoformat)  # the events of a commit share one
 
 
-def _slice(source: str, first: int, last: int, rows: list[Any], heard: Container[str] | None) -> Slice:
+def _hash(beside: Mapping[str, Any] | None, name: str) -> bytes:
+    told = (beside or {}).get(name, "")
+    return bytes.fromhex(told if isinstance(told, str) else told.decode("ascii"))
+
+
+def _slice(
+    source: str, first: int, last: int, rows: list[Any], heard: Container[str] | None, beside: Mapping[str, Any]
+) -> Slice:
     for row in rows:
         if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
             raise Malformed("not an event")
@@ -174,9 +223,12 @@ def _slice(source: str, first: int, last: int, rows: list[Any], heard: Container
         raise Malformed("a slice with a gap")
     if last != first + len(rows) - 1:
         raise Malformed("a slice that is not as long as it says")
-    return Slice(
-        source, first, last, [_recorded(source, row) for row in rows if heard is None or name_of(row[4]) in heard]
-    )
+    events = [
+        _recorded(source, row)
+        for row in rows
+        if heard is None or (name := name_of(row[4])) in heard or not is_event(name)
+    ]
+    return Slice(source, first, last, events, _hash(beside, _BEFORE), _hash(beside, _HASH))
 
 
 def _recorded(source: str, row: list[Any]) -> Recorded:

@@ -61,7 +61,8 @@ class Secrets:
 
     def _create(self, path: Path) -> None:
         """Link a finished file to its name, so that nobody ever reads half a secret and the first one wins."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._directory.parent, self._directory):  # the data folder's may be made here as well
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=".draft-", dir=self._directory)  # O_EXCL, mode 0600
         try:
             with os.fdopen(handle, "wb") as file:

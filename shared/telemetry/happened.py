@@ -12,7 +12,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
-from shared.contracts import Event, Money, fulfillment, ledger, notification, order, risk
+from shared.contracts import Event, Money, fulfillment, inventory, ledger, notification, order, risk
 from shared.eventlog.recorded import Recorded
 from shared.telemetry import metrics
 from shared.telemetry.metric import Figure, Metric
@@ -48,6 +48,10 @@ COUNTS: Mapping[type[Event], Counted] = {
     fulfillment.DeliveryResolved: _always(metrics.DELIVERIES, "manual"),
     fulfillment.DeliveryFailed: _always(metrics.DELIVERIES, "failed"),
     fulfillment.DeliveryHandedOver: _always(metrics.DELIVERIES, "handed-over"),
+    inventory.KeysSupplied: lambda e: (
+        (metrics.KEYS_SUPPLIED, ("sold",), len(e.sold)),
+        (metrics.KEYS_SUPPLIED, ("unsold",), len(e.numbers) - len(e.sold)),
+    ),
     risk.OrderScreened: lambda e: ((metrics.RISK_DECISIONS, (e.decision,), 1),),
     risk.CaseDecided: lambda e: ((metrics.RISK_CASES_DECIDED, (e.decision,), 1),),
     ledger.PaymentReceived: lambda e: (_money("received", e.amount),),
@@ -59,6 +63,7 @@ COUNTS: Mapping[type[Event], Counted] = {
     notification.MessageQueued: _always(metrics.NOTIFICATIONS, "queued"),
     notification.MessageSent: _always(metrics.NOTIFICATIONS, "sent"),
     notification.MessageFailed: _always(metrics.NOTIFICATIONS, "failed"),
+    notification.MessageWithheld: _always(metrics.NOTIFICATIONS, "withheld"),
 }
 # What has not happened yet is told as 0, or its first time would not show as a rise.
 STEPS = ("placed", "paid", "confirmed", "reopened", "completed", "cancelled", "refunded")
@@ -72,6 +77,7 @@ ZEROS: Mapping[str, Mapping[Metric, Iterable[tuple[str, ...]]]] = {
         metrics.ORDERS_CANCELLED: [(reason,) for reason in get_args(order.CancelReason)],
     },
     "fulfillment": {metrics.DELIVERIES: [(how,) for how in HOWS]},
+    "inventory": {metrics.KEYS_SUPPLIED: [("sold",), ("unsold",)]},
     "ledger": {metrics.MONEY: [(flow, CURRENCY) for flow in FLOWS]},
     "risk": {
         metrics.RISK_DECISIONS: [(decision,) for decision in get_args(risk.Decision)],

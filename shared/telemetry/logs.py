@@ -105,10 +105,13 @@ class Libraries(logging.Handler):
 
 def _listen_to_libraries() -> None:
     root = logging.getLogger()
-    root.handlers[:] = [
-        *(one for one in root.handlers if not isinstance(one, logging.StreamHandler | Libraries)),
-        Libraries(),
-    ]
+    for library in (root, *root.manager.loggerDict.values()):
+        if isinstance(library, logging.Logger):  # one with a stream of its own prints what it says as it is
+            library.handlers[:] = [
+                one for one in library.handlers if not isinstance(one, logging.StreamHandler | Libraries)
+            ]
+            library.propagate = True
+    root.addHandler(Libraries())
     root.setLevel(max(logging.WARNING, _written_from))
     logging.captureWarnings(True)
 

@@ -46,7 +46,40 @@ EVENTS = _metric(_, "events_total", "counter", "events", "service", "Events appe
 PULLS = _metric(_, "pulls_total", "counter", "pulls", "service", "Times that a source was asked for what was missing.")
 DROPPED = _metric(_, "dropped_total", "counter", "messages", "service", "Messages that could not be read.")
 LOG_HEAD = _metric(_, "log_head", "gauge", "position", "service", "Position of a log's last event.")
-LOG_LAG = _metric(_, "log_lag", "gauge", "events", "service source", "Events of a source not yet applied.")
+LOG_LAG = _metric(
+    _,
+    "log_lag",
+    "gauge",
+    "events",
+    "service source",
+    "Events of a source not yet applied; below 0, as many events that were applied are no longer in the log.",
+)
+LOG_UNANNOUNCED = _metric(
+    _,
+    "log_unannounced",
+    "gauge",
+    "0 or 1",
+    "service source",
+    "Whether a source's log server has said nothing for 5 s: what is lost on its way from that log can't be had.",
+)
+LOG_DIVERGED = _metric(
+    _,
+    "log_diverged",
+    "gauge",
+    "0 or 1",
+    "service source",
+    "Whether a log is another one than was read: that of a source, which is then applied no further, or the own one, "
+    "of which a reader knows other events, and on which nothing is decided then.",
+)
+EVENTS_UNKNOWN = _metric(
+    _,
+    "events_unknown_total",
+    "counter",
+    "events",
+    "service source type",
+    "Events of a source whose type this version does not know, since it reads: passed over, or, where they are "
+    "essential, stopped at.",
+)
 LOG_LAG_SECONDS = _metric(
     _,
     "log_lag_seconds",
@@ -54,6 +87,14 @@ LOG_LAG_SECONDS = _metric(
     "seconds",
     "service source",
     "How long the first event not yet applied is known; exact to a second.",
+)
+CLOCK_AHEAD = _metric(
+    _,
+    "clock_ahead_seconds",
+    "gauge",
+    "seconds",
+    "service",
+    "How far the writer's clock is ahead of its database's, below 0 behind; also while it will not lead because of it.",
 )
 PARKED = _metric(_, "parked", "gauge", "messages", "service", "Messages that wait for a person.")
 AGENDA_WAITING = _metric(_, "agenda_waiting", "gauge", "items", "service", "Things to do later.")
@@ -102,6 +143,9 @@ DELIVERIES = _metric(
     "how",
     "Order lines that ended, or went to a person: keys, supplier, manual, failed, handed-over.",
 )
+KEYS_SUPPLIED = _metric(
+    _, "keys_supplied_total", "counter", "keys", "state", "Keys of ours that a supplier sent as well: sold, unsold."
+)
 RISK_DECISIONS = _metric(
     _, "risk_decisions_total", "counter", "orders", "decision", "Orders screened: pass, review, block."
 )
@@ -117,7 +161,7 @@ MONEY = _metric(
     "Money that moved: received from a channel, held, captured, released, refunded, returned to a channel.",
 )
 NOTIFICATIONS = _metric(
-    _, "notifications_total", "counter", "messages", "outcome", "Messages to people: queued, sent, failed."
+    _, "notifications_total", "counter", "messages", "outcome", "Messages to people: queued, sent, failed, withheld."
 )
 
 # Looked up at a scrape, by the writer of the service whose tables hold it.
@@ -150,7 +194,9 @@ PRODUCTS_LOW = _metric(
 PRODUCTS_SOLD_OUT = _metric(
     _, "products_sold_out", "gauge", "products", "", "Products on sale from stock, with no key left."
 )
-KEYS = _metric(_, "keys", "gauge", "keys", "state", "Card keys: available, reserved, sold, faulted.")
+KEYS = _metric(
+    _, "keys", "gauge", "keys", "state", "Card keys: available, reserved, sold, faulted, withdrawn, expired."
+)
 HANDED_OVER = _metric(_, "deliveries_handed_over", "gauge", "lines", "", "Order lines that a person must deliver.")
 HANDED_OVER_OLDEST_SECONDS = _metric(
     _, "deliveries_handed_over_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
@@ -158,6 +204,30 @@ HANDED_OVER_OLDEST_SECONDS = _metric(
 CASES_OPEN = _metric(_, "risk_cases_open", "gauge", "orders", "", "Orders that wait for a person's review.")
 CASES_OLDEST_SECONDS = _metric(
     _, "risk_cases_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+)
+UNMATCHED_OPEN = _metric(
+    _, "payments_unmatched", "gauge", "items", "", "Things that channels said of money and that wait for a person."
+)
+UNMATCHED_OLDEST_SECONDS = _metric(
+    _, "payments_unmatched_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+)
+RETURNS_FAILED = _metric(
+    _, "returns_failed", "gauge", "returns", "", "Returns that failed and that nobody has paid since."
+)
+RETURNS_FAILED_OLDEST_SECONDS = _metric(
+    _, "returns_failed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+)
+NOT_CLOSED = _metric(
+    _, "payments_not_closed", "gauge", "payments", "", "Payments nobody needs that a channel did not close when asked."
+)
+NOT_CLOSED_OLDEST_SECONDS = _metric(
+    _, "payments_not_closed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+)
+UNREAD = _metric(
+    _, "statements_unread", "gauge", "statements", "kind", "Signed statements of partners that nobody could read yet."
+)
+UNREAD_OLDEST_SECONDS = _metric(
+    _, "statements_unread_oldest_seconds", "gauge", "seconds", "kind", "How long the oldest of them has waited."
 )
 SUPPLIER_FAILURES = _metric(
     _, "supplier_failures", "gauge", "purchases", "supplier", "Failures in a row since a supplier's last success."
@@ -194,6 +264,10 @@ PUBLISHER_OLDEST_SECONDS = _metric(
 PUBLISHER_LEADS = _metric(_, "publisher_leads", "gauge", "0 or 1", "service", "Whether it is the one at work.")
 PUBLISHER_CONNECTED = _metric(_, "publisher_connected", "gauge", "0 or 1", "service", "Whether it has a broker.")
 PUBLISHER_HELD = _metric(_, "publisher_held", "gauge", "0 or 1", "service", "Whether an event holds up the others.")
+PUBLISHER_DIVERGED = _metric(
+    _, "publisher_diverged", "gauge", "0 or 1", "service",
+    "Whether the log is another one than the outside was told of: then nothing more is told of it.",
+)  # fmt: skip
 PUBLISHER_EVENTS = _metric(_, "publisher_events_total", "counter", "events", "service", "Events published.")
 
 # Those of `kameng serve` and of `kameng webhooks`; `leads` of the latter only.
@@ -253,3 +327,8 @@ PROCESS_STARTED = _metric(
 
 SECTIONS: Mapping[str, tuple[Metric, ...]] = {title: tuple(metrics) for title, metrics in _sections.items()}
 ALL: tuple[Metric, ...] = tuple(metric for metrics in SECTIONS.values() for metric in metrics)
+
+
+def by_source_and_type(unknown: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
+    """Counts by source and type, as labels."""
+    return {(source, type_): count for source, counts in unknown.items() for type_, count in counts.items()}

@@ -255,3 +255,22 @@ def test_a_version_taken_among_many_events_fences(engine: sa.Engine) -> None:
     with pytest.raises(log.Fenced, match="is taken"):
         append(engine, head, new)
     assert read(engine) == events(1, 1)
+
+
+def test_what_is_read_at_once_is_bounded_by_bytes(engine: sa.Engine) -> None:
+    created(engine, 9)
+    size = len(events(1, 1)[0].data) + len(events(1, 1)[0].meta_json)
+    with engine.connect() as connection:
+        for most_bytes, count in ((1, 1), (2 * size, 2), (2 * size + 1, 3), (100 * size, 9)):
+            found = log.read(connection, "button", 0, 100, most_bytes)
+            assert [one.position for one in found] == list(range(1, count + 1))
+        assert [one.position for one in log.read(connection, "button", 7, 1, 100 * size)] == [8]
+
+
+def test_pages_cut_by_bytes_make_the_whole_log(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    created(engine, 9)
+    monkeypatch.setattr(log, "MOST_BYTES", 1)
+    names = frozenset({"ToyPressed"})
+    assert [one.position for one in log.read_all(engine, "button")] == list(range(1, 10))
+    with engine.connect() as connection:
+        assert [one.position for one in log.read_named(connection, "button", 3, 9, 5, names)] == [4]

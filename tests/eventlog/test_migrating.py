@@ -97,7 +97,14 @@ def test_revisions_follow_each_other(service: Service) -> None:
 
 def test_an_empty_database_lacks_everything_kernel_first(postgres: NewDatabase) -> None:
     with opened(postgres()) as connection:
-        assert named(migrating.pending(connection, "order")) == ["kernel_0001", "kernel_0002", "order_0001"]
+        assert named(migrating.pending(connection, "order")) == [
+            "kernel_0001",
+            "kernel_0002",
+            "kernel_0003",
+            "kernel_0004",
+            "kernel_0005",
+            "order_0001",
+        ]
 
 
 @pytest.fixture
@@ -146,11 +153,34 @@ def test_a_revision_that_fails_changes_nothing(postgres: NewDatabase, folder: Pa
         assert named(migrating.pending(connection, "order")) == ["order_0002"]
 
 
+def test_a_migrated_log_can_be_read_before_its_writer_has_been_there(postgres: NewDatabase) -> None:
+    url = postgres()
+
+    migrating.migrate(url, "order")
+
+    with opened(url) as connection:
+        head = log.read_head(connection)
+    assert (head.position, head.hash, head.epoch) == (0, log.GENESIS, 0)
+
+
+def test_migrating_again_leaves_the_head_where_it_is(postgres: NewDatabase) -> None:
+    url = postgres()
+    migrating.migrate(url, "order")
+    with opened(url) as connection:
+        connection.execute(sa.update(schema.head).values(position=7))
+        connection.commit()
+
+    migrating.migrate(url, "order")
+
+    with opened(url) as connection:
+        assert log.read_head(connection).position == 7
+
+
 def test_several_at_once_run_each_revision_once(postgres: NewDatabase) -> None:
     url = postgres()
     with ThreadPoolExecutor(3) as pool:
         ran = list(pool.map(lambda _: migrating.migrate(url, "risk"), range(3)))
-    assert sorted(map(named, ran)) == [[], [], ["kernel_0001", "kernel_0002", "risk_0001"]]
+    assert sorted(map(named, ran)) == [[], [], named(migrating.revisions("risk"))]
 
 
 def test_a_table_in_use_is_waited_for_without_holding_others_up(

@@ -93,6 +93,25 @@ def test_a_source_that_says_nothing_for_long_is_silent_and_asked() -> None:
     assert one.silent(10.0) == ["button"]
 
 
+def test_a_log_server_that_says_nothing_is_missed_though_its_writer_speaks() -> None:
+    one = following()
+    one.silent(0.0)
+    one.heard("button", 5)
+    one.announced("door", 0)
+    one.silent(4.9)
+    assert one.unannounced == set()
+
+    one.heard("button", 6)
+    one.silent(5.0)
+    assert one.unannounced == {"button"}
+    one.doubt()
+    one.silent(6.0)
+    assert one.unannounced == {"button"}
+    one.announced("button", 6)
+    one.silent(7.0)
+    assert one.unannounced == set()
+
+
 def test_whoever_connects_anew_waits_anew_before_it_calls_it_silence() -> None:
     one = following()
     one.silent(0.0)

@@ -145,3 +145,17 @@ def test_no_transaction_is_begun_on_a_server(far: sa.Engine) -> None:
 
     assert modes == [True, True]
     reading.close()
+
+
+def test_rows_are_read_one_after_the_other(reads: sa.Engine) -> None:
+    reading = Reading(reads)
+    with reads.begin() as connection:
+        more = [{"book": "b", "number": number, "text": "z"} for number in range(1, 101)]
+        connection.execute(sa.insert(pages), more)
+    whole = reading.stream(sa.select(pages.c.number).where(pages.c.book == "b").order_by(pages.c.number))
+    assert [row["number"] for row in whole] == list(range(1, 101))
+    rows = reading.stream(sa.select(pages))
+    assert next(rows)["book"] == "a"
+    rows.close()
+    assert len(reading.read(sa.select(pages))) == 102
+    reading.close()

@@ -33,6 +33,18 @@ class ToyPressed(Event, key="button"):
     note: str = ""
 
 
+class ToyTint(Command, key="button"):
+    button: str
+    colour: str
+
+
+class ToyTinted(Event, key="button"):
+    essential: ClassVar[bool] = True
+
+    button: str
+    colour: str
+
+
 class ToyLight(Command, key="lamp"):
     lamp: str
     press: str
@@ -74,7 +86,8 @@ class ToyCounted(Event, key="room"):
 
 
 for cls, owner in {
-    ToyPress: "button", ToyPressed: "button", ToyLight: "lamp", ToyDim: "lamp", ToyTell: "lamp", ToyCount: "lamp",
+    ToyPress: "button", ToyPressed: "button", ToyTint: "button", ToyTinted: "button",
+    ToyLight: "lamp", ToyDim: "lamp", ToyTell: "lamp", ToyCount: "lamp",
     ToyLit: "lamp", ToyDimmed: "lamp", ToyTold: "lamp", ToyCounted: "lamp",
 }.items():  # fmt: skip
     cls.owner = owner
@@ -86,7 +99,9 @@ class Count:
     notes: tuple[str, ...] = ()
 
 
-def decide_button(command: ToyPress, state: Count, given: Given) -> Decided:
+def decide_button(command: ToyPress | ToyTint, state: Count, given: Given) -> Decided:
+    if isinstance(command, ToyTint):
+        return Decided([ToyTinted(button=command.button, colour=command.colour)])
     if command.note == REFUSING:
         raise Refused("stuck", "the button is stuck", presses=state.number)
     if command.note == POISON:
@@ -227,7 +242,7 @@ def gave_up(payload: Mapping[str, Any], reason: str) -> Command:
 def button() -> Service:
     return Service(
         name="button",
-        aggregates=(Aggregate("button", Count, decide_button, evolve_button, (ToyPress,)),),
+        aggregates=(Aggregate("button", Count, decide_button, evolve_button, (ToyPress, ToyTint)),),
         tables=ButtonTables,
     )
 

@@ -24,7 +24,7 @@ from deploy.local.waiting import until
 from shared.messaging.topology import Queue
 from shared.messaging.wire import Head, Pull, Wire, decode, encode
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def wait_for(condition: Callable[[], object], seconds: float = SECONDS) -> None:
@@ -79,7 +79,7 @@ class Broker:
     def declare(self, queue: Queue) -> str:
         """Make a queue and give its name."""
         with self.channel() as channel:
-            channel.queue_declare(queue.name, arguments=queue.arguments)
+            channel.queue_declare(queue.name, **queue.settings)
         self._made.append(queue.name)
         return queue.name
 
@@ -221,7 +221,7 @@ class Consumer:
         gone = Event()
         with pika.BlockingConnection(pika.URLParameters(self._url)) as connection:
             self.channel = channel = connection.channel()
-            channel.queue_declare(self.queue.name, arguments=self.queue.arguments)
+            channel.queue_declare(self.queue.name, **self.queue.settings)
             for exchange in self.queue.bound_to:
                 channel.exchange_declare(exchange, "fanout")
                 channel.queue_bind(self.queue.name, exchange)

@@ -17,7 +17,7 @@ from shared.messaging.client import BrokerBusy, BrokerClient
 from shared.messaging.logserver import LogServer
 from shared.messaging.port import Reply, Slice
 from shared.messaging.requests import CommandRequest, PullRequest
-from shared.messaging.topology import pulls
+from shared.messaging.topology import inbox, pulls
 from shared.messaging.wire import Answered, Malformed
 from tests.eventlog.builders import append, created, events
 from tests.hosting.builders import press
@@ -144,6 +144,54 @@ def test_without_a_broker_or_a_service_the_deadline_comes(
     with BrokerClient("test", url or broker.url, deadline_seconds=0.5) as client:
         futures = [client.send(service, press(str(n))) for n in range(3)]
         assert [type(future.exception(20)) for future in futures] == [TimeoutError] * 3
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_nobody_is_there_to_decide_is_given_up_long_before_the_deadline(
+    broker: Broker, service: str, declared: bool
+) -> None:
+    if declared:
+        broker.declare(inbox(service, ()))
+    with BrokerClient("test", broker.url, deadline_seconds=NEVER, patience_seconds=0.1) as client:
+        futures = [client.send(service, press(str(n))) for n in range(3)]
+        told = [future.exception(20) for future in futures]
+        assert {str(error) for error in told} == {f"nobody decides for {service} now"}
+        assert client.waiting == 0
+        desk = Desk(service)
+        with opened(broker, desk):
+            assert answered(client.send(service, press("1"))) == "1"  # the same command again finds its outcome
+
+
+def test_a_writer_that_is_there_is_waited_for_however_slow(
+    broker: Broker, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    usual = BrokerClient._on_consumers
+    monkeypatch.setattr(BrokerClient, "_on_consumers", lambda *told: (looks.append(told[2]), usual(*told)))
+    desk.silent = True
+    with BrokerClient("test", broker.url, patience_seconds=0.1) as client:
+        future = client.send(desk.service, press("1"))
+        wait_for(lambda: len(looks) > 1)
+        assert set(looks) == {1}
+        broker.send(desk.messages[0][0].reply_to, [desk.answer(desk.messages[0][0])])
+        assert answered(future) == "1"
+
+
+def test_a_writer_that_has_its_hands_full_is_there(broker: Broker, service: str) -> None:
+    """Who may take no more before it has acknowledged something still counts."""
+    queue, counts = broker.declare(inbox(service, ())), []
+    with broker.channel() as busy, BrokerClient("test", broker.url) as client:
+        busy.basic_qos(prefetch_count=1)
+        busy.basic_consume(queue, lambda *_: None)
+        for _ in range(3):
+            broker.send(queue, b"[]")
+        busy.connection.process_data_events(0)
+        wait_for(lambda: client.connected)
+        link = client._link
+        assert link
+        client._loop.add_callback_threadsafe(lambda: link.count_consumers(queue, counts.append))
+        wait_for(lambda: counts)
+    assert counts == [1]
 
 
 def test_no_more_is_taken_on_than_can_wait(broker: Broker, desk: Desk) -> None:

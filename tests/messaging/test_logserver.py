@@ -164,23 +164,6 @@ def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: p
         assert (ear.slices[2].first, ear.slices[2].last) == (201, 201)
 
 
-@pytest.mark.parametrize("after", [0, 99, 150])
-def test_what_stays_behind_is_known(button: Log, after: int) -> None:
-    button.grow(200)
-    server = LogServer("button", button.engine, "amqp://nowhere")
-    whole, more = server.read(after, 1_000)
-    assert ([one.position for one in whole.events], more) == (list(range(after + 1, 201)), False)
-    part, more = server.read(after, 50)
-    assert ([one.position for one in part.events], more) == (list(range(after + 1, after + 51)), True)
-
-
-def test_what_did_not_fit_stays_behind(button: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    button.grow(2)
-    monkeypatch.setattr(logserver, "MAX_BYTES", 1)
-    server = LogServer("button", button.engine, "amqp://nowhere")
-    assert [(part.last, more) for part, more in (server.read(0, 100), server.read(1, 100))] == [(1, True), (2, False)]
-
-
 def test_nonsense_among_the_pulls_is_dropped(button: Log, broker: Broker) -> None:
     button.grow(2)
     with listening(broker) as (ear, queue), serving(button.url, broker) as server:

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from shared.contracts import Event, upcaster
-from shared.eventlog import checkpoints, log
+from shared.eventlog import checkpoints, log, schema
 from shared.eventlog.recorded import Recorded
 from shared.messaging import publisher as publishers
 from shared.messaging.publisher import NAME, Publisher
@@ -44,6 +45,27 @@ def of_type(position: int, type_: str, body: dict[str, Any]) -> Recorded:
 
 
 # What it sends
+
+
+def test_nothing_is_told_at_a_position_that_was_told_before(
+    button: Log, broker: Broker, subscriber: Subscriber
+) -> None:
+    button.grow(10)
+    with publishing(button, broker.url) as publisher:
+        wait_for(lambda: publisher.position == 10)
+    assert subscriber.has(10)
+    with button.engine.begin() as connection:
+        connection.execute(sa.delete(schema.log).where(schema.log.c.position > 6))
+        last = connection.execute(sa.select(schema.log).where(schema.log.c.position == 6)).one()
+        connection.execute(sa.update(schema.head).values(position=6, at=last.at, hash=last.hash))
+        button.head = log.read_head(connection)
+
+    with publishing(button, broker.url) as publisher:
+        wait_for(lambda: publisher.diverged)
+        assert "that log ends at 6" in publisher.diverged
+        button.grow(2)
+        assert subscriber.positions == up_to(10)
+    assert button.checkpoint == 10
 
 
 def test_every_event_comes_once_and_in_order(button: Log, broker: Broker, subscriber: Subscriber) -> None:

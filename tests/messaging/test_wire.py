@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from shared.contracts import Event, Metadata
 from shared.contracts.registry import commands, events
+from shared.eventlog.agreeing import Divergence
 from shared.eventlog.recorded import Recorded
 from shared.messaging import wire
 from shared.messaging.port import CommandMessage, Reply, Slice
-from shared.messaging.wire import Answered, Asked, Head, Malformed, Pull, Shown, decode, encode
+from shared.messaging.wire import Answered, Asked, Head, Known, Malformed, Pull, Shown, decode, encode, headers
 from tests.contracts.strategies import messages
 from tests.hosting.builders import press, presses
 
@@ -26,8 +27,9 @@ OURS = "shared.contracts."
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 position = st.integers(0, 2**62)
 number = st.integers(-(2**63), 2**64 - 1)
+hashes = st.binary(min_size=32, max_size=32) | st.just(b"")
 facts = st.dictionaries(text, st.one_of(text, number), max_size=3)
-moment = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moment = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)).map(lambda at: at.replace(tzinfo=UTC, fold=0))  # noqa: DTZ001
 any_event = st.sampled_from([cls for cls in events().values() if cls.__module__.startswith(OURS)]).flatmap(messages)
 any_command = st.sampled_from([cls for cls in commands().values() if cls.__module__.startswith(OURS)]).flatmap(messages)
 
@@ -56,22 +58,28 @@ def slices(draw: st.DrawFn) -> Slice:
         )
         for n, (stream, version, id_, event, meta, at) in enumerate(rows, start=1)
     ]  # fmt: skip
-    return Slice(source, after + 1, after + len(recorded), recorded)
+    for one in recorded:
+        one.hash = draw(hashes)
+    last = recorded[-1].hash if recorded else draw(hashes)
+    return Slice(source, after + 1, after + len(recorded), recorded, draw(hashes), last)
 
 
 @given(
     body=st.one_of(
         slices(),
-        st.builds(Head, text, position),
+        st.builds(Head, text, position, hashes, st.booleans()),
         st.builds(Shown, text, st.dictionaries(text, position, max_size=3)),
-        st.builds(Pull, text, position, position, text),
+        st.builds(Pull, text, position, position, text, hashes),
+        st.builds(Known, text, text, position, hashes),
+        st.builds(Divergence, text, text, position, position),
         st.lists(asked, min_size=1, max_size=3),
         st.lists(st.builds(Answered, text, replies), min_size=1, max_size=3),
     )
 )
 @UNHURRIED
 def test_every_body_survives_its_journey(body: Any) -> None:
-    assert decode(encode(body)) == body
+    assert decode(encode(body)) == body  # whoever does not look beside it
+    assert repr(decode(encode(body), beside=headers(body))) == repr(body)
 
 
 @given(slices(), st.integers(1, 3), st.integers(1, 2_000))
@@ -80,12 +88,14 @@ def test_a_long_stretch_goes_in_several_bodies(part: Slice, most_events: int, mo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "MAX_EVENTS", most_events)
         patch.setattr(wire, "MAX_BYTES", most_bytes)
-        arrived = [decode(body) for body in wire.slices(part)]
+        arrived = [decode(encode(one), beside=headers(one)) for one in wire.slices(part)]
 
     parts = [one for one in arrived if isinstance(one, Slice)]
     assert [event for one in parts for event in one.events] == list(part.events)
     assert [one.first for one in parts] == [part.first, *(one.last + 1 for one in parts[:-1])]
     assert parts[-1].last == part.last
+    assert [one.before for one in parts] == [part.before, *(one.hash for one in parts[:-1])]
+    assert parts[-1].hash == part.hash
     for one in parts:
         assert len(one.events) <= most_events
         assert len(one.events) <= 1 or sum(map(wire.size_of, one.events)) <= most_bytes
@@ -127,7 +137,7 @@ def test_what_is_no_text_is_not_sent() -> None:
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), text), lambda inner: st.lists(inner, max_size=4), max_leaves=8
 )
-kinds = st.sampled_from(["slice", "head", "shown", "pull", "commands", "replies"])
+kinds = st.sampled_from(["slice", "head", "shown", "pull", "known", "diverged", "commands", "replies"])
 
 
 @given(st.one_of(st.binary(max_size=40), json_values.map(json.dumps)))

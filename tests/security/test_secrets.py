@@ -21,11 +21,13 @@ def test_a_secret_is_made_once_and_stays(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
-    Secrets(tmp_path / "secrets").get("tokens")
+    data = tmp_path / "data"
+    Secrets(data / "secrets").get("tokens")
 
-    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
-    assert stat.S_IMODE((tmp_path / "secrets" / "tokens").stat().st_mode) == 0o600
-    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["tokens"]
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "secrets" / "tokens").stat().st_mode) == 0o600
+    assert [path.name for path in (data / "secrets").iterdir()] == ["tokens"]
 
 
 def test_processes_that_race_get_the_same_bytes(tmp_path: Path) -> None:

@@ -72,6 +72,21 @@ def test_what_a_library_says_goes_the_same_way(said: Lines, library: str) -> Non
     assert line["event"] == "no broker at amqp://kameng:[redacted]@broker/"
 
 
+def test_a_library_that_printed_by_itself_goes_the_same_way_from_then_on(
+    tmp_path: Path, said: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = logging.getLogger("library.with.a.stream")
+    library.addHandler(logging.StreamHandler(sys.stderr))
+    library.propagate = False
+
+    configure_logs(service="order", file=tmp_path / "log")
+    library.warning("no broker at %s", f"amqp://kameng:{SECRET}@broker/")
+
+    (line,) = said()
+    assert line["event"] == "no broker at amqp://kameng:[redacted]@broker/"
+    assert not capsys.readouterr().err
+
+
 def test_a_library_that_logs_wrongly_is_heard_all_the_same(said: Lines) -> None:
     Libraries().handle(logging.LogRecord("kombu", 40, "", 0, "two %s %s", (SECRET,), None))
 

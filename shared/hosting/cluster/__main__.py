@@ -1,4 +1,7 @@
-"""`python -m shared.hosting.cluster package.module:NAME` runs the writer of the service declared there."""
+"""`python -m shared.hosting.cluster package.module:NAME [reader …]` runs the writer of the service declared there.
+
+The readers are the names of the services that read its log.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ def main() -> None:
     from shared.hosting.cluster.running import run
 
     module, _, name = sys.argv[1].partition(":")
-    run(getattr(import_module(module), name))
+    run(getattr(import_module(module), name), sys.argv[2:])
 
 
 if __name__ == "__main__":

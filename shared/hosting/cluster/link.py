@@ -8,14 +8,14 @@ import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from kombu.connection import Connection
 from kombu.transport.pyamqp import Message, Transport
 
 from shared.eventlog.agenda import back_off
-from shared.messaging.topology import Queue
+from shared.messaging.topology import OUTDATED, Queue
 
 # Short, so that what was sent to a frozen process comes back before its callers give up.
 HEARTBEAT_SECONDS = 5
@@ -54,11 +54,23 @@ class Session:
             raise
 
     def _consume(self, inbox: Queue) -> None:
+        self._delete_outdated(inbox)
         channel = self._channel
-        channel.queue_declare(inbox.name, exclusive=inbox.exclusive, arguments=inbox.arguments, **LASTING)
+        channel.queue_declare(inbox.name, **inbox.settings)
         self.bind(inbox)
         channel.basic_qos(0, PREFETCH, False)
         self._tag = channel.basic_consume(inbox.name, callback=self.arrived.append)
+
+    def _delete_outdated(self, inbox: Queue) -> None:
+        channel = self._connection.channel()
+        try:
+            channel.queue_declare(inbox.name, **inbox.settings)
+        except Transport.channel_errors as error:
+            if getattr(error, "reply_code", None) not in OUTDATED:
+                raise
+            channel = self._connection.channel()
+            channel.queue_delete(inbox.name)
+        channel.close()
 
     def bind(self, inbox: Queue) -> None:
         """Have the inbox hear its exchanges; what is bound already stays as it is."""
@@ -90,11 +102,17 @@ class Session:
         unread = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
         return int.from_bytes(unread, sys.byteorder) > 0
 
-    def publish(self, body: bytes, *, queue: str = "", exchange: str = "") -> None:
+    def publish(
+        self, body: bytes, *, queue: str = "", exchange: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send to a queue, one that is not there loses it; or to all that is bound to an exchange."""
         with self._wire:
             message = self._channel.prepare_message(
-                body, content_type="application/json", content_encoding="utf-8", properties={"delivery_mode": 1}
+                body,
+                content_type="application/json",
+                content_encoding="utf-8",
+                headers=dict(headers or {}),
+                properties={"delivery_mode": 1},
             )
             self._channel.basic_publish(message, exchange=exchange, routing_key=queue)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import eventlet
@@ -70,14 +71,17 @@ def container_for(process: WriterProcess) -> ServiceContainer:
     return ServiceContainer(service_class(process), config)
 
 
-def run(service: Service) -> None:
-    """Run the service's writer in this process, which is green, until SIGTERM or SIGINT; ends it with 1 on a bug."""
+def run(service: Service, readers: Sequence[str] = ()) -> None:
+    """Run the service's writer in this process, which is green, until SIGTERM or SIGINT; ends it with 1 on a bug.
+
+    `readers` names those who read its log.
+    """
     assert_green()
     configure_logs(service=service.name)
     start_tracing(service.name)
     settings = Settings()
     surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
-    process = WriterProcess(service, ClusterSettings(), surroundings)  # pyright: ignore[reportCallIssue]
+    process = WriterProcess(service, ClusterSettings(), surroundings, readers)  # pyright: ignore[reportCallIssue]
     container = container_for(process)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

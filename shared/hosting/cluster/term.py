@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -13,7 +13,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from shared.eventlog.agenda import AT_ONCE
 from shared.eventlog.engines import is_outage
-from shared.eventlog.leading import Lead
+from shared.eventlog.leading import Lead, LeadLost
+from shared.hosting.agreeing import HOLD_SECONDS, Agreeing
 from shared.hosting.batch import Batch
 from shared.hosting.behind import Behind
 from shared.hosting.calls import Calls, Perform
@@ -24,7 +25,7 @@ from shared.hosting.following import Following
 from shared.hosting.work import Outcome
 from shared.hosting.writer import Writer
 from shared.messaging.topology import inbox, log_exchange, pulls, shown_exchange
-from shared.messaging.wire import Pull, Shown, encode, slices
+from shared.messaging.wire import Pull, Shown, Wire, encode, headers, slices
 
 TICK_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
@@ -53,9 +54,11 @@ class Term:
         metrics: Metrics,
         perform: Perform,
         is_stopping: Callable[[], bool],
+        readers: Iterable[str] = (),
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
         self.following, self.behind = Following(writer.service.sources()), Behind()
+        self.agreeing = Agreeing(writer, self.following, readers)
         name, shows = writer.service.name, writer.service.is_queried
         self._log, self._shown = log_exchange(name), shown_exchange(name) if shows else None
         self._inbox = inbox(name, writer.service.sources())
@@ -69,6 +72,7 @@ class Term:
     def run(self) -> None:
         """Until told to stop; then what was begun is brought to its end."""
         try:
+            self._hear_readers()
             while not self._is_stopping():
                 self._turn(self._patience())
             self._settle()
@@ -77,12 +81,44 @@ class Term:
         finally:
             self.link.close()
 
+    def _hear_readers(self) -> None:
+        """Decide nothing before those who read this log have said how far they know it, or were silent for long."""
+        asked: Session | None = None
+        until = time.monotonic()
+        while self.agreeing.missing and not self._is_stopping():
+            session = self._current_session()
+            if session is not asked and session is not None:
+                asked, until = session, time.monotonic() + HOLD_SECONDS
+                question = self.agreeing.question()
+                self._tell(session, question, exchange=self._log)
+            if session is not None and time.monotonic() > until:
+                self._go_on_without_readers()
+                return
+            self._receive(TICK_SECONDS)
+            self._lead.check()
+            if session is not None and session is self.link.session:
+                self._say(session, self.agreeing.overhear(session.arrived))
+
+    def _go_on_without_readers(self) -> None:
+        """That is nothing to look after where all of a new cluster starts at once; who has read more will say so."""
+        tell = logger.warning if self.writer.head.position else logger.info
+        tell("readers are silent", service=self.writer.service.name, of=sorted(self.agreeing.missing))
+
+    def _say(self, session: Session | None, told: Iterable[tuple[str, Wire]]) -> None:
+        for queue, body in told:
+            if session is not None:
+                self._tell(session, body, queue=queue)
+
     def _turn(self, seconds: float) -> bool:
         """Wait for something to do, and do it. Whether there was something."""
         self._receive(seconds)
         self._lead.check()
+        self.writer.look_for_room()
+        if off := self.writer.clock_off:
+            raise LeadLost(off)
         session = self.link.session
         batch = self._collect(session)
+        self._say(session, self.agreeing.hear(batch))
         if batch.works or self._is_due():
             self._finish(session, batch, self._commit(batch))
         if session is not None and batch.last is not None:
@@ -105,7 +141,7 @@ class Term:
     # In
 
     def _patience(self) -> float:
-        session, due = self.link.session, self.writer.agenda.next_due()
+        session, due = self.link.session, self.writer.next_due()
         if session is not None and session.arrived:
             return 0.0
         if due is None:
@@ -116,7 +152,7 @@ class Term:
 
     def _is_due(self) -> bool:
         is_idle = time.monotonic() - self._committed_at >= TICK_SECONDS
-        return self.writer.agenda.is_due(self.writer.ports.now()) or (is_idle and self.writer.is_ahead)
+        return self.writer.is_due() or (is_idle and self.writer.is_ahead and not self.writer.halted)
 
     def _receive(self, seconds: float) -> None:
         """Wait, at most so long, for messages or a ring, and take in the messages."""
@@ -212,14 +248,14 @@ class Term:
             for body in slices(outcome.published) if outcome.published else ():
                 self._tell(session, body, exchange=self._log)
             if self._shown:
-                self._tell(session, encode(Shown(self.writer.service.name, self.writer.reached)), exchange=self._shown)
+                self._tell(session, Shown(self.writer.service.name, self.writer.reached), exchange=self._shown)
             for queue, answers in batch.answers(outcome.replies).items():
-                self._tell(session, encode(answers), queue=queue)
+                self._tell(session, answers, queue=queue)
         for call in outcome.calls:
             self._calls.offer(call)
 
-    def _tell(self, session: Session, body: bytes, **place: str) -> None:
-        self._guarded(session, partial(Session.publish, body=body, **place))
+    def _tell(self, session: Session, body: Wire, **place: str) -> None:
+        self._guarded(session, partial(Session.publish, body=encode(body), headers=headers(body), **place))
 
     def _listen_again(self) -> None:
         """Silence means that a log server is gone, or that what it says does not reach our inbox any more."""
@@ -236,5 +272,5 @@ class Term:
             return
         for source, after in self.following.to_pull(self.writer.positions, time.monotonic()):
             self._metrics.pulls.inc()
-            body = encode(Pull(source, after, PULL, self._inbox.name))
+            body = Pull(source, after, PULL, self._inbox.name, self.writer.hashes.get(source, b""))
             self._tell(session, body, queue=pulls(source).name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import structlog
@@ -13,8 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.eventlog import log
 from shared.eventlog.agenda import DueCall
+from shared.eventlog.agreeing import published
+from shared.eventlog.checkpoints import PUBLISHER
 from shared.eventlog.engines import is_outage, open_engine
 from shared.eventlog.leading import Lead, LeadLost
+from shared.hosting.agreeing import differences
 from shared.hosting.calls import Result
 from shared.hosting.cluster import database
 from shared.hosting.cluster.alarm import Alarm
@@ -37,7 +40,10 @@ PerformFor: TypeAlias = Callable[[Writer, DueCall, Callable[[Result], None]], ob
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a process does, or could at once do, its work; `lag` is in events a source, of a leader only."""
+    """Whether a process does, or could at once do, its work; `lag` is in events a source, of a leader only, and less
+    than none of a log that ends before what was read of it. `diverged` names the logs that are not those that were
+    read, `halted` says why nothing is decided, `held` which logs this version can't apply further; `unannounced` the
+    sources whose log server says nothing: work goes on, but what is lost on its way from them can't be had."""
 
     role: Role
     database: bool
@@ -45,27 +51,45 @@ class Readiness:
     broker: bool
     head: int
     lag: dict[str, int]
+    diverged: list[str] = field(default_factory=list)
+    halted: str = ""
+    held: list[str] = field(default_factory=list)
+    unannounced: list[str] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
-        return self.role in ("leader", "standby") and self.database and self.schema and self.broker
+        has_all = self.database and self.schema and self.broker
+        return self.role in ("leader", "standby") and has_all and not (self.diverged or self.halted or self.held)
 
 
 class WriterProcess:
-    """Runs one service's writer on its own database and broker connections. It knows neither nameko nor eventlet."""
+    """Runs one service's writer on its own database and broker connections. It knows neither nameko nor eventlet.
 
-    def __init__(self, service: Service, settings: ClusterSettings, surroundings: Surroundings) -> None:
-        self.service, self.settings, self._surroundings = service, settings, surroundings
+    `readers` names those who read the service's log: it decides nothing before it has heard how far they are.
+    """
+
+    def __init__(
+        self, service: Service, settings: ClusterSettings, surroundings: Surroundings, readers: Sequence[str] = ()
+    ) -> None:
+        self._readers = tuple(readers)
+        self.service, self.settings = service, settings
         url = settings.database_of(service.name)
         self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
         self._alarm, self._stopping = Alarm(), threading.Event()
         self._lead = Lead(url, service.name, self._alarm.ring)
+        ports = replace(surroundings.ports, reference=self._lead.server_time)
+        self._surroundings = replace(surroundings, ports=ports)
         self._role: Role = "starting"
         self._term: Term | None = None
+        self._off = ""
         self._looked_at = time.monotonic()
         self._figures = Figures(service, surroundings.settings, self._reads)
         self.metrics = Metrics(
-            service, surroundings.settings, self.standing, lambda streams: paid_at(self._reads, streams, PAID)
+            service,
+            surroundings.settings,
+            self.standing,
+            lambda streams: paid_at(self._reads, streams, PAID),
+            self._lead.clock_ahead,
         )
 
     def run(self, perform: PerformFor) -> None:
@@ -94,6 +118,8 @@ class WriterProcess:
         self._role = "starting"
         try:
             writer = Writer(self.service, self._engine, self._surroundings)
+            if self._refuses(writer):
+                return
             writer.start()
             collect_seldom()
             self._term = Term(
@@ -104,6 +130,7 @@ class WriterProcess:
                 self.metrics,
                 lambda call, done: perform(writer, call, done),
                 self._stopping.is_set,
+                (*self._readers, *self._publishers()),
             )
             self._role = "leader"
             self._term.run()
@@ -115,6 +142,18 @@ class WriterProcess:
             self._role, self._term = "starting", None
             self._lead.release()
             self._engine.dispose()
+
+    def _publishers(self) -> Sequence[str]:
+        """Who has told the outside of this log knows it as readers do."""
+        with self._engine.connect() as connection:
+            return [PUBLISHER] if PUBLISHER in published(connection) else []
+
+    def _refuses(self, writer: Writer) -> bool:
+        """Whether the clock is too far off the server's to lead; another process may have a better one."""
+        if writer.clock_off != self._off and writer.clock_off:
+            logger.critical("will not lead", service=self.service.name, reason=writer.clock_off)
+        self._off = writer.clock_off
+        return bool(self._off)
 
     def stop(self) -> None:
         """Settle what has arrived, and let `run` return. From any thread."""
@@ -134,9 +173,12 @@ class WriterProcess:
         term, role = self._term, "stopping" if self._stopping.is_set() else self._role
         answers, has_tables = database.look(self._reads, self.service)
         if term is None:
-            return Readiness(role, answers, has_tables, reachable(self.settings.amqp_url), 0, {})
-        lag = term.following.lag(term.writer.positions)
-        return Readiness(role, answers, has_tables, term.link.session is not None, term.writer.head.position, lag)
+            return Readiness(role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off)
+        writer, is_linked = term.writer, term.link.session is not None
+        lag, diverged = term.following.lag(writer.positions), [str(found) for found in differences(writer)]
+        held = [str(one) for one in writer.unknown.held.values()]
+        head, silent = writer.head.position, sorted(term.following.unannounced)
+        return Readiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
 
     def standing(self) -> Standing | None:
         """Where the writer stands; None in a standby."""
@@ -150,5 +192,8 @@ class WriterProcess:
             lag=lag,
             lag_seconds=term.behind.seconds(now),
             parked=term.writer.parked.count(),
+            diverged=[*term.writer.diverged, *([self.service.name] if term.writer.contested else [])],
+            unknown={source: dict(counts) for source, counts in term.writer.unknown.counts.items()},
             figures=self._figures.look(),
+            unannounced=term.following.unannounced,
         )

@@ -9,7 +9,7 @@ from shared.hosting.simulated.network import Delivery, Network
 from shared.hosting.simulated.timeline import Timeline
 from shared.messaging.port import CommandMessage, Reply
 from shared.messaging.topology import inbox, replies
-from shared.messaging.wire import Answered, Asked, decode, encode
+from shared.messaging.wire import Answered, Asked, decode
 
 AGAIN_SECONDS = 2.0
 Done = Callable[[Reply | None], None]
@@ -43,7 +43,7 @@ class Client:
         request = self._waiting.get(ticket)
         if request is None:
             return
-        self._network.send(inbox(request.service, ()).name, encode([Asked(request.message, ticket, self._queue)]))
+        self._network.send(inbox(request.service, ()).name, [Asked(request.message, ticket, self._queue)])
         self._timeline.after(AGAIN_SECONDS, lambda: self._try(ticket))
 
     def _give_up(self, ticket: str) -> None:

@@ -18,6 +18,7 @@ MOST = {
     "frozen": 0.01,
     "mute": 0.1,
     "jumped": 0.5,
+    "leapt": 0.1,
     "wiped": 0.3,
     "cut": 0.5,
 }
@@ -29,7 +30,8 @@ class Faults:
     In the store, for each transaction: `refused` by a serialisation error, `unanswered` though it was committed.
     For each step that a process makes: `crashed`; for each batch: `frozen` until after another has taken its place;
     for each commit: `mute`, it is not published. For each while of about ten seconds: a process's clock has
-    `jumped`, the broker has lost all it held (`wiped`), a process is `cut` off from the broker.
+    `jumped` by some seconds, or has `leapt` by hours and is set right again, the broker has lost all it held (`wiped`),
+    a process is `cut` off from the broker.
     """
 
     lost: float = 0.0
@@ -41,6 +43,7 @@ class Faults:
     frozen: float = 0.0
     mute: float = 0.0
     jumped: float = 0.0
+    leapt: float = 0.0
     wiped: float = 0.0
     cut: float = 0.0
 

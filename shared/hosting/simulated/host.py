@@ -33,6 +33,7 @@ from shared.security.secrets import Secrets
 
 LOOK = timedelta(seconds=0.5)
 WHILE_SECONDS, RESTART_SECONDS, JUMP_SECONDS, CUT_SECONDS = 10.0, 1.0, 60.0, 20.0
+LEAP_SECONDS = 86_400.0
 
 
 class SimulatedSecrets(Secrets):
@@ -91,7 +92,8 @@ class Simulated:
     def _place(self, service: Service) -> Place:
         store, name = self.stores[service.name], service.name
         log_server = LogServer(name, store, self.network, self.timeline)
-        return Place(service, store, log_server, self.network, self.timeline, self.luck.fork(name), self.fate)
+        luck, readers = self.luck.fork(name), tuple(one.name for one in self.services if name in one.sources())
+        return Place(service, store, log_server, self.network, self.timeline, luck, self.fate, readers)
 
     def __enter__(self) -> Simulated:
         for service in self.services:
@@ -107,7 +109,7 @@ class Simulated:
     # Processes
 
     def _start(self, name: str) -> None:
-        ports = replace(self.ports, now=lambda: self._now(name))
+        ports = replace(self.ports, now=lambda: self._now(name), reference=self.timeline.now)
         surroundings = Surroundings(self.settings, ports, self.secrets, self._client_of)
         process = Process(self._places[name], surroundings, self._on_end, lambda: self._start(name))
         self.processes[name] = process
@@ -134,13 +136,20 @@ class Simulated:
         name = luck.choice(self.services).name
         if fate.strikes("jumped"):
             self._skews[name] = timedelta(seconds=luck.uniform(-JUMP_SECONDS, JUMP_SECONDS))
+        if fate.strikes("leapt"):
+            self._leap(name, luck.uniform(-LEAP_SECONDS, LEAP_SECONDS), luck.uniform(5, 20))
         if fate.strikes("wiped"):
             self.network.wipe()
             self._places[name].log_server.restart()
         if fate.strikes("cut"):
             self.network.cut(inbox(name, ()).name, luck.uniform(0, CUT_SECONDS))
-        if fate.faults.jumped or fate.faults.wiped or fate.faults.cut:
+        if fate.faults.jumped or fate.faults.leapt or fate.faults.wiped or fate.faults.cut:
             self.timeline.after(luck.expovariate(1 / WHILE_SECONDS), self._trouble)
+
+    def _leap(self, name: str, by: float, seconds: float) -> None:
+        """A clock is off by hours, until somebody sets it right."""
+        self._skews[name] = timedelta(seconds=by)
+        self.timeline.after(seconds, lambda: self._skews.update({name: timedelta()}))
 
     # For those who live in it
 
@@ -157,6 +166,11 @@ class Simulated:
         self._skews = dict.fromkeys(self._skews, timedelta())
         for place in self._places.values():
             place.log_server.hurry()
+
+    def restore(self, name: str, image: bytes) -> None:
+        """A service's database is restored from an earlier image, and its process begins anew."""
+        self.stores[name].restore(image)
+        self.processes[name].kill()
 
     def step(self) -> bool:
         """Let the next thing happen, and tell what was committed by it. False when there is nothing more."""
@@ -179,9 +193,7 @@ class Simulated:
     def _tell(self) -> None:
         while self._written:
             name, _ = self._written.popitem()
-            with self.stores[name].reads.connect() as connection:
-                events = log.read(connection, name, self._seen[name], 10_000)
-            for recorded in events:
+            for recorded in log.read_all(self.stores[name].reads, name, after=self._seen[name]):
                 self._seen[name] = recorded.position
                 self._committed(recorded)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from shared.eventlog import log
+from shared.eventlog.agreeing import Reached, divergence
 from shared.hosting.simulated.network import Delivery, Network
 from shared.hosting.simulated.store import Store
 from shared.hosting.simulated.timeline import Timeline
 from shared.messaging.port import Slice
-from shared.messaging.topology import log_exchange, pulls
-from shared.messaging.wire import Head, Pull, decode, encode
+from shared.messaging.topology import inbox, log_exchange, pulls, reader_of
+from shared.messaging.wire import Head, Known, Pull, decode
 
 HEAD_SECONDS, LONGEST_SECONDS = 1.0, 3600.0
 
@@ -44,19 +45,31 @@ class LogServer:
         if round_ != self._round:
             return
         with self._store.reads.connect() as connection:
-            head = log.read_head(connection).position
-        self._network.publish(log_exchange(self._service), encode(Head(self._service, head)))
+            head = log.read_head(connection)
+        self._network.publish(log_exchange(self._service), Head(self._service, head.position, head.hash))
         self._pause = min(2 * self._pause, LONGEST_SECONDS)
         self._begin_round()
 
     def _read(self, after: int, limit: int) -> Slice:
         with self._store.reads.connect() as connection:
-            events = log.read(connection, self._service, after, limit)
-        return Slice(self._service, after + 1, after + len(events), events)
+            before, events = log.read_chained(connection, self._service, after, limit)
+        reached = events[-1].hash if events else before
+        return Slice(self._service, after + 1, after + len(events), events, before, reached)
+
+    def _contradict(self, pull: Pull) -> None:
+        reader = reader_of(pull.queue)
+        with self._store.reads.connect() as connection:
+            found = divergence(connection, reader, self._service, Reached(pull.after, pull.hash))
+        if found is not None:
+            self._network.send(pull.queue, found)
+            self._network.send(inbox(self._service, ()).name, Known(reader, self._service, pull.after, pull.hash))
 
     def _on_pull(self, delivery: Delivery) -> None:
-        match decode(delivery.body):
-            case Pull(after=after, limit=limit, queue=queue):
-                self._network.send(queue, encode(self._read(after, limit)))
+        match decode(delivery.body, beside=delivery.headers):
+            case Pull(after=after, limit=limit, queue=queue) as pull:
+                part = self._read(after, limit)
+                if not part.before or (pull.hash and part.before != pull.hash):
+                    self._contradict(pull)
+                self._network.send(queue, part)
             case other:
                 raise TypeError(f"{type(other).__name__} is no pull")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from shared.hosting.simulated.faults import Fate
 from shared.hosting.simulated.luck import Luck
 from shared.hosting.simulated.timeline import Timeline
+from shared.messaging.wire import Wire, encode, headers
 
 QUICK_SECONDS, LATE_SECONDS = 0.001, 3.0
 Consume = Callable[["Delivery"], object]
@@ -19,6 +20,7 @@ class Delivery:
     """A message as a consumer gets it."""
 
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Network:
@@ -51,19 +53,20 @@ class Network:
             del self._consumers[queue]
             self._waiting[queue] = [*unsettled, *self._waiting[queue]]
 
-    def publish(self, exchange: str, body: bytes) -> None:
+    def publish(self, exchange: str, body: Wire) -> None:
         for queue in self._bound[exchange]:
             self.send(queue, body)
 
-    def send(self, queue: str, body: bytes) -> None:
-        self.carried += body
+    def send(self, queue: str, body: Wire) -> None:
+        delivery = Delivery(encode(body), headers(body))
+        self.carried += delivery.body
         if self._fate.strikes("lost"):
             return
         for _ in range(2 if self._fate.strikes("doubled") else 1):
             seconds = self._luck.expovariate(1 / QUICK_SECONDS)
             if self._fate.strikes("late"):
                 seconds += self._luck.expovariate(1 / LATE_SECONDS)
-            self._timeline.after(seconds, lambda: self._arrive(queue, Delivery(body)))
+            self._timeline.after(seconds, lambda: self._arrive(queue, delivery))
 
     def _arrive(self, queue: str, delivery: Delivery) -> None:
         if queue in self._cut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from shared.eventlog import log
 from shared.eventlog.agenda import AT_ONCE, DueCall
 from shared.eventlog.engines import is_outage
+from shared.hosting.agreeing import HOLD_SECONDS, Agreeing
 from shared.hosting.batch import Batch
 from shared.hosting.calls import Calls, Result
 from shared.hosting.following import AGAIN_SECONDS, Following
@@ -26,9 +27,11 @@ from shared.hosting.simulated.timeline import START, Timeline
 from shared.hosting.work import Outcome
 from shared.hosting.writer import Writer
 from shared.messaging.topology import inbox, log_exchange, pulls
-from shared.messaging.wire import Pull, encode, slices
+from shared.messaging.wire import Pull, Wire, slices
 
 TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.05, 0.2, 0.05
+# A process that was frozen looks at its lock so soon after it goes on, and ends.
+NOTICE_SECONDS = 5.0
 PULL = 100
 
 
@@ -43,6 +46,7 @@ class Place:
     timeline: Timeline
     luck: Luck
     fate: Fate
+    readers: tuple[str, ...] = ()
 
 
 class Process:
@@ -59,6 +63,8 @@ class Process:
         self.is_alive, self.is_frozen = True, False
         self.writer = Writer(place.service, place.store.writes, surroundings)
         self.following = Following(place.service.sources())
+        self.agreeing = Agreeing(self.writer, self.following, place.readers)
+        self._held_until = place.timeline.now()
         self._inbox = inbox(place.service.name, place.service.sources())
         self._calls = Calls(self._perform, self._wake)
         self._arrived: deque[Delivery] = deque()
@@ -76,6 +82,8 @@ class Process:
         for exchange in self._inbox.bound_to:
             self._place.network.bind(self._inbox.name, exchange)
         self._place.network.consume(self._inbox.name, self._on_message)
+        self._held_until = self._place.timeline.now() + timedelta(seconds=HOLD_SECONDS)
+        self._place.network.publish(log_exchange(self._place.service.name), self.agreeing.question())
         self._wake()
 
     def freeze(self, seconds: float) -> None:
@@ -85,8 +93,14 @@ class Process:
         self._replaced()
 
     def _thaw(self) -> None:
+        """It goes on as if nothing had been, until it looks at its lock."""
         self.is_frozen, self._turns_at = False, None
+        self._place.timeline.after(NOTICE_SECONDS, self._notice)
         self._wake()
+
+    def _notice(self) -> None:
+        if self.is_alive:
+            self.kill()
 
     def kill(self) -> None:
         """The process is gone; what it had committed is not."""
@@ -123,11 +137,21 @@ class Process:
                 raise
             self.kill()
 
+    def _say(self, told: Iterable[tuple[str, Wire]]) -> None:
+        for queue, body in told:
+            self._place.network.send(queue, body)
+
     def _turn(self) -> None:
+        if self.agreeing.missing and self._place.timeline.now() < self._held_until:
+            self._say(self.agreeing.overhear(self._arrived))
+            if self.agreeing.missing:
+                self._wake(AGAIN_AFTER_SECONDS)
+                return
         if self._batch is None:
             self._batch = Batch(self.writer.heard)
             self._batch.take_results(self._calls.results())
             self._batch.take_messages(self._arrived, self.following)
+            self._say(self.agreeing.hear(self._batch))
             if self._place.fate.strikes("frozen"):
                 self.freeze(self._place.luck.uniform(1, 20))
                 return
@@ -160,7 +184,7 @@ class Process:
                     self._place.network.publish(log_exchange(self._place.service.name), body)
         for queue, answers in batch.answers(outcome.replies).items():
             self._place.store.step()
-            self._place.network.send(queue, encode(answers))
+            self._place.network.send(queue, answers)
         for call in outcome.calls:
             self._place.store.step()
             self._calls.offer(call)
@@ -179,20 +203,23 @@ class Process:
     def _pull_what_is_missing(self) -> None:
         now = (self._place.timeline.now() - START).total_seconds()
         for source, after in self.following.to_pull(self.writer.positions, now):
-            self._place.network.send(pulls(source).name, encode(Pull(source, after, PULL, self._inbox.name)))
+            known = self.writer.hashes.get(source, b"")
+            self._place.network.send(pulls(source).name, Pull(source, after, PULL, self._inbox.name, known))
 
     def is_behind(self) -> bool:
         """Whether it knows of events that it has not applied."""
         return any(self.following.lag(self.writer.positions).values())
 
     def _is_due(self) -> bool:
-        return self.writer.is_ahead or self.writer.agenda.is_due(self.writer.ports.now())
+        return (self.writer.is_ahead and not self.writer.halted) or self.writer.is_due()
 
     def _sleep(self) -> None:
         """Be woken when there is something to do, if not by what arrives."""
-        if self._arrived or self.is_behind() or self.writer.is_ahead:
+        if self.writer.halted:
+            self._wake(AGAIN_SECONDS)
+        if self._arrived or self.is_behind() or (self.writer.is_ahead and not self.writer.halted):
             self._wake(TURN_SECONDS if self._arrived else AGAIN_SECONDS)
-        due = self.writer.agenda.next_due()
+        due = self.writer.next_due()
         if due is not None:
             until = 0.0 if due == AT_ONCE else (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds()
             self._wake(max(TURN_SECONDS, until))

@@ -50,6 +50,11 @@ class Store:
         """All that the database holds."""
         return self._held.serialize()
 
+    def restore(self, image: bytes) -> None:
+        """Have what `image` gave at an earlier time, and nothing of what came later."""
+        self.abandon()
+        self._held.deserialize(image)
+
     def abandon(self) -> None:
         """Whoever was in a transaction is gone: it never happened."""
         if self._held.in_transaction:

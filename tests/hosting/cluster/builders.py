@@ -22,6 +22,7 @@ from deploy.local.infrastructure import Infrastructure
 from deploy.local.waiting import until
 from shared.contracts import Command, Event
 from shared.eventlog import log
+from shared.eventlog.agreeing import Divergence
 from shared.eventlog.engines import open_engine
 from shared.hosting.cluster.settings import ClusterSettings
 from shared.hosting.cluster.writer_process import WriterProcess
@@ -205,6 +206,12 @@ class FakeLog:
 
     def head(self) -> Head:
         return Head("button", len(self.notes))
+
+    def tell_diverged(self, reader: str, position: int, head: int) -> None:
+        """To one reader, as the log's owner does."""
+        with pika.BlockingConnection(pika.URLParameters(self._url)) as connection:
+            body = encode(Divergence(reader, "button", position, head))
+            connection.channel().basic_publish("", inbox(reader, ()).name, body)
 
 
 class Replica:

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from services.cli import running
+from services.cli.known import READERS
 
 app = typer.Typer()
 app.command()(running.run)
@@ -20,7 +21,8 @@ def test_it_becomes_the_process_of_the_service(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "execv", lambda program, arguments: became.append((program, arguments)))
     CliRunner().invoke(app, ["order"])
 
-    expected = [sys.executable, "-m", "shared.hosting.cluster", "services.order.service:SERVICE"]
+    order = ["services.order.service:SERVICE", *READERS["order"]]
+    expected = [sys.executable, "-m", "shared.hosting.cluster", *order]
     assert became == [(sys.executable, expected)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from deploy.local.waiting import until
@@ -13,7 +14,7 @@ from shared.messaging.client import BrokerClient
 from shared.messaging.port import Slice
 from shared.messaging.topology import Queue, log_exchange
 from shared.messaging.wire import Wire
-from tests.hosting.builders import press, start
+from tests.hosting.builders import Clock, press, start
 from tests.hosting.cluster.builders import Caller, FakeLog, Ground, in_process, wait_for
 from tests.hosting.toy import (
     POISON,
@@ -238,7 +239,7 @@ def test_whoever_is_fenced_starts_over(ground: Ground) -> None:
     with in_process(button(), ground) as process, Caller(ground.servers.amqp_url, "button") as caller:
         caller.insist({"1": ToyPress(button="a")})
         engine = open_engine(ground.url, writer=True)
-        other = start(button(), engine)
+        other = start(button(), engine, Clock(datetime.now(UTC)))
         other.process([press("2", "a")])
         engine.dispose()
         found = caller.insist({"3": ToyPress(button="a")})["3"]

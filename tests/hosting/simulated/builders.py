@@ -8,10 +8,11 @@ import httpx
 
 from shared.eventlog.recorded import Recorded
 from shared.hosting.settings import Settings
+from shared.hosting.simulated.client import AGAIN_SECONDS
 from shared.hosting.simulated.faults import Faults
 from shared.hosting.simulated.host import Simulated, digest
 from shared.hosting.simulated.luck import Luck
-from shared.messaging.port import Reply
+from shared.messaging.port import HALTED, Reply
 from tests.hosting.toy import ToyPress, button, lamp
 
 NOTES = ("", "call", "later", "at-once", "count", "cancel")
@@ -41,9 +42,10 @@ class Toys:
         command = ToyPress(button=f"b{number % 3}", note=NOTES[number % len(NOTES)])
 
         def done(reply: Reply | None) -> None:
-            self.answers[name] = reply
-            if reply is None:
-                self.press(number)
+            is_decided = reply is not None and reply.code != HALTED
+            self.answers[name] = reply if is_decided else None
+            if not is_decided:
+                self.host.timeline.after(AGAIN_SECONDS, lambda: self.press(number))
 
         self.host.send("button", command, id_=name, actor="guest", done=done)
 

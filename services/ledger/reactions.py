@@ -10,21 +10,35 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.contracts import Command, Event, Plan, Planner, Reaction
+from services.ledger.domain.payment.state import FAILED, statement
+from shared.contracts import Command, Event, Money, Plan, Planner, Reaction
 from shared.contracts.decision import Call, Cancel
-from shared.contracts.fulfillment import SupplierDelivered
+from shared.contracts.fulfillment import (
+    SupplierClaimWon,
+    SupplierDelivered,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
+    statement_id,
+)
 from shared.contracts.ledger import (
+    CallbackRefused,
     CaptureHold,
+    ClosePayment,
+    CreditSupplierClaim,
     FundsCaptured,
     FundsRefunded,
     HoldFunds,
     HoldVoided,
-    PaymentOpeningFailed,
+    MoveSupplierClaim,
+    PaymentClosing,
     PaymentReceived,
     PaymentRequested,
+    PaymentUnmatched,
+    PostSupplierBill,
     PostSupplierCost,
     RefundCapture,
     RequestPayment,
+    RetryRefund,
     ReturnPayment,
     ReturnRequested,
     VoidHold,
@@ -36,9 +50,11 @@ from shared.contracts.order import (
     OrderCompleted,
     OrderPlaced,
     RefundApproved,
+    RefundRetried,
 )
 
 FIRST_ASKED_AFTER = timedelta(seconds=5)
+ASKED_ABOUT_FOR = timedelta(minutes=10)
 REST_OF_HOLD = "hold#rest"
 
 
@@ -70,7 +86,10 @@ def _settle(event: OrderCompleted) -> list[Command]:
 
 
 def _cancel(event: OrderCancelled) -> list[Command]:
-    return [VoidHold(order_id=event.order_id, reason=event.reason)] if event.paid else []
+    """A payment that has not come by now is not waited for: its link closes. What comes all the same is answered."""
+    if event.paid:
+        return [VoidHold(order_id=event.order_id, reason=event.reason)]
+    return [ClosePayment(payment_id=event.order_id)]
 
 
 def _decline(event: LatePaymentDeclined) -> list[Command]:
@@ -81,9 +100,48 @@ def _refund(event: RefundApproved) -> list[Command]:
     return [RefundCapture(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
 
 
+def _refund_again(event: RefundRetried) -> list[Command]:
+    return [RetryRefund(payment_id=event.order_id, return_id=event.refund_id)]
+
+
 def _owe_supplier(event: SupplierDelivered) -> list[Command]:
     cost = PostSupplierCost(order_id=event.order_id, line=event.line, supplier=event.supplier, cost=event.cost)
     return [cost]
+
+
+def _owe_bill(event: SupplierStatementRecorded) -> list[Command]:
+    return [] if event.bill is None else [_bill(event, event.bill)]
+
+
+def _settle_statement(event: SupplierStatementSettled) -> list[Command]:
+    """Book what was not booked yet, then have it borne or claimed."""
+    commands: list[Command] = [] if event.bill is None else [_bill(event, event.bill)]
+    if event.moved is not None:
+        move = MoveSupplierClaim(
+            order_id=event.order_id,
+            bill_id=statement_id(event.delivery_id, event.statement),
+            supplier=event.supplier,
+            amount=event.moved,
+            decision=event.decision,
+        )
+        commands.append(move)
+    return commands
+
+
+def _claim_won(event: SupplierClaimWon) -> list[Command]:
+    if event.amount is None:
+        return []
+    bill_id = statement_id(event.delivery_id, event.statement)
+    return [CreditSupplierClaim(order_id=event.order_id, bill_id=bill_id, supplier=event.supplier, amount=event.amount)]
+
+
+def _bill(event: SupplierStatementRecorded | SupplierStatementSettled, amount: Money) -> PostSupplierBill:
+    return PostSupplierBill(
+        order_id=event.order_id,
+        bill_id=statement_id(event.delivery_id, event.statement),
+        supplier=event.supplier,
+        amount=amount,
+    )
 
 
 def _return_rest(event: HoldVoided | FundsCaptured) -> list[Command]:
@@ -106,7 +164,11 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     OrderCancelled: _cancel,
     LatePaymentDeclined: _decline,
     RefundApproved: _refund,
+    RefundRetried: _refund_again,
     SupplierDelivered: _owe_supplier,
+    SupplierStatementRecorded: _owe_bill,
+    SupplierStatementSettled: _settle_statement,
+    SupplierClaimWon: _claim_won,
     PaymentReceived: _hold_payment,
     HoldVoided: _return_rest,
     FundsCaptured: _return_rest,
@@ -120,14 +182,60 @@ def _open(event: PaymentRequested, at: datetime) -> list[Plan]:
         "channel": event.channel,
         "amount": event.amount.model_dump(),
     }
+    asking = payload | ({"until": event.ask_until.isoformat()} if event.ask_until else {})
     return [
-        Call(f"open/{event.payment_id}", "open_payment", payload),
-        Call(f"ask/{event.payment_id}", "ask_payment", payload, at + FIRST_ASKED_AFTER),
+        Call(_opening(event.payment_id), "open_payment", payload),
+        Call(_asking(event.payment_id), "ask_payment", asking, at + FIRST_ASKED_AFTER),
     ]
 
 
-def _stop_asking(event: PaymentReceived | PaymentOpeningFailed, at: datetime) -> list[Plan]:
-    return [Cancel(f"ask/{event.payment_id}")]
+def _opening(payment_id: str) -> str:
+    return f"open/{payment_id}"
+
+
+def _close(event: PaymentClosing, at: datetime) -> list[Plan]:
+    """An opening that has not got through is not tried again. The channel is asked on: it may have been paid before."""
+    payload = {"payment_id": event.payment_id, "channel": event.channel}
+    return [Cancel(_opening(event.payment_id)), Call(f"close/{event.payment_id}", "close_payment", payload)]
+
+
+def _asking(payment_id: str) -> str:
+    return f"ask/{payment_id}"
+
+
+def _stop_asking(event: PaymentReceived, at: datetime) -> list[Plan]:
+    return [Cancel(_asking(event.payment_id))]
+
+
+def _ask_on(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Plan]:
+    """A channel that says no, or something that does not fit, may still say what we wait for: until time is over."""
+    if event.amount is None:
+        return []
+    if isinstance(event, CallbackRefused) and event.reference_of is not None:
+        return [_ask_about(event.reference_of, event, at)]
+    first = at + FIRST_ASKED_AFTER
+    if event.ask_until is None or event.ask_until <= first:
+        return []
+    has_failed = isinstance(event, CallbackRefused) and event.reason == FAILED
+    payload = {
+        "payment_id": event.payment_id,
+        "channel": event.channel,
+        "amount": event.amount.model_dump(),
+        "until": event.ask_until.isoformat(),
+        "known": statement(FAILED if has_failed else "paid", event.channel, event.channel_ref, event.amount),
+    }
+    return [Call(_asking(event.payment_id), "ask_payment", payload, first)]
+
+
+def _ask_about(owner: str, event: CallbackRefused, at: datetime) -> Plan:
+    """A statement under another payment's name is a reason to ask about the payment whose reference it bears."""
+    payload: dict[str, Any] = {
+        "payment_id": owner,
+        "channel": event.channel,
+        "amount": event.amount.model_dump() if event.amount else None,
+        "until": (at + ASKED_ABOUT_FOR).isoformat(),
+    }
+    return Call(f"ask-about/{owner}", "ask_payment", payload)
 
 
 def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
@@ -135,14 +243,20 @@ def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
         "payment_id": event.payment_id,
         "return_id": event.return_id,
         "channel": event.channel,
+        "channel_ref": event.channel_ref,
         "amount": event.amount.model_dump(),
+        "again": event.again,
     }
+    if event.amount.amount == 0:
+        return []
     return [Call(f"return/{event.payment_id}/{event.return_id}", "return_payment", payload)]
 
 
 PLANS: Mapping[type[Event], Planner] = {
     PaymentRequested: _open,
+    PaymentClosing: _close,
     PaymentReceived: _stop_asking,
-    PaymentOpeningFailed: _stop_asking,
+    PaymentUnmatched: _ask_on,
+    CallbackRefused: _ask_on,
     ReturnRequested: _pay_back,
 }

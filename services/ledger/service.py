@@ -10,20 +10,32 @@ from services.ledger.domain.postings import changes, opposite
 from services.ledger.figures import figures
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.tables import LedgerTables
-from shared.contracts import Money
+from shared.contracts import Money, zero
 from shared.contracts.ledger import (
     CaptureHold,
+    ClosePayment,
+    CreditSupplierClaim,
+    GiveBackPayment,
     HoldFunds,
+    MatchPayment,
+    MoveSupplierClaim,
     PostEntry,
     Posting,
+    PostSupplierBill,
     PostSupplierCost,
     RecordCallback,
+    RecordClosing,
     RecordPaymentOpening,
     RecordReturn,
+    RecordReturnByHand,
     RefundCapture,
     RequestPayment,
+    RetryRefund,
+    RetryReturn,
     ReturnPayment,
     ReverseEntry,
+    SettlePayment,
+    StopPayment,
     VoidHold,
 )
 from shared.hosting.service import Aggregate, Service
@@ -31,12 +43,12 @@ from shared.hosting.service import Aggregate, Service
 
 def _known_channels(
     command: RequestPayment, state: payment.Payment, tables: LedgerTables, outside: Outside
-) -> frozenset[str]:
-    return frozenset(outside.channels)
+) -> payment.Channels:
+    return payment.Channels(frozenset(outside.channels), outside.ask_within)
 
 
 def _reference_owner(
-    command: RecordCallback, state: payment.Payment, tables: LedgerTables, outside: Outside
+    command: RecordCallback | RecordClosing, state: payment.Payment, tables: LedgerTables, outside: Outside
 ) -> str | None:
     row = tables.references.get(command.channel, command.channel_ref)
     return row["payment_id"] if row else None
@@ -46,8 +58,24 @@ def _returnable(command: ReturnPayment, state: payment.Payment, tables: LedgerTa
     return tables.available(state.account, command.amount.currency)
 
 
+def _returnable_again(
+    command: RetryReturn | RetryRefund | RecordReturnByHand,
+    state: payment.Payment,
+    tables: LedgerTables,
+    outside: Outside,
+) -> Money:
+    part = state.returns.get(command.return_id)
+    if part is None:
+        return zero(state.amount.currency)
+    return tables.available(part.account or state.account, part.amount.currency)
+
+
 def _available(command: HoldFunds, state: hold.Hold, tables: LedgerTables, outside: Outside) -> Money:
     return tables.available(command.account, command.amount.currency)
+
+
+def _owed(command: CreditSupplierClaim, state: hold.Hold, tables: LedgerTables, outside: Outside) -> Money:
+    return tables.available(f"supplier:{command.supplier}", command.amount.currency)
 
 
 def _commission(command: CaptureHold, state: hold.Hold, tables: LedgerTables, outside: Outside) -> int:
@@ -78,16 +106,48 @@ SERVICE = Service(
             initial=payment.Payment,
             decide=payment.decide,
             evolve=payment.evolve,
-            commands=(RequestPayment, RecordPaymentOpening, RecordCallback, ReturnPayment, RecordReturn),
-            look={RequestPayment: _known_channels, RecordCallback: _reference_owner, ReturnPayment: _returnable},
+            commands=(
+                RequestPayment,
+                RecordPaymentOpening,
+                RecordCallback,
+                ReturnPayment,
+                RetryReturn,
+                RetryRefund,
+                RecordReturn,
+                RecordReturnByHand,
+                MatchPayment,
+                GiveBackPayment,
+                SettlePayment,
+                ClosePayment,
+                StopPayment,
+                RecordClosing,
+            ),
+            look={
+                RequestPayment: _known_channels,
+                RecordCallback: _reference_owner,
+                RecordClosing: _reference_owner,
+                ReturnPayment: _returnable,
+                RetryReturn: _returnable_again,
+                RetryRefund: _returnable_again,
+                RecordReturnByHand: _returnable_again,
+            },
         ),
         Aggregate(
             name="hold",
             initial=hold.Hold,
             decide=hold.decide,
             evolve=hold.evolve,
-            commands=(HoldFunds, CaptureHold, VoidHold, RefundCapture, PostSupplierCost),
-            look={HoldFunds: _available, CaptureHold: _commission},
+            commands=(
+                HoldFunds,
+                CaptureHold,
+                VoidHold,
+                RefundCapture,
+                PostSupplierCost,
+                PostSupplierBill,
+                MoveSupplierClaim,
+                CreditSupplierClaim,
+            ),
+            look={HoldFunds: _available, CaptureHold: _commission, CreditSupplierClaim: _owed},
         ),
         Aggregate(
             name="entry",

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.ledger.domain.chart import Balance, type_of
+from services.ledger.domain.payment.state import UNMATCHED
 from shared.contracts import Command, Event, Money
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import (
     EntryPosted,
     EntryReversed,
@@ -22,13 +24,19 @@ from shared.contracts.ledger import (
     PaymentReceived,
     PaymentRequested,
     PaymentReturned,
+    PaymentUnmatched,
     Posting,
+    ReturnedByHand,
     ReturnFailed,
     ReturnRequested,
+    SupplierBillPosted,
+    SupplierClaimCredited,
+    SupplierClaimMoved,
     SupplierCostPosted,
+    UnmatchedSettled,
 )
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
+from shared.eventlog.tables import Key, Row, Rows, Tables
 
 metadata = sa.MetaData()
 
@@ -90,9 +98,22 @@ returns = sa.Table(
     sa.Column("reason", sa.Text),
 )
 
+# Money that came and fits no payment: `open` until a person, or the channel itself, has settled it.
+unmatched = sa.Table(
+    "unmatched",
+    metadata,
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("payment_id", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+)
+
 
 class LedgerTables(Tables):
     metadata = metadata
+    version = 2
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
@@ -101,10 +122,13 @@ class LedgerTables(Tables):
         self.payments = self.rows(payments)
         self.references = self.rows(references)
         self.returns = self.rows(returns, keep=1_000)
+        self.unmatched = self.rows(unmatched, keep=1_000)
 
     def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
         if isinstance(asked, HoldFunds):
             yield self.accounts, (asked.account, asked.amount.currency)
+        elif isinstance(asked, PaymentReceived | PaymentUnmatched):
+            yield self.references, (asked.channel, asked.channel_ref)
 
     def balance(self, account: str, currency: str) -> Balance:
         """The account's balance in this currency; nothing for an account that was never used."""
@@ -112,8 +136,9 @@ class LedgerTables(Tables):
         return Balance(row["posted"], row["held"]) if row else Balance()
 
     def available(self, account: str, currency: str) -> Money:
-        """What the account can still pay out in this currency."""
-        return Money(amount=self.balance(account, currency).available, currency=currency)
+        """What the account can still pay out in this currency, or as much of it as one amount can be."""
+        left = self.balance(account, currency).available
+        return Money(amount=max(-MAX_MINOR_UNITS, min(left, MAX_MINOR_UNITS)), currency=currency)
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         match event:
@@ -124,7 +149,13 @@ class LedgerTables(Tables):
             case FundsCaptured():
                 self._hold(event.account, -(event.amount + event.released))
                 self._post(event.postings, recorded, event.order_id)
-            case FundsRefunded() | SupplierCostPosted():
+            case (
+                FundsRefunded()
+                | SupplierCostPosted()
+                | SupplierBillPosted()
+                | SupplierClaimMoved()
+                | SupplierClaimCredited()
+            ):
                 self._post(event.postings, recorded, event.order_id)
             case EntryPosted() | EntryReversed():
                 self._post(event.postings, recorded, event.entry_id)
@@ -138,38 +169,73 @@ class LedgerTables(Tables):
                 self.payments.put(event.model_dump() | money | {"status": "requested"})
             case PaymentOpened():
                 self.payments.update(event.payment_id, status="opened")
-                self._refer(event.payment_id, event.channel_ref)
+                self._refer(event.payment_id, self._payment(event.payment_id)["channel"], event.channel_ref)
             case PaymentOpeningFailed():
                 self.payments.update(event.payment_id, status="failed")
             case PaymentReceived():
                 self.payments.update(event.payment_id, status="received")
-                self._refer(event.payment_id, event.channel_ref)
+                self._refer(event.payment_id, event.channel, event.channel_ref)
+                self._post(event.postings, recorded, event.payment_id)
+            case PaymentUnmatched():
+                self._wait(event)
+                self._post(event.postings, recorded, event.payment_id)
+            case UnmatchedSettled():
+                self.unmatched.update(event.item, status="settled")
+                self._settle_return(event)
                 self._post(event.postings, recorded, event.payment_id)
             case ReturnRequested():
                 self._start_return(event)
             case PaymentReturned():
-                self._end_return(event.payment_id, event.return_id, event.amount, "returned")
+                self._end_return(event, "returned")
+                self._post(event.postings, recorded, event.payment_id)
+            case ReturnedByHand():
+                self._end_return(event, "by-hand", event.note)
                 self._post(event.postings, recorded, event.payment_id)
             case ReturnFailed():
-                self._end_return(event.payment_id, event.return_id, event.amount, "failed", event.reason)
+                self._end_return(event, "failed", event.reason)
+                self._post(event.postings, recorded, event.payment_id)
             case _:
                 pass
 
-    def _refer(self, payment_id: str, channel_ref: str) -> None:
-        row = self.payments.get(payment_id)
-        if row is None:
-            raise KeyError(f"no payment {payment_id}")
-        self.references.put({"channel": row["channel"], "channel_ref": channel_ref, "payment_id": payment_id})
+    def _refer(self, payment_id: str, channel: str, channel_ref: str) -> None:
+        """A reference stays with the payment that had it first, also where the channel gave it to another one too."""
+        if self.references.get(channel, channel_ref) is not None:
+            return
+        self.references.put({"channel": channel, "channel_ref": channel_ref, "payment_id": payment_id})
+
+    def _wait(self, event: PaymentUnmatched) -> None:
+        if event.postings and event.channel_ref:
+            self._refer(event.payment_id, event.channel, event.channel_ref)
+        self.unmatched.put(
+            {
+                "item": event.item,
+                "payment_id": event.payment_id,
+                "channel": event.channel,
+                "currency": event.amount.currency,
+                "amount": event.amount.amount,
+                "status": "open",
+            }
+        )
+
+    def _settle_return(self, event: UnmatchedSettled) -> None:
+        """A return of this money that failed needs nobody any more."""
+        return_id = f"{UNMATCHED}{event.item}"
+        row = self.returns.get(event.payment_id, return_id)
+        if row is not None and row["status"] == "failed":
+            self.returns.update(event.payment_id, return_id, status="settled")
 
     def _start_return(self, event: ReturnRequested) -> None:
         """Money on its way back is held: nothing else may spend it."""
-        self._hold(self._account_of(event.payment_id), event.amount)
+        self._hold(event.account or self._payment(event.payment_id)["account"], event.amount)
         self._put_return(event.payment_id, event.return_id, event.amount, "requested")
 
-    def _end_return(self, payment_id: str, return_id: str, amount: Money, status: str, reason: str = "") -> None:
-        if self.returns.get(payment_id, return_id) is not None:
-            self._hold(self._account_of(payment_id), -amount)
-        self._put_return(payment_id, return_id, amount, status, reason)
+    def _end_return(
+        self, event: PaymentReturned | ReturnedByHand | ReturnFailed, status: str, reason: str = ""
+    ) -> None:
+        row = self.returns.get(event.payment_id, event.return_id)
+        if row is not None and row["status"] == "requested":
+            self._hold(event.account or self._payment(event.payment_id)["account"], -event.amount)
+        self._put_return(event.payment_id, event.return_id, event.amount, status, reason)
 
     def _put_return(self, payment_id: str, return_id: str, amount: Money, status: str, reason: str = "") -> None:
         self.returns.put(
@@ -183,11 +249,11 @@ class LedgerTables(Tables):
             }
         )
 
-    def _account_of(self, payment_id: str) -> str:
+    def _payment(self, payment_id: str) -> Row:
         row = self.payments.get(payment_id)
         if row is None:
             raise KeyError(f"no payment {payment_id}")
-        return row["account"]
+        return row
 
     def _hold(self, account: str, amount: Money) -> None:
         self._change(account, amount.currency, held=amount.amount)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,14 +12,18 @@ import sqlalchemy as sa
 
 from services.ledger.adapters import Outside
 from services.ledger.adapters.channel import Channel
+from services.ledger.domain.payment.state import item_id
+from services.ledger.domain.postings import transfer
 from services.ledger.service import SERVICE
 from services.ledger.tables import LedgerTables
 from shared.contracts import Command, Decided, Event, Given, Metadata, Money
 from shared.contracts.ledger import (
+    CallbackRefused,
     HoldFunds,
     PaymentOpened,
     PaymentReceived,
     PaymentRequested,
+    PaymentUnmatched,
     PostEntry,
     Posting,
     RecordCallback,
@@ -29,6 +33,7 @@ from shared.eventlog.recorded import Recorded
 from shared.hosting.ports import Ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ASK_WITHIN = timedelta(hours=2)
 UNREACHED = Channel(http=httpx.Client(trust_env=False, verify=False), secret=b"", ports=Ports(), return_url="")  # noqa: S501
 META = Metadata(correlation_id="c-1", causation_id="c-1", site="north")
 
@@ -71,7 +76,7 @@ def a_callback(**changes: Any) -> RecordCallback:
 
 def requested(**changes: Any) -> PaymentRequested:
     fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": yuan(500), "channel": "wechat"}
-    return PaymentRequested.model_validate(fields | {"order_id": None} | changes)
+    return PaymentRequested.model_validate(fields | {"order_id": None, "ask_until": NOW + ASK_WITHIN} | changes)
 
 
 OPENED = PaymentOpened(payment_id="p-1", channel_ref="ref-1", pay_url="https://pay.example/1")
@@ -89,6 +94,28 @@ def received(**changes: Any) -> PaymentReceived:
         "postings": (posting("channel:wechat", 500), posting("wallet:alice", -500)),
     }
     return PaymentReceived.model_validate(fields | changes)
+
+
+def refused(reason: str, **changes: Any) -> CallbackRefused:
+    fields = {"payment_id": "p-1", "channel": "wechat", "callback_id": "cb-1", "reason": reason}
+    return CallbackRefused.model_validate(fields | {"channel_ref": "ref-1"} | changes)
+
+
+def unmatched(amount: Money, reason: str = "amount-mismatch", **changes: Any) -> PaymentUnmatched:
+    """Money that came for the payment that `requested` asks for; booked, if not told otherwise."""
+    fields = {
+        "payment_id": "p-1",
+        "item": item_id("p-1", "wechat", "ref-1"),
+        "channel": "wechat",
+        "channel_ref": "ref-1",
+        "callback_id": "cb-1",
+        "amount": amount,
+        "expected": yuan(500),
+        "reason": reason,
+        "order_id": None,
+        "postings": transfer("channel:wechat", "suspense:wechat", amount),
+    }
+    return PaymentUnmatched.model_validate(fields | changes)
 
 
 def funding(account: str, fen: int, entry_id: str = "e-1") -> PostEntry:
@@ -130,7 +157,7 @@ class Books:
     reactions follow at once, as they do in a writer."""
 
     def __init__(self, commission_basis_points: int = 300) -> None:
-        self.outside = Outside({"wechat": UNREACHED}, commission_basis_points)
+        self.outside = Outside({"wechat": UNREACHED}, commission_basis_points, ASK_WITHIN, Ports(now=lambda: NOW))
         self.memory = InMemory.fresh()
         self.tables = self.memory.tables
         self.states: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,12 +12,12 @@ from fastapi.testclient import TestClient
 
 from sandboxes.channel import create_channel
 from services.ledger.adapters import Outside
-from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnavailable
-from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid
+from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnavailable, ChannelUnread
+from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid, NotYetReturned
 from shared.contracts import Money
 from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, RecordReturn
 from shared.hosting.ports import Ports
-from tests.ledger.builders import NOW, yuan
+from tests.ledger.builders import ASK_WITHIN, NOW, yuan
 
 SECRET = b"a channel's secret of 32 bytes.."
 PORTS = Ports(now=lambda: NOW)
@@ -25,7 +26,8 @@ RETURN = {**PAYLOAD, "return_id": "hold#rest", "amount": {"amount": 200, "curren
 
 
 def reaching(http: httpx.Client, secret: bytes = SECRET) -> Outside:
-    return Outside({"wechat": Channel(http, secret, PORTS, "https://shop.example")}, 300)
+    channel = Channel(http, secret, PORTS, "https://shop.example")
+    return Outside({"wechat": channel}, 300, ASK_WITHIN, PORTS)
 
 
 def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Outside:
@@ -88,11 +90,127 @@ def test_asking_finds_a_payment_whose_callback_was_lost():
     )
 
 
-def test_asking_ends_without_money():
-    sandbox = Sandbox()
-    run("open_payment", PAYLOAD, sandbox.outside)
-    assert run("ask_payment", PAYLOAD, sandbox.outside, attempt=ASKED_TIMES).status == "failed"
-    assert EFFECTS["ask_payment"].gave_up(PAYLOAD, "no answer").model_dump()["status"] == "failed"
+def paid(fen: int, status: str = "paid") -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(
+        200, json={"channel_ref": "ref-1", "status": status, "amount": fen, "currency": "CNY"}
+    )
+
+
+def test_asking_ends_when_the_payments_time_is_over():
+    """However often it was asked until then."""
+    waiting = PAYLOAD | {"until": (NOW + timedelta(seconds=1)).isoformat()}
+    for attempt in (1, 500):
+        with pytest.raises(NotYetPaid):
+            run("ask_payment", waiting, answering(paid(500, "pending")), attempt)
+
+    over = run("ask_payment", PAYLOAD | {"until": NOW.isoformat()}, answering(paid(500, "pending")))
+
+    assert (over.status, over.in_vain) == ("failed", True)
+    assert EFFECTS["ask_payment"].gave_up(PAYLOAD, "no answer").model_dump()["in_vain"]
+
+
+def test_asking_planned_before_payments_had_a_time_ends_after_a_number_of_tries():
+    with pytest.raises(NotYetPaid):
+        run("ask_payment", PAYLOAD, answering(paid(500, "pending")), attempt=ASKED_TIMES)
+    assert run("ask_payment", PAYLOAD, answering(paid(500, "pending")), attempt=ASKED_TIMES + 1).in_vain
+
+
+def test_at_its_end_the_channel_is_asked_once_more():
+    """What was paid meanwhile counts; an answer that can't be read is told from none."""
+    over = PAYLOAD | {"until": NOW.isoformat()}
+    odd = answering(paid(500, "refunded"))
+    ends = {"paid": answering(paid(500)), "gone": answering(lambda _: httpx.Response(404)), "odd": odd}
+
+    told = {name: run("ask_payment", over, outside, 9) for name, outside in ends.items()}
+
+    assert {name: (it.status, it.in_vain, it.unread) for name, it in told.items()} == {
+        "paid": ("paid", False, False), "gone": ("failed", True, False), "odd": ("failed", True, True),
+    }  # fmt: skip
+    assert "can't read" in told["odd"].reason
+    assert run("ask_payment", over | {"channel": "removed"}, odd).in_vain
+    with pytest.raises(ChannelUnread):
+        run("ask_payment", PAYLOAD, odd)
+
+
+@pytest.mark.parametrize(
+    ("known", "answer", "news"),
+    [
+        ("failed", paid(500, "failed"), None),
+        ("paid wechat ref-1 499 CNY", paid(499), None),
+        ("failed", paid(500), "paid"),
+        ("paid wechat ref-1 499 CNY", paid(500), "paid"),
+        ("paid wechat ref-1 499 CNY", paid(499, "failed"), "failed"),
+    ],
+)
+def test_asking_goes_on_until_there_is_news(
+    known: str, answer: Callable[[httpx.Request], httpx.Response], news: str | None
+):
+    payload = PAYLOAD | {"until": (NOW + ASK_WITHIN).isoformat(), "known": known}
+    if news is None:
+        with pytest.raises(NotYetPaid):
+            run("ask_payment", payload, answering(answer))
+    else:
+        assert run("ask_payment", payload, answering(answer)).status == news
+
+
+@pytest.mark.parametrize("amount", [-1, 10**15 + 1, "5.00"])
+def test_an_amount_that_is_none_is_no_answer(amount: object):
+    body = {"channel_ref": "ref-1", "status": "paid", "amount": amount, "currency": "CNY"}
+    with pytest.raises(ChannelUnavailable):
+        run("ask_payment", PAYLOAD, answering(lambda _: httpx.Response(200, json=body)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"amount": 150},
+        {"amount": 201},
+        {"currency": "USD"},
+        {"return_id": "another"},
+        {"status": "failed"},
+    ],
+)
+def test_a_return_is_done_when_the_channel_says_that_this_one_is(said: dict[str, Any]):
+    """What else it says is believed of its list, not of its answer."""
+    body = {"return_id": "hold#rest", "amount": 200, "currency": "CNY"} | said
+    fair = {"return_id": "hold#rest", "amount": 200, "currency": "CNY"}
+
+    def answer(listed: dict[str, Any]) -> Callable[[httpx.Request], httpx.Response]:
+        return lambda it: httpx.Response(200, json=body if it.method == "POST" else {"refunds": [listed]})
+
+    if "return_id" in said:
+        with pytest.raises(NotYetReturned):
+            run("return_payment", RETURN, answering(answer(body)))
+    else:
+        told = run("return_payment", RETURN, answering(answer(body)))
+        assert not told.returned
+        assert "the channel says that it" in told.reason
+        money = Money(amount=body["amount"], currency=body["currency"])
+        assert told.paid == (None if "status" in said else money)
+    assert run("return_payment", RETURN, answering(answer(fair))).returned is ("status" not in said)
+
+
+def test_a_return_that_the_channel_has_taken_on_is_looked_at_until_it_is_done():
+    body = {"return_id": "hold#rest", "amount": 200, "currency": "CNY", "status": "pending"}
+    with pytest.raises(NotYetReturned):
+        run("return_payment", RETURN, answering(lambda _: httpx.Response(200, json=body)))
+    with pytest.raises(NotYetReturned):
+        run("return_payment", RETURN, answering(lambda _: httpx.Response(200, json={"refunds": [body]})), attempt=2)
+
+    done = {"refunds": [body | {"status": "done"}]}
+
+    assert run("return_payment", RETURN, answering(lambda _: httpx.Response(200, json=done)), attempt=3).returned
+
+
+def test_a_return_that_is_asked_for_again_is_looked_up_first():
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(200, json={"refunds": [{"return_id": "hold#rest", "amount": 200, "currency": "CNY"}]})
+
+    assert run("return_payment", RETURN | {"again": True}, answering(answer)).returned
+    assert asked == ["GET"]
 
 
 def test_a_return_pays_once_however_often_it_is_tried():
@@ -157,3 +275,24 @@ def test_a_broken_line_is_no_answer():
 
     with pytest.raises(ChannelUnavailable, match="ConnectError"):
         answering(broken).channels["wechat"].status("p-1")
+
+
+@pytest.mark.parametrize(
+    "pay_url",
+    [
+        "javascript:alert(1)", "JavaScript://pay.example/%0aalert(1)", "java\tscript:alert(1)", "data:text/html,x",
+        "//pay.example/1", "/pay/1", "pay.example/1", "ftp://pay.example/1", "https:", "https://", "https:///1",
+        "http://[", " https://pay.example/1", "https://pay.example/\n1", "https://pay.example/\u202e1", "",
+    ],
+)  # fmt: skip
+def test_a_link_that_is_no_page_of_the_web_is_handed_to_nobody(pay_url: str):
+    outside = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
+    command = run("open_payment", PAYLOAD, outside)
+    assert (command.opened, command.pay_url, command.channel_ref) == (False, "", "")
+    assert "neither http nor https" in command.reason
+
+
+@pytest.mark.parametrize("pay_url", ["https://pay.example/1?a=b#c", "HTTP://127.0.0.1:8101/1", "https://[::1]/支付"])
+def test_a_page_of_the_web_is_what_it_is(pay_url: str):
+    outside = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
+    assert run("open_payment", PAYLOAD, outside).pay_url == pay_url

@@ -8,6 +8,7 @@ from services.ledger.domain.chart import Balance
 from services.ledger.domain.entry import Entry, decide, evolve
 from services.ledger.domain.trial import trial_balance
 from shared.contracts import Refused
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import EntryPosted, EntryReversed, PostEntry, Posting, ReverseEntry
 from tests.ledger.builders import folded, given, posting
 
@@ -47,6 +48,7 @@ def test_an_id_is_not_used_for_two_entries():
         ((posting("wallet:", 500), posting("wallet:alice", -500)), "unknown-account"),
         ((posting("wallet", 500), posting("wallet:alice", -500)), "unknown-account"),
         ((posting("channel:bank", 0), posting("wallet:alice", 0)), "empty-posting"),
+        ((*PAIR, posting("channel:bank", 9, "KWD"), posting("wallet:alice", -9, "KWD")), "currency-not-traded"),
     ],
 )
 def test_a_malformed_entry_is_refused(postings: tuple[Posting, ...], code: str):
@@ -66,6 +68,17 @@ def test_nobody_is_debited_more_than_is_available():
     with pytest.raises(Refused) as no:
         decide(post(*take), Entry(), given(facts(wallet=99)))
     assert (no.value.code, no.value.facts["available"]) == ("account-overdrawn", 99)
+
+
+@pytest.mark.parametrize("posted", [-MAX_MINOR_UNITS, -(MAX_MINOR_UNITS - 499), -(MAX_MINOR_UNITS + 10**12)])
+def test_no_entry_fills_an_account_beyond_what_an_amount_can_be(posted: int):
+    full = facts() | {("wallet:alice", "CNY"): Balance(posted=posted)}
+    with pytest.raises(Refused) as no:
+        decide(post(*PAIR), Entry(), given(full))
+    assert (no.value.code, no.value.status) == ("account-full", 422)
+
+    out = (posting("wallet:alice", 500), posting("channel:bank", -500))
+    assert decide(post(*out), Entry(), given(full)), "what leads back is taken"
 
 
 def test_held_money_is_not_available():

@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from services.ledger.domain.hold import Hold, decide, evolve
 from shared.contracts import CurrencyMismatch, Event
 from shared.contracts.ledger import (
     CaptureHold,
+    CreditSupplierClaim,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
     HoldRefused,
     HoldVoided,
+    MoveSupplierClaim,
+    PostSupplierBill,
     PostSupplierCost,
     RefundCapture,
+    SupplierBillPosted,
+    SupplierClaimCredited,
+    SupplierClaimMoved,
     SupplierCostPosted,
     VoidHold,
 )
@@ -78,6 +87,23 @@ def test_only_money_we_owe_is_held(account: str):
 
 def test_capturing_earns_and_frees_the_rest():
     assert decide(capture(800), after(HELD), given(300)) == [CAPTURED]
+
+
+@settings(deadline=None)
+@given_any(st.integers(1, 5_000), st.lists(st.integers(1, 5_000), max_size=6), st.integers(0, 10_000))
+def test_refunds_take_back_what_the_capture_gave(fen: int, parts: list[int], basis_points: int):
+    """In proportion, and all of it once all is refunded."""
+    state = after(FundsHeld(order_id="o-1", account="wallet:alice", amount=yuan(fen)))
+    captured = only(decide(capture(fen, agent="bob"), state, given(basis_points)))
+    state, owed = evolve(state, captured), yuan(fen).share(basis_points).amount
+    for number, part in enumerate([*parts, fen]):
+        if (amount := min(part, state.refundable.amount)) > 0:
+            refunded = only(decide(refund(amount, f"r-{number}"), state, given()))
+            state = evolve(state, refunded)
+            owed -= sum(p.amount.amount for p in refunded.postings if p.account == "commission:bob")
+            assert owed == yuan(fen).share(basis_points).amount * state.refundable.amount // fen
+            assert sum(p.amount.amount for p in refunded.postings) == 0
+    assert owed == 0
 
 
 def test_an_agent_earns_a_commission_rounded_down():
@@ -153,3 +179,50 @@ def test_a_supplier_is_owed_once_a_line():
     assert decide(command, after(HELD, event), given()) == []
     other = command.model_copy(update={"line": 3})
     assert len(decide(other, after(HELD, event), given())) == 1
+
+
+BILL = PostSupplierBill(order_id="o-1", bill_id="o-1/2/s1", supplier="acme", amount=yuan(70))
+
+
+def test_a_late_bill_is_owed_and_claimed_once():
+    event = only(decide(BILL, Hold(), given()))
+    assert event.postings == (posting("claims:acme", 70), posting("supplier:acme", -70))
+    assert isinstance(event, SupplierBillPosted)
+    assert decide(BILL, after(event), given()) == []
+    with pytest.raises(ValueError, match="bill of"):
+        decide(BILL.model_copy(update={"bill_id": "o-1/2/s2", "amount": yuan(0)}), after(event), given())
+
+
+@pytest.mark.parametrize(
+    ("decision", "debited", "credited"), [("cost", "cost:north", "claims:acme"), ("claim", "claims:acme", "cost:north")]
+)
+def test_a_claim_becomes_a_cost_and_a_cost_a_claim_once_for_each_decision(decision: str, debited: str, credited: str):
+    move = MoveSupplierClaim.model_validate({**dict(BILL), "decision": decision})
+    event = only(decide(move, Hold(), given()))
+    assert event.postings == (posting(debited, 70), posting(credited, -70))
+    assert isinstance(event, SupplierClaimMoved)
+    assert decide(move, after(event), given()) == []
+    with pytest.raises(ValueError, match="claim of"):
+        decide(move.model_copy(update={"amount": yuan(-1), "bill_id": "x"}), after(event), given())
+
+
+@pytest.mark.parametrize(
+    ("owed", "moved"),
+    [
+        (100, [("supplier:acme", 70), ("claims:acme", -70)]),
+        (70, [("supplier:acme", 70), ("claims:acme", -70)]),
+        (30, [("supplier:acme", 30), ("claims:acme", -30), ("by-hand:acme", 40), ("claims:acme", -40)]),
+        (0, [("by-hand:acme", 70), ("claims:acme", -70)]),
+        (-5, [("by-hand:acme", 70), ("claims:acme", -70)]),
+    ],
+)
+def test_a_won_claim_is_kept_from_what_is_owed_once_and_the_rest_is_paid_back_by_hand(
+    owed: int, moved: list[tuple[str, int]]
+):
+    credit = CreditSupplierClaim.model_validate(dict(BILL))
+    event = only(decide(credit, Hold(), given(yuan(owed))))
+    assert event.postings == tuple(posting(account, amount) for account, amount in moved)
+    assert isinstance(event, SupplierClaimCredited)
+    assert decide(credit, after(event), given(yuan(owed))) == []
+    with pytest.raises(ValueError, match="credit of"):
+        decide(credit.model_copy(update={"amount": yuan(0), "bill_id": "x"}), after(event), given(yuan(owed)))

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from services.ledger.reactions import PLANS, REACTIONS
-from shared.contracts import Call, Cancel, Command, Event
+from shared.contracts import Call, Cancel, Command, Event, Plan
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.ledger import (
     CaptureHold,
+    ClosePayment,
     FundsCaptured,
     FundsRefunded,
     HoldFunds,
     HoldVoided,
-    PaymentOpeningFailed,
     PostSupplierCost,
     RefundCapture,
     RequestPayment,
@@ -25,7 +25,7 @@ from shared.contracts.ledger import (
     VoidHold,
 )
 from shared.contracts.order import LatePaymentDeclined, OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved
-from tests.ledger.builders import NOW, posting, received, requested, yuan
+from tests.ledger.builders import ASK_WITHIN, NOW, posting, received, refused, requested, unmatched, yuan
 
 
 def reacted(event: Event) -> list[Command]:
@@ -86,7 +86,7 @@ COST = SupplierDelivered(
         (completed(300), [CaptureHold(order_id="o-1", amount=yuan(300), agent="bob")]),
         (completed(0), [VoidHold(order_id="o-1", reason="nothing delivered")]),
         (cancelled(paid=True), [VoidHold(order_id="o-1", reason="buyer")]),
-        (cancelled(paid=False), []),
+        (cancelled(paid=False), [ClosePayment(payment_id="o-1")]),
         (LatePaymentDeclined(order_id="o-1", amount=yuan(500)), [VoidHold(order_id="o-1", reason="late payment")]),
         (
             RefundApproved(order_id="o-1", refund_id="r-1", amount=yuan(50), reason="bad key"),
@@ -107,17 +107,58 @@ def test_reactions(event: Event, commands: list[Command]):
     assert reacted(event) == commands
 
 
+PAYLOAD: dict[str, Any] = {"payment_id": "p-1", "channel": "wechat", "amount": {"amount": 500, "currency": "CNY"}}
+UNTIL = {"until": (NOW + ASK_WITHIN).isoformat()}
+
+
+def asked(event: Event) -> list[Plan]:
+    return list(PLANS[type(event)](event, NOW))
+
+
 def test_a_payment_is_opened_at_once_and_asked_about_later():
-    payload: dict[str, Any] = {"payment_id": "p-1", "channel": "wechat", "amount": {"amount": 500, "currency": "CNY"}}
-    assert list(PLANS[type(requested())](requested(), NOW)) == [
-        Call("open/p-1", "open_payment", payload),
-        Call("ask/p-1", "ask_payment", payload, NOW + timedelta(seconds=5)),
+    assert asked(requested()) == [
+        Call("open/p-1", "open_payment", PAYLOAD),
+        Call("ask/p-1", "ask_payment", PAYLOAD | UNTIL, NOW + timedelta(seconds=5)),
     ]
 
 
-@pytest.mark.parametrize("event", [received(), PaymentOpeningFailed(payment_id="p-1", reason="closed")])
-def test_asking_stops_when_there_is_nothing_to_ask(event: Event):
-    assert list(PLANS[type(event)](event, NOW)) == [Cancel("ask/p-1")]
+def test_asking_stops_when_the_payment_has_come():
+    assert asked(received()) == [Cancel("ask/p-1")]
+
+
+@pytest.mark.parametrize(
+    ("event", "known"),
+    [
+        (refused("failed", amount=yuan(500), ask_until=NOW + ASK_WITHIN), "failed"),
+        (refused("wrong-amount", amount=yuan(0), ask_until=NOW + ASK_WITHIN), "paid wechat ref-1 0 CNY"),
+        (unmatched(yuan(499), ask_until=NOW + ASK_WITHIN), "paid wechat ref-1 499 CNY"),
+    ],
+)
+def test_asking_goes_on_after_a_no_and_after_another_amount(event: Event, known: str):
+    (call,) = asked(event)
+
+    assert isinstance(call, Call)
+    assert (call.key, call.at) == ("ask/p-1", NOW + timedelta(seconds=5))
+    assert (call.payload["known"], call.payload["until"]) == (known, UNTIL["until"])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(refused("bad-signature", ask_until=NOW + ASK_WITHIN), id="nobody of the channel said it"),
+        pytest.param(refused("failed", amount=yuan(500)), id="the payment has come"),
+        pytest.param(refused("failed", amount=yuan(500), ask_until=NOW), id="its time is over"),
+    ],
+)
+def test_nothing_is_asked_for_longer_than_the_payment_is_waited_for(event: Event):
+    assert asked(event) == []
+
+
+def test_a_statement_under_another_name_is_a_reason_to_ask_about_its_reference():
+    (call,) = asked(refused("wrong-reference", amount=yuan(500), reference_of="p-7", ask_until=NOW + ASK_WITHIN))
+
+    assert isinstance(call, Call)
+    assert (call.key, call.payload["payment_id"], call.at) == ("ask-about/p-7", "p-7", None)
 
 
 def test_a_return_is_asked_of_the_channel():

@@ -8,26 +8,32 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI, HTTPException
 
 from sandboxes.channel import create_channel
+from sandboxes.running import run_server
 from services.ledger.service import SERVICE
 from shared.contracts.ledger import (
+    OTHER_REFERENCE,
+    UNREAD_ANSWER,
     CaptureHold,
     FundsHeld,
     PaymentOpened,
     PaymentOpeningFailed,
     PaymentReceived,
     PaymentReturned,
+    PaymentUnmatched,
     RecordCallback,
     RequestPayment,
+    RetryReturn,
+    ReturnFailed,
     VoidHold,
 )
 from shared.hosting.ports import Ports
 from shared.hosting.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.harness import Harness
-from tests.ledger.builders import a_request, funding, hold, yuan
-from tests.ledger.server import serving
+from tests.ledger.builders import a_callback, a_request, funding, hold, yuan
 
 
 @dataclass
@@ -51,7 +57,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     secret = Secrets(tmp_path / "secrets").get("channel-wechat")
     harnesses: list[Harness] = []
     app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
-    with serving(app) as url:
+    with run_server(app, "channel") as url:
         settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
         harnesses.append(Harness(tmp_path, [SERVICE], settings=settings))
         yield Shop(harnesses[-1])
@@ -134,3 +140,62 @@ def test_a_restart_keeps_the_books(shop: Shop):
     assert len(again.events("ledger", FundsHeld)) == 1
     assert shop.names()[-2:] == ["HoldRefused", "FundsCaptured"]
     assert again.parked() == 0
+
+
+def test_what_a_channel_says_and_nobody_understands_becomes_an_item(tmp_path: Path) -> None:
+    """Its opening is answered late and under another reference, its look-ups in words that we do not know."""
+    app, is_up = FastAPI(), list[bool]()
+
+    @app.post("/payments")
+    def opened() -> dict[str, str]:
+        if not is_up:
+            raise HTTPException(503)
+        return {"channel_ref": "ref-1", "pay_url": "https://pay.example/1"}
+
+    @app.get("/payments/{payment_id}")
+    def looked_up(payment_id: str) -> dict[str, object]:
+        return {"channel_ref": "ref-1", "status": "refunded", "amount": 500, "currency": "CNY"}
+
+    with run_server(app, "channel") as url:
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        harness = Harness(tmp_path, [SERVICE], settings=settings)
+        harness.send("ledger", a_request())
+        harness.send("ledger", a_request(payment_id="p-2"))
+        harness.send("ledger", a_callback(channel_ref="ref-of-another"))
+        is_up.append(True)
+        harness.advance(5)
+        harness.advance(3 * 3600)
+
+    items = [event for event in harness.events("ledger", PaymentUnmatched) if isinstance(event, PaymentUnmatched)]
+    assert {(item.payment_id, item.reason) for item in items} == {("p-1", OTHER_REFERENCE), ("p-2", UNREAD_ANSWER)}
+    assert harness.parked() == 0
+
+
+def test_a_refund_of_another_amount_is_in_the_books(tmp_path: Path) -> None:
+    app = FastAPI()
+    refund = {"return_id": "hold#rest", "amount": 499, "currency": "CNY"}
+
+    @app.post("/payments")
+    def opened() -> dict[str, str]:
+        return {"channel_ref": "ref-1", "pay_url": "https://pay.example/1"}
+
+    @app.post("/payments/{payment_id}/refunds")
+    def refunded(payment_id: str) -> dict[str, object]:
+        return refund
+
+    @app.get("/payments/{payment_id}/refunds")
+    def refunds(payment_id: str) -> dict[str, object]:
+        return {"refunds": [refund]}
+
+    with run_server(app, "channel") as url:
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        harness = Harness(tmp_path, [SERVICE], settings=settings)
+        harness.send("ledger", order_payment())
+        harness.send("ledger", a_callback(payment_id="o-1"))
+        harness.send("ledger", VoidHold(order_id="o-1", reason="short-stock"))
+
+    (failed,) = harness.events("ledger", ReturnFailed)
+    assert isinstance(failed, ReturnFailed)
+    assert (failed.amount, failed.paid) == (yuan(500), yuan(499))
+    again = harness.send("ledger", RetryReturn(payment_id="o-1", return_id="hold#rest"))
+    assert (again.outcome, again.code) == ("refused", "paid-otherwise")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from services.ledger.tables import entries, payments, references, returns
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import (
     CaptureHold,
     FundsHeld,
+    HoldRefused,
+    MatchPayment,
     PaymentReturned,
+    PaymentUnmatched,
     RecordPaymentOpening,
     RecordReturn,
     RefundCapture,
@@ -43,6 +47,26 @@ def test_a_hold_sets_money_aside_until_it_is_captured():
     assert books.balance("commission:bob") == (-15, 0)
     books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=yuan(200)))
     assert books.balance("wallet:alice") == (-700, 0)
+
+
+def test_a_wallet_of_more_than_one_amount_can_be_is_carried():
+    books = Books()
+    half = MAX_MINOR_UNITS // 2
+    for number in range(3):  # by a channel, which must always be believed
+        deposit = a_request(payment_id=f"p-{number}", amount=yuan(half))
+        books.do(deposit)
+        opening = RecordPaymentOpening(payment_id=f"p-{number}", opened=True, channel_ref=f"r-{number}", pay_url="u")
+        books.do(opening)
+        paid = {"payment_id": f"p-{number}", "channel_ref": f"r-{number}", "callback_id": f"c-{number}"}
+        books.do(a_callback(**paid, amount=yuan(half)))
+    assert books.balance("wallet:alice") == (-3 * half, 0)
+
+    books.do(hold("o-1", "wallet:alice", MAX_MINOR_UNITS))
+    books.do(hold("o-2", "wallet:alice", half))
+    books.do(hold("o-3", "wallet:alice", 1))
+    assert books.balance("wallet:alice") == (-3 * half, 3 * half)
+    (refused,) = books.events(HoldRefused)
+    assert refused.partition_key() == "o-3"
 
 
 def test_two_holds_of_one_batch_share_one_balance():
@@ -93,6 +117,25 @@ def test_a_callback_moved_to_another_payment_is_seen_by_its_reference():
     answer = books.do(a_callback(payment_id="p-2", callback_id="cb-2"))
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
     assert books.balance("wallet:alice") == (0, 0)
+
+
+def test_a_reference_that_a_channel_gave_to_two_payments_stays_with_the_first_and_the_second_can_be_matched():
+    books = paid_order()
+    books.do(a_request(payment_id="p-2"))
+    books.do(OPENING.model_copy(update={"payment_id": "p-2"}))
+    answer = books.do(a_callback(payment_id="p-2", callback_id="cb-2"))
+    assert answer == {"outcome": "refused", "reason": "wrong-reference"}
+    assert books.balance("suspense:wechat") == (-500, 0)
+
+    (waits,) = books.events(PaymentUnmatched)
+    assert isinstance(waits, PaymentUnmatched)
+    books.do(MatchPayment(payment_id="p-2", item=waits.item, wallet=None, note="paid twice under one name"))
+
+    assert books.balance("wallet:alice") == (-500, 0)
+    assert books.balance("suspense:wechat") == (0, 0)
+    assert books.memory.dump()[references.name] == [("wechat", "ref-1", "o-1")]
+    assert books.do(a_callback(payment_id="o-1")) == {"outcome": "already-received"}
+    assert books.do(a_callback(payment_id="p-2", callback_id="cb-3")) == {"outcome": "already-received"}
 
 
 def test_the_database_has_what_memory_has():

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.ledger.adapters.channel import Channel
+from shared.hosting.ports import Ports
 from shared.hosting.service import Surroundings
 
 
 @dataclass(frozen=True)
 class Outside:
-    """The payment channels by name, and an agent's share of what is captured."""
+    """The payment channels by name, an agent's share of what is captured, and how long channels are asked."""
 
     channels: Mapping[str, Channel]
     commission_basis_points: int
+    ask_within: timedelta
+    ports: Ports
 
 
 def build(surroundings: Surroundings) -> Outside:
@@ -29,4 +33,5 @@ def build(surroundings: Surroundings) -> Outside:
         )
         for name, channel in settings.channels.items()
     }
-    return Outside(channels, settings.commission_basis_points)
+    ask_within = timedelta(seconds=settings.ask_within_seconds)
+    return Outside(channels, settings.commission_basis_points, ask_within, surroundings.ports)

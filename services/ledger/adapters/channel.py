@@ -9,23 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
-from urllib.parse import quote
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.contracts import Money
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.hosting.ports import Ports
 from shared.hosting.service import EffectFailed
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 MAY_PASS = {401, 403, 408, 425, 429}
+MinorUnits = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR_UNITS)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 A = TypeVar("A", bound=BaseModel)
 
 
 class ChannelUnavailable(EffectFailed):
     """No answer, or none that says what became of the request: it may or may not have been carried out."""
+
+
+class ChannelUnread(ChannelUnavailable):
+    """An answer that can't be read: what became of the request is in it, and nobody knows."""
 
 
 class ChannelRefused(Exception):
@@ -40,12 +47,22 @@ class Opened(BaseModel):
     channel_ref: str = Field(min_length=1, max_length=500)
     pay_url: str = Field(max_length=500)
 
+    @property
+    def is_payable(self) -> bool:
+        """Whether `pay_url` is a page of the web: buyers follow it, and a browser runs what `javascript:` says."""
+        try:
+            parts = urlsplit(self.pay_url)
+        except ValueError:
+            return False
+        is_plain = self.pay_url.isprintable() and " " not in self.pay_url
+        return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)
+
 
 class Status(BaseModel):
     channel_ref: str = Field(min_length=1, max_length=500)
     status: Literal["pending", "paid", "failed"]
-    amount: int
-    currency: str
+    amount: MinorUnits
+    currency: Currency
 
     @property
     def money(self) -> Money:
@@ -53,9 +70,12 @@ class Status(BaseModel):
 
 
 class Refund(BaseModel):
+    """Money paid back; a channel that does so later says `pending` first."""
+
     return_id: str
-    amount: int
-    currency: str
+    amount: MinorUnits
+    currency: Currency
+    status: Literal["done", "pending", "failed"] = "done"
 
     @property
     def money(self) -> Money:
@@ -68,7 +88,7 @@ class _Refunds(BaseModel):
 
 @dataclass(frozen=True)
 class Channel:
-    """One payment channel. Its calls raise ChannelUnavailable or ChannelRefused."""
+    """One payment channel. Its calls raise ChannelUnavailable, a ChannelUnread among them, or ChannelRefused."""
 
     http: httpx.Client
     secret: bytes = field(repr=False)
@@ -84,13 +104,17 @@ class Channel:
         """What became of a payment."""
         return self._call(Status, "GET", f"/payments/{quote(payment_id, safe='')}")
 
+    def close(self, payment_id: str) -> Status:
+        """Take no money for a payment any more; `failed` says that none is taken. Again: the same."""
+        return self._call(Status, "POST", f"/payments/{quote(payment_id, safe='')}/close", {})
+
     def refunds(self, payment_id: str) -> tuple[Refund, ...]:
         """What the channel has paid back so far."""
         return self._call(_Refunds, "GET", f"/payments/{quote(payment_id, safe='')}/refunds").refunds
 
-    def refund(self, payment_id: str, return_id: str, amount: Money) -> Refund:
-        """Pay part of a payment back; the same return id pays once."""
-        body = {"return_id": return_id, **amount.model_dump()}
+    def refund(self, payment_id: str, return_id: str, amount: Money, channel_ref: str = "") -> Refund:
+        """Pay part of a payment back; the same return id pays once. `channel_ref` is what was paid under."""
+        body = {"return_id": return_id, **amount.model_dump(), "channel_ref": channel_ref}
         return self._call(Refund, "POST", f"/payments/{quote(payment_id, safe='')}/refunds", body)
 
     def _call(self, answer: type[A], method: str, path: str, body: Mapping[str, object] | None = None) -> A:
@@ -111,4 +135,4 @@ class Channel:
         try:
             return answer.model_validate_json(response.content)
         except ValidationError as error:
-            raise ChannelUnavailable(f"answered {error.error_count()} things we can't read") from error
+            raise ChannelUnread(f"answered {error.error_count()} things we can't read") from error

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from services.ledger.adapters import Outside
-from services.ledger.adapters.channel import Channel, ChannelRefused
+from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnread, Refund, Status
+from services.ledger.domain.payment.state import statement
 from shared.contracts import Money
-from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, RecordReturn
+from shared.contracts.ledger import RecordCallback, RecordClosing, RecordPaymentOpening, RecordReturn
 from shared.hosting.service import Effect, EffectFailed
 
 Payload = Mapping[str, Any]
 
-# After 5, 10, 20 ... seconds and then every ten minutes: for about two hours.
 ASKED_TIMES = 18
+# Asking ends by the clock, after 5, 10, 20 ... seconds and then every ten minutes; this many tries are never reached.
+MOST_TRIES = 10_000
+# A payment that the channel does not know may still be on its way to it; after so many tries, half a minute, it is not.
+ABSENT_AFTER_TRIES = 6
+ABSENT = 404
 
 
 class NotYetPaid(EffectFailed):
-    """The buyer has not paid so far: ask again later."""
+    """The channel has nothing new to say: ask again later."""
+
+
+class NotYetClosed(EffectFailed):
+    """The channel still takes money for the payment, or may yet open it: ask again later."""
+
+
+class NotYetReturned(EffectFailed):
+    """The channel has taken the return on, and has not paid it yet: look again later."""
 
 
 def open_payment(payload: Payload, attempt: int, outside: Outside) -> RecordPaymentOpening:
@@ -30,6 +44,8 @@ def open_payment(payload: Payload, attempt: int, outside: Outside) -> RecordPaym
         opened = channel.open(payload["payment_id"], _amount(payload))
     except ChannelRefused as refused:
         return not_opened(payload, f"the channel refused: {refused}")
+    if not opened.is_payable:
+        return not_opened(payload, "the channel gave a link to pay at that is neither http nor https")
     return RecordPaymentOpening(
         payment_id=payload["payment_id"], opened=True, channel_ref=opened.channel_ref, pay_url=opened.pay_url
     )
@@ -40,12 +56,27 @@ def not_opened(payload: Payload, reason: str) -> RecordPaymentOpening:
 
 
 def ask_payment(payload: Payload, attempt: int, outside: Outside) -> RecordCallback:
-    """Find a callback that was lost. Authentic, since the answer comes over our own signed request."""
+    """Find a callback that was lost. Authentic, since the answer comes over our own signed request.
+
+    Asking goes on until there is news: something else than `known`, or until the payment's time is over. Then it is
+    asked once more, so that an answer that can't be read does not pass for none.
+    """
+    if not is_over(payload, attempt, outside):
+        return _asked(payload, attempt, outside)
+    try:
+        return _asked(payload, attempt, outside)
+    except ChannelUnread as error:
+        return never_paid(payload, f"asking is over, and the channel {error}", unread=True)
+    except (EffectFailed, ChannelRefused, KeyError):
+        return never_paid(payload, "asking is over")
+
+
+def _asked(payload: Payload, attempt: int, outside: Outside) -> RecordCallback:
     known = _channel(payload, outside).status(payload["payment_id"])
     if known.status == "pending":
-        if attempt < ASKED_TIMES:
-            raise NotYetPaid(payload["payment_id"])
-        return never_paid(payload, "asking is over")
+        raise NotYetPaid(payload["payment_id"])
+    if statement(known.status, payload["channel"], known.channel_ref, known.money) == payload.get("known"):
+        raise NotYetPaid(payload["payment_id"])
     return RecordCallback(
         payment_id=payload["payment_id"],
         channel=payload["channel"],
@@ -57,7 +88,14 @@ def ask_payment(payload: Payload, attempt: int, outside: Outside) -> RecordCallb
     )
 
 
-def never_paid(payload: Payload, reason: str) -> RecordCallback:
+def is_over(payload: Payload, attempt: int, outside: Outside) -> bool:
+    """Whether the payment's time is over. What was planned before payments had one is over by the number of tries."""
+    if "until" not in payload:
+        return attempt > ASKED_TIMES
+    return outside.ports.now() >= datetime.fromisoformat(payload["until"])
+
+
+def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> RecordCallback:
     """Asking is over; a callback that comes later still counts."""
     return RecordCallback(
         payment_id=payload["payment_id"],
@@ -67,32 +105,93 @@ def never_paid(payload: Payload, reason: str) -> RecordCallback:
         amount=_amount(payload),
         status="failed",
         authentic=True,
+        in_vain=True,
+        unread=unread,
         reason=reason[:500],
     )
 
 
-def return_payment(payload: Payload, attempt: int, outside: Outside) -> RecordReturn:
-    payment_id, return_id, amount = payload["payment_id"], payload["return_id"], _amount(payload)
-    channel = _channel(payload, outside)
+def close_payment(payload: Payload, attempt: int, outside: Outside) -> RecordClosing:
+    """Have the channel take no money any more. Closing needs no look-up before a repeat; a refusal is looked into."""
+    channel, refusal = _channel(payload, outside), ""
     try:
-        if attempt == 1 or not _was_refunded(channel, payment_id, return_id, amount):
-            channel.refund(payment_id, return_id, amount)
+        found: Status | None = channel.close(payload["payment_id"])
     except ChannelRefused as refused:
-        return RecordReturn(
-            payment_id=payment_id, return_id=return_id, returned=False, reason=f"the channel refused: {refused}"[:500]
+        refusal = f"the channel refused: {refused}"
+        found = _found(channel, payload["payment_id"])
+    if found is None and attempt < ABSENT_AFTER_TRIES:
+        raise NotYetClosed("the channel does not know it yet")
+    if found is None or found.status == "failed":
+        told = found.channel_ref if found else ""
+        return RecordClosing(
+            payment_id=payload["payment_id"], channel=payload["channel"], closed=True, channel_ref=told
         )
-    return RecordReturn(payment_id=payment_id, return_id=return_id, returned=True)
-
-
-def return_unknown(payload: Payload, reason: str) -> RecordReturn:
-    warning = f"its outcome is unknown, look at the channel before paying again: {reason}"
-    return RecordReturn(
-        payment_id=payload["payment_id"], return_id=payload["return_id"], returned=False, reason=warning[:500]
+    if found.status == "pending":
+        raise NotYetClosed(refusal or "the channel says that it can still be paid")
+    if found.money.amount == 0:
+        return not_closed(payload, "the channel says that it was paid, and that nothing was")
+    return RecordClosing(
+        payment_id=payload["payment_id"],
+        channel=payload["channel"],
+        closed=False,
+        channel_ref=found.channel_ref,
+        paid=found.money,
+        reason="it was paid before",
     )
 
 
-def _was_refunded(channel: Channel, payment_id: str, return_id: str, amount: Money) -> bool:
-    return any(known.return_id == return_id and known.money == amount for known in channel.refunds(payment_id))
+def _found(channel: Channel, payment_id: str) -> Status | None:
+    """What the channel knows of a payment, None for one that it does not know."""
+    try:
+        return channel.status(payment_id)
+    except ChannelRefused as refused:
+        if refused.status != ABSENT:
+            raise NotYetClosed(f"the channel will not say what became of it: {refused}") from refused
+        return None
+
+
+def not_closed(payload: Payload, reason: str) -> RecordClosing:
+    return RecordClosing(
+        payment_id=payload["payment_id"], channel=payload["channel"], closed=False, reason=reason[:500]
+    )
+
+
+def return_payment(payload: Payload, attempt: int, outside: Outside) -> RecordReturn:
+    """Have the channel pay back. It is done when the channel says so: of this return, and of this amount. That it paid
+    something else is believed of what it lists, for an answer may be wrong where the books are right."""
+    payment_id, return_id, amount = payload["payment_id"], payload["return_id"], _amount(payload)
+    channel = _channel(payload, outside)
+    try:
+        found = channel.refunds(payment_id) if attempt > 1 or payload.get("again") else ()
+        known = _of_return(return_id, found)
+        if known is None:
+            known = channel.refund(payment_id, return_id, amount, payload.get("channel_ref", ""))
+            if known.status == "done" and (known.return_id, known.money) != (return_id, amount):
+                known = _of_return(return_id, channel.refunds(payment_id))
+    except ChannelRefused as refused:
+        return _not_returned(payload, f"the channel refused: {refused}")
+    if known is None or known.status == "pending":
+        raise NotYetReturned(return_id)
+    if known.status == "failed":
+        return _not_returned(payload, "the channel says that it failed")
+    if known.money != amount:
+        said = f"the channel says that it paid back {known.money}, and was asked for {amount}"
+        return _not_returned(payload, said, known.money)
+    return RecordReturn(payment_id=payment_id, return_id=return_id, returned=True)
+
+
+def _of_return(return_id: str, found: tuple[Refund, ...]) -> Refund | None:
+    return next((refund for refund in found if refund.return_id == return_id), None)
+
+
+def return_unknown(payload: Payload, reason: str) -> RecordReturn:
+    return _not_returned(payload, f"its outcome is unknown, look at the channel before paying by hand: {reason}")
+
+
+def _not_returned(payload: Payload, reason: str, paid: Money | None = None) -> RecordReturn:
+    return RecordReturn(
+        payment_id=payload["payment_id"], return_id=payload["return_id"], returned=False, paid=paid, reason=reason[:500]
+    )
 
 
 def _channel(payload: Payload, outside: Outside) -> Channel:
@@ -107,7 +206,10 @@ def _amount(payload: Payload) -> Money:
 EFFECTS: Mapping[str, Effect] = {
     "open_payment": Effect(run=open_payment, gave_up=not_opened),
     "ask_payment": Effect(
-        run=ask_payment, gave_up=never_paid, attempts=ASKED_TIMES, first_delay_seconds=5, longest_delay_seconds=600
+        run=ask_payment, gave_up=never_paid, attempts=MOST_TRIES, first_delay_seconds=5, longest_delay_seconds=600
+    ),
+    "close_payment": Effect(
+        run=close_payment, gave_up=not_closed, attempts=20, first_delay_seconds=1, longest_delay_seconds=600
     ),
     "return_payment": Effect(
         run=return_payment, gave_up=return_unknown, attempts=20, first_delay_seconds=1, longest_delay_seconds=600

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.contracts.base import MAX_MINOR_UNITS
+
 
 class UnknownAccount(ValueError):
     """The account's name is not `<type>:<name>` with a type of the chart."""
@@ -12,22 +14,30 @@ class UnknownAccount(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AccountType:
-    """`guarded`: we owe this money to somebody, so the account never pays out more than it has."""
+    """`guarded`: we owe this money to somebody, so the account never pays out more than it has. `by_entry`: finance may
+    post to it by hand."""
 
     guarded: bool
+    by_entry: bool = True
 
 
 CHART: Mapping[str, AccountType] = {
     "wallet": AccountType(guarded=True),
     "order": AccountType(guarded=True),
     "supplier": AccountType(guarded=True),
+    # Finance pays out no more than is there; a refund takes back what was paid out already, too.
     "commission": AccountType(guarded=True),
     # A refund may exceed what the channel owes us at that moment; it takes the rest from the next settlement.
     "channel": AccountType(guarded=False),
+    # What waits here is matched, given back or settled item by item: an entry would leave an item without its money.
+    "suspense": AccountType(guarded=True, by_entry=False),
+    "by-hand": AccountType(guarded=False),
+    "difference": AccountType(guarded=False),
     "revenue": AccountType(guarded=False),
     "refunds": AccountType(guarded=False),
     "cost": AccountType(guarded=False),
     "commission-cost": AccountType(guarded=False),
+    "claims": AccountType(guarded=False),
 }
 
 
@@ -42,6 +52,11 @@ def type_of(account: str) -> str:
 def is_guarded(account: str) -> bool:
     """Whether the account may not go below zero. Raises UnknownAccount."""
     return CHART[type_of(account)].guarded
+
+
+def takes_entries(account: str) -> bool:
+    """Whether finance may post to the account by hand. Raises UnknownAccount."""
+    return CHART[type_of(account)].by_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,11 @@ class Balance:
     def available(self) -> int:
         """What the account can still pay out."""
         return -self.posted - self.held
+
+    def overflows(self, change: int) -> bool:
+        """Whether a posting of `change` leads further away from nothing than one amount can be."""
+        after = abs(self.posted + change)
+        return after > MAX_MINOR_UNITS and after > abs(self.posted)
 
     def allows(self, account: str, change: int) -> bool:
         """Whether the account's rule permits a posting of `change` (debit-positive). Raises UnknownAccount."""

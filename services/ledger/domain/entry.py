@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ledger.domain.chart import Balance, UnknownAccount, type_of
+from services.ledger.domain.chart import Balance, UnknownAccount, takes_entries
 from services.ledger.domain.postings import changes, opposite, totals
-from shared.contracts import Command, Event, Given, Refused, replace
+from shared.contracts import Command, Event, Given, Money, Refused, Shop, replace
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import EntryPosted, EntryReversed, PostEntry, Posting, ReverseEntry
 
 Balances = Mapping[tuple[str, str], Balance]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """No postings: nothing was posted under this id yet."""
 
@@ -26,7 +27,7 @@ def decide(command: Command, state: Entry, given: Given) -> list[Event]:
     """Facts: the Balance of every (account, currency) that the entry touches."""
     match command:
         case PostEntry():
-            return _post(command, state, given.facts)
+            return _post(command, state, given.facts, given.shop)
         case ReverseEntry():
             return _reverse(command, state, given.facts)
         case _:
@@ -43,12 +44,12 @@ def evolve(state: Entry, event: Event) -> Entry:
             return state
 
 
-def _post(command: PostEntry, state: Entry, balances: Balances) -> list[Event]:
+def _post(command: PostEntry, state: Entry, balances: Balances, shop: Shop) -> list[Event]:
     if state.postings:
         if (state.postings, state.note) == (command.postings, command.note):
             return []
         raise Refused("entry-exists", f"another entry was posted as {command.entry_id}")
-    _check_form(command.postings)
+    _check_form(command.postings, shop)
     _check_rules(command.postings, balances)
     return [EntryPosted(entry_id=command.entry_id, postings=command.postings, note=command.note)]
 
@@ -63,12 +64,16 @@ def _reverse(command: ReverseEntry, state: Entry, balances: Balances) -> list[Ev
     return [EntryReversed(entry_id=command.entry_id, postings=postings, note=command.note)]
 
 
-def _check_form(postings: tuple[Posting, ...]) -> None:
+def _check_form(postings: tuple[Posting, ...], shop: Shop) -> None:
     for posting in postings:
+        shop.check(posting.amount.currency)
         try:
-            type_of(posting.account)
+            by_entry = takes_entries(posting.account)
         except UnknownAccount as unknown:
             raise Refused("unknown-account", str(unknown), status=422, account=posting.account) from None
+        if not by_entry:
+            detail = f"{posting.account} is settled item by item, under /v1/payments/unmatched"
+            raise Refused("no-entries", detail, status=422, account=posting.account)
         if posting.amount.amount == 0:
             raise Refused("empty-posting", f"the posting to {posting.account} moves nothing", status=422)
     sums = totals(postings)
@@ -80,6 +85,9 @@ def _check_form(postings: tuple[Posting, ...]) -> None:
 def _check_rules(postings: tuple[Posting, ...], balances: Balances) -> None:
     for (account, currency), change in changes(postings).items():
         balance = balances[account, currency]
+        if balance.overflows(change):
+            detail = f"{account} may hold {Money(amount=MAX_MINOR_UNITS, currency=currency)} at most by manual entries"
+            raise Refused("account-full", detail, status=422, account=account)
         if not balance.allows(account, change):
             raise Refused(
                 "account-overdrawn",

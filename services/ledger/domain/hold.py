@@ -1,4 +1,4 @@
-"""The money of one order: held once, then captured or voided; refunds and supplier costs follow a capture."""
+"""The money of one order: held once, then captured or voided; refunds, and what suppliers bill for it, follow."""
 
 from __future__ import annotations
 
@@ -11,38 +11,56 @@ from services.ledger.domain.postings import transfer
 from shared.contracts import Command, Event, Given, Money, replace, zero
 from shared.contracts.ledger import (
     CaptureHold,
+    CreditSupplierClaim,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
     HoldFunds,
     HoldRefused,
     HoldVoided,
+    MoveSupplierClaim,
+    PostSupplierBill,
     PostSupplierCost,
     RefundCapture,
+    SupplierBillPosted,
+    SupplierClaimCredited,
+    SupplierClaimMoved,
     SupplierCostPosted,
     VoidHold,
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hold:
-    """`amount` was held on `account`; `captured` of it was earned for `site`."""
+    """`amount` was held on `account`; `captured` of it was earned for `site`, and gave `agent` a `commission`."""
 
     status: Literal["none", "refused", "held", "captured", "voided"] = "none"
     account: str = ""
     amount: Money = field(default_factory=zero)
     captured: Money = field(default_factory=zero)
     site: str = ""
+    agent: str = ""
+    commission: Money = field(default_factory=zero)
     refunds: Mapping[str, Money] = field(default_factory=dict)
     costs: tuple[int, ...] = ()
+    bills: frozenset[str] = frozenset()
 
     @property
     def refundable(self) -> Money:
         return self.captured - sum(self.refunds.values(), zero(self.captured.currency))
 
+    def taken_back(self, refund: Money) -> Money:
+        """The part of the commission that this refund takes back: what is left of it is the share of what is left of
+        the capture, rounded down, so that all parts together are the whole."""
+        left = self.refundable
+        before, after = (self.commission.amount * part.amount for part in (left, left - refund))
+        whole = self.captured.amount
+        return Money(amount=before // whole - after // whole, currency=self.captured.currency)
+
 
 def decide(command: Command, state: Hold, given: Given) -> list[Event]:
-    """Facts: for HoldFunds the Money available on the account, for CaptureHold the commission in basis points."""
+    """Facts: for HoldFunds the Money available on the account, for CaptureHold the commission in basis points, for
+    CreditSupplierClaim the Money that we owe the supplier."""
     match command:
         case HoldFunds():
             return _hold(command, state, given.facts)
@@ -54,6 +72,12 @@ def decide(command: Command, state: Hold, given: Given) -> list[Event]:
             return _refund(command, state)
         case PostSupplierCost():
             return _cost(command, state, given.meta.site)
+        case PostSupplierBill():
+            return _bill(command, state)
+        case MoveSupplierClaim():
+            return _claim(command, state, given.meta.site)
+        case CreditSupplierClaim():
+            return _credit(command, state, given.facts)
         case _:
             raise TypeError(f"a hold does not decide {type(command).__name__}")
 
@@ -65,13 +89,27 @@ def evolve(state: Hold, event: Event) -> Hold:
         case HoldRefused():
             return replace(state, status="refused")
         case FundsCaptured():
-            return replace(state, status="captured", captured=event.amount, site=_site_of(event))
+            agent, commission = _commission_of(event)
+            return replace(
+                state,
+                status="captured",
+                captured=event.amount,
+                site=_name_of(event, "revenue:"),
+                agent=agent,
+                commission=commission,
+            )
         case HoldVoided():
             return replace(state, status="voided")
         case FundsRefunded():
             return replace(state, refunds={**state.refunds, event.refund_id: event.amount})
         case SupplierCostPosted():
             return replace(state, costs=(*state.costs, event.line))
+        case SupplierBillPosted():
+            return replace(state, bills=state.bills | {event.bill_id})
+        case SupplierClaimMoved():
+            return replace(state, bills=state.bills | {_moved(event)})
+        case SupplierClaimCredited():
+            return replace(state, bills=state.bills | {_credited(event)})
         case _:
             return state
 
@@ -126,12 +164,15 @@ def _refund(command: RefundCapture, state: Hold) -> list[Event]:
         raise ValueError(f"{command.order_id} has nothing captured to refund: {state.status}")
     if not zero(command.amount.currency) < command.amount <= state.refundable:
         raise ValueError(f"refunding {command.amount}, where {state.refundable} is left")
+    postings = transfer(f"refunds:{state.site}", state.account, command.amount)
+    if (commission := state.taken_back(command.amount)).amount > 0:
+        postings += transfer(f"commission:{state.agent}", f"commission-cost:{state.site}", commission)
     refunded = FundsRefunded(
         order_id=command.order_id,
         refund_id=command.refund_id,
         account=state.account,
         amount=command.amount,
-        postings=transfer(f"refunds:{state.site}", state.account, command.amount),
+        postings=postings,
     )
     return [refunded]
 
@@ -151,6 +192,54 @@ def _cost(command: PostSupplierCost, state: Hold, site: str) -> list[Event]:
     return [posted]
 
 
-def _site_of(event: FundsCaptured) -> str:
-    """The site whose revenue account the capture credits."""
-    return next(p.account.partition(":")[2] for p in event.postings if p.account.startswith("revenue:"))
+def _bill(command: PostSupplierBill, state: Hold) -> list[Event]:
+    if command.bill_id in state.bills:
+        return []
+    if command.amount.amount <= 0:
+        raise ValueError(f"a supplier bill of {command.amount}")
+    postings = transfer(f"claims:{command.supplier}", f"supplier:{command.supplier}", command.amount)
+    return [SupplierBillPosted(**dict(command), postings=postings)]
+
+
+def _claim(command: MoveSupplierClaim, state: Hold, site: str) -> list[Event]:
+    if _moved(command) in state.bills:
+        return []
+    if command.amount.amount <= 0:
+        raise ValueError(f"a claim of {command.amount}")
+    claims, cost = f"claims:{command.supplier}", f"cost:{site}"
+    debit, credit = (cost, claims) if command.decision == "cost" else (claims, cost)
+    return [SupplierClaimMoved(**dict(command), postings=transfer(debit, credit, command.amount))]
+
+
+def _credit(command: CreditSupplierClaim, state: Hold, owed: Money) -> list[Event]:
+    """What the supplier was paid meanwhile can't be kept from what it is owed: it pays that back by hand."""
+    if _credited(command) in state.bills:
+        return []
+    if command.amount.amount <= 0:
+        raise ValueError(f"a credit of {command.amount}")
+    claims, kept = f"claims:{command.supplier}", max(zero(owed.currency), min(owed, command.amount))
+    postings = transfer(f"supplier:{command.supplier}", claims, kept) if kept.amount else ()
+    if (rest := command.amount - kept).amount:
+        postings += transfer(f"by-hand:{command.supplier}", claims, rest)
+    return [SupplierClaimCredited(**dict(command), postings=postings)]
+
+
+def _credited(message: CreditSupplierClaim | SupplierClaimCredited) -> str:
+    return f"{message.bill_id} won"
+
+
+def _moved(message: MoveSupplierClaim | SupplierClaimMoved) -> str:
+    return f"{message.bill_id} {message.decision}"
+
+
+def _name_of(event: FundsCaptured, kind: str) -> str:
+    """The name in the account of this kind that the capture posts to."""
+    return next(p.account.partition(":")[2] for p in event.postings if p.account.startswith(kind))
+
+
+def _commission_of(event: FundsCaptured) -> tuple[str, Money]:
+    """Who earned a commission on the capture, and how much; nobody and nothing where there is none."""
+    earned = [p for p in event.postings if p.account.startswith("commission:")]
+    if not earned:
+        return "", zero(event.amount.currency)
+    return earned[0].account.partition(":")[2], -earned[0].amount

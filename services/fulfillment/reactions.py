@@ -13,6 +13,7 @@ from shared.contracts.fulfillment import (
     PurchasePending,
     PurchaseRequested,
     SupplierDelivered,
+    SupplierStatementRecorded,
     TakeKeys,
     delivery_id,
     purchase_request_id,
@@ -21,6 +22,7 @@ from shared.contracts.inventory import StockReserved
 from shared.contracts.order import OrderConfirmed, ReplacementConfirmed
 
 FIRST_POLL_AFTER = timedelta(seconds=1)
+LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 
 def keys_reserved(event: StockReserved) -> list[Command]:
@@ -83,14 +85,31 @@ def poll(event: PurchasePending, at: datetime) -> list[Plan]:
     return [Call(key=event.request_id, effect="poll_purchase", payload=payload, at=at + FIRST_POLL_AFTER)]
 
 
-def stop_asking(event: PurchaseFailed | SupplierDelivered, at: datetime) -> list[Plan]:
-    """The supplier has answered."""
-    return [Cancel(purchase_request_id(event.delivery_id, event.supplier))]
+def stop_asking(event: SupplierDelivered | SupplierStatementRecorded, at: datetime) -> list[Plan]:
+    """The supplier has delivered, or a person sees to what it said."""
+    request_id = purchase_request_id(event.delivery_id, event.supplier)
+    return [Cancel(request_id), Cancel(look_again_key(request_id))]
+
+
+def look_again(event: PurchaseFailed, at: datetime) -> list[Plan]:
+    """A no is believed, and asked about from time to time: it may come about late, and its callback be lost."""
+    return _look_again(event.delivery_id, event.supplier, at)
 
 
 def leave_to_people(event: DeliveryHandedOver, at: datetime) -> list[Plan]:
-    """A call that gave up is now a person's delivery: one place to look at is enough."""
-    return [Cancel(purchase_request_id(event.delivery_id, event.supplier))] if event.supplier else []
+    """A call that gave up is now a person's delivery; whether it came about after all is asked all the same."""
+    return _look_again(event.delivery_id, event.supplier, at) if event.supplier else []
+
+
+def look_again_key(request_id: str) -> str:
+    """The agenda key of the look-ups that go on after a purchase failed or was left to a person."""
+    return f"again/{request_id}"
+
+
+def _look_again(delivery_id: str, supplier: str, at: datetime) -> list[Plan]:
+    request_id = purchase_request_id(delivery_id, supplier)
+    payload = {"delivery_id": delivery_id, "supplier": supplier, "request_id": request_id, "since": at.isoformat()}
+    return [Cancel(request_id), Call(look_again_key(request_id), "look_again", payload, at + LOOK_AGAIN_AFTER)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
@@ -102,7 +121,8 @@ REACTIONS: Mapping[type[Event], Reaction] = {
 PLANS: Mapping[type[Event], Planner] = {
     PurchaseRequested: buy,
     PurchasePending: poll,
-    PurchaseFailed: stop_asking,
+    PurchaseFailed: look_again,
     SupplierDelivered: stop_asking,
+    SupplierStatementRecorded: stop_asking,
     DeliveryHandedOver: leave_to_people,
 }

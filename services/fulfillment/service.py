@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.fulfillment.adapters import Outside, build
 from services.fulfillment.adapters.effects import EFFECTS
 from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.domain.keys import Opened, keys_to_open
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.state import Delivery, evolve
@@ -15,11 +16,15 @@ from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
     DeliverLine,
+    OpenGoods,
     RecordPurchase,
     RecordPurchaseUnknown,
     ResolveDelivery,
+    SettleStatement,
     TakeKeys,
+    WinClaim,
 )
+from shared.contracts.inventory import KeysLoaded
 from shared.hosting.service import Aggregate, Service
 
 
@@ -30,8 +35,10 @@ def open_keys(
     opening = keys_to_open(command, state)
     if opening is None:
         return None
-    delivered_before = tables.delivered_before(opening)
-    return Opened(delivered_before=delivered_before) if delivered_before else outside.vault.reseal(opening)
+    before, supplied = tables.delivered_before(opening), tables.supplied_too(opening)
+    if before or supplied:
+        return Opened(delivered_before=before, supplied=supplied)
+    return outside.vault.reseal(opening)
 
 
 def look_at_line(
@@ -43,10 +50,26 @@ def look_at_line(
     return open_keys(command, state, tables, outside)
 
 
-def look_at_suppliers(
+def open_goods(
+    command: RecordPurchase | OpenGoods, state: Delivery, tables: FulfillmentTables, outside: Outside
+) -> Resealed | None:
+    """The texts that the command makes somebody read, sealed to them; nothing is opened for any other command."""
+    opening = goods_to_open(command, state)
+    if opening is None:
+        return None
+    if isinstance(command, RecordPurchase):
+        before, stock = tables.given_before(opening), tables.in_stock(opening)
+        if before or stock:
+            return Resealed(given_before=before, in_stock=stock)
+    return Resealed(outside.vault.reseal_goods(opening))
+
+
+def look_at_report(
     command: RecordPurchase, state: Delivery, tables: FulfillmentTables, outside: Outside
-) -> Mapping[str, Health]:
-    """The records of the line's suppliers, in case another one must be asked."""
+) -> Resealed | Mapping[str, Health]:
+    """The goods of a purchase that is done, else the records of the line's suppliers, in case another must be asked."""
+    if (resealed := open_goods(command, state, tables, outside)) is not None:
+        return resealed
     return tables.health(state.line.suppliers) if state.line else {}
 
 
@@ -58,13 +81,28 @@ SERVICE = Service(
             initial=Delivery,
             decide=decide,
             evolve=evolve,
-            commands=(TakeKeys, DeliverLine, RecordPurchase, RecordPurchaseUnknown, ResolveDelivery),
-            look={TakeKeys: open_keys, DeliverLine: look_at_line, RecordPurchase: look_at_suppliers},
+            commands=(
+                TakeKeys,
+                DeliverLine,
+                RecordPurchase,
+                RecordPurchaseUnknown,
+                ResolveDelivery,
+                SettleStatement,
+                WinClaim,
+                OpenGoods,
+            ),
+            look={
+                TakeKeys: open_keys,
+                DeliverLine: look_at_line,
+                RecordPurchase: look_at_report,
+                OpenGoods: open_goods,
+            },
         ),
     ),
     tables=FulfillmentTables,
     reactions=REACTIONS,
     plans=PLANS,
+    projects=(KeysLoaded,),
     effects=EFFECTS,
     outside=build,
     figures=figures,

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
+from services.inventory.domain.unpaid import holder
 from shared.contracts import Cancel, Command, Event, Later, Plan, Planner, Reaction
-from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered
+from shared.contracts.fulfillment import (
+    DeliveryFailed,
+    DeliveryResolved,
+    KeysDelivered,
+    Supplied,
+    SupplierDelivered,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    supplied_indexes,
+)
 from shared.contracts.inventory import (
+    CompareTexts,
+    ExpireKeys,
     ExpireReservation,
     FaultKey,
+    KeysLoaded,
     ReleaseStock,
     ReserveStock,
     SettleStock,
     StockReleased,
     StockReserved,
     StockSettled,
+    TextsFound,
+    WithdrawKeys,
 )
-from shared.contracts.order import OrderCancelled, OrderLine, OrderPlaced, OrderReopened, ReplacementRequested
+from shared.contracts.order import (
+    WALLET,
+    OrderCancelled,
+    OrderLine,
+    OrderPlaced,
+    OrderReopened,
+    ReplacementRequested,
+    StockPutBack,
+    StockRequested,
+)
+
+Holders = tuple[str, ...]
 
 
-def _reserve(order_id: str, line: OrderLine, attempt: int, until: datetime) -> ReserveStock:
+def _reserve(
+    order_id: str, line: OrderLine, attempt: int, until: datetime, *, unpaid: bool = False, holders: Holders = ()
+) -> ReserveStock:
     return ReserveStock(
-        sku=line.sku, order_id=order_id, line=line.line, quantity=line.quantity, attempt=attempt, expires_at=until
+        sku=line.sku,
+        order_id=order_id,
+        line=line.line,
+        quantity=line.quantity,
+        attempt=attempt,
+        expires_at=until,
+        unpaid=unpaid,
+        holders=holders,
     )
 
 
@@ -30,8 +67,32 @@ def _from_keys(lines: tuple[OrderLine, ...]) -> list[OrderLine]:
     return [line for line in lines if line.source == "keys"]
 
 
+def _holders(event: OrderPlaced) -> Holders:
+    """Who holds what an unpaid order reserves."""
+    told = {"customer": event.customer, "ip": event.ip, "device": event.device}
+    return tuple(holder(kind, value) for kind, value in told.items() if value)
+
+
 def on_order_placed(event: OrderPlaced) -> list[Command]:
-    return [_reserve(event.order_id, line, 1, event.reserved_until) for line in _from_keys(event.lines)]
+    """A wallet pays in the same moment; whoever pays at a channel may never do so."""
+    lines, unpaid = _from_keys(event.lines), event.payment != WALLET
+    holders = _holders(event) if lines and unpaid else ()
+    return [_reserve(event.order_id, line, 1, event.reserved_until, unpaid=unpaid, holders=holders) for line in lines]
+
+
+def on_stock_put_back(event: StockPutBack) -> list[Command]:
+    """While a person looks at an order, others may have its stock."""
+    return [
+        ReleaseStock(sku=line.sku, order_id=event.order_id, line=line.line, reason="under review")
+        for line in _from_keys(event.lines)
+    ]
+
+
+def on_stock_requested(event: StockRequested) -> list[Command]:
+    return [
+        _reserve(event.order_id, line, event.attempt, event.reserved_until, unpaid=not event.paid)
+        for line in _from_keys(event.lines)
+    ]
 
 
 def on_order_reopened(event: OrderReopened) -> list[Command]:
@@ -70,6 +131,38 @@ def on_delivery_resolved(event: DeliveryResolved) -> list[Command]:
     return [SettleStock(sku=event.sku, order_id=event.order_id, line=event.line)]
 
 
+def on_texts_supplied(event: Supplied) -> list[Command]:
+    """A supplier sent texts: those that are keys of ours must not be sold as well."""
+    if not (indexes := supplied_indexes(event)):
+        return []
+    given = isinstance(event, SupplierDelivered)
+    return [CompareTexts(delivery_id=event.delivery_id, supplier=event.supplier, indexes=indexes, given=given)]
+
+
+def on_texts_found(event: TextsFound) -> list[Command]:
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for key in event.keys:
+        numbers[key.sku].append(key.number)
+    return [
+        WithdrawKeys(
+            sku=sku,
+            numbers=tuple(found),
+            delivery_id=event.delivery_id,
+            supplier=event.supplier,
+            given=event.given,
+        )
+        for sku, found in numbers.items()
+    ]
+
+
+def plan_end_of_keys(event: KeysLoaded, at: datetime) -> list[Plan]:
+    """Keys of one product and one last day are looked at once, when it is over."""
+    if event.expires_on is None or event.over_from is None:
+        return []
+    command = ExpireKeys(sku=event.sku, expires_on=event.expires_on)
+    return [Later(key=f"last-day/{event.sku}/{event.expires_on}", command=command, at=event.over_from)]
+
+
 def _expiry(order_id: str, line: int) -> str:
     return f"expiry/{order_id}/{line}"
 
@@ -85,14 +178,26 @@ def drop_expiry(event: StockReleased | StockSettled, at: datetime) -> list[Plan]
 
 REACTIONS: Mapping[type[Event], Reaction] = {
     OrderPlaced: on_order_placed,
+    StockPutBack: on_stock_put_back,
+    StockRequested: on_stock_requested,
     OrderReopened: on_order_reopened,
     OrderCancelled: on_order_cancelled,
     ReplacementRequested: on_replacement_requested,
     KeysDelivered: on_keys_delivered,
     DeliveryFailed: on_delivery_failed,
     DeliveryResolved: on_delivery_resolved,
+    SupplierDelivered: on_texts_supplied,
+    SupplierStatementRecorded: on_texts_supplied,
+    SupplierReportRefused: on_texts_supplied,
+    TextsFound: on_texts_found,
+}
+# A top-up brings no texts, and is not heard.
+WANTS: Mapping[type[Event], Callable[[Any], bool]] = {
+    event: lambda told: bool(supplied_indexes(told))
+    for event in (SupplierDelivered, SupplierStatementRecorded, SupplierReportRefused)
 }
 PLANS: Mapping[type[Event], Planner] = {
+    KeysLoaded: plan_end_of_keys,
     StockReserved: plan_expiry,
     StockReleased: drop_expiry,
     StockSettled: drop_expiry,

@@ -1,4 +1,4 @@
-"""The sealed keys by number, the hashes that find duplicates, and whom each key was sold to."""
+"""The sealed keys by number, the hashes that find their texts and those of suppliers, and whom each was sold to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 import sqlalchemy as sa
 
 from shared.contracts import Event
-from shared.contracts.inventory import KeysLoaded, SealedKey, StockSettled
+from shared.contracts.fulfillment import (
+    SupplierDelivered,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    supplied_indexes,
+)
+from shared.contracts.inventory import KeysLoaded, StockKey, StockSettled
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Tables
 
@@ -25,7 +31,20 @@ keys = sa.Table(
     sa.Column("batch_id", sa.Text, nullable=False),
     sa.Column("box", sa.Text, nullable=False),
 )
-key_index = sa.Table("key_index", metadata, sa.Column("blind_index", sa.Text, primary_key=True))
+key_index = sa.Table(
+    "key_index",
+    metadata,
+    sa.Column("blind_index", sa.Text, primary_key=True),
+    sa.Column("sku", sa.Text),
+    sa.Column("number", sa.Integer),
+)
+# The texts that suppliers sent for orders, by the same hash, and the delivery that each first came for.
+supplied_texts = sa.Table(
+    "supplied_texts",
+    metadata,
+    sa.Column("blind_index", sa.Text, primary_key=True),
+    sa.Column("delivery_id", sa.Text, nullable=False),
+)
 sold_keys = sa.Table(
     "sold_keys",
     metadata,
@@ -41,19 +60,31 @@ class InventoryTables(Tables):
     holds never changes, so blocks stay valid until a rollback."""
 
     metadata = metadata
+    version = 2
     folds = (KeysLoaded, StockSettled)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self._keys = self.rows(keys, keep=ROWS_KEPT)
         self._key_index = self.rows(key_index, keep=ROWS_KEPT)
+        self._supplied_texts = self.rows(supplied_texts, keep=ROWS_KEPT)
         self._sold_keys = self.rows(sold_keys, keep=ROWS_KEPT)
         self._blocks: OrderedDict[tuple[str, int], dict[int, str]] = OrderedDict()
 
-    def known(self, sealed: Iterable[SealedKey]) -> frozenset[str]:
-        """Those of the keys' indexes that were loaded before, under whatever SKU."""
-        found = self._key_index.get_many((key.index,) for key in sealed)
+    def known(self, indexes: Iterable[str]) -> frozenset[str]:
+        """Those of the indexes that were loaded before, under whatever SKU."""
+        found = self._key_index.get_many((index,) for index in indexes)
         return frozenset(index for (index,), row in found.items() if row is not None)
+
+    def supplied(self, indexes: Iterable[str]) -> frozenset[str]:
+        """Those of the indexes whose texts suppliers have sent for orders."""
+        found = self._supplied_texts.get_many((index,) for index in indexes)
+        return frozenset(index for (index,), row in found.items() if row is not None)
+
+    def found(self, indexes: Iterable[str]) -> tuple[StockKey, ...]:
+        """The keys, sold or not, that have these indexes."""
+        rows = self._key_index.get_many((index,) for index in indexes).values()
+        return tuple(StockKey(sku=row["sku"], number=row["number"]) for row in rows if row is not None)
 
     def box(self, sku: str, number: int) -> str:
         """The sealed text of a key. Raises KeyError for one that was never loaded."""
@@ -81,11 +112,16 @@ class InventoryTables(Tables):
             case KeysLoaded():
                 for number, key in enumerate(event.keys, event.first):
                     self._keys.put({"sku": event.sku, "number": number, "batch_id": event.batch_id, "box": key.box})
-                    self._key_index.put({"blind_index": key.index})
+                    self._key_index.put({"blind_index": key.index, "sku": event.sku, "number": number})
             case StockSettled():
                 sale = {"sku": event.sku, "order_id": event.order_id, "line": event.line}
                 for number in event.numbers:
                     self._sold_keys.put({**sale, "number": number})
+            case SupplierDelivered() | SupplierStatementRecorded() | SupplierReportRefused():
+                texts = self._supplied_texts.get_many((index,) for index in supplied_indexes(event))
+                for (index,), row in texts.items():
+                    if row is None:
+                        self._supplied_texts.put({"blind_index": index, "delivery_id": event.delivery_id})
             case _:
                 pass
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.keys import Opened
 from services.fulfillment.domain.state import Delivery, evolve
-from shared.contracts import Command, Event, Given, Metadata, Money
+from shared.contracts import Command, Decided, Event, Given, Metadata, Money
 from shared.contracts.fulfillment import DeliverLine, PurchaseRequested, RecordPurchase, TakeKeys
 from shared.contracts.inventory import ReservedKey
 from shared.contracts.order import OrderLine
@@ -28,8 +28,9 @@ def order_line(
 ) -> OrderLine:
     price = Money(amount=1000)
     return OrderLine(
-        line=1, sku="sku-1", name="Card", kind="card-key", source=source, quantity=quantity, unit_price=price,
-        amount=price * quantity, suppliers=suppliers, target="ok:13800000000" if source == "supplier" else None,
+        line=1, sku="sku-1", name="Card", kind="top-up" if source == "supplier" else "card-key", source=source,
+        quantity=quantity, unit_price=price, amount=price * quantity, suppliers=suppliers,
+        target="ok:13800000000" if source == "supplier" else None,
     )  # fmt: skip
 
 
@@ -63,7 +64,8 @@ def after(events: Iterable[Event]) -> Delivery:
 def when(past: Iterable[Event], command: Command, facts: object = None, now: datetime = NOW) -> list[Event]:
     """The events that a command brings about after those that happened."""
     meta = Metadata(correlation_id="c", causation_id="c")
-    return decide(command, after(past), Given(now, "command-1", meta, facts))
+    decided = decide(command, after(past), Given(now, "command-1", meta, facts))
+    return list(decided.events) if isinstance(decided, Decided) else decided
 
 
 def given(*steps: tuple[Command, object] | Command) -> list[Event]:

@@ -64,14 +64,29 @@ def test_polling_takes_the_place_of_the_purchase_call() -> None:
 
 
 def test_a_settled_purchase_is_asked_about_no_more() -> None:
-    assert plans(given(deliver_by("north"), report("north", "done"))[-1]) == [Cancel(REQUEST)]
-    assert plans(given(deliver_by("north", "south"), report("north", "failed"))[-2]) == [Cancel(REQUEST)]
+    stop = [Cancel(REQUEST), Cancel(f"again/{REQUEST}")]
+    late = given(deliver_by("north"), report("north", "failed"), report("north", "done"))
+
+    assert plans(given(deliver_by("north"), report("north", "done"))[-1]) == stop
+    assert plans(late[-1]) == stop
 
 
-def test_only_a_hand_over_for_an_unknown_purchase_takes_a_call_off_the_agenda() -> None:
+def test_a_purchase_that_failed_is_looked_up_again() -> None:
+    cancelled, call = plans(given(deliver_by("north", "south"), report("north", "failed"))[-2])
+
+    assert cancelled == Cancel(REQUEST)
+    assert isinstance(call, Call)
+    assert (call.key, call.effect, call.at) == (f"again/{REQUEST}", "look_again", NOW + timedelta(seconds=30))
+    assert call.effect in SERVICE.effects
+
+
+def test_a_purchase_of_unknown_outcome_is_looked_up_again_beside_the_person() -> None:
     over = DeliveryHandedOver(
         delivery_id="order-1/1", order_id="order-1", line=1, sku="sku-1", reason="time-out", supplier="north"
     )
 
-    assert plans(over) == [Cancel(REQUEST)]
+    cancelled, call = plans(over)
+    assert cancelled == Cancel(REQUEST)
+    assert isinstance(call, Call)
+    assert call.key == f"again/{REQUEST}"
     assert plans(over.model_copy(update={"supplier": None})) == []

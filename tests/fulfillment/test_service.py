@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from sandboxes.running import run_server
 from sandboxes.supplier import create_supplier
@@ -17,13 +18,16 @@ from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     KeysDelivered,
     PurchasePending,
+    ResolveDelivery,
     SupplierDelivered,
+    SupplierStatementRecorded,
 )
 from shared.contracts.inventory import ReservedKey
+from shared.eventlog import schema
 from shared.hosting.settings import Settings, SupplierSettings
 from shared.security.sealing import Opener, Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
-from tests.fulfillment.builders import BUYER, ID, asked, deliver, deliver_by, names, order_line, report, take
+from tests.fulfillment.builders import BUYER, COST, ID, asked, deliver, deliver_by, names, order_line, report, take
 from tests.harness import START, Harness
 
 TEXTS = ("CARD-0001", "CARD-0002")
@@ -166,7 +170,8 @@ def test_another_suppliers_callback_is_refused(shop: Shop) -> None:
     shop.deliver_by("north", target="silent:1")
 
     reply = shop.harness.send("fulfillment", report("south", "done"))
-    assert (reply.outcome, reply.code, reply.status) == ("refused", "wrong-supplier", 409)
+    assert (reply.outcome, reply.answer) == ("accepted", {"outcome": "refused", "reason": "wrong-supplier"})
+    assert shop.happened()[-1] == "SupplierReportRefused"
 
 
 def test_repeated_failures_send_the_next_purchases_elsewhere(shop: Shop) -> None:
@@ -179,3 +184,43 @@ def test_repeated_failures_send_the_next_purchases_elsewhere(shop: Shop) -> None
     requests = asked(shop.harness.events("fulfillment"))
     assert requests == ["north", "south", "north", "south", "south", "south"]
     assert (shop.bought("north"), shop.bought("south")) == (0, 4)
+
+
+@pytest.mark.parametrize("answer", ["relenting", "late"], ids=["after a no", "after a person"])
+def test_a_late_success_is_found_though_its_callback_is_lost(shop: Shop, answer: str) -> None:
+    shop.deliver_by("north", target=f"{answer}:1")
+    httpx.put(f"{shop.suppliers['north']}/behaviour", json={"behaviour": "down"})
+    for _ in range(10):
+        shop.harness.advance(60)
+    assert shop.happened()[-1] == "DeliveryHandedOver"
+    shop.harness.send("fulfillment", ResolveDelivery(delivery_id=ID, delivered=False, note="they say no"))
+
+    httpx.put(f"{shop.suppliers['north']}/behaviour", json={"behaviour": "ok"})
+    for _ in range(2):
+        shop.harness.advance(3_600)
+
+    [stated] = shop.harness.events("fulfillment", SupplierStatementRecorded)
+    assert isinstance(stated, SupplierStatementRecorded)
+    assert (stated.finding, stated.bill) == ("late-success", COST)
+
+
+def test_a_purchase_that_failed_is_not_looked_up_for_ever(shop: Shop) -> None:
+    shop.deliver_by("north", target="failing:1")
+    for _ in range(30):
+        shop.harness.advance(3_600)
+
+    with shop.harness.runners["fulfillment"].writer.engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.agenda)).scalar_one() == 0
+    assert shop.happened()[-2:] == ["PurchaseFailed", "DeliveryHandedOver"]
+
+
+def test_a_buyer_who_waits_gets_a_suppliers_texts_and_no_other_place_has_them(shop: Shop, tmp_path: Path) -> None:
+    shop.deliver_by("north", target="")
+
+    [delivered] = shop.harness.events("fulfillment", SupplierDelivered)
+    assert isinstance(delivered, SupplierDelivered)
+    texts = httpx.get(f"{shop.suppliers['north']}/purchases").json()[f"{ID}#north"]["report"]["goods"]
+    assert texts
+    assert json.loads(Opener(BUYER.private).open(delivered.envelope, ID)) == texts
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or not any(text.encode() in file.read_bytes() for text in texts), file

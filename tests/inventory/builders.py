@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from services.inventory.domain import Product, ProductCommand, decide, evolve
+from services.inventory.domain.moves import Known, Reserving
+from services.inventory.domain.unpaid import UnpaidLimits
 from shared.contracts import Decided, Event, Given, Metadata, Money
+from shared.contracts import Shop as ShopPlace
 from shared.contracts.inventory import (
     FaultKey,
     KeysLoaded,
     Listing,
+    ListProduct,
     LoadKeys,
+    ReleaseStock,
     ReserveStock,
     SealedKey,
     SettleStock,
+    StockReserved,
     StockSettled,
+    WithdrawKeys,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
+TOMORROW, YESTERDAY = TODAY + timedelta(days=1), TODAY - timedelta(days=1)
 LATER = NOW + timedelta(hours=1)
 SKU = "STEAM-50"
 
@@ -43,8 +52,9 @@ def load(
     return LoadKeys(sku=SKU, batch_id=batch, keys=sealed(*names), cost=cost, expires_on=expires_on, dry_run=dry_run)
 
 
-def reserve(order: str, quantity: int = 1, *, line: int = 1, attempt: int = 1) -> ReserveStock:
-    return ReserveStock(sku=SKU, order_id=order, line=line, quantity=quantity, attempt=attempt, expires_at=LATER)
+def reserve(order: str, quantity: int = 1, *, line: int = 1, attempt: int = 1, **more: Any) -> ReserveStock:
+    asked = {"sku": SKU, "order_id": order, "line": line, "quantity": quantity, "attempt": attempt}
+    return ReserveStock(**asked, expires_at=LATER, **more)
 
 
 def settle(order: str, line: int = 1) -> SettleStock:
@@ -64,11 +74,13 @@ class Shop:
     known: set[str] = field(default_factory=set)
     boxes: dict[int, str] = field(default_factory=dict)
     buyers: dict[int, str] = field(default_factory=dict)
+    unpaid: UnpaidLimits = field(default_factory=UnpaidLimits)
+    place: ShopPlace = field(default_factory=ShopPlace)
 
     def ask(self, command: ProductCommand) -> Decided:
         """Decide, and change nothing."""
         meta = Metadata(correlation_id="c1", causation_id="c1")
-        outcome = decide(command, self.state, Given(self.now, "c1", meta, self._facts(command)))
+        outcome = decide(command, self.state, Given(self.now, "c1", meta, self._facts(command), self.place))
         return outcome if isinstance(outcome, Decided) else Decided(events=outcome)
 
     def do(self, command: ProductCommand) -> list[Event]:
@@ -95,10 +107,30 @@ class Shop:
     def _facts(self, command: ProductCommand) -> object:
         match command:
             case LoadKeys():
-                return frozenset(key.index for key in command.keys if key.index in self.known)
+                return Known(frozenset(key.index for key in command.keys if key.index in self.known))
             case ReserveStock():
-                return self.boxes.__getitem__
+                return Reserving(self.boxes.__getitem__, self.unpaid)
             case FaultKey():
                 return self.buyers.get(command.number)
+            case WithdrawKeys():
+                return self.buyers.get
             case _:
                 return None
+
+
+def a_shop(*loads: LoadKeys, **listing: object) -> Shop:
+    shop = Shop()
+    shop.do(ListProduct(sku=SKU, listing=a_listing(**listing)))
+    for command in loads:
+        shop.do(command)
+    return shop
+
+
+def release(order: str, line: int = 1) -> ReleaseStock:
+    return ReleaseStock(sku=SKU, order_id=order, line=line, reason="unpaid")
+
+
+def picked(shop: Shop, order: str, quantity: int) -> list[int]:
+    [event] = shop.do(reserve(order, quantity))
+    assert isinstance(event, StockReserved)
+    return [key.number for key in event.keys]

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.inventory.domain import Product
 from shared.contracts import Refused
@@ -44,9 +46,105 @@ def test_another_price_changes_the_listing() -> None:
     outcome = shop.ask(list_as(dearer))
 
     assert outcome.events == [ProductChanged(sku=SKU, listing=dearer)]
-    assert outcome.answer == {"fate": "changed"}
+    changes = {"price": [yuan(5_000).model_dump(), yuan(6_000).model_dump()]}
+    assert outcome.answer == {"fate": "changed", "changes": changes}
     shop.given(outcome.events)
     assert shop.state.listing == dearer
+
+
+FULL = a_listing(
+    kind="membership",
+    source="supplier",
+    category=("a", "b"),
+    tags=("t",),
+    face_value=yuan(900),
+    tiers=(Tier(from_quantity=10, price=yuan(4_000)),),
+    cost=yuan(3_000),
+    suppliers=("alpha",),
+    per_order_limit=7,
+    low_stock_threshold=20,
+)
+
+
+@given(st.sets(st.sampled_from(sorted(set(Listing.model_fields) - {"sku"}))), st.booleans())
+def test_what_a_command_does_not_name_stays_as_it_is(named: set[str], on_sale: bool) -> None:
+    shop = Shop()
+    shop.do(list_as(FULL))
+    shop.do(SetSale(sku=SKU, on_sale=on_sale))
+    before, said = shop.state.listing, a_listing(name="New", price=yuan(6_000), on_sale=not on_sale)
+    assert before is not None
+
+    outcome = shop.ask(ListProduct(sku=SKU, listing=said, named=tuple(named)))
+    shop.given(outcome.events)
+
+    after = shop.state.listing
+    assert after is not None
+    for field in Listing.model_fields:
+        assert getattr(after, field) == getattr(said if field in named else before, field)
+    told = outcome.answer.get("changes", {})
+    assert set(told) == {field for field in Listing.model_fields if getattr(before, field) != getattr(after, field)}
+
+
+def test_a_new_product_takes_the_defaults_of_what_is_not_named() -> None:
+    listed = Shop().do(ListProduct(sku=SKU, listing=a_listing(), named=("name", "price"), default_currency=True))
+
+    assert listed == [ProductListed(sku=SKU, listing=a_listing())]
+
+
+def test_amounts_without_a_currency_never_change_that_of_a_product() -> None:
+    shop = Shop()
+    shop.do(list_as(a_listing(price=yuan(9, "USD"))))
+
+    with pytest.raises(Refused) as refusal:
+        shop.ask(ListProduct(sku=SKU, listing=a_listing(), named=("price",), default_currency=True))
+
+    assert (refusal.value.code, refusal.value.status) == ("currency-not-named", 422)
+
+
+def test_a_named_price_must_fit_the_cost_and_tiers_that_stay() -> None:
+    shop = Shop()
+    shop.do(list_as(FULL))
+
+    with pytest.raises(Refused, match="tier"):
+        shop.ask(ListProduct(sku=SKU, listing=a_listing(price=yuan(9, "USD")), named=("price",)))
+
+
+TIERED = a_listing(price=yuan(10), tiers=(Tier(from_quantity=10, price=yuan(9)),))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_price_can_not_fall_below_the_tiers_that_stay(dry_run: bool) -> None:
+    shop = Shop()
+    shop.do(list_as(TIERED))
+    cut = ListProduct(sku=SKU, listing=a_listing(price=yuan(5)), named=("name", "price"), dry_run=dry_run)
+
+    with pytest.raises(Refused, match="costs more than the price; change the tiers with it") as refusal:
+        shop.ask(cut)
+
+    assert (refusal.value.code, refusal.value.status) == ("tier-above-price", 422)
+    assert shop.state.listing == TIERED
+
+
+def test_a_price_falls_with_its_tiers_or_to_where_they_are() -> None:
+    for price, tiers in ((5, (Tier(from_quantity=10, price=yuan(4)),)), (9, TIERED.tiers), (5, ())):
+        shop = Shop()
+        shop.do(list_as(TIERED))
+        lower = a_listing(price=yuan(price), tiers=tiers)
+
+        assert shop.do(list_as(lower)) == [ProductChanged(sku=SKU, listing=lower)]
+
+
+def test_what_was_listed_with_a_tier_above_the_price_stays_listed_until_its_prices_change() -> None:
+    shop, former = Shop(), a_listing(price=yuan(5), tiers=TIERED.tiers)
+    shop.given([ProductListed(sku=SKU, listing=former)])
+
+    assert shop.ask(list_as(former)).answer == {"fate": "unchanged"}
+    renamed = former.model_copy(update={"name": "New"})
+    assert shop.do(list_as(renamed)) == [ProductChanged(sku=SKU, listing=renamed)]
+    assert shop.do(SetSale(sku=SKU, on_sale=False)) == [ProductTakenOffSale(sku=SKU)]
+    assert shop.do(SetSale(sku=SKU, on_sale=True)) == [ProductPutOnSale(sku=SKU)]
+    with pytest.raises(Refused, match="tier"):
+        shop.ask(list_as(former.model_copy(update={"price": yuan(6)})))
 
 
 def test_a_dry_run_tells_the_fate_and_does_nothing() -> None:
@@ -64,6 +162,7 @@ def test_a_dry_run_tells_the_fate_and_does_nothing() -> None:
         (a_listing(price=yuan(-1)), "price-not-positive"),
         (a_listing(tiers=(Tier(from_quantity=10, price=yuan(0)),)), "price-not-positive"),
         (a_listing(tiers=(Tier(from_quantity=10, price=yuan(9, "USD")),)), "mixed-currency"),
+        (a_listing(price=yuan(5), tiers=(Tier(from_quantity=10, price=yuan(9)),)), "tier-above-price"),
         (a_listing(cost=yuan(9, "USD")), "mixed-currency"),
         (a_listing(cost=yuan(-1)), "negative-cost"),
         (
@@ -102,3 +201,11 @@ def test_an_unlisted_product_can_not_be_put_on_sale() -> None:
         Shop().ask(SetSale(sku=SKU, on_sale=True))
 
     assert (refusal.value.code, refusal.value.status) == ("unknown-sku", 404)
+
+
+def test_a_product_is_listed_in_a_currency_that_the_shop_trades_in():
+    shop = Shop()
+    with pytest.raises(Refused) as no:
+        shop.do(list_as(a_listing(price=yuan(1_500, "KWD"))))
+    assert (no.value.code, no.value.status) == ("currency-not-traded", 422)
+    assert shop.do(list_as(a_listing(price=yuan(500, "JPY"))))

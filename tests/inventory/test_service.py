@@ -92,3 +92,13 @@ def test_keys_that_expired_overnight_are_not_sold(harness: Harness) -> None:
 
     assert harness.events("inventory", StockReserved) == []
     assert harness.parked() == 0
+
+
+def test_a_key_that_a_version_before_loaded_as_it_was_written_is_a_duplicate_of_its_canonical_form(
+    harness: Harness,
+) -> None:
+    harness.send("inventory", load("as-written"))
+
+    both = load("other", "canonical").model_copy(update={"as_written": ("", "hash-as-written")})
+
+    assert harness.send("inventory", both).answer == {"loaded": 1, "duplicates": [1]}

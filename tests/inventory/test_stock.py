@@ -1,18 +1,18 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import TypeAdapter
 
 from services.inventory.domain import Product, ranges
+from services.inventory.domain.listing import MOST_COST
 from services.inventory.domain.stock import REMEMBERED_LINES, Ended, available
 from shared.contracts import Money, Refused
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.inventory import (
     ExpireReservation,
     KeyFaulted,
     KeysLoaded,
     ListProduct,
-    LoadKeys,
-    ReleaseStock,
     ReservationExpired,
     ReservedKey,
     StockRanLow,
@@ -23,32 +23,22 @@ from shared.contracts.inventory import (
 )
 from tests.inventory.builders import (
     LATER,
-    NOW,
     SKU,
     TODAY,
+    TOMORROW,
+    YESTERDAY,
     Shop,
     a_listing,
+    a_shop,
     fault,
     load,
+    picked,
+    release,
     reserve,
     sealed,
     settle,
     yuan,
 )
-
-TOMORROW, YESTERDAY = TODAY + timedelta(days=1), TODAY - timedelta(days=1)
-
-
-def a_shop(*loads: LoadKeys, **listing: object) -> Shop:
-    shop = Shop()
-    shop.do(ListProduct(sku=SKU, listing=a_listing(**listing)))
-    for command in loads:
-        shop.do(command)
-    return shop
-
-
-def release(order: str, line: int = 1) -> ReleaseStock:
-    return ReleaseStock(sku=SKU, order_id=order, line=line, reason="unpaid")
 
 
 def expire(order: str, attempt: int = 1) -> ExpireReservation:
@@ -60,12 +50,6 @@ def reserved(order: str, *numbers: int, boxes: str, attempt: int = 1) -> StockRe
     return StockReserved(sku=SKU, order_id=order, line=1, attempt=attempt, keys=keys, expires_at=LATER)
 
 
-def picked(shop: Shop, order: str, quantity: int) -> list[int]:
-    [event] = shop.do(reserve(order, quantity))
-    assert isinstance(event, StockReserved)
-    return [key.number for key in event.keys]
-
-
 class TestLoading:
     def test_keys_are_numbered_in_the_order_of_loading(self) -> None:
         shop = a_shop(load("a", "b"))
@@ -73,7 +57,15 @@ class TestLoading:
         outcome = shop.ask(load("c", batch="b2", cost=yuan(90), expires_on=TOMORROW))
 
         assert outcome.events == [
-            KeysLoaded(sku=SKU, batch_id="b2", first=3, keys=sealed("c"), cost=yuan(90), expires_on=TOMORROW)
+            KeysLoaded(
+                sku=SKU,
+                batch_id="b2",
+                first=3,
+                keys=sealed("c"),
+                cost=yuan(90),
+                expires_on=TOMORROW,
+                over_from=datetime(2026, 3, 2, 16, tzinfo=UTC),
+            )
         ]
         assert outcome.answer == {"loaded": 1, "duplicates": []}
 
@@ -96,6 +88,15 @@ class TestLoading:
 
         assert list(outcome.events) == []
         assert outcome.answer == {"loaded": 1, "duplicates": [0]}
+
+    def test_keys_whose_last_day_is_over_are_not_loaded(self) -> None:
+        shop = a_shop(load("a"))
+
+        outcome = shop.ask(load("a", "b", expires_on=YESTERDAY))
+
+        assert list(outcome.events) == []
+        assert outcome.answer == {"loaded": 0, "duplicates": [0], "expired": True}
+        assert shop.do(load("c", expires_on=TODAY)), "the last day itself is a good one"
 
     def test_an_unlisted_product_takes_no_keys(self) -> None:
         with pytest.raises(Refused) as refusal:
@@ -359,14 +360,19 @@ def test_a_state_survives_json() -> None:
     assert snapshot.validate_json(snapshot.dump_json(shop.state)) == shop.state
 
 
-def test_what_day_it_is_comes_from_the_decision() -> None:
-    shop = a_shop(load("a", expires_on=TODAY))
-    shop.now = NOW + timedelta(days=1)
-
-    [event] = shop.do(reserve("o1"))
-
-    assert isinstance(event, StockShort)
-
-
 def test_ranges_do_not_touch() -> None:
     assert ranges.spans([5, 1, 2, 9, 3]) == ((1, 3), (5, 5), (9, 9))
+
+
+def test_what_keys_cost_together_is_an_amount_or_unknown_and_never_in_the_way_of_a_sale() -> None:
+    shop = a_shop()
+    for cost in (MOST_COST + 1, MAX_MINOR_UNITS):
+        with pytest.raises(Refused) as refusal:
+            shop.ask(load("a", cost=yuan(cost)))
+        assert (refusal.value.code, refusal.value.status) == ("cost-too-large", 422)
+
+    shop.given([KeysLoaded(sku=SKU, batch_id="b", first=1, keys=sealed("a", "b"), cost=yuan(MAX_MINOR_UNITS))])
+    shop.do(reserve("o1", 2))
+    [settled] = shop.do(settle("o1"))
+    assert isinstance(settled, StockSettled)
+    assert settled.cost is None

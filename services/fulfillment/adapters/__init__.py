@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
 from shared.hosting.service import Surroundings
 from shared.hosting.settings import SupplierSettings
+from shared.security.goods import goods_sealing
 
 
 @dataclass(frozen=True)
 class Outside:
-    """What decisions look into, and what effects call."""
+    """What decisions look into, and what effects call. `look_up_for`: how long a failed purchase is asked about."""
 
     vault: Vault
     suppliers: Suppliers
+    now: Callable[[], datetime]
+    look_up_for: timedelta
 
 
 def build(surroundings: Surroundings) -> Outside:
@@ -24,7 +29,12 @@ def build(surroundings: Surroundings) -> Outside:
     suppliers = {
         name: _supplier(name, settings, surroundings) for name, settings in surroundings.settings.suppliers.items()
     }
-    return Outside(Vault(secrets.get("fulfillment-sealing"), ports.random_bytes), Suppliers(suppliers))
+    return Outside(
+        vault=Vault(secrets.get("fulfillment-sealing"), ports.random_bytes),
+        suppliers=Suppliers(suppliers),
+        now=ports.now,
+        look_up_for=timedelta(seconds=surroundings.settings.supplier_look_up_seconds),
+    )
 
 
 def _supplier(name: str, settings: SupplierSettings, surroundings: Surroundings) -> Supplier:
@@ -34,4 +44,5 @@ def _supplier(name: str, settings: SupplierSettings, surroundings: Surroundings)
         secret=surroundings.secrets.get(f"supplier-{name}"),
         callback_url=f"{surroundings.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
         now=surroundings.ports.now,
+        seal=goods_sealing(surroundings.secrets, surroundings.ports.random_bytes).seal,
     )

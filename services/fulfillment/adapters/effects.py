@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+import httpx
+from pydantic import ValidationError
 
 from services.fulfillment.adapters import Outside
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
@@ -26,6 +30,27 @@ def poll(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPu
     return report
 
 
+def look_again(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase | RecordPurchaseUnknown:
+    """Ask once more about a purchase that failed or is unknown: it may come about late, and its callback be lost.
+
+    Raises as long as it is time to ask and the supplier does not say that it is done.
+    """
+    is_over = outside.now() - datetime.fromisoformat(payload["since"]) >= outside.look_up_for
+    try:
+        return _done(payload, outside)
+    except (OutcomeUnknown, httpx.HTTPError, ValidationError) as nothing_new:
+        if not is_over:
+            raise
+        return unknown(payload, str(nothing_new))
+
+
+def _done(payload: Mapping[str, Any], outside: Outside) -> RecordPurchase:
+    report = outside.suppliers.look_up(payload["supplier"], payload["request_id"])
+    if report is None or report.outcome != "done":
+        raise OutcomeUnknown(f"{payload['supplier']} has not delivered it")
+    return report
+
+
 def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
     """Nobody could learn what became of the purchase."""
     return RecordPurchaseUnknown(
@@ -35,8 +60,12 @@ def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
     )
 
 
-# About 80 seconds of asking, then a person; a pending purchase gets about 8 minutes.
+# About 80 seconds of asking, then a person; a pending purchase gets about 8 minutes. After a no, and after a person
+# took over, `look_again` ends itself.
 EFFECTS: Mapping[str, Effect] = {
     "purchase": Effect(run=purchase, gave_up=unknown, attempts=10, first_delay_seconds=0.2, longest_delay_seconds=30),
     "poll_purchase": Effect(run=poll, gave_up=unknown, attempts=14, first_delay_seconds=1, longest_delay_seconds=60),
+    "look_again": Effect(
+        run=look_again, gave_up=unknown, attempts=100_000, first_delay_seconds=30, longest_delay_seconds=3_600
+    ),
 }

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.contracts.fulfillment import PurchaseReport, RecordPurchase
+from shared.contracts.inventory import SealedKey
 from shared.hosting.service import EffectFailed
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
@@ -48,10 +49,16 @@ class Supplier:
     """One supplier's API. All calls raise httpx.HTTPError on trouble on the way, OutcomeUnknown on odd answers."""
 
     def __init__(
-        self, name: str, client: httpx.Client, secret: bytes, callback_url: str, now: Callable[[], datetime]
+        self,
+        name: str,
+        client: httpx.Client,
+        secret: bytes,
+        callback_url: str,
+        now: Callable[[], datetime],
+        seal: Callable[[PurchaseReport], tuple[SealedKey, ...]],
     ) -> None:
         self._name, self._client, self._secret = name, client, secret
-        self._callback_url, self._now = callback_url, now
+        self._callback_url, self._now, self._seal = callback_url, now, seal
 
     def purchase(self, purchase: Purchase, attempt: int) -> RecordPurchase:
         """Buy, or from the second attempt on look up first and buy only what never arrived.
@@ -102,9 +109,7 @@ class Supplier:
         report = PurchaseReport.model_validate_json(response.content)
         if report.request_id != request_id:
             raise OutcomeUnknown(f"{self._name} answered about another purchase")
-        if report.outcome == "done" and (report.cost is None or report.cost.amount < 0):
-            raise OutcomeUnknown(f"{self._name} did not tell the cost")
-        return report.told_by(self._name)
+        return report.told_by(self._name, self._seal(report))
 
 
 def failed(delivery_id: str, supplier: str, reason: str) -> RecordPurchase:

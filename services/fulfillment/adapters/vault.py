@@ -1,10 +1,11 @@
-"""The one place where a card key's text exists, for as long as it takes to seal it again."""
+"""The one place where the text of a key, or of a supplier's goods, exists while it is sealed again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
+from services.fulfillment.domain.goods import GoodsOpening
 from services.fulfillment.domain.keys import Opened, Opening
 from shared.security.sealing import CannotOpen, Opener, Sealer, keypair_from_secret
 
@@ -32,3 +33,10 @@ class Vault:
         if unopened:
             return Opened(unopened=tuple(unopened))
         return Opened(envelope=sealer.seal(json.dumps(texts, ensure_ascii=False), context=opening.delivery_id))
+
+    def reseal_goods(self, opening: GoodsOpening) -> str:
+        """An envelope with all the texts, a JSON list in their order. Raises CannotOpen, and ValueError for a key that
+        is none."""
+        sealer = Sealer(opening.reader_key, self._random_bytes)
+        texts = [self._opener.open(one.box, context=opening.request_id) for one in opening.goods]
+        return sealer.seal(json.dumps(texts, ensure_ascii=False), context=opening.context)

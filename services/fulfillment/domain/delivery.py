@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from services.fulfillment.domain import keys, purchases
+from services.fulfillment.domain import goods, keys, purchases, statements
 from services.fulfillment.domain.state import Delivery
-from shared.contracts import Command, Event, Given, Refused
+from shared.contracts import Command, Decided, Event, Given, Refused
 from shared.contracts.fulfillment import (
     DeliverLine,
     DeliveryFailed,
     DeliveryHandedOver,
     DeliveryRequested,
     DeliveryResolved,
+    OpenGoods,
     RecordPurchase,
     RecordPurchaseUnknown,
     ResolveDelivery,
+    SettleStatement,
     TakeKeys,
+    WinClaim,
 )
 
 BY_HAND = "delivered by hand"
 
 
-def decide(command: Command, state: Delivery, given: Given) -> list[Event]:
+def decide(command: Command, state: Delivery, given: Given) -> list[Event] | Decided:
     """The events that follow from a command. Raises Refused for what people and suppliers may not do.
 
-    `given.facts`: Opened or None for keys, a mapping of supplier to Health where a supplier may be chosen.
+    `given.facts`: Opened or None for keys, Resealed or None for goods, a mapping of supplier to Health where a supplier
+    may be chosen.
     """
     match command:
         case TakeKeys():
@@ -36,6 +40,12 @@ def decide(command: Command, state: Delivery, given: Given) -> list[Event]:
             return purchases.record_unknown(command, state)
         case ResolveDelivery():
             return _resolve(command, state)
+        case SettleStatement():
+            return statements.settle(command, state)
+        case WinClaim():
+            return statements.win(command, state)
+        case OpenGoods():
+            return goods.show(command, state, given.facts)
         case _:
             raise TypeError(f"a delivery does not know {type(command).__name__}")
 

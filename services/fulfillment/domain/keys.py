@@ -20,6 +20,7 @@ from shared.contracts.order import OrderLine
 
 UNOPENED = "keys could not be opened"
 DELIVERED_BEFORE = "key already delivered"
+SUPPLIED_TOO = "a supplier sent the text of the key"
 MISFIT = "the reserved keys are not what was sold"
 
 
@@ -51,6 +52,7 @@ class Opened:
     envelope: str = ""
     unopened: tuple[int, ...] = ()
     delivered_before: tuple[int, ...] = ()
+    supplied: tuple[int, ...] = ()
 
 
 def keys_to_open(command: Command, state: Delivery) -> Opening | None:
@@ -112,6 +114,8 @@ def _delivered(opening: Opening | None, opened: Opened | None) -> list[Event]:
             return [DeliveryHandedOver(**line, reason=MISFIT, numbers=opening.numbers)]
         case Opened(delivered_before=(_, *_)):
             return [DeliveryHandedOver(**line, reason=DELIVERED_BEFORE, numbers=opened.delivered_before)]
+        case Opened(supplied=(_, *_)):
+            return [DeliveryHandedOver(**line, reason=SUPPLIED_TOO, numbers=opened.supplied)]
         case Opened(unopened=(_, *_)):
             return [DeliveryFailed(**line, reason=UNOPENED, numbers=opened.unopened)]
         case _:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from services.fulfillment.domain import goods, statements
 from services.fulfillment.domain.routing import Health, in_order
 from services.fulfillment.domain.state import Delivery
-from shared.contracts import Event, Given, Refused
+from shared import identities
+from shared.contracts import Decided, Event, Given, zero
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     PurchaseFailed,
@@ -18,12 +20,22 @@ from shared.contracts.fulfillment import (
     purchase_request_id,
 )
 from shared.contracts.order import OrderLine
+from shared.identities import NoCanonicalForm
 
 NOBODY_LEFT = "no supplier could deliver"
 
 
 def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[str], given: Given) -> Event:
-    """Ask the best supplier that was not asked yet, or a person when none is left."""
+    """Ask the best supplier that was not asked yet, or a person when none is left.
+
+    A person decides as well where the target is none: orders of the version before may have a blank one.
+    """
+    try:
+        target = identities.target(line.target) if line.target else ""
+    except NoCanonicalForm as error:
+        return DeliveryHandedOver(
+            delivery_id=delivery_id, order_id=order_id, line=line.line, sku=line.sku, reason=f"the {error}"
+        )
     health: Mapping[str, Health] = given.facts
     left = [supplier for supplier in line.suppliers if supplier not in asked]
     for supplier in in_order(left, health, given.now):
@@ -35,44 +47,63 @@ def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[
             supplier=supplier,
             request_id=purchase_request_id(delivery_id, supplier),
             quantity=line.quantity,
-            target=line.target or "",
+            target=target,
         )
     return DeliveryHandedOver(
         delivery_id=delivery_id, order_id=order_id, line=line.line, sku=line.sku, reason=NOBODY_LEFT
     )
 
 
-def record(command: RecordPurchase, state: Delivery, given: Given) -> list[Event]:
-    """What a supplier said. Raises Refused for a supplier that was never asked, or a report without its cost.
+def record(command: RecordPurchase, state: Delivery, given: Given) -> list[Event] | Decided:
+    """What a supplier said. Answers {"outcome": "refused", "reason": "wrong-supplier"} to one that was never asked.
 
-    Only the supplier whose purchase is open counts; what an earlier one repeats changes nothing.
+    Only the supplier whose purchase is open moves the delivery; what another says later is kept for a person, and so is
+    an answer whose goods are in doubt. Facts: the Resealed goods of a purchase that is done, if they are as many
+    different keys as were sold, else a mapping of supplier to Health.
     """
     line = state.line
     if line is None or command.supplier not in state.asked:
-        raise Refused("wrong-supplier", "this supplier was not asked for this delivery", status=409)
+        return statements.unasked(command, state)
     if command.supplier != state.supplier:
-        return []
+        return statements.late(command, state, line)
     match command.outcome:
         case "done":
-            return [_done(command, state, line)]
+            if reason := goods.doubt(command.goods, line, given.facts):
+                return _held_back(command, state, line, reason)
+            return _done(command, state, line, given.facts.envelope if command.goods else "")
         case "pending":
             return [] if state.pending or state.phase != "requested" else [_pending(command, state, line)]
         case "failed":
             return _failed(command, state, line, given)
 
 
-def _done(command: RecordPurchase, state: Delivery, line: OrderLine) -> SupplierDelivered:
-    if command.cost is None or command.cost.amount < 0:
-        raise Refused("no-cost", "a purchase that is done must tell what it cost", status=422)
-    return SupplierDelivered(
+def _done(command: RecordPurchase, state: Delivery, line: OrderLine, envelope: str) -> list[Event]:
+    """Delivered; a bill that nobody can believe is not owed until a person says so."""
+    cost = command.cost
+    is_doubtful = cost is None or statements.is_doubtful(cost, line)
+    delivered = SupplierDelivered(
         delivery_id=command.delivery_id,
         order_id=state.order_id,
         line=line.line,
         sku=line.sku,
         supplier=command.supplier,
         supplier_ref=command.supplier_ref,
-        cost=command.cost,
+        cost=zero(line.amount.currency) if cost is None or is_doubtful else cost,
+        envelope=envelope,
+        indexes=tuple(one.index for one in command.goods),
     )
+    if not is_doubtful:
+        return [delivered]
+    bill = command.model_copy(update={"goods": ()})  # the buyer has them
+    return [delivered, statements.record(bill, state, line, "doubtful-cost")]
+
+
+def _held_back(command: RecordPurchase, state: Delivery, line: OrderLine, reason: str) -> list[Event]:
+    """The buyer gets nothing of it: a person reads what came, asks the supplier, and delivers or gives back."""
+    handed_over = DeliveryHandedOver(
+        delivery_id=command.delivery_id, order_id=state.order_id, line=line.line, sku=line.sku, reason=reason
+    )
+    return [statements.done(command, state, line, doubt=reason), handed_over]
 
 
 def _pending(command: RecordPurchase, state: Delivery, line: OrderLine) -> PurchasePending:

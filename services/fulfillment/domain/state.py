@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.contracts import Event, replace
+from shared.contracts import Event, Money, replace
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,
     DeliveryRequested,
     DeliveryResolved,
+    Finding,
     KeysDelivered,
     KeysTaken,
     PurchaseFailed,
     PurchasePending,
     PurchaseRequested,
+    RecordPurchase,
+    SupplierClaimWon,
     SupplierDelivered,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
 )
-from shared.contracts.inventory import ReservedKey
+from shared.contracts.inventory import ReservedKey, SealedKey
 from shared.contracts.order import OrderLine
 
 Phase = Literal["expected", "requested", "handed-over", "ended"]
@@ -34,11 +41,72 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a supplier said, as far as two sendings of one statement have it in common: of goods, their keyed hashes."""
+
+    outcome: str
+    supplier_ref: str = ""
+    cost: Money | None = None
+    goods: tuple[str, ...] = ()
+
+    @staticmethod
+    def told(event: SupplierReportRefused) -> Said:
+        """What was told of a purchase that was never asked of its supplier, all of it."""
+        return Said(event.outcome, event.supplier_ref, event.cost, tuple(one.index for one in event.goods))
+
+    @staticmethod
+    def of(command: RecordPurchase) -> Said:
+        if command.outcome != "done":
+            return Said(command.outcome)
+        return Said("done", command.supplier_ref, command.cost, tuple(one.index for one in command.goods))
+
+
+@dataclass(frozen=True)
+class Bought:
+    """The purchase asked of one supplier: all that it said, and the bill that the books hold."""
+
+    said: tuple[Said, ...] = ()
+    booked: Money | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return any(said.outcome == "done" for said in self.said)
+
+    def has_said(self, what: Said) -> bool:
+        """Whether this was said before; a repeat may leave the reference out, and goods that are here already.
+
+        A failure after a success takes it back, however often the purchase had failed before that.
+        """
+        if what.outcome == "failed":
+            return bool(self.said) and self.said[-1].outcome == "failed"
+        known = {index for said in self.said for index in said.goods}
+        return known.issuperset(what.goods) and any(_repeats(what, said) for said in self.said)
+
+
+def _repeats(what: Said, said: Said) -> bool:
+    return (what.outcome, what.cost) == (said.outcome, said.cost) and what.supplier_ref in ("", said.supplier_ref)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that did not fit. `claimed` is what of it stands in the books as a claim; `settled` is what a person
+    last decided; `goods` are the texts that came with it, sealed."""
+
+    supplier: str
+    finding: Finding
+    claimed: Money | None = None
+    settled: Literal["cost", "claim", "won"] | None = None
+    goods: tuple[SealedKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One order line on its way to the buyer.
 
     `phase` is "expected" before the order is confirmed. `supplier` is the one whose purchase is open or unknown,
     `asked` are all that were ever asked. `doubtful` are the numbers of keys that a person must look at.
+    `purchases` are by supplier; `statements` are those that did not fit, numbered from 1 by position.
+    `refused` is what was last told by a supplier that was never asked, and by whom.
     """
 
     phase: Phase = "expected"
@@ -51,6 +119,10 @@ class Delivery:
     pending: bool = False
     asked: tuple[str, ...] = ()
     doubtful: tuple[int, ...] = ()
+    delivered_by_hand: bool = False
+    purchases: Mapping[str, Bought] = field(default_factory=dict)
+    statements: tuple[Statement, ...] = ()
+    refused: tuple[str, Said] | None = None
 
 
 def evolve(state: Delivery, event: Event) -> Delivery:
@@ -68,14 +140,76 @@ def evolve(state: Delivery, event: Event) -> Delivery:
                 buyer_key=event.buyer_key,
             )
         case PurchaseRequested(supplier=supplier):
-            return replace(state, supplier=supplier, pending=False, asked=(*state.asked, supplier))
+            purchases = {**state.purchases, supplier: Bought()}
+            return replace(state, supplier=supplier, pending=False, asked=(*state.asked, supplier), purchases=purchases)
         case PurchasePending():
             return replace(state, pending=True)
         case PurchaseFailed():
-            return replace(state, supplier=None, pending=False)
+            return replace(_said(state, event.supplier, Said("failed")), supplier=None, pending=False)
         case DeliveryHandedOver():
             return replace(state, phase="handed-over", doubtful=event.numbers)
-        case KeysDelivered() | SupplierDelivered() | DeliveryResolved() | DeliveryFailed():
-            return replace(state, phase="ended", taken=None, supplier=None, pending=False)
+        case SupplierDelivered():
+            said = Said("done", event.supplier_ref, event.cost, event.indexes)
+            return _ended(_said(state, event.supplier, said, event.cost))
+        case DeliveryResolved():
+            return replace(_ended(state), delivered_by_hand=True)
+        case KeysDelivered() | DeliveryFailed():
+            return _ended(state)
+        case SupplierReportRefused():
+            return replace(state, refused=(event.supplier, Said.told(event)))
+        case SupplierStatementRecorded():
+            return _stated(state, event)
+        case SupplierStatementSettled():
+            return _settled(state, event)
+        case SupplierClaimWon():
+            return _won(state, event)
         case _:
             return state
+
+
+def _ended(state: Delivery) -> Delivery:
+    return replace(state, phase="ended", taken=None, supplier=None, pending=False)
+
+
+def _said(state: Delivery, supplier: str, said: Said, billed: Money | None = None) -> Delivery:
+    """The supplier said one thing more, which adds `billed` to what the books hold for its purchase."""
+    before = state.purchases.get(supplier, Bought())
+    booked = before.booked if billed is None else billed if before.booked is None else before.booked + billed
+    return replace(state, purchases={**state.purchases, supplier: Bought((*before.said, said), booked)})
+
+
+def _stated(state: Delivery, event: SupplierStatementRecorded) -> Delivery:
+    said = Said(event.outcome)
+    if event.outcome == "done":
+        said = Said("done", event.supplier_ref, event.cost, tuple(one.index for one in event.goods))
+    statement = Statement(event.supplier, event.finding, event.bill, goods=event.goods)
+    told = replace(_said(state, event.supplier, said, event.bill), statements=(*state.statements, statement))
+    # A purchase that is open until its statement is kept brought goods in doubt: nothing more is expected of it.
+    return replace(told, supplier=None, pending=False) if event.supplier == state.supplier else told
+
+
+def _settled(state: Delivery, event: SupplierStatementSettled) -> Delivery:
+    """What is moved changes sides: what was claimed is a cost then, what was a cost is claimed."""
+    before = state.statements[event.statement - 1]
+    is_claim = event.decision == "claim"
+    claimed = (event.moved or before.claimed) if is_claim else None
+    after = replace(before, settled=event.decision, claimed=claimed)
+    statements = (*state.statements[: event.statement - 1], after, *state.statements[event.statement :])
+    if event.bill is None:
+        return replace(state, statements=statements)
+    known = state.purchases[event.supplier]
+    booked = event.bill if known.booked is None else known.booked + event.bill
+    purchases = {**state.purchases, event.supplier: replace(known, booked=booked)}
+    return replace(state, statements=statements, purchases=purchases)
+
+
+def _won(state: Delivery, event: SupplierClaimWon) -> Delivery:
+    """What the supplier credits is owed no longer. A purchase of which nothing is owed any more is as if it had never
+    been: whatever its supplier says of it from now on is news."""
+    after = replace(state.statements[event.statement - 1], settled="won", claimed=None)
+    statements = (*state.statements[: event.statement - 1], after, *state.statements[event.statement :])
+    known = state.purchases[event.supplier]
+    if event.amount is not None and known.booked is not None:
+        left = known.booked - event.amount
+        known = Bought() if left.amount == 0 else replace(known, booked=left)
+    return replace(state, statements=statements, purchases={**state.purchases, event.supplier: known})

@@ -10,6 +10,7 @@ from services.inventory.domain import listing, moves, stock
 from services.inventory.domain.stock import Stock
 from shared.contracts import Decided, Event, Given
 from shared.contracts.inventory import (
+    ExpireKeys,
     ExpireReservation,
     FaultKey,
     Listing,
@@ -19,10 +20,20 @@ from shared.contracts.inventory import (
     ReserveStock,
     SetSale,
     SettleStock,
+    WithdrawKeys,
 )
 
 ProductCommand: TypeAlias = (
-    ListProduct | SetSale | LoadKeys | ReserveStock | ReleaseStock | ExpireReservation | SettleStock | FaultKey
+    ListProduct
+    | SetSale
+    | LoadKeys
+    | ExpireKeys
+    | ReserveStock
+    | ReleaseStock
+    | ExpireReservation
+    | SettleStock
+    | FaultKey
+    | WithdrawKeys
 )
 
 
@@ -35,18 +46,21 @@ class Product:
 
 
 def decide(command: ProductCommand, state: Product, given: Given) -> Sequence[Event] | Decided:
-    """`given.facts` is, for LoadKeys, the frozenset of its indexes already known; for ReserveStock, a function from a
-    key's number to its box; for FaultKey, the order that the number was sold to, or None."""
+    """`given.facts` is, for LoadKeys, Known; for ReserveStock, Reserving; for FaultKey, the order that the number was
+    sold to, or None; for WithdrawKeys, what finds that of any number."""
     match command:
         case ListProduct():
-            return listing.list_product(command, state.listing)
+            return listing.list_product(command, state.listing, given.shop)
         case SetSale():
             return listing.set_sale(command, state.listing)
         case LoadKeys():
-            return moves.load(command, state.listing, state.stock, given.facts)
+            return moves.load(command, state.listing, state.stock, given)
+        case ExpireKeys():
+            threshold = state.listing.low_stock_threshold if state.listing else 0
+            return moves.expire_keys(command, state.stock, threshold, given.today)
         case ReserveStock():
             threshold = state.listing.low_stock_threshold if state.listing else 0
-            return moves.reserve(command, state.stock, threshold, given.now.date(), given.facts)
+            return moves.reserve(command, state.stock, threshold, given.today, given.facts)
         case ReleaseStock():
             return moves.release(command, state.stock)
         case ExpireReservation():
@@ -55,6 +69,9 @@ def decide(command: ProductCommand, state: Product, given: Given) -> Sequence[Ev
             return moves.settle(command, state.stock)
         case FaultKey():
             return moves.fault(command, state.stock, given.facts)
+        case WithdrawKeys():
+            threshold = state.listing.low_stock_threshold if state.listing else 0
+            return moves.withdraw(command, state.stock, threshold, given.today, given.facts)
 
 
 def evolve(state: Product, event: Event) -> Product:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from shared.contracts import Decided, Event, Money, Refused
+from typing import Any
+
+from shared.contracts import Decided, Event, Money, Refused, Shop
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.inventory import (
     Listing,
     ListProduct,
@@ -13,6 +16,9 @@ from shared.contracts.inventory import (
     SetSale,
 )
 
+# An order line has ten thousand keys at most: what they cost together is then an amount, too.
+MOST_COST = MAX_MINOR_UNITS // 10_000
+
 
 def unknown_sku() -> Refused:
     """It does not repeat the SKU: where two columns of a sheet have changed places, that is a card key."""
@@ -20,19 +26,20 @@ def unknown_sku() -> Refused:
 
 
 def check_cost(cost: Money | None, currency: str) -> None:
-    """Raises Refused for a cost below zero or in another currency than the price's."""
+    """Raises Refused for a cost below zero, beyond all measure, or in another currency than the price's."""
     if cost is None:
         return
     if cost.currency != currency:
         raise Refused("mixed-currency", f"the cost is in {cost.currency}, the price in {currency}", status=422)
     if cost.amount < 0:
         raise Refused("negative-cost", "a cost can't be below zero", status=422)
+    if cost.amount > MOST_COST:
+        raise Refused("cost-too-large", f"a key costs {MOST_COST} minor units at most", status=422)
 
 
-def _check(command: ListProduct) -> None:
-    listing = command.listing
-    if listing.sku != command.sku:
-        raise Refused("sku-mismatch", f"the listing of {command.sku} names {listing.sku}", status=422)
+def _check(sku: str, listing: Listing) -> None:
+    if listing.sku != sku:
+        raise Refused("sku-mismatch", f"the listing of {sku} names {listing.sku}", status=422)
     currency, quantity = listing.price.currency, 0
     for price in (listing.price, *(tier.price for tier in listing.tiers)):
         if price.currency != currency:
@@ -46,15 +53,47 @@ def _check(command: ListProduct) -> None:
     check_cost(listing.cost, currency)
 
 
-def list_product(command: ListProduct, listing: Listing | None) -> Decided:
-    _check(command)
+def _check_tiers(known: Listing | None, wanted: Listing) -> None:
+    """Many pieces never cost more apiece than one. What was listed otherwise once stays so until its prices change."""
+    if known is not None and (known.price, known.tiers) == (wanted.price, wanted.tiers):
+        return
+    for tier in wanted.tiers:
+        if tier.price.amount > wanted.price.amount:
+            detail = f"a tier, from {tier.from_quantity} pieces, costs more than the price; change the tiers with it"
+            raise Refused("tier-above-price", detail, status=422)
+
+
+def list_product(command: ListProduct, listing: Listing | None, shop: Shop) -> Decided:
+    wanted = _wanted(command, listing)
+    _check(command.sku, wanted)
+    _check_tiers(listing, wanted)
+    shop.check(wanted.price.currency)
     if listing is None:
-        fate, events = "listed", [ProductListed(sku=command.sku, listing=command.listing)]
-    elif listing != command.listing:
-        fate, events = "changed", [ProductChanged(sku=command.sku, listing=command.listing)]
+        answer, events = {"fate": "listed"}, [ProductListed(sku=command.sku, listing=wanted)]
+    elif listing != wanted:
+        answer = {"fate": "changed", "changes": _changes(listing, wanted)}
+        events = [ProductChanged(sku=command.sku, listing=wanted)]
     else:
-        fate, events = "unchanged", []
-    return Decided(events=() if command.dry_run else events, answer={"fate": fate})
+        answer, events = {"fate": "unchanged"}, []
+    return Decided(events=() if command.dry_run else events, answer=answer)
+
+
+def _wanted(command: ListProduct, known: Listing | None) -> Listing:
+    """The listing that the command asks for: where a product is listed, what is not named stays as it is."""
+    if known is None:
+        return command.listing
+    if command.default_currency and known.price.currency != command.listing.price.currency:
+        detail = f"the product is priced in {known.price.currency}: name the currency of the amounts"
+        raise Refused("currency-not-named", detail, status=422)
+    if command.named is None:
+        return command.listing
+    kept = {name: getattr(known, name) for name in Listing.model_fields if name not in command.named}
+    return command.listing.model_copy(update={**kept, "sku": command.listing.sku})
+
+
+def _changes(known: Listing, wanted: Listing) -> dict[str, list[Any]]:
+    before, after = known.model_dump(mode="json"), wanted.model_dump(mode="json")
+    return {name: [before[name], after[name]] for name in before if before[name] != after[name]}
 
 
 def set_sale(command: SetSale, listing: Listing | None) -> list[Event]:

@@ -1,20 +1,28 @@
-"""What may happen to stock: loading, reserving, releasing, settling, faulting."""
+"""What may happen to stock: loading, reserving, releasing, settling, faulting, withdrawing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import TypeAlias
 
 from services.inventory.domain import ranges
 from services.inventory.domain.listing import check_cost, unknown_sku
+from services.inventory.domain.ranges import Ranges
 from services.inventory.domain.stock import Ended, Stock, available, cost_of, evolve, line_key, pick, reservation_of
-from shared.contracts import Decided, Event, Refused
+from services.inventory.domain.unpaid import UnpaidLimits, refusal
+from shared.contracts import Decided, Event, Given, Refused
 from shared.contracts.inventory import (
+    ExpireKeys,
     ExpireReservation,
     FaultKey,
     KeyFaulted,
+    KeysExpired,
     KeysLoaded,
+    KeysSupplied,
+    KeysWithdrawn,
     Listing,
     LoadKeys,
     ReleaseStock,
@@ -23,25 +31,53 @@ from shared.contracts.inventory import (
     ReserveStock,
     SealedKey,
     SettleStock,
+    ShortFor,
+    SoldKey,
     StockRanLow,
     StockReleased,
     StockReserved,
     StockSettled,
     StockShort,
+    WithdrawKeys,
 )
+from shared.days import end_of
 
 BoxOf: TypeAlias = Callable[[int], str]
+SoldTo: TypeAlias = Callable[[int], str | None]
 
 
-def load(command: LoadKeys, listing: Listing | None, stock: Stock, known: frozenset[str]) -> Decided:
-    """`known` are those of the command's indexes that were loaded before, under whatever SKU."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Of the hashes of keys to load, those that were loaded before, under whatever SKU, and those that a supplier has
+    sent for an order."""
+
+    loaded: frozenset[str] = frozenset()
+    supplied: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Reserving:
+    """What reserving is told: each key's box by its number, and how much unpaid orders may hold."""
+
+    box_of: BoxOf
+    unpaid: UnpaidLimits
+
+
+def load(command: LoadKeys, listing: Listing | None, stock: Stock, given: Given) -> Decided:
+    """The facts are what is Known of the command's indexes."""
     if listing is None:
         raise unknown_sku()
     if listing.source != "keys":
         raise Refused("not-from-keys", f"{command.sku} is delivered by {listing.source}, not from keys", status=422)
     check_cost(command.cost, listing.price.currency)
-    fresh, duplicates = _sift(command.keys, known)
-    answer = {"loaded": len(fresh), "duplicates": duplicates}
+    known: Known = given.facts
+    fresh, duplicates = _sift(command.keys, known.loaded | known.supplied)
+    supplied = [place for place in duplicates if command.keys[place].index in known.supplied]
+    left_out = {"duplicates": duplicates, **({"supplied": supplied} if supplied else {})}
+    expired = command.expires_on is not None and command.expires_on < given.today
+    if expired:
+        return Decided(answer={"loaded": 0, **left_out, "expired": True})
+    answer = {"loaded": len(fresh), **left_out}
     if command.dry_run or not fresh:
         return Decided(answer=answer)
     event = KeysLoaded(
@@ -52,6 +88,7 @@ def load(command: LoadKeys, listing: Listing | None, stock: Stock, known: frozen
         supplier=command.supplier,
         cost=command.cost,
         expires_on=command.expires_on,
+        over_from=command.expires_on and end_of(command.expires_on, given.shop.zone),
     )
     return Decided(events=[event], answer=answer)
 
@@ -68,18 +105,24 @@ def _sift(keys: tuple[SealedKey, ...], known: frozenset[str]) -> tuple[tuple[Sea
     return tuple(fresh), duplicates
 
 
-def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, box_of: BoxOf) -> list[Event]:
+def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, told: Reserving) -> list[Event]:
     line = line_key(command.order_id, command.line)
     older = stock.reserved.get(line)
     last = older or stock.ended.get(line)
     if last and (last.attempt >= command.attempt or (isinstance(last, Ended) and last.sold)):
         return []
+    if last and command.unpaid and not command.holders:
+        command = command.model_copy(update={"holders": last.holders})
     events: list[Event] = []
     left = stock
     if older:
         reason = f"superseded by attempt {command.attempt}"
-        events.append(_released(command, older.numbers, reason))
-        left = evolve(stock, events[0])
+        events.extend(_given_back(command, stock, older.numbers, reason))
+        for event in events:
+            left = evolve(left, event)
+    free = available(left, today) if command.unpaid else 0
+    if short_for := refusal(command, left, free, told.unpaid):
+        return [*events, _short(command, free, short_for)]
     numbers = pick(left, command.quantity, today)
     if not numbers:
         return [*events, _short(command, available(left, today))]
@@ -89,8 +132,10 @@ def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, bo
             order_id=command.order_id,
             line=command.line,
             attempt=command.attempt,
-            keys=tuple(ReservedKey(number=number, box=box_of(number)) for number in numbers),
+            keys=tuple(ReservedKey(number=number, box=told.box_of(number)) for number in numbers),
             expires_at=command.expires_at,
+            unpaid=command.unpaid,
+            holders=command.holders,
         )
     )
     if threshold and (low := available(left, today) - len(numbers)) <= threshold < available(stock, today):
@@ -98,7 +143,7 @@ def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, bo
     return events
 
 
-def _short(command: ReserveStock, left: int) -> StockShort:
+def _short(command: ReserveStock, left: int, short_for: ShortFor = "stock") -> StockShort:
     return StockShort(
         sku=command.sku,
         order_id=command.order_id,
@@ -106,16 +151,45 @@ def _short(command: ReserveStock, left: int) -> StockShort:
         attempt=command.attempt,
         quantity=command.quantity,
         available=left,
+        short_for=short_for,
     )
 
 
-def _released(command: ReserveStock | ReleaseStock, numbers: tuple[int, ...], reason: str) -> StockReleased:
-    return StockReleased(sku=command.sku, order_id=command.order_id, line=command.line, numbers=numbers, reason=reason)
+def _given_back(
+    command: ReserveStock | ReleaseStock, stock: Stock, numbers: tuple[int, ...], reason: str
+) -> list[Event]:
+    """Reserved keys are for sale again, but for those whose text a supplier has sent meanwhile."""
+    where = {"sku": command.sku, "order_id": command.order_id, "line": command.line}
+    released = StockReleased(**where, numbers=numbers, reason=reason)
+    return [released, *_withdrawn(command.sku, ranges.common(stock.supplied, ranges.spans(numbers)))]
+
+
+def _withdrawn(sku: str, numbers: Ranges) -> list[Event]:
+    return [KeysWithdrawn(sku=sku, numbers=tuple(ranges.members(numbers)))] if numbers else []
 
 
 def release(command: ReleaseStock, stock: Stock) -> list[Event]:
     held = stock.reserved.get(line_key(command.order_id, command.line))
-    return [_released(command, held.numbers, command.reason)] if held else []
+    return _given_back(command, stock, held.numbers, command.reason) if held else []
+
+
+def expire_keys(command: ExpireKeys, stock: Stock, threshold: int, today: date) -> list[Event]:
+    """Keys still unsold when their last day is over; an order that holds some of them is asked to give them up."""
+    over = [lot for lot in stock.lots if lot.expires_on == command.expires_on and lot.expired(today)]
+    count, left = sum(ranges.count(lot.free) for lot in over), available(stock, today)
+    events: list[Event] = []
+    if count:
+        events.append(KeysExpired(sku=command.sku, expires_on=command.expires_on, count=count, available=left))
+        if threshold and left <= threshold:
+            events.append(StockRanLow(sku=command.sku, available=left, threshold=threshold))
+    for line, held in stock.reserved.items():
+        numbers = ranges.spans(held.numbers)
+        if not held.expired and any(ranges.common(lot.numbers, numbers) for lot in over):
+            order_id, _, number = line.rpartition("/")
+            events.append(
+                ReservationExpired(sku=command.sku, order_id=order_id, line=int(number), attempt=held.attempt)
+            )
+    return events
 
 
 def expire(command: ExpireReservation, stock: Stock) -> list[Event]:
@@ -147,3 +221,26 @@ def fault(command: FaultKey, stock: Stock, sold_to: str | None) -> list[Event]:
     if sold_to != command.order_id and reservation_of(stock, command.order_id, command.number) is None:
         return []
     return [KeyFaulted(sku=command.sku, order_id=command.order_id, number=command.number, reason=command.reason)]
+
+
+def withdraw(command: WithdrawKeys, stock: Stock, threshold: int, today: date, sold_to: SoldTo) -> list[Event]:
+    """Take keys whose text a supplier sent out of sale, each once. `sold_to` finds the order a number was sold to."""
+    new = ranges.without(ranges.spans(command.numbers), stock.supplied)
+    if not new:
+        return []
+    numbers = tuple(ranges.members(new))
+    sold = ((number, sold_to(number)) for number in numbers)
+    supplied = KeysSupplied(
+        sku=command.sku,
+        delivery_id=command.delivery_id,
+        supplier=command.supplier,
+        given=command.given,
+        numbers=numbers,
+        sold=tuple(SoldKey(number=number, order_id=order_id) for number, order_id in sold if order_id),
+    )
+    free = ranges.spans(number for lot in stock.lots for number in ranges.members(ranges.common(lot.free, new)))
+    events = [supplied, *_withdrawn(command.sku, free)]
+    left, before = reduce(evolve, events, stock), available(stock, today)
+    if threshold and (low := available(left, today)) <= threshold < before:
+        events.append(StockRanLow(sku=command.sku, available=low, threshold=threshold))
+    return events

@@ -1,4 +1,4 @@
-"""Where every key of a product is: free in a lot, reserved for an order line, sold, or faulted."""
+"""Where every key of a product is: free in a lot, reserved for an order line, sold, faulted, or withdrawn."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from datetime import date, datetime
 from services.inventory.domain import ranges
 from services.inventory.domain.ranges import Ranges
 from shared.contracts import Event, Money, replace
+from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.inventory import (
     KeyFaulted,
     KeysLoaded,
+    KeysSupplied,
+    KeysWithdrawn,
     ReservationExpired,
     StockReleased,
     StockReserved,
@@ -46,26 +49,32 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Keys set aside for an order line. `expired` once its end was proposed to the order."""
+    """Keys set aside for an order line. `expired` once its end was proposed to the order. `unpaid`: of an order that
+    nobody had paid for when it asked; `holders` are then hashes of who did."""
 
     numbers: tuple[int, ...]
     attempt: int
     expires_at: datetime
     expired: bool = False
+    unpaid: bool = False
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last attempt of a line that holds nothing any more."""
+    """The last attempt of a line that holds nothing any more, and who held it unpaid: an order that is let pass after a
+    review asks anew without naming them."""
 
     attempt: int
     sold: bool
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
     """`lots` are sorted by urgency; `reserved` and `ended` are by `line_key`. Numbers run from 1 to `loaded`; a number
-    that is neither free, reserved nor faulted is sold.
+    that is neither free, reserved nor faulted is sold or withdrawn. `supplied` are those whose text a supplier sent:
+    they are reserved no more.
 
     `ended` remembers the latest lines only: the transport delivers once, this answers what is repeated nearby.
     """
@@ -74,6 +83,7 @@ class Stock:
     reserved: dict[str, Reservation] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)
     faulted: Ranges = ()
+    supplied: Ranges = ()
     loaded: int = 0
     sold: int = 0
 
@@ -99,17 +109,17 @@ def pick(stock: Stock, quantity: int, today: date) -> tuple[int, ...]:
 
 
 def cost_of(stock: Stock, numbers: tuple[int, ...]) -> Money | None:
-    """What these open keys cost us; None when a lot's cost is unknown or the lots' currencies differ."""
-    wanted, total = ranges.spans(numbers), None
+    """What these open keys cost us; None when a lot's cost is unknown, the lots' currencies differ, or it is more than
+    an amount can be."""
+    wanted, total, currency = ranges.spans(numbers), 0, ""
     for lot in stock.lots:
         here = ranges.count(ranges.common(lot.numbers, wanted))
         if not here:
             continue
-        if lot.cost is None or (total and total.currency != lot.cost.currency):
+        if lot.cost is None or currency not in ("", lot.cost.currency):
             return None
-        cost = lot.cost * here
-        total = total + cost if total else cost
-    return total
+        total, currency = total + lot.cost.amount * here, lot.cost.currency
+    return Money(amount=total, currency=currency) if currency and total <= MAX_MINOR_UNITS else None
 
 
 def reservation_of(stock: Stock, order_id: str, number: int) -> str | None:
@@ -131,7 +141,8 @@ def evolve(stock: Stock, event: Event) -> Stock:
         case StockReleased():
             line = line_key(event.order_id, event.line)
             lots = _change(stock.lots, event.numbers, _give_back)
-            return _end(replace(stock, lots=lots), line, Ended(stock.reserved[line].attempt, sold=False))
+            held = stock.reserved[line]
+            return _end(replace(stock, lots=lots), line, Ended(held.attempt, sold=False, holders=held.holders))
         case StockSettled():
             line = line_key(event.order_id, event.line)
             lots = _change(stock.lots, event.numbers, _close)
@@ -143,6 +154,10 @@ def evolve(stock: Stock, event: Event) -> Stock:
             return replace(stock, reserved=reserved)
         case KeyFaulted():
             return _faulted(stock, event)
+        case KeysSupplied():
+            return replace(stock, supplied=ranges.union(stock.supplied, ranges.spans(event.numbers)))
+        case KeysWithdrawn():
+            return replace(stock, lots=_change(stock.lots, event.numbers, _withdraw))
         case _:
             return stock
 
@@ -166,7 +181,7 @@ def _loaded(stock: Stock, event: KeysLoaded) -> Stock:
 def _reserved(stock: Stock, event: StockReserved) -> Stock:
     numbers = tuple(key.number for key in event.keys)
     line = line_key(event.order_id, event.line)
-    held = Reservation(numbers, event.attempt, event.expires_at)
+    held = Reservation(numbers, event.attempt, event.expires_at, unpaid=event.unpaid, holders=event.holders)
     ended = {other: end for other, end in stock.ended.items() if other != line} if line in stock.ended else stock.ended
     lots = _change(stock.lots, numbers, _take)
     return replace(stock, lots=lots, reserved=stock.reserved | {line: held}, ended=ended)
@@ -208,6 +223,10 @@ def _give_back(lot: Lot, numbers: Ranges) -> Lot:
 
 def _close(lot: Lot, numbers: Ranges) -> Lot:
     return replace(lot, open=lot.open - ranges.count(numbers))
+
+
+def _withdraw(lot: Lot, numbers: Ranges) -> Lot:
+    return _close(_take(lot, numbers), numbers)
 
 
 def _change(lots: tuple[Lot, ...], numbers: tuple[int, ...], change: Callable[[Lot, Ranges], Lot]) -> tuple[Lot, ...]:

@@ -1,0 +1,181 @@
+"""What suppliers say that does not fit: late successes, second statements, goods in doubt, bills that nobody believes.
+
+Each is an event, and so is what a supplier says that was never asked. A statement's bill is booked once a purchase, as
+a claim against the supplier, until a person settles it.
+"""
+
+from __future__ import annotations
+
+from services.fulfillment.domain.state import Delivery, Said, Statement
+from shared.contracts import Decided, Event, Money, Refused, zero
+from shared.contracts.fulfillment import (
+    Finding,
+    RecordPurchase,
+    SettleStatement,
+    SupplierClaimWon,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
+    WinClaim,
+    purchase_request_id,
+)
+from shared.contracts.order import OrderLine
+
+# A cost beyond both is recorded and left to a person: so many times the line's price, so many minor units.
+MOST_TIMES_THE_PRICE = 10
+NEVER_ABSURD_BELOW = 100_000
+
+
+def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
+    """Whether a bill may not be booked unseen: none, negative, of another currency than the sale's, or absurd."""
+    if cost is None or cost.amount < 0 or cost.currency != line.amount.currency:
+        return True
+    return cost.amount > max(MOST_TIMES_THE_PRICE * line.amount.amount, NEVER_ABSURD_BELOW)
+
+
+def late(command: RecordPurchase, state: Delivery, line: OrderLine) -> list[Event]:
+    """What a supplier says of a purchase that is not open any more. A repeat and a `pending` change nothing."""
+    bought = state.purchases[command.supplier]
+    if command.outcome == "pending" or bought.has_said(Said.of(command)):
+        return []
+    if command.outcome == "done":
+        return [done(command, state, line)]
+    finding: Finding = "late-failure" if bought.is_done or state.delivered_by_hand else "agrees"
+    return [record(command, state, line, finding, booked=bought.booked)]
+
+
+def done(command: RecordPurchase, state: Delivery, line: OrderLine, doubt: str = "") -> Event:
+    """The statement of a purchase that was done too late, or of an open one whose goods are in `doubt`: what it bills
+    is claimed."""
+    bought = state.purchases[command.supplier]
+    cost = command.cost
+    if cost is None or is_doubtful(cost, line):
+        return record(command, state, line, "doubtful-cost", booked=bought.booked, doubt=doubt)
+    extra = cost if bought.booked is None else cost - bought.booked
+    bill = extra if extra.amount > 0 else None
+    finding: Finding = "doubtful-goods" if doubt else "late-success"
+    if bought.is_done:
+        finding = "other-cost" if extra.amount else "other-reference"
+    return record(command, state, line, finding, bill=bill, booked=bought.booked, doubt=doubt)
+
+
+def record(
+    command: RecordPurchase,
+    state: Delivery,
+    line: OrderLine,
+    finding: Finding,
+    *,
+    bill: Money | None = None,
+    booked: Money | None = None,
+    doubt: str = "",
+) -> SupplierStatementRecorded:
+    """The event that keeps a statement."""
+    return SupplierStatementRecorded(
+        delivery_id=command.delivery_id,
+        order_id=state.order_id,
+        line=line.line,
+        sku=line.sku,
+        supplier=command.supplier,
+        request_id=purchase_request_id(command.delivery_id, command.supplier),
+        statement=len(state.statements) + 1,
+        finding=finding,
+        outcome=command.outcome,
+        supplier_ref=command.supplier_ref,
+        cost=command.cost,
+        reason=command.reason,
+        bill=bill,
+        booked=booked,
+        goods=command.goods,
+        doubt=doubt,
+    )
+
+
+def unasked(command: RecordPurchase, state: Delivery) -> Decided:
+    """What is told of a purchase that was never asked of its supplier: kept as evidence, and again only when the last
+    thing told like this was another."""
+    refused = SupplierReportRefused(
+        delivery_id=command.delivery_id,
+        order_id=state.order_id or None,
+        supplier=command.supplier,
+        request_id=purchase_request_id(command.delivery_id, command.supplier),
+        outcome=command.outcome,
+        supplier_ref=command.supplier_ref,
+        cost=command.cost,
+        reason=command.reason,
+        goods=command.goods,
+    )
+    is_repeated = state.refused == (command.supplier, Said.told(refused))
+    return Decided([] if is_repeated else [refused], {"outcome": "refused", "reason": "wrong-supplier"})
+
+
+def settle(command: SettleStatement, state: Delivery) -> list[Event]:
+    """Refuses `unknown-statement`, `already-settled`, `cost-known` and `wrong-cost`."""
+    statement, line = _known(command, state)
+    lost_claim = statement.settled == "claim" and command.decision == "cost"
+    if statement.finding == "agrees" or (statement.settled is not None and not lost_claim):
+        raise Refused("already-settled", "this statement is settled already")
+    bill = _named_bill(command, state, statement.finding)
+    settled = SupplierStatementSettled(
+        delivery_id=command.delivery_id,
+        order_id=state.order_id,
+        line=line.line,
+        supplier=statement.supplier,
+        request_id=purchase_request_id(command.delivery_id, statement.supplier),
+        statement=command.statement,
+        decision=command.decision,
+        bill=bill,
+        moved=_moved(command, state, statement) if bill is None else bill,
+        note=command.note,
+    )
+    return [settled]
+
+
+def win(command: WinClaim, state: Delivery) -> list[Event]:
+    """Refuses `unknown-statement`, `already-settled` and `not-claimed`."""
+    statement, line = _known(command, state)
+    if statement.finding == "agrees" or statement.settled in ("cost", "won"):
+        raise Refused("already-settled", "this statement is settled already")
+    if statement.settled is None:
+        raise Refused("not-claimed", "claim it first: then it may be won")
+    won = SupplierClaimWon(
+        delivery_id=command.delivery_id,
+        order_id=state.order_id,
+        line=line.line,
+        supplier=statement.supplier,
+        request_id=purchase_request_id(command.delivery_id, statement.supplier),
+        statement=command.statement,
+        amount=statement.claimed,
+        note=command.note,
+    )
+    return [won]
+
+
+def _known(command: SettleStatement | WinClaim, state: Delivery) -> tuple[Statement, OrderLine]:
+    if not 1 <= command.statement <= len(state.statements) or state.line is None:
+        raise Refused("unknown-statement", "there is no such statement of a supplier", status=404)
+    return state.statements[command.statement - 1], state.line
+
+
+def _named_bill(command: SettleStatement, state: Delivery, finding: Finding) -> Money | None:
+    """What a person says that a doubtful bill really is, None when nothing is to be booked for it."""
+    cost = command.cost
+    if cost is None:
+        return None
+    if finding != "doubtful-cost" or command.decision != "cost":
+        raise Refused("cost-known", "only a doubtful bill that we bear is given its cost", status=422)
+    line = state.line
+    if line is None or cost.amount <= 0 or cost.currency != line.amount.currency:
+        raise Refused("wrong-cost", "a cost is a positive amount in the currency of the sale", status=422)
+    return cost
+
+
+def _moved(command: SettleStatement, state: Delivery, statement: Statement) -> Money | None:
+    """A bill that we bear leaves the claims; what a supplier took back after all leaves the costs."""
+    if command.decision == "cost":
+        return statement.claimed
+    booked = state.purchases[statement.supplier].booked
+    if statement.finding != "late-failure" or booked is None:
+        return None
+    claimed = (other.claimed for other in state.statements if other.supplier == statement.supplier)
+    borne = booked - sum((money for money in claimed if money), zero(booked.currency))
+    return borne if borne.amount > 0 else None

@@ -1,0 +1,24 @@
+"""What inventory needs from outside: how much of the stock unpaid orders may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.inventory.domain.unpaid import UnpaidLimits
+from shared.hosting.service import Surroundings
+
+
+@dataclass(frozen=True)
+class Outside:
+    unpaid: UnpaidLimits
+
+
+def build(surroundings: Surroundings) -> Outside:
+    settings = surroundings.settings
+    return Outside(
+        unpaid=UnpaidLimits(
+            share_percent=settings.unpaid_share_percent,
+            buyer_percent=settings.unpaid_buyer_percent,
+            small_order=settings.unpaid_small_order,
+        )
+    )

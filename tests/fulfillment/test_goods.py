@@ -1,0 +1,120 @@
+"""Texts that suppliers deliver: sealed to the buyer who waits, or kept sealed for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain.goods import Resealed
+from services.fulfillment.service import SERVICE
+from shared.contracts import Decided, Given, Metadata, Money, Refused
+from shared.contracts.fulfillment import (
+    OpenGoods,
+    PurchaseReport,
+    RecordPurchase,
+    ResolveDelivery,
+    SupplierDelivered,
+    SupplierGoodsOpened,
+    SupplierStatementRecorded,
+)
+from shared.contracts.inventory import SealedKey
+from shared.hosting.settings import Settings
+from shared.security.goods import goods_sealing
+from shared.security.sealing import Opener, keypair_from_secret
+from tests.fulfillment.builders import COST, ID, NOW, after, deliver, deliver_by, given, order_line, report, when
+from tests.harness import Harness
+
+TEXTS = ("CARD-0001", "卡号 0002")
+READER = keypair_from_secret("a person of finance")
+BOXES = (SealedKey(index="first", box="k1.first"), SealedKey(index="second", box="k1.second"))
+FAILED, NOT_DELIVERED = report("north", "failed"), ResolveDelivery(delivery_id=ID, delivered=False, note="refunded")
+LATE = report("north", "done", supplier_ref="n-7", goods=BOXES)
+
+
+def sealed(harness: Harness, texts: tuple[str, ...] = TEXTS) -> RecordPurchase:
+    """What the supplier says, as the gateway passes it on."""
+    told = PurchaseReport(request_id=f"{ID}#north", outcome="done", supplier_ref="n-7", cost=COST, goods=texts)
+    return told.told_by("north", goods_sealing(harness.secrets, os.urandom).seal(told))
+
+
+def reading(statement: int = 1) -> OpenGoods:
+    return OpenGoods(delivery_id=ID, statement=statement, reader_key=READER.public, note="for the next buyer")
+
+
+def test_texts_that_come_late_are_kept_and_known_when_they_come_again() -> None:
+    past = given(deliver_by("north"), FAILED, NOT_DELIVERED)
+    [kept] = when(past, LATE, {})
+
+    assert isinstance(kept, SupplierStatementRecorded)
+    assert (kept.finding, kept.goods) == ("late-success", BOXES)
+    once_more = tuple(one.model_copy(update={"box": f"{one.box}-again"}) for one in BOXES)
+    assert when([*past, kept], LATE.model_copy(update={"goods": once_more}), {}) == []
+    assert when([*past, kept], LATE.model_copy(update={"goods": ()}), {}) == []
+
+
+def test_texts_that_were_left_out_at_first_are_news() -> None:
+    past = given(deliver_by("north"), FAILED, NOT_DELIVERED, LATE.model_copy(update={"goods": ()}))
+    [kept] = when(past, LATE, {})
+
+    assert isinstance(kept, SupplierStatementRecorded)
+    assert (kept.finding, kept.bill, kept.goods) == ("other-reference", None, BOXES)
+
+
+def test_only_texts_of_a_statement_are_shown() -> None:
+    past = given(deliver_by("north"), FAILED, NOT_DELIVERED, LATE)
+    bare = given(deliver_by("north"), FAILED, NOT_DELIVERED, LATE.model_copy(update={"goods": ()}))
+
+    for history, command in ((past, reading(2)), (past, reading(0)), (bare, reading()), ([], reading())):
+        with pytest.raises(Refused, match="no-goods"):
+            when(history, command)
+
+
+def test_a_reading_is_an_event_and_its_answer_is_sealed() -> None:
+    past = given(deliver_by("north"), FAILED, NOT_DELIVERED, LATE)
+    asked = Given(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
+    decided = decide(reading(), after(past), asked)
+
+    assert isinstance(decided, Decided)
+    [event] = decided.events
+    assert isinstance(event, SupplierGoodsOpened)
+    assert (event.statement, event.supplier, event.note) == (1, "north", "for the next buyer")
+    assert decided.answer == {"envelope": "k1.envelope"}
+
+
+def test_a_bill_that_nobody_can_believe_leaves_the_texts_to_the_buyer() -> None:
+    odd = LATE.model_copy(update={"cost": Money(amount=-5)})
+    asked = given(deliver(order_line("supplier", 2, ("north",))))
+    delivered, doubtful = when(asked, odd, Resealed("k1.envelope"))
+
+    assert isinstance(delivered, SupplierDelivered)
+    assert (delivered.envelope, delivered.indexes) == ("k1.envelope", ("first", "second"))
+    assert isinstance(doubtful, SupplierStatementRecorded)
+    assert doubtful.goods == ()
+    assert after([*asked, delivered]).purchases["north"].said[0].goods == ("first", "second")
+
+
+def nowhere_in(folder: Path) -> bool:
+    """Whether no file holds one of the texts."""
+    files = (file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    return not any(text.encode() in content for content in files for text in TEXTS)
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+def test_a_person_reads_what_came_after_a_refund_and_nothing_else_holds_it(tmp_path: Path, is_delivered: bool) -> None:
+    harness = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    harness.send("fulfillment", deliver_by("north"))
+    harness.send("fulfillment", ResolveDelivery(delivery_id=ID, delivered=is_delivered, note="seen to"))
+    harness.send("fulfillment", sealed(harness))
+    harness.send("fulfillment", sealed(harness))
+
+    [kept] = harness.events("fulfillment", SupplierStatementRecorded)
+    assert isinstance(kept, SupplierStatementRecorded)
+    assert (kept.bill, len(kept.goods)) == (COST, 2)
+    reply = harness.send("fulfillment", reading())
+    assert json.loads(Opener(READER.private).open(reply.answer["envelope"], f"{ID}/s1")) == list(TEXTS)
+    assert len(harness.events("fulfillment", SupplierGoodsOpened)) == 1
+    assert nowhere_in(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,26 +13,43 @@ from shared.contracts.notification import (
     MessageFailed,
     MessageQueued,
     MessageSent,
+    MessageWithheld,
     RecordSending,
     SendMessage,
 )
 
 STAFF = "staff"
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    status: Literal["new", "queued", "sent", "failed"] = "new"
+    status: Literal["new", "queued", "sent", "failed", "withheld"] = "new"
     channel: MessageChannel = "console"
     round: int = 0
     again_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Mailed:
+    """When an address lately got mail about orders that nobody paid for, and how many such it may get within a day."""
+
+    at: Sequence[datetime]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
-    """Where staff can be reached besides the console."""
+    """Where staff can be reached besides the console, and what a mail's address already got, where that matters."""
 
     staff_webhook: bool
+    mailed: Mailed | None = None
+
+
+def is_unpaid(template: str, params: Mapping[str, str | int]) -> bool:
+    """Whether a message is about an order that nobody paid for: anybody may have placed it with this address. Whoever
+    gets any other mail about an order has paid for one."""
+    return template == "order-cancelled" and not params.get("paid")
 
 
 def decide(command: SendMessage | RecordSending, state: Message, given: Given) -> list[Event]:
@@ -39,8 +57,12 @@ def decide(command: SendMessage | RecordSending, state: Message, given: Given) -
     match command:
         case SendMessage(to=to, channel="webhook") if to == STAFF and not given.facts.staff_webhook:
             return []
+        case SendMessage() if not _is_due(state, given.now):
+            return []
+        case SendMessage() if _is_too_much(given.facts.mailed, given.now):
+            return [_withheld(command)]
         case SendMessage():
-            return [_queued(command, state, given.now)] if _is_due(state, given.now) else []
+            return [_queued(command, state, given.now)]
         case RecordSending(round=number) if number != state.round or state.status == "sent":
             return []
         case RecordSending(sent=True, attempts=attempts):
@@ -58,11 +80,28 @@ def evolve(state: Message, event: Event) -> Message:
     match event:
         case MessageQueued(channel=channel, round=number, again_from=again_from):
             return Message("queued", channel, number, again_from)
+        case MessageWithheld(channel=channel):
+            return replace(state, status="withheld", channel=channel)
         case MessageSent():
             return replace(state, status="sent")
         case MessageFailed():
             return replace(state, status="failed")
     return state
+
+
+def _is_too_much(mailed: Mailed | None, now: datetime) -> bool:
+    return mailed is not None and sum(now - at < DAY for at in mailed.at) >= mailed.most
+
+
+def _withheld(command: SendMessage) -> MessageWithheld:
+    return MessageWithheld(
+        message_id=command.message_id,
+        channel=command.channel,
+        to=command.to,
+        template=command.template,
+        locale=command.locale,
+        order_id=command.order_id,
+    )
 
 
 def _is_due(state: Message, now: datetime) -> bool:

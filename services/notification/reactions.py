@@ -8,20 +8,51 @@ from datetime import datetime
 
 from services.notification.domain import STAFF
 from shared.contracts import Call, Command, Event, Plan, Planner, Reaction
-from shared.contracts.fulfillment import DeliveryHandedOver
-from shared.contracts.gateway import WebhookEndpointDisabled
-from shared.contracts.inventory import StockRanLow
-from shared.contracts.ledger import PaymentOpeningFailed, ReturnFailed
+from shared.contracts.fulfillment import (
+    DeliveryHandedOver,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    statement_id,
+)
+from shared.contracts.gateway import StatementUnread, WebhookEndpointDisabled
+from shared.contracts.inventory import KeysSupplied, StockRanLow
+from shared.contracts.ledger import PaymentNotClosed, PaymentOpeningFailed, PaymentUnmatched, ReturnFailed
 from shared.contracts.notification import MessageChannel, MessageQueued, SendMessage
-from shared.contracts.order import DeliveryOverdue, OrderCancelled, OrderCompleted, RefundRecorded
+from shared.contracts.order import (
+    DeliveryOverdue,
+    LatePaymentDeclined,
+    OrderCancelled,
+    OrderCompleted,
+    OrderReopened,
+    PaymentDiffers,
+    RefundFailed,
+    RefundRecorded,
+    RepaymentDelayed,
+    RepaymentEnded,
+)
 from shared.contracts.risk import CaseOpened
 
 STAFF_CHANNELS: tuple[MessageChannel, ...] = ("console", "webhook")
 STOCK_ALERT_PAUSE_SECONDS = 600
 WEBHOOK_ALERT_PAUSE_SECONDS = 60
+RETURN_ALERT_PAUSE_SECONDS = 60
+REPORT_ALERT_PAUSE_SECONDS = 600
+CLOSING_ALERT_PAUSE_SECONDS = 60
 LONGEST_ID = 80
+ORDERS_TOLD = 10
 
 Params = dict[str, str | int]
+ToBuyer = (
+    OrderCompleted
+    | OrderCancelled
+    | OrderReopened
+    | PaymentDiffers
+    | LatePaymentDeclined
+    | RefundRecorded
+    | RefundFailed
+    | RepaymentDelayed
+    | RepaymentEnded
+)
 
 
 def message_id(template: str, *parts: str) -> str:
@@ -38,8 +69,42 @@ def order_completed(event: OrderCompleted) -> list[Command]:
 
 
 def order_cancelled(event: OrderCancelled) -> list[Command]:
-    params: Params = {"reason": event.reason, "paid": int(event.paid)}
+    params: Params = {"reason": event.reason, "paid": int(event.paid), "differs": int(event.differs)}
     return _to_buyer(event, "order-cancelled", (event.order_id, event.reason), params)
+
+
+def payment_differs(event: PaymentDiffers) -> list[Command]:
+    params: Params = {"amount": str(event.amount), "expected": str(event.expected), "reason": event.reason}
+    return _to_buyer(event, "payment-differs", (event.order_id, event.reason, str(event.amount.amount)), params)
+
+
+def order_reopened(event: OrderReopened) -> list[Command]:
+    """Whoever was told that the order is cancelled hears that it goes on, and whether a person must see to it first."""
+    if event.amount is None:
+        return []
+    review = event.wait is not None and event.wait.step == "review"
+    return _to_buyer(event, "order-reopened", (event.order_id,), {"amount": str(event.amount), "review": int(review)})
+
+
+def late_payment_declined(event: LatePaymentDeclined) -> list[Command]:
+    return _to_buyer(event, "late-payment", (event.order_id,), {})
+
+
+def refund_failed(event: RefundFailed) -> list[Command]:
+    params: Params = {"amount": str(event.amount)}
+    return _to_buyer(event, "repayment-delayed", (event.order_id, event.refund_id), params)
+
+
+def repayment_delayed(event: RepaymentDelayed) -> list[Command]:
+    params: Params = {"amount": str(event.amount)}
+    return _to_buyer(event, "repayment-delayed", (event.order_id, event.return_id), params)
+
+
+def repayment_ended(event: RepaymentEnded) -> list[Command]:
+    if not event.returned:
+        return []
+    params: Params = {"amount": str(event.amount)}
+    return _to_buyer(event, "repayment-made", (event.order_id, event.return_id), params)
 
 
 def refund_recorded(event: RefundRecorded) -> list[Command]:
@@ -52,14 +117,71 @@ def stock_ran_low(event: StockRanLow) -> list[Command]:
     return _to_staff("stock-low", (event.sku,), params, again_after_seconds=STOCK_ALERT_PAUSE_SECONDS)
 
 
+def keys_supplied(event: KeysSupplied) -> list[Command]:
+    orders = dict.fromkeys(key.order_id for key in event.sold)
+    params: Params = {
+        "sku": event.sku,
+        "delivery": event.delivery_id,
+        "supplier": event.supplier,
+        "given": int(event.given),
+        "keys": len(event.numbers),
+        "sold": len(event.sold),
+        "orders": ", ".join(list(orders)[:ORDERS_TOLD]),
+    }
+    return _to_staff("keys-supplied", (event.sku, event.delivery_id, str(event.numbers[0])), params)
+
+
 def delivery_handed_over(event: DeliveryHandedOver) -> list[Command]:
     params: Params = {"line": event.line, "sku": event.sku, "reason": event.reason}
     return _to_staff("delivery-handed-over", (event.order_id, str(event.line)), params, event.order_id)
 
 
+def supplier_stated(event: SupplierStatementRecorded) -> list[Command]:
+    if event.finding == "agrees":
+        return []
+    params: Params = {
+        "statement": statement_id(event.delivery_id, event.statement),
+        "line": event.line,
+        "sku": event.sku,
+        "supplier": event.supplier,
+        "finding": event.finding,
+        "cost": "" if event.cost is None else str(event.cost),
+        "reason": event.reason,
+        "goods": len(event.goods),
+    }
+    parts = (event.order_id, str(event.line), str(event.statement))
+    return _to_staff("supplier-statement", parts, params, event.order_id)
+
+
+def supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
+    """One message a supplier and pause, however many made-up purchases it tells of: the log has them all."""
+    params: Params = {
+        "supplier": event.supplier,
+        "request_id": event.request_id,
+        "outcome": event.outcome,
+        "cost": "" if event.cost is None else str(event.cost),
+        "reason": event.reason,
+    }
+    pause = REPORT_ALERT_PAUSE_SECONDS
+    return _to_staff("supplier-report-refused", (event.supplier,), params, event.order_id, again_after_seconds=pause)
+
+
+def statement_unread(event: StatementUnread) -> list[Command]:
+    """One message a partner and pause: a partner that changed its format tells nothing else."""
+    params: Params = {
+        "kind": event.kind,
+        "partner": event.partner,
+        "said": ", ".join(f"{scrap.name} {scrap.text}" for scrap in event.scraps),
+        "faults": "; ".join(event.faults),
+    }
+    pause = REPORT_ALERT_PAUSE_SECONDS
+    return _to_staff("statement-unread", (event.kind, event.partner), params, again_after_seconds=pause)
+
+
 def case_opened(event: CaseOpened) -> list[Command]:
     params: Params = {"amount": str(event.amount), "rules": len(event.reasons)}
-    return _to_staff("case-opened", (event.order_id,), params, event.order_id)
+    parts = (event.order_id, "again") if event.again else (event.order_id,)
+    return _to_staff("case-opened", parts, params, event.order_id)
 
 
 def delivery_overdue(event: DeliveryOverdue) -> list[Command]:
@@ -69,8 +191,41 @@ def delivery_overdue(event: DeliveryOverdue) -> list[Command]:
 
 
 def return_failed(event: ReturnFailed) -> list[Command]:
-    params: Params = {"payment": event.payment_id, "amount": str(event.amount), "reason": event.reason}
-    return _to_staff("return-failed", (event.payment_id, event.return_id), params)
+    params: Params = {
+        "payment": event.payment_id,
+        "return_id": event.return_id,
+        "amount": str(event.amount),
+        "reason": event.reason,
+    }
+    parts = (event.payment_id, event.return_id)
+    return _to_staff("return-failed", parts, params, again_after_seconds=RETURN_ALERT_PAUSE_SECONDS)
+
+
+def payment_unmatched(event: PaymentUnmatched) -> list[Command]:
+    params: Params = {
+        "payment": event.payment_id,
+        "item": event.item,
+        "channel": event.channel,
+        "amount": str(event.amount),
+        "expected": str(event.expected) if event.expected else "",
+        "reason": event.reason,
+        "booked": int(bool(event.postings)),
+    }
+    return _to_staff("payment-unmatched", (event.item,), params, event.order_id)
+
+
+def payment_not_closed(event: PaymentNotClosed) -> list[Command]:
+    """One that was paid before it could be closed needs nobody."""
+    if event.paid is not None:
+        return []
+    params: Params = {"payment": event.payment_id, "reason": event.reason}
+    return _to_staff(
+        "payment-not-closed",
+        (event.payment_id,),
+        params,
+        event.order_id,
+        again_after_seconds=CLOSING_ALERT_PAUSE_SECONDS,
+    )
 
 
 def payment_opening_failed(event: PaymentOpeningFailed) -> list[Command]:
@@ -96,9 +251,7 @@ def _unless_zero(event: OrderCompleted) -> str:
     return str(event.undelivered) if event.undelivered.amount else ""
 
 
-def _to_buyer(
-    event: OrderCompleted | OrderCancelled | RefundRecorded, template: str, parts: tuple[str, ...], params: Params
-) -> list[Command]:
+def _to_buyer(event: ToBuyer, template: str, parts: tuple[str, ...], params: Params) -> list[Command]:
     if not event.email:
         return []
     return [
@@ -138,13 +291,25 @@ def _to_staff(
 REACTIONS: Mapping[type[Event], Reaction] = {
     OrderCompleted: order_completed,
     OrderCancelled: order_cancelled,
+    OrderReopened: order_reopened,
+    PaymentDiffers: payment_differs,
+    LatePaymentDeclined: late_payment_declined,
     RefundRecorded: refund_recorded,
+    RefundFailed: refund_failed,
+    RepaymentDelayed: repayment_delayed,
+    RepaymentEnded: repayment_ended,
     StockRanLow: stock_ran_low,
+    KeysSupplied: keys_supplied,
     DeliveryHandedOver: delivery_handed_over,
+    SupplierStatementRecorded: supplier_stated,
+    SupplierReportRefused: supplier_report_refused,
     CaseOpened: case_opened,
     DeliveryOverdue: delivery_overdue,
     ReturnFailed: return_failed,
+    PaymentUnmatched: payment_unmatched,
     PaymentOpeningFailed: payment_opening_failed,
+    PaymentNotClosed: payment_not_closed,
     WebhookEndpointDisabled: webhook_disabled,
+    StatementUnread: statement_unread,
 }
 PLANS: Mapping[type[Event], Planner] = {MessageQueued: send}

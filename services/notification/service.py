@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.notification.adapters import Outside, build
 from services.notification.adapters.effects import SEND
-from services.notification.domain import Message, Reach, decide, evolve
+from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.reactions import PLANS, REACTIONS
 from services.notification.tables import NotificationTables
 from shared.contracts.notification import RecordSending, SendMessage
@@ -12,8 +12,12 @@ from shared.hosting.service import Aggregate, Service
 
 
 def look(command: SendMessage, state: Message, tables: NotificationTables, outside: Outside) -> Reach:
-    """Where staff can be reached."""
-    return Reach(staff_webhook=outside.staff_webhook_url is not None)
+    """Where staff can be reached, and what the address of mail about an unpaid order already got."""
+    mailed = None
+    if command.channel == "email" and is_unpaid(command.template, command.params):
+        address = tables.address(command.to)
+        mailed = Mailed(address.unpaid, outside.mails.proven if address.proven else outside.mails.unproven)
+    return Reach(staff_webhook=outside.staff_webhook_url is not None, mailed=mailed)
 
 
 SERVICE = Service(

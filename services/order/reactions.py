@@ -8,8 +8,19 @@ from datetime import datetime
 from shared.contracts import Cancel, Event, Later, Plan, Planner, Reaction
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
 from shared.contracts.inventory import ReservationExpired, StockReserved, StockShort
-from shared.contracts.ledger import FundsHeld, FundsRefunded, HoldRefused
+from shared.contracts.ledger import (
+    UNTOLD,
+    FundsHeld,
+    FundsRefunded,
+    HoldRefused,
+    PaymentReturned,
+    PaymentUnmatched,
+    ReturnedByHand,
+    ReturnFailed,
+    UnmatchedSettled,
+)
 from shared.contracts.order import (
+    DropRepayment,
     MeetDeadline,
     OrderCancelled,
     OrderCompleted,
@@ -18,14 +29,22 @@ from shared.contracts.order import (
     OrderReopened,
     PaymentRecorded,
     RecordDelivery,
+    RecordOtherPayment,
     RecordPayment,
     RecordRefund,
+    RecordRefundFailure,
     RecordReservation,
     RecordReservationExpiry,
     RecordScreening,
     ScreeningRecorded,
+    StockRequested,
 )
 from shared.contracts.risk import CaseDecided, OrderScreened
+
+# An account of this kind holds money that was paid straight for one order, through a channel.
+ORDER_ACCOUNT = "order:"
+# The return of money that fitted no payment is called by its item.
+UNMATCHED = "unmatched:"
 
 
 def _screened(event: OrderScreened) -> list[RecordScreening]:
@@ -75,7 +94,36 @@ def _delivery_failed(event: DeliveryFailed) -> list[RecordDelivery]:
 
 
 def _refunded(event: FundsRefunded) -> list[RecordRefund]:
+    """Back in a wallet at once. What was paid through a channel is back when the channel, or a person, has paid it."""
+    if event.account.startswith(ORDER_ACCOUNT):
+        return []
     return [RecordRefund(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
+
+
+def _returned(event: PaymentReturned | ReturnedByHand) -> list[RecordRefund]:
+    return [RecordRefund(order_id=event.payment_id, refund_id=event.return_id, amount=event.amount)]
+
+
+def _return_failed(event: ReturnFailed) -> list[RecordRefundFailure]:
+    failure = RecordRefundFailure(
+        order_id=event.payment_id, refund_id=event.return_id, reason=event.reason, amount=event.amount
+    )
+    return [failure]
+
+
+def _settled(event: UnmatchedSettled) -> list[DropRepayment]:
+    """What was paid back is told of by an event before this one."""
+    if event.order_id is None:
+        return []
+    return [DropRepayment(order_id=event.order_id, refund_id=f"{UNMATCHED}{event.item}")]
+
+
+def _unmatched(event: PaymentUnmatched) -> list[RecordOtherPayment]:
+    if event.order_id is None or event.expected is None or event.reason in UNTOLD:
+        return []
+    return [
+        RecordOtherPayment(order_id=event.order_id, amount=event.amount, expected=event.expected, reason=event.reason)
+    ]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
@@ -91,9 +139,14 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     DeliveryResolved: _delivered,
     DeliveryFailed: _delivery_failed,
     FundsRefunded: _refunded,
+    PaymentReturned: _returned,
+    ReturnedByHand: _returned,
+    ReturnFailed: _return_failed,
+    PaymentUnmatched: _unmatched,
+    UnmatchedSettled: _settled,
 }
 
-Waiting = OrderPlaced | ScreeningRecorded | PaymentRecorded | OrderReopened | OrderConfirmed
+Waiting = OrderPlaced | ScreeningRecorded | StockRequested | PaymentRecorded | OrderReopened | OrderConfirmed
 
 
 def deadline_key(order_id: str) -> str:
@@ -115,6 +168,7 @@ def _ended(event: OrderCancelled | OrderCompleted, at: datetime) -> list[Plan]:
 PLANS: Mapping[type[Event], Planner] = {
     OrderPlaced: _wait,
     ScreeningRecorded: _wait,
+    StockRequested: _wait,
     PaymentRecorded: _wait,
     OrderReopened: _wait,
     OrderConfirmed: _wait,

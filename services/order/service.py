@@ -9,11 +9,14 @@ from services.order.tables import PROJECTED, OrderTables
 from shared.contracts import Command
 from shared.contracts.order import (
     CancelOrder,
+    DropRepayment,
     MeetDeadline,
     PlaceOrder,
     RecordDelivery,
+    RecordOtherPayment,
     RecordPayment,
     RecordRefund,
+    RecordRefundFailure,
     RecordReservation,
     RecordReservationExpiry,
     RecordScreening,
@@ -29,6 +32,13 @@ def _market(command: PlaceOrder, order: Order, tables: OrderTables, outside: Out
 
 def _limits(command: Command, order: Order, tables: OrderTables, outside: Outside) -> Limits:
     return outside.limits
+
+
+def _late_market(command: RecordPayment, order: Order, tables: OrderTables, outside: Outside) -> Limits | Market:
+    """What a lapsed order would cost now; an order that is waited for is paid at its own price."""
+    if order.phase != "cancelled":
+        return outside.limits
+    return Market(offers=tables.listings(line.sku for line in order.lines), limits=outside.limits)
 
 
 SERVICE = Service(
@@ -48,6 +58,9 @@ SERVICE = Service(
                 RecordPayment,
                 RecordDelivery,
                 RecordRefund,
+                RecordRefundFailure,
+                DropRepayment,
+                RecordOtherPayment,
                 MeetDeadline,
                 RefundOrder,
                 ReplaceKey,
@@ -56,7 +69,7 @@ SERVICE = Service(
                 PlaceOrder: _market,
                 RecordScreening: _limits,
                 RecordReservation: _limits,
-                RecordPayment: _limits,
+                RecordPayment: _late_market,
                 ReplaceKey: _limits,
             },
         ),

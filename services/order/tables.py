@@ -27,6 +27,7 @@ PROJECTED: tuple[type[Event], ...] = (ProductListed, ProductChanged, ProductPutO
 
 class OrderTables(Tables):
     metadata = METADATA
+    version = 2
     folds = ()
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:

@@ -102,10 +102,10 @@ class FreePort(Controller):
 
 
 @contextmanager
-def mail_server() -> Iterator[Mailbox]:
-    """A mail server on a free port of this machine."""
+def mail_server(*, takes_utf8: bool = True) -> Iterator[Mailbox]:
+    """A mail server on a free port of this machine; `takes_utf8` in addresses (RFC 6531), too."""
     mailbox = Mailbox()
-    controller = FreePort(mailbox, hostname="127.0.0.1", port=0)
+    controller = FreePort(mailbox, hostname="127.0.0.1", port=0, enable_SMTPUTF8=takes_utf8)
     controller.start()
     try:
         mailbox.port = controller.port

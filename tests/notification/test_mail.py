@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from aiosmtpd.smtp import DATA_SIZE_DEFAULT
 
 from services.notification.adapters.letter import Letter, Undeliverable, Unsent
 from services.notification.adapters.mail import Mail, MailServer
@@ -81,6 +84,27 @@ def test_a_servers_no_for_now_differs_from_its_no_for_good(reply: str, error: ty
         with pytest.raises(error) as refused:
             over(mailbox).send(LETTER)
     assert str(refused.value) == text
+    assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("address", ["张三@example.org", "a@例子.中国", "a\ud800@example.org", "ä@example.org"])
+def test_what_no_try_can_send_is_not_tried_again(address: str):
+    with mail_server(takes_utf8=False) as mailbox, pytest.raises(Undeliverable) as no:
+        over(mailbox).send(to(address))
+    assert mailbox.taken == []
+    assert address not in str(no.value)
+
+
+def test_a_text_that_mail_has_no_form_for_is_not_tried_again():
+    with mail_server() as mailbox, pytest.raises(Undeliverable, match="no form as a mail"):
+        over(mailbox).send(replace(LETTER, text="half a character: \ud800"))
+    assert mailbox.taken == []
+
+
+def test_a_letter_that_is_too_large_for_the_server_is_not_tried_again():
+    line = "x" * 900 + "\n"
+    with mail_server() as mailbox, pytest.raises(Undeliverable, match="the message was refused: 552"):
+        over(mailbox).send(replace(LETTER, text=line * (DATA_SIZE_DEFAULT // len(line) + 1)))
     assert mailbox.taken == []
 
 

@@ -9,12 +9,23 @@ import pytest
 from services.notification.adapters.templates import Templates
 from services.notification.reactions import PLANS, REACTIONS, message_id
 from shared.contracts import Call, Event, Money, zero
-from shared.contracts.fulfillment import DeliveryHandedOver
-from shared.contracts.gateway import WebhookEndpointDisabled
-from shared.contracts.inventory import StockRanLow
-from shared.contracts.ledger import PaymentOpeningFailed, ReturnFailed
+from shared.contracts.fulfillment import DeliveryHandedOver, SupplierReportRefused, SupplierStatementRecorded
+from shared.contracts.gateway import Scrap, StatementUnread, WebhookEndpointDisabled
+from shared.contracts.inventory import KeysSupplied, SoldKey, StockRanLow
+from shared.contracts.ledger import PaymentNotClosed, PaymentOpeningFailed, PaymentUnmatched, Posting, ReturnFailed
 from shared.contracts.notification import MessageQueued, SendMessage
-from shared.contracts.order import CancelReason, DeliveryOverdue, OrderCancelled, OrderCompleted, RefundRecorded
+from shared.contracts.order import (
+    CancelReason,
+    DeliveryOverdue,
+    OrderCancelled,
+    OrderCompleted,
+    OrderReopened,
+    PaymentDiffers,
+    RefundRecorded,
+    RepaymentDelayed,
+    RepaymentEnded,
+    Wait,
+)
 from shared.contracts.risk import CaseOpened
 from tests.notification.builders import NOW, ORDER
 
@@ -28,14 +39,48 @@ CANCELLED = OrderCancelled(
 REFUNDED = RefundRecorded(
     order_id=ORDER, customer=None, refund_id="r-1", amount=FIFTY, refunded=FIFTY, full=True, email="b@example.org"
 )
-FOR_BUYERS: list[Event] = [COMPLETED, CANCELLED, REFUNDED]
+STATED = SupplierStatementRecorded(
+    delivery_id=f"{ORDER}/1", order_id=ORDER, line=1, sku="SKU-1", supplier="north", request_id=f"{ORDER}/1#north",
+    statement=1, finding="late-success", outcome="done", supplier_ref="n-7", cost=FIFTY, reason="", bill=FIFTY,
+)  # fmt: skip
+UNASKED = SupplierReportRefused(
+    delivery_id="made-up/1", order_id=None, supplier="north", request_id="made-up/1#north", outcome="done",
+    supplier_ref="n-8", cost=FIFTY, reason="",
+)  # fmt: skip
+UNREAD = StatementUnread(
+    statement_id="s-1", kind="channel", partner="alipay", faults=("status: what is that?",),
+    scraps=(Scrap(name="status", text="refunded"),), size=120,
+)  # fmt: skip
+REOPENED = OrderReopened(
+    order_id=ORDER, lines=(), attempt=2, reserved_until=NOW, amount=FIFTY, email="b@example.org", locale="zh"
+)
+DIFFERS = PaymentDiffers(
+    order_id=ORDER, customer=None, amount=Money(amount=4_999), expected=FIFTY, reason="amount-mismatch",
+    email="b@example.org",
+)  # fmt: skip
+DELAYED = RepaymentDelayed(
+    order_id=ORDER, customer=None, return_id="hold#rest", amount=FIFTY, reason="422", email="b@example.org"
+)
+BACK = RepaymentEnded(
+    order_id=ORDER, customer=None, return_id="hold#rest", amount=FIFTY, returned=True, waiting=0, email="b@example.org"
+)
+DOUBLED = KeysSupplied(
+    sku="SKU-1", delivery_id=f"{ORDER}/1", supplier="north", given=False, numbers=(4, 7),
+    sold=(SoldKey(number=7, order_id="order-7"),),
+)  # fmt: skip
+FOR_BUYERS: list[Event] = [COMPLETED, CANCELLED, REFUNDED, REOPENED, DIFFERS, DELAYED, BACK]
 FOR_STAFF: list[Event] = [
     StockRanLow(sku="SKU-1", available=3, threshold=5),
+    DOUBLED,
     DeliveryHandedOver(delivery_id=f"{ORDER}/1", order_id=ORDER, line=1, sku="SKU-1", reason="no supplier left"),
+    STATED,
+    UNASKED,
+    UNREAD,
     CaseOpened(order_id=ORDER, amount=FIFTY, reasons=("list:watch:ip:203.0.113.7",)),
     DeliveryOverdue(order_id=ORDER, lines=(1, 3)),
     ReturnFailed(payment_id=ORDER, return_id="r-1", amount=FIFTY, reason="account closed"),
     PaymentOpeningFailed(payment_id=ORDER, reason="channel down"),
+    PaymentNotClosed(payment_id=ORDER, order_id=ORDER, paid=None, reason="refused"),
     WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="failing"),
 ]
 
@@ -98,13 +143,124 @@ def test_ids_of_different_things_differ_and_are_never_too_long():
 
 
 def test_what_may_happen_again_is_told_again_after_a_while():
-    again = {StockRanLow: 600, WebhookEndpointDisabled: 60}
+    again = {
+        StockRanLow: 600,
+        SupplierReportRefused: 600,
+        StatementUnread: 600,
+        ReturnFailed: 60,
+        PaymentNotClosed: 60,
+        WebhookEndpointDisabled: 60,
+    }
     for event in FOR_STAFF:
         assert {message.again_after_seconds for message in told(event)} == {again.get(type(event))}
 
 
+def test_a_payment_that_was_paid_before_it_could_be_closed_alarms_nobody():
+    assert told(PaymentNotClosed(payment_id=ORDER, order_id=ORDER, paid=FIFTY, reason="it was paid before")) == []
+
+
+def test_a_case_that_is_open_again_is_told_again():
+    opened = CaseOpened(order_id=ORDER, amount=FIFTY, reasons=("large",))
+    again = opened.model_copy(update={"again": True})
+    assert not {it.message_id for it in told(opened)} & {it.message_id for it in told(again)}
+
+
+def text(event: Event, locale: str) -> str:
+    (message,) = told(event)
+    return Templates().render(message.template, locale, {**message.params, "order_id": ORDER, "order_url": "u"})[1]
+
+
+@pytest.mark.parametrize(("locale", "words"), [("zh", "人工审核"), ("en", "look at it first")])
+def test_a_buyer_whose_late_payment_waits_for_a_person_is_told_so(locale: str, words: str):
+    waits = REOPENED.model_copy(update={"wait": Wait(step="review", attempt=2, until=NOW)})
+    assert words in text(waits, locale)
+    assert words not in text(REOPENED, locale)
+    for shown in (text(waits, locale), text(REOPENED, locale)):
+        assert "50.00 CNY" in shown
+
+
+@pytest.mark.parametrize(("locale", "kept"), [("zh", "未交给买家"), ("en", "was not given it")])
+def test_staff_are_told_which_orders_bought_a_key_that_a_supplier_sent(locale: str, kept: str):
+    message = told(DOUBLED)[0]
+    for given in (0, 1):
+        shown = Templates().render(message.template, locale, {**message.params, "given": given})
+        assert "north" in shown[0]
+        assert "order-7" in shown[1]
+        assert (kept in shown[1]) == (given == 0)
+
+
+def test_an_order_reopened_by_a_version_that_knew_no_address_tells_nobody():
+    assert told(REOPENED.model_copy(update={"amount": None})) == []
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_each_kind_of_other_payment_is_told_as_what_it_is(locale: str):
+    kinds = ("amount-mismatch", "paid-twice", "contradiction", "wrong-reference")
+    texts = {kind: text(DIFFERS.model_copy(update={"reason": kind}), locale) for kind in kinds}
+    assert len(set(texts.values())) == len(kinds)
+    assert texts["contradiction"] == text(DIFFERS.model_copy(update={"reason": "failed-after-paid"}), locale)
+    assert texts["amount-mismatch"] == text(DIFFERS.model_copy(update={"reason": "currency-mismatch"}), locale)
+    for kind in ("paid-twice", "wrong-reference", "contradiction"):
+        assert "50.00 CNY" not in texts[kind]
+
+
+def test_money_that_a_person_found_another_use_for_is_not_said_to_be_back():
+    assert told(BACK.model_copy(update={"returned": False})) == []
+
+
 def test_an_endpoint_that_staff_disabled_alarms_nobody():
     assert told(WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="asked")) == []
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_each_finding_about_a_supplier_has_words_of_its_own(locale: str):
+    texts = set()
+    for finding in ("late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "doubtful-goods"):
+        (message, _) = told(STATED.model_copy(update={"finding": finding}))
+        _, text = Templates().render(message.template, locale, {**message.params, "order_id": ORDER})
+        assert "50.00" in text
+        texts.add(text)
+    assert len(texts) == 6
+
+
+def test_a_supplier_that_agrees_alarms_nobody():
+    assert told(STATED.model_copy(update={"finding": "agrees"})) == []
+
+
+def test_reports_of_made_up_purchases_make_one_message_a_supplier_and_pause():
+    (first, _), (second, _) = told(UNASKED), told(UNASKED.model_copy(update={"request_id": "made-up/2#north"}))
+
+    assert first.message_id == second.message_id
+    assert first.again_after_seconds is not None
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_what_can_not_be_read_is_told_once_a_partner_and_pause_with_what_can(locale: str):
+    (first, _), (second, _) = told(UNREAD), told(UNREAD.model_copy(update={"statement_id": "s-2"}))
+    _, text = Templates().render(first.template, locale, first.params)
+
+    assert first.message_id == second.message_id
+    assert first.again_after_seconds is not None
+    assert "status refunded" in text
+    assert "/v1/payments/unread" in text
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_of_what_fits_no_payment_staff_hear_whether_money_waits(locale: str):
+    sides = (("channel:alipay", 4_999), ("suspense:alipay", -4_999))
+    booked = tuple(Posting(account=account, amount=Money(amount=fen)) for account, fen in sides)
+    texts = set()
+    for postings in (booked, ()):
+        event = PaymentUnmatched(
+            payment_id=ORDER, item="item-1", channel="alipay", channel_ref="r", callback_id="c", expected=FIFTY,
+            amount=Money(amount=4_999), reason="amount-mismatch", order_id=ORDER, postings=postings,
+        )  # fmt: skip
+        (message, _) = told(event)
+        subject, text = Templates().render(message.template, locale, message.params)
+        assert "item-1" in text
+        texts.add(subject)
+        assert ("49.99" in f"{subject}{text}") is bool(postings)
+    assert len(texts) == 2
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])

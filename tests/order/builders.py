@@ -26,6 +26,7 @@ LIMITS = Limits(
     review_within=timedelta(days=1),
     deliver_within=timedelta(minutes=10),
     reserve_for=timedelta(hours=1),
+    reopen_within=timedelta(days=1),
 )
 
 
@@ -65,16 +66,18 @@ def place(*wishes: Wish, **changes: Any) -> PlaceOrder:
 
 @dataclass
 class Life:
-    """An order that decides commands and remembers its history."""
+    """An order that decides commands and remembers its history. `offers` is what is sold now."""
 
     order: Order = field(default_factory=Order)
     history: list[Event] = field(default_factory=list)
     answer: Mapping[str, Any] = field(default_factory=dict)
     now: datetime = NOW
+    offers: Mapping[str, Listing] = field(default_factory=lambda: OFFERS)
 
     def send(self, command: Command) -> list[Event]:
         """Decide a command and keep what came of it; the events are returned."""
-        facts = Market(OFFERS, LIMITS) if isinstance(command, PlaceOrder) else LIMITS
+        lapsed = isinstance(command, RecordPayment) and self.order.phase == "cancelled"
+        facts = Market(self.offers, LIMITS) if lapsed or isinstance(command, PlaceOrder) else LIMITS
         meta = Metadata(correlation_id="flow", causation_id="cause")
         decided = decide(command, self.order, Given(now=self.now, command_id="c1", meta=meta, facts=facts))
         events = list(decided.events if isinstance(decided, Decided) else decided)

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from shared.contracts import Money, Refused
+from services.order.domain import Market, Order, decide, evolve
+from shared.contracts import Given, Metadata, Money, Refused
+from shared.contracts.inventory import Listing
 from shared.contracts.order import OrderPlaced
 from tests.order.builders import LIMITS, NOW, Life, place, placed, wish, yuan
 
@@ -95,6 +97,49 @@ def test_another_order_under_the_same_number_is_refused(change):
 
 
 @pytest.mark.parametrize(
+    ("typed", "target"),
+    [
+        (" 13800138000\u3000", "13800138000"),
+        ("+86 138-0013-8000", "13800138000"),
+        ("Player\u200bOne", "PlayerOne"),
+        ("Player One#1234", "Player One#1234"),
+    ],
+)
+def test_a_target_is_placed_in_its_canonical_form(typed, target):
+    life = placed(wish("topup", target=typed))
+
+    assert life.order.lines[0].target == target
+    assert life.send(place(wish("topup", target=typed))) == life.send(place(wish("topup", target=target))) == []
+
+
+@pytest.mark.parametrize("target", ["   ", "\u3164", "\u200b", "138\u202e0013", "a\nb"])
+@pytest.mark.parametrize("sku", ["topup", "card"])
+def test_a_target_that_names_nothing_is_refused(sku, target):
+    with pytest.raises(Refused) as refused:
+        Life().send(place(wish(sku, target=target)))
+    assert (refused.value.code, refused.value.status) == ("wrong-target", 422)
+
+
+def test_mail_goes_to_the_canonical_address_or_the_order_is_refused():
+    assert placed(email="Ann@B\u00fccher.Example").order.email == "ann@xn--bcher-kva.example"
+    with pytest.raises(Refused, match="wrong-email"):
+        Life().send(place(email="ann@b..example"))
+
+
+def test_an_order_that_the_version_before_placed_as_typed_is_still_the_same_order():
+    typed = place(wish("topup", target=" 138 0013 8000 "))
+    as_typed = (
+        placed(typed.wishes[0])
+        .history[0]
+        .model_copy(update={"fingerprint": "8d2d4ff348815d705f6bb8bce72bc0a45012b8b8ba3e453278aa1fb3862a84d1"})
+    )
+    life = Life(evolve(Order(), as_typed))
+
+    assert life.send(typed) == []
+    assert life.answer["repeated"]
+
+
+@pytest.mark.parametrize(
     ("payment", "step", "within"),
     [("wallet", "answers", LIMITS.answer_within), ("wechat", "payment", LIMITS.pay_within)],
 )
@@ -111,3 +156,13 @@ def test_an_order_waits_for_its_payment_for_a_bounded_time(payment, step, within
 def test_names_leave_room_for_the_ids_made_of_them(field):
     with pytest.raises(ValidationError, match=field):
         place(**{field: "x" * 61})
+
+
+def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not_sold():
+    facts = Market(
+        {"dinar": Listing(sku="dinar", name="Dinar card", price=Money(amount=1_500, currency="KWD"))}, LIMITS
+    )
+    given = Given(now=NOW, command_id="c1", meta=Metadata(correlation_id="f", causation_id="f"), facts=facts)
+    with pytest.raises(Refused) as no:
+        decide(place(wish("dinar")), Order(), given)
+    assert (no.value.code, no.value.status) == ("currency-not-traded", 422)

@@ -5,7 +5,7 @@ from services.order.service import SERVICE
 from shared.contracts import Cancel, Later, Money, commands
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
 from shared.contracts.inventory import ReservationExpired, ReservedKey, StockReserved, StockShort
-from shared.contracts.ledger import FundsHeld, FundsRefunded, HoldRefused, Posting
+from shared.contracts.ledger import UNTOLD, FundsHeld, FundsRefunded, HoldRefused, PaymentUnmatched, Posting
 from shared.contracts.order import (
     CancelOrder,
     MeetDeadline,
@@ -97,3 +97,13 @@ def test_the_service_decides_every_command_of_its_contract():
     own = {command for command in commands().values() if command.owner == "order"}
     assert own == set(SERVICE.aggregates[0].commands)
     assert SERVICE.sources() == ("fulfillment", "inventory", "ledger", "risk")
+
+
+def test_a_buyer_hears_of_other_money_and_not_of_what_nobody_understands():
+    told = PaymentUnmatched(
+        payment_id="o1", item="i", channel="wechat", channel_ref="r", callback_id="c", amount=yuan(9), expected=PRICE,
+        reason="amount-mismatch", order_id="o1", postings=(),
+    )  # fmt: skip
+    assert len(reaction(told)) == 1
+    for reason in UNTOLD:
+        assert reaction(told.model_copy(update={"reason": reason})) == []

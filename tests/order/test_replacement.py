@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contracts import Refused
+from shared.contracts import Money, Refused
 from shared.contracts.order import (
     RefundApproved,
     RefundOrder,
@@ -31,7 +31,7 @@ def replace(number: int, line: int = 1) -> ReplaceKey:
     return ReplaceKey(order_id="o1", line=line, number=number, reason="already used")
 
 
-def refusal(life: Life, command: ReplaceKey) -> Refused:
+def refusal(life: Life, command: ReplaceKey | RefundOrder) -> Refused:
     with pytest.raises(Refused) as refused:
         life.send(command)
     return refused.value
@@ -69,16 +69,71 @@ def test_a_replacement_that_can_not_be_had_is_refunded(answers):
     assert life.send(answers[-1]) == []
 
 
-def test_no_more_is_refunded_than_is_left():
-    life = completed().all(replace(8), RefundOrder(order_id="o1", refund_id="r1", amount=yuan(26), reason="sorry"))
-    approval = life.send(short(2))[-1]
-    assert isinstance(approval, RefundApproved)
-    assert approval.amount == yuan(4)
+def refund(refund_id: str, fen: int | None = None, line: int | None = None, number: int | None = None) -> RefundOrder:
+    amount = None if fen is None else Money(amount=fen)
+    return RefundOrder(order_id="o1", refund_id=refund_id, amount=amount, line=line, number=number, reason="sorry")
 
 
-def test_nothing_is_refunded_when_nothing_is_left():
-    life = completed().all(replace(8), RefundOrder(order_id="o1", refund_id="r1", reason="sorry"))
-    assert names(life.send(short(2))) == ["ReservationRecorded", "ReplacementFailed"]
+def approved(life: Life) -> int:
+    return sum(event.amount.amount for event in life.history if isinstance(event, RefundApproved))
+
+
+def test_what_is_replaced_is_not_refunded_besides():
+    life = completed().all(replace(8), refund("r1"))
+    assert approved(life) == 2_000
+    assert refusal(life, refund("r2", 1)).code == "nothing-left"
+    life.all(short(2))
+    assert approved(life) == 3_000
+
+
+def test_what_is_refunded_is_not_replaced_besides():
+    life = completed().all(refund("r1", 2_999))
+    for number in (7, 8, 9):
+        assert refusal(life, replace(number)).code == "nothing-left"
+    life = completed().all(refund("r1", 1_000), replace(7), replace(8))
+    assert refusal(life, replace(9)).code == "nothing-left"
+
+
+def test_a_key_is_refunded_by_its_name_once_and_replaced_no_more():
+    life = completed().all(refund("r1", line=1, number=8))
+    assert approved(life) == 1_000
+    assert refusal(life, replace(8)).code == "already-refunded"
+    assert refusal(life, refund("r2", line=1, number=8)).code == "already-refunded"
+    life.all(replace(7), refund("r3"))
+    assert approved(life) == 2_000
+
+
+def test_a_replacement_that_does_not_work_either_is_refunded_in_place_of_both():
+    life = completed().all(replace(8))
+    assert refusal(life, refund("r1", line=1, number=8)).code == "replacement-under-way"
+    life.all(reserved(2), delivered(2, (12,)), refund("r1", line=2, number=12))
+    assert approved(life) == 1_000
+    for command in (replace(12, line=2), refund("r2", line=1, number=8), refund("r3", line=2, number=12)):
+        assert refusal(life, command).code in ("already-refunded", "already-replaced")
+    life.all(refund("r4"))
+    assert approved(life) == 3_000
+
+
+def test_a_key_that_was_replaced_is_refunded_by_its_own_name_in_place_of_its_replacement():
+    life = completed().all(replace(8), reserved(2), delivered(2, (12,)), refund("r1", line=1, number=8))
+    assert approved(life) == 1_000
+    for command in (replace(12, line=2), refund("r2", line=2, number=12), refund("r3", line=1, number=8)):
+        assert refusal(life, command).code == "already-refunded"
+    life.all(refund("r4"))
+    assert approved(life) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (refund("r1", line=1, number=6), "unknown-key"),
+        (refund("r1", line=1), "unknown-key"),
+        (refund("r1", number=8), "unknown-key"),
+        (refund("r1", 999, line=1, number=8), "wrong-amount"),
+    ],
+)
+def test_only_the_price_of_a_delivered_key_is_refunded_by_its_name(command: RefundOrder, code: str):
+    assert refusal(completed(), command).code == code
 
 
 def test_a_replacement_may_be_replaced_at_the_price_once_paid():

@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 
 from services.order.domain import Order
 from shared.contracts import Refused
+from shared.contracts.inventory import Listing
 from shared.contracts.order import (
     CancelOrder,
     DeliveryOverdue,
+    LatePaymentDeclined,
     MeetDeadline,
     OrderCancelled,
     OrderCompleted,
@@ -24,6 +26,7 @@ from shared.contracts.order import (
 from tests.order.builders import (
     LIMITS,
     NOW,
+    OFFERS,
     Life,
     completed,
     confirmed,
@@ -68,6 +71,19 @@ def test_the_last_of_all_answers_confirms(answers):
     assert (confirmation.attempt, confirmation.buyer_key) == (1, "pk")
     assert confirmation.wait is not None
     assert (confirmation.wait.step, confirmation.wait.until) == ("delivery", NOW + LIMITS.deliver_within)
+
+
+@pytest.mark.parametrize("answers", list(permutations([delivered(1), delivered(2), held(), reserved(2)])))
+def test_an_order_that_has_forgotten_its_confirmation_ends_as_it_did(answers):
+    """Its database was restored from a backup; what others answered since is heard again, in whatever order."""
+    life = placed(*TWO_LINES).all(screened(), reserved(1))
+
+    for answer in answers:
+        life.send(answer)
+
+    ended = [name for name in names(life.history) if name in ("OrderConfirmed", "OrderCompleted", "OrderCancelled")]
+    assert ended == ["OrderConfirmed", "OrderCompleted"]
+    assert names(life.history).count("DeliveryRecorded") == 2
 
 
 def test_lines_that_are_not_from_stock_need_no_reservation():
@@ -142,7 +158,7 @@ def test_review_only_extends_the_wait():
 
 def test_review_does_not_extend_the_time_to_pay():
     life = placed().all(reserved())
-    (recorded,) = life.send(screened("review"))
+    recorded, _ = life.send(screened("review"))
     assert isinstance(recorded, ScreeningRecorded)
     assert recorded.wait is None
     life.send(deadline("payment"))
@@ -183,6 +199,7 @@ def test_a_payment_after_the_time_to_pay_reopens_the_order_with_a_new_attempt():
     assert paid.late
     assert isinstance(reopened, OrderReopened)
     assert (reopened.attempt, reopened.reserved_until) == (2, life.now + LIMITS.reserve_for)
+    assert (reopened.amount, reopened.email) == (life.order.total, "ann@example.org")
     assert reopened.wait is not None
     assert (reopened.wait.step, reopened.wait.attempt) == ("answers", 2)
     assert life.send(reserved(attempt=1)) == []
@@ -200,6 +217,35 @@ def test_a_payment_after_the_time_to_pay_reopens_the_order_with_a_new_attempt():
 def test_a_reopened_order_that_fails_again_gives_the_held_money_back(answer, reason):
     life = placed().all(screened(), deadline("payment"), held(), answer)
     assert (cancellation(life).reason, cancellation(life).paid) == (reason, True)
+    assert life.send(held()) == []
+
+
+OFFER = OFFERS["card"]
+
+
+@pytest.mark.parametrize(
+    ("offers", "days", "said"),
+    [
+        pytest.param({"card": OFFER}, 2, "too late", id="weeks later"),
+        pytest.param({"card": OFFER.model_copy(update={"on_sale": False})}, 0, "not on sale", id="off sale"),
+        pytest.param({}, 0, "not on sale", id="no longer there"),
+        pytest.param({"card": OFFER.model_copy(update={"price": yuan(11)})}, 0, "costs 11.00 CNY now", id="dearer"),
+        pytest.param({"card": OFFER.model_copy(update={"price": yuan(9)})}, 0, "", id="cheaper"),
+    ],
+)
+def test_a_late_payment_buys_what_is_still_sold_for_no_more(offers: dict[str, Listing], days: int, said: str):
+    life = placed().all(screened(), reserved(), deadline("payment"))
+    life.now, life.offers = NOW + timedelta(days=days, hours=1), offers
+
+    events = life.send(held())
+
+    if not said:
+        assert names(events) == ["PaymentRecorded", "OrderReopened"]
+        return
+    (declined,) = events
+    assert isinstance(declined, LatePaymentDeclined)
+    assert said in declined.reason
+    assert (declined.amount, declined.email) == (yuan(10), "ann@example.org")
     assert life.send(held()) == []
 
 

@@ -17,12 +17,21 @@ from shared.hosting.service import Surroundings
 
 
 @dataclass(frozen=True)
+class MailLimits:
+    """How many mails about unpaid orders an address gets within a day: one that ever paid for an order, and another."""
+
+    proven: int
+    unproven: int
+
+
+@dataclass(frozen=True)
 class Outside:
-    """The channels, the texts, where staff listens, and where order pages are."""
+    """The channels, the texts, where staff listens, where order pages are, and how much mail is too much."""
 
     senders: Mapping[MessageChannel, Sender]
     templates: Templates
     public_url: str
+    mails: MailLimits
     staff_webhook_url: str | None = field(default=None, repr=False)
 
 
@@ -37,5 +46,6 @@ def build(surroundings: Surroundings) -> Outside:
         senders={"email": mail, "webhook": webhook, "console": console},
         templates=Templates(),
         public_url=settings.public_url.rstrip("/"),
+        mails=MailLimits(settings.unpaid_mails_to_payer, settings.unpaid_mails),
         staff_webhook_url=settings.staff_webhook_url,
     )

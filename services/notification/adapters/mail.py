@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import ClassVar, Self
@@ -19,6 +20,7 @@ from shared.contracts.notification import MessageChannel
 
 ADDRESS = re.compile(r"""[^\s\x00-\x1f\x7f@<>()\[\],;:"\\]{1,64}@[^\s\x00-\x1f\x7f@<>()\[\],;:"\\]{1,255}""")
 TIMEOUT_SECONDS = 10.0
+TOO_LARGE = 552
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,18 @@ class Mail:
             raise Undeliverable("not an e-mail address")
         try:
             with self.server.connect() as connection:
-                connection.send_message(self._compose(letter), self.mail_from, [letter.to])
+                self._hand_over(connection, letter)
         except (smtplib.SMTPException, OSError) as error:
             raise _explained(error) from error
+
+    def _hand_over(self, connection: smtplib.SMTP, letter: Letter) -> None:
+        """Raises Undeliverable for what no try can put into a mail or over this server, and smtplib's exceptions."""
+        try:
+            connection.send_message(self._compose(letter), self.mail_from, [letter.to])
+        except smtplib.SMTPNotSupportedError as error:
+            raise Undeliverable("the mail server can't carry an address like this") from error
+        except (ValueError, MessageError) as error:  # a header or a character that mail has no form for
+            raise Undeliverable(f"it has no form as a mail: {type(error).__name__}") from error
 
     def _compose(self, letter: Letter) -> EmailMessage:
         message = EmailMessage()
@@ -112,6 +123,8 @@ def _explained(error: smtplib.SMTPException | OSError) -> Undeliverable | Unsent
         case smtplib.SMTPRecipientsRefused():
             code = max(code for code, _ in error.recipients.values())
             return Undeliverable(f"the recipient was refused: {code}") if code >= 500 else Unsent(f"SMTP {code}")
+        case smtplib.SMTPSenderRefused(smtp_code=code) if code == TOO_LARGE:
+            return Undeliverable(f"the message was refused: {code}")
         case smtplib.SMTPDataError() if error.smtp_code >= 500:
             return Undeliverable(f"the message was refused: {error.smtp_code}")
         case smtplib.SMTPResponseException():

@@ -23,5 +23,6 @@ def build(surroundings: Surroundings) -> Outside:
             review_within=timedelta(seconds=settings.review_within_seconds),
             deliver_within=timedelta(seconds=settings.deliver_within_seconds),
             reserve_for=timedelta(seconds=settings.reserve_for_seconds),
+            reopen_within=timedelta(seconds=settings.reopen_within_seconds),
         )
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.order.domain import after_sale, placing, saga
+from services.order.domain import after_sale, placing, repayments, saga
 from services.order.domain.facts import Limits, Market
 from services.order.domain.quote import quote
 from services.order.domain.state import Order, evolve
 from shared.contracts import Command, Decided, Event, Given
 from shared.contracts.order import (
     CancelOrder,
+    DropRepayment,
     MeetDeadline,
     PlaceOrder,
     RecordDelivery,
+    RecordOtherPayment,
     RecordPayment,
     RecordRefund,
+    RecordRefundFailure,
     RecordReservation,
     RecordReservationExpiry,
     RecordScreening,
@@ -53,6 +56,12 @@ def decide(command: Command, order: Order, given: Given) -> Sequence[Event] | De
             return after_sale.refund(command, order)
         case RecordRefund():
             return after_sale.record_refund(command, order)
+        case RecordRefundFailure():
+            return after_sale.record_refund_failure(command, order)
+        case DropRepayment():
+            return repayments.ended(command, order)
+        case RecordOtherPayment():
+            return saga.record_other_payment(command, order)
         case ReplaceKey():
             return after_sale.replace_key(command, order, given)
         case _:

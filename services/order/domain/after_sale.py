@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from services.order.domain import repayments
 from services.order.domain.facts import Limits
 from services.order.domain.saga import delivery_recorded
-from services.order.domain.state import Order, Replacement
+from services.order.domain.state import REPLACEMENT_REFUND, Key, Order, Replacement, evolve
 from shared.contracts import Decided, Event, Given, Money, Refused, zero
 from shared.contracts.order import (
     OrderLine,
     RecordDelivery,
     RecordRefund,
+    RecordRefundFailure,
     RecordReservation,
     RefundApproved,
+    RefundFailed,
     RefundOrder,
     RefundRecorded,
+    RefundRetried,
     ReplaceKey,
     ReplacementConfirmed,
     ReplacementFailed,
@@ -21,13 +25,14 @@ from shared.contracts.order import (
     ReservationRecorded,
 )
 
-REPLACEMENT_REFUND = "replacement/"
-
 
 def refund(command: RefundOrder, order: Order) -> Decided:
     """Answers {"refund_id", "amount" (minor units), "currency"}.
 
-    Refuses `unknown-order`, `not-completed`, `refund-id-taken`, `wrong-amount`, `nothing-left`, `more-than-left`.
+    A refund of all that is left tries those again that failed; of an amount that is no longer left, the one that
+    failed with it; of a key, the one of that key. Refuses `unknown-order`, `not-completed`, `refund-id-taken`,
+    `wrong-amount`, `nothing-left`, `more-than-left`, and for a key `unknown-key`, `already-refunded`,
+    `replacement-under-way`.
     """
     _require_completed(order, command.order_id)
     earlier = order.refunds.get(command.refund_id)
@@ -35,9 +40,14 @@ def refund(command: RefundOrder, order: Order) -> Decided:
         return Decided([], _refund_answer(command.refund_id, earlier.approved))
     if earlier or command.refund_id.startswith(REPLACEMENT_REFUND):
         raise Refused("refund-id-taken", f"{command.refund_id} names another refund", refund_id=command.refund_id)
+    if command.line is not None or command.number is not None:
+        return _refund_key(command, order)
     left = order.refundable
+    again = _retried(command, order)
+    if again and (left.amount == 0 or command.amount is not None):
+        return Decided(again, _refund_answer(again[0].refund_id, order.sum(retried.amount for retried in again)))
     if left.amount == 0:
-        raise Refused("nothing-left", "all that was delivered is refunded already")
+        raise Refused("nothing-left", "all that was delivered is refunded or replaced already")
     amount = left if command.amount is None else command.amount
     if amount.currency != left.currency or amount.amount <= 0:
         raise Refused("wrong-amount", f"a refund is a positive amount in {left.currency}", status=422)
@@ -46,21 +56,85 @@ def refund(command: RefundOrder, order: Order) -> Decided:
     approved = RefundApproved(
         order_id=order.order_id, refund_id=command.refund_id, amount=amount, reason=command.reason
     )
-    return Decided([approved], _refund_answer(command.refund_id, amount))
+    return Decided([approved, *again], _refund_answer(command.refund_id, amount))
+
+
+def _retried(command: RefundOrder, order: Order) -> list[RefundRetried]:
+    """The refunds that failed and that this command asks for again."""
+    failed = {name: refund.approved for name, refund in order.refunds.items() if refund.failed}
+    if command.amount is not None:
+        same = [name for name, approved in failed.items() if approved == command.amount]
+        is_left = command.amount.currency == order.total.currency and command.amount <= order.refundable
+        failed = {} if is_left else {name: failed[name] for name in same[:1]}
+    return [_retry(command, name, approved) for name, approved in failed.items()]
+
+
+def _retry(command: RefundOrder, refund_id: str, approved: Money) -> RefundRetried:
+    return RefundRetried(order_id=command.order_id, refund_id=refund_id, amount=approved, reason=command.reason)
+
+
+def record_refund_failure(command: RecordRefundFailure, order: Order) -> list[Event]:
+    known = order.refunds.get(command.refund_id)
+    if known is None:
+        return repayments.delayed(command, order)
+    if known.given_back is not None or known.failed:
+        return []
+    failed = RefundFailed(
+        order_id=order.order_id,
+        customer=order.customer,
+        refund_id=command.refund_id,
+        amount=known.approved,
+        reason=command.reason,
+        email=order.email,
+        locale=order.locale,
+    )
+    return [failed]
+
+
+def _refund_key(command: RefundOrder, order: Order) -> Decided:
+    """The price of one key. Of a key that was replaced, it is the fresh one that is given up."""
+    line, number = command.line or 0, command.number or 0
+    _delivered_key(order, line, number)
+    key = order.sold_as(line, number)
+    again = next(
+        ((name, refund.approved) for name, refund in order.refunds.items() if refund.failed and refund.key == key), None
+    )
+    if again and command.amount in (None, again[1]):
+        return Decided([_retry(command, *again)], _refund_answer(*again))
+    _require_standing(order, key)
+    if order.is_being_replaced(key):
+        raise Refused("replacement-under-way", f"key {number} of line {line} is being replaced")
+    price = order.lines[key[0] - 1].unit_price
+    if command.amount not in (None, price):
+        raise Refused("wrong-amount", f"this key was sold for {price}", status=422)
+    if price.amount == 0 or (not order.is_replaced(key) and order.refundable < price):
+        raise Refused("nothing-left", "what was paid for this key is refunded already")
+    approved = RefundApproved(
+        order_id=order.order_id,
+        refund_id=command.refund_id,
+        amount=price,
+        reason=command.reason,
+        line=line,
+        number=number,
+    )
+    return Decided([approved], _refund_answer(command.refund_id, price))
 
 
 def record_refund(command: RecordRefund, order: Order) -> list[Event]:
     known = order.refunds.get(command.refund_id)
-    if known is None or known.given_back is not None:
+    if known is None:
+        return repayments.ended(command, order)
+    if known.given_back is not None:
         return []
-    refunded = order.sum(refund.given_back for refund in order.refunds.values() if refund.given_back) + command.amount
+    given_back = [refund for refund in order.refunds.values() if refund.given_back is not None]
+    refunded = order.sum(refund.given_back for refund in given_back if refund.given_back) + command.amount
     recorded = RefundRecorded(
         order_id=order.order_id,
         customer=order.customer,
         refund_id=command.refund_id,
         amount=command.amount,
         refunded=refunded,
-        full=refunded == order.delivered,
+        full=order.sum(refund.approved for refund in given_back) + known.approved == order.delivered,
         email=order.email,
         locale=order.locale,
     )
@@ -70,17 +144,17 @@ def record_refund(command: RecordRefund, order: Order) -> list[Event]:
 def replace_key(command: ReplaceKey, order: Order, given: Given) -> Decided:
     """Answers {"line"}, the line that was added.
 
-    Refuses `unknown-order`, `not-completed`, `unknown-key`, `already-replaced`, `nothing-left` (all is refunded).
+    Refuses `unknown-order`, `not-completed`, `unknown-key`, `already-replaced`, `already-refunded`, and `nothing-left`
+    when so much is refunded or replaced that nothing paid stands for this key.
     """
     _require_completed(order, command.order_id)
-    line = _keys_line(order, command.line)
-    delivery = order.deliveries.get(command.line)
-    if line is None or delivery is None or not delivery.delivered or command.number not in delivery.numbers:
-        raise Refused("unknown-key", f"line {command.line} did not deliver key {command.number}", status=404)
+    line = _delivered_key(order, command.line, command.number)
     if any((known.replaces, known.number) == (command.line, command.number) for known in order.replacements):
         raise Refused("already-replaced", f"key {command.number} of line {command.line} was replaced already")
-    if order.refundable.amount == 0:
-        raise Refused("nothing-left", "all that was delivered is refunded already")
+    key = order.sold_as(command.line, command.number)
+    _require_standing(order, key)
+    if not order.is_replaced(key) and order.refundable < order.lines[key[0] - 1].unit_price:
+        raise Refused("nothing-left", "what was paid for this key is refunded already")
     limits: Limits = given.facts
     free = zero(order.total.currency)
     number = len(order.lines) + len(order.replacements) + 1
@@ -120,11 +194,32 @@ def record_replacement_delivery(command: RecordDelivery, order: Order, replaceme
 def _failed(order: Order, replacement: Replacement, reason: str) -> list[Event]:
     line = replacement.line.line
     failed = ReplacementFailed(order_id=order.order_id, line=line, reason=reason)
-    amount = min(replacement.price, order.refundable)
-    if amount.amount == 0:
+    after, key = evolve(order, failed), order.sold_as(replacement.replaces, replacement.number)
+    amount = replacement.price if after.is_replaced(key) else min(replacement.price, after.refundable)
+    if amount.amount == 0 or key in order.refunded_keys:
         return [failed]
-    refund_id = f"{REPLACEMENT_REFUND}{line}"
-    return [failed, RefundApproved(order_id=order.order_id, refund_id=refund_id, amount=amount, reason=reason)]
+    refund = RefundApproved(
+        order_id=order.order_id,
+        refund_id=f"{REPLACEMENT_REFUND}{line}",
+        amount=amount,
+        reason=reason,
+        line=replacement.replaces,
+        number=replacement.number,
+    )
+    return [failed, refund]
+
+
+def _delivered_key(order: Order, line: int, number: int) -> OrderLine:
+    """The line that delivered this key. Raises Refused."""
+    known, delivery = _keys_line(order, line), order.deliveries.get(line)
+    if known is None or delivery is None or not delivery.delivered or number not in delivery.numbers:
+        raise Refused("unknown-key", f"line {line} did not deliver key {number}", status=404)
+    return known
+
+
+def _require_standing(order: Order, key: Key) -> None:
+    if key in order.refunded_keys:
+        raise Refused("already-refunded", "the price of this key was given back")
 
 
 def _keys_line(order: Order, number: int) -> OrderLine | None:

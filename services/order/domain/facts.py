@@ -12,13 +12,15 @@ from shared.contracts.order import Step, Wait
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an order waits at each step, and how long its stock is kept for it."""
+    """How long an order waits at each step, and how long its stock is kept for it; for how long after it
+    was to be paid a late payment takes it up again."""
 
     pay_within: timedelta
     answer_within: timedelta
     review_within: timedelta
     deliver_within: timedelta
     reserve_for: timedelta
+    reopen_within: timedelta
 
     def wait(self, step: Step, attempt: int, now: datetime) -> Wait:
         """The wait for this step that begins now."""

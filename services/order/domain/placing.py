@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from services.order.domain.facts import Market
 from services.order.domain.quote import quote
 from services.order.domain.state import Order
+from shared import identities
 from shared.contracts import Decided, Given, Money, Refused
-from shared.contracts.order import WALLET, OrderPlaced, PlaceOrder
+from shared.contracts.order import WALLET, OrderPlaced, PlaceOrder, Wish
+from shared.identities import NoCanonicalForm
 
 SAME_ORDER = {"wishes", "customer", "payment", "sales_channel", "channel_order_no"}
 
@@ -17,25 +20,28 @@ SAME_ORDER = {"wishes", "customer", "payment", "sales_channel", "channel_order_n
 def place(command: PlaceOrder, order: Order, given: Given) -> Decided:
     """Answers {"order_id", "total" (minor units), "currency", "pay_by"}, and "repeated" for an order already placed.
 
-    Refuses what `quote` refuses, and `order-number-taken`, `customer-needed` and `price-changed`.
+    Refuses what `quote` refuses, and `order-number-taken`, `customer-needed`, `wrong-target`, `wrong-email`,
+    `price-changed` and `currency-not-traded`.
     """
-    fingerprint = _fingerprint(command)
     if order.phase != "new":
-        if order.fingerprint != fingerprint:
+        # an order of the version before has the fingerprint of what was typed
+        if order.fingerprint != _fingerprint(command) and order.fingerprint != _fingerprint(_canonical(command)):
             raise Refused("order-number-taken", f"{command.order_id} is another order", order_id=command.order_id)
         return Decided([], {**_answer(command.order_id, order.total), "repeated": True})
+    command = _canonical(command)
     if command.payment == WALLET and command.customer is None:
         raise Refused("customer-needed", "only a customer can pay from a wallet", status=422)
-    placed = _placed(command, fingerprint, given)
+    placed = _placed(command, given)
     if command.expected_total not in (None, placed.total):
         total = placed.total
         raise Refused("price-changed", f"this costs {total} now", total=total.amount, currency=total.currency)
     return Decided([placed], {**_answer(command.order_id, placed.total), "pay_by": placed.pay_by.isoformat()})
 
 
-def _placed(command: PlaceOrder, fingerprint: str, given: Given) -> OrderPlaced:
+def _placed(command: PlaceOrder, given: Given) -> OrderPlaced:
     market: Market = given.facts
     lines = quote(command.wishes, market.offers)
+    given.shop.check(lines[0].amount.currency)
     wait = market.limits.wait("answers" if command.payment == WALLET else "payment", 1, given.now)
     return OrderPlaced(
         order_id=command.order_id,
@@ -51,11 +57,35 @@ def _placed(command: PlaceOrder, fingerprint: str, given: Given) -> OrderPlaced:
         email=command.email,
         locale=command.locale,
         agent=command.agent,
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(command),
         pay_by=wait.until,
         reserved_until=given.now + market.limits.reserve_for,
         wait=wait,
     )
+
+
+def _canonical(command: PlaceOrder) -> PlaceOrder:
+    """The command with targets and e-mail address in their canonical form; none for an empty target.
+
+    Refuses `wrong-target` and `wrong-email`.
+    """
+    wishes = tuple(_wish(wish) for wish in command.wishes)
+    email = _form(identities.email, command.email, "wrong-email") if command.email else ""
+    if (wishes, email) == (command.wishes, command.email):
+        return command
+    return command.model_copy(update={"wishes": wishes, "email": email})
+
+
+def _wish(wish: Wish) -> Wish:
+    target = _form(identities.target, wish.target, "wrong-target") if wish.target else None
+    return wish if target == wish.target else wish.model_copy(update={"target": target})
+
+
+def _form(form: Callable[[str], str], text: str, code: str) -> str:
+    try:
+        return form(text)
+    except NoCanonicalForm as error:
+        raise Refused(code, f"the {error}", status=422) from None
 
 
 def _answer(order_id: str, total: Money) -> dict[str, str | int | bool]:

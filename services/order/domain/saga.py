@@ -4,13 +4,18 @@ Money that crosses a cancellation: the order answers every hold it hears of exac
 only on an event that says so (OrderCancelled with `paid`, LatePaymentDeclined, OrderCompleted). A cancellation that has
 not seen a hold leaves it alone. So it does not matter which of the two comes first: an order reopened by a late payment
 still has its hold, and no hold is left behind.
+
+A late payment buys for a bounded time, and only what is still sold for no more than was paid; else it goes back.
 """
 
 from __future__ import annotations
 
-from services.order.domain.facts import Limits
+from datetime import datetime
+
+from services.order.domain.facts import Limits, Market
+from services.order.domain.quote import unit_price
 from services.order.domain.state import Order, evolve
-from shared.contracts import Event, Given, Refused
+from shared.contracts import Event, Given, Refused, replace
 from shared.contracts.order import (
     WALLET,
     CancelOrder,
@@ -22,9 +27,12 @@ from shared.contracts.order import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
+    OrderLine,
     OrderReopened,
+    PaymentDiffers,
     PaymentRecorded,
     RecordDelivery,
+    RecordOtherPayment,
     RecordPayment,
     RecordReservation,
     RecordReservationExpiry,
@@ -32,6 +40,8 @@ from shared.contracts.order import (
     ReservationRecorded,
     ScreeningRecorded,
     Step,
+    StockPutBack,
+    StockRequested,
     Wait,
 )
 
@@ -64,15 +74,20 @@ def record_screening(command: RecordScreening, order: Order, given: Given) -> li
     if command.decision == "block":
         return [recorded, _cancelled(order, "blocked")]
     after = evolve(order, recorded)
+    if command.decision == "pass" and after.stockless:
+        return [recorded, _stock_requested(after, given)]
     if after.joined:
-        return [recorded, _confirmed(after, given)]
-    return [recorded.model_copy(update={"wait": _next_wait(order, after, given)})]
+        return [recorded, *_confirmed(after, given)]
+    events: list[Event] = [recorded.model_copy(update={"wait": _next_wait(order, after, given)})]
+    if command.decision == "review" and not order.paid and (lines := _from_stock(order)):
+        events.append(StockPutBack(order_id=order.order_id, lines=lines))
+    return events
 
 
 def record_reservation(command: RecordReservation, order: Order, given: Given) -> list[Event]:
     """Answers of an earlier attempt are ignored."""
     current = order.phase == "placed" and command.attempt == order.attempt and order.has_line(command.line)
-    if not current or command.line in order.reserved:
+    if not current or order.stockless or command.line in order.reserved:
         return []
     recorded = ReservationRecorded(
         order_id=order.order_id, line=command.line, attempt=command.attempt, reserved=command.reserved
@@ -80,7 +95,7 @@ def record_reservation(command: RecordReservation, order: Order, given: Given) -
     if not command.reserved:
         return [recorded, _cancelled(order, "short-stock")]
     after = evolve(order, recorded)
-    return [recorded, _confirmed(after, given)] if after.joined else [recorded]
+    return [recorded, *_confirmed(after, given)] if after.joined else [recorded]
 
 
 def record_reservation_expiry(command: RecordReservationExpiry, order: Order) -> list[Event]:
@@ -98,22 +113,52 @@ def record_payment(command: RecordPayment, order: Order, given: Given) -> list[E
         case "placed", False:
             return [_cancelled(order, "insufficient-funds", command.reason)]
         case "cancelled", True if order.cancelled_for == "unpaid" and order.screening != "block":
-            return _reopened(order, given)
+            market: Market = given.facts
+            if reason := _no_longer_sold(order, market, given.now):
+                return [_declined(order, reason)]
+            return _reopened(order, replace(given, facts=market.limits))
         case "cancelled", True:
-            return [LatePaymentDeclined(order_id=order.order_id, amount=order.total)]
+            return [_declined(order, f"the order was cancelled: {order.cancelled_for}")]
         case _:
             return []
 
 
+def record_other_payment(command: RecordOtherPayment, order: Order) -> list[Event]:
+    """Money that is not what the order costs changes nothing of it; its buyer is told the truth."""
+    if order.phase == "new":
+        return []
+    differs = PaymentDiffers(
+        order_id=order.order_id,
+        customer=order.customer,
+        amount=command.amount,
+        expected=command.expected,
+        reason=command.reason,
+        email=order.email,
+        locale=order.locale,
+    )
+    return [differs]
+
+
 def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:
-    """The first result of a line counts; the last line's completes the order."""
-    if order.phase != "confirmed" or not order.has_line(command.line) or command.line in order.deliveries:
+    """The first result of a line counts; the last line's completes the order.
+
+    An order that is not confirmed has forgotten that it was, with a database that was restored from a backup: it notes
+    the result, and completes once it is confirmed anew.
+    """
+    may_end = order.phase in ("placed", "confirmed")
+    if not may_end or not order.has_line(command.line) or command.line in order.deliveries:
         return []
     recorded = delivery_recorded(command)
-    after = evolve(order, recorded)
-    if len(after.deliveries) < len(after.lines):
+    if order.phase == "placed":
         return [recorded]
-    delivered = order.sum(line.amount for line in after.lines if after.deliveries[line.line].delivered)
+    return [recorded, *_completed(evolve(order, recorded))]
+
+
+def _completed(order: Order) -> list[OrderCompleted]:
+    """What an order that is confirmed, or is in this moment, says once each line has its result; nothing before."""
+    if len(order.deliveries) < len(order.lines):
+        return []
+    delivered = order.sum(line.amount for line in order.lines if order.deliveries[line.line].delivered)
     completed = OrderCompleted(
         order_id=order.order_id,
         customer=order.customer,
@@ -123,7 +168,7 @@ def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:
         email=order.email,
         locale=order.locale,
     )
-    return [recorded, completed]
+    return [completed]
 
 
 def delivery_recorded(command: RecordDelivery) -> DeliveryRecorded:
@@ -154,8 +199,46 @@ def _paid(order: Order, given: Given) -> list[Event]:
     recorded = PaymentRecorded(order_id=order.order_id, amount=order.total)
     after = evolve(order, recorded)
     if after.joined:
-        return [recorded, _confirmed(after, given)]
+        return [recorded, *_confirmed(after, given)]
     return [recorded.model_copy(update={"wait": _next_wait(order, after, given)})]
+
+
+def _from_stock(order: Order) -> tuple[OrderLine, ...]:
+    return tuple(line for line in order.lines if line.source == "keys")
+
+
+def _stock_requested(order: Order, given: Given) -> StockRequested:
+    """Asks for the stock that was put back, in a new attempt, which waits anew."""
+    limits: Limits = given.facts
+    requested = StockRequested(
+        order_id=order.order_id,
+        lines=_from_stock(order),
+        attempt=order.attempt + 1,
+        paid=order.paid,
+        reserved_until=given.now + limits.reserve_for,
+    )
+    after = evolve(order, requested)
+    return requested.model_copy(update={"wait": limits.wait(_awaited(after), after.attempt, given.now)})
+
+
+def _no_longer_sold(order: Order, market: Market, now: datetime) -> str:
+    """Why a lapsed order is not taken up again: its price is an offer for a while, as long as it is asked for."""
+    if order.pay_by is None or now > order.pay_by + market.limits.reopen_within:
+        return "it came too late"
+    for line in order.lines:
+        offer = market.offers.get(line.sku)
+        if offer is None or not offer.on_sale:
+            return f"{line.sku} is not on sale any more"
+        price = unit_price(offer, line.quantity)
+        if price.currency != line.unit_price.currency or line.unit_price < price:
+            return f"{line.sku} costs {price} now"
+    return ""
+
+
+def _declined(order: Order, reason: str) -> LatePaymentDeclined:
+    return LatePaymentDeclined(
+        order_id=order.order_id, amount=order.total, reason=reason, email=order.email, locale=order.locale
+    )
 
 
 def _reopened(order: Order, given: Given) -> list[Event]:
@@ -166,10 +249,13 @@ def _reopened(order: Order, given: Given) -> list[Event]:
         lines=order.lines,
         attempt=order.attempt + 1,
         reserved_until=given.now + limits.reserve_for,
+        amount=order.total,
+        email=order.email,
+        locale=order.locale,
     )
     after = evolve(evolve(order, recorded), reopened)
     if after.joined:
-        return [recorded, reopened, _confirmed(after, given)]
+        return [recorded, reopened, *_confirmed(after, given)]
     return [recorded, reopened.model_copy(update={"wait": _next_wait(order, after, given)})]
 
 
@@ -186,9 +272,10 @@ def _awaited(order: Order) -> Step:
     return "review" if order.screening == "review" else "answers"
 
 
-def _confirmed(order: Order, given: Given) -> OrderConfirmed:
+def _confirmed(order: Order, given: Given) -> list[Event]:
+    """It is confirmed, and over at once where all was delivered before: see `record_delivery`."""
     limits: Limits = given.facts
-    return OrderConfirmed(
+    confirmed = OrderConfirmed(
         order_id=order.order_id,
         customer=order.customer,
         lines=order.lines,
@@ -196,6 +283,7 @@ def _confirmed(order: Order, given: Given) -> OrderConfirmed:
         buyer_key=order.buyer_key,
         wait=limits.wait("delivery", order.attempt, given.now),
     )
+    return [confirmed, *_completed(order)]
 
 
 def _cancelled(order: Order, reason: CancelReason, note: str = "") -> OrderCancelled:
@@ -208,4 +296,5 @@ def _cancelled(order: Order, reason: CancelReason, note: str = "") -> OrderCance
         lines=order.lines,
         email=order.email,
         locale=order.locale,
+        differs=order.differs,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from shared.contracts import Event, Money, replace, zero
 from shared.contracts.order import (
@@ -19,18 +20,27 @@ from shared.contracts.order import (
     OrderLine,
     OrderPlaced,
     OrderReopened,
+    PaymentDiffers,
     PaymentRecorded,
     RefundApproved,
+    RefundFailed,
     RefundRecorded,
+    RefundRetried,
+    RepaymentDelayed,
+    RepaymentEnded,
     ReplacementConfirmed,
     ReplacementFailed,
     ReplacementRequested,
     ReservationRecorded,
     ScreeningRecorded,
     Step,
+    StockPutBack,
+    StockRequested,
     Wait,
 )
 
+Key: TypeAlias = tuple[int, int]  # of a line of the order, by its number in stock
+REPLACEMENT_REFUND = "replacement/"
 Phase = Literal["new", "placed", "confirmed", "completed", "cancelled"]
 
 
@@ -44,10 +54,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`given_back` is what the ledger said it gave back, None as long as it has not answered."""
+    """`given_back` is what has reached the buyer, None as long as nothing has; `failed` when the channel said no.
+
+    `key` is the key sold whose price it is, None where it is for none of them.
+    """
 
     approved: Money
     given_back: Money | None = None
+    failed: bool = False
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,8 @@ class Order:
     """One order. `lines` count from 1 by position, replacements go on counting after them.
 
     `reserved` are the keys lines reserved in this `attempt`; `step` is the wait that may still run out.
+    `stockless`: its stock was put back until a person has looked at it. `delayed` is what the channel did not pay back
+    and no refund is about, by return id.
     """
 
     phase: Phase = "new"
@@ -84,11 +101,15 @@ class Order:
     screening: Literal["pass", "review", "block"] | None = None
     funds: Literal["awaited", "held", "declined"] = "awaited"
     reserved: frozenset[int] = frozenset()
+    stockless: bool = False
     cancelled_for: CancelReason | None = None
+    differs: bool = False
+    pay_by: datetime | None = None
     deliveries: dict[int, Delivery] = field(default_factory=dict)
     delivered: Money = field(default_factory=zero)
     refunds: dict[str, Refund] = field(default_factory=dict)
     replacements: tuple[Replacement, ...] = ()
+    delayed: dict[str, Money] = field(default_factory=dict)
 
     @property
     def paid(self) -> bool:
@@ -102,8 +123,43 @@ class Order:
 
     @property
     def refundable(self) -> Money:
-        """What was delivered and neither given back nor promised back."""
-        return self.delivered - self.sum(refund.approved for refund in self.refunds.values())
+        """What was delivered and neither given back, nor promised back, nor replaced: never below nothing."""
+        given = self.sum(refund.approved for refund in self.refunds.values()) + self.claimed
+        return max(self.delivered - given, zero(self.total.currency))
+
+    @property
+    def refunded_keys(self) -> frozenset[Key]:
+        """The keys sold whose price was given back, or promised back; also where the channel said no so far."""
+        return frozenset(refund.key for refund in self.refunds.values() if refund.key is not None)
+
+    @property
+    def claimed(self) -> Money:
+        """The price of the keys that were replaced, or are being replaced: a fresh key stands for it, not money."""
+        refunded = self.refunded_keys
+        return self.sum(price for key, price in self._replaced.items() if key not in refunded)
+
+    @property
+    def _replaced(self) -> dict[Key, Money]:
+        """The keys sold that have a replacement, with what was paid for them."""
+        standing = (replacement for replacement in self.replacements if replacement.stage != "failed")
+        return {self.sold_as(it.replaces, it.number): it.price for it in standing}
+
+    def sold_as(self, line: int, number: int) -> Key:
+        """The key that was sold, of one that may have replaced it."""
+        while replacement := self.replacement(line):
+            line, number = replacement.replaces, replacement.number
+        return line, number
+
+    def is_replaced(self, key: Key) -> bool:
+        """Whether a fresh key stands, or is on its way, for this key that was sold."""
+        return key in self._replaced
+
+    def is_being_replaced(self, key: Key) -> bool:
+        """Whether nobody knows yet what becomes of a replacement of this key that was sold."""
+        return any(
+            it.stage != "failed" and it.line.line not in self.deliveries and self.sold_as(it.replaces, it.number) == key
+            for it in self.replacements
+        )
 
     def sum(self, amounts: Iterable[Money]) -> Money:
         return reduce(Money.__add__, amounts, zero(self.total.currency))
@@ -124,6 +180,10 @@ def evolve(order: Order, event: Event) -> Order:
             return _waiting(_placed(event), event.wait)
         case ScreeningRecorded():
             return _waiting(replace(order, screening=event.decision), event.wait)
+        case StockPutBack():
+            return replace(order, reserved=frozenset(), stockless=True)
+        case StockRequested():
+            return _waiting(_asking(order, event.attempt), event.wait)
         case ReservationRecorded():
             return replace(order, reserved=order.reserved | {event.line}) if event.reserved else order
         case PaymentRecorded():
@@ -133,10 +193,12 @@ def evolve(order: Order, event: Event) -> Order:
         case OrderCancelled():
             return replace(order, phase="cancelled", cancelled_for=event.reason, step=None)
         case OrderReopened():
-            reopened = replace(order, phase="placed", cancelled_for=None, attempt=event.attempt, reserved=frozenset())
+            reopened = replace(_asking(order, event.attempt), phase="placed", cancelled_for=None)
             return _waiting(reopened, event.wait)
         case LatePaymentDeclined():
             return replace(order, funds="declined")
+        case PaymentDiffers():
+            return replace(order, differs=True)
         case DeliveryRecorded():
             ended = Delivery(event.delivered, event.numbers)
             return replace(order, deliveries={**order.deliveries, event.line: ended})
@@ -151,10 +213,18 @@ def evolve(order: Order, event: Event) -> Order:
 def _after_sale(order: Order, event: Event) -> Order:
     match event:
         case RefundApproved():
-            return replace(order, refunds={**order.refunds, event.refund_id: Refund(event.amount)})
+            approved = Refund(event.amount, key=_key_of(order, event))
+            return replace(order, refunds={**order.refunds, event.refund_id: approved})
         case RefundRecorded():
-            refund = replace(order.refunds[event.refund_id], given_back=event.amount)
-            return replace(order, refunds={**order.refunds, event.refund_id: refund})
+            return _refund(order, event.refund_id, given_back=event.amount, failed=False)
+        case RefundFailed():
+            return _refund(order, event.refund_id, failed=True)
+        case RefundRetried():
+            return _refund(order, event.refund_id, failed=False)
+        case RepaymentDelayed(return_id=name):
+            return replace(order, delayed={**order.delayed, name: event.amount})
+        case RepaymentEnded(return_id=name):
+            return replace(order, delayed={it: amount for it, amount in order.delayed.items() if it != name})
         case ReplacementRequested():
             earlier = order.replacement(event.replaces)
             price = earlier.price if earlier else order.lines[event.replaces - 1].unit_price
@@ -166,6 +236,22 @@ def _after_sale(order: Order, event: Event) -> Order:
             return _staged(order, event.line, "failed")
         case _:
             return order
+
+
+def _key_of(order: Order, event: RefundApproved) -> Key | None:
+    """The key sold that a refund is for; one in place of a replacement once named it by its refund id alone."""
+    line, number = event.line, event.number
+    if line is None or number is None:
+        name = event.refund_id
+        failed = next((it for it in order.replacements if f"{REPLACEMENT_REFUND}{it.line.line}" == name), None)
+        if failed is None:
+            return None
+        line, number = failed.replaces, failed.number
+    return order.sold_as(line, number)
+
+
+def _refund(order: Order, refund_id: str, **changes: object) -> Order:
+    return replace(order, refunds={**order.refunds, refund_id: replace(order.refunds[refund_id], **changes)})
 
 
 def _placed(event: OrderPlaced) -> Order:
@@ -182,7 +268,13 @@ def _placed(event: OrderPlaced) -> Order:
         lines=event.lines,
         total=event.total,
         delivered=zero(event.total.currency),
+        pay_by=event.pay_by,
     )
+
+
+def _asking(order: Order, attempt: int) -> Order:
+    """The order, whose lines are asked for in a new attempt."""
+    return replace(order, attempt=attempt, reserved=frozenset(), stockless=False)
 
 
 def _waiting(order: Order, wait: Wait | None) -> Order:

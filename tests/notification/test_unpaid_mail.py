@@ -1,0 +1,74 @@
+"""Mail about orders that nobody paid for: anybody can have it sent to anybody, so there is little of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from services.notification.domain import Mailed, Message, Reach, decide, is_unpaid
+from services.notification.service import SERVICE
+from shared.contracts import Given, replace
+from shared.contracts.notification import MessageQueued, MessageWithheld, RecordSending, SendMessage
+from shared.hosting.settings import Settings
+from tests.harness import Harness
+from tests.notification.builders import NOW, folded, given, mail
+
+
+def cancelled(number: int, to: str = "stranger@example.org", paid: int = 0) -> SendMessage:
+    params: dict[str, str | int] = {"reason": "buyer", "paid": paid}
+    return mail(message_id=f"order-cancelled/o{number}/buyer", to=to, template="order-cancelled", params=params)
+
+
+def told(at: list[int], most: int = 3) -> Given:
+    """Given that an address got mail so many hours ago."""
+    return replace(given(), facts=Reach(True, Mailed([NOW - timedelta(hours=hours) for hours in at], most)))
+
+
+def test_what_is_paid_was_placed_by_whoever_reads_the_mail() -> None:
+    assert is_unpaid("order-cancelled", {"reason": "unpaid", "paid": 0})
+    assert not is_unpaid("order-cancelled", {"reason": "short-stock", "paid": 1})
+    assert not is_unpaid("order-completed", {})
+
+
+def test_beyond_the_days_number_a_message_is_withheld_for_good() -> None:
+    (event,) = decide(cancelled(1), Message(), told([1, 2, 23]))
+    assert isinstance(event, MessageWithheld)
+    state = folded(event)
+    assert decide(cancelled(1), state, told([])) == []
+    assert decide(RecordSending(message_id=cancelled(1).message_id, sent=True, attempts=1), state, given()) == []
+
+
+def test_a_day_later_there_is_room_again() -> None:
+    (event,) = decide(cancelled(1), Message(), told([1, 2, 24]))
+    assert isinstance(event, MessageQueued)
+
+
+def withheld(town: Harness) -> list[str]:
+    return [
+        event.message_id for event in town.events("notification", MessageWithheld) if isinstance(event, MessageWithheld)
+    ]
+
+
+def test_many_cancelled_orders_send_a_stranger_three_mails_a_day(tmp_path: Path) -> None:
+    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    spellings = ("stranger@EXAMPLE.org", "stranger@example.org", "stranger+1@example.org", "stranger+2@example.org")
+    for number in range(20):
+        town.send("notification", cancelled(number, to=spellings[number % 4]))
+    town.send("notification", cancelled(2_000, to="other@example.org"))
+    assert len(town.events("notification", MessageQueued)) == 4
+    assert len(withheld(town)) == 17
+
+    town.advance(24 * 3600)
+    town.send("notification", cancelled(3_000))
+    assert len(town.events("notification", MessageQueued)) == 5
+
+
+def test_who_paid_once_gets_more_of_it_and_all_that_is_about_money(tmp_path: Path) -> None:
+    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path, unpaid_mails=0, unpaid_mails_to_payer=2))
+    town.send("notification", cancelled(1))
+    town.send("notification", mail(to="stranger@example.org"))
+    for number in range(2, 6):
+        town.send("notification", cancelled(number))
+    for number in range(6, 16):
+        town.send("notification", cancelled(number, paid=1))
+    assert withheld(town) == [f"order-cancelled/o{number}/buyer" for number in (1, 4, 5)]

@@ -1,12 +1,12 @@
-"""A placed order is screened."""
+"""A placed order is screened, and counts for its targets once it is paid. Its case lasts as long as it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.contracts import Command, Event, Reaction
-from shared.contracts.order import OrderPlaced
-from shared.contracts.risk import ScreenOrder
+from shared.contracts import Command, Event, Reaction, zero
+from shared.contracts.order import OrderCancelled, OrderConfirmed, OrderPlaced, OrderReopened
+from shared.contracts.risk import CloseCase, RecordPaidTargets, ReopenCase, ScreenOrder
 
 
 def screen(event: OrderPlaced) -> list[Command]:
@@ -23,4 +23,28 @@ def screen(event: OrderPlaced) -> list[Command]:
     ]
 
 
-REACTIONS: Mapping[type[Event], Reaction] = {OrderPlaced: screen}
+def paid(event: OrderConfirmed) -> list[Command]:
+    """What somebody paid for a target counts for it, whoever ordered."""
+    lines = [line for line in event.lines if line.target]
+    if not lines:
+        return []
+    amount = sum((line.amount for line in lines), zero(lines[0].amount.currency))
+    targets = tuple(dict.fromkeys(line.target for line in lines if line.target))
+    return [RecordPaidTargets(order_id=event.order_id, customer=event.customer, targets=targets, amount=amount)]
+
+
+def cancelled(event: OrderCancelled) -> list[Command]:
+    return [CloseCase(order_id=event.order_id)]
+
+
+def reopened(event: OrderReopened) -> list[Command]:
+    """Whoever was to look at it still has to."""
+    return [ReopenCase(order_id=event.order_id)]
+
+
+REACTIONS: Mapping[type[Event], Reaction] = {
+    OrderPlaced: screen,
+    OrderConfirmed: paid,
+    OrderCancelled: cancelled,
+    OrderReopened: reopened,
+}

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.risk.domain import lists, screening
+from services.risk.domain.lists import ListEntry
+from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Screening
 from services.risk.reactions import REACTIONS
 from services.risk.tables import RiskTables
-from shared.contracts.risk import DecideCase, RemoveListEntry, ScreenOrder, SetListEntry
-from shared.hosting.service import Aggregate, Service
+from shared import currencies
+from shared.contracts import replace
+from shared.contracts.risk import (
+    CloseCase,
+    DecideCase,
+    RecordPaidTargets,
+    RemoveListEntry,
+    ReopenCase,
+    ScreenOrder,
+    SetListEntry,
+)
+from shared.hosting.service import Aggregate, Service, Surroundings
 
 
-def look(command: ScreenOrder, state: Screening, tables: RiskTables, outside: None) -> Known:
+def build(surroundings: Surroundings) -> AmountLimits:
+    """How much is too much, as the settings say."""
+    settings = surroundings.settings
+    return AmountLimits(
+        order=_in_minor_units(settings.review_order_above),
+        customer_day=_in_minor_units(settings.review_customer_day_above),
+    )
+
+
+def _in_minor_units(limits: Mapping[str, str]) -> dict[str, int]:
+    return {code: currencies.minor(amount, code) for code, amount in limits.items()}
+
+
+def look(command: ScreenOrder, state: Screening, tables: RiskTables, limits: AmountLimits) -> Known:
     """What the service knows of the order's values."""
-    return tables.known(command)
+    return replace(tables.known(command), limits=limits)
+
+
+def entries(command: SetListEntry | RemoveListEntry, state: ListEntry, tables: RiskTables, outside: None) -> list[str]:
+    """The entries that stand for the same value, however they are spelled."""
+    return tables.spellings(command.entry)
 
 
 SERVICE = Service(
@@ -23,17 +55,19 @@ SERVICE = Service(
             initial=Screening,
             decide=screening.decide,
             evolve=screening.evolve,
-            commands=(ScreenOrder, DecideCase),
+            commands=(ScreenOrder, DecideCase, CloseCase, ReopenCase, RecordPaidTargets),
             look={ScreenOrder: look},
         ),
         Aggregate(
             name="list-entry",
-            initial=lists.ListEntry,
+            initial=ListEntry,
             decide=lists.decide,
             evolve=lists.evolve,
             commands=(SetListEntry, RemoveListEntry),
+            look={SetListEntry: entries, RemoveListEntry: entries},
         ),
     ),
     tables=RiskTables,
     reactions=REACTIONS,
+    outside=build,
 )

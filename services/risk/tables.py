@@ -1,17 +1,22 @@
-"""What a screening reads: the recent history of each value, and the lists."""
+"""What a screening reads: the recent history of each value, and the lists, both by canonical values.
+
+`list_entries` has a row a value, under its canonical entry: what was set last, and in `spellings` all the entries that
+stand for this value, where versions before took several. Each of them counts. Null: the row's own entry, alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from services.risk.domain.rules import Counted
 from services.risk.domain.screening import Known, Listed
-from services.risk.domain.velocity import idle_from, record, traits
-from shared.contracts import Command, Event
-from shared.contracts.risk import ListEntryRemoved, ListEntrySet, OrderScreened, ScreenOrder
+from services.risk.domain.velocity import canonical_value, counted, idle_from, placed, record, targets_of, traits
+from shared.contracts import Command, Event, Money
+from shared.contracts.risk import ListEntryRemoved, ListEntrySet, ListName, OrderScreened, ScreenOrder, TargetsPaid
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows, Tables
 
@@ -31,12 +36,23 @@ LIST_ENTRIES = sa.Table(
     sa.Column("list", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("until", sa.Text),
+    sa.Column("spellings", sa.JSON),
 )
 SWEEP_EVERY = 1_000
 
 
+class Spelling(TypedDict):
+    """One entry, as the log names it; `until` is a time in ISO 8601."""
+
+    entry: str
+    list: ListName
+    reason: str
+    until: str | None
+
+
 class RiskTables(Tables):
     metadata = METADATA
+    version = 4
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
@@ -45,38 +61,53 @@ class RiskTables(Tables):
 
     def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
         if isinstance(asked, ScreenOrder):
-            for dimension, value in traits(asked):
+            for dimension, value in counted(asked):
                 yield self._windows, (dimension, value)
+            for dimension, value in traits(asked):
                 yield self._entries, (f"{dimension}:{value}",)
 
     def known(self, order: ScreenOrder) -> Known:
         """What is known of the order's values, in at most two queries."""
-        values = traits(order)
+        values = counted(order)
         windows = dict(zip(values, self._windows.get_many(values).values(), strict=True))
-        entries = self._entries.get_many((f"{dimension}:{value}",) for dimension, value in values)
+        entries = self._entries.get_many((f"{dimension}:{value}",) for dimension, value in traits(order))
         return Known(
             histories={value: row["history"] for value, row in windows.items() if row},
             listed=[
-                Listed(row["entry"], row["list"], row["until"] and datetime.fromisoformat(row["until"]))
+                Listed(one["entry"], one["list"], datetime.fromisoformat(one["until"]) if one["until"] else None)
                 for row in entries.values()
-                if row
+                for one in _spelled(row)
             ],
         )
+
+    def spellings(self, entry: str) -> list[str]:
+        """The entries that stand for the value which this entry names."""
+        return [one["entry"] for one in _spelled(self._entries.get(_canonical(entry)))]
 
     def apply(self, event: Event, recorded: Recorded) -> None:
         match event:
             case OrderScreened():
-                self._count(event, recorded.at)
+                self._count(tuple(placed(event)), event.amount, event.customer, recorded.at)
+            case TargetsPaid():
+                self._count(targets_of(event), event.amount, event.customer, recorded.at)
             case ListEntrySet(entry=entry, list=name, reason=reason, until=until):
                 end = until and until.isoformat()
-                self._entries.put({"entry": entry, "list": name, "reason": reason, "until": end})
-            case ListEntryRemoved(entry=entry):
-                self._entries.delete(entry)
+                self._respell(event, [{"entry": entry, "list": name, "reason": reason, "until": end}])
+            case ListEntryRemoved():
+                self._respell(event, [])
         if recorded.position % SWEEP_EVERY == 0:
             self._sweep(recorded.at)
 
-    def _count(self, order: OrderScreened, at: datetime) -> None:
-        values = traits(order)
+    def _respell(self, event: ListEntrySet | ListEntryRemoved, instead: list[Spelling]) -> None:
+        canonical, gone = _canonical(event.entry), (event.entry, *event.spellings)
+        kept = [one for one in _spelled(self._entries.get(canonical)) if one["entry"] not in gone]
+        if spelled := [*kept, *instead]:
+            alone = [one["entry"] for one in spelled] == [canonical]
+            self._entries.put({**spelled[-1], "entry": canonical, "spellings": None if alone else spelled})
+        else:
+            self._entries.delete(canonical)
+
+    def _count(self, values: Sequence[tuple[Counted, str]], amount: Money, customer: str | None, at: datetime) -> None:
         found = self._windows.get_many(values)
         for dimension, value in values:
             row = found[dimension, value]
@@ -85,7 +116,7 @@ class RiskTables(Tables):
                 {
                     "dimension": dimension,
                     "value": value,
-                    "history": record(before, dimension, at, order.amount, order.customer),
+                    "history": record(before, dimension, at, amount, customer),
                     "idle_from": _text(idle_from(dimension, at)),
                 }
             )
@@ -95,6 +126,20 @@ class RiskTables(Tables):
         idle = sa.select(WINDOWS.c.dimension).add_columns(WINDOWS.c.value).where(WINDOWS.c.idle_from < _text(now))
         for row in list(self._windows.select(idle)):
             self._windows.delete(row["dimension"], row["value"])
+
+
+def _canonical(entry: str) -> str:
+    """The entry of the same value in its canonical form, whichever version of the program named it."""
+    dimension, _, value = entry.partition(":")
+    return f"{dimension}:{canonical_value(dimension, value)}"
+
+
+def _spelled(row: Mapping[str, Any] | None) -> list[Spelling]:
+    """The entries that stand for one value, in the order in which they were set."""
+    if row is None:
+        return []
+    alone = Spelling(entry=row["entry"], list=row["list"], reason=row["reason"], until=row["until"])
+    return row["spellings"] or [alone]
 
 
 def _text(at: datetime) -> str:

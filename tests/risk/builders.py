@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
@@ -11,7 +12,7 @@ from sqlalchemy import event as sa_event
 from services.risk.domain.screening import Known, Screening, decide
 from services.risk.tables import METADATA, RiskTables
 from shared.contracts import Event, Given, Metadata, Money
-from shared.contracts.risk import OrderScreened, ScreenOrder
+from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
 from shared.eventlog.recorded import Recorded
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
@@ -32,8 +33,14 @@ def order(
     return ScreenOrder(order_id=order_id, customer=customer, ip=ip, device=device, targets=targets, amount=amount)
 
 
-def given(facts: Known | None = None, now: datetime = NOW) -> Given:
-    return Given(now=now, command_id="command-1", meta=META, facts=facts or Known(histories={}))
+def given(facts: Known | Sequence[str] = Known(histories={}), now: datetime = NOW) -> Given:
+    return Given(now=now, command_id="command-1", meta=META, facts=facts)
+
+
+def entry(dimension: Dimension, value: str, **changes: Any) -> ListEntrySet:
+    """An entry as a log holds it, whichever version of the program wrote it."""
+    fields = {"list": "block", "reason": "fraud", "until": None, **changes}
+    return ListEntrySet(entry=f"{dimension}:{value}", dimension=dimension, value=value, **fields)
 
 
 class Desk:

@@ -20,21 +20,21 @@ REMOVE = RemoveListEntry(entry="ip:203.0.113.7", reason="mistake")
 
 
 def test_a_value_is_listed_once():
-    assert decide(SET, ListEntry(), given()) == [LISTED]
-    assert decide(SET, evolve(ListEntry(), LISTED), given()) == []
+    assert decide(SET, ListEntry(), given(())) == [LISTED]
+    assert decide(SET, evolve(ListEntry(), LISTED), given(())) == []
 
 
 def test_a_value_moves_to_another_list():
-    moved = decide(SET.model_copy(update={"list": "watch"}), ListEntry(LISTED), given())
+    moved = decide(SET.model_copy(update={"list": "watch"}), ListEntry(LISTED), given(()))
     assert moved == [LISTED.model_copy(update={"list": "watch"})]
 
 
 def test_an_entry_is_removed_once():
     state = ListEntry(LISTED)
-    events = decide(REMOVE, state, given())
+    events = decide(REMOVE, state, given(()))
     assert events == [ListEntryRemoved(entry="ip:203.0.113.7", reason="mistake")]
     with pytest.raises(Refused, match="not-listed"):
-        decide(REMOVE, evolve(state, events[0]), given())
+        decide(REMOVE, evolve(state, events[0]), given(()))
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,35 @@ def test_an_entry_is_removed_once():
         ({"value": "203.0.113.8"}, "wrong-entry"),
         ({"dimension": "device"}, "wrong-entry"),
         ({"entry": "ip:", "value": ""}, "wrong-entry"),
+        ({"entry": "ip:1.2.3.04", "value": "1.2.3.04"}, "wrong-entry"),
+        ({"entry": "ip:10.0.0.0/8", "value": "10.0.0.0/8"}, "wrong-entry"),
+        ({"entry": "ip:2001:db8::1", "value": "2001:db8::1"}, "wrong-entry"),
+        ({"entry": "target:Abc", "value": "Abc", "dimension": "target"}, "wrong-entry"),
+        ({"entry": "target:+8613800138000", "value": "+8613800138000", "dimension": "target"}, "wrong-entry"),
+        ({"entry": "device:  ", "value": "  ", "dimension": "device"}, "wrong-entry"),
         ({"until": NOW}, "already-over"),
     ],
 )
 def test_an_entry_that_could_never_match_is_refused(changes: dict[str, object], code: str):
     with pytest.raises(Refused, match=code) as refused:
-        decide(SET.model_copy(update=changes), ListEntry(), given())
+        decide(SET.model_copy(update=changes), ListEntry(), given(()))
     assert refused.value.status == 422
+
+
+def test_an_entry_takes_the_place_of_the_same_value_in_other_spellings():
+    typed = ("target:Acc ", "target:ACC")
+    listed = SetListEntry(entry="target:acc", list="block", dimension="target", value="acc", reason="fraud", until=None)
+
+    (again,) = decide(listed, ListEntry(), given(typed))
+
+    assert again == ListEntrySet(**dict(listed), spellings=typed)
+    assert decide(listed, evolve(ListEntry(), again), given(("target:acc",))) == []
+
+
+def test_a_value_is_removed_in_the_spelling_that_a_version_before_took():
+    removed = decide(RemoveListEntry(entry="target:acc", reason="mistake"), ListEntry(), given(("target:Acc ",)))
+
+    assert removed == [ListEntryRemoved(entry="target:acc", reason="mistake", spellings=("target:Acc ",))]
 
 
 def test_a_state_survives_a_snapshot():

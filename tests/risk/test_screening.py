@@ -7,9 +7,22 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
+from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Listed, Screening, decide, evolve
 from shared.contracts import Event, Money, Refused
-from shared.contracts.risk import CaseDecided, CaseOpened, DecideCase, ListName, OrderScreened, ScreenOrder
+from shared.contracts.risk import (
+    CaseClosed,
+    CaseDecided,
+    CaseOpened,
+    CloseCase,
+    DecideCase,
+    ListName,
+    OrderScreened,
+    RecordPaidTargets,
+    ReopenCase,
+    ScreenOrder,
+    TargetsPaid,
+)
 from tests.risk.builders import NOW, Desk, given, order
 
 
@@ -54,9 +67,29 @@ def test_a_large_amount_is_reviewed_and_opens_a_case():
     assert events[1:] == [CaseOpened(order_id="order-1", amount=Money(amount=500_001), reasons=reasons)]
 
 
-def test_the_ceiling_itself_passes_and_another_currency_is_not_compared():
+def test_the_ceiling_itself_passes():
     assert screened(order(fen=500_000)) == ("pass", ())
-    assert screened(order(fen=500_001, currency="USD")) == ("pass", ())
+
+
+def test_each_currency_has_its_own_limits_and_none_means_that_a_person_looks():
+    limits = AmountLimits(order={"CNY": 500_000, "JPY": 100_000}, customer_day={"JPY": 150_000, "USD": 200})
+
+    def found(fen: int, currency: str) -> tuple[str, tuple[str, ...]]:
+        known = given(Known(histories={}, limits=limits))
+        event = decide(order(fen=fen, currency=currency), Screening(), known)[0]
+        assert isinstance(event, OrderScreened)
+        return event.decision, event.reasons
+
+    assert found(100_000, "JPY") == ("pass", ())
+    assert found(100_001, "JPY") == ("review", ("ceiling:order>100000JPY",))
+    assert found(1, "CNY") == ("review", ("no-limit:customer-amount:CNY",))
+    assert found(201, "USD") == ("review", ("no-limit:order:USD", "velocity:customer-amount>200/86400s"))
+    assert found(1, "KWD") == ("review", ("no-limit:order:KWD", "no-limit:customer-amount:KWD"))
+
+
+def test_an_allow_list_goes_over_a_missing_limit_too():
+    allow = Listed("customer:alice", "allow")
+    assert screened(order(currency="USD"), allow) == ("pass", ("list:allow:customer:alice",))
 
 
 @pytest.mark.parametrize(("name", "decision"), [("block", "block"), ("watch", "review"), ("allow", "pass")])
@@ -105,10 +138,38 @@ def test_there_is_no_case_for_an_order_that_passed_or_was_never_seen():
     assert (passed.value.status, unseen.value.status) == (409, 404)
 
 
+CLOSE, REOPEN = CloseCase(order_id="order-1"), ReopenCase(order_id="order-1")
+
+
+def test_a_case_ends_with_its_order_and_is_open_again_when_that_goes_on():
+    events = decide(order(fen=600_000), Screening(), given())
+    assert decide(CLOSE, folded(*events), given()) == [CaseClosed(order_id="order-1")]
+    closed = folded(*events, CaseClosed(order_id="order-1"))
+    assert decide(CLOSE, closed, given()) == []
+    with pytest.raises(Refused, match="no-open-case"):
+        decide(DecideCase(order_id="order-1", decision="pass"), closed, given())
+    (again,) = decide(REOPEN, closed, given())
+    assert again == events[1].model_copy(update={"again": True})
+    decided = decide(DecideCase(order_id="order-1", decision="pass"), evolve(closed, again), given())
+    assert [type(event) for event in decided] == [CaseDecided]
+
+
+def test_an_order_without_an_open_case_ends_and_goes_on_unnoticed():
+    passed = folded(*decide(order(), Screening(), given()))
+    decided = folded(
+        *decide(order(fen=600_000), Screening(), given()),
+        CaseDecided(order_id="order-1", decision="pass", note=""),
+    )
+    for state in (Screening(), passed, decided):
+        assert decide(CLOSE, state, given()) == []
+        assert decide(REOPEN, state, given()) == []
+
+
 def test_a_state_survives_a_snapshot():
     state = folded(*decide(order(fen=600_000), Screening(), given()))
     adapter = TypeAdapter(Screening)
-    assert adapter.validate_json(adapter.dump_json(state)) == state == Screening("review", "open")
+    assert adapter.validate_json(adapter.dump_json(state)) == state
+    assert (state.decision, state.case) == ("review", "open")
 
 
 def test_sixty_orders_a_minute_from_one_address_pass_and_the_next_is_reviewed():
@@ -136,11 +197,57 @@ def test_more_than_a_days_sum_is_reviewed():
     assert desk.screen(order("o4", fen=1), 80_000).reasons == ("velocity:customer-amount>2000000/86400s",)
 
 
+def test_a_customers_sums_are_of_one_currency_each():
+    desk = Desk()
+    desk.screen(order("o1", fen=1_999_999))
+    assert desk.screen(order("o2", fen=500_000, currency="USD"), 1).reasons[-1] == "no-limit:customer-amount:USD"
+    assert desk.screen(order("o3", fen=1), 2).decision == "pass"
+    assert desk.screen(order("o4", fen=1), 3).reasons == ("velocity:customer-amount>2000000/86400s",)
+
+
+def test_an_address_that_floods_is_refused():
+    desk = Desk()
+    decisions = [desk.screen(order(f"o{n}", customer=None, device=""), n / 15).decision for n in range(120)]
+    assert decisions == ["pass"] * 60 + ["review"] * 20 + ["block"] * 40
+
+
+def test_a_device_that_floods_is_refused_from_wherever():
+    desk = Desk()
+    decisions = [desk.screen(order(f"o{n}", customer=None, ip=f"192.0.2.{n}"), n / 15).decision for n in range(70)]
+    assert decisions == ["pass"] * 30 + ["review"] * 30 + ["block"] * 10
+
+
+def test_others_orders_for_a_target_that_nobody_paid_do_not_count_for_its_owner():
+    desk = Desk()
+    for number in range(200):
+        desk.screen(order(f"o{number}", customer=None, ip="192.0.2.66", device="", targets=("13800000000",)), number)
+    owner = desk.screen(order("own", customer="owner", ip="198.51.100.1", targets=("13800000000",)), 201)
+    assert owner.decision == "pass"
+
+
+def test_one_buyers_orders_for_a_target_count_before_they_are_paid():
+    desk = Desk()
+    for number in range(10):
+        asked = order(f"o{number}", customer="c1", ip=f"192.0.2.{number}", device="", targets=("13800000000",))
+        assert desk.screen(asked, number).decision == "pass"
+    again = order("o10", customer="c1", ip="192.0.2.99", device="", targets=("13800000000",))
+    assert desk.screen(again, 11).reasons == ("velocity:own-target>10/3600s",)
+
+
+def test_a_paid_order_counts_for_its_targets_once():
+    command = RecordPaidTargets(order_id="o1", customer=None, targets=("138",), amount=Money(amount=1))
+    (paid,) = decide(command, Screening("pass"), given())
+    assert paid == TargetsPaid(order_id="o1", customer=None, targets=("138",), amount=Money(amount=1))
+    assert decide(command, evolve(Screening("pass"), paid), given()) == []
+
+
 def test_one_target_can_be_topped_up_ten_times_an_hour():
     desk = Desk()
     for number in range(10):
         bought = order(f"o{number}", customer=f"c{number}", ip="", device="", targets=("13800000000",))
         assert desk.screen(bought, number).decision == "pass"
+        paid = TargetsPaid(order_id=bought.order_id, customer=None, targets=bought.targets, amount=bought.amount)
+        desk.apply([paid], NOW + timedelta(seconds=number))
     again = order("o10", customer="c10", ip="", device="", targets=("new", " 13800000000 "))
     assert desk.screen(again, 11).reasons == ("velocity:target>10/3600s",)
 
@@ -158,3 +265,24 @@ def test_a_thousand_orders_a_minute_of_a_hundred_customers_pass():
         buyer = number % 100
         bought = order(f"o{number}", customer=f"c{buyer}", ip=f"198.51.100.{buyer}", device=f"d{buyer}")
         assert desk.screen(bought, number * 0.06).decision == "pass"
+
+
+def test_guests_are_counted_by_address_and_by_device():
+    desk = Desk()
+    for number in range(4):
+        assert desk.screen(order(f"o{number}", customer=None, fen=500_000), number).decision == "pass"
+
+    reason = ("velocity:guest-amount>2000000/86400s",)
+    assert desk.screen(order("o5", customer=None, device="phone-2", fen=1), 10).reasons == reason
+    assert desk.screen(order("o6", customer=None, ip="198.51.100.7", fen=1), 11).reasons == reason
+    assert desk.screen(order("o7", customer=None, ip="198.51.100.8", device="phone-3", fen=1), 12).reasons == ()
+    assert desk.screen(order("o8", customer="bob", fen=1), 13).reasons == ()
+    assert desk.screen(order("o9", customer=None, fen=1), 95_000).reasons == ()
+
+
+def test_a_guests_order_that_nobody_let_pass_counts_for_no_other_guest():
+    desk = Desk()
+    for number in range(5):
+        assert desk.screen(order(f"o{number}", customer=None, fen=100_000_000), number).decision == "review"
+
+    assert desk.screen(order("o6", customer=None, fen=1), 10).reasons == ()

@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from services.risk.domain.rules import USUAL_LIMITS, AmountLimits
 from services.risk.reactions import screen
-from services.risk.service import SERVICE
+from services.risk.service import SERVICE, build
 from shared.contracts import Money
 from shared.contracts.order import OrderLine, OrderPlaced
 from shared.contracts.risk import CaseDecided, CaseOpened, DecideCase, OrderScreened, ScreenOrder, SetListEntry
+from shared.hosting.ports import Ports
+from shared.hosting.service import Surroundings
+from shared.hosting.settings import Settings
+from shared.security.secrets import Secrets
 from tests.harness import Harness
 from tests.risk.builders import NOW, order
 
@@ -64,3 +69,13 @@ def test_the_same_order_is_screened_once(tmp_path: Path):
         harness.send("risk", ScreenOrder(**dict(order())))
     assert len(harness.events("risk", OrderScreened)) == 1
     assert harness.parked() == 0
+
+
+def test_limits_are_read_as_their_currencies_are_written(tmp_path: Path):
+    def built(settings: Settings) -> AmountLimits:
+        return build(Surroundings(settings, Ports(), Secrets(tmp_path / "secrets")))
+
+    assert built(Settings(var=tmp_path)) == USUAL_LIMITS
+    limits = {"JPY": "100000", "KWD": "1.500"}
+    changed = built(Settings(var=tmp_path, review_order_above=limits, review_customer_day_above={}))
+    assert changed == AmountLimits(order={"JPY": 100_000, "KWD": 1_500}, customer_day={})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from services.risk.domain.screening import Listed
 from services.risk.tables import LIST_ENTRIES, SWEEP_EVERY, WINDOWS
-from shared.contracts.risk import ListEntryRemoved, ListEntrySet
-from tests.risk.builders import NOW, Desk, order
+from shared.contracts.risk import Dimension, ListEntryRemoved, ListEntrySet
+from tests.risk.builders import NOW, Desk, entry, order
 
 ENTRY = ListEntrySet(
     entry="target:13800000000",
@@ -44,7 +47,7 @@ def test_history_and_lists_survive_a_restart():
     desk.go_cold()
 
     assert desk.tables.known(order(targets=("13800000000",))) == warm
-    assert warm.listed == [Listed("target:13800000000", "watch", ENTRY.until)]
+    assert warm.listed == [Listed("target:13800000000", "watch", ENTRY.until)]  # as the log of a version before has it
     assert desk.screen(order("o30"), 30).reasons == ("velocity:device>30/60s",)
 
 
@@ -53,6 +56,59 @@ def test_a_removed_entry_is_gone():
     desk.apply([ENTRY, ListEntryRemoved(entry=ENTRY.entry, reason="settled")])
     assert desk.tables.known(order(targets=("13800000000",))).listed == []
     assert desk.rows(LIST_ENTRIES) == []
+
+
+@pytest.mark.parametrize(
+    ("dimension", "stored", "asked"),
+    [
+        ("target", "138 0013 8000", "+86 138-0013-8000"),
+        ("target", "13800138000 ", "13800138000"),
+        ("target", "ABC", "abc\u200b"),
+        ("device", "Pixel 7", "pixel  7"),
+        ("ip", "2001:DB8::1", "2001:db8::2"),
+        ("ip", "::ffff:1.2.3.4", "1.2.3.4"),
+        ("ip", "1.2.3.4", "::ffff:1.2.3.4"),
+    ],
+)
+def test_an_entry_that_a_version_before_took_is_found_in_every_spelling(dimension: Dimension, stored: str, asked: str):
+    desk = Desk()
+    desk.apply([entry(dimension, stored)])
+
+    changes: dict[str, Any] = {"targets": (asked,)} if dimension == "target" else {dimension: asked}
+    assert desk.screen(order(**changes)).decision == "block"
+
+
+def test_of_two_spellings_on_two_lists_each_counts_until_it_is_removed():
+    desk = Desk()
+    asked = order(targets=("acc",))
+    desk.apply([entry("target", "Acc"), entry("target", "acc", list="watch")])
+    assert desk.screen(asked).decision == "block"
+
+    desk.go_cold()
+    desk.apply([ListEntryRemoved(entry="target:acc", reason="as a version before removed one spelling")])
+    assert desk.screen(asked).decision == "block"
+
+    desk.apply([ListEntryRemoved(entry="target:acc", reason="mistake", spellings=("target:Acc",))])
+    assert desk.screen(asked).decision == "pass"
+    assert desk.rows(LIST_ENTRIES) == []
+
+
+def test_one_person_with_many_addresses_of_a_network_is_counted_as_one():
+    desk = Desk()
+    for number in range(60):
+        desk.screen(order(f"o{number}", ip=f"2001:db8::{number:x}", device=f"phone-{number}", fen=1), number / 10)
+
+    assert desk.screen(order("last", ip="2001:db8::ffff", device="", fen=1), 7).reasons == ("velocity:ip>60/60s",)
+
+
+def test_one_number_in_many_spellings_is_counted_as_one():
+    desk = Desk()
+    spelled = ("13800138000", "138 0013 8000", "+8613800138000", "138-0013-8000 ", "\uff11\uff13800138000")
+    for number in range(10):
+        desk.screen(order(f"o{number}", targets=(spelled[number % 5],), ip="", device="", fen=1), number)
+
+    last = desk.screen(order("last", targets=("(+86)13800138000",), ip="", device="", fen=1), 11)
+    assert last.reasons == ("velocity:own-target>10/3600s",)
 
 
 def test_idle_histories_are_swept():
@@ -64,3 +120,8 @@ def test_idle_histories_are_swept():
     desk.screen(order("last", customer="bob", ip="ip-last", device=""), seconds=3_600)
 
     assert {(row["dimension"], row["value"]) for row in desk.rows(WINDOWS)} == {("customer", "bob"), ("ip", "ip-last")}
+
+
+@pytest.mark.parametrize("entry", ["a1", "", ":", "colour:red", "ip"])
+def test_what_names_no_dimension_is_on_no_list(entry: str):
+    assert Desk().tables.spellings(entry) == []

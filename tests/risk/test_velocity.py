@@ -7,13 +7,14 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.risk.domain.rules import ENOUGH_CUSTOMERS, RULES, WINDOWS, Rule
+from services.risk.domain.rules import ENOUGH_CUSTOMERS, RULES, WINDOWS, Rule, customer_amount
 from services.risk.domain.velocity import PARTS, History, measured, record, traits
 from shared.contracts import Money
 from tests.risk.builders import NOW, order
 
 Past = list[tuple[int, int, str | None]]
 
+EVERY_RULE = (*RULES, customer_amount(2_000_000))
 PEOPLE = st.none() | st.integers(0, 25).map("c{}".format)
 PASTS = st.lists(st.tuples(st.integers(0, 200_000), st.integers(1, 10_000), PEOPLE), max_size=60).map(
     lambda past: sorted(past, key=lambda one: one[0])
@@ -39,7 +40,7 @@ def exactly(rule: Rule, past: Past, since: float, fen: int, customer: str | None
 
 
 @settings(max_examples=200, deadline=None)
-@given(rule=st.sampled_from(RULES), past=PASTS, wait=st.integers(0, 90_000), customer=PEOPLE)
+@given(rule=st.sampled_from(EVERY_RULE), past=PASTS, wait=st.integers(0, 90_000), customer=PEOPLE)
 def test_what_is_within_the_window_is_counted_and_little_before_it(
     rule: Rule, past: Past, wait: int, customer: str | None
 ):
@@ -55,7 +56,7 @@ def test_what_is_within_the_window_is_counted_and_little_before_it(
 
 
 @settings(max_examples=50, deadline=None)
-@given(rule=st.sampled_from(RULES), past=PASTS)
+@given(rule=st.sampled_from(EVERY_RULE), past=PASTS)
 def test_a_history_stays_small(rule: Rule, past: Past):
     history = remembered(rule, past)
     assert len(history) <= len(WINDOWS[rule.dimension])

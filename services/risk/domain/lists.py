@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.contracts import Event, Given, Refused
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, RemoveListEntry, SetListEntry
+from shared.identities import NoCanonicalForm, trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,28 +17,38 @@ class ListEntry:
 
 
 def decide(command: SetListEntry | RemoveListEntry, state: ListEntry, given: Given) -> list[Event]:
+    """`given.facts` are the entries that stand for the same value, however they are spelled."""
+    spellings = tuple(entry for entry in given.facts if entry != command.entry)
     match command:
         case SetListEntry():
             listed = ListEntrySet(**dict(command))
             _check(command, given)
-            return [] if listed == state.listed else [listed]
+            return (
+                [] if listed == state.listed and not spellings else [listed.model_copy(update={"spellings": spellings})]
+            )
         case RemoveListEntry(entry=entry, reason=reason):
-            if state.listed is None:
+            if state.listed is None and not spellings:
                 raise Refused("not-listed", f"{entry} is on no list", status=404)
-            return [ListEntryRemoved(entry=entry, reason=reason)]
+            return [ListEntryRemoved(entry=entry, reason=reason, spellings=spellings)]
 
 
 def evolve(state: ListEntry, event: Event) -> ListEntry:
     match event:
         case ListEntrySet():
-            return ListEntry(event)
+            return ListEntry(event.model_copy(update={"spellings": ()}))
         case ListEntryRemoved():
             return ListEntry()
     return state
 
 
 def _check(command: SetListEntry, given: Given) -> None:
-    if not command.value.strip() or command.entry != f"{command.dimension}:{command.value}":
-        raise Refused("wrong-entry", "an entry is named <dimension>:<value>, and neither is empty", status=422)
+    if command.entry != f"{command.dimension}:{command.value}":
+        raise Refused("wrong-entry", "an entry is named <dimension>:<value>", status=422)
+    try:
+        canonical = trait(command.dimension, command.value)
+    except NoCanonicalForm as error:
+        raise Refused("wrong-entry", f"no order could match this: the {error}", status=422) from None
+    if canonical != command.value:
+        raise Refused("wrong-entry", f"no order could match this, but {canonical}", status=422)
     if command.until is not None and command.until <= given.now:
         raise Refused("already-over", "a list entry must end in the future", status=422)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from shared.contracts import Money
 from shared.contracts.risk import Dimension
 
 Measure = Literal["count", "amount", "customers"]
+# `own-target`: a target, as one buyer's. Others' unpaid orders for a target say nothing about its owner's.
+# `guest`: an address or a device, as that of orders without an account.
+Counted = Dimension | Literal["own-target", "guest"]
 Verdict = Literal["review", "block"]
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -19,16 +23,16 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 class Rule:
     """More than `limit` within `window_seconds` for one value of `dimension`, the order at hand included.
 
-    `count` counts orders, `customers` distinct customers; `amount` adds up minor units of `currency` alone.
+    `count` counts orders, those for a `target` once they are paid; `customers` counts distinct customers; `amount` adds
+    up minor units of the order's currency alone.
     """
 
     name: str
-    dimension: Dimension
+    dimension: Counted
     window_seconds: int
     measure: Measure
     limit: int
     decision: Verdict
-    currency: str = "CNY"
 
     @property
     def reason(self) -> str:
@@ -48,19 +52,60 @@ class Ceiling:
         return f"ceiling:{self.name}>{self.limit.amount}{self.limit.currency}"
 
 
+@dataclass(frozen=True, slots=True)
+class AmountLimits:
+    """What is too much, in minor units by currency: one order, and a customer's or a guest's orders of 24 hours. An
+    order in a currency that a table does not name is one for a person to look at."""
+
+    order: Mapping[str, int]
+    customer_day: Mapping[str, int]
+
+    def ceilings(self, currency: str) -> Sequence[Ceiling]:
+        limit = self.order.get(currency)
+        return () if limit is None else (_order_ceiling(limit, currency),)
+
+    def rules(self, currency: str) -> Sequence[Rule]:
+        limit = self.customer_day.get(currency)
+        return () if limit is None else (customer_amount(limit), guest_amount(limit))
+
+    def missing(self, currency: str) -> Sequence[str]:
+        """The reasons why an order in this currency can't be measured."""
+        tables = (("order", self.order), ("customer-amount", self.customer_day))
+        return [f"no-limit:{name}:{currency}" for name, table in tables if currency not in table]
+
+
+@lru_cache(maxsize=1_000)  # each order asks for these
+def _order_ceiling(limit: int, currency: str) -> Ceiling:
+    return Ceiling("order", Money(amount=limit, currency=currency), "review")
+
+
+@lru_cache(maxsize=1_000)
+def customer_amount(limit: int) -> Rule:
+    """What a customer may spend in 24 hours."""
+    return Rule("customer-amount", "customer", DAY, "amount", limit, "review")
+
+
+@lru_cache(maxsize=1_000)
+def guest_amount(limit: int) -> Rule:
+    """What may be spent without an account from one address, or with one device, in 24 hours."""
+    return Rule("guest-amount", "guest", DAY, "amount", limit, "review")
+
+
+USUAL_LIMITS = AmountLimits(order={"CNY": 500_000}, customer_day={"CNY": 2_000_000})
 RULES = (
     Rule("ip", "ip", MINUTE, "count", 60, "review"),
+    Rule("ip-flood", "ip", MINUTE, "count", 80, "block"),
     Rule("device", "device", MINUTE, "count", 30, "review"),
+    Rule("device-flood", "device", MINUTE, "count", 60, "block"),
     Rule("device-customers", "device", HOUR, "customers", 10, "block"),
-    Rule("customer-amount", "customer", DAY, "amount", 2_000_000, "review"),
     Rule("target", "target", HOUR, "count", 10, "review"),
+    Rule("own-target", "own-target", HOUR, "count", 10, "review"),
 )
-CEILINGS = (Ceiling("order", Money(amount=500_000), "review"),)
 
 
-def _windows() -> Mapping[Dimension, tuple[int, ...]]:
-    found: dict[Dimension, set[int]] = {}
-    for rule in RULES:
+def _windows() -> Mapping[Counted, tuple[int, ...]]:
+    found: dict[Counted, set[int]] = {}
+    for rule in (*RULES, customer_amount(0), guest_amount(0)):
         found.setdefault(rule.dimension, set()).add(rule.window_seconds)
     return {dimension: tuple(sorted(windows)) for dimension, windows in found.items()}
 

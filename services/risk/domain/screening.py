@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from services.risk.domain.rules import CEILINGS, RULES
-from services.risk.domain.velocity import History, measured, traits
+from services.risk.domain.rules import RULES, USUAL_LIMITS, AmountLimits, Counted
+from services.risk.domain.velocity import History, counted, measured
 from shared.contracts import Event, Given, Refused, replace
 from shared.contracts.risk import (
+    CaseClosed,
     CaseDecided,
     CaseOpened,
+    CloseCase,
     DecideCase,
     Decision,
-    Dimension,
     ListName,
     OrderScreened,
+    RecordPaidTargets,
+    ReopenCase,
     ScreenOrder,
+    TargetsPaid,
 )
 
 Finding = tuple[Decision, str]
@@ -28,8 +32,12 @@ LISTED: Mapping[ListName, Decision] = {"allow": "pass", "watch": "review", "bloc
 
 @dataclass(frozen=True, slots=True)
 class Screening:
+    """`opened` is the case as it was opened last."""
+
     decision: Decision | None = None
-    case: Literal["none", "open", "decided"] = "none"
+    case: Literal["none", "open", "closed", "decided"] = "none"
+    opened: CaseOpened | None = None
+    paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +51,32 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of an order's values when it is screened."""
+    """What is known of an order's values when it is screened, and how much is too much."""
 
-    histories: Mapping[tuple[Dimension, str], History]
+    histories: Mapping[tuple[Counted, str], History]
     listed: Sequence[Listed] = ()
+    limits: AmountLimits = USUAL_LIMITS
 
 
-def decide(command: ScreenOrder | DecideCase, state: Screening, given: Given) -> list[Event]:
-    """Screen an order once, or decide its open case. `given.facts` is Known for a ScreenOrder."""
+ScreeningCommand: TypeAlias = ScreenOrder | DecideCase | CloseCase | ReopenCase | RecordPaidTargets
+
+
+def decide(command: ScreeningCommand, state: Screening, given: Given) -> list[Event]:
+    """Screen an order once, decide its open case, close and reopen it with its order, or count the order as paid.
+
+    `given.facts` is Known for a ScreenOrder.
+    """
     match command:
         case ScreenOrder():
             return [] if state.decision else _screen(command, given.facts, given.now)
+        case RecordPaidTargets():
+            return [] if state.paid else [TargetsPaid(**dict(command))]
+        case CloseCase(order_id=order_id):
+            return [CaseClosed(order_id=order_id)] if state.case == "open" else []
+        case ReopenCase():
+            if state.case != "closed" or state.opened is None:
+                return []
+            return [state.opened.model_copy(update={"again": True})]
         case DecideCase(order_id=order_id):
             if state.decision is None:
                 raise Refused("unknown-order", f"order {order_id} was never screened", status=404)
@@ -67,9 +90,13 @@ def evolve(state: Screening, event: Event) -> Screening:
         case OrderScreened(decision=decision):
             return replace(state, decision=decision)
         case CaseOpened():
-            return replace(state, case="open")
+            return replace(state, case="open", opened=event)
+        case CaseClosed():
+            return replace(state, case="closed")
         case CaseDecided():
             return replace(state, case="decided")
+        case TargetsPaid():
+            return replace(state, paid=True)
     return state
 
 
@@ -92,18 +119,21 @@ def _findings(order: ScreenOrder, known: Known, now: datetime) -> list[Finding]:
     findings: list[Finding] = [(LISTED[entry.list], f"list:{entry.list}:{entry.entry}") for entry in on_lists]
     if any(entry.list == "allow" for entry in on_lists):
         return findings
-    return [*findings, *_too_much(order), *_too_fast(order, known, now)]
+    return [*findings, *_too_much(order, known.limits), *_too_fast(order, known, now)]
 
 
-def _too_much(order: ScreenOrder) -> Iterator[Finding]:
-    for ceiling in CEILINGS:
-        if order.amount.currency == ceiling.limit.currency and ceiling.limit < order.amount:
+def _too_much(order: ScreenOrder, limits: AmountLimits) -> Iterator[Finding]:
+    currency = order.amount.currency
+    for ceiling in limits.ceilings(currency):
+        if ceiling.limit < order.amount:
             yield ceiling.decision, ceiling.reason
+    for reason in limits.missing(currency):
+        yield "review", reason
 
 
 def _too_fast(order: ScreenOrder, known: Known, now: datetime) -> Iterator[Finding]:
-    values = traits(order)
-    for rule in RULES:
+    values = counted(order)
+    for rule in (*RULES, *known.limits.rules(order.amount.currency)):
         histories = (known.histories.get(trait, {}) for trait in values if trait[0] == rule.dimension)
         if any(measured(rule, past, now, order.amount, order.customer) > rule.limit for past in histories):
             yield rule.decision, rule.reason

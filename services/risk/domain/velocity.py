@@ -6,15 +6,18 @@ within the window is always counted; what was up to a twelfth of the window earl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias, TypedDict
+from functools import lru_cache, partial
+from typing import TypeAlias, TypedDict, get_args
 
-from services.risk.domain.rules import COUNTS_CUSTOMERS, ENOUGH_CUSTOMERS, WINDOWS, Rule
+from services.risk.domain.rules import COUNTS_CUSTOMERS, ENOUGH_CUSTOMERS, WINDOWS, Counted, Rule
 from shared.contracts import Money
-from shared.contracts.risk import Dimension, OrderScreened, ScreenOrder
+from shared.contracts.risk import Dimension, OrderScreened, ScreenOrder, TargetsPaid
+from shared.identities import or_as_is, trait
 
 PARTS = 12
+DIMENSIONS = frozenset(get_args(Dimension))
 
 
 class Bucket(TypedDict):
@@ -32,17 +35,68 @@ History: TypeAlias = Mapping[str, Sequence[Bucket]]
 
 
 def traits(order: ScreenOrder | OrderScreened) -> tuple[tuple[Dimension, str], ...]:
-    """What an order can be counted and listed by: dimension and value, each once, none empty."""
-    found: list[tuple[Dimension, str]] = [
-        ("ip", order.ip.strip()),
-        ("device", order.device.strip()),
-        ("customer", order.customer or ""),
-        *(("target", target.strip()) for target in order.targets),
-    ]
-    return tuple(dict.fromkeys(trait for trait in found if trait[1]))
+    """What an order can be counted and listed by: dimension and canonical value, each once, none empty."""
+    return _traits(order.ip, order.device, order.customer or "", order.targets)
 
 
-def record(history: History, dimension: Dimension, at: datetime, amount: Money, customer: str | None) -> History:
+@lru_cache(maxsize=1_000)  # an order's traits are asked for several times
+def _traits(ip: str, device: str, customer: str, targets: tuple[str, ...]) -> tuple[tuple[Dimension, str], ...]:
+    found: list[tuple[Dimension, str]] = [("ip", ip), ("device", device), ("customer", customer)]
+    return _canonical([*found, *(("target", target) for target in targets)])
+
+
+def targets_of(paid: TargetsPaid) -> tuple[tuple[Dimension, str], ...]:
+    """The targets that a paid order counts for, as `traits` names them."""
+    found: list[tuple[Dimension, str]] = [("target", target) for target in paid.targets]
+    return _canonical(found)
+
+
+def _canonical(found: Sequence[tuple[Dimension, str]]) -> tuple[tuple[Dimension, str], ...]:
+    canonical: dict[tuple[Dimension, str], None] = {}
+    for dimension, value in found:
+        if form := canonical_value(dimension, value):
+            canonical[dimension, form] = None
+    return tuple(canonical)
+
+
+def canonical_value(dimension: str, value: str) -> str:
+    """A value's canonical form; what has none, as older orders and entries may, without the spaces around it.
+
+    What is in no dimension stays as it is.
+    """
+    if dimension not in DIMENSIONS:
+        return value
+    return or_as_is(partial(trait, dimension), value).strip()
+
+
+def counted(order: ScreenOrder | OrderScreened) -> tuple[tuple[Counted, str], ...]:
+    """What an order is measured by: its traits, each target as that of the person, address and device, and without an
+    account the address and the device as a guest's."""
+    return _counted(traits(order), has_account=bool(order.customer))
+
+
+@lru_cache(maxsize=1_000)
+def _counted(values: tuple[tuple[Dimension, str], ...], *, has_account: bool) -> tuple[tuple[Counted, str], ...]:
+    targets = [value for dimension, value in values if dimension == "target"]
+    own = (
+        f"{dimension}:{value}\n{target}" for target in targets for dimension, value in values if dimension != "target"
+    )
+    guest = (f"{dimension}:{value}" for dimension, value in values if dimension in ("ip", "device"))
+    guests: list[tuple[Counted, str]] = [] if has_account else [("guest", value) for value in guest]
+    return (*values, *(("own-target", value) for value in own), *guests)
+
+
+def placed(order: OrderScreened) -> Iterator[tuple[Counted, str]]:
+    """What an order counts for as soon as it is placed: all but its targets, which anybody may name.
+
+    A guest's amount counts where the order passed: one large order that nobody lets pass must not put those of others
+    who share the address under review.
+    """
+    left_out = ("target",) if order.decision == "pass" else ("target", "guest")
+    return (trait for trait in counted(order) if trait[0] not in left_out)
+
+
+def record(history: History, dimension: Counted, at: datetime, amount: Money, customer: str | None) -> History:
     """The history with one order more."""
     return {
         str(window): _add(
@@ -63,14 +117,13 @@ def measured(rule: Rule, history: History, now: datetime, amount: Money, custome
         case "count":
             return 1 + sum(bucket["count"] for bucket in recent)
         case "amount":
-            own = amount.amount if amount.currency == rule.currency else 0
-            return own + sum(bucket["amounts"].get(rule.currency, 0) for bucket in recent)
+            return amount.amount + sum(bucket["amounts"].get(amount.currency, 0) for bucket in recent)
         case "customers":
             seen = {other for bucket in recent for other in bucket["customers"]}
             return len(seen | {customer} if customer else seen)
 
 
-def idle_from(dimension: Dimension, at: datetime) -> datetime:
+def idle_from(dimension: Counted, at: datetime) -> datetime:
     """When a history whose last order came at `at` has nothing left that a window could see."""
     longest = max(WINDOWS[dimension])
     return at + timedelta(seconds=longest + longest // PARTS)

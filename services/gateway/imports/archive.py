@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from services.gateway.imports.model import BadFile
@@ -29,18 +29,22 @@ def _damage() -> Iterator[None]:
         raise BadFile("damaged-file", "The file is damaged or incomplete.") from error
 
 
+def _folded(name: str) -> str:
+    """Parts of a package are named without regard to case (ECMA-376, part 2); some programs write backslashes."""
+    return name.replace("\\", "/").lstrip("/").lower()
+
+
 class Archive:
     """The parts of a zip file. Raises BadFile for one that is none, is locked, broken or a zip bomb."""
 
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            magic = file.read(8)
+    def __init__(self, file: BinaryIO) -> None:
+        magic = file.read(8)
         if magic == _OLE2:
             raise BadFile("locked-or-old-file", "Password-protected and .xls files can't be read: save as plain .xlsx.")
         if not magic.startswith(b"PK"):
             raise BadFile("not-a-workbook", "The file is not an .xlsx workbook.")
         with _damage():
-            self._zip = ZipFile(path)
+            self._zip = ZipFile(file)
         self._entries = self._checked(self._zip.infolist())
 
     def _checked(self, entries: list[ZipInfo]) -> dict[str, ZipInfo]:
@@ -55,26 +59,31 @@ class Archive:
                 raise BadFile("locked-or-old-file", "The file is protected with a password.")
             if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
                 raise BadFile("damaged-file", "The file is compressed in an unknown way.")
-        by_name = {entry.filename: entry for entry in entries}
+        by_name = {_folded(entry.filename): entry for entry in entries}
         if len(by_name) != len(entries):
             raise BadFile("damaged-file", "The file has two parts of one name.")
         return by_name
 
     def __contains__(self, name: str) -> bool:
-        return name in self._entries
+        return _folded(name) in self._entries
 
-    def verify(self, name: str) -> None:
-        """Unpack a part once for nothing, so that damage shows before the first row has taken effect."""
-        for _ in self.chunks(name):
-            pass
+    def verify(self, name: str, mark: bytes = b"") -> bool:
+        """Unpack a part once, so that damage shows before the first row has taken effect. Whether it may hold `mark`,
+        in any encoding of XML."""
+        has_mark, before = False, b""
+        for chunk in self.chunks(name):
+            if mark and not has_mark:
+                piece = before + chunk.replace(b"\0", b"")
+                has_mark, before = mark in piece, piece[-len(mark) :]
+        return has_mark
 
     def chunks(self, name: str, limit: int = MAX_UNPACKED_BYTES) -> Iterator[bytes]:
         """The unpacked bytes of a part, its checksum verified at the end. What is declared is not believed."""
-        if name not in self._entries:
+        if name not in self:
             raise BadFile("not-a-workbook", "The file is not an .xlsx workbook.")
         unpacked = 0
         with _damage():
-            part = self._zip.open(self._entries[name])
+            part = self._zip.open(self._entries[_folded(name)])
         with part:
             while True:
                 with _damage():

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.gateway.imports.cells import RowError, currency, day, money, secret, text
+from services.gateway.imports.cells import RowError, canonical, code, currency, day, money, secret
 from services.gateway.imports.columns import Columns
 from services.gateway.imports.model import SheetRow, Value
-from services.gateway.imports.products import refuse_faults
+from services.gateway.imports.products import DEFAULT_CURRENCY, refuse_faults
+from shared import identities
 from shared.contracts import Money
 from shared.contracts.inventory import LoadKeys, SealedKey
 from shared.security.sealing import Sealer, blind_index
@@ -34,12 +35,16 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
-    """A key in the clear: it lives from parsing to sealing, and never shows in a repr."""
+    """A key in the clear: it lives from parsing to sealing, and never shows in a repr.
+
+    `as_written` is the index of the text in its cell, where that is not the canonical text.
+    """
 
     row: int
     lot: Lot
     plain: str = field(repr=False)
     index: str
+    as_written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def parse_key(row: SheetRow, columns: Columns, index: Callable[[str], str]) -> P
     for required in ("sku", "key"):
         if required not in cells:
             raise RowError(required, "is missing")
-    unit = currency("currency", cells["currency"]) if "currency" in cells else "CNY"
+    unit = currency("currency", cells["currency"]) if "currency" in cells else DEFAULT_CURRENCY
     lot = Lot(
         sku=_id("sku", cells["sku"]),
         batch=_id("batch", cells["batch"]) if "batch" in cells else None,
@@ -74,12 +79,13 @@ def parse_key(row: SheetRow, columns: Columns, index: Callable[[str], str]) -> P
         cost=money("cost", cells["cost"], unit) if "cost" in cells else None,
         expires=day("expires", cells["expires"]) if "expires" in cells else None,
     )
-    plain = secret("key", cells["key"])
-    return ParsedKey(row.number, lot, plain, index(plain))
+    written = secret("key", cells["key"])
+    plain = canonical("key", identities.card_key, written)
+    return ParsedKey(row.number, lot, plain, index(plain), index(written) if written != plain else None)
 
 
 def _id(name: str, value: Value) -> str:
-    written = text(name, value)
+    written = code(name, value)
     if not _ID.fullmatch(written):
         raise RowError(name, "expected up to 80 letters, digits and . _ : / # @ + -, beginning with a letter or digit")
     return written
@@ -92,6 +98,7 @@ def load_keys(chunk: Sequence[ParsedKey], sealing: KeySealing, batch_id: str, dr
         sku=lot.sku,
         batch_id=lot.batch or batch_id,
         keys=sealing.seal(chunk),
+        as_written=tuple(key.as_written or "" for key in chunk) if any(key.as_written for key in chunk) else (),
         supplier=lot.supplier,
         cost=lot.cost,
         expires_on=lot.expires,

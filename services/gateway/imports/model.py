@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -9,8 +10,37 @@ from typing import NamedTuple, TypeAlias
 MAX_ROWS = 1_100_000
 MAX_COLUMNS = 100
 MAX_CELL_CHARACTERS = 32_767
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
-Value: TypeAlias = str | int | float | None
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number with a number format: `shown` is what the spreadsheet shows, None where that is not certain.
+
+    `is_other_amount`: what is shown reads as another amount, such as 5% for 0.05.
+    """
+
+    value: int | float = field(repr=False)
+    shown: str | None = field(repr=False)
+    is_other_amount: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date or a time, as ISO text. `is_whole_day`: the spreadsheet shows its year, its month and its day."""
+
+    text: str = field(repr=False)
+    is_whole_day: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Yes or no."""
+
+    value: bool = field(repr=False)
+
+
+Value: TypeAlias = str | int | float | Number | Moment | Flag | None
 
 
 class BadFile(Exception):
@@ -33,6 +63,24 @@ class RawRow(NamedTuple):
 
     number: int
     values: list[Value | Fault]
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something of a file that was left out or could be read otherwise, and how often."""
+
+    code: str
+    count: int
+    detail: str
+
+
+@dataclass
+class Layout:
+    """What a reader finds out about a file beside its rows."""
+
+    hidden_columns: set[int] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +93,18 @@ class SheetRow:
     number: int
     cells: Mapping[str, Value] = field(repr=False)
     faults: Mapping[str, str] = field(default_factory=dict)
+    is_hidden: bool = False
+
+
+def is_blank(value: Value | Fault) -> bool:
+    """Whether a cell holds nothing, or nothing but spaces and what nobody sees."""
+    if value is None:
+        return True
+    if not isinstance(value, str) or value[:1].isalnum():
+        return False
+    return not value.strip() or (not value.isascii() and all(unicodedata.category(char) in _UNSEEN for char in value))
+
+
+def plain_header(header: str) -> str:
+    """A header on one line, without spaces around."""
+    return " ".join(header.split())

@@ -1,27 +1,25 @@
-"""The parts of a workbook that its sheets lean on: which sheet is first, the shared texts, the styles of dates."""
+"""The parts of a workbook that its sheets lean on: which sheet is read, the shared texts, the number formats."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from services.gateway.imports.archive import Archive
+from services.gateway.imports.formats import Format, format_of
 from services.gateway.imports.markup import local, parse
-from services.gateway.imports.model import MAX_CELL_CHARACTERS, BadFile
+from services.gateway.imports.model import MAX_CELL_CHARACTERS, BadFile, Note
 
 MAX_SHARED_STRINGS = 3_000_000
 MAX_SHARED_CHARACTERS = 64_000_000
 SMALL_PART_BYTES = 16_000_000
 
-STYLES = "xl/styles.xml"
-STRINGS = "xl/sharedStrings.xml"
-_WORKBOOK = "xl/workbook.xml"
-_RELATIONS = "xl/_rels/workbook.xml.rels"
-_BUILTIN = {str(number): code for number, code in BUILTIN_FORMATS.items()}
+_ROOT = "_rels/.rels"
+_WORKBOOK, _STYLES, _STRINGS = "xl/workbook.xml", "xl/styles.xml", "xl/sharedStrings.xml"
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -29,56 +27,102 @@ def _ignore(_: str) -> None:
     pass
 
 
-def first_sheet(archive: Archive) -> tuple[str, datetime]:
-    """The first sheet's part and the day its dates count from."""
-    sheets: list[str] = []
-    calendars = [CALENDAR_WINDOWS_1900]
-    targets: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The names of the parts to read, the day that dates count from, and what is not read."""
 
-    def in_workbook(name: str, attributes: dict[str, str]) -> None:
-        if local(name) == "sheet":
-            sheets.extend(value for key, value in attributes.items() if local(key) == "id" and key != "id")
-        elif local(name) == "workbookPr" and attributes.get("date1904") in ("1", "true"):
-            calendars.append(CALENDAR_MAC_1904)
-
-    def in_relations(name: str, attributes: dict[str, str]) -> None:
-        if local(name) == "Relationship":
-            targets[attributes.get("Id", "")] = attributes.get("Target", "")
-
-    parse(archive.chunks(_WORKBOOK, SMALL_PART_BYTES), in_workbook, _ignore, _ignore)
-    parse(archive.chunks(_RELATIONS, SMALL_PART_BYTES), in_relations, _ignore, _ignore)
-    if not sheets or sheets[0] not in targets:
-        raise BadFile("not-a-workbook", "The workbook has no sheet.")
-    return posixpath.normpath(posixpath.join("/xl", targets[sheets[0]])).lstrip("/"), calendars[-1]
+    sheet: str
+    styles: str | None
+    strings: str | None
+    calendar: datetime
+    notes: tuple[Note, ...]
 
 
-def date_styles(archive: Archive) -> frozenset[str]:
-    """The numbers of the cell styles that show a number as a date."""
-    formats: dict[str, str] = {}
-    dated: set[str] = set()
-    styles = 0
+@dataclass(frozen=True, slots=True)
+class _Link:
+    id: str
+    kind: str
+    target: str
+
+
+def parts_of(archive: Archive) -> Parts:
+    """The first visible sheet and what it needs, found as the package says. Raises BadFile."""
+    links = _links(archive, _ROOT, "") if _ROOT in archive else []
+    workbook = next((link.target for link in links if link.kind == "officeDocument"), _WORKBOOK)
+    folder, name = posixpath.split(workbook)
+    own = _links(archive, posixpath.join(folder, "_rels", f"{name}.rels"), folder)
+    by_id = {link.id: link for link in own}
+    shown: list[str] = []
+    hidden = 0
+    calendar = CALENDAR_WINDOWS_1900
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal hidden, calendar
+        if local(tag) == "workbookPr" and attributes.get("date1904") in ("1", "true"):
+            calendar = CALENDAR_MAC_1904
+        elif local(tag) == "sheet":
+            id_ = next((value for key, value in attributes.items() if local(key) == "id" and key != "id"), "")
+            link = by_id.get(id_)
+            if link is None or link.kind != "worksheet":
+                return  # a chart, or a macro's dialog
+            if attributes.get("state", "visible") == "visible":
+                shown.append(link.target)
+            else:
+                hidden += 1
+
+    parse(archive.chunks(workbook, SMALL_PART_BYTES), start, _ignore, _ignore)
+    if not shown:
+        raise BadFile("not-a-workbook", "The workbook has no visible sheet.")
+    notes: list[Note] = []
+    if len(shown) > 1:
+        notes.append(Note("other-sheets", len(shown) - 1, "Only the first visible sheet is read."))
+    if hidden:
+        notes.append(Note("hidden-sheets", hidden, "Hidden sheets are not read."))
+    named = {link.kind: link.target for link in own}
+    styles, strings = named.get("styles", _STYLES), named.get("sharedStrings", _STRINGS)
+    return Parts(
+        shown[0],
+        styles if styles in archive else None,
+        strings if strings in archive else None,
+        calendar,
+        tuple(notes),
+    )
+
+
+def _links(archive: Archive, part: str, folder: str) -> list[_Link]:
+    found: list[_Link] = []
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if local(tag) == "Relationship" and attributes.get("TargetMode") != "External":
+            target = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", ""))).lstrip("/")
+            found.append(_Link(attributes.get("Id", ""), posixpath.basename(attributes.get("Type", "")), target))
+
+    parse(archive.chunks(part, SMALL_PART_BYTES), start, _ignore, _ignore)
+    return found
+
+
+def formats(archive: Archive, styles: str) -> list[Format]:
+    """The number formats of the cell styles, in their order."""
+    codes: dict[str, str] = {}
+    found: list[Format] = []
     within = False
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal within, styles
+        nonlocal within
         match local(name):
             case "numFmt":
-                formats[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")[:255]
+                codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
             case "cellXfs":
                 within = True
             case "xf" if within:
-                number = attributes.get("numFmtId", "0")
-                builtin = _BUILTIN.get(number, "General")
-                if is_date_format(formats.get(number, builtin)):
-                    dated.add(str(styles))
-                styles += 1
+                found.append(format_of(attributes.get("numFmtId", "0"), codes))
 
     def end(name: str) -> None:
         nonlocal within
         within = within and local(name) != "cellXfs"
 
-    parse(archive.chunks(STYLES, SMALL_PART_BYTES), start, end, _ignore)
-    return frozenset(dated)
+    parse(archive.chunks(styles, SMALL_PART_BYTES), start, end, _ignore)
+    return found
 
 
 class Text:
@@ -108,7 +152,7 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
-def shared_strings(archive: Archive) -> list[str]:
+def shared_strings(archive: Archive, part: str) -> list[str]:
     strings: list[str] = []
     text = Text()
     phonetic = False
@@ -135,5 +179,5 @@ def shared_strings(archive: Archive) -> list[str]:
                 if len(strings) > MAX_SHARED_STRINGS or characters > MAX_SHARED_CHARACTERS:
                     raise BadFile("too-many-cells", "The workbook holds too many texts.")
 
-    parse(archive.chunks(STRINGS), start, end, text.add)
+    parse(archive.chunks(part), start, end, text.add)
     return strings

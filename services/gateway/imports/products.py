@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
 
-from services.gateway.imports.cells import RowError, currency, listed, money, one_of, text, whole, yes
+from services.gateway.imports.cells import RowError, code, currency, listed, money, one_of, text, whole, yes
 from services.gateway.imports.columns import Columns
 from services.gateway.imports.model import SheetRow, Value
-from shared.contracts.inventory import Kind, Listing, Source, Tier
+from shared.contracts.inventory import Kind, Listing, ListProduct, Source, Tier
 
+DEFAULT_CURRENCY = "CNY"
 KINDS: dict[str, Kind] = {
     "card-key": "card-key",
     "卡密": "card-key",
@@ -44,35 +47,61 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def parse_product(row: SheetRow, columns: Columns) -> Listing:
-    """Raises RowError with the field that is missing, malformed or out of range. Empty cells take the defaults."""
+# What a product can be without. An empty cell under such a header empties the field; under any other it says nothing.
+EMPTIABLE = frozenset({"category", "tags", "face_value", "cost", "suppliers", "tiers"})
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """What a row says of a product: `named` are the fields of the listing that it names, the others are defaults."""
+
+    listing: Listing
+    named: tuple[str, ...]
+    default_currency: bool
+
+    def command(self, *, dry_run: bool) -> ListProduct:
+        return ListProduct(
+            sku=self.listing.sku,
+            listing=self.listing,
+            dry_run=dry_run,
+            named=self.named,
+            default_currency=self.default_currency,
+        )
+
+
+def parse_product(row: SheetRow, columns: Columns) -> ProductRow:
+    """Raises RowError with the field that is missing, malformed or out of range."""
     refuse_faults(row, columns)
     cells = columns.of(row)
     for required in ("sku", "name", "price"):
         if required not in cells:
             raise RowError(required, "is missing")
-    unit = currency("currency", cells.pop("currency")) if "currency" in cells else "CNY"
+    named = frozenset(cells.keys() | (columns.headers.keys() & EMPTIABLE))
+    unit = currency("currency", cells.pop("currency")) if "currency" in cells else DEFAULT_CURRENCY
     try:
-        return Listing.model_validate({field: _field(field, value, unit) for field, value in cells.items()})
+        listing = Listing.model_validate({field: _field(field, value, unit) for field, value in cells.items()})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise RowError(str(first["loc"][0]), first["msg"]) from None
+    return ProductRow(listing, _fields(named), default_currency="currency" not in named)
+
+
+@lru_cache(maxsize=1_000)
+def _fields(named: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(named - {"currency"}))
 
 
 def refuse_faults(row: SheetRow, columns: Columns) -> None:
-    """Raises RowError for the first cell that could not be read."""
+    """Raises RowError for the first cell that could not be read and is needed, or stands under no header."""
     for header, message in row.faults.items():
-        raise RowError(columns.field(header), message)
+        if header not in columns.ignored:
+            raise RowError(columns.field(header), message)
 
 
 def _field(name: str, value: Value, unit: str) -> object:
-    match name:
-        case "price" | "cost" | "face_value":
-            return money(name, value, unit)
-        case "tiers":
-            return _tiers(name, value, unit)
-        case _:
-            return _PLAIN[name](name, value)
+    if (plain := _PLAIN.get(name)) is not None:
+        return plain(name, value)
+    return _tiers(name, value, unit) if name == "tiers" else money(name, value, unit)
 
 
 def _tiers(name: str, value: Value, unit: str) -> tuple[Tier, ...]:
@@ -98,17 +127,27 @@ def _quantity(name: str, value: str) -> int:
 
 
 def _category(name: str, value: Value) -> tuple[str, ...]:
-    return tuple(level.strip() for level in text(name, value).replace("／", "/").split("/") if level.strip())
+    return _levels(name, text(name, value))
+
+
+@lru_cache(maxsize=1_000)
+def _levels(name: str, written: str) -> tuple[str, ...]:
+    levels = (level.strip() for level in written.replace("／", "/").split("/"))
+    return tuple(code(name, level) for level in levels if level)
+
+
+def _codes(name: str, value: Value) -> tuple[str, ...]:
+    return tuple(code(name, one) for one in listed(name, value))
 
 
 _PLAIN: dict[str, Callable[[str, Value], Any]] = {
-    "sku": text,
-    "name": text,
+    "sku": code,
+    "name": lambda name, value: text(name, value, apostrophe=True),
     "kind": lambda name, value: one_of(name, value, KINDS),
     "source": lambda name, value: one_of(name, value, SOURCES),
     "category": _category,
     "tags": listed,
-    "suppliers": listed,
+    "suppliers": _codes,
     "per_order_limit": whole,
     "low_stock_threshold": whole,
     "on_sale": yes,

@@ -4,63 +4,130 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from services.gateway.imports.model import BadFile
+from services.gateway.imports.model import BadFile, Note
+from shared.contracts import Money
 
-Fate = Literal["listed", "changed", "unchanged", "loaded", "duplicate", "refused", "bad", "unanswered"]
+Fate = Literal[
+    "listed", "changed", "unchanged", "loaded", "duplicate", "expired", "hidden", "refused", "bad", "unanswered"
+]
 FATES: tuple[Fate, ...] = get_args(Fate)
-PROBLEMS: frozenset[Fate] = frozenset({"refused", "bad", "unanswered"})
+PROBLEMS: frozenset[Fate] = frozenset({"expired", "hidden", "refused", "bad", "unanswered"})
+# Rows that took effect, or may have.
+EFFECTS: frozenset[Fate] = frozenset({"listed", "changed", "loaded", "unanswered"})
 KEPT_PROBLEMS = 100
-FATE_COLUMNS = ("row", "fate", "field", "code", "detail")
+KEPT_CHANGES = 500
+FATE_COLUMNS = ("row", "fate", "field", "code", "detail", "changes")
+
+
+def rejected(counts: Mapping[Any, int]) -> int:
+    """How many rows did not come in, of counts by fate."""
+    return sum(count for fate, count in counts.items() if fate in PROBLEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field of a listed product that a row changes, or would change; `old` and `new` as JSON."""
+
+    row: int
+    sku: str
+    field: str
+    old: Any
+    new: Any
 
 
 @dataclass(frozen=True, slots=True)
 class RowFate:
-    """One row's fate: `field` and `detail` of a bad row, `code` and `detail` of a refused one."""
+    """One row's fate: `field` and `detail` of a bad row, `code` and `detail` of a refused one, `changes` of a changed
+    product."""
 
     row: int
     fate: Fate
     field: str = ""
     code: str = ""
     detail: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass
 class Report:
-    """How an import went. `problems` are the first refused, bad and unanswered rows; `ignored` the headers unused.
+    """How an import went. `problems` are the first rows that did not come in, duplicates aside; `ignored` the headers
+    unused.
 
-    `broken` says why the file could not be read to its end; the rows before have their fates all the same.
+    `changes` are the first fields that change, `changed_fields` counts all of them by name.
+
+    `notes` tell what was left out of the file, or could be read otherwise. `broken` says why the file could not be read
+    to its end, `last_row` after which row; the rows before have their fates all the same.
     """
 
     ignored: tuple[str, ...] = ()
     rows: int = 0
     counts: Counter[Fate] = field(default_factory=Counter)
     problems: list[RowFate] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    changed_fields: Counter[str] = field(default_factory=Counter)
+    notes: tuple[Note, ...] = ()
     broken: BadFile | None = None
+    last_row: int = 0
+
+    @property
+    def rejected(self) -> int:
+        """How many rows did not come in."""
+        return rejected(self.counts)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether the file broke off before any row took effect."""
+        return self.broken is not None and not any(self.counts[fate] for fate in EFFECTS)
 
 
 class Fates:
     """Writes fates to a CSV file as they come, by chunk and so out of order, and keeps the report's figures."""
 
     def __init__(self, path: Path, report: Report) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+        # A file of its own: whoever was overtaken by this import may still write to the former one.
+        path.unlink(missing_ok=True)
+        self._file = path.open("x", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(FATE_COLUMNS)
         self._report = report
 
     def record(self, fate: RowFate) -> None:
-        self._writer.writerow((fate.row, fate.fate, fate.field, fate.code, fate.detail))
+        self._writer.writerow((fate.row, fate.fate, fate.field, fate.code, fate.detail, _written(fate.changes)))
         self._report.counts[fate.fate] += 1
         if fate.fate in PROBLEMS and len(self._report.problems) < KEPT_PROBLEMS:
             self._report.problems.append(fate)
+        for change in fate.changes:
+            self._report.changed_fields[change.field] += 1
+            if len(self._report.changes) < KEPT_CHANGES:
+                self._report.changes.append(change)
 
     def close(self) -> None:
         self._file.close()
+
+
+def _written(changes: Sequence[Change]) -> str:
+    """Of changes to the price and the tags: `price: 1.00 CNY -> 1.20 CNY; tags: a -> a, b`."""
+    return "; ".join(f"{one.field}: {_shown(one.old)} -> {_shown(one.new)}" for one in changes)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | []:
+            return "nothing"
+        case {"amount": _, "currency": _}:
+            return str(Money.model_validate(value))
+        case {"from_quantity": quantity, "price": price}:
+            return f"{quantity}:{_shown(price)}"
+        case list():
+            return ", ".join(map(_shown, value))
+        case _:
+            return str(value)
 
 
 @contextmanager

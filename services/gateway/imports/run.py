@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from services.gateway.imports.cells import RowError
@@ -21,7 +21,7 @@ from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, match
 from services.gateway.imports.keys import KeySealing, Lots, ParsedKey, load_keys, parse_key
 from services.gateway.imports.model import BadFile, SheetRow
 from services.gateway.imports.products import parse_product
-from services.gateway.imports.report import Fates, Report, RowFate, recording
+from services.gateway.imports.report import Change, Fates, Report, RowFate, recording
 from services.gateway.imports.seen import Seen
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
@@ -56,18 +56,20 @@ async def import_products(
 
     Commands have ids made of `import_id` and row, so an import that is run again after a crash repeats none of them.
     """
-    columns = match(rows.headers, PRODUCT_FIELDS, mapping)
+    columns = match(rows.headers, PRODUCT_FIELDS, mapping, rows.hidden_headers)
     report = Report(ignored=columns.ignored)
     seen = Seen()
 
     def parsed(row: SheetRow) -> tuple[int, ListProduct] | RowFate:
+        if row.is_hidden:
+            return _hidden(row)
         try:
-            listing = parse_product(row, columns)
+            product = parse_product(row, columns)
         except RowError as error:
             return RowFate(row.number, "bad", field=error.field, detail=error.message)
-        if not seen.add(listing.sku):
+        if not seen.add(product.listing.sku):
             return RowFate(row.number, "duplicate", field="sku", detail="the SKU is in an earlier row")
-        return row.number, ListProduct(sku=listing.sku, listing=listing, dry_run=dry_run)
+        return row.number, product.command(dry_run=dry_run)
 
     with recording(fates, report) as record:
         async with _window(PRODUCTS_IN_FLIGHT) as start:
@@ -79,17 +81,29 @@ async def import_products(
                         number, command = item
                         await start(_list_product, send, import_id, number, command, record)
                 progress(report)
+    report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)
     return report
+
+
+def _hidden(row: SheetRow) -> RowFate:
+    return RowFate(row.number, "hidden", detail="the row is hidden in the spreadsheet: show it, or delete it")
 
 
 async def _list_product(send: Send, import_id: str, number: int, command: ListProduct, record: Fates) -> None:
     command_id = str(uuid5(NAMESPACE_OID, f"{import_id}/{number}/{'try' if command.dry_run else 'do'}"))
     reply = await _reply(send, command_id, command)
     if isinstance(reply, Reply) and reply.outcome == "accepted":
-        record.record(RowFate(number, reply.answer["fate"]))
+        changes = tuple(Change(number, command.sku, *change) for change in _changes(reply.answer))
+        record.record(RowFate(number, reply.answer["fate"], changes=changes))
     else:
         record.record(_refusal(number, reply))
+
+
+def _changes(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Field, old and new value. A service of the version before tells none."""
+    for field, (old, new) in answer.get("changes", {}).items():
+        yield field, old, new
 
 
 async def import_keys(
@@ -109,12 +123,14 @@ async def import_keys(
     Sealing is random, so a chunk is never the same twice and each command has a fresh id from `new_id`; the blind
     index is what keeps a key from being loaded twice. Rows that name no batch belong to the batch `import_id`.
     """
-    columns = match(rows.headers, KEY_FIELDS, mapping)
+    columns = match(rows.headers, KEY_FIELDS, mapping, rows.hidden_headers)
     report = Report(ignored=columns.ignored)
     seen = Seen()
     lots = Lots()
 
     def parsed(row: SheetRow) -> ParsedKey | RowFate:
+        if row.is_hidden:
+            return _hidden(row)
         try:
             key = parse_key(row, columns, sealing.index)
         except RowError as error:
@@ -141,6 +157,7 @@ async def import_keys(
                 progress(report)
             for chunk in lots.rest():
                 await start(load, chunk, record)
+    report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)
     return report
 
@@ -152,10 +169,14 @@ def _chunk_fates(sku: str, numbers: Sequence[int], reply: Reply | OSError) -> It
             # Where SKU and key have changed places in the sheet, the SKU is a key.
             yield replace(refusal, detail=refusal.detail.replace(sku, "this SKU"))
         return
-    known = frozenset(reply.answer["duplicates"])
+    known, supplied = frozenset(reply.answer["duplicates"]), frozenset(reply.answer.get("supplied", ()))
     for place, number in enumerate(numbers):
-        if place in known:
+        if place in supplied:
+            yield RowFate(number, "duplicate", field="key", detail="a supplier has delivered the key for an order")
+        elif place in known:
             yield RowFate(number, "duplicate", field="key", detail="the key was loaded before")
+        elif reply.answer.get("expired"):
+            yield RowFate(number, "expired", field="expires", detail="the key's last good day is over")
         else:
             yield RowFate(number, "loaded")
 

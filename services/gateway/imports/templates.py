@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from io import BytesIO
 from typing import Literal
 
@@ -14,7 +16,8 @@ from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, Field
 
 TemplateKind = Literal["products", "keys"]
 
-_LAST_FORMATTED_ROW = 200
+_DATES = frozenset({"expires"})
+_TEXT, _DATE = "@", "yyyy-mm-dd"
 _PRODUCT_EXAMPLE = {
     "sku": "EXAMPLE-STEAM-50",
     "name": "Steam 充值卡 50 元 (example)",
@@ -31,23 +34,24 @@ _PRODUCT_EXAMPLE = {
     "low_stock_threshold": "20",
     "on_sale": "是",
 }
-_KEY_EXAMPLE = {
+_KEY_EXAMPLE: dict[str, str | date] = {
     "sku": "EXAMPLE-STEAM-50",
     "key": "EXAMPLE-0000-0000-0000",
     "batch": "2027-01",
     "supplier": "alpha",
     "cost": "45.00",
     "currency": "CNY",
-    "expires": "2027-12-31",
+    "expires": date(2027, 12, 31),
 }
-_TEMPLATES: dict[TemplateKind, tuple[tuple[Field, ...], dict[str, str]]] = {
+_TEMPLATES: dict[TemplateKind, tuple[tuple[Field, ...], Mapping[str, str | date]]] = {
     "products": (PRODUCT_FIELDS, _PRODUCT_EXAMPLE),
     "keys": (KEY_FIELDS, _KEY_EXAMPLE),
 }
 
 
 def template_xlsx(kind: TemplateKind) -> bytes:
-    """A workbook to fill in. All its cells are texts, so that long numbers and leading zeros stay as typed."""
+    """A workbook to fill in. Whole columns are texts, so that long numbers and leading zeros stay as typed; days are
+    dates."""
     fields, example = _TEMPLATES[kind]
     book = Workbook()
     book.remove(book.worksheets[0])
@@ -58,15 +62,17 @@ def template_xlsx(kind: TemplateKind) -> bytes:
     return file.getvalue()
 
 
-def _table(sheet: Worksheet, fields: tuple[Field, ...], example: dict[str, str]) -> None:
+def _table(sheet: Worksheet, fields: tuple[Field, ...], example: Mapping[str, str | date]) -> None:
     sheet.append([field.headers[0] for field in fields])
     sheet.append([example.get(field.name) for field in fields])
-    for row in sheet.iter_rows(min_row=1, max_row=_LAST_FORMATTED_ROW, max_col=len(fields)):
-        for cell in row:
-            cell.number_format = "@"
     for place, field in enumerate(fields, start=1):
+        number_format = _DATE if field.name in _DATES else _TEXT
+        column = sheet.column_dimensions[get_column_letter(place)]
+        column.number_format = number_format  # of every cell that is entered later, in whichever row
+        column.width = max(12, len(str(example.get(field.name, ""))) + 4)
         sheet.cell(1, place).font = Font(bold=True)
-        sheet.column_dimensions[get_column_letter(place)].width = max(12, len(example.get(field.name, "")) + 4)
+        sheet.cell(1, place).number_format = _TEXT
+        sheet.cell(2, place).number_format = number_format
     sheet.freeze_panes = "A2"
 
 

@@ -6,12 +6,17 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import pytest
 from openpyxl import Workbook
 
+from services.gateway.imports import sheets
 from services.gateway.imports.keys import KeySealing
+from services.gateway.imports.model import BadFile
+from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import ListProduct, LoadKeys
 from shared.messaging.port import Reply
@@ -30,6 +35,12 @@ HEADER = (
 
 STOCK_KEYS: KeyPair = keypair_from_secret(b"k" * 32)
 SEALING = KeySealing(public=STOCK_KEYS.public, index_key=b"i" * 32, random_bytes=os.urandom)
+
+
+def read_rows(path: Path, name: str) -> Sheet:
+    file = path.open("rb")
+    file.seek(0, os.SEEK_END)  # as whoever has just written it leaves it
+    return sheets.read_rows(file, name)
 
 
 def xlsx(path: Path, rows: Sequence[Sequence[object]]) -> Path:
@@ -67,7 +78,9 @@ class Inventory:
 
     listings: dict[str, object] = field(default_factory=dict)
     indexes: set[str] = field(default_factory=set)
+    supplied: set[str] = field(default_factory=set)
     silent: frozenset[str] = frozenset()
+    today: date = date(2026, 3, 1)
     sent: list[tuple[str, Command]] = field(default_factory=list)
 
     async def send(self, command_id: str, command: Command) -> Reply:
@@ -93,8 +106,19 @@ class Inventory:
         return Reply("accepted", "inventory", 1, answer={"fate": fate})
 
     def _load(self, command: LoadKeys) -> Reply:
-        duplicates = [place for place, key in enumerate(command.keys) if key.index in self.indexes]
+        if command.expires_on and command.expires_on < self.today:
+            return Reply("accepted", "inventory", 1, answer={"loaded": 0, "duplicates": [], "expired": True})
+        duplicates = [place for place, key in enumerate(command.keys) if key.index in self.indexes | self.supplied]
         if not command.dry_run:
             self.indexes.update(key.index for key in command.keys)
         answer = {"loaded": len(command.keys) - len(duplicates), "duplicates": duplicates}
+        if self.supplied:
+            answer["supplied"] = [place for place, key in enumerate(command.keys) if key.index in self.supplied]
         return Reply("accepted", "inventory", 1, answer=answer)
+
+
+def refused(path: Path, name: str = "a.xlsx") -> str:
+    """The code that a file is refused with."""
+    with pytest.raises(BadFile) as caught:
+        list(read_rows(path, name))
+    return caught.value.code

@@ -8,9 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from services.gateway.imports.run import import_keys, import_products
-from services.gateway.imports.sheets import read_rows
 from shared.contracts.inventory import LoadKeys
-from tests.gateway.imports.builders import SEALING, Inventory
+from tests.gateway.imports.builders import SEALING, Inventory, read_rows
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo"
 MAKER = runpy.run_path(str(DEMO / "make_catalogue.py"))

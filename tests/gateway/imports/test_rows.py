@@ -12,20 +12,24 @@ from hypothesis import strategies as st
 from services.gateway.imports import cells
 from services.gateway.imports.cells import RowError
 from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, Columns, match
+from services.gateway.imports.formats import format_of
 from services.gateway.imports.keys import Lot, Lots, ParsedKey, parse_key
-from services.gateway.imports.model import BadFile, SheetRow, Value
-from services.gateway.imports.products import parse_product
+from services.gateway.imports.model import BadFile, Flag, Moment, Number, SheetRow, Value
+from services.gateway.imports.products import ProductRow, parse_product
 from services.gateway.imports.seen import Seen
-from services.gateway.imports.sheets import read_rows
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from shared.contracts import Money
 from shared.contracts.inventory import Listing, Tier
-from tests.gateway.imports.builders import SEALING
+from tests.gateway.imports.builders import SEALING, read_rows
+
+
+def said(**fields: Value) -> ProductRow:
+    given = {"sku": "A-1", "name": "Card", "price": "48.50"} | fields
+    return parse_product(SheetRow(2, given), match(list(given), PRODUCT_FIELDS))
 
 
 def product(**fields: Value) -> Listing:
-    given = {"sku": "A-1", "name": "Card", "price": "48.50"} | fields
-    return parse_product(SheetRow(2, given), match(list(given), PRODUCT_FIELDS))
+    return said(**fields).listing
 
 
 def key(**fields: Value) -> ParsedKey:
@@ -92,6 +96,16 @@ def test_a_full_row_becomes_a_listing() -> None:
     )
 
 
+def test_a_row_names_what_it_holds_and_what_it_empties() -> None:
+    assert said().named == ("name", "price", "sku")
+    assert said(cost=None, tags="", on_sale=None, kind=None, per_order_limit=None).named == (
+        "cost", "name", "price", "sku", "tags",
+    )  # fmt: skip
+    assert said().default_currency
+    assert said(currency=None).default_currency
+    assert not said(currency="USD").default_currency
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -119,6 +133,33 @@ def test_amounts_are_exact_as_text_and_as_spreadsheet_numbers(minor: int) -> Non
 
     assert cells.money("price", written, "CNY").amount == minor
     assert cells.money("price", float(written), "CNY").amount == minor
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "minor"),
+    [("500", "JPY", 500), (500, "jpy", 500), (500.0, "JPY", 500), ("1.500", "KWD", 1_500), (1.5, "KWD", 1_500)],
+)
+def test_an_amount_has_the_decimals_of_its_currency(price: Value, currency: str, minor: int) -> None:
+    assert product(price=price, currency=currency).price == Money(amount=minor, currency=currency.upper())
+
+
+@pytest.mark.parametrize(
+    ("field", "cells"),
+    [
+        ("price", {"price": "1.23", "currency": "JPY"}),
+        ("price", {"price": 1.5, "currency": "JPY"}),
+        ("price", {"price": "1.2345", "currency": "KWD"}),
+        ("price", {"price": "1.000", "currency": "CNY"}),
+        ("tiers", {"price": "5", "tiers": "10:4.5", "currency": "JPY"}),
+        ("currency", {"currency": "XYZ"}),
+        ("currency", {"currency": "XAU"}),
+        ("currency", {"currency": "RMB"}),
+    ],
+)
+def test_what_is_no_amount_of_a_currency_is_refused(field: str, cells: dict[str, Value]) -> None:
+    with pytest.raises(RowError) as error:
+        product(**cells)
+    assert error.value.field == field
 
 
 def test_the_noise_below_what_a_spreadsheet_shows_is_no_decimal() -> None:
@@ -190,5 +231,163 @@ def filled(tmp_path: Path, kind: TemplateKind) -> tuple[SheetRow, Columns]:
 
 
 def test_templates_can_be_imported_as_they_are(tmp_path: Path) -> None:
-    assert parse_product(*filled(tmp_path, "products")).tiers
+    assert parse_product(*filled(tmp_path, "products")).listing.tiers
     assert parse_key(*filled(tmp_path, "keys"), SEALING.index).lot.expires == date(2027, 12, 31)
+
+
+@pytest.mark.parametrize(
+    "written", ["DEMO-1\u200b", "\ufeffDEMO-1", "DE\u00adMO-1", "\u2060DEMO-1", "ＤＥＭＯ－１", "\u3164DEMO-1"]
+)
+def test_what_nobody_sees_makes_no_other_key(written: str) -> None:
+    one, other = key(key="DEMO-1"), key(key=written)
+
+    assert (other.plain, other.index) == (one.plain, one.index) == ("DEMO-1", one.index)
+    assert one.as_written is None
+
+
+def test_a_key_is_looked_for_as_a_version_before_would_have_indexed_it() -> None:
+    assert key(key="DEMO\u200b-1").as_written == SEALING.index("DEMO\u200b-1")
+
+
+@pytest.mark.parametrize("written", ["\u200b", "\u3164", "DEMO\u2028-1", "DEMO\ufffd-1", "DEMO\ue000"])
+def test_a_key_that_names_nothing_is_a_bad_row(written: str) -> None:
+    with pytest.raises(RowError, match="key") as refused:
+        key(key=written)
+    assert "DEMO" not in str(refused.value)
+
+
+def test_codes_are_canonical_in_both_sheets() -> None:
+    lot = key(sku="Ａ-1\u200b", batch="\ufeffB1", supplier="alpha\u00a0").lot
+    listing = product(sku="\u200bＡ-1", suppliers="alpha\u200b；ｂeta")
+
+    assert lot == Lot(sku="A-1", batch="B1", supplier="alpha")
+    assert (listing.sku, listing.suppliers) == ("A-1", ("alpha", "beta"))
+
+
+CODES = ("key", "sku", "batch", "supplier")
+PRINTED = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+
+
+def taken(field: str, value: Value) -> str | None:
+    """What becomes of a code in this field."""
+    parsed = key(**{field: value})
+    lot = parsed.lot
+    return {"key": parsed.plain, "sku": lot.sku, "batch": lot.batch, "supplier": lot.supplier}[field]
+
+
+@given(st.sampled_from(CODES), PRINTED)
+def test_a_code_that_is_written_as_text_comes_out_the_same_or_is_refused(field: str, written: str) -> None:
+    try:
+        found = taken(field, written)
+    except RowError:
+        return
+    assert found == written
+
+
+@given(st.sampled_from(CODES), st.integers(0, 10**18), st.integers(1, 18), st.booleans())
+def test_a_number_in_the_place_of_a_code_is_what_is_shown_or_is_refused(
+    field: str, number: int, places: int, is_padded: bool
+) -> None:
+    shown = f"{number:0{places}d}" if is_padded else str(number)
+    value = format_of("164", {"164": "0" * places}).of(number) if is_padded else number
+    if number < 10**15:
+        assert taken(field, value) == shown
+    else:
+        with pytest.raises(RowError):
+            taken(field, value)
+
+
+@pytest.mark.parametrize("field", CODES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "6.90123E+12", "6,9E+12", "1.5e5", "1E-05", "1.23E+05", "3-Apr", "03-Apr-27", "Apr-27", "4月3日",
+        "2027年4月3日", "2027/4/3", "4/3/2027",
+        "TRUE", "false", "#N/A", "#REF!", "####", Flag(True), Moment("2027-04-03"),
+        Moment("10:47:00"), Number(1.5e11, None), Number(5.5, None), 0.5, 1e15, float("nan"), float("inf"), 10**15,
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_has_made_of_a_code_is_refused_with_what_to_do(field: str, value: Value) -> None:
+    with pytest.raises(RowError) as caught:
+        key(**{field: value})
+    assert caught.value.field == field
+    assert "format the column as text" in caught.value.message
+
+
+@pytest.mark.parametrize("value", [Flag(True), Moment("2027-04-03"), Number(1234, None)])
+@pytest.mark.parametrize("field", ["sku", "name", "tags", "category", "suppliers", "kind", "tiers", "currency"])
+def test_no_text_of_a_product_is_a_date_or_yes_or_a_number_shown_otherwise(field: str, value: Value) -> None:
+    with pytest.raises(RowError, match=field):
+        product(**{field: value})
+
+
+def test_whole_floats_flags_and_dates_are_taken_where_they_belong() -> None:
+    assert key(batch=5.0).lot.batch == "5"
+    assert key(expires=Moment("2027-12-31")).lot.expires == date(2027, 12, 31)
+    assert product(on_sale=Flag(False)).on_sale is False
+    assert product(price=Number(48.5, None), per_order_limit=Number(7, "007")).per_order_limit == 7
+
+
+@pytest.mark.parametrize(
+    "code", ["0%", "0.00%", "0,", "#,##0.0,,", '0"万"', '"1"0', "\\90", "-0", "(0)", ";;;", "0;0%"]
+)
+def test_a_number_that_is_shown_as_another_amount_is_no_amount(code: str) -> None:
+    number = format_of("164", {"164": code}).of(5)
+    for field in ("price", "cost", "per_order_limit"):
+        with pytest.raises(RowError, match="another amount"):
+            product(**{field: number})
+
+
+@pytest.mark.parametrize(
+    "code", ["0", "#,##0", "#,##0.00_);(#,##0.00)", "[$¥-804]#,##0.00;-0", '_ * #,##0.00_ ;_ * "-"??_ ', "[DBNum1]0"]
+)
+def test_a_number_that_is_shown_with_its_currency_or_thousands_is_an_amount(code: str) -> None:
+    assert product(price=format_of("164", {"164": code}).of(5)).price.amount == 500
+
+
+@pytest.mark.parametrize("price", ["-0", "-0.00"])
+def test_nothing_below_zero_is_an_amount(price: str) -> None:
+    with pytest.raises(RowError, match="negative"):
+        product(price=price)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_whole"),
+    [
+        ("yyyy-mm-dd", True), ("d/m/yy h:mm", True), ('yyyy"年"m"月"d"日"', True), ("[$-F800]dddd, mmmm dd, yy", True),
+        ("[$-411]ge.m.d", True), ("mmm-yy", False), ("d-mmm", False), ("yyyy ddd mmm", False), ('mmm yy "d"', False),
+    ],
+)  # fmt: skip
+def test_only_a_date_that_is_shown_whole_is_a_date(code: str, is_whole: bool) -> None:
+    shown = format_of("164", {"164": code})
+
+    assert (shown.is_date, shown.is_whole_day) == (True, is_whole)
+    moment = Moment("2027-12-31", is_whole)
+    if is_whole:
+        assert key(expires=moment).lot.expires == date(2027, 12, 31)
+    else:
+        with pytest.raises(RowError, match="no whole date"):
+            key(expires=moment)
+
+
+@pytest.mark.parametrize("field", ["sku", "key", "batch", "supplier", "cost"])
+@pytest.mark.parametrize("apostrophe", ["'", "＇"])
+def test_an_apostrophe_that_marks_a_text_is_not_loaded(field: str, apostrophe: str) -> None:
+    with pytest.raises(RowError, match="delete the apostrophe"):
+        key(**{field: f"{apostrophe}009652562"})
+
+
+def test_a_cell_of_spaces_is_an_empty_cell() -> None:
+    assert key(batch=" ", supplier="\u3000", cost="\u200b", expires="\xa0").lot == Lot("A-1")
+
+
+def test_a_column_that_is_needed_may_not_be_hidden() -> None:
+    with pytest.raises(BadFile, match="hidden-column"):
+        match(["sku", "key", "cost"], KEY_FIELDS, hidden=["cost"])
+    assert match(["sku", "key", "remark"], KEY_FIELDS, hidden=["remark"]).ignored == ("remark",)
+
+
+def test_an_unreadable_cell_of_a_column_that_nobody_needs_spoils_no_row() -> None:
+    row = SheetRow(2, {"sku": "A", "key": "K", "remark": None}, {"remark": "formula cells are not accepted"})
+
+    assert parse_key(row, match(["sku", "key", "remark"], KEY_FIELDS), SEALING.index).plain == "K"

@@ -13,13 +13,13 @@ import pytest
 from services.gateway.imports import run
 from services.gateway.imports.keys import MAX_BUFFERED, Lots, ParsedKey
 from services.gateway.imports.model import BadFile, RawRow
-from services.gateway.imports.report import Report, RowFate, read_fates
-from services.gateway.imports.sheets import Sheet, read_rows
+from services.gateway.imports.report import KEPT_CHANGES, Change, Report, RowFate, read_fates
+from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import LoadKeys
 from shared.messaging.port import Reply
 from shared.security.sealing import Opener
-from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, write_csv
+from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, read_rows, write_csv
 
 PRODUCTS = [
     ["sku", "name", "price"],
@@ -80,6 +80,25 @@ def test_a_dry_run_tells_the_fates_that_the_import_then_brings(tmp_path: Path) -
     assert untouched
     assert by_row(tmp_path / "tried.csv") == by_row(tmp_path / "done.csv")
     assert tried.counts == done.counts == {"unchanged": 1, "changed": 1, "listed": 1, "bad": 1, "duplicate": 1}
+
+
+def test_what_changes_is_told_by_row_and_field_with_the_old_and_the_new_value(tmp_path: Path) -> None:
+    def old_and_new(amount: int, currency: str = "CNY") -> dict[str, object]:
+        return {"amount": amount, "currency": currency}
+
+    async def send(_: str, command: Command) -> Reply:
+        changes = {"price": [old_and_new(100), old_and_new(120)], "tags": [[], ["a", "b"]]}
+        return Reply("accepted", "inventory", 1, answer={"fate": "changed", "changes": changes})
+
+    rows = table([["sku", "name", "price"], *([f"A{n}", "n", "1.20"] for n in range(300))])
+    report = asyncio.run(run.import_products(rows, send, import_id="i", fates=tmp_path / "f", dry_run=True))
+
+    assert report.changes[0] == Change(2, "A0", "price", old_and_new(100), old_and_new(120))
+    assert report.changed_fields == {"price": 300, "tags": 300}
+    assert len(report.changes) == KEPT_CHANGES
+    lines = (tmp_path / "f").read_text().splitlines()
+    assert lines[1] == '2,changed,,,,"price: 1.00 CNY -> 1.20 CNY; tags: nothing -> a, b"'
+    assert len(lines) == 301
 
 
 def test_the_same_import_repeats_its_command_ids_and_another_one_does_not(tmp_path: Path) -> None:
@@ -147,6 +166,20 @@ def test_a_key_column_taken_for_the_sku_does_not_show_in_the_fates(tmp_path: Pat
     assert "SECRET" not in (tmp_path / "fates.csv").read_text()
 
 
+def test_a_key_that_a_supplier_has_delivered_is_a_duplicate_with_its_own_reason(tmp_path: Path) -> None:
+    inventory = Inventory(listings={"A": 1})
+    keys(inventory, table([["sku", "key"], ["A", "DEMO-1"], ["A", "DEMO-2"]]), tmp_path / "fates.csv")
+    [loaded] = [command for _, command in inventory.sent if isinstance(command, LoadKeys)]
+    inventory.supplied = {loaded.keys[1].index}
+
+    report = keys(inventory, table([["sku", "key"], ["A", "DEMO-1"], ["A", "DEMO-2"]]), tmp_path / "fates.csv")
+
+    assert report.counts == {"duplicate": 2}
+    told = (tmp_path / "fates.csv").read_text()
+    assert "the key was loaded before" in told
+    assert "a supplier has delivered the key for an order" in told
+
+
 def test_plain_keys_stay_out_of_fates_reports_and_commands(tmp_path: Path) -> None:
     bad = ["=SECRET-1", "@SECRET-2", "SECRET\n3", "SECRET" * 100]
     good = [f"SECRET-{n}" for n in range(50)]
@@ -198,3 +231,13 @@ def test_columns_that_do_not_fit_stop_everything_before_it_begins(tmp_path: Path
         products(inventory, table([["sku", "name"], ["A", "n"]]), tmp_path / "fates.csv")
     assert inventory.sent == []
     assert not os.path.exists(tmp_path / "fates.csv")
+
+
+def test_a_key_whose_last_good_day_is_over_has_a_fate_of_its_own(tmp_path: Path) -> None:
+    inventory = Inventory(listings={"A": object()})
+    sheet = table([["sku", "key", "expires"], ["A", "DEMO-1", "2026-02-28"], ["A", "DEMO-2", "2026-03-01"]])
+
+    report = keys(inventory, sheet, tmp_path / "fates.csv")
+
+    assert report.counts == {"expired": 1, "loaded": 1}
+    assert [(fate.row, fate.fate, fate.field) for fate in report.problems] == [(2, "expired", "expires")]

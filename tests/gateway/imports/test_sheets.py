@@ -1,4 +1,4 @@
-"""Reading tables: what is accepted, and that hostile files are refused quickly."""
+"""Reading workbooks: what is accepted, and that hostile files are refused quickly."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from openpyxl import Workbook
 
-from services.gateway.imports.model import MAX_ROWS, BadFile, RawRow
-from services.gateway.imports.sheets import Sheet, read_rows
-from tests.gateway.imports.builders import HEADER, MAIN, raw_xlsx, sheet_xml, write_csv, xlsx
-
-
-def refused(path: Path, name: str = "a.xlsx") -> str:
-    with pytest.raises(BadFile) as caught:
-        list(read_rows(path, name))
-    return caught.value.code
+from services.gateway.imports.model import MAX_ROWS, BadFile, Flag, Moment, Number, RawRow
+from services.gateway.imports.sheets import Sheet
+from tests.gateway.imports.builders import HEADER, MAIN, raw_xlsx, read_rows, refused, sheet_xml, write_csv, xlsx
 
 
 def text_cell(place: str, text: str) -> str:
@@ -31,7 +25,7 @@ def test_cells_of_a_workbook_come_with_their_types_under_their_headers(tmp_path:
     rows = list(read_rows(path, "a.XLSX"))
 
     assert [row.number for row in rows] == [2, 4]
-    assert rows[0].cells == {"sku": "A-1", "price": 48.5, "day": "2027-12-31"}
+    assert rows[0].cells == {"sku": "A-1", "price": 48.5, "day": Moment("2027-12-31")}
     assert rows[1].cells == {"sku": "A-2", "price": 7, "day": None}
 
 
@@ -72,37 +66,7 @@ def test_a_formula_an_error_and_a_cell_under_no_header_spoil_only_their_row(tmp_
 def test_a_time_of_day_is_not_taken_for_a_number(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tiers"], [clock(10, 47)]])
 
-    assert next(read_rows(path, "a.xlsx")).cells == {"tiers": "10:47:00"}
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
-def test_comma_separated_files_are_read_in_the_encodings_that_spreadsheets_write(tmp_path: Path, encoding: str) -> None:
-    path = write_csv(tmp_path / "a.csv", [["商品编码", "名称"], [], ["A-1", "点卡，五十元"]], encoding)
-
-    assert [(row.number, row.cells) for row in read_rows(path, "a.csv")] == [
-        (3, {"商品编码": "A-1", "名称": "点卡，五十元"})
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"", "empty-file"),
-        (b"a,b\n\xff\xff,1\n", "unknown-encoding"),
-        ("a,b\n1,2\n".encode("utf-16"), "not-text"),
-        (b'a,b\n1,2\n3,"4\n5,6\n', "damaged-file"),
-        (b'a,b\n1,"2\n3,"4\n', "damaged-file"),
-        (b"a,a\n1,2\n", "duplicate-header"),
-        (b"=cmd|x,a\n1,2\n", "bad-header"),
-        (b",".join(b"%d" % n for n in range(200)), "too-many-columns"),
-        (b"a\n" + b"x" * 40_000, "cell-too-long"),
-        (b"a\n" + b"x" * 400_000, "damaged-file"),
-    ],
-)
-def test_unfit_comma_separated_files_are_refused(tmp_path: Path, content: bytes, code: str) -> None:
-    (tmp_path / "a.csv").write_bytes(content)
-
-    assert refused(tmp_path / "a.csv", "a.csv") == code
+    assert next(read_rows(path, "a.xlsx")).cells == {"tiers": Moment("10:47:00")}
 
 
 def test_files_that_are_no_workbook_are_refused(tmp_path: Path) -> None:
@@ -189,6 +153,11 @@ def test_an_endless_attribute_is_refused(tmp_path: Path) -> None:
         ('<row r="9999999"/>', "damaged-file"),
         ('<row r="3"/><row r="2"/>', "damaged-file"),
         ('<row r="2"', "damaged-file"),
+        ('<row r="two"/>', "damaged-file"),
+        ('<row r="2">' + text_cell("B2", "x") + text_cell("B2", "y") + "</row>", "damaged-file"),
+        ('<row r="2">' + text_cell("B2", "x") + text_cell("A2", "y") + "</row>", "damaged-file"),
+        ('<row r="2">' + text_cell("A2", "x") + text_cell("B7", "y") + "</row>", "damaged-file"),
+        ('<row r="2"><c r="A2"><v>1</v><v>2</v></c></row>', "damaged-file"),
     ],
 )
 def test_impossible_sheets_are_refused(tmp_path: Path, body: str, code: str) -> None:
@@ -224,3 +193,155 @@ def test_no_detail_and_no_repr_quotes_a_cell(tmp_path: Path) -> None:
     assert row.cells["key"] == "SECRET"
     assert "SECRET" not in repr(row)
     assert "SECRET" not in HEADER
+
+
+def styles(*codes: str) -> str:
+    formats = "".join(f'<numFmt numFmtId="{164 + n}" formatCode="{code}"/>' for n, code in enumerate(codes))
+    xfs = "".join(f'<xf numFmtId="{164 + n}"/>' for n in range(len(codes)))
+    return f'<styleSheet {MAIN}><numFmts>{formats}</numFmts><cellXfs><xf numFmtId="0"/>{xfs}</cellXfs></styleSheet>'
+
+
+def builtin(number: int) -> str:
+    return f'<styleSheet {MAIN}><cellXfs><xf numFmtId="0"/><xf numFmtId="{number}"/></cellXfs></styleSheet>'
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "shown"),
+    [
+        ("0000000000", "12345678", "0012345678"),
+        ("0", "5.0", "5"),
+        ("000-0000", "1234567", "123-4567"),
+        ("000-0000", "51234567", "5123-4567"),
+        ("&quot;SKU-&quot;0000_ ;[Red]-0", "12", "SKU-0012"),
+        ("0000", "12.5", None),
+        ("0000", "-12", None),
+        ("#,##0", "1234", None),
+        ("0.00E+00", "1234", None),
+        ("0%", "1", None),
+        ("# ?/?", "1", None),
+        ("[&gt;99]0000;000", "12", None),
+        ("0*-", "12", None),
+        ("[DBNum1]0", "5", None),
+        ("[DBNum2][$-804]General", "5", None),
+        ("[$-2000401]0", "5", None),
+        ("[$SKU-]0", "5", None),
+        ("[Red]0", "5", "5"),
+    ],
+)
+def test_a_number_is_what_its_format_shows_where_that_is_certain(
+    tmp_path: Path, code: str, number: str, shown: str | None
+) -> None:
+    sheet = sheet_xml(f'<row r="2"><c r="A2" s="1"><v>{number}</v></c></row>')
+
+    row = next(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet, styles=styles(code)), "a.xlsx"))
+
+    cell = row.cells["sku"]
+    assert isinstance(cell, Number)
+    assert (cell.value, cell.shown) == (float(number), shown)
+
+
+@pytest.mark.parametrize("written", ["1_000", "-0", "-0.0", "+-1", "0x10", "nan", "inf", "1e", "٤٨", "1 000", "1,000"])
+def test_what_is_no_number_of_a_workbook_is_an_unreadable_cell(tmp_path: Path, written: str) -> None:
+    sheet = sheet_xml(f'<row r="2"><c r="A2"><v>{written}</v></c></row>')
+
+    row = next(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet), "a.xlsx"))
+
+    assert row.faults == {"sku": "the cell holds no readable value"}
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [("12", 12), (" 1.5 ", 1.5), ("1.5E-3", 0.0015), ("-.5", -0.5), ("0", 0)]
+)
+def test_numbers_are_read_as_workbooks_write_them(tmp_path: Path, written: str, number: float) -> None:
+    sheet = sheet_xml(f'<row r="2"><c r="A2"><v>{written}</v></c></row>')
+
+    assert next(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet), "a.xlsx")).cells["sku"] == number
+
+
+@pytest.mark.parametrize("number", [14, 17, 22, 31, 45, 57, 58])
+def test_dates_of_every_language_are_no_numbers(tmp_path: Path, number: int) -> None:
+    sheet = sheet_xml('<row r="2"><c r="A2" s="1"><v>46480</v></c></row>')
+
+    row = next(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet, styles=builtin(number)), "a.xlsx"))
+
+    assert isinstance(row.cells["sku"], Moment)
+
+
+def test_booleans_iso_dates_and_unknown_types_are_told_apart(tmp_path: Path) -> None:
+    cells = [("b", "1"), ("d", "2027-12-31"), ("d", "2027-12-31T10:47:00Z"), ("d", "soon"), ("x", "1")]
+    body = "".join(f'<row r="{n}"><c r="A{n}" t="{t}"><v>{v}</v></c></row>' for n, (t, v) in enumerate(cells, 2))
+
+    rows = list(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body)), "a.xlsx"))
+
+    assert [row.cells["sku"] for row in rows[:3]] == [Flag(True), Moment("2027-12-31"), Moment("2027-12-31T10:47:00")]
+    assert [row.faults for row in rows[3:]] == [{"sku": "the cell holds no readable value"}] * 2
+
+
+def test_the_first_visible_sheet_is_read_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    book = Workbook()
+    for number, state in enumerate(("hidden", "veryHidden", "visible", "visible")):
+        sheet = book.create_sheet(f"s{number}")
+        sheet.append(["sku", "key"])
+        sheet.append([f"A-{number}", "K"])
+        sheet.sheet_state = state
+    book.remove(book.worksheets[0])
+    book.active = 2
+    shown = book["s2"]
+    for number in range(3, 7):
+        shown.append([f"A-{number}", f"K-{number}"])
+    shown.row_dimensions[3].hidden = shown.row_dimensions[4].hidden = True
+    shown.merge_cells("A5:A6")
+    book.save(tmp_path / "a.xlsx")
+
+    sheet = read_rows(tmp_path / "a.xlsx", "a.xlsx")
+    rows = list(sheet)
+
+    assert [(row.number, row.cells["sku"], row.is_hidden) for row in rows] == [
+        (2, "A-2", False), (3, "A-3", True), (4, "A-4", True), (5, "A-5", False), (6, None, False),
+    ]  # fmt: skip
+    assert rows[4].faults == {"sku": "the cell is merged with another, and has no value of its own: unmerge it"}
+    assert {note.code: note.count for note in sheet.notes} == {
+        "other-sheets": 1, "hidden-sheets": 2, "merged-cells": 1, "hidden-rows": 2,
+    }  # fmt: skip
+
+
+def test_hidden_columns_are_known(tmp_path: Path) -> None:
+    columns = '<cols><col min="2" max="3" hidden="1"/><col min="4" max="4" width="0" customWidth="1"/></cols>'
+    cells = "".join(text_cell(f"{letter}1", name) for letter, name in zip("ABCDE", "vwxyz", strict=True))
+    sheet = f'<worksheet {MAIN}>{columns}<sheetData><row r="1">{cells}</row></sheetData></worksheet>'
+
+    assert read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet), "a.xlsx").hidden_headers == ("w", "x", "y")
+
+
+def test_parts_are_found_by_relationships_and_without_regard_to_case(tmp_path: Path) -> None:
+    kinds = "http://purl.oclc.org/ooxml/officeDocument/relationships"
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+
+    def links(**targets: str) -> str:
+        inner = "".join(
+            f'<Relationship Id="{kind}" Type="{kinds}/{kind}" Target="{target}"/>' for kind, target in targets.items()
+        )
+        return f'<Relationships xmlns="{relations}">{inner}</Relationships>'
+
+    sheets = '<sheet name="c" sheetId="1" q:id="chartsheet"/><sheet name="a" sheetId="2" q:id="worksheet"/>'
+    with ZipFile(tmp_path / "a.xlsx", "w") as file:
+        file.writestr("_RELS/.Rels", links(officeDocument="/Book/Main.XML"))
+        file.writestr("book\\main.xml", f'<workbook {MAIN} xmlns:q="{kinds}"><sheets>{sheets}</sheets></workbook>')
+        file.writestr(
+            "book/_rels/MAIN.xml.rels",
+            links(chartsheet="c.xml", worksheet="../data/one.xml", sharedStrings="T.xml"),
+        )
+        cell = '<sheetData><row><c t="s"><v>0</v></c></row></sheetData>'
+        file.writestr("Data/One.xml", f"<worksheet {MAIN}>{cell}</worksheet>")
+        file.writestr("book/t.xml", f"<sst {MAIN}><si><t>sku</t></si></sst>")
+
+    assert read_rows(tmp_path / "a.xlsx", "a.xlsx").headers == ("sku",)
+
+
+@pytest.mark.parametrize("refs", [["A2:??"], [""], ["A0:B2"], [f"A2:B{n + 3}" for n in range(500)]])
+def test_merged_cells_that_no_spreadsheet_has_are_refused(tmp_path: Path, refs: list[str]) -> None:
+    areas = "".join(f'<mergeCell ref="{ref}"/>' for ref in refs)
+    rows = f'<sheetData>{HEADER}<row r="2">{text_cell("A2", "x")}</row></sheetData>'
+    sheet = f"<worksheet {MAIN}>{rows}<mergeCells>{areas}</mergeCells></worksheet>"
+
+    assert refused(raw_xlsx(tmp_path / "a.xlsx", sheet)) == "damaged-file"

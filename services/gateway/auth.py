@@ -29,6 +29,7 @@ class Permission(StrEnum):
     PRODUCT_COST = "product.cost"
     ORDER_READ = "order.read"
     ORDER_PLACE = "order.place"
+    ORDER_AGENT = "order.agent"
     ORDER_CANCEL = "order.cancel"
     ORDER_REFUND = "order.refund"
     ORDER_REPLACE = "order.replace"
@@ -41,6 +42,8 @@ class Permission(StrEnum):
     RISK_DECIDE = "risk.decide"
     RISK_LISTS = "risk.lists"
     DELIVERY_RESOLVE = "delivery.resolve"
+    SUPPLIER_READ = "supplier.read"
+    SUPPLIER_SETTLE = "supplier.settle"
     NOTIFICATION_READ = "notification.read"
     EVENTS_READ = "events.read"
     STAFF_MANAGE = "staff.manage"
@@ -53,6 +56,7 @@ _GRANTED: Mapping[Permission, frozenset[Role]] = {
     Permission.PRODUCT_COST: frozenset({"operations", "finance"}),
     Permission.ORDER_READ: frozenset({"operations", "support", "finance"}),
     Permission.ORDER_PLACE: frozenset({"operations", "support"}),
+    Permission.ORDER_AGENT: frozenset({"operations"}),
     Permission.ORDER_CANCEL: frozenset({"support"}),
     Permission.ORDER_REFUND: frozenset({"support", "finance"}),
     Permission.ORDER_REPLACE: frozenset({"support"}),
@@ -65,6 +69,8 @@ _GRANTED: Mapping[Permission, frozenset[Role]] = {
     Permission.RISK_DECIDE: frozenset({"operations", "support"}),
     Permission.RISK_LISTS: frozenset({"operations"}),
     Permission.DELIVERY_RESOLVE: frozenset({"operations", "support"}),
+    Permission.SUPPLIER_READ: frozenset({"operations", "support", "finance"}),
+    Permission.SUPPLIER_SETTLE: frozenset({"operations", "finance"}),
     Permission.NOTIFICATION_READ: frozenset({"operations", "support"}),
     Permission.EVENTS_READ: frozenset({"operations", "subscriber"}),
     Permission.STAFF_MANAGE: frozenset(),

@@ -22,7 +22,7 @@ from shared.contracts.gateway import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StaffState:
     """A member of staff; no role before they were added and after they were removed."""
 
@@ -30,6 +30,7 @@ class StaffState:
 
 
 def decide_staff(command: Command, state: StaffState, given: Given) -> list[Event]:
+    """Facts: for RemoveStaff how many administrators there are besides."""
     match command:
         case AddStaff(username=username, role=role):
             if state.role is not None:
@@ -38,6 +39,8 @@ def decide_staff(command: Command, state: StaffState, given: Given) -> list[Even
         case RemoveStaff(username=username):
             if state.role is None:
                 raise Refused("unknown-staff", f"nobody on the staff is called {username}", status=404)
+            if state.role == "administrator" and given.facts == 0:
+                raise Refused("last-administrator", "somebody must remain who can manage the staff")
             return [StaffRemoved(username=username)]
         case RecordSignIn(username=username, accepted=accepted):
             if state.role is None:
@@ -55,7 +58,7 @@ def evolve_staff(state: StaffState, event: Event) -> StaffState:
     return state
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CustomerState:
     registered: bool = False
 
@@ -76,7 +79,7 @@ def evolve_customer(state: CustomerState, event: Event) -> CustomerState:
     return state
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImportState:
     file_sha256: str | None = None
     fates: Mapping[str, int] = field(default_factory=dict)
@@ -84,11 +87,10 @@ class ImportState:
 
 def decide_import(command: Command, state: ImportState, given: Given) -> Decided:
     match command:
-        case RecordImport(import_id=import_id, kind=kind, file_sha256=file_sha256, fates=fates):
+        case RecordImport(fates=fates):
             if state.file_sha256 is not None:
                 return Decided(answer=dict(state.fates))
-            done = ImportCompleted(import_id=import_id, kind=kind, file_sha256=file_sha256, fates=fates)
-            return Decided([done], dict(fates))
+            return Decided([ImportCompleted(**dict(command))], dict(fates))
     raise TypeError(f"import does not decide {type(command).__name__}")
 
 

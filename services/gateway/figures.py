@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from services.gateway.tables.deliveries import HANDED_OVER, deliveries
 from services.gateway.tables.orders import orders
-from services.gateway.tables.products import products
+from services.gateway.tables.payments import NOT_CLOSED, payments
+from services.gateway.tables.products import expired, products
 from services.gateway.tables.risk import risk_cases
+from services.gateway.tables.unmatched import OPEN, unmatched
+from services.gateway.tables.unread import unread
 from shared.contracts import Money
+from shared.contracts.gateway import PartnerKind
+from shared.days import day_of
 from shared.hosting.settings import Settings
 from shared.telemetry import metrics
 from shared.telemetry.metric import Figure, seconds_since
@@ -45,23 +51,38 @@ _BY_STEP = sa.select(_OPEN.c.step, _OPEN.c.currency, sa.func.count(), sa.func.mi
     _OPEN.c.step, _OPEN.c.currency
 )
 _STOCKED = sa.and_(products.c.on_sale, products.c.source == "keys")
-STATES = ("available", "reserved", "sold", "faulted")
-_STOCK = sa.select(
-    sa.func.count().filter(products.c.on_sale).label("on_sale"),
-    sa.func.count().filter(_STOCKED, products.c.available <= products.c.low_stock_threshold).label("low"),
-    sa.func.count().filter(_STOCKED, products.c.available == 0).label("sold_out"),
-    *(sa.func.coalesce(sa.func.sum(products.c[state]), 0).label(state) for state in STATES),
-)
+STATES = ("available", "reserved", "sold", "faulted", "withdrawn", "expired")
 _HANDED_OVER = sa.select(sa.func.count(), sa.func.min(deliveries.c.handed_over_at)).where(
     deliveries.c.status == HANDED_OVER
 )
+_UNMATCHED = sa.select(sa.func.count(), sa.func.min(unmatched.c.opened_at)).where(unmatched.c.status == OPEN)
+_FAILED_RETURNS = sa.select(payments.c.returns).where(payments.c.failed_returns > 0).limit(MOST)
+_NOT_CLOSED = sa.select(sa.func.count(), sa.func.min(payments.c.closing_since)).where(payments.c.closing == NOT_CLOSED)
+_UNREAD = (
+    sa.select(unread.c.kind, sa.func.count(), sa.func.min(unread.c.told_at))
+    .where(unread.c.status == OPEN)
+    .group_by(unread.c.kind)
+)
 _CASES = sa.select(sa.func.count(), sa.func.min(risk_cases.c.screened_at)).where(risk_cases.c.status == "open")
+
+
+def _stock(today: date) -> sa.Select[*tuple[Any, ...]]:
+    over = expired(today)
+    gone = sa.func.coalesce(over.c.expired, 0)
+    left = products.c.available - gone
+    counted = {"available": left, **{state: products.c[state] for state in STATES[1:5]}, "expired": gone}
+    return sa.select(
+        sa.func.count().filter(products.c.on_sale).label("on_sale"),
+        sa.func.count().filter(_STOCKED, left <= products.c.low_stock_threshold).label("low"),
+        sa.func.count().filter(_STOCKED, left == 0).label("sold_out"),
+        *(sa.func.coalesce(sa.func.sum(keys), 0).label(state) for state, keys in counted.items()),
+    ).select_from(products.outerjoin(over, over.c.sku == products.c.sku))
 
 
 def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Figure]:
     """Open orders by step, stock, and what waits for people."""
     yield from _orders(connection, now)
-    stock = connection.execute(_STOCK).mappings().one()
+    stock = connection.execute(_stock(day_of(now, settings.shop().zone))).mappings().one()
     yield metrics.PRODUCTS_ON_SALE, (), stock["on_sale"]
     yield metrics.PRODUCTS_LOW, (), stock["low"]
     yield metrics.PRODUCTS_SOLD_OUT, (), stock["sold_out"]
@@ -73,6 +94,29 @@ def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Ite
     cases, since = connection.execute(_CASES).one()
     yield metrics.CASES_OPEN, (), cases
     yield metrics.CASES_OLDEST_SECONDS, (), seconds_since(since, now)
+    yield from _payments(connection, now)
+    yield from _unread(connection, now)
+
+
+def _payments(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
+    items, since = connection.execute(_UNMATCHED).one()
+    yield metrics.UNMATCHED_OPEN, (), items
+    yield metrics.UNMATCHED_OLDEST_SECONDS, (), seconds_since(since, now)
+    rows = connection.execute(_FAILED_RETURNS).scalars()
+    failed = [part["at"] for returns in rows for part in returns.values() if part["status"] == "failed"]
+    yield metrics.RETURNS_FAILED, (), len(failed)
+    yield metrics.RETURNS_FAILED_OLDEST_SECONDS, (), seconds_since(min(failed, default=None), now)
+    links, since = connection.execute(_NOT_CLOSED).one()
+    yield metrics.NOT_CLOSED, (), links
+    yield metrics.NOT_CLOSED_OLDEST_SECONDS, (), seconds_since(since, now)
+
+
+def _unread(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
+    waiting = {kind: (count, since) for kind, count, since in connection.execute(_UNREAD)}
+    for kind in get_args(PartnerKind):
+        count, since = waiting.get(kind, (0, None))
+        yield metrics.UNREAD, (kind,), count
+        yield metrics.UNREAD_OLDEST_SECONDS, (kind,), seconds_since(since, now)
 
 
 def _orders(connection: sa.Connection, now: datetime) -> Iterator[Figure]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from shared.eventlog.engines import is_outage
-from shared.messaging.port import Reply
+from shared.eventlog.room import trouble
+from shared.messaging.port import HALTED, Reply
 from shared.telemetry.logs import bind
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 20
+MOST_WHERE = 200
 Facts = Mapping[str, Any]
 log = structlog.get_logger(__name__)
 
@@ -51,6 +55,8 @@ def of_reply(reply: Reply) -> Problem:
             )
         case "refused":
             return Problem(reply.status, reply.code, reply.detail, reply.facts)
+        case _ if reply.code == HALTED:
+            return Problem(503, reply.code, f"nothing is decided now: {reply.detail}", headers={"Retry-After": "60"})
         case _ if reply.code == "held-back":
             return Problem(
                 503, reply.code, "an earlier request about the same thing waits for staff; send this again later"
@@ -76,10 +82,14 @@ def document(
     return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def invalid(errors: Any, status: int = 422) -> Problem:
-    """Says where and why, and never repeats what was sent: it may be a password."""
-    found = [{"where": ".".join(str(part) for part in error["loc"]), "why": error["msg"]} for error in errors]
-    return Problem(status, "invalid-request", "the request does not have the form described", {"errors": found})
+def invalid(errors: Sequence[Any], status: int = 422) -> Problem:
+    """Says where and why, of the first faults, and never repeats what was sent: it may be a password."""
+    found = [
+        {"where": ".".join(str(part) for part in error["loc"])[:MOST_WHERE], "why": error["msg"]}
+        for error in errors[:MOST_FAULTS]
+    ]
+    facts = {"errors": found} if len(errors) <= MOST_FAULTS else {"errors": found, "more": len(errors) - MOST_FAULTS}
+    return Problem(status, "invalid-request", "the request does not have the form described", facts)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -99,9 +109,24 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DBAPIError)
     if not is_outage(error):
         return await _unexpected(request, error)
+    if full := trouble(error, request.app.state.gate.backend.reads.url):
+        return _no_room(request, full)
     log.warning("no database", error=type(error).__name__)
     detail = "the database does not answer; send the same again"
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
+
+
+def _no_room(request: Request, reason: str) -> JSONResponse:
+    log.critical("nothing can be written", reason=reason)
+    detail = f"nothing is decided now: {reason}; send the same again"
+    return document(request, 503, HALTED, detail, {}, {"Retry-After": "60"})
+
+
+async def _system(request: Request, error: Exception) -> JSONResponse:
+    """A file that could not be written, such as an import's: where its disk is full, that is said."""
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return _no_room(request, f"the disk of {request.app.state.gate.backend.settings.var} is full")
+    return await _unexpected(request, error)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -123,4 +148,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _unexpected)

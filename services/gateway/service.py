@@ -14,9 +14,11 @@ from services.gateway.domain import (
     evolve_staff,
 )
 from services.gateway.figures import figures
+from services.gateway.kept import metadata
+from services.gateway.openings import Opened, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.tables import FOREIGN, ReadModels
-from services.gateway.webhooks import tables as webhooks
+from services.gateway.unread import Unread, decide_unread, evolve_unread
 from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
 from shared.contracts.gateway import (
     AddStaff,
@@ -24,14 +26,28 @@ from shared.contracts.gateway import (
     DisableWebhookEndpoint,
     EnableWebhookEndpoint,
     RecordImport,
+    RecordOpening,
     RecordSignIn,
+    RecordUnread,
     RegisterCustomer,
     RegisterWebhookEndpoint,
     RemoveStaff,
     RemoveWebhookEndpoint,
     RotateWebhookSecret,
+    SettleUnread,
 )
 from shared.hosting.service import Aggregate, Service
+
+
+def other_administrators(command: RemoveStaff, state: StaffState, tables: ReadModels, outside: object) -> int:
+    """How many administrators remain when this member of staff goes; what this batch has decided before counts."""
+    return tables.people.administrators_besides(command.username)
+
+
+def waiting_of_partner(command: RecordUnread, state: Unread, tables: ReadModels, outside: object) -> int:
+    """How many statements of this partner wait for a person; nobody counts for one that is known."""
+    return 0 if state.partner else tables.unread.waiting(command.kind, command.partner)
+
 
 SERVICE = Service(
     name="gateway",
@@ -42,6 +58,22 @@ SERVICE = Service(
             decide=decide_staff,
             evolve=evolve_staff,
             commands=(AddStaff, RemoveStaff, RecordSignIn),
+            look={RemoveStaff: other_administrators},
+        ),
+        Aggregate(
+            name="opening",
+            initial=Opened,
+            decide=decide_opening,
+            evolve=evolve_opening,
+            commands=(RecordOpening,),
+        ),
+        Aggregate(
+            name="statement",
+            initial=Unread,
+            decide=decide_unread,
+            evolve=evolve_unread,
+            commands=(RecordUnread, SettleUnread),
+            look={RecordUnread: waiting_of_partner},
         ),
         Aggregate(
             name="customer",
@@ -78,5 +110,5 @@ SERVICE = Service(
     projects=FOREIGN,
     is_queried=True,
     figures=figures,
-    keeps=webhooks.metadata,
+    keeps=metadata,
 )

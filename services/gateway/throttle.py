@@ -1,4 +1,4 @@
-"""Slows guessing down."""
+"""Slows down guessing, and whatever else is done too often."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from datetime import datetime, timedelta
 
 
 class Throttle:
-    """Allows each caller so many failures in a span of time. Remembers at most `keep` callers, the latest to fail."""
+    """Allows each caller so many tries in a span of time. Remembers at most `keep` callers, the latest to try."""
 
     def __init__(
         self,
         now: Callable[[], datetime],
-        failures: int,
+        most: int,
         within: timedelta = timedelta(minutes=1),
         keep: int = 100_000,
     ) -> None:
-        self._now, self._failures, self._within, self._keep = now, failures, within, keep
-        self._failed: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._now, self._most, self._within, self._keep = now, most, within, keep
+        self._tries: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     def wait(self, caller: str) -> float:
         """The seconds until this caller may try again, 0 when at once."""
-        times = self._failed.get(caller)
-        if times is None or len(times) < self._failures:
+        times = self._tries.get(caller)
+        if times is None or len(times) < self._most:
             return 0
         return max(0.0, (times[0] + self._within - self._now()).total_seconds())
 
-    def failed(self, caller: str) -> None:
-        times = self._failed.setdefault(caller, deque(maxlen=self._failures))
+    def tried(self, caller: str) -> None:
+        times = self._tries.setdefault(caller, deque(maxlen=self._most))
         times.append(self._now())
-        self._failed.move_to_end(caller)
-        if len(self._failed) > self._keep:
-            self._failed.popitem(last=False)
+        self._tries.move_to_end(caller)
+        if len(self._tries) > self._keep:
+            self._tries.popitem(last=False)
+
+    def forgive(self, caller: str) -> None:
+        """The caller's latest try was none."""
+        times = self._tries.get(caller)
+        if times:
+            times.pop()

@@ -17,10 +17,10 @@ from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.buyers import buyer_key
 from services.gateway.credentials import Credentials
+from services.gateway.kept import metadata as kept
 from services.gateway.tables import ReadModels
-from services.gateway.webhooks import tables as webhooks
 from shared.contracts import Command, Event, Metadata, Money
-from shared.contracts.gateway import Role, StaffAdded
+from shared.contracts.gateway import CustomerRegistered, Role, StaffAdded
 from shared.contracts.inventory import Listing, ProductListed
 from shared.contracts.order import OrderLine, OrderPlaced, PlaceOrder
 from shared.eventlog.engines import open_engine
@@ -84,6 +84,10 @@ def listed(sku: str = "STEAM-50", **more: Any) -> ProductListed:
     return ProductListed(sku=sku, listing=Listing(**fields))
 
 
+def customer_registered(customer: str = "c1") -> CustomerRegistered:
+    return CustomerRegistered(customer=customer, name="", email="")
+
+
 class Logs:
     """Gives events their places, a position after the other in each owner's log, a second apart."""
 
@@ -123,7 +127,7 @@ def fold(engine: sa.Engine, recorded: Iterable[Recorded], batch: int = 100) -> N
 def database(url: str) -> sa.Engine:
     engine = open_engine(url, writer=False)
     ReadModels.metadata.create_all(engine)
-    webhooks.metadata.create_all(engine)
+    kept.create_all(engine)
     return engine
 
 
@@ -147,6 +151,10 @@ class FakeBackend:
     lag: int = 0
     is_behind: bool = False
     parked: int = 0
+    diverged: list[str] = field(default_factory=list)
+    halted: str = ""
+    held: list[str] = field(default_factory=list)
+    unknown: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def happen(self, *events: Event, actor: str = "system:test") -> None:
         recorded = [self.logs.record(event, actor) for event in events]
@@ -182,12 +190,21 @@ class FakeBackend:
 
     async def pull(self, source: str, after: int, limit: int) -> Slice:
         events = [item for item in self.log if item.source == source and item.position > after][:limit]
-        return Slice(source, after + 1, events[-1].position if events else after, events)
+        before = b"hash" if any((item.source, item.position) == (source, after) for item in self.log) else b""
+        return Slice(source, after + 1, events[-1].position if events else after, events, before)
 
     def health(self) -> Mapping[str, ServiceHealth]:
         return {
             "order": ServiceHealth(
-                head=7, lag={"risk": self.lag}, parked=self.parked, agenda_waiting=2, agenda_failed=0
+                head=7,
+                lag={"risk": self.lag},
+                parked=self.parked,
+                agenda_waiting=2,
+                agenda_failed=0,
+                diverged=self.diverged,
+                halted=self.halted,
+                held=self.held,
+                unknown=self.unknown,
             )
         }
 
@@ -209,12 +226,13 @@ class Client:
     """Asks an application as one far away would."""
 
     app: Any
+    address: str = "192.0.2.7"
 
     def request(self, method: str, path: str, **how: Any) -> httpx.Response:
         return asyncio.run(self._request(method, path, **how))
 
     async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("192.0.2.7", 4711))
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
             return await client.request(method, path, **how)
 

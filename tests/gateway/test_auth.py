@@ -82,10 +82,10 @@ def test_an_envelope_opens_for_its_order_and_delivery_only(tmp_path: Path) -> No
 
 def test_a_throttle_lets_a_caller_wait_and_then_go_on() -> None:
     clock = Clock(NOW)
-    throttle = Throttle(clock, failures=2)
+    throttle = Throttle(clock, most=2)
     for _ in range(2):
         assert throttle.wait("a") == 0
-        throttle.failed("a")
+        throttle.tried("a")
     assert throttle.wait("a") == 60
     assert throttle.wait("b") == 0
     clock.now += timedelta(seconds=61)
@@ -93,7 +93,7 @@ def test_a_throttle_lets_a_caller_wait_and_then_go_on() -> None:
 
 
 def test_a_throttle_remembers_a_bounded_number_of_callers() -> None:
-    throttle = Throttle(Clock(NOW), failures=1, keep=2)
+    throttle = Throttle(Clock(NOW), most=1, keep=2)
     for caller in "abc":
-        throttle.failed(caller)
+        throttle.tried(caller)
     assert [throttle.wait(caller) > 0 for caller in "abc"] == [False, True, True]

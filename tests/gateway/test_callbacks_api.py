@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.contracts import Money
 from shared.contracts.fulfillment import RecordPurchase
+from shared.contracts.gateway import RecordUnread
 from shared.contracts.ledger import RecordCallback
 from shared.messaging.port import Reply
+from shared.security.sealing import Opener, keypair_from_secret
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from tests.gateway.builders import Shop, open_shop
+from tests.gateway.builders import Shop
 
 PAID = {
     "callback_id": "cb-1", "payment_id": "p1", "channel_ref": "ref", "amount": 100, "currency": "CNY", "status": "paid"
@@ -21,11 +22,6 @@ DONE = {
     "request_id": "o1/1#north", "outcome": "done", "supplier_ref": "s-1", "cost": {"amount": 95, "currency": "CNY"}
 }  # fmt: skip
 CHANNEL, SUPPLIER = "/v1/payments/callbacks/alipay", "/v1/suppliers/callbacks/north"
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return open_shop(tmp_path)
 
 
 def call(
@@ -103,7 +99,7 @@ BAD = [b"", b"{}", b"[]", *(json.dumps({**PAID, **odd}).encode() for odd in (
 def test_a_callback_out_of_form_is_refused(shop: Shop, content: bytes) -> None:
     assert call(shop, CHANNEL, content, "channel-alipay").status_code == 422
     assert call(shop, CHANNEL, content, "supplier-north").status_code == 401
-    assert shop.backend.sent == []
+    assert [type(message.command) for message in shop.backend.sent] == [RecordUnread]
 
 
 @pytest.mark.parametrize("path", ["/v1/payments/callbacks/unknown", "/v1/suppliers/callbacks/unknown"])
@@ -120,6 +116,20 @@ def test_forgers_are_slowed_down_and_the_channel_is_not(shop: Shop) -> None:
     assert call(shop, CHANNEL, PAID, "channel-alipay").status_code == 200
 
 
+@pytest.mark.parametrize("content", [b"{}", b"", b"\xff"])
+@pytest.mark.parametrize(
+    ("path", "good", "secret", "wrong"),
+    [(CHANNEL, PAID, "channel-alipay", "supplier-north"), (SUPPLIER, DONE, "supplier-north", "channel-alipay")],
+)
+def test_forgeries_that_can_not_be_read_are_slowed_down_alike(
+    shop: Shop, path: str, good: dict[str, Any], secret: str, wrong: str, content: bytes
+) -> None:
+    assert [call(shop, path, content, wrong).status_code for _ in range(62)] == [401] * 60 + [429] * 2
+    assert call(shop, path, good, wrong).status_code == 429
+    assert shop.backend.sent == []
+    assert call(shop, path, good, secret).status_code == 200
+
+
 def test_a_supplier_tells_of_its_own_purchase(shop: Shop) -> None:
     assert call(shop, SUPPLIER, DONE, "supplier-north").status_code == 200
     assert shop.backend.last == RecordPurchase(
@@ -128,10 +138,41 @@ def test_a_supplier_tells_of_its_own_purchase(shop: Shop) -> None:
     assert shop.backend.sent[-1].meta.actor == "supplier:north"
 
 
+def test_a_supplier_that_was_not_asked_is_told_so(shop: Shop) -> None:
+    answer = {"outcome": "refused", "reason": "wrong-supplier"}
+    shop.backend.answers[RecordPurchase] = Reply("accepted", "fulfillment", 1, answer)
+
+    told = call(shop, SUPPLIER, DONE, "supplier-north")
+
+    assert (told.status_code, told.json()["code"]) == (409, "wrong-supplier")
+
+
+def test_texts_of_a_supplier_are_sealed_before_they_go_on(shop: Shop) -> None:
+    assert call(shop, SUPPLIER, {**DONE, "goods": ["CARD-0001", "CARD-0002"]}, "supplier-north").status_code == 200
+
+    told = shop.backend.last
+    assert isinstance(told, RecordPurchase)
+    opener = Opener(keypair_from_secret(shop.backend.secrets.get("fulfillment-sealing")).private)
+    assert [opener.open(one.box, "o1/1#north") for one in told.goods] == ["CARD-0001", "CARD-0002"]
+    assert "CARD-0001" not in told.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "odd", [{"outcome": "failed"}, {"goods": [""]}, {"goods": ["x" * 501]}, {"goods": "CARD-0001"}]
+)
+def test_texts_out_of_form_are_refused_and_not_repeated(shop: Shop, odd: dict[str, object]) -> None:
+    answer = call(shop, SUPPLIER, {**DONE, "goods": ["CARD-0001"], **odd}, "supplier-north")
+
+    assert answer.status_code == 422
+    assert "CARD-0001" not in answer.text
+    assert isinstance(shop.backend.last, RecordUnread)
+    assert "CARD-0001" not in shop.backend.last.model_dump_json()
+
+
 @pytest.mark.parametrize("request_id", ["o1/1#south", "o1/1", "north"])
 def test_a_supplier_tells_of_no_other_purchase(shop: Shop, request_id: str) -> None:
     assert call(shop, SUPPLIER, {**DONE, "request_id": request_id}, "supplier-north").status_code == 422
-    assert shop.backend.sent == []
+    assert [type(message.command) for message in shop.backend.sent] == [RecordUnread]
 
 
 def test_a_forged_report_of_a_supplier_does_nothing(shop: Shop) -> None:

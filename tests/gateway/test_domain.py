@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from pydantic import TypeAdapter
 
@@ -29,7 +32,9 @@ from shared.contracts.gateway import (
     StaffAdded,
     StaffRemoved,
 )
+from shared.messaging.port import CommandMessage
 from tests.gateway.builders import NOW
+from tests.harness import Harness
 
 GIVEN = Given(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"))
 ANNA = StaffState("support")
@@ -41,6 +46,27 @@ def test_staff_is_added_once() -> None:
     assert evolve_staff(StaffState(), added) == ANNA
     with pytest.raises(Refused, match="staff-exists"):
         decide_staff(AddStaff(username="anna", role="administrator"), ANNA, GIVEN)
+
+
+def test_the_last_administrator_stays() -> None:
+    boss, alone = StaffState("administrator"), replace(GIVEN, facts=0)
+    with pytest.raises(Refused, match="last-administrator"):
+        decide_staff(RemoveStaff(username="boss"), boss, alone)
+    assert len(decide_staff(RemoveStaff(username="boss"), boss, replace(GIVEN, facts=1))) == 1
+    assert len(decide_staff(RemoveStaff(username="anna"), ANNA, alone)) == 1
+
+
+def test_two_administrators_who_remove_each_other_at_once_leave_one(tmp_path: Path) -> None:
+    town = Harness(tmp_path, [SERVICE])
+    for name in ("ann", "bob"):
+        town.send("gateway", AddStaff(username=name, role="administrator"))
+    commands = [CommandMessage(name, RemoveStaff(username=name), GIVEN.meta) for name in ("ann", "bob")]
+
+    waiting = [town.bus.send("gateway", command) for command in commands]
+    town.drain()
+
+    assert sorted(future.result().outcome for future in waiting) == ["accepted", "refused"]
+    assert len(town.events("gateway", StaffRemoved)) == 1
 
 
 def test_staff_is_removed_and_may_come_back() -> None:

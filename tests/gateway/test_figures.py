@@ -13,8 +13,11 @@ from services.gateway.figures import figures
 from services.gateway.tables.base import metadata
 from services.gateway.tables.deliveries import deliveries
 from services.gateway.tables.orders import orders
+from services.gateway.tables.payments import payments
 from services.gateway.tables.products import products
 from services.gateway.tables.risk import risk_cases
+from services.gateway.tables.unmatched import unmatched
+from services.gateway.tables.unread import unread
 from shared.eventlog.engines import open_engine
 from shared.eventlog.log import to_text
 from shared.hosting.settings import Settings
@@ -111,3 +114,25 @@ def test_what_waits_for_people_is_told_with_its_age(models: Models) -> None:
 
     assert (told["deliveries_handed_over",], told["deliveries_handed_over_oldest_seconds",]) == (1, 7_200)
     assert (told["risk_cases_open",], told["risk_cases_oldest_seconds",]) == (1, 7_200)
+
+
+def test_money_that_waits_for_people_is_told_with_its_age(models: Models) -> None:
+    early, late = to_text(NOON - timedelta(hours=3)), to_text(NOON - timedelta(hours=2))
+    models.put(unmatched, item="a", status="open", opened_at=late)
+    models.put(unmatched, item="b", status="open", opened_at=early)
+    models.put(unmatched, item="c", status="settled", opened_at=to_text(NOON - timedelta(days=1)))
+    failed, paid = {"status": "failed", "at": late}, {"status": "returned", "at": early}
+    models.put(payments, payment_id="1", failed_returns=2, returns={"x": failed, "y": paid, "z": failed})
+    models.put(payments, payment_id="2", failed_returns=0, returns={"x": paid})
+    models.put(payments, payment_id="3", closing="not-closed", closing_since=late)
+    models.put(payments, payment_id="4", closing="closed", closing_since=early)
+    models.put(unread, statement_id="a", kind="channel", status="open", told_at=late)
+    models.put(unread, statement_id="b", kind="channel", status="settled", told_at=early)
+
+    told = models.told()
+
+    assert (told["payments_unmatched",], told["payments_unmatched_oldest_seconds",]) == (2, 10_800)
+    assert (told["payments_not_closed",], told["payments_not_closed_oldest_seconds",]) == (1, 7_200)
+    assert (told["returns_failed",], told["returns_failed_oldest_seconds",]) == (2, 7_200)
+    assert [told["statements_unread", kind] for kind in ("channel", "supplier")] == [1, 0]
+    assert told["statements_unread_oldest_seconds", "channel"] == 7_200

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from services.gateway.api.gate import derived_id
 from services.gateway.buyers import buyer_key, order_secret
 from shared.contracts import fulfillment as ff
 from shared.contracts import ledger as led
 from shared.contracts import risk as r
 from shared.contracts.order import CancelOrder, OrderCancelled, PlaceOrder, RefundOrder, ReplaceKey, ScreeningRecorded
-from shared.messaging.port import Reply
+from shared.messaging.port import NobodyDecides, Reply
 from shared.security.sealing import Sealer
-from tests.gateway.builders import Shop, line, open_shop, orders_follow, placed, yuan
+from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed, yuan
 
 WISHES = [{"sku": "STEAM-50", "quantity": 2}]
 GUEST_KEY = "6f1c0ad0-6f3b-4a60-9d3e-1f0c3b1b7a11"
@@ -62,19 +63,78 @@ def test_an_order_the_order_service_knew_is_a_replay(shop: Shop) -> None:
 
 
 def test_a_channels_own_number_names_the_order(shop: Shop) -> None:
+    shop.backend.happen(customer_registered("c1"))
     told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
     first = place(shop, shop.staff("support"), key="a", customer="c1", **told).json()["order_id"]
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
     assert place(shop, shop.staff("support"), key="b", customer="c1", **told).json()["order_id"] == first
 
 
-def test_nobody_gets_another_customers_order_by_its_number(shop: Shop) -> None:
+def test_a_customers_own_numbers_take_nobody_elses(shop: Shop) -> None:
+    shop.backend.happen(customer_registered("c3"))
     told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
-    place(shop, shop.customer("c1"), **told)
+    callers = (shop.customer("c1"), shop.customer("c2"), shop.staff("support"))
+    orders = [place(shop, caller, **told) for caller in callers]
+    assert [order.status_code for order in orders] == [201] * 3
+    assert len({order.json()["order_id"] for order in orders}) == 3
+    again = place(shop, shop.customer("c1"), key="k2", **told)
+    assert again.json()["order_id"] == orders[0].json()["order_id"]
+
+
+def test_a_number_that_a_customer_took_when_all_shared_them_is_still_their_order(shop: Shop) -> None:
+    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    shared = derived_id("order", "main", "taobao", "T-1")
+    shop.backend.happen(placed(shared, "c1", payment="alipay"), actor="customer:c1")
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
-    answer = place(shop, shop.customer("c2"), **told)
-    assert answer.status_code == 409
-    assert "secret" not in answer.json()
+    again = place(shop, shop.customer("c1"), **told)
+    assert (again.status_code, again.json()["order_id"]) == (200, shared)
+    assert again.json()["secret"] == order_secret(shop.backend.secrets, shared)
+    del shop.backend.answers[PlaceOrder]
+    assert place(shop, shop.customer("c2"), **told).json()["order_id"] != shared
+
+
+def test_a_secret_is_told_to_none_but_who_placed_the_order(shop: Shop) -> None:
+    told = {"sales_channel": "taobao", "channel_order_no": "T-1", "customer": "c1", "payment": "alipay"}
+    shared = derived_id("order", "main", "taobao", "T-1")
+    shop.backend.happen(customer_registered("c1"), placed(shared, "c1", payment="alipay"), actor="customer:c1")
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
+    for role in ("support", "operations"):
+        answer = place(shop, shop.staff(role), **told)
+        assert (answer.status_code, answer.json()["order_id"]) == (200, shared)
+        assert "secret" not in answer.json()
+
+
+def test_staff_who_place_an_order_for_a_customer_are_not_told_its_secret(shop: Shop) -> None:
+    shop.backend.happen(customer_registered("c1"))
+    for told in ({}, {"sales_channel": "taobao", "channel_order_no": "T-1"}):
+        for role in ("support", "operations", "administrator"):
+            answer = place(shop, shop.staff(role), customer="c1", **told)
+            assert (answer.status_code, "secret" in answer.json()) == (201, False)
+        shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
+        again = place(shop, shop.staff("support"), customer="c1", **told)
+        assert (again.status_code, "secret" in again.json()) == (200, False)
+        del shop.backend.answers[PlaceOrder]
+
+
+@pytest.mark.parametrize("told", [{}, {"sales_channel": "taobao", "channel_order_no": "T-1"}])
+def test_who_placed_an_order_for_a_buyer_without_an_account_is_told_its_secret_again(
+    shop: Shop, told: dict[str, Any]
+) -> None:
+    told = {**told, "payment": "alipay"}
+    first = place(shop, shop.staff("support"), key="a", **told).json()
+    assert first["secret"] == order_secret(shop.backend.secrets, first["order_id"])
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
+    assert place(shop, shop.staff("support"), key="a", **told).json()["secret"] == first["secret"]
+
+
+def test_other_staff_are_not_told_the_secret_however_often_they_send_its_number(shop: Shop) -> None:
+    told = {"sales_channel": "taobao", "channel_order_no": "T-1", "payment": "alipay"}
+    first = place(shop, shop.staff("support"), key="a", **told).json()
+    for repeated in (False, True):  # a command that is sent again has the answer of the first time
+        shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True}, repeated=repeated)
+        assert place(shop, shop.staff("support"), key="b", **told).json()["secret"] == first["secret"]
+        other = place(shop, shop.staff("operations"), key="c", **told)
+        assert (other.json()["order_id"], "secret" in other.json()) == (first["order_id"], False)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +144,7 @@ def test_nobody_gets_another_customers_order_by_its_number(shop: Shop) -> None:
         (Reply("refused", "order", 0, code="off-sale", detail="no", status=409, facts={"sku": "S"}), 409, "off-sale"),
         (Reply("failed", "order", 0, detail="ZeroDivisionError at 0x7f"), 500, "not-decided"),
         (TimeoutError(), 504, "outcome-unknown"),
+        (NobodyDecides("nobody decides for order now"), 503, "not-deciding"),
     ],
 )
 def test_every_other_outcome_is_a_problem(shop: Shop, outcome: Any, status: int, code: str) -> None:
@@ -92,6 +153,7 @@ def test_every_other_outcome_is_a_problem(shop: Shop, outcome: Any, status: int,
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert "ZeroDivisionError" not in answer.text
+    assert ("Retry-After" in answer.headers) == (status == 503)
     if code == "off-sale":
         assert answer.json()["facts"] == {"sku": "S"}
 
@@ -145,7 +207,12 @@ def test_an_order_needs_a_key(shop: Shop) -> None:
 def test_a_guest_pays_by_a_channel_and_reads_with_the_secret(shop: Shop) -> None:
     placed_order = place(shop, {}, key=GUEST_KEY, payment="alipay").json()
     order_id, secret = placed_order["order_id"], placed_order["secret"]
-    assert placed_order["channel_payment"] == {"payment_id": order_id, "status": "requested", "pay_url": None}
+    assert placed_order["channel_payment"] == {
+        "payment_id": order_id,
+        "status": "requested",
+        "pay_url": None,
+        "reason": None,
+    }
     shop.backend.happen(
         led.PaymentRequested(
             payment_id=order_id, account=f"order:{order_id}", amount=yuan(100), channel="alipay", order_id=order_id

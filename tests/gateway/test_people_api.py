@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway.api import create_app
-from services.gateway.bootstrap import ensure_administrator
 from services.gateway.credentials import credentials
 from shared.contracts.gateway import (
     AddStaff,
@@ -81,22 +79,6 @@ def test_no_password_is_kept_or_sent_in_the_clear(shop: Shop) -> None:
     assert "correct horse" not in repr(shop.backend.sent)
 
 
-def test_the_first_administrator_is_made_once(shop: Shop) -> None:
-    password = asyncio.run(ensure_administrator(shop.backend))
-    assert password is not None
-    assert len(password) >= 32
-    assert asyncio.run(ensure_administrator(shop.backend)) is None
-    session = sign_in(shop, "admin", password, "staff")
-    assert session.json()["role"] == "administrator"
-    assert shop.client.get("/v1/staff", headers=bearer(session)).status_code == 200
-
-
-def test_a_half_made_administrator_is_finished(shop: Shop) -> None:
-    shop.backend.happen(StaffAdded(username="admin", role="administrator"))
-    assert asyncio.run(ensure_administrator(shop.backend))
-    assert shop.backend.sent == []
-
-
 def test_staff_come_and_go_with_their_tokens(shop: Shop) -> None:
     boss = shop.staff("administrator")
     anna = {"username": "anna", "role": "support", "password": "correct horse battery"}
@@ -155,7 +137,7 @@ def test_a_token_ends(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"password": "short"}, {"role": "root"}, {"username": "Anna"}, {"username": "../x"}, {"admin": True}]
+    "odd", [{"password": "short"}, {"role": "root"}, {"username": "Änna"}, {"username": "../x"}, {"admin": True}]
 )
 def test_staff_out_of_form_are_refused(shop: Shop, odd: dict[str, Any]) -> None:
     anna = {"username": "anna", "role": "support", "password": "correct horse battery", **odd}
@@ -166,3 +148,54 @@ def test_the_api_is_made_before_its_database_is_there(shop: Shop) -> None:
     shop.backend.reads = sa.create_engine("postgresql+psycopg://127.0.0.1:1/none")
 
     assert create_app(shop.backend)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        *(
+            " LI@example.com ",
+            "li＠example.com",
+            "l\u200bi@example.com",
+            "\u00a0Li@Example.com",
+            "\ufeffli@example.com",
+        ),
+        *("li@example.com.", "li@example\u3002com"),
+    ],
+)
+def test_a_login_is_one_in_every_spelling(shop: Shop, spelled: str) -> None:
+    registered = shop.client.post("/v1/customers", json={**LI, "login": spelled})
+
+    assert registered.status_code == 201
+    assert sign_in(shop, LI["login"], LI["password"]).json()["subject"] == registered.json()["customer"]
+    shop.backend.answers[RegisterCustomer] = Reply("refused", "gateway", 0, code="customer-exists", status=409)
+    assert shop.client.post("/v1/customers", json=LI).json()["code"] == "customer-exists"
+    assert sign_in(shop, spelled.upper(), LI["password"]).status_code == 201
+
+
+@pytest.mark.parametrize("email", ["a..b@x.com", ".a@x.com", "a.@x.com", f"{'a' * 65}@x.com", "a@1.2.3.4"])
+def test_a_mail_address_that_can_be_none_is_refused(shop: Shop, email: str) -> None:
+    answer = shop.client.post("/v1/customers", json={**LI, "email": email})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert shop.backend.sent == []
+
+
+@pytest.mark.parametrize(
+    "login", ["   ", "\u3164\u3164\u3164", "a \u200b", "li\u202e@example.com", "li\ue000@example.com"]
+)
+def test_a_login_that_names_nobody_is_refused(shop: Shop, login: str) -> None:
+    answer = shop.client.post("/v1/customers", json={**LI, "login": login})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert shop.backend.sent == []
+
+
+def test_a_member_of_staff_signs_in_in_every_spelling(shop: Shop) -> None:
+    admin = shop.staff("administrator")
+    member = {"username": " Ｎew.One", "role": "support", "password": "long enough for staff"}
+
+    added = shop.client.post("/v1/staff", json=member, headers=admin)
+
+    assert added.json() == {"username": "new.one", "role": "support"}
+    assert sign_in(shop, "NEW.one\u200b", member["password"], "staff").json()["role"] == "support"

@@ -7,9 +7,10 @@ from typing import Any, get_args
 import pytest
 from fastapi.routing import APIRoute
 
+from shared.contracts.fulfillment import OpenGoods
 from shared.contracts.gateway import Role, RotateWebhookSecret
 from shared.messaging.port import Reply
-from tests.gateway.builders import Shop, line, listed, open_shop, placed
+from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed
 
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYBODY = frozenset({"guest", "customer", *ROLES})
@@ -64,7 +65,30 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
         "/v1/wallets/c1/deposits", {"amount": {"amount": 1}, "channel": "alipay"}, MONEY | OWN
     ),
     ("GET", "/v1/payments/{payment_id}"): ("/v1/payments/none", None, DESK),
+    ("GET", "/v1/payments/unmatched"): ("/v1/payments/unmatched", None, DESK),
+    ("GET", "/v1/payments/failed-returns"): ("/v1/payments/failed-returns", None, DESK),
+    ("GET", "/v1/payments/not-closed"): ("/v1/payments/not-closed", None, DESK),
+    ("POST", "/v1/payments/{payment_id}/close"): ("/v1/payments/o1/close", None, DESK),
+    ("POST", "/v1/payments/unmatched/{item}/match"): ("/v1/payments/unmatched/i1/match", {}, MONEY),
+    ("POST", "/v1/payments/unmatched/{item}/return"): ("/v1/payments/unmatched/i1/return", {}, DESK),
+    ("POST", "/v1/payments/unmatched/{item}/settlement"): (
+        "/v1/payments/unmatched/i1/settlement", {"note": "n"}, MONEY
+    ),
+    ("POST", "/v1/payments/{payment_id}/returns/{return_id:path}/retry"): (
+        "/v1/payments/o1/returns/r1/retry", None, DESK
+    ),
+    ("POST", "/v1/payments/{payment_id}/returns/{return_id:path}/by-hand"): (
+        "/v1/payments/o1/returns/r1/by-hand", {"note": "n"}, MONEY
+    ),
     ("POST", "/v1/payments/callbacks/{channel}"): ("/v1/payments/callbacks/alipay", {}, frozenset()),
+    ("GET", "/v1/payments/unread"): ("/v1/payments/unread", None, DESK),
+    ("POST", "/v1/payments/unread/{statement_id}/settlement"): (
+        "/v1/payments/unread/channel-1/settlement", {"note": "n"}, MONEY
+    ),
+    ("GET", "/v1/suppliers/unread"): ("/v1/suppliers/unread", None, STAFF),
+    ("POST", "/v1/suppliers/unread/{statement_id}/settlement"): (
+        "/v1/suppliers/unread/supplier-1/settlement", {"note": "n"}, OPERATIONS | MONEY
+    ),
     ("POST", "/v1/suppliers/callbacks/{supplier}"): ("/v1/suppliers/callbacks/north", {}, frozenset()),
     ("GET", "/v1/ledger/trial-balance"): ("/v1/ledger/trial-balance", None, MONEY),
     ("GET", "/v1/ledger/accounts/{account:path}/entries"): (
@@ -80,9 +104,18 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ("POST", "/v1/risk/cases/{order_id}/decision"): ("/v1/risk/cases/o1/decision", {"decision": "pass"}, CARE),
     ("GET", "/v1/risk/lists"): ("/v1/risk/lists", None, CARE),
     ("POST", "/v1/risk/lists"): (
-        "/v1/risk/lists", {"list": "block", "dimension": "ip", "value": "1", "reason": "r"}, OPERATIONS
+        "/v1/risk/lists", {"list": "block", "dimension": "ip", "value": "192.0.2.1", "reason": "r"}, OPERATIONS
     ),
-    ("DELETE", "/v1/risk/lists/{entry:path}"): ("/v1/risk/lists/ip:1?reason=r", None, OPERATIONS),
+    ("DELETE", "/v1/risk/lists/{entry:path}"): ("/v1/risk/lists/ip:192.0.2.1?reason=r", None, OPERATIONS),
+    ("GET", "/v1/suppliers/statements"): ("/v1/suppliers/statements", None, STAFF),
+    ("POST", "/v1/suppliers/statements/{delivery_id:path}/s{number}/settlement"): (
+        "/v1/suppliers/statements/o1/1/s1/settlement",
+        {"decision": "cost", "note": "n"},
+        frozenset({"operations", "finance", "administrator"}),
+    ),
+    ("POST", "/v1/suppliers/statements/{delivery_id:path}/s{number}/goods"): (
+        "/v1/suppliers/statements/o1/1/s1/goods", {"note": "n"}, frozenset({"operations", "finance", "administrator"})
+    ),
     ("GET", "/v1/deliveries/handovers"): ("/v1/deliveries/handovers", None, CARE),
     ("POST", "/v1/deliveries/handovers/{delivery_id:path}/resolution"): (
         "/v1/deliveries/handovers/o1/1/resolution", {"delivered": True, "note": "n"}, CARE
@@ -112,7 +145,8 @@ HIDDEN |= {("guest", "/v1/orders/o1/cancel"), ("guest", "/v1/payments/none"), ("
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop = open_shop(tmp_path_factory.mktemp("shop"))
-    shop.backend.happen(listed(), placed("o1", "c1", lines=(line(),)))
+    shop.backend.happen(listed(), customer_registered("c1"), placed("o1", "c1", lines=(line(),)))
+    shop.backend.answers[OpenGoods] = Reply("refused", "fulfillment", 0, code="no-goods", status=404)
     shop.backend.answers[RotateWebhookSecret] = Reply("accepted", "gateway", 1, {"generation": 2})
     return shop
 

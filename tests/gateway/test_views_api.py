@@ -1,10 +1,10 @@
-"""Products, wallets, the books, cases, handovers, messages, the feed, imports and health over HTTP."""
+"""Products, wallets, the books, cases, handovers, messages, the feed and health over HTTP."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,16 +15,9 @@ from shared.contracts import ledger as led
 from shared.contracts import notification as note
 from shared.contracts import risk as r
 from shared.contracts.fulfillment import ResolveDelivery
-from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.ledger import PostEntry, RequestPayment
 from shared.messaging.outgoing import outgoing
-from shared.messaging.port import Reply
-from tests.gateway.builders import Shop, line, listed, open_shop, placed, yuan
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return open_shop(tmp_path)
+from tests.gateway.builders import Shop, customer_registered, line, listed, placed, yuan
 
 
 def test_products_are_found(shop: Shop) -> None:
@@ -98,6 +91,22 @@ def test_a_payment_of_a_wallet_is_its_owners(shop: Shop) -> None:
     assert shop.client.get("/v1/payments/p1", headers=shop.customer("c2")).status_code == 404
 
 
+def test_staff_see_what_a_channel_did_not_close_and_have_it_asked_again(shop: Shop) -> None:
+    shop.backend.happen(
+        led.PaymentRequested(payment_id="o1", account="order:o1", amount=yuan(1), channel="alipay", order_id="o1"),
+        led.PaymentOpened(payment_id="o1", channel_ref="ref", pay_url="https://pay.example/o1"),
+        led.PaymentClosing(payment_id="o1", channel="alipay", order_id="o1"),
+        led.PaymentNotClosed(payment_id="o1", order_id="o1", paid=None, reason="not now"),
+    )
+    (shown,) = shop.client.get("/v1/payments/not-closed", headers=shop.staff("support")).json()["items"]
+    assert (shown["payment_id"], shown["status"], shown["reason"], shown["pay_url"]) == (
+        "o1", "not-closed", "not now", None
+    )  # fmt: skip
+    answer = shop.client.post("/v1/payments/o1/close", headers=shop.staff("support"))
+    assert answer.status_code == 202
+    assert shop.backend.last == led.StopPayment(payment_id="o1")
+
+
 def test_posting_an_entry(shop: Shop) -> None:
     body = {"postings": [{"account": "a:1", "amount": 5}, {"account": "b:1", "amount": -5}], "note": "correction"}
     headers = {"Idempotency-Key": "e", **shop.staff("finance")}
@@ -125,8 +134,37 @@ def test_lists_are_kept(shop: Shop) -> None:
     (entry,) = shop.client.get("/v1/risk/lists", params={"name": "block"}, headers=headers).json()["items"]
     assert entry["set_by"] == "staff:operations-1"
     device = {**body, "dimension": "device", "value": "Pixel 7"}
-    assert shop.client.post("/v1/risk/lists", json=device, headers=headers).json() == {"entry": "device:Pixel 7"}
+    assert shop.client.post("/v1/risk/lists", json=device, headers=headers).json() == {"entry": "device:pixel 7"}
     assert shop.client.post("/v1/risk/lists", json={**body, "value": "a\nb"}, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("reason", [" ", "\u200b", "\x1b", "\u202e"])
+def test_a_reason_holds_something_to_read(shop: Shop, reason: str) -> None:
+    headers = shop.staff("operations")
+    body = {"list": "block", "dimension": "ip", "value": "203.0.113.9", "reason": reason}
+
+    put = shop.client.post("/v1/risk/lists", json=body, headers=headers)
+    taken = shop.client.request("DELETE", "/v1/risk/lists/ip:203.0.113.9", params={"reason": reason}, headers=headers)
+    noted = shop.client.post("/v1/risk/cases/o1/decision", json={"decision": "pass", "note": reason}, headers=headers)
+
+    assert [answer.status_code for answer in (put, taken, noted)] == [422] * 3
+    assert shop.backend.sent == []
+
+
+def test_a_list_entry_is_over_at_its_time_as_screening_finds_it(shop: Shop) -> None:
+    end = shop.clock.now + timedelta(hours=1)
+    for value, until in (("203.0.113.9", end), ("203.0.113.10", None)):
+        entry = {"entry": f"ip:{value}", "dimension": "ip", "value": value, "list": "block", "reason": "fraud"}
+        shop.backend.happen(r.ListEntrySet.model_validate({**entry, "until": until}))
+    headers = shop.staff("operations")
+
+    def over() -> dict[str, bool]:
+        items = shop.client.get("/v1/risk/lists", headers=headers).json()["items"]
+        return {item["value"]: item["over"] for item in items}
+
+    assert over() == {"203.0.113.9": False, "203.0.113.10": False}
+    shop.clock.now = end
+    assert over() == {"203.0.113.9": True, "203.0.113.10": False}
 
 
 def test_handovers_wait_for_a_person(shop: Shop) -> None:
@@ -177,6 +215,64 @@ def test_the_feed_leaves_nothing_out(shop: Shop, limit: int) -> None:
     assert feed(shop, limit, source="order") == [("order", 1), ("order", 2), ("order", 3)]
 
 
+def test_the_feed_tells_which_logs_end_before_a_position_that_was_given(shop: Shop) -> None:
+    shop.backend.happen(placed("o1"), listed())
+    headers = shop.staff("subscriber")
+
+    def asked(**params: str) -> Any:
+        return shop.client.get("/v1/events", params=params, headers=headers).json()
+
+    assert asked(source="order", after="1") == {"items": [], "next": "1", "beyond": []}
+    assert asked(source="order", after="2") == {"items": [], "next": "2", "beyond": ["order"]}
+    assert asked(source="ledger") == {"items": [], "next": "0", "beyond": []}
+    whole = asked()
+    assert whole["beyond"] == []
+    assert asked(after=whole["next"]) == {"items": [], "next": whole["next"], "beyond": []}
+    shop.backend.log = [recorded for recorded in shop.backend.log if recorded.source != "order"]  # set back
+    assert asked(after=whole["next"])["beyond"] == ["order"]
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "found"),
+    [
+        ("/v1/orders", {"sku": " STEAM\u200b-50 "}, 1),
+        ("/v1/orders", {"sku": "ＳＴＥＡＭ-50"}, 1),
+        ("/v1/orders", {"sku": "STEAM-51"}, 0),
+        ("/v1/orders", {"customer": "c1\u00a0"}, 1),
+        ("/v1/notifications", {"order_id": " o1"}, 1),
+        ("/v1/suppliers/statements", {"supplier": "ｎorth"}, 1),
+        ("/v1/products", {"name": "Steam\u200b ５０"}, 1),
+        ("/v1/products", {"name": "５０"}, 1),
+        ("/v1/products", {"name": "ＱＱ币"}, 1),
+    ],
+)
+def test_a_list_finds_what_is_asked_for_in_another_spelling(
+    shop: Shop, path: str, params: dict[str, str], found: int
+) -> None:
+    stated = {"delivery_id": "o1/1", "order_id": "o1", "line": 1, "sku": "QQ-10", "supplier": "north", "statement": 1}
+    said = {"request_id": "o1/1#north", "finding": "late-success", "outcome": "done", "supplier_ref": "", "reason": ""}
+    shop.backend.happen(
+        customer_registered("c1"),
+        placed("o1", "c1", lines=(line(),)),
+        listed(),
+        listed("QQ-1", name="ＱＱ币"),
+        note.MessageQueued(
+            message_id="m1", channel="email", to="a@b.c", template="t", locale="zh", params={}, order_id="o1"
+        ),
+        ff.SupplierStatementRecorded.model_validate({**stated, **said, "cost": None}),
+    )
+
+    answer = shop.client.get(path, params=params, headers=shop.staff("administrator"))
+    assert len(answer.json()["items"]) == found
+
+
+@pytest.mark.parametrize("told", ["", " ", "\u200b", "a\u202eb", "a\nb", "a\x1b"])
+def test_a_list_is_asked_for_nothing_that_names_nothing(shop: Shop, told: str) -> None:
+    for path, name in (("/v1/orders", "sku"), ("/v1/orders", "customer"), ("/v1/suppliers/statements", "supplier")):
+        answer = shop.client.get(path, params={name: told}, headers=shop.staff("administrator"))
+        assert answer.status_code == 422, (path, name)
+
+
 def test_the_feed_tells_events_as_they_are_published(shop: Shop) -> None:
     shop.backend.happen(placed("o1"), listed(), placed("o2"))
     params = {"source": "order", "after": "1", "form": "cloudevents"}
@@ -197,58 +293,6 @@ def test_an_event_that_is_newer_than_the_gateway_is_not_told_as_something_else(s
     assert (answer.status_code, answer.json()["code"]) == (503, "event-unknown")
 
 
-def test_a_file_is_imported_and_its_fates_told(shop: Shop) -> None:
-    shop.backend.answers[inv.ListProduct] = Reply("accepted", "inventory", 1, {"fate": "listed"})
-    shop.backend.then[RecordImport] = lambda c: [ImportCompleted(**c.model_dump())]
-    file = {"file": ("goods.csv", "SKU,名称,售价\nA-1,Card,5.00\nA-2,Card,free\n".encode())}
-    headers = {"Idempotency-Key": "i", **shop.staff("operations")}
-    dry = shop.client.post("/v1/imports/products", files=file, data={"dry_run": "true"}, headers=headers).json()
-    assert (dry["counts"], dry["dry_run"]) == ({"listed": 1, "bad": 1}, True)
-    assert all(message.command.dry_run for message in shop.backend.sent)  # type: ignore[attr-defined]
-    report = shop.client.post("/v1/imports/products", files=file, headers=headers).json()
-    assert (report["rows"], report["counts"], report["broken"]) == (2, {"listed": 1, "bad": 1}, None)
-    path = f"/v1/imports/{report['import_id']}"
-    assert shop.client.get(path, headers=headers).json()["fates"] == {"listed": 1, "bad": 1}
-    fates = shop.client.get(f"{path}/fates", headers=headers)
-    assert fates.headers["content-type"] == "text/csv; charset=utf-8"
-    assert len(fates.text.splitlines()) == 3
-    before = len(shop.backend.sent)
-    assert shop.client.post("/v1/imports/products", files=file, headers=headers).json()["replayed"] is True
-    assert len(shop.backend.sent) == before
-
-
-def test_imported_keys_leave_sealed_and_leave_no_trace(shop: Shop) -> None:
-    shop.backend.answers[inv.LoadKeys] = Reply("accepted", "inventory", 1, {"loaded": 1, "duplicates": []})
-    file = {"file": ("keys.csv", b"sku,key\nA-1,PLAIN-KEY-1\n")}
-    answer = shop.client.post("/v1/imports/keys", files=file, headers=shop.staff("operations"))
-    assert answer.json()["counts"] == {"loaded": 1}
-    assert "PLAIN-KEY-1" not in answer.text + repr(shop.backend.sent)
-    for kept in shop.backend.settings.var.rglob("*"):
-        assert not kept.is_file() or b"PLAIN-KEY-1" not in kept.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "mapping", "code"),
-    [
-        ("a.exe", b"x", None, "unknown-format"),
-        ("a.csv", b"nothing,of,use\n1,2,3\n", None, "missing-column"),
-        ("a.csv", b"sku,key\n", "{not json", "bad-mapping"),
-        ("a.csv", b"sku,key\n", '["sku"]', "bad-mapping"),
-    ],
-)
-def test_a_bad_file_is_a_problem(shop: Shop, name: str, content: bytes, mapping: str | None, code: str) -> None:
-    data = {"mapping": mapping} if mapping else None
-    headers = shop.staff("operations")
-    answer = shop.client.post("/v1/imports/keys", files={"file": (name, content)}, data=data, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, code)
-
-
-def test_templates_can_be_downloaded(shop: Shop) -> None:
-    answer = shop.client.get("/v1/imports/templates/products", headers=shop.staff("operations"))
-    assert answer.content.startswith(b"PK")
-    assert "products.xlsx" in answer.headers["Content-Disposition"]
-
-
 def test_health_and_metrics(shop: Shop) -> None:
     assert shop.client.get("/healthz").status_code == 200
     shop.backend.parked = 3
@@ -264,6 +308,31 @@ def test_health_and_metrics(shop: Shop) -> None:
     assert 'kameng_log_lag{service="order",source="risk"} 0.0' in metrics
     shop.backend.lag = 1_000_000
     assert shop.client.get("/readyz").status_code == 503
+
+
+def test_a_log_that_is_another_one_is_named(shop: Shop) -> None:
+    shop.backend.diverged = ["risk has applied the log of order up to 9, but that log ends at 4"]
+    shop.backend.halted = "its clock is 900 s ahead of the one it is compared with"
+
+    ready = shop.client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["status"] == "diverged"
+    assert ready.json()["diverged"] == shop.backend.diverged
+    assert ready.json()["halted"] == {"order": shop.backend.halted}
+
+
+def test_an_event_that_must_be_known_is_named_and_one_passed_over_warned_of(shop: Shop) -> None:
+    shop.backend.unknown = {"risk": {"CaseOpened.v9": 3}}
+    warned = shop.client.get("/readyz")
+    assert (warned.status_code, warned.json()["status"]) == (200, "ok")
+    assert warned.json()["warnings"]["unknown"] == {"order": {"risk": ["CaseOpened.v9"]}}
+    counted = 'kameng_events_unknown_total{service="order",source="risk",type="CaseOpened.v9"} 3.0'
+    assert counted in shop.client.get("/metrics").text
+
+    shop.backend.held = ["order applies the log of risk up to 4 only"]
+    held = shop.client.get("/readyz")
+    assert (held.status_code, held.json()["status"], held.json()["held"]) == (503, "held", shop.backend.held)
 
 
 def test_the_description_names_every_route(shop: Shop) -> None:

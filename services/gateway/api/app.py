@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.gateway import problems
 from services.gateway.api import (
+    closing,
     deliveries,
     feed,
     health,
@@ -26,15 +27,20 @@ from services.gateway.api import (
     risk,
     sessions,
     suppliers,
+    unmatched,
+    unread,
     wallets,
     webhooks,
 )
 from services.gateway.api.gate import Gate
+from services.gateway.api.importing import Importing
 from services.gateway.api.limits import BodyLimit
 from services.gateway.api.logged import Logged
 from services.gateway.api.metrics import Health, Measured, Requests
 from services.gateway.api.watch import Watch
 from services.gateway.credentials import Credentials
+from services.gateway.guessing import HOUR, Guessing
+from services.gateway.places import Places, own_sites
 from services.gateway.throttle import Throttle
 from shared.hosting.backend import Backend
 from shared.hosting.reading import Reading
@@ -42,7 +48,8 @@ from shared.telemetry.process import Process
 
 DESCRIPTION = """The back office of a digital-goods marketplace.
 
-Every "no" is a problem document (RFC 9457) with a stable `code`. Amounts are integers in minor units (fen, cents).
+Every "no" is a problem document (RFC 9457) with a stable `code`. Amounts are integers in minor units (fen, cents,
+whole yen).
 A read after a write sees the write. Lists are continued with `next` as `cursor`. A request sent again with the same
 `Idempotency-Key` is done once.
 """
@@ -65,6 +72,9 @@ ROUTERS = (
     products,
     imports,
     wallets,
+    unmatched,
+    unread,
+    closing,
     payments,
     suppliers,
     ledger,
@@ -77,18 +87,21 @@ ROUTERS = (
     people,
     health,
 )
-HASHING = 2
-WRONG_SECRETS = WRONG_PASSWORDS = 10
+HASHING, HASHING_WAITING = 2, 40
+REGISTERING, REGISTERING_WAITING = 1, 20
+PAGES_AT_ONCE = 4
+WRONG_SECRETS, WRONG_SECRETS_OF_PLACE = 10, 300
 WRONG_SIGNATURES = 60
 
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
-    now, reading = backend.ports.now, Reading(backend.reads)
+    now, reading, importing = backend.ports.now, Reading(backend.reads), Importing()
 
     @asynccontextmanager
     async def served(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await importing.close()
         reading.close()
 
     app = FastAPI(
@@ -99,11 +112,18 @@ def create_app(backend: Backend) -> FastAPI:
         reading,
         Watch(backend, reading),
         Credentials(backend.reads),
-        Semaphore(HASHING),
+        Places(HASHING, HASHING_WAITING),
+        Places(REGISTERING, REGISTERING_WAITING),
+        CapacityLimiter(PAGES_AT_ONCE),
+        Guessing(now, lambda: backend.secrets.get("tokens")),
+        registered=Throttle(now, backend.settings.registrations_per_address, HOUR),
+        all_registered=Throttle(now, backend.settings.registrations, HOUR),
         wrong_secrets=Throttle(now, WRONG_SECRETS),
-        wrong_passwords=Throttle(now, WRONG_PASSWORDS),
+        wrong_secrets_of_place=Throttle(now, WRONG_SECRETS_OF_PLACE),
         wrong_signatures=Throttle(now, WRONG_SIGNATURES),
+        is_own_site=own_sites(backend.settings.site_addresses),
     )
+    app.state.importing = importing
     app.state.registry = CollectorRegistry()
     app.state.registry.register(Health(backend))
     app.state.registry.register(Process("gateway", "http"))

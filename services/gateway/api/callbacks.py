@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from hashlib import sha256
+from typing import Generic, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
 
-from services.gateway.api.depends import slow_down
+from services.gateway.api.depends import slow_down, too_many
 from services.gateway.api.gate import Gate
+from services.gateway.api.parsing import check_members
 from services.gateway.auth import Principal
 from services.gateway.problems import Problem, invalid
+from services.gateway.scraps import faults_of, scraps_of
 from shared.contracts import Value
+from shared.contracts.gateway import PartnerKind, RecordUnread
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 
-__all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Told", "forged", "partner", "receive", "slow_forgers"]
+__all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Partner", "Told", "forged", "keep_unread", "receive"]
 LONGEST_TIMESTAMP = 12
+# When a partner whose statements nobody has seen to is to try again.
+AGAIN_AFTER_SECONDS = 600
 C = TypeVar("C", bound=Value)
 
 
@@ -32,30 +40,78 @@ def forged() -> Problem:
     return Problem(401, "bad-signature", "the signature does not fit, or is not of the last minutes")
 
 
-def partner(kind: Literal["channel", "supplier"], name: str) -> Principal:
-    """A channel or supplier whose signature held."""
-    return Principal(kind, name)
+@dataclass(frozen=True)
+class Partner:
+    """A channel or supplier that calls back."""
+
+    kind: PartnerKind
+    name: str
+
+    @property
+    def secret(self) -> str:
+        """The name of the secret it signs with."""
+        return f"{self.kind}-{self.name}"
+
+    @property
+    def principal(self) -> Principal:
+        """Who it is once its signature held."""
+        return Principal(self.kind, self.name)
 
 
-def slow_forgers(gate: Gate, ip: str) -> None:
+def _slow_forgers(gate: Gate, ip: str) -> None:
     """Wrong signatures are recorded, but not without end. Raises Problem (429)."""
     slow_down(gate.wrong_signatures, ip)
-    gate.wrong_signatures.failed(ip)
+    gate.wrong_signatures.tried(ip)
 
 
 async def receive(
-    gate: Gate, request: Request, secret_name: str, timestamp: str, signature: str, kind: type[C]
+    gate: Gate, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
 ) -> Told[C]:
-    """Read and check a callback. Raises Problem: 401 for a forged one that can't be read, 422 for a true one."""
+    """Read and check a callback of `who`, if it is. Raises Problem: 401 for a forged one that can't be read, 429 for
+    who forged too many, readable or not; 422 for a true one that can't be read or says something twice, which is
+    recorded for a person."""
     body = await request.body()
     authentic = (
         timestamp.isdecimal()
         and timestamp.isascii()
         and len(timestamp) <= LONGEST_TIMESTAMP
-        and verify(gate.backend.secrets.get(secret_name), int(timestamp), body, signature, gate.backend.ports.now())
+        and verify(gate.backend.secrets.get(who.secret), int(timestamp), body, signature, gate.backend.ports.now())
     )
+    if not authentic:
+        _slow_forgers(gate, ip)
     try:
-        return Told(kind.model_validate_json(body), authentic)
+        content = kind.model_validate_json(body)
     except ValidationError as error:
+        if not authentic:
+            raise forged() from None
         errors = error.errors(include_input=False, include_url=False, include_context=False)
-    raise invalid(errors) if authentic else forged()
+        await keep_unread(gate, who, body, faults_of(errors))
+        raise invalid(errors) from None
+    if authentic:
+        try:
+            check_members(body)
+        except Problem as problem:
+            await keep_unread(gate, who, body, [str(problem.detail)])
+            raise
+    return Told(content, authentic)
+
+
+async def keep_unread(gate: Gate, who: Partner, body: bytes, faults: Iterable[str]) -> None:
+    """Record that a partner told, signed, what can't be read, for a person to find out what. Its body is not kept.
+    Raises Problem (429) while too many of its statements wait."""
+    key = gate.backend.secrets.get("blind-index")
+    told = f"kameng unread statement 1\n{who.kind}\n{who.name}\n".encode() + body
+    reply = await gate.send(
+        RecordUnread,
+        who.principal,
+        gate.backend.ports.new_id(),
+        statement_id=hmac.new(key, told, sha256).hexdigest()[:32],
+        kind=who.kind,
+        partner=who.name,
+        faults=tuple(faults),
+        scraps=scraps_of(who.kind, body),
+        size=len(body),
+    )
+    if reply.answer.get("outcome") == "too-many":
+        detail = "too many of your callbacks can't be read, and staff have not seen to them; this one was not recorded"
+        raise too_many(AGAIN_AFTER_SECONDS, "too-many-unread", detail)

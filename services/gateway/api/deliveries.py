@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.pages import Cursor, Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, PathId, Reason
 from services.gateway.auth import Permission, Principal
 from services.gateway.tables.deliveries import HANDED_OVER, deliveries
 from shared.contracts.fulfillment import ResolveDelivery
 
-router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], route_class=JsonRoute)
 Resolver = Annotated[Principal, Depends(may(Permission.DELIVERY_RESOLVE))]
 
 
@@ -26,14 +27,13 @@ class ResolutionBody(Body):
     note: Reason
 
 
-@router.get("/handovers", summary="Deliveries that no machine can finish")
-async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+@router.get("/handovers", summary="Deliveries that no machine can finish", response_model=Page)
+async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Those that wait longest first."""
     columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
     statement = sa.select(*columns).where(deliveries.c.status == HANDED_OVER)
     by = (deliveries.c.handed_over_at, deliveries.c.delivery_id)
-    rows, following = await page(gate, statement, by, limit, cursor, ascending=True)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, by, limit, cursor, ascending=True)
 
 
 @router.post("/handovers/{delivery_id:path}/resolution", summary="Say what became of a delivery")

@@ -14,7 +14,9 @@ from services.gateway.problems import Problem
 from services.gateway.tables.base import iso
 from services.gateway.tables.people import staff
 from services.gateway.throttle import Throttle
+from shared import identities
 from shared.hosting.reading import Lookup
+from shared.identities import or_as_is
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/sessions or POST /v1/customers.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -28,7 +30,7 @@ def gate_of(request: Request) -> Gate:
 
 def ip_of(request: Request) -> str:
     """The caller's address: the peer's, unless that is one of our proxies, which says whom it speaks for."""
-    return request.client.host if request.client else ""
+    return or_as_is(identities.address, request.client.host) if request.client else ""
 
 
 # Not `async`, they would each be sent to a thread. Each costs a request some 20 µs: what depends on the request anyway
@@ -98,8 +100,12 @@ def demand(caller: Principal, permission: Permission) -> None:
 def slow_down(throttle: Throttle, caller: str) -> None:
     """Raises Problem (429) while a caller that failed too often must wait."""
     if wait := throttle.wait(caller):
-        seconds = str(int(wait) + 1)
-        raise Problem(429, "too-many-attempts", "too many wrong attempts", headers={"Retry-After": seconds})
+        raise too_many(wait)
+
+
+def too_many(wait: float, code: str = "too-many-attempts", detail: str = "too many wrong attempts") -> Problem:
+    """For who must wait so many seconds."""
+    return Problem(429, code, detail, headers={"Retry-After": str(int(wait) + 1)})
 
 
 IdempotencyKey = Annotated[

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping, Sequence
 from heapq import merge
-from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
 
 from services.gateway.api import pages
 from services.gateway.api.depends import TheGate, may
 from services.gateway.api.gate import Gate
+from services.gateway.api.pages import Items, Page, as_json
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from shared.contracts import UnknownMessage
@@ -23,10 +23,11 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
 SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
 Source = Literal["fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk"]
 MOST_POSITION = 2**53
+MOST_VERSIONS = 100
 
 
-def _rendered(recorded: Recorded) -> dict[str, Any]:
-    return {
+def _as_stored(recorded: Recorded) -> tuple[bytes]:
+    told = {
         "id": recorded.id,
         "source": recorded.source,
         "position": recorded.position,
@@ -34,21 +35,41 @@ def _rendered(recorded: Recorded) -> dict[str, Any]:
         "time": recorded.at.isoformat(),
         "stream": recorded.stream,
         "version": recorded.version,
-        "data": json.loads(recorded.data),
-        "meta": json.loads(recorded.meta_json),
     }
+    return (b'%s,"data":%s,"meta":%s}' % (as_json(told)[:-1], recorded.data.encode(), recorded.meta_json.encode()),)
 
 
-def _as_cloud_events(found: list[Recorded]) -> list[dict[str, Any]]:
-    """As publishers send them, in each version that they do. Raises Problem (503) for what is newer than this code."""
+def _as_published(recorded: Recorded) -> tuple[bytes, ...]:
+    """In each version that publishers send. Raises Problem (503) for what is newer than this code."""
     try:
-        return [json.loads(structured(recorded, said)) for recorded in found for said in cloud_events(recorded)]
+        return tuple(structured(recorded, said).encode() for said in cloud_events(recorded))
     except (UnknownMessage, ValidationError):
         raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
 
 
-async def _pull(gate: Gate, source: str, after: int, limit: int) -> list[Recorded]:
-    return list((await gate.backend.pull(source, after, limit)).events)
+RENDER: Mapping[str, Callable[[Recorded], tuple[bytes, ...]]] = {"log": _as_stored, "cloudevents": _as_published}
+
+
+def _made(
+    found: Sequence[Recorded],
+    form: str,
+    limit: int,
+    following: Callable[[Sequence[Recorded]], str],
+    beyond: Sequence[str],
+) -> Response:
+    """A page of as many of these events as fit, each with all of its versions."""
+    items, shown = Items(MOST_VERSIONS * limit), 0
+    for recorded in found[:limit]:
+        if not items.take(*RENDER[form](recorded)):
+            break
+        shown += 1
+    return items.answer(following(found[:shown]), beyond=beyond)
+
+
+async def _pull(gate: Gate, source: str, after: int, limit: int) -> tuple[list[Recorded], bool]:
+    """The events, and whether the log ends before the position that was asked after."""
+    found = await gate.backend.pull(source, after, limit)
+    return list(found.events), bool(after) and not found.events and not found.before
 
 
 def _positions(after: str | None) -> dict[str, int]:
@@ -62,22 +83,39 @@ def _positions(after: str | None) -> dict[str, int]:
     return told
 
 
-async def _one(gate: Gate, source: str, after: str | None, limit: int) -> tuple[list[Recorded], str]:
+async def _one(gate: Gate, source: str, after: str | None, form: str, limit: int) -> Response:
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
         raise pages.bad_cursor()
-    events = await _pull(gate, source, int(after or 0), limit)
-    return events, str(events[-1].position if events else int(after or 0))
+    position = int(after or 0)
+    events, is_beyond = await _pull(gate, source, position, limit)
+
+    def following(shown: Sequence[Recorded]) -> str:
+        return str(shown[-1].position if shown else position)
+
+    return await gate.made(_made, events, form, limit, following, [source] if is_beyond else [])
 
 
-async def _all(gate: Gate, after: str | None, limit: int) -> tuple[list[Recorded], str]:
+async def _all(gate: Gate, after: str | None, form: str, limit: int) -> Response:
     positions = _positions(after)
-    logs = [await _pull(gate, source, positions[source], limit) for source in SOURCES]
-    events = list(islice(merge(*logs, key=lambda recorded: recorded.at), limit))
-    positions.update((recorded.source, recorded.position) for recorded in events)
-    return events, pages.encode(positions)
+    pulled = {source: await _pull(gate, source, positions[source], limit) for source in SOURCES}
+    logs, beyond = [found for found, _ in pulled.values()], [source for source in SOURCES if pulled[source][1]]
+    # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
+    events = list(merge(*logs, key=lambda recorded: recorded.at))
+
+    def following(shown: Sequence[Recorded]) -> str:
+        return pages.encode(positions | {recorded.source: recorded.position for recorded in shown})
+
+    return await gate.made(_made, events, form, limit, following, beyond)
 
 
-@router.get("", summary="Read events")
+class FeedPage(Page):
+    """A page of events. `beyond` names the services whose logs end before the position that was asked after: whoever
+    was given that position holds events of a log that is lost, such as one that was restored from a backup."""
+
+    beyond: list[Source]
+
+
+@router.get("", summary="Read events", response_model=FeedPage)
 async def events(
     gate: TheGate,
     caller: Annotated[Principal, Depends(may(Permission.EVENTS_READ))],
@@ -85,12 +123,11 @@ async def events(
     after: Annotated[str | None, Query(max_length=1_000, description="`next` of the answer before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     form: Annotated[Literal["log", "cloudevents"], Query(description="As stored, or as it is published.")] = "log",
-) -> dict[str, Any]:
+) -> Response:
     """One service's log, `after` being a position; or all logs by time, `after` being an opaque cursor.
 
-    `next` is always there: ask with it again later for what happened since. In the form `cloudevents` each item is a
-    CloudEvents 1.0 JSON object, with the attributes and data that subscribers of the broker get.
+    A page holds `limit` events, fewer where they are large (1 MB of items; a larger event comes alone). `next` is
+    always there: ask with it again later for what happened since. In the form `cloudevents` each item is a CloudEvents
+    1.0 JSON object, with the attributes and data that subscribers of the broker get.
     """
-    found, following = await (_one(gate, source, after, limit) if source else _all(gate, after, limit))
-    items = _as_cloud_events(found) if form == "cloudevents" else [_rendered(recorded) for recorded in found]
-    return {"items": items, "next": following}
+    return await (_one(gate, source, after, form, limit) if source else _all(gate, after, form, limit))

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore
-from collections.abc import Awaitable, Sequence
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from hashlib import sha256
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Request
 
 from services.gateway.api.watch import Watch
 from services.gateway.auth import Principal
 from services.gateway.credentials import Credentials
+from services.gateway.guessing import Guessing
+from services.gateway.places import Places
 from services.gateway.problems import Problem, build, not_found, not_shown_yet, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
+from shared.days import day_of
 from shared.hosting.backend import Backend, Busy
 from shared.hosting.reading import Lookup, Reading, Row
-from shared.messaging.port import CommandMessage, Reply
+from shared.messaging.port import HALTED, CommandMessage, NobodyDecides, Reply
 from shared.telemetry.tracing import sending
 
+T = TypeVar("T")
 _COMMANDS = UUID("0b5c4a3e-6b0e-5d0b-9d8e-2f4c8a1b7e60")
 _ENTITIES = UUID("7f1f0f0a-8f39-5a57-8a34-3a3a8c0b5d11")
+_ASK_AGAIN = "the same request with the same Idempotency-Key finds out what became of it"
 
 
 def derived_id(*parts: str) -> str:
@@ -35,22 +43,40 @@ def derived_id(*parts: str) -> str:
 @dataclass(frozen=True)
 class Gate:
     """One an application. Database work runs in threads, so that the loop never waits for it; `hashing` bounds the
-    memory and time that passwords cost."""
+    memory and time that passwords cost, and `registering` those of new ones, so that neither waits for the other;
+    `pages` those of large answers."""
 
     backend: Backend
     reading: Reading
     watch: Watch
     credentials: Credentials
-    hashing: Semaphore
+    hashing: Places
+    registering: Places
+    pages: CapacityLimiter
+    guessing: Guessing
+    registered: Throttle
+    all_registered: Throttle
     wrong_secrets: Throttle
-    wrong_passwords: Throttle
+    wrong_secrets_of_place: Throttle
     wrong_signatures: Throttle
+    is_own_site: Callable[[str], bool]
+
+    def today(self) -> date:
+        """The day it is in the shop."""
+        return day_of(self.backend.ports.now(), self.backend.settings.shop().zone)
 
     def command_id(self, principal: Principal, request: Request, key: str | None) -> str:
         """The same for the same caller, route and Idempotency-Key; a new one without a key."""
         if key is None:
             return self.backend.ports.new_id()
         return str(uuid5(_COMMANDS, "\n".join((principal.actor, request.method, request.url.path, key))))
+
+    def proof_of(self, secret: str, command_id: str) -> str:
+        """A keyed hash of a secret that a request holds, for the fingerprint of its command: two requests with the same
+        Idempotency-Key are the same only where their secrets are. Another command has another hash of the same secret.
+        """
+        told = f"kameng request proof 1\n{command_id}\n{secret}"
+        return hmac.new(self.backend.secrets.get("tokens"), told.encode(errors="replace"), sha256).hexdigest()
 
     async def send(
         self,
@@ -65,7 +91,7 @@ class Gate:
         """Have a command decided, and wait a while until the read models show what it changed.
 
         `flow` is the correlation id, the command's own id when None. Raises Problem for every reply but accepted,
-        504 when the outcome is unknown.
+        503 or 504 when the outcome is unknown.
         """
         meta = Metadata(correlation_id=flow or command_id, causation_id=command_id, actor=principal.actor)
         with sending(kind.type(), kind.owner, meta, fields.get("order_id")) as traced:
@@ -86,12 +112,10 @@ class Gate:
                 "too much is under way; nothing was done, send this again",
                 headers={"Retry-After": "1"},
             ) from None
+        except NobodyDecides as error:
+            raise Problem(503, HALTED, f"{error}; {_ASK_AGAIN}", headers={"Retry-After": "5"}) from None
         except TimeoutError:
-            raise Problem(
-                504,
-                "outcome-unknown",
-                "no answer came in time; the same request with the same Idempotency-Key finds out what became of it",
-            ) from None
+            raise Problem(504, "outcome-unknown", f"no answer came in time; {_ASK_AGAIN}") from None
 
     async def absent(self, caller: Principal, source: str, what: str) -> Problem:
         """What to tell a caller of something that is not shown: that there is none, once the read models hold all of
@@ -108,6 +132,10 @@ class Gate:
 
     async def rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Row]:
         return await run_sync(self.reading.read, statement)
+
+    async def made(self, make: Callable[..., T], *arguments: Any) -> T:
+        """What a function gives, called in one of the threads for large answers."""
+        return await run_sync(make, *arguments, limiter=self.pages)
 
     async def row(self, statement: sa.Select[*tuple[Any, ...]]) -> Row | None:
         found = await self.rows(statement)

@@ -23,7 +23,9 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether requests should come here")
 async def ready(gate: TheGate) -> Response:
-    """503 while the read models are far behind. Parked work is a warning: a person must look, but all else works."""
+    """503 while the read models are far behind, or a log is not the one that was read: `diverged` names it, and
+    `halted` the services that decide nothing; or while an event that must be known is not (`held`). Parked work, and
+    events of unknown types that were passed over, are warnings: a person must look, but all else works."""
     await gate.rows(sa.select(sa.literal(1)))
     services = await run_sync(gate.backend.health)
     behind = {
@@ -34,13 +36,26 @@ async def ready(gate: TheGate) -> Response:
     }
     parked = {name: health.parked for name, health in services.items() if health.parked}
     failed = {name: health.agenda_failed for name, health in services.items() if health.agenda_failed}
+    diverged = sorted({told for health in services.values() for told in health.diverged})
+    halted = {name: health.halted for name, health in services.items() if health.halted}
+    held = sorted({told for health in services.values() for told in health.held})
+    unknown = {
+        name: {source: sorted(counts) for source, counts in health.unknown.items()}
+        for name, health in services.items()
+        if health.unknown
+    }
+    is_ready = not (behind or diverged or halted or held)
+    status = "diverged" if diverged else "halted" if halted else "held" if held else "behind"
     body: dict[str, Any] = {
-        "status": "behind" if behind else "ok",
+        "status": "ok" if is_ready else status,
+        "diverged": diverged,
+        "halted": halted,
+        "held": held,
         "behind": behind,
         "lag": {name: None if health.lag is None else sum(health.lag.values()) for name, health in services.items()},
-        "warnings": {"parked": parked, "agenda_failed": failed},
+        "warnings": {"parked": parked, "agenda_failed": failed, "unknown": unknown},
     }
-    return JSONResponse(body, 503 if behind else 200)
+    return JSONResponse(body, 200 if is_ready else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics")

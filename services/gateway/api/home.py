@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from shared.currencies import MINOR_UNITS, USUAL_DIGITS
+
 router = APIRouter(include_in_schema=False)
-ORDER_PAGE = (Path(__file__).parent / "order.html").read_text(encoding="utf-8")
+_DECIMALS = {code: places for code, places in MINOR_UNITS.items() if places != USUAL_DIGITS}
+ORDER_PAGE = (
+    (Path(__file__).parent / "order.html")
+    .read_text(encoding="utf-8")
+    .replace("{/* by currency, where they are not two */}", json.dumps(_DECIMALS))
+)
 ONLY_OURSELVES = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -6,20 +6,25 @@ from collections import defaultdict
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
 
+from services.gateway.api.customers import require_owner
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.pages import Cursor, Limit, page
-from services.gateway.api.shapes import Body, Name, PathId, Reason
+from services.gateway.api.pages import Cursor, Items, Limit, Page, as_json, encode, page, place
+from services.gateway.api.parsing import JsonRoute
+from services.gateway.api.shapes import Body, Currency, Name, PathId, Reason
 from services.gateway.auth import Permission, Principal
 from services.gateway.tables.money import accounts, entries
 from shared.contracts import Money
 from shared.contracts.ledger import PostEntry, Posting, ReverseEntry
+from shared.hosting.reading import Reading
 
-router = APIRouter(prefix="/v1/ledger", tags=["money"])
+router = APIRouter(prefix="/v1/ledger", tags=["money"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.LEDGER_READ))]
 Poster = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
+ACCOUNT = (accounts.c.account, accounts.c.currency)
+MOST_ACCOUNTS = 10_000
 
 
 class PostingBody(Body):
@@ -27,7 +32,7 @@ class PostingBody(Body):
 
     account: Name
     amount: Annotated[int, Field(ge=-(10**15), le=10**15, strict=True)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", strict=True)] = "CNY"
+    currency: Currency = "CNY"
 
 
 class EntryBody(Body):
@@ -39,23 +44,45 @@ class ReversalBody(Body):
     note: Reason
 
 
-@router.get("/trial-balance", summary="Every account's balance", dependencies=[Depends(may(Permission.LEDGER_READ))])
-async def trial_balance(gate: TheGate) -> dict[str, Any]:
-    """Debits are positive; `sums` is zero in every currency."""
-    rows = await gate.rows(sa.select(accounts).order_by(accounts.c.account, accounts.c.currency))
-    sums: dict[str, int] = defaultdict(int)
-    for row in rows:
+class TrialBalance(BaseModel):
+    """Sums by currency are of all accounts, not only of those on this page."""
+
+    accounts: list[dict[str, Any]]
+    sums: dict[str, int]
+    next: str | None
+
+
+@router.get(
+    "/trial-balance",
+    summary="Every account's balance",
+    dependencies=[Depends(may(Permission.LEDGER_READ))],
+    response_model=TrialBalance,
+)
+async def trial_balance(gate: TheGate, cursor: Cursor = None) -> Response:
+    """Debits are positive; `sums`, over all accounts, is zero in every currency. `next` continues the accounts."""
+    after = place(cursor, ACCOUNT) if cursor is not None else None
+    return await gate.made(_trial_balance, gate.reading, after)
+
+
+def _trial_balance(reading: Reading, after: list[str] | None) -> Response:
+    sums: defaultdict[str, int] = defaultdict(int)
+    items, last, is_full = Items(MOST_ACCOUNTS), after, False
+    for row in reading.stream(sa.select(accounts).order_by(*ACCOUNT)):
         sums[row["currency"]] += row["posted"]
-    return {"accounts": list(rows), "sums": sums}
+        here = [row[column.name] for column in ACCOUNT]
+        if is_full or (after is not None and here <= after):
+            continue
+        is_full = not items.take(as_json(row))
+        last = last if is_full else here
+    return items.answer(encode(last) if is_full else None, "accounts", sums=sums)
 
 
-@router.get("/accounts/{account:path}/entries", summary="An account's entries, the newest first")
+@router.get("/accounts/{account:path}/entries", summary="An account's entries, the newest first", response_model=Page)
 async def of_account(
     account: PathId, gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None
-) -> dict[str, Any]:
+) -> Response:
     statement = sa.select(entries).where(entries.c.account == account)
-    rows, following = await page(gate, statement, (entries.c.position, entries.c.index), limit, cursor)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, (entries.c.position, entries.c.index), limit, cursor)
 
 
 @router.post("/entries", status_code=201, summary="Post a manual entry")
@@ -63,6 +90,8 @@ async def post(
     body: EntryBody, gate: TheGate, caller: Poster, request: Request, key: IdempotencyKey = None
 ) -> dict[str, Any]:
     """Postings balance in every currency. Nothing is ever edited, only reversed."""
+    for account in dict.fromkeys(posting.account for posting in body.postings):
+        await require_owner(gate, caller, account)
     entry_id = gate.command_id(caller, request, key)
     postings = tuple(
         Posting(account=posting.account, amount=Money(amount=posting.amount, currency=posting.currency))

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.problems import Problem
 
 MEGABYTE = 1024 * 1024
-JSON_LIMIT = MEGABYTE
+JSON_LIMIT = 256 * 1024  # what is not of the right form is gone through field by field
 IMPORT_LIMIT = 64 * MEGABYTE
 # Whoever sends more than this beyond the limit is cut off without an answer.
 MOST_DRAINED = 64 * MEGABYTE

@@ -74,3 +74,11 @@ class Health(Collector):
                 for source, behind in (health.lag or {}).items()
             }
         )
+        yield metrics.EVENTS_UNKNOWN.family(
+            {
+                (name, *key): count
+                for name, health in healths.items()
+                if health.lag is not None
+                for key, count in metrics.by_source_and_type(health.unknown).items()
+            }
+        )

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from services.gateway.api.depends import TheGate, may
-from services.gateway.api.pages import Cursor, Limit, page
-from services.gateway.api.shapes import Word
+from services.gateway.api.pages import Cursor, Limit, Page, page
+from services.gateway.api.shapes import CodeFilter
 from services.gateway.auth import Permission, Principal
 from services.gateway.tables.messages import notifications
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
 
-@router.get("", summary="List messages")
+@router.get("", summary="List messages", response_model=Page)
 async def listed(
     gate: TheGate,
     caller: Annotated[Principal, Depends(may(Permission.NOTIFICATION_READ))],
-    status: Literal["queued", "sent", "failed"] | None = None,
-    order_id: Word = None,
+    status: Literal["queued", "sent", "failed", "withheld"] | None = None,
+    order_id: CodeFilter = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """The newest first."""
     columns = notifications.c
     statement = sa.select(notifications)
@@ -32,5 +32,4 @@ async def listed(
         statement = statement.where(columns.status == status)
     if order_id is not None:
         statement = statement.where(columns.order_id == order_id)
-    rows, following = await page(gate, statement, (columns.queued_at, columns.message_id), limit, cursor)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, (columns.queued_at, columns.message_id), limit, cursor)

@@ -9,21 +9,49 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
 from services.gateway.api import orders_access as access
+from services.gateway.api.customers import require_customer
 from services.gateway.api.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
 from services.gateway.api.gate import Gate, derived_id
-from services.gateway.api.pages import Cursor, Limit, page
-from services.gateway.api.shapes import Body, Count, Email, Line, Name, Note, PathId, Pieces, Reason, When, Word
+from services.gateway.api.pages import MOST, Cursor, Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
+from services.gateway.api.shapes import (
+    Body,
+    CodeFilter,
+    Count,
+    Currency,
+    Email,
+    Line,
+    Name,
+    Note,
+    PathId,
+    Pieces,
+    Reason,
+    Sku,
+    SkuFilter,
+    When,
+)
 from services.gateway.api.watch import LONGEST_SECONDS
 from services.gateway.auth import Permission, Principal
 from services.gateway.buyers import buyer_key, order_secret
+from services.gateway.places import buyer_address
 from services.gateway.problems import Problem
 from services.gateway.tables.base import iso
 from services.gateway.tables.orders import order_skus, orders
 from shared.contracts import Money
 from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
-Status = Literal["placed", "paid", "delivering", "completed", "cancelled", "refunded"]
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=JsonRoute)
+Status = Literal[
+    "placed",
+    "paid",
+    "delivering",
+    "completed",
+    "cancelled",
+    "refund-pending",
+    "refund-failed",
+    "partly-refunded",
+    "refunded",
+]
 SITE = "main"
 _HELD = "The most seconds to hold the answer back, until "
 UntilOver = Annotated[
@@ -42,7 +70,7 @@ GUEST_KEY = 16
 
 
 class WishBody(Body):
-    sku: Name
+    sku: Sku
     quantity: Pieces
     target: (
         Annotated[Line, Field(description="The account or phone to top up, where the product needs one.")] | None
@@ -51,7 +79,7 @@ class WishBody(Body):
 
 class Total(Body):
     amount: Annotated[int, Field(ge=0, le=10**15, strict=True)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", strict=True)] = "CNY"
+    currency: Currency = "CNY"
 
 
 class OrderBody(Body):
@@ -65,7 +93,7 @@ class OrderBody(Body):
     expected_total: Total | None = None
     email: Email = ""
     locale: Literal["zh", "en"] = "zh"
-    agent: Name | None = None
+    agent: Annotated[Name, Field(description="Staff only: who earns a commission on the order.")] | None = None
 
 
 class CancelBody(Body):
@@ -73,9 +101,14 @@ class CancelBody(Body):
 
 
 class RefundBody(Body):
-    """`amount` in minor units of the order's currency; all that is left when it is left out."""
+    """`amount` in minor units of the order's currency; all that is left when it is left out.
+
+    `line` and `number` name a delivered key: then its whole price is given back, and it is never replaced.
+    """
 
     amount: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
+    line: Count | None = None
+    number: Count | None = None
     reason: Reason
 
 
@@ -102,10 +135,32 @@ def _owner(caller: Principal, body: OrderBody) -> str | None:
     return None
 
 
-def _order_id(caller: Principal, body: OrderBody, key: str) -> str:
-    if body.channel_order_no is not None:
-        return derived_id("order", SITE, body.sales_channel, body.channel_order_no)
-    return derived_id("order", caller.actor, key)
+async def _order_id(gate: Gate, caller: Principal, body: OrderBody, key: str) -> str:
+    """Staff share the sales channels' own order numbers; a customer's are theirs alone, so that nobody can take those
+    of a sales channel, or of another customer."""
+    if body.channel_order_no is None:
+        return derived_id("order", caller.actor, key)
+    shared = derived_id("order", SITE, body.sales_channel, body.channel_order_no)
+    if caller.kind == "staff":
+        return shared
+    # Customers shared these numbers once: an order that they placed then is still the same one.
+    former = await access.find(gate, shared)
+    if (
+        former is not None
+        and former["customer"] == caller.subject
+        and await access.placed_by(gate, shared) == caller.actor
+    ):
+        return shared
+    return derived_id("order", SITE, caller.actor, body.sales_channel, body.channel_order_no)
+
+
+def _check_agent(caller: Principal, customer: str | None, agent: str) -> None:
+    """Agents have no accounts to sign in with: who earns a commission is for staff to say, not for buyers."""
+    if caller.kind != "staff":
+        raise Problem(422, "agent-not-yours-to-name", "an order's agent is named by staff")
+    demand(caller, Permission.ORDER_AGENT)
+    if agent == customer:
+        raise Problem(422, "own-agent", "nobody earns a commission on their own order")
 
 
 def _check_key(caller: Principal, key: str | None) -> str:
@@ -130,15 +185,18 @@ async def place(
 ) -> dict[str, Any]:
     """201 for a new order, 200 with `Idempotency-Replayed: true` for the same one again.
 
-    The answer's `secret` opens the order to whoever sends it as `Order-Secret`: keep it.
+    The answer's `secret` opens the order to whoever sends it as `Order-Secret`: keep it. Only who placed the order is
+    answered it; an order that staff place for a customer opens to that customer's account, and has none to tell.
     """
     key = _check_key(caller, key)
     customer = _owner(caller, body)
-    if customer is not None and body.agent == customer:
-        raise Problem(422, "own-agent", "nobody earns a commission on their own order")
+    if customer is not None:
+        await require_customer(gate, caller, customer)
+    if body.agent is not None:
+        _check_agent(caller, customer, body.agent)
     if body.payment != WALLET and body.payment not in gate.backend.settings.channels:
         raise Problem(422, "unknown-channel", "there is no such payment channel")
-    order_id = _order_id(caller, body, key)
+    order_id = await _order_id(gate, caller, body, key)
     told = body.model_dump(exclude={"customer", "expected_total"})
     total = body.expected_total
     secrets = gate.backend.secrets
@@ -150,7 +208,7 @@ async def place(
         order_id=order_id,
         customer=customer,
         buyer_key=buyer_key(secrets, order_id),
-        ip=ip,
+        ip=buyer_address(caller, ip, gate.is_own_site),
         device=device,
         expected_total=Money(**total.model_dump()) if total else None,
         **told,
@@ -158,26 +216,39 @@ async def place(
     order = await access.find(gate, order_id)
     if order is not None and order["customer"] != customer:
         raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
-    if reply.repeated or reply.answer.get("repeated"):
+    was_known = reply.repeated or bool(reply.answer.get("repeated"))
+    if was_known:
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/v1/orders/{order_id}"
     shown = await access.shown(gate, order) if order else {"order_id": order_id, "status": "placed"}
-    return {**shown, "secret": order_secret(secrets, order_id)}
+    if await _may_know_secret(gate, caller, body, order_id, was_known):
+        return {**shown, "secret": order_secret(secrets, order_id)}
+    return shown
 
 
-@router.get("", summary="List orders")
+async def _may_know_secret(gate: Gate, caller: Principal, body: OrderBody, order_id: str, was_known: bool) -> bool:
+    """Buyers know the secrets of their own orders, whose ids are theirs alone. Staff know those of orders that they
+    placed first and that have no customer: nobody else could read these."""
+    if caller.kind != "staff":
+        return True
+    if body.customer is not None:
+        return False
+    return not was_known or body.channel_order_no is None or await access.placed_by(gate, order_id) == caller.actor
+
+
+@router.get("", summary="List orders", response_model=Page)
 async def listed(
     gate: TheGate,
     caller: Caller,
     status: Status | None = None,
-    customer: Word = None,
-    sku: Word = None,
+    customer: CodeFilter = None,
+    sku: SkuFilter = None,
     placed_from: Annotated[When | None, Query(description="Placed at or after.")] = None,
     placed_to: Annotated[When | None, Query(description="Placed before.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """The newest first. Customers find their own orders only."""
     if caller.kind == "customer":
         customer = caller.subject
@@ -196,8 +267,7 @@ async def listed(
         statement = statement.where(orders.c.placed_at >= iso(placed_from))
     if placed_to is not None:
         statement = statement.where(orders.c.placed_at < iso(placed_to))
-    rows, following = await page(gate, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor)
-    return {"items": [access.rendered(row) for row in rows], "next": following}
+    return await page(gate, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor, render=access.rendered)
 
 
 @router.get("/{order_id}", summary="Read an order")
@@ -210,22 +280,29 @@ async def one(gate: TheGate, seen: access.Readable, request: Request, wait: Unti
     return await access.shown(gate, order)
 
 
-@router.get("/{order_id}/history", summary="What happened to an order, and who did it")
-async def history(gate: TheGate, seen: access.Readable) -> dict[str, Any]:
-    """Buyers see the order's own steps; staff see what every service did."""
-    return {"items": await access.history(gate, seen)}
+@router.get("/{order_id}/history", summary="What happened to an order, and who did it", response_model=Page)
+async def history(gate: TheGate, seen: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
+    """In the order of time. Buyers see the order's own steps; staff see what every service did."""
+    return await access.history(gate, seen, limit, cursor)
 
 
-@router.get("/{order_id}/deliveries", summary="What was delivered")
+@router.get("/{order_id}/deliveries", summary="What was delivered", response_model=Page)
 async def deliveries(
-    gate: TheGate, seen: access.Readable, request: Request, response: Response, wait: UntilDelivered = 0
-) -> dict[str, Any]:
-    """Opens the keys for the buyer; staff see their numbers only."""
+    gate: TheGate,
+    seen: access.Readable,
+    request: Request,
+    ip: ClientIp,
+    wait: UntilDelivered = 0,
+    cursor: Cursor = None,
+) -> Response:
+    """Opens the keys for the buyer; staff see their numbers only. The order's history tells who did, and from where.
+    `next` is there when the lines are very large."""
     if wait:
         lines = [line["line"] for line in seen.order["lines"]]
         await gate.watch.until(seen.order["order_id"], lambda state: state.has_ended(lines), wait, request)
-    response.headers["Cache-Control"] = "no-store"
-    return {"items": await access.deliveries(gate, seen)}
+    answer = await access.deliveries(gate, seen, ip, cursor)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 async def _now(gate: Gate, order_id: str) -> dict[str, Any]:
@@ -254,11 +331,12 @@ async def refund(
     request: Request,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """To where it came from; never more than was paid."""
+    """To where it came from; never more than was paid. A refund that failed is tried again when nothing else is left,
+    or when its amount is asked for."""
     order = await access.existing(gate, caller, order_id)
     command_id = gate.command_id(caller, request, key)
     amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
-    await gate.send(
+    reply = await gate.send(
         RefundOrder,
         caller,
         command_id,
@@ -266,9 +344,11 @@ async def refund(
         order_id=order_id,
         refund_id=command_id,
         amount=amount,
+        line=body.line,
+        number=body.number,
         reason=body.reason,
     )
-    return {"refund_id": command_id, "order": await _now(gate, order_id)}
+    return {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(gate, order_id)}
 
 
 @router.post("/{order_id}/replacements", status_code=202, summary="Replace a key that does not work")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from services.gateway.api.depends import Caller, demand, gate_of, ip_of, slow_down
 from services.gateway.api.gate import Gate
+from services.gateway.api.pages import Items, as_json, encode, page, place
 from services.gateway.api.shapes import PathId
 from services.gateway.auth import Permission, Principal
 from services.gateway.buyers import is_secret_of, open_envelope
+from services.gateway.places import place_of
 from services.gateway.problems import Problem, not_found, not_shown_yet
 from services.gateway.tables.deliveries import deliveries as deliveries_table
 from services.gateway.tables.history import order_history
-from services.gateway.tables.money import payments
 from services.gateway.tables.orders import orders
+from services.gateway.tables.payments import payments
+from shared.contracts.gateway import RecordOpening
 from shared.contracts.order import WALLET
 from shared.hosting.reading import Lookup, Row
 from shared.security.sealing import CannotOpen
@@ -28,7 +32,7 @@ Secret = Annotated[
 ]
 ORDER = Lookup(orders.c.order_id)
 DELIVERIES = Lookup(deliveries_table.c.order_id)
-CHANNEL_PAYMENT = Lookup(payments.c.payment_id, payments.c.status, payments.c.pay_url)
+CHANNEL_PAYMENT = Lookup(payments.c.payment_id, payments.c.status, payments.c.reason, payments.c.pay_url)
 OF_A_LINE = ("line", "sku", "name", "kind", "quantity", "unit_price", "amount", "target", "status", "replaces")
 BUYER_FACTS = (
     "amount",
@@ -41,21 +45,34 @@ BUYER_FACTS = (
     "full",
     "delivered",
     "undelivered",
+    "shown",
+    "address",
 )
+OPENED = "DeliveriesOpened"
 STAFF_EVENTS = ("ScreeningRecorded", "DeliveryOverdue")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An order that the caller may see, as its buyer or as staff."""
+    """An order that the caller may see, as its buyer or as staff; `opens` says whether its keys are shown. Staff who
+    hold its secret, such as those who placed it for a buyer without an account, are staff, and open it by name."""
 
     order: Row
     caller: Principal
     as_buyer: bool
+    opens: bool
 
 
 async def find(gate: Gate, order_id: str) -> Row | None:
     return await gate.found(ORDER, order_id)
+
+
+async def placed_by(gate: Gate, order_id: str) -> str | None:
+    """The actor who placed an order, None while it is not shown."""
+    c = order_history.c
+    statement = sa.select(c.actor).where(c.order_id == order_id, c.source == "order", c.event == "OrderPlaced")
+    row = await gate.row(statement)
+    return row["actor"] if row else None
 
 
 async def existing(gate: Gate, caller: Principal, order_id: str) -> Row:
@@ -75,20 +92,27 @@ async def _proven(gate: Gate, order_id: str) -> Row:
 
 
 async def _seen(gate: Gate, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission) -> Seen:
-    """Whoever has no right to an order learns nothing, not even whether it exists."""
-    if secret is not None:
-        slow_down(gate.wrong_secrets, ip)
-        if not is_secret_of(gate.backend.secrets, order_id, secret):
-            gate.wrong_secrets.failed(ip)
-            raise not_found("order")
-        return Seen(await _proven(gate, order_id), caller, as_buyer=True)
-    if caller.kind == "staff":
+    """Whoever has no right to an order learns nothing, not even whether it exists. Staff need their permission with a
+    secret as well. Raises Problem: 401, 403, 404, 429 for a guesser, 503."""
+    is_staff = caller.kind == "staff"
+    if is_staff:
         demand(caller, need)
-        return Seen(await existing(gate, caller, order_id), caller, as_buyer=False)
+    if secret is not None:
+        place = place_of(ip)
+        guesses = ((gate.wrong_secrets, f"{place}\n{order_id}"), (gate.wrong_secrets_of_place, place))
+        for throttle, guesser in guesses:
+            slow_down(throttle, guesser)
+        if not is_secret_of(gate.backend.secrets, order_id, secret):
+            for throttle, guesser in guesses:
+                throttle.tried(guesser)
+            raise not_found("order")
+        return Seen(await _proven(gate, order_id), caller, as_buyer=not is_staff, opens=True)
+    if is_staff:
+        return Seen(await existing(gate, caller, order_id), caller, as_buyer=False, opens=False)
     order = await find(gate, order_id)
     if order is None or caller.kind == "guest" or order["customer"] != caller.subject:
         raise await gate.absent(caller, "order", "order")
-    return Seen(order, caller, as_buyer=True)
+    return Seen(order, caller, as_buyer=True, opens=True)
 
 
 async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
@@ -105,13 +129,20 @@ Cancellable = Annotated[Seen, Depends(_cancellable)]
 
 def rendered(order: Row) -> dict[str, Any]:
     """An order as its buyer may see it: no suppliers, no screening."""
-    currency = order["currency"]
-    hidden = ("lines", "total", "refunded", "delivered", "currency", "screening", "overdue")
+
+    def money(amount: int) -> dict[str, Any]:
+        return {"amount": amount, "currency": order["currency"]}
+
+    hidden = ("lines", "total", "refunded", "refunds", "delivered", "currency", "screening", "overdue")
     return {
         **{name: value for name, value in order.items() if name not in hidden},
-        "total": {"amount": order["total"], "currency": currency},
-        "delivered": {"amount": order["delivered"], "currency": currency},
-        "refunded": {"amount": order["refunded"], "currency": currency},
+        "total": money(order["total"]),
+        "delivered": money(order["delivered"]),
+        "refunded": money(order["refunded"]),
+        "refunds": [
+            {"refund_id": refund_id, "status": part["status"], "amount": money(part["amount"])}
+            for refund_id, part in (order["refunds"] or {}).items()
+        ],
         "lines": [{name: line[name] for name in OF_A_LINE if line.get(name) is not None} for line in order["lines"]],
     }
 
@@ -120,20 +151,21 @@ async def shown(gate: Gate, order: Row) -> dict[str, Any]:
     """An order with its payment, where a channel collects it."""
     whole = rendered(order)
     if order["payment"] != WALLET:
-        asked = {"payment_id": order["order_id"], "status": "requested", "pay_url": None}
+        asked = {"payment_id": order["order_id"], "status": "requested", "reason": None, "pay_url": None}
         whole["channel_payment"] = await gate.found(CHANNEL_PAYMENT, order["order_id"]) or asked
     return whole
 
 
-async def history(gate: Gate, seen: Seen) -> list[dict[str, Any]]:
-    """The order's events in the order of time."""
+async def history(gate: Gate, seen: Seen, limit: int, cursor: str | None) -> Response:
+    """A page of the order's events in the order of time."""
     columns = order_history.c
     statement = sa.select(order_history).where(columns.order_id == seen.order["order_id"])
     if seen.as_buyer:
-        statement = statement.where(columns.source == "order", columns.event.not_in(STAFF_EVENTS))
-    rows = await gate.rows(statement.order_by(columns.at, columns.source, columns.position))
+        own = (columns.source == "order") & columns.event.not_in(STAFF_EVENTS)
+        statement = statement.where(own | (columns.event == OPENED))
+    by = (columns.at, columns.source, columns.position)
     render = _for_buyer if seen.as_buyer else _for_staff
-    return [render(row) for row in rows]
+    return await page(gate, statement, by, limit, cursor, ascending=True, render=render)
 
 
 def _for_staff(row: Row) -> dict[str, Any]:
@@ -146,8 +178,10 @@ def _for_buyer(row: Row) -> dict[str, Any]:
     return {"at": row["at"], "event": row["event"], "actor": row["actor"].partition(":")[0], "summary": summary}
 
 
-async def deliveries(gate: Gate, seen: Seen) -> list[dict[str, Any]]:
-    """A buyer's deliveries with their keys, staff's with the keys' numbers. Raises Problem (503)."""
+async def deliveries(gate: Gate, seen: Seen, ip: str, cursor: str | None) -> Response:
+    """Deliveries with their keys to who opens them, else with the keys' numbers: whole deliveries, as many as fit a
+    page. Who reads them is recorded before they are shown. Raises Problem (422, 503, 504)."""
+    after = place(cursor, (deliveries_table.c.delivery_id,))[0] if cursor is not None else None
     order_id, delivered = seen.order["order_id"], _delivered(seen.order["lines"])
     rows = await gate.reading.find(DELIVERIES, order_id)
     # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
@@ -156,9 +190,29 @@ async def deliveries(gate: Gate, seen: Seen) -> list[dict[str, Any]]:
         rows = await gate.reading.find(DELIVERIES, order_id)
         if not is_whole and delivered - _delivered(rows):
             raise not_shown_yet("delivery")
-    if not seen.as_buyer:
-        return [{name: value for name, value in row.items() if name != "envelope"} for row in rows]
-    return [_opened(gate, row) for row in rows]
+    if any(row["envelope"] is not None for row in rows):
+        await _record_opening(gate, seen, ip)
+    return await gate.made(_page_of_deliveries, rows, after, partial(_opened, gate) if seen.opens else _closed)
+
+
+def _page_of_deliveries(rows: Sequence[Row], after: str | None, render: Callable[[Row], dict[str, Any]]) -> Response:
+    ids = [row["delivery_id"] for row in rows]
+    items, last = Items(len(rows)), after
+    for row in rows[ids.index(after) + 1 if after in ids else 0 :]:
+        if not items.take(as_json(render(row))):
+            return items.answer(encode([last]))
+        last = row["delivery_id"]
+    return items.answer(None)
+
+
+def _closed(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "envelope"}
+
+
+async def _record_opening(gate: Gate, seen: Seen, ip: str) -> None:
+    order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
+    told = {"order_id": order_id, "shown": shown, "address": ip}
+    await gate.send(RecordOpening, seen.caller, gate.backend.ports.new_id(), flow=order_id, **told)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:
@@ -174,7 +228,9 @@ def _opened(gate: Gate, row: Row) -> dict[str, Any]:
         texts = open_envelope(gate.backend.secrets, row["order_id"], row["delivery_id"], row["envelope"])
     except CannotOpen:
         raise Problem(500, "cannot-open", "the delivery could not be opened; support can help") from None
-    keys = [{"number": number, "key": text} for number, text in zip(row["numbers"], texts, strict=True)]
+    # A supplier's texts have no numbers in our stock: they are counted from 1.
+    numbers = row["numbers"] if row["numbers"] is not None else range(1, len(texts) + 1)
+    keys = [{"number": number, "key": text} for number, text in zip(numbers, texts, strict=True)]
     return {**told, "keys": keys}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
@@ -11,16 +12,19 @@ from services.gateway.api import callbacks
 from services.gateway.api.depends import Caller, ClientIp, TheGate, demand
 from services.gateway.api.gate import Gate
 from services.gateway.api.orders_access import Secret, may_read_order
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Line, Name, PathId
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem, not_found
-from services.gateway.tables.money import payments
+from services.gateway.tables.payments import payments
+from services.gateway.tables.unmatched import unmatched
 from shared.contracts import Money, Value
 from shared.contracts.ledger import RecordCallback
 from shared.hosting.reading import Lookup, Row
 
-router = APIRouter(prefix="/v1/payments", tags=["money"])
+router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
 PAYMENT = Lookup(payments.c.payment_id)
+ITEMS = Lookup(unmatched.c.payment_id)
 REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-channel": 422, "unknown-payment": 404}
 
 
@@ -46,7 +50,34 @@ def rendered(row: Row) -> dict[str, Any]:
         **{name: row[name] for name in names},
         "amount": {"amount": row["amount"], "currency": currency},
         "returned": {"amount": row["returned"], "currency": currency},
+        "returns": [rendered_return(return_id, part) for return_id, part in (row["returns"] or {}).items()],
     }
+
+
+def rendered_return(return_id: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    """`paid` is what the channel paid back where that is not the amount, else null."""
+    money = {"amount": part["amount"], "currency": part["currency"]}
+    told = {name: part[name] for name in ("status", "reason", "at")}
+    return {"return_id": return_id, "amount": money, "paid": part.get("paid"), **told}
+
+
+def rendered_item(row: Row) -> dict[str, Any]:
+    """Money that fits no payment, for staff. `expected` is what the payment asked for, null for one we do not know."""
+    names = ("item", "payment_id", "order_id", "channel", "channel_ref", "reason", "booked", "status", "how", "note")
+    expected = {"amount": row["expected"], "currency": row["expected_currency"]}
+    return {
+        **{name: row[name] for name in names},
+        "amount": {"amount": row["amount"], "currency": row["currency"]},
+        "expected": expected if row["expected"] is not None else None,
+        "opened_at": row["opened_at"],
+        "settled_at": row["settled_at"],
+    }
+
+
+async def with_items(gate: Gate, row: Row) -> dict[str, Any]:
+    """A payment for staff: with all that its channel said of money and that did not fit."""
+    items = await gate.reading.find(ITEMS, row["payment_id"])
+    return {**rendered(row), "unmatched": [rendered_item(item) for item in items]}
 
 
 @router.get("/{payment_id}", summary="Read a payment")
@@ -61,7 +92,7 @@ async def payment(
         row = await _own(gate, caller, ip, payment_id, secret)
     if row is None:
         raise await gate.absent(caller, "ledger", "payment")
-    return rendered(row)
+    return await with_items(gate, row) if caller.kind == "staff" else rendered(row)
 
 
 async def _own(gate: Gate, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
@@ -82,17 +113,17 @@ async def called_back(
     timestamp: Annotated[str, Header(alias=callbacks.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=callbacks.SIGNATURE_HEADER)] = "",
 ) -> dict[str, Any]:
-    """Signed with the secret shared with the channel. Every callback is recorded, forged ones too."""
+    """Signed with the secret shared with the channel. Every callback is recorded, forged ones too; a signed one that
+    can't be read (422) waits for a person."""
     if channel not in gate.backend.settings.channels:
         raise not_found("payment channel")
-    told = await callbacks.receive(gate, request, f"channel-{channel}", timestamp, signature, Callback)
-    if not told.authentic:
-        callbacks.slow_forgers(gate, ip)
+    who = callbacks.Partner("channel", channel)
+    told = await callbacks.receive(gate, request, ip, who, timestamp, signature, Callback)
     callback = told.content
     command_id = gate.backend.ports.new_id()
     reply = await gate.send(
         RecordCallback,
-        Principal("guest") if not told.authentic else callbacks.partner("channel", channel),
+        Principal("guest") if not told.authentic else who.principal,
         command_id,
         flow=callback.payment_id,
         payment_id=callback.payment_id,
@@ -107,5 +138,5 @@ async def called_back(
         raise callbacks.forged()
     reason = reply.answer.get("reason", "")
     if reason in REFUSED:
-        raise Problem(REFUSED[reason], reason, "the callback was recorded, but moves no money")
+        raise Problem(REFUSED[reason], reason, "it was recorded, and does not fit the payment")
     return {"outcome": reply.answer.get("outcome", "recorded")}

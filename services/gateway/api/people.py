@@ -9,26 +9,28 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.gate import derived_id
+from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, may, too_many
+from services.gateway.api.gate import Gate, derived_id
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.sessions import session
-from services.gateway.api.shapes import Body, Email, Line, PathId, Username
+from services.gateway.api.shapes import Body, Line, Login, Mailbox, PathId, Username
 from services.gateway.auth import GUEST, Permission, Principal
 from services.gateway.credentials import normal
+from services.gateway.places import place_of
 from services.gateway.problems import Problem
 from services.gateway.tables.people import staff
 from shared.contracts.gateway import AddStaff, RegisterCustomer, RemoveStaff, Role
 
-router = APIRouter(prefix="/v1", tags=["people"])
+router = APIRouter(prefix="/v1", tags=["people"], route_class=JsonRoute)
 TAKEN = "customer-exists"
 Manager = Annotated[Principal, Depends(may(Permission.STAFF_MANAGE))]
 
 
 class CustomerBody(Body):
-    login: Annotated[Line, Field(min_length=3, description="A name or an e-mail address to sign in with.")]
+    login: Annotated[Login, Field(min_length=3, description="A name or an e-mail address to sign in with.")]
     password: Annotated[str, Field(min_length=8, max_length=200, strict=True)]
     name: Line = ""
-    email: Email = ""
+    email: Mailbox = ""
 
 
 class StaffBody(Body):
@@ -37,10 +39,24 @@ class StaffBody(Body):
     password: Annotated[str, Field(min_length=12, max_length=200, strict=True)]
 
 
+def _count(gate: Gate, ip: str) -> None:
+    """Counts a registration, whatever becomes of it. Raises Problem (429) beyond the limits."""
+    counts = [(gate.all_registered, "")]
+    if not gate.is_own_site(ip):
+        counts.append((gate.registered, place_of(ip)))
+    if wait := max(throttle.wait(caller) for throttle, caller in counts):
+        raise too_many(wait, "too-many-registrations", "too many registrations; try again later")
+    for throttle, caller in counts:
+        throttle.tried(caller)
+
+
 @router.post("/customers", status_code=201, summary="Register as a customer")
-async def register(body: CustomerBody, gate: TheGate) -> dict[str, Any]:
-    """Answers with the customer's id and a token."""
-    customer = derived_id("customer", normal(body.login))
+async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
+    """Answers with the customer's id and a token. An address registers so many an hour."""
+    _count(gate, ip)
+    if await run_sync(gate.credentials.is_former, "customer", body.login):
+        raise Problem(409, TAKEN, "this login is taken")
+    customer = derived_id("customer", body.login)
     profile = {"customer": customer, "name": body.name, "email": body.email}
     try:
         await gate.send(RegisterCustomer, GUEST, gate.backend.ports.new_id(), **profile)
@@ -48,7 +64,7 @@ async def register(body: CustomerBody, gate: TheGate) -> dict[str, Any]:
         if problem.code != TAKEN:
             raise
     # A login is taken by whoever has its password: a registration that broke off before this may be taken up again.
-    async with gate.hashing:
+    async with gate.registering.taken():
         claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
         raise Problem(409, TAKEN, "this login is taken")
@@ -64,10 +80,14 @@ async def members(gate: TheGate, caller: Manager) -> dict[str, Any]:
 async def add(
     body: StaffBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> dict[str, Any]:
+    """The same request again, with the same password, adds nobody twice and changes no password."""
     command_id = gate.command_id(caller, request, key)
-    await gate.send(AddStaff, caller, command_id, username=body.username, role=body.role)
-    async with gate.hashing:
-        await run_sync(gate.credentials.store, "staff", body.username, body.username, body.password)
+    proof = gate.proof_of(body.password, command_id)
+    reply = await gate.send(AddStaff, caller, command_id, username=body.username, role=body.role, password_proof=proof)
+    # A repeated request only makes up for a password that was never stored, because the first one broke off.
+    keep = gate.credentials.claim if reply.repeated else gate.credentials.store
+    async with gate.hashing.taken():
+        await run_sync(keep, "staff", body.username, body.username, body.password)
     return {"username": body.username, "role": body.role}
 
 
@@ -75,7 +95,8 @@ async def add(
 async def remove(
     username: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> dict[str, Any]:
-    """Their tokens end at once. Nobody removes themselves, so that an administrator always remains."""
+    """Their tokens end at once. Nobody removes themselves, and an administrator always remains."""
+    username = normal(username)
     if username == caller.subject:
         raise Problem(409, "own-account", "another administrator has to remove you")
     await gate.send(RemoveStaff, caller, gate.command_id(caller, request, key), username=username)

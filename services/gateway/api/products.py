@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, may
 from services.gateway.api.gate import Gate
-from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.pages import Cursor, Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, PathId, Word
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import not_found
-from services.gateway.tables.products import products
+from services.gateway.tables.products import expired, expiring_keys, products
+from shared.characters import as_written
 from shared.contracts.inventory import Kind, SetSale, Source
 from shared.hosting.reading import Lookup, Row
+from shared.identities import or_as_is
 
-router = APIRouter(prefix="/v1/products", tags=["products"])
+router = APIRouter(prefix="/v1/products", tags=["products"], route_class=JsonRoute)
 PRODUCT = Lookup(products.c.sku)
+EXPIRING = Lookup(expiring_keys.c.sku)
+SHOWN_TO_STAFF = ("loaded", "reserved", "sold", "faulted", "withdrawn")
 STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
 
 
@@ -27,17 +33,22 @@ class SaleBody(Body):
     on_sale: Annotated[bool, Field(strict=True)]
 
 
-def _rendered(row: Row, caller: Principal) -> dict[str, Any]:
-    """Buyers see what is sold and how many are left; staff see all of the stock, and some the cost."""
+def _rendered(row: Row, expired: int, caller: Principal) -> dict[str, Any]:
+    """Buyers see what is sold and how many are left; staff see all of the stock, and some the cost. `expired` keys are
+    still for sale as far as the row knows."""
     listing = {**row["listing"], "on_sale": row["on_sale"]}
     if not caller.may(Permission.PRODUCT_COST):
         listing = {name: value for name, value in listing.items() if name not in STAFF_ONLY}
-    stock = ("available",) if caller.kind != "staff" else ("loaded", "available", "reserved", "sold", "faulted")
     shown = {**listing, "listed_at": row["listed_at"], "changed_at": row["changed_at"]}
-    return {**shown, "stock": {name: row[name] for name in stock}} if row["source"] == "keys" else shown
+    if row["source"] != "keys":
+        return shown
+    stock: dict[str, int] = {"available": max(0, row["available"] - expired)}
+    if caller.kind == "staff":
+        stock |= {name: row[name] for name in SHOWN_TO_STAFF} | {"expired": expired}
+    return {**shown, "stock": stock}
 
 
-@router.get("", summary="List products")
+@router.get("", summary="List products", response_model=Page)
 async def listed(
     gate: TheGate,
     caller: Caller,
@@ -47,10 +58,13 @@ async def listed(
     name: Word = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """By SKU. `name` finds a part of the name or of the SKU. Buyers see what is on sale."""
     columns = products.c
-    statement = sa.select(products)
+    over = expired(gate.today())
+    statement = sa.select(products, sa.func.coalesce(over.c.expired, 0).label("expired")).select_from(
+        products.outerjoin(over, over.c.sku == products.c.sku)
+    )
     if kind is not None:
         statement = statement.where(columns.kind == kind)
     if source is not None:
@@ -60,11 +74,15 @@ async def listed(
     if on_sale is not None:
         statement = statement.where(columns.on_sale.is_(on_sale))
     if name:
-        statement = statement.where(
-            columns.name.icontains(name, autoescape=True) | columns.sku.icontains(name, autoescape=True)
-        )
-    rows, following = await page(gate, statement, (columns.sku,), limit, cursor, ascending=True)
-    return {"items": [_rendered(row, caller) for row in rows], "next": following}
+        # Names are kept as they were typed: they are looked for so, and in ordinary width without what nobody sees.
+        parts = {name, or_as_is(partial(as_written, "name"), name)}
+        found = (c.icontains(part, autoescape=True) for part in parts for c in (columns.name, columns.sku))
+        statement = statement.where(sa.or_(*found))
+
+    def render(row: Row) -> dict[str, Any]:
+        return _rendered(row, int(row["expired"]), caller)
+
+    return await page(gate, statement, (columns.sku,), limit, cursor, ascending=True, render=render)
 
 
 async def _find(gate: Gate, caller: Principal, sku: str) -> Row:
@@ -74,12 +92,18 @@ async def _find(gate: Gate, caller: Principal, sku: str) -> Row:
     return row
 
 
+async def _shown(gate: Gate, row: Row, caller: Principal) -> dict[str, Any]:
+    today = gate.today().isoformat()
+    lots = await gate.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
+    return _rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller)
+
+
 @router.get("/{sku:path}", summary="Read a product")
 async def one(sku: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
     row = await _find(gate, caller, sku)
     if caller.kind != "staff" and not row["on_sale"]:
         raise not_found("product")
-    return _rendered(row, caller)
+    return await _shown(gate, row, caller)
 
 
 @router.patch("/{sku:path}", summary="Put a product on sale, or take it off")
@@ -92,4 +116,4 @@ async def change(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     await gate.send(SetSale, caller, gate.command_id(caller, request, key), sku=sku, on_sale=body.on_sale)
-    return _rendered(await _find(gate, caller, sku), caller)
+    return await _shown(gate, await _find(gate, caller, sku), caller)

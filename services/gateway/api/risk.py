@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal, get_args
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
+from services.gateway.api.customers import require_customer
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.pages import Cursor, Limit, page
+from services.gateway.api.pages import Cursor, Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import PLAIN, Body, Line, Note, PathId, Reason, When
 from services.gateway.auth import Permission, Principal
+from services.gateway.problems import Problem
 from services.gateway.tables.risk import risk_cases, risk_lists
 from shared.contracts.risk import DecideCase, Dimension, ListName, RemoveListEntry, SetListEntry
+from shared.eventlog.log import to_text
+from shared.hosting.reading import Row
+from shared.identities import NoCanonicalForm, or_as_is, trait
 
-router = APIRouter(prefix="/v1/risk", tags=["risk"])
+router = APIRouter(prefix="/v1/risk", tags=["risk"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.RISK_READ))]
 Decider = Annotated[Principal, Depends(may(Permission.RISK_DECIDE))]
 Keeper = Annotated[Principal, Depends(may(Permission.RISK_LISTS))]
@@ -36,21 +43,20 @@ class EntryBody(Body):
     until: When | None = None
 
 
-@router.get("/cases", summary="List cases")
+@router.get("/cases", summary="List cases", response_model=Page)
 async def cases(
     gate: TheGate,
     caller: Reader,
-    status: Literal["open", "blocked", "decided"] | None = None,
+    status: Literal["open", "blocked", "decided", "closed"] | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
-    """Orders that did not simply pass; `open` ones wait for a decision."""
+) -> Response:
+    """Orders that did not simply pass; `open` ones wait for a decision, `closed` ones were cancelled first."""
     columns = risk_cases.c
     statement = sa.select(risk_cases)
     if status is not None:
         statement = statement.where(columns.status == status)
-    rows, following = await page(gate, statement, (columns.screened_at, columns.order_id), limit, cursor)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, (columns.screened_at, columns.order_id), limit, cursor)
 
 
 @router.post("/cases/{order_id}/decision", summary="Decide a case")
@@ -67,7 +73,7 @@ async def decide(
     return dict(await gate.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
 
 
-@router.get("/lists", summary="What stands on the lists")
+@router.get("/lists", summary="What stands on the lists", response_model=Page)
 async def lists(
     gate: TheGate,
     caller: Reader,
@@ -75,23 +81,36 @@ async def lists(
     dimension: Dimension | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Response:
+    """An entry that is `over` has reached its `until`: it counts for no order any more."""
     columns = risk_lists.c
     statement = sa.select(risk_lists)
     if name is not None:
         statement = statement.where(columns.list == name)
     if dimension is not None:
         statement = statement.where(columns.dimension == dimension)
-    rows, following = await page(gate, statement, (columns.entry,), limit, cursor, ascending=True)
-    return {"items": list(rows), "next": following}
+    now = to_text(gate.backend.ports.now())
+
+    def render(row: Row) -> dict[str, Any]:
+        return {**row, "over": row["until"] is not None and row["until"] <= now}
+
+    return await page(gate, statement, (columns.entry,), limit, cursor, ascending=True, render=render)
 
 
 @router.post("/lists", status_code=201, summary="Put a value on a list")
 async def put(
     body: EntryBody, gate: TheGate, caller: Keeper, request: Request, key: IdempotencyKey = None
 ) -> dict[str, Any]:
-    entry = f"{body.dimension}:{body.value}"
-    await gate.send(SetListEntry, caller, gate.command_id(caller, request, key), entry=entry, **body.model_dump())
+    """Answers the entry as orders are compared with it, such as `target:13800138000` for `+86 138-0013-8000`."""
+    try:
+        value = trait(body.dimension, body.value)
+    except NoCanonicalForm as error:
+        raise Problem(422, "wrong-entry", f"no order could match this: the {error}") from None
+    if body.dimension == "customer":
+        await require_customer(gate, caller, value)
+    entry = f"{body.dimension}:{value}"
+    told = {**body.model_dump(), "entry": entry, "value": value}
+    await gate.send(SetListEntry, caller, gate.command_id(caller, request, key), **told)
     return {"entry": entry}
 
 
@@ -101,8 +120,17 @@ async def remove(
     gate: TheGate,
     caller: Keeper,
     request: Request,
-    reason: Annotated[str, Query(min_length=1, max_length=500, pattern=PLAIN)],
+    reason: Annotated[Reason, Query()],
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    await gate.send(RemoveListEntry, caller, gate.command_id(caller, request, key), entry=entry, reason=reason)
-    return {"entry": entry, "removed": True}
+    """The value, in whichever spelling; an entry that is shown can be taken off as it is shown."""
+    command_id = gate.command_id(caller, request, key)
+    listed = canonical_entry(entry)
+    await gate.send(RemoveListEntry, caller, command_id, entry=listed, reason=reason)
+    return {"entry": listed, "removed": True}
+
+
+def canonical_entry(entry: str) -> str:
+    """An entry of the version before that could never match has no other form than its own."""
+    dimension, _, value = entry.partition(":")
+    return f"{dimension}:{or_as_is(partial(trait, dimension), value)}" if dimension in get_args(Dimension) else entry

@@ -8,21 +8,26 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from pydantic import Field
 
-from services.gateway.api.depends import STAFF, ClientIp, TheGate, slow_down
+from services.gateway.api.depends import STAFF, ClientIp, TheGate, too_many
 from services.gateway.api.gate import Gate
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, Line
 from services.gateway.auth import Principal, issue
 from services.gateway.credentials import normal
+from services.gateway.places import place_of
 from services.gateway.problems import Problem
 from shared.contracts.gateway import RecordSignIn
 
-router = APIRouter(prefix="/v1/sessions", tags=["people"])
+router = APIRouter(prefix="/v1/sessions", tags=["people"], route_class=JsonRoute)
 
 
 class SignInBody(Body):
     kind: Literal["staff", "customer"] = "customer"
     login: Annotated[Line, Field(min_length=1)]
     password: Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+    device: Annotated[str, Field(max_length=200, strict=True, description="`device` of an earlier answer.")] | None = (
+        None
+    )
 
 
 def session(gate: Gate, principal: Principal) -> dict[str, Any]:
@@ -44,15 +49,18 @@ async def _record(gate: Gate, username: str, *, accepted: bool) -> None:
 
 @router.post("", status_code=201, summary="Sign in")
 async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
-    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded."""
-    guessers = (f"ip {ip}", f"{body.kind} {normal(body.login)}")
-    async with gate.hashing:
-        for guesser in guessers:
-            slow_down(gate.wrong_passwords, guesser)
+    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded.
+
+    `device` marks the device for this login: sent with the next sign-in, others' wrong tries do not hold it up.
+    """
+    login, place = normal(body.login), place_of(ip)
+    wait, begun = gate.guessing.begin(body.kind, login, place, body.device, shared=gate.is_own_site(ip))
+    if wait:
+        raise too_many(wait)
+    async with gate.hashing.taken():
         subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
-        if subject is None:
-            for guesser in guessers:
-                gate.wrong_passwords.failed(guesser)
+    if subject is not None:
+        gate.guessing.succeeded(body.kind, login, place, begun)
     member = None
     if body.kind == "staff":
         # the list of staff, not the password, says who belongs to it and in which role
@@ -61,4 +69,5 @@ async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, An
             await _record(gate, member["username"], accepted=subject is not None)
     if subject is None or (body.kind == "staff" and member is None):
         raise Problem(401, "wrong-login", "no such login, or a wrong password")
-    return session(gate, Principal(body.kind, subject, member["role"] if member else None))
+    told = session(gate, Principal(body.kind, subject, member["role"] if member else None))
+    return {**told, "device": gate.guessing.mark(body.kind, login, gate.backend.ports.new_id())}

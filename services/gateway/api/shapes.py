@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from shared import currencies, identities
+from shared.characters import readable
 from shared.contracts import Money
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._:/#@+-]*$"
@@ -20,15 +22,43 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+def _readable(told: str) -> str:
+    return readable("text", told)
+
+
+def _readable_or_empty(told: str) -> str:
+    return readable("text", told) if told else told
+
+
+def _sku(told: object) -> object:
+    return identities.sku(told) if isinstance(told, str) else told
+
+
+def _email(told: str) -> str:
+    return identities.email(told) if told else told
+
+
+def _login(told: object) -> object:
+    return identities.login(told) if isinstance(told, str) else told
+
+
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=ID, strict=True)]
+Sku = Annotated[str, BeforeValidator(_sku), Field(min_length=1, max_length=80, pattern=ID, strict=True)]
 Line = Annotated[str, Field(max_length=200, pattern=PLAIN, strict=True)]
-Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", strict=True)]
-Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", strict=True)]
+# What people write for people: it must hold something to read.
+Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", strict=True), AfterValidator(_readable_or_empty)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", strict=True), AfterValidator(_readable)
+]
 _PART = r"[^\s@<>\x00-\x1f\x7f]+"
 Email = Annotated[str, Field(max_length=200, pattern=rf"^$|^{_PART}@{_PART}$", strict=True)]
+Mailbox = Annotated[Email, AfterValidator(_email)]
+Login = Annotated[Line, AfterValidator(identities.login)]
 Pieces = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
-Username = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", strict=True)]
+Username = Annotated[
+    str, BeforeValidator(_login), Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", strict=True)
+]
 
 
 def _utc(at: datetime) -> datetime:
@@ -40,13 +70,21 @@ def _utc(at: datetime) -> datetime:
 When = Annotated[AwareDatetime, AfterValidator(_utc)]
 PathId = Annotated[str, Path(max_length=80, pattern=ID)]
 Word = Annotated[str | None, Query(max_length=80, pattern=PLAIN)]
+# What a list is asked for by, in the form in which it is compared.
+CodeFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda told: identities.code(told))]
+SkuFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda told: identities.sku(told))]
+
+
+Currency = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$", strict=True, description="ISO 4217."), AfterValidator(currencies.known)
+]
 
 
 class Amount(Body):
-    """More than nothing, in minor units (fen, cents)."""
+    """More than nothing, in minor units: fen, cents, whole yen."""
 
     amount: Annotated[int, Field(ge=1, le=10**13, strict=True)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", strict=True)] = "CNY"
+    currency: Currency = "CNY"
 
     def money(self) -> Money:
         return Money(amount=self.amount, currency=self.currency)

@@ -1,18 +1,41 @@
-"""What suppliers tell of purchases."""
+"""What suppliers tell of purchases, and what staff decide where it does not fit."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Request
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import Field, model_validator
 
 from services.gateway.api import callbacks
-from services.gateway.api.depends import ClientIp, TheGate
-from services.gateway.api.shapes import PathId
+from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, may
+from services.gateway.api.pages import Cursor, Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
+from services.gateway.api.shapes import Amount, Body, CodeFilter, PathId, Reason
+from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem, not_found
-from shared.contracts.fulfillment import PurchaseReport, RecordPurchase
+from services.gateway.tables.statements import statements
+from shared.contracts.fulfillment import (
+    OpenGoods,
+    PurchaseReport,
+    RecordPurchase,
+    SettleStatement,
+    WinClaim,
+    statement_id,
+)
+from shared.security.goods import goods_sealing
+from shared.security.sealing import CannotOpen, Opener, keypair_from_secret
 
-router = APIRouter(prefix="/v1/suppliers", tags=["deliveries"])
+Reader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
+Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
+Status = Annotated[
+    Literal["open", "cost", "claim", "won", "agrees"] | None,
+    Query(description="`open` are those that wait for a person."),
+]
+router = APIRouter(prefix="/v1/suppliers", tags=["deliveries"], route_class=JsonRoute)
 
 
 @router.post("/callbacks/{supplier}", summary="A supplier tells of a purchase")
@@ -24,18 +47,118 @@ async def called_back(
     timestamp: Annotated[str, Header(alias=callbacks.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=callbacks.SIGNATURE_HEADER)] = "",
 ) -> dict[str, Any]:
-    """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it."""
+    """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it. What is told of
+    any other, and what can't be read (422), is recorded and shown to staff."""
     if supplier not in gate.backend.settings.suppliers:
         raise not_found("supplier")
-    told = await callbacks.receive(gate, request, f"supplier-{supplier}", timestamp, signature, PurchaseReport)
+    who = callbacks.Partner("supplier", supplier)
+    told = await callbacks.receive(gate, request, ip, who, timestamp, signature, PurchaseReport)
     if not told.authentic:
-        callbacks.slow_forgers(gate, ip)
         raise callbacks.forged()
     try:
         command = told.content.told_by(supplier)
     except ValueError:
-        raise Problem(422, "wrong-supplier", "this purchase was not asked of this supplier") from None
+        problem = Problem(422, "wrong-supplier", "this purchase was not asked of this supplier")
+        await callbacks.keep_unread(gate, who, await request.body(), [str(problem.detail)])
+        raise problem from None
+    if told.content.goods:
+        sealing = goods_sealing(gate.backend.secrets, gate.backend.ports.random_bytes)
+        command = told.content.told_by(supplier, await run_sync(sealing.seal, told.content))
     fields = {name: getattr(command, name) for name in RecordPurchase.model_fields}
     command_id = gate.backend.ports.new_id()
-    await gate.send(RecordPurchase, callbacks.partner("supplier", supplier), command_id, **fields)
+    reply = await gate.send(RecordPurchase, who.principal, command_id, **fields)
+    if reply.answer.get("reason") == "wrong-supplier":
+        detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
+        raise Problem(409, "wrong-supplier", detail)
     return {"outcome": "recorded"}
+
+
+class SettlementBody(Body):
+    """We bear it as a `cost`, or hold the supplier for it with a `claim`. A claim ends as `won`, when the supplier
+    credits it, or as a `cost`, when it is lost.
+
+    `cost` is what a bill that could not be believed really is, where we bear it: only then is it booked.
+    """
+
+    decision: Literal["cost", "claim", "won"]
+    cost: Amount | None = None
+    note: Reason
+
+    @model_validator(mode="after")
+    def _only_what_is_borne_costs(self) -> SettlementBody:
+        if self.cost is not None and self.decision == "won":
+            raise ValueError("only a doubtful bill that we bear is given its cost")
+        return self
+
+
+@router.get(
+    "/statements", response_model=Page, summary="What suppliers said that did not fit what had become of a purchase"
+)
+async def told(
+    gate: TheGate,
+    caller: Reader,
+    status: Status = None,
+    supplier: CodeFilter = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Those told first come first."""
+    statement = sa.select(statements)
+    for column, wanted in ((statements.c.status, status), (statements.c.supplier, supplier)):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    by = (statements.c.told_at, statements.c.statement_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True)
+
+
+@router.post(
+    "/statements/{delivery_id:path}/s{number}/settlement", summary="Say who bears what a supplier said and billed"
+)
+async def settle(
+    delivery_id: PathId,
+    number: Annotated[int, Field(ge=1, le=10**6)],
+    body: SettlementBody,
+    gate: TheGate,
+    caller: Settler,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    command_id = gate.command_id(caller, request, key)
+    fields: dict[str, Any] = {"delivery_id": delivery_id, "statement": number, "note": body.note}
+    if body.decision == "won":
+        await gate.send(WinClaim, caller, command_id, **fields)
+    else:
+        cost = body.cost.money() if body.cost else None
+        await gate.send(SettleStatement, caller, command_id, **fields, decision=body.decision, cost=cost)
+    return {"statement_id": statement_id(delivery_id, number), "status": body.decision}
+
+
+class OpeningBody(Body):
+    """Why they are read."""
+
+    note: Reason
+
+
+@router.post("/statements/{delivery_id:path}/s{number}/goods", summary="Read the texts that came with a statement")
+async def goods(
+    delivery_id: PathId,
+    number: Annotated[int, Field(ge=1, le=10**6)],
+    body: OpeningBody,
+    gate: TheGate,
+    caller: Settler,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Who read them is in the log. Use them for another buyer, or have the supplier take them back."""
+    command_id = gate.command_id(caller, request, key)
+    reader = keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
+    fields: dict[str, Any] = {"delivery_id": delivery_id, "statement": number, "note": body.note}
+    reply = await gate.send(OpenGoods, caller, command_id, **fields, reader_key=reader.public)
+    told = statement_id(delivery_id, number)
+    try:
+        texts = json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
+    except CannotOpen:
+        raise Problem(500, "cannot-open", "the texts could not be opened; ask once more") from None
+    response.headers["Cache-Control"] = "no-store"
+    return {"statement_id": told, "goods": texts}

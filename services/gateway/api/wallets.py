@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from services.gateway.api.customers import require_customer, wallet_of
 from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, demand
+from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.payments import find_payment, rendered
 from services.gateway.api.shapes import Amount, Body, Name, PathId
 from services.gateway.auth import Permission
@@ -16,16 +18,12 @@ from services.gateway.problems import not_found
 from services.gateway.tables.money import accounts
 from shared.contracts.ledger import RequestPayment
 
-router = APIRouter(tags=["money"])
+router = APIRouter(tags=["money"], route_class=JsonRoute)
 
 
 class DepositBody(Body):
     amount: Amount
     channel: Annotated[Name, Field(description="The payment channel that collects the money.")]
-
-
-def _wallet(customer: str) -> str:
-    return f"wallet:{customer}"
 
 
 @router.get("/v1/wallets/{customer}", summary="Read a wallet")
@@ -36,7 +34,8 @@ async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, A
             raise not_found("wallet")
     else:
         demand(caller, Permission.WALLET_READ)
-    rows = await gate.rows(sa.select(accounts).where(accounts.c.account == _wallet(customer)))
+    await require_customer(gate, caller, customer)
+    rows = await gate.rows(sa.select(accounts).where(accounts.c.account == wallet_of(customer)))
     balances = [
         {
             "currency": row["currency"],
@@ -64,13 +63,14 @@ async def deposit(
             raise not_found("wallet")
     else:
         demand(caller, Permission.WALLET_DEPOSIT)
+    await require_customer(gate, caller, customer)
     command_id = gate.command_id(caller, request, key)
     await gate.send(
         RequestPayment,
         caller,
         command_id,
         payment_id=command_id,
-        account=_wallet(customer),
+        account=wallet_of(customer),
         amount=body.amount.money(),
         channel=body.channel,
     )

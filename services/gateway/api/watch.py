@@ -21,7 +21,8 @@ STATUSES = Lookup(
     deliveries.c.status.label("line_status"),
     joined=orders.outerjoin(deliveries, deliveries.c.order_id == orders.c.order_id),
 )
-OVER = frozenset({"completed", "cancelled", "refunded"})
+REFUNDS = frozenset({"refund-pending", "refund-failed", "partly-refunded", "refunded"})
+OVER = REFUNDS | {"completed", "cancelled"}
 ENDED = frozenset({"delivered", "failed"})
 LONGEST_SECONDS = 60
 

@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, model_validator
 
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
 from services.gateway.api.feed import MOST_POSITION, Source
 from services.gateway.api.gate import Gate
 from services.gateway.api.pages import Cursor as PageCursor
-from services.gateway.api.pages import Limit, page
-from services.gateway.api.shapes import Body, Line, PathId, When, Word
+from services.gateway.api.pages import Limit, Page, page
+from services.gateway.api.parsing import JsonRoute
+from services.gateway.api.shapes import Body, CodeFilter, Line, PathId, When
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from services.gateway.tables.webhooks import webhook_endpoints
@@ -36,7 +37,7 @@ from shared.contracts.gateway import (
     RotateWebhookSecret,
 )
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=JsonRoute)
 MOST_ENDPOINTS = 100
 Manager = Annotated[Principal, Depends(may(Permission.WEBHOOK_MANAGE))]
 Url = Annotated[str, Field(min_length=1, max_length=500, strict=True, description="https, on a public address.")]
@@ -198,28 +199,27 @@ async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str,
     return {"event_id": delivery.event_id}
 
 
-@router.get("/{endpoint_id}/attempts", summary="List attempts")
+@router.get("/{endpoint_id}/attempts", summary="List attempts", response_model=Page)
 async def attempted(
     endpoint_id: PathId,
     gate: TheGate,
     caller: Manager,
     outcome: Literal["delivered", "failed", "given-up"] | None = None,
-    event_id: Word = None,
-    type: Word = None,
+    event_id: CodeFilter = None,
+    type: CodeFilter = None,
     limit: Limit = 50,
     cursor: PageCursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """The newest first, of the last 14 days."""
     c = attempts.c
     statement = sa.select(attempts).where(c.endpoint_id == endpoint_id)
     for column, wanted in ((c.outcome, outcome), (c.event_id, event_id), (c.type, type)):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    rows, following = await page(gate, statement, (c.at, c.attempt_id), limit, cursor)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, (c.at, c.attempt_id), limit, cursor)
 
 
-@router.get("/{endpoint_id}/deliveries", summary="List what waits or was given up")
+@router.get("/{endpoint_id}/deliveries", summary="List what waits or was given up", response_model=Page)
 async def undelivered(
     endpoint_id: PathId,
     gate: TheGate,
@@ -227,14 +227,13 @@ async def undelivered(
     state: Literal["waiting", "failed"] | None = None,
     limit: Limit = 50,
     cursor: PageCursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """Events that failed at least once: `waiting` for the next try, or `failed`, given up. The latest due first."""
     c = deliveries.c
     statement = sa.select(deliveries).where(c.endpoint_id == endpoint_id)
     if state is not None:
         statement = statement.where(c.state == state)
-    rows, following = await page(gate, statement, (c.due_at, c.event_id), limit, cursor)
-    return {"items": list(rows), "next": following}
+    return await page(gate, statement, (c.due_at, c.event_id), limit, cursor)
 
 
 @router.post("/{endpoint_id}/redrive", status_code=202, summary="Deliver again")

@@ -12,18 +12,23 @@ from services.gateway.tables.base import View, metadata
 from services.gateway.tables.deliveries import Deliveries
 from services.gateway.tables.history import History
 from services.gateway.tables.messages import Messages
-from services.gateway.tables.money import Accounts, Payments
+from services.gateway.tables.money import Accounts
 from services.gateway.tables.orders import Orders
+from services.gateway.tables.payments import Payments
 from services.gateway.tables.people import People
 from services.gateway.tables.products import Products
 from services.gateway.tables.risk import Risk
+from services.gateway.tables.statements import Statements
+from services.gateway.tables.unmatched import Unmatched
+from services.gateway.tables.unread import UnreadStatements
 from services.gateway.tables.webhooks import Webhooks
 from shared.contracts import Command, Event
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows, Tables
 
 VIEWS: tuple[type[View], ...] = (
-    Orders, History, Deliveries, Products, Payments, Accounts, Risk, Messages, People, Webhooks
+    Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
+    UnreadStatements,
 )  # fmt: skip
 FOREIGN: tuple[type[Event], ...] = tuple(
     dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
@@ -34,13 +39,16 @@ class ReadModels(Tables):
     """All views together."""
 
     metadata: ClassVar[sa.MetaData] = metadata
+    version = 4
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self._handlers: dict[type[Event], list[Callable[[Event, Recorded], None]]] = {}
         self._folding: dict[type[Event], list[View]] = {}
+        self.people, self.unread = People(self.rows), UnreadStatements(self.rows)
+        asked: dict[type[View], View] = {People: self.people, UnreadStatements: self.unread}
         for kind in VIEWS:
-            view = kind(self.rows)
+            view = asked.get(kind) or kind(self.rows)
             for event, method in kind.handlers.items():
                 self._handlers.setdefault(event, []).append(partial(method, view))
                 self._folding.setdefault(event, []).append(view)

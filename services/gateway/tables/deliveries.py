@@ -126,6 +126,7 @@ class Deliveries(View):
             how="supplier",
             supplier=event.supplier,
             supplier_ref=event.supplier_ref,
+            **({"envelope": event.envelope} if event.envelope else {}),
             reason=None,
             ended_at=iso(recorded.at),
         )

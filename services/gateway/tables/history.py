@@ -28,9 +28,10 @@ order_history = sa.Table(
 SHOWN = frozenset(
     {"amount", "attempt", "attempts", "available", "channel", "cost", "decision", "delivered", "full", "late", "line"}
     | {"number", "outcome", "paid", "payment", "quantity", "reason", "reasons", "refund_id", "refunded", "released"}
+    | {"address", "shown"}  # of who opened deliveries
     | {"replaces", "reserved", "return_id", "sales_channel", "sku", "supplier", "template", "total", "undelivered"}
 )
-COUNTED = {"keys": "keys", "numbers": "keys"}
+COUNTED = {"keys": "keys", "numbers": "keys", "goods": "goods"}
 
 
 def summary(event: Event) -> dict[str, Any]:

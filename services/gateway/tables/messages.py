@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
-from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent
+from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld
 from shared.eventlog.recorded import Recorded
 
 notifications = sa.Table(
@@ -28,7 +28,7 @@ notifications = sa.Table(
 
 
 class Messages(View):
-    """One row a message: queued, then sent or failed."""
+    """One row a message: queued, then sent or failed; or withheld."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._messages = rows(notifications)
@@ -47,6 +47,25 @@ class Messages(View):
                 "status": "queued",
                 "attempts": 0,
                 "queued_at": iso(recorded.at),
+            }
+        )
+
+    @folds(MessageWithheld)
+    def withheld(self, event: MessageWithheld, recorded: Recorded) -> None:
+        at = iso(recorded.at)
+        self._messages.put(
+            {
+                "message_id": event.message_id,
+                "channel": event.channel,
+                "recipient": event.to,
+                "template": event.template,
+                "locale": event.locale,
+                "params": {},
+                "order_id": event.order_id,
+                "status": "withheld",
+                "attempts": 0,
+                "queued_at": at,
+                "ended_at": at,
             }
         )
 

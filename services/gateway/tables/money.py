@@ -1,4 +1,4 @@
-"""Payments, accounts and entries, from the ledger's log alone."""
+"""Accounts and entries, from the ledger's log alone."""
 
 from __future__ import annotations
 
@@ -10,42 +10,25 @@ import sqlalchemy as sa
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Money
 from shared.contracts.ledger import (
-    CallbackRefused,
     EntryPosted,
     EntryReversed,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
     HoldVoided,
-    PaymentOpened,
-    PaymentOpeningFailed,
     PaymentReceived,
-    PaymentRequested,
     PaymentReturned,
+    PaymentUnmatched,
+    ReturnedByHand,
     ReturnFailed,
-    ReturnRequested,
+    SupplierBillPosted,
+    SupplierClaimCredited,
+    SupplierClaimMoved,
     SupplierCostPosted,
+    UnmatchedSettled,
 )
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows
-
-payments = sa.Table(
-    "payments",
-    metadata,
-    sa.Column("payment_id", sa.Text, primary_key=True),
-    sa.Column("account", sa.Text, nullable=False),
-    sa.Column("order_id", sa.Text),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("channel_ref", sa.Text),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("currency", sa.Text, nullable=False),
-    sa.Column("returned", sa.BigInteger, nullable=False),
-    sa.Column("pay_url", sa.Text),
-    sa.Column("reason", sa.Text),
-    sa.Column("requested_at", sa.Text, nullable=False),
-    sa.Column("received_at", sa.Text),
-)
 
 accounts = sa.Table(
     "accounts",
@@ -71,80 +54,21 @@ entries = sa.Table(
 )
 
 Posted = (
-    PaymentReceived | PaymentReturned | FundsCaptured | FundsRefunded | SupplierCostPosted | EntryPosted | EntryReversed
+    PaymentReceived
+    | PaymentUnmatched
+    | UnmatchedSettled
+    | PaymentReturned
+    | ReturnedByHand
+    | ReturnFailed
+    | FundsCaptured
+    | FundsRefunded
+    | SupplierCostPosted
+    | SupplierBillPosted
+    | SupplierClaimMoved
+    | SupplierClaimCredited
+    | EntryPosted
+    | EntryReversed
 )
-
-
-class Payments(View):
-    """One row a payment: requested, open or opening-failed, received, returning, returned or return-failed."""
-
-    def __init__(self, rows: OpenRows) -> None:
-        self._payments = rows(payments)
-
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
-        if not isinstance(event, PaymentRequested):
-            yield self._payments, (event.payment_id,)
-
-    @folds(PaymentRequested)
-    def requested(self, event: PaymentRequested, recorded: Recorded) -> None:
-        self._payments.put(
-            {
-                "payment_id": event.payment_id,
-                "account": event.account,
-                "order_id": event.order_id,
-                "channel": event.channel,
-                "status": "requested",
-                "amount": event.amount.amount,
-                "currency": event.amount.currency,
-                "returned": 0,
-                "requested_at": iso(recorded.at),
-            }
-        )
-
-    def _change(self, payment_id: str, **changes: object) -> None:
-        self._payments.update(payment_id, **changes)
-
-    def _row(self, payment_id: str) -> dict[str, Any]:
-        return self._payments.get(payment_id) or {}
-
-    @folds(PaymentOpened)
-    def opened(self, event: PaymentOpened, recorded: Recorded) -> None:
-        changes: dict[str, object] = {"channel_ref": event.channel_ref, "pay_url": event.pay_url, "reason": None}
-        if self._row(event.payment_id)["status"] in ("requested", "opening-failed"):
-            changes["status"] = "open"
-        self._change(event.payment_id, **changes)
-
-    @folds(PaymentOpeningFailed)
-    def opening_failed(self, event: PaymentOpeningFailed, recorded: Recorded) -> None:
-        self._change(event.payment_id, status="opening-failed", reason=event.reason)
-
-    @folds(PaymentReceived)
-    def received(self, event: PaymentReceived, recorded: Recorded) -> None:
-        self._change(
-            event.payment_id,
-            status="received",
-            channel_ref=event.channel_ref,
-            reason=None,
-            received_at=iso(recorded.at),
-        )
-
-    @folds(CallbackRefused)
-    def callback_refused(self, event: CallbackRefused, recorded: Recorded) -> None:
-        if event.reason == "failed" and self._row(event.payment_id):
-            self._change(event.payment_id, reason=event.reason)
-
-    @folds(ReturnRequested)
-    def return_requested(self, event: ReturnRequested, recorded: Recorded) -> None:
-        self._change(event.payment_id, status="returning")
-
-    @folds(PaymentReturned)
-    def returned(self, event: PaymentReturned, recorded: Recorded) -> None:
-        returned = self._row(event.payment_id)["returned"] + event.amount.amount
-        self._change(event.payment_id, status="returned", returned=returned, reason=None)
-
-    @folds(ReturnFailed)
-    def return_failed(self, event: ReturnFailed, recorded: Recorded) -> None:
-        self._change(event.payment_id, status="return-failed", reason=event.reason)
 
 
 class Accounts(View):
@@ -175,7 +99,20 @@ class Accounts(View):
         self._add(account, amount.currency, held=amount.amount)
 
     @folds(
-        PaymentReceived, PaymentReturned, FundsCaptured, FundsRefunded, SupplierCostPosted, EntryPosted, EntryReversed
+        PaymentReceived,
+        PaymentUnmatched,
+        UnmatchedSettled,
+        PaymentReturned,
+        ReturnedByHand,
+        ReturnFailed,
+        FundsCaptured,
+        FundsRefunded,
+        SupplierCostPosted,
+        SupplierBillPosted,
+        SupplierClaimMoved,
+        SupplierClaimCredited,
+        EntryPosted,
+        EntryReversed,
     )
     def posted(self, event: Posted, recorded: Recorded) -> None:
         for index, posting in enumerate(event.postings):

@@ -17,9 +17,14 @@ from shared.contracts.order import (
     OrderLine,
     OrderPlaced,
     OrderReopened,
+    PaymentDiffers,
     PaymentRecorded,
     RefundApproved,
+    RefundFailed,
     RefundRecorded,
+    RefundRetried,
+    RepaymentDelayed,
+    RepaymentEnded,
     ReplacementFailed,
     ReplacementRequested,
     ScreeningRecorded,
@@ -54,6 +59,8 @@ orders = sa.Table(
     sa.Column("completed_at", sa.Text),
     sa.Column("cancelled_at", sa.Text),
     sa.Column("refund_requested_at", sa.Text),
+    sa.Column("refunds", sa.JSON(none_as_null=True)),
+    sa.Column("payment_problem", sa.Text),
     sa.Index("orders_by_time", "placed_at", "order_id"),
     sa.Index("orders_by_customer", "customer", "placed_at", "order_id"),
     sa.Index("orders_by_status", "status", "placed_at", "order_id"),
@@ -64,6 +71,18 @@ order_skus = sa.Table(
     metadata,
     sa.Column("sku", sa.Text, primary_key=True),
     sa.Column("order_id", sa.Text, primary_key=True),
+)
+
+
+# What an order shows as its payment's problem while money that no refund is about did not go back.
+RETURN_FAILED = "return-failed"
+Refund = RefundApproved | RefundRetried | RefundFailed | RefundRecorded
+# What an order shows of its refunds, by what they are: the first that fits.
+REFUND_STATUSES = (
+    (frozenset({"failed"}), "refund-failed"),
+    (frozenset({"pending"}), "refund-pending"),
+    (frozenset({"refunded"}), "refunded"),
+    (frozenset({"partly-refunded"}), "partly-refunded"),
 )
 
 
@@ -165,16 +184,42 @@ class Orders(View):
     def overdue(self, event: DeliveryOverdue, recorded: Recorded) -> None:
         self._change(event.order_id, overdue=True)
 
-    @folds(RefundApproved)
-    def refund_approved(self, event: RefundApproved, recorded: Recorded) -> None:
-        self._change(event.order_id, refund_requested_at=iso(recorded.at))
+    @folds(PaymentDiffers)
+    def payment_differs(self, event: PaymentDiffers, recorded: Recorded) -> None:
+        self._change(event.order_id, payment_problem=event.reason)
+
+    @folds(RepaymentDelayed)
+    def repayment_delayed(self, event: RepaymentDelayed, recorded: Recorded) -> None:
+        self._change(event.order_id, payment_problem=RETURN_FAILED)
+
+    @folds(RepaymentEnded)
+    def repayment_ended(self, event: RepaymentEnded, recorded: Recorded) -> None:
+        row = self._orders.get(event.order_id)
+        if row and row["payment_problem"] == RETURN_FAILED and not event.waiting:
+            self._change(event.order_id, payment_problem=None)
+
+    @folds(RefundApproved, RefundRetried)
+    def refund_pending(self, event: RefundApproved | RefundRetried, recorded: Recorded) -> None:
+        self._refund(event, "pending", event.amount.amount, refund_requested_at=iso(recorded.at))
+
+    @folds(RefundFailed)
+    def refund_failed(self, event: RefundFailed, recorded: Recorded) -> None:
+        self._refund(event, "failed", event.amount.amount)
 
     @folds(RefundRecorded)
     def refunded(self, event: RefundRecorded, recorded: Recorded) -> None:
-        changes: dict[str, object] = {"refunded": event.refunded.amount}
-        if event.full:
-            changes["status"] = "refunded"
-        self._change(event.order_id, **changes)
+        done = "refunded" if event.full else "partly-refunded"
+        self._refund(event, done, event.amount.amount, refunded=event.refunded.amount)
+
+    def _refund(self, event: Refund, status: str, amount: int, **changes: object) -> None:
+        """The order shows the worst of its refunds: one that failed is not hidden by another that did not."""
+        row = self._orders.get(event.order_id)
+        if row is None:
+            raise KeyError(f"no order {event.order_id}")
+        refunds = {**(row["refunds"] or {}), event.refund_id: {"amount": amount, "status": status}}
+        all_ = {part["status"] for part in refunds.values()}
+        shown = next(word for words, word in REFUND_STATUSES if all_ & words)
+        self._change(event.order_id, status=shown, refunds=refunds, **changes)
 
     @folds(ReplacementRequested)
     def replacement_requested(self, event: ReplacementRequested, recorded: Recorded) -> None:

@@ -43,6 +43,8 @@ imports = sa.Table(
     sa.Column("fates", sa.JSON, nullable=False),
     sa.Column("imported_by", sa.Text, nullable=False),
     sa.Column("completed_at", sa.Text, nullable=False),
+    sa.Column("broken", sa.Text),
+    sa.Column("last_row", sa.Integer),
 )
 
 
@@ -51,6 +53,11 @@ class People(View):
 
     def __init__(self, rows: OpenRows) -> None:
         self._staff, self._customers, self._imports = rows(staff), rows(customers), rows(imports)
+
+    def administrators_besides(self, username: str) -> int:
+        """How many administrators there are on the staff, without this one."""
+        others = sa.select(staff.c.username).where(staff.c.role == "administrator", staff.c.username != username)
+        return len(list(self._staff.select(others)))
 
     @folds(StaffAdded)
     def staff_added(self, event: StaffAdded, recorded: Recorded) -> None:
@@ -89,5 +96,7 @@ class People(View):
                 "fates": dict(event.fates),
                 "imported_by": recorded.meta.actor,
                 "completed_at": iso(recorded.at),
+                "broken": event.broken,
+                "last_row": event.last_row,
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
-from shared.contracts.risk import CaseDecided, CaseOpened, ListEntryRemoved, ListEntrySet, OrderScreened
+from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened, ListEntryRemoved, ListEntrySet, OrderScreened
 from shared.eventlog.recorded import Recorded
 
 risk_cases = sa.Table(
@@ -43,7 +43,9 @@ risk_lists = sa.Table(
 
 
 class Risk(View):
-    """A row an order that did not simply pass: blocked, open (waits for a person) or decided. And the lists."""
+    """A row an order that did not simply pass: blocked, open (waits for a person), closed (was cancelled before
+    anybody decided it) or decided. And the lists.
+    """
 
     def __init__(self, rows: OpenRows) -> None:
         self._cases, self._lists = rows(risk_cases), rows(risk_lists)
@@ -73,6 +75,10 @@ class Risk(View):
         amount = {"amount": event.amount.amount, "currency": event.amount.currency}
         self._cases.put({**row, **amount, "status": "open", "reasons": list(event.reasons)})
 
+    @folds(CaseClosed)
+    def closed(self, event: CaseClosed, recorded: Recorded) -> None:
+        self._cases.update(event.order_id, status="closed")
+
     @folds(CaseDecided)
     def decided(self, event: CaseDecided, recorded: Recorded) -> None:
         self._cases.update(
@@ -86,6 +92,8 @@ class Risk(View):
 
     @folds(ListEntrySet)
     def list_entry_set(self, event: ListEntrySet, recorded: Recorded) -> None:
+        for entry in event.spellings:
+            self._lists.delete(entry)
         self._lists.put(
             {
                 **event.model_dump(include={"entry", "list", "dimension", "value", "reason"}),
@@ -97,4 +105,5 @@ class Risk(View):
 
     @folds(ListEntryRemoved)
     def list_entry_removed(self, event: ListEntryRemoved, recorded: Recorded) -> None:
-        self._lists.delete(event.entry)
+        for entry in (event.entry, *event.spellings):
+            self._lists.delete(entry)

@@ -1,0 +1,12 @@
+"""The tables of the gateway's database that come of no event: no rebuild touches them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.gateway.imports import runs
+from services.gateway.webhooks import tables as webhooks
+
+metadata = sa.MetaData()
+for _table in (*webhooks.metadata.sorted_tables, *runs.metadata.sorted_tables):
+    _table.to_metadata(metadata)

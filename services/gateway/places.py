@@ -1,0 +1,58 @@
+"""Where requests come from, and the places for work that is dear."""
+
+from __future__ import annotations
+
+from asyncio import Semaphore
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address, ip_network
+
+from services.gateway.auth import Principal
+from services.gateway.problems import Problem
+from shared.identities import network, or_as_is
+
+
+class Places:
+    """So many at a time do what costs memory and time on purpose, and so many more wait."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._free, self._most, self._inside = Semaphore(at_once), at_once + waiting, 0
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for a place. Raises Problem (503) when too many do."""
+        if self._inside >= self._most:
+            raise Problem(503, "too-busy", "too many do this at once; send this again", headers={"Retry-After": "1"})
+        self._inside += 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._inside -= 1
+
+
+def place_of(ip: str) -> str:
+    """What an address is counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    return or_as_is(network, ip)
+
+
+def own_sites(told: str) -> Callable[[str], bool]:
+    """Whether an address is that of one of the shop's own sites, from its setting."""
+    networks = [ip_network(part.strip()) for part in told.split(",") if part.strip()]
+
+    def is_own(ip: str) -> bool:
+        if not networks:
+            return False
+        try:
+            address = ip_address(ip)
+        except ValueError:
+            return False
+        return any(address in one for one in networks)
+
+    return is_own
+
+
+def buyer_address(caller: Principal, ip: str, is_own: Callable[[str], bool]) -> str:
+    """The address that an order came from, as rules count it: empty where it says nothing of the buyer, because staff
+    or one of the shop's own sites passed the order on."""
+    return "" if caller.kind == "staff" or is_own(ip) else ip

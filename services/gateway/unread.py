@@ -1,0 +1,53 @@
+"""Signed statements of partners that can't be read: each is recorded once, and waits for a person. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts.gateway import PartnerKind, RecordUnread, SettleUnread, StatementUnread, UnreadSettled
+
+# So many of one partner wait at most: what it tells besides is not recorded, and it is told to come again.
+MOST_WAITING = 1_000
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A statement, whose it is, and whether a person has seen to it; no partner before it was told."""
+
+    kind: PartnerKind = "channel"
+    partner: str = ""
+    settled: bool = False
+
+
+def decide_unread(command: Command, state: Unread, given: Given) -> Decided:
+    """Facts: for RecordUnread how many statements of this partner wait. SettleUnread refuses `unknown-statement` and
+    `already-settled`."""
+    match command:
+        case RecordUnread():
+            return _record(command, state, given.facts)
+        case SettleUnread(statement_id=statement_id, note=note):
+            if not state.partner:
+                raise Refused("unknown-statement", f"nobody told a statement {statement_id}", status=404)
+            if state.settled:
+                raise Refused("already-settled", "a person has seen to this statement already")
+            settled = UnreadSettled(statement_id=statement_id, kind=state.kind, partner=state.partner, note=note)
+            return Decided([settled])
+    raise TypeError(f"a statement does not decide {type(command).__name__}")
+
+
+def _record(command: RecordUnread, state: Unread, waiting: int) -> Decided:
+    if state.partner:
+        return Decided(answer={"outcome": "known"})
+    if waiting >= MOST_WAITING:
+        return Decided(answer={"outcome": "too-many"})
+    return Decided([StatementUnread(**dict(command))], {"outcome": "recorded"})
+
+
+def evolve_unread(state: Unread, event: Event) -> Unread:
+    match event:
+        case StatementUnread(kind=kind, partner=partner):
+            return Unread(kind, partner)
+        case UnreadSettled(kind=kind, partner=partner):
+            return Unread(kind, partner, settled=True)
+    return state

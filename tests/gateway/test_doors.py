@@ -1,0 +1,149 @@
+"""Doors that take no token: nobody starves others, or locks them out, by using them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.gateway.api import create_app
+from services.gateway.buyers import order_secret
+from shared.contracts.gateway import CustomerRegistered, RegisterCustomer
+from tests.gateway.builders import Client, Shop, open_shop, orders_follow, placed
+
+ADMIN = {"kind": "staff", "login": "administrator-1", "password": "correct horse battery"}
+WRONG = {**ADMIN, "password": "wrong"}
+CALLERS = 64
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    shop = open_shop(tmp_path)
+    shop.staff("administrator")
+    shop.credentials.store("staff", ADMIN["login"], ADMIN["login"], ADMIN["password"])
+    shop.backend.then[RegisterCustomer] = lambda c: [CustomerRegistered(customer=c.customer, name="", email="")]
+    return shop
+
+
+def reopened(shop: Shop, **settings: Any) -> Shop:
+    """The same shop with other settings."""
+    shop.backend.settings = shop.backend.settings.model_copy(update=settings)
+    shop.client = Client(create_app(shop.backend))
+    return shop
+
+
+def sign_in(shop: Shop, address: str, told: dict[str, Any]) -> httpx.Response:
+    shop.client.address = address
+    return shop.client.post("/v1/sessions", json=told)
+
+
+def register(shop: Shop, number: int, address: str = "192.0.2.7") -> int:
+    shop.client.address = address
+    return shop.client.post("/v1/customers", json={"login": f"buyer-{number}", "password": "long enough"}).status_code
+
+
+def at_once(shop: Shop, path: str, bodies: list[dict[str, Any]]) -> Counter[int]:
+    """The statuses of requests that are under way at the same time."""
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(shop.client.app, client=("192.0.2.7", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+            return await asyncio.gather(*(client.post(path, json=body) for body in bodies))
+
+    return Counter(answer.status_code for answer in asyncio.run(ask()))
+
+
+def test_wrong_tries_from_elsewhere_lock_nobody_out(shop: Shop) -> None:
+    for number in range(30):
+        sign_in(shop, f"198.51.100.{number}", WRONG)
+    assert sign_in(shop, "192.0.2.1", ADMIN).status_code == 201
+
+
+def test_guessing_from_many_places_is_bounded_and_a_known_place_gets_through(shop: Shop) -> None:
+    assert sign_in(shop, "192.0.2.1", ADMIN).status_code == 201
+    guesses = Counter(sign_in(shop, f"198.51.{number}.1", WRONG).status_code for number in range(110))
+    assert guesses == {401: 100, 429: 10}
+    assert sign_in(shop, "198.51.100.1", ADMIN).status_code == 429, "nobody can tell the owner from a guesser there"
+    assert sign_in(shop, "192.0.2.1", ADMIN).status_code == 201
+    shop.clock.now += timedelta(hours=1, seconds=1)
+    assert sign_in(shop, "198.51.100.1", ADMIN).status_code == 201
+
+
+def test_a_device_that_signed_in_gets_through_from_anywhere(shop: Shop) -> None:
+    device = sign_in(shop, "192.0.2.1", ADMIN).json()["device"]
+    for number in range(110):
+        sign_in(shop, f"198.51.{number}.1", WRONG)
+    assert sign_in(shop, "203.0.113.1", {**ADMIN, "device": device}).status_code == 201
+    for forged in ("x", "x.y", device[:-2], f"{device}é"):
+        assert sign_in(shop, "203.0.113.3", {**ADMIN, "device": forged}).status_code == 429
+    other = {**WRONG, "login": "somebody-else", "device": device}
+    assert Counter(sign_in(shop, "203.0.113.2", other).status_code for _ in range(11)) == {401: 10, 429: 1}
+
+
+def test_a_device_does_not_guess_more_than_others(shop: Shop) -> None:
+    device = sign_in(shop, "192.0.2.1", ADMIN).json()["device"]
+    tries = [sign_in(shop, f"198.51.100.{number}", {**WRONG, "device": device}).status_code for number in range(12)]
+    assert tries == [401] * 10 + [429] * 2
+
+
+def test_one_place_does_not_go_through_many_logins(shop: Shop) -> None:
+    tries = [sign_in(shop, "192.0.2.9", {**WRONG, "login": f"name-{number}"}).status_code for number in range(40)]
+    assert Counter(tries) == {401: 30, 429: 10}
+
+
+def test_addresses_of_one_network_are_one_place(shop: Shop) -> None:
+    tries = [sign_in(shop, f"2001:db8:1:2::{number:x}", WRONG).status_code for number in range(1, 13)]
+    assert tries == [401] * 10 + [429] * 2
+    assert sign_in(shop, "2001:db8:1:3::1", ADMIN).status_code == 201
+
+
+def test_tries_at_the_same_time_are_counted(shop: Shop) -> None:
+    assert at_once(shop, "/v1/sessions", [WRONG] * CALLERS) == {401: 10, 429: CALLERS - 10}
+
+
+def test_registrations_are_bounded_by_place_and_in_all(shop: Shop) -> None:
+    reopened(shop, registrations_per_address=3, registrations=5)
+    assert [register(shop, number, f"2001:db8::{number + 1}") for number in range(4)] == [201, 201, 201, 429]
+    assert [register(shop, 10 + number, f"192.0.2.{number}") for number in range(3)] == [201, 201, 429]
+    shop.clock.now += timedelta(hours=1, seconds=1)
+    assert register(shop, 20) == 201
+
+
+def test_a_site_of_ours_registers_for_many(shop: Shop) -> None:
+    reopened(shop, registrations_per_address=1, site_addresses="192.0.2.0/28")
+    assert [register(shop, number, "192.0.2.7") for number in range(3)] == [201] * 3
+    assert [register(shop, 10 + number, "192.0.2.77") for number in range(2)] == [201, 429]
+
+
+def test_registrations_at_the_same_time_are_counted(shop: Shop) -> None:
+    reopened(shop, registrations_per_address=5)
+    bodies = [{"login": f"buyer-{number}", "password": "long enough"} for number in range(CALLERS)]
+    assert at_once(shop, "/v1/customers", bodies) == {201: 5, 429: CALLERS - 5}
+
+
+def test_a_wrong_secret_holds_up_no_other_order(shop: Shop) -> None:
+    shop.backend.happen(placed("o1", None), placed("o2", None))
+    for _ in range(10):
+        assert shop.client.get("/v1/orders/o1", headers={"Order-Secret": "wrong"}).status_code == 404
+    right = {order: {"Order-Secret": order_secret(shop.backend.secrets, order)} for order in ("o1", "o2")}
+    assert shop.client.get("/v1/orders/o1", headers=right["o1"]).status_code == 429
+    assert shop.client.get("/v1/orders/o2", headers=right["o2"]).status_code == 200
+
+
+def test_an_order_that_staff_or_a_site_of_ours_passes_on_has_no_address_of_its_buyer(shop: Shop) -> None:
+    orders_follow(reopened(shop, site_addresses="192.0.2.200"))
+    body = {"wishes": [{"sku": "STEAM-50", "quantity": 1}], "payment": "alipay"}
+    addresses = []
+    for number, (address, headers) in enumerate(
+        (("192.0.2.7", {}), ("192.0.2.200", {}), ("192.0.2.7", shop.staff("support")))
+    ):
+        shop.client.address = address
+        key = {"Idempotency-Key": f"a-key-that-nobody-guesses-{number}", **headers}
+        assert shop.client.post("/v1/orders", json=body, headers=key).status_code == 201
+        addresses.append(shop.backend.last.ip)
+    assert addresses == ["192.0.2.7", "", ""]

@@ -42,6 +42,10 @@ class Law(ABC):
         """What must still happen: broken promises once everything has come to rest."""
         return ()
 
+    def overdue(self) -> Iterable[str]:
+        """What of the unfinished has waited for too long: broken promises, even while the system is at work."""
+        return ()
+
     @cached_property
     def hears(self) -> Mapping[str, frozenset[type[Event]]]:
         """The events that the law is told, by the service whose log holds them."""
@@ -71,6 +75,8 @@ class Law(ABC):
         """What was found so far. Of a system at work (`drained` False) the unfinished is only counted."""
         rest = list(self.unfinished())
         if not drained:
-            return Finding(self.name, self.checked, self._broken, tuple(self._shown), len(rest))
+            late = list(self.overdue())
+            shown = (*self._shown, *late)[:SHOWN]
+            return Finding(self.name, self.checked, self._broken + len(late), shown, len(rest) - len(late))
         shown = (*self._shown, *rest)[:SHOWN]
         return Finding(self.name, self.checked, self._broken + len(rest), shown)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from shared.contracts import Money
 from shared.contracts.ledger import (
+    SHARED_REFERENCE,
     EntryPosted,
     EntryReversed,
     FundsCaptured,
@@ -16,18 +17,38 @@ from shared.contracts.ledger import (
     HoldVoided,
     PaymentReceived,
     PaymentReturned,
+    PaymentUnmatched,
     Posting,
+    ReturnedByHand,
     ReturnFailed,
     ReturnRequested,
+    SupplierBillPosted,
+    SupplierClaimCredited,
+    SupplierClaimMoved,
     SupplierCostPosted,
+    UnmatchedSettled,
 )
 from shared.laws.compact import Marks
 from shared.laws.law import Handlers, Law
 
 Account: TypeAlias = tuple[str, str]
-NEVER_OVERDRAWN = ("wallet:", "order:", "supplier:", "commission:")
+# Not an agent's commission: a refund takes back what was paid out meanwhile, and the next sales make up for it.
+NEVER_OVERDRAWN = ("wallet:", "order:", "suspense:", "supplier:")
 Entry = (
-    PaymentReceived | PaymentReturned | FundsCaptured | FundsRefunded | SupplierCostPosted | EntryPosted | EntryReversed
+    PaymentReceived
+    | PaymentUnmatched
+    | UnmatchedSettled
+    | PaymentReturned
+    | ReturnedByHand
+    | ReturnFailed
+    | FundsCaptured
+    | FundsRefunded
+    | SupplierCostPosted
+    | SupplierBillPosted
+    | SupplierClaimMoved
+    | SupplierClaimCredited
+    | EntryPosted
+    | EntryReversed
 )
 
 
@@ -39,13 +60,28 @@ class Conserved(Law):
     def handlers(self) -> Handlers:
         return {
             PaymentReceived: lambda event: self._moved(event, event.account, -event.amount),
+            PaymentUnmatched: self._waits,
+            UnmatchedSettled: self._balanced,
             PaymentReturned: self._balanced,
+            ReturnedByHand: self._balanced,
+            ReturnFailed: self._balanced,
             FundsCaptured: lambda event: self._moved(event, event.account, event.amount),
             FundsRefunded: lambda event: self._moved(event, event.account, -event.amount),
             SupplierCostPosted: lambda event: self._moved(event, f"supplier:{event.supplier}", -event.cost),
+            SupplierBillPosted: lambda event: self._moved(event, f"supplier:{event.supplier}", -event.amount),
+            SupplierClaimMoved: self._claim_moved,
+            SupplierClaimCredited: lambda event: self._moved(event, f"claims:{event.supplier}", -event.amount),
             EntryPosted: self._balanced,
             EntryReversed: self._balanced,
         }
+
+    def _claim_moved(self, event: SupplierClaimMoved) -> None:
+        change = event.amount if event.decision == "claim" else -event.amount
+        self._moved(event, f"claims:{event.supplier}", change)
+
+    def _waits(self, event: PaymentUnmatched) -> None:
+        if event.postings:
+            self._moved(event, f"suspense:{event.channel}", -event.amount)
 
     def _balanced(self, event: Entry) -> None:
         self.checked += 1
@@ -81,11 +117,17 @@ class HoldsMatch(Law):
             HoldVoided: lambda event: self._closed(event.order_id, event.amount),
             FundsCaptured: self._captured,
             PaymentReceived: self._received,
+            PaymentUnmatched: self._post,
+            UnmatchedSettled: self._post,
             ReturnRequested: self._return_requested,
             ReturnFailed: self._return_failed,
             PaymentReturned: self._returned,
+            ReturnedByHand: self._post,
             FundsRefunded: self._post,
             SupplierCostPosted: self._post,
+            SupplierBillPosted: self._post,
+            SupplierClaimMoved: self._post,
+            SupplierClaimCredited: self._post,
             EntryPosted: self._post,
             EntryReversed: self._post,
         }
@@ -124,13 +166,14 @@ class HoldsMatch(Law):
         self._post(event)
 
     def _return_requested(self, event: ReturnRequested) -> None:
-        account = self._deposits.get(event.payment_id, f"order:{event.payment_id}")
+        account = event.account or self._deposits.get(event.payment_id, f"order:{event.payment_id}")
         self._opened(f"{event.payment_id} {event.return_id}", account, event.amount)
 
     def _return_failed(self, event: ReturnFailed) -> None:
         """A return may fail before it was requested: for want of money."""
         if (name := f"{event.payment_id} {event.return_id}") in self._open:
             self._closed(name, event.amount)
+        self._post(event)
 
     def _returned(self, event: PaymentReturned) -> None:
         self._closed(f"{event.payment_id} {event.return_id}", event.amount)
@@ -159,7 +202,10 @@ def _account(posting: Posting) -> Account:
 
 
 class OneCapture(Law):
-    """A payment is received once and an order captured once; what goes back goes once, and never more than came."""
+    """A payment is received once and an order captured once; what goes back goes once, and never more than came.
+
+    Money that fitted no payment counts by its suspense account: what comes from there is no more than came there.
+    """
 
     name = "OneCapture"
 
@@ -167,24 +213,36 @@ class OneCapture(Law):
         super().__init__()
         self._captured, self._received = Marks(), Marks()
         self._references, self._backs = Marks(), Marks()
+        self._shared = Marks()
 
     def handlers(self) -> Handlers:
         return {
+            PaymentUnmatched: self._payment_unmatched,
             PaymentReceived: self._payment_received,
             PaymentReturned: self._payment_returned,
+            ReturnedByHand: self._payment_returned,
             FundsCaptured: self._funds_captured,
             FundsRefunded: self._funds_refunded,
         }
+
+    def _payment_unmatched(self, event: PaymentUnmatched) -> None:
+        if event.reason == SHARED_REFERENCE:
+            self._shared.add(event.item)
 
     def _payment_received(self, event: PaymentReceived) -> None:
         self.checked += 1
         if not self._received.add(event.payment_id, event.amount.amount):
             self.broken(f"payment {event.payment_id} was received twice")
+        elif event.callback_id in self._shared:  # a person took it for this payment, though another has its reference
+            return
         elif not self._references.add(f"{event.channel} {event.channel_ref}"):
             self.broken(f"payment {event.payment_id} is another one at {event.channel}: {event.channel_ref}")
 
-    def _payment_returned(self, event: PaymentReturned) -> None:
-        self._back(self._received, event.payment_id, event.return_id, event.amount, "returned")
+    def _payment_returned(self, event: PaymentReturned | ReturnedByHand) -> None:
+        if event.account is None:
+            self._back(self._received, event.payment_id, event.return_id, event.amount, "returned")
+        elif not self._backs.add(f"returned {event.payment_id} {event.return_id}"):
+            self.broken(f"{event.payment_id} was returned twice as {event.return_id}")
 
     def _funds_captured(self, event: FundsCaptured) -> None:
         self.checked += 1

@@ -14,7 +14,9 @@ from shared.contracts.ledger import (
     HoldVoided,
     PaymentReceived,
     PaymentReturned,
+    ReturnedByHand,
     ReturnFailed,
+    UnmatchedSettled,
 )
 from shared.contracts.order import (
     DeliveryRecorded,
@@ -76,7 +78,9 @@ class PaidTerminal(Law):
             FundsRefunded: self._refunded,
             PaymentReceived: self._moved,
             PaymentReturned: self._moved,
-            ReturnFailed: lambda event: self._with_people.add(f"order:{event.payment_id}"),
+            ReturnedByHand: self._moved,
+            UnmatchedSettled: self._moved,
+            ReturnFailed: self._return_failed,
         }
 
     def unfinished(self) -> Iterator[str]:
@@ -166,7 +170,20 @@ class PaidTerminal(Law):
         self._refund("ledger", event)
         self._moved(event)
 
-    def _moved(self, event: PaymentReceived | PaymentReturned | FundsCaptured | FundsRefunded) -> None:
+    def _return_failed(self, event: ReturnFailed) -> None:
+        self._with_people.add(f"order:{event.payment_id}")
+        self._moved(event)
+
+    def _moved(
+        self,
+        event: PaymentReceived
+        | PaymentReturned
+        | ReturnedByHand
+        | ReturnFailed
+        | UnmatchedSettled
+        | FundsCaptured
+        | FundsRefunded,
+    ) -> None:
         for posting in event.postings:
             if posting.account.startswith("order:"):
                 self._straight[posting.account] += posting.amount.amount

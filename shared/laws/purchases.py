@@ -9,17 +9,24 @@ from shared.contracts.fulfillment import (
     DeliveryResolved,
     PurchaseFailed,
     PurchaseRequested,
+    SupplierClaimWon,
     SupplierDelivered,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
     delivery_id,
     purchase_request_id,
+    statement_id,
 )
-from shared.contracts.ledger import SupplierCostPosted
+from shared.contracts.ledger import SupplierBillPosted, SupplierClaimCredited, SupplierClaimMoved, SupplierCostPosted
 from shared.laws.compact import Marks, Pairs
 from shared.laws.law import Handlers, Law
 
 
 class OnePurchase(Law):
-    """A line is asked of one supplier at a time, of each once, delivered by at most one, who is owed its cost once."""
+    """A line is asked of one supplier at a time, of each once, delivered by at most one, who is owed its cost once.
+
+    What a supplier bills besides is owed once as well, and moved as a person decided.
+    """
 
     name = "OnePurchase"
 
@@ -37,6 +44,12 @@ class OnePurchase(Law):
             DeliveryResolved: self._ended,
             DeliveryFailed: self._ended,
             SupplierCostPosted: self._owed,
+            SupplierStatementRecorded: self._told,
+            SupplierStatementSettled: self._settled,
+            SupplierBillPosted: lambda event: self._cost("ledger", event.bill_id, event.amount.amount),
+            SupplierClaimMoved: lambda event: self._cost("ledger", _move(event), event.amount.amount),
+            SupplierClaimWon: self._won,
+            SupplierClaimCredited: lambda event: self._cost("ledger", f"{event.bill_id} as won", event.amount.amount),
         }
 
     def unfinished(self) -> Iterator[str]:
@@ -73,6 +86,21 @@ class OnePurchase(Law):
         line = delivery_id(event.order_id, event.line)
         self._cost("ledger", purchase_request_id(line, event.supplier), event.cost.amount)
 
+    def _told(self, event: SupplierStatementRecorded | SupplierStatementSettled) -> None:
+        if event.bill is not None:
+            self._cost("fulfillment", statement_id(event.delivery_id, event.statement), event.bill.amount)
+
+    def _settled(self, event: SupplierStatementSettled) -> None:
+        self._told(event)
+        if event.moved is not None:
+            name = statement_id(event.delivery_id, event.statement)
+            self._cost("fulfillment", f"{name} as {event.decision}", event.moved.amount)
+
+    def _won(self, event: SupplierClaimWon) -> None:
+        if event.amount is not None:
+            name = statement_id(event.delivery_id, event.statement)
+            self._cost("fulfillment", f"{name} as won", event.amount.amount)
+
     def _cost(self, side: str, purchase: str, amount: int) -> None:
         met = self._costs.told(side, purchase, amount)
         if met == "twice":
@@ -82,3 +110,7 @@ class OnePurchase(Law):
 
     def _ended(self, event: DeliveryResolved | DeliveryFailed) -> None:
         self._open.pop(event.delivery_id, None)
+
+
+def _move(event: SupplierClaimMoved) -> str:
+    return f"{event.bill_id} as {event.decision}"

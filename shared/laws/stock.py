@@ -6,15 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from shared.contracts.fulfillment import KeysDelivered
-from shared.contracts.inventory import KeyFaulted, KeysLoaded, StockReleased, StockReserved, StockSettled
+from shared.contracts.fulfillment import (
+    KeysDelivered,
+    PurchaseRequested,
+    Supplied,
+    SupplierDelivered,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    supplied_indexes,
+)
+from shared.contracts.inventory import (
+    KeyFaulted,
+    KeysLoaded,
+    KeysSupplied,
+    KeysWithdrawn,
+    StockReleased,
+    StockReserved,
+    StockSettled,
+)
 from shared.laws.compact import Marks, Numbers
 from shared.laws.law import Handlers, Law
 
 
 @dataclass(slots=True)
 class _Shelf:
-    """One SKU: how many keys were loaded, who has which reserved, which are sold or faulted."""
+    """One SKU: how many keys were loaded, who has which reserved, which are sold, faulted or withdrawn."""
 
     loaded: int = 0
     reserved: dict[int, str] = field(default_factory=dict)
@@ -37,6 +53,7 @@ class NoOversell(Law):
             StockReleased: self._released,
             StockSettled: self._settled,
             KeyFaulted: self._faulted,
+            KeysWithdrawn: self._withdrawn,
         }
 
     def _loaded(self, event: KeysLoaded) -> None:
@@ -52,7 +69,7 @@ class NoOversell(Law):
             if not 0 < key.number <= shelf.loaded:
                 self.broken(f"key {key.number} of {event.sku} was reserved for {line} and never loaded")
             elif key.number in shelf.gone:
-                self.broken(f"key {key.number} of {event.sku} was reserved for {line} and is sold")
+                self.broken(f"key {key.number} of {event.sku} was reserved for {line} and is out of stock")
             elif holder := shelf.reserved.get(key.number):
                 self.broken(f"key {key.number} of {event.sku} was reserved for {line} and is {holder}'s")
             else:
@@ -88,16 +105,29 @@ class NoOversell(Law):
         elif event.number not in shelf.gone:
             self.broken(f"key {event.number} of {event.sku} was faulted and never was {event.order_id}'s")
 
+    def _withdrawn(self, event: KeysWithdrawn) -> None:
+        shelf = self._shelves[event.sku]
+        for number in event.numbers:
+            if number in shelf.reserved or not shelf.gone.add(number):
+                self.broken(f"key {number} of {event.sku} was withdrawn and was not for sale")
+
 
 class KeyOnce(Law):
     """A key is in stock once and delivered at most once, to the order that stock has parted with it for; a line gets
-    its keys at most once."""
+    its keys at most once. Of texts, a supplier delivers as many as were asked for, and none that one delivered before,
+    or that is a key of ours which is delivered. Stock says which of its keys suppliers sent.
+    """
 
     name = "KeyOnce"
 
     def __init__(self) -> None:
         super().__init__()
         self._loaded_before, self._lines = Marks(), Marks()
+        self._wanted, self._supplied_before, self._sent = Marks(), Marks(), Marks()
+        self._skus: dict[str, int] = {}
+        self._given_otherwise: set[tuple[str, int]] = set()
+        self._untold: set[tuple[str, int]] = set()
+        self._told: set[tuple[str, int]] = set()
         self._delivered_before: dict[str, Numbers] = defaultdict(Numbers)
         self._parted_before: dict[str, Numbers] = defaultdict(Numbers)
         self._delivered_to: dict[tuple[str, int], str] = {}
@@ -109,16 +139,40 @@ class KeyOnce(Law):
             StockSettled: lambda event: self._parted(event.sku, event.numbers, event.order_id),
             KeyFaulted: lambda event: self._parted(event.sku, (event.number,), event.order_id),
             KeysDelivered: self._delivered,
+            PurchaseRequested: self._asked,
+            SupplierDelivered: self._supplied,
+            SupplierStatementRecorded: self._kept,
+            SupplierReportRefused: self._kept,
+            KeysSupplied: self._known,
         }
 
     def unfinished(self) -> Iterator[str]:
         for (sku, number), order_id in self._delivered_to.items():
             yield f"key {number} of {sku} was delivered for {order_id} and is still in stock"
+        for sku, number in self._untold:
+            yield f"a supplier sent the text of key {number} of {sku}, and stock does not say so"
 
     def _loaded(self, event: KeysLoaded) -> None:
+        sku = self._skus.setdefault(event.sku, len(self._skus))
         for number, key in enumerate(event.keys, event.first):
-            if not self._loaded_before.add(key.index):
+            if not self._loaded_before.add(key.index, sku << 32 | number):
                 self.broken(f"key {number} of {event.sku} was in stock already")
+                continue
+            self._met(key.index, event.sku, number)
+
+    def _met(self, index: str, sku: str, number: int) -> None:
+        """A key of ours whose text suppliers may have sent."""
+        if index in self._sent and (sku, number) not in self._told:
+            self._untold.add((sku, number))
+        if index in self._supplied_before:
+            self._given_otherwise.add((sku, number))
+            if number in self._delivered_before[sku]:
+                self.broken(f"key {number} of {sku} was delivered, and its text as a supplier's")
+
+    def _known(self, event: KeysSupplied) -> None:
+        for key in ((event.sku, number) for number in event.numbers):
+            self._told.add(key)
+            self._untold.discard(key)
 
     def _delivered(self, event: KeysDelivered) -> None:
         if not self._lines.add(event.delivery_id):
@@ -127,11 +181,38 @@ class KeyOnce(Law):
         for number in event.numbers:
             if not delivered.add(number):
                 self.broken(f"key {number} of {event.sku} went to {event.delivery_id} and was delivered before")
+            elif (event.sku, number) in self._given_otherwise:
+                self.broken(f"key {number} of {event.sku} went to {event.delivery_id}, and its text as a supplier's")
             elif (owner := self._parted_for.pop((event.sku, number), None)) is None:
                 self._delivered_to[event.sku, number] = event.order_id
             else:
                 self._compare(event.sku, number, owner, event.order_id)
         self.checked += len(event.numbers)
+
+    def _asked(self, event: PurchaseRequested) -> None:
+        self._wanted.add(event.delivery_id, event.quantity)
+
+    def _supplied(self, event: SupplierDelivered) -> None:
+        came, wanted = len(event.indexes), self._wanted.get(event.delivery_id)
+        if came and wanted is not None and came != wanted:
+            self.broken(f"{event.delivery_id} got {came} texts from {event.supplier}, and {wanted} were asked for")
+        for place, index in enumerate(event.indexes, 1):
+            if not index:
+                self.broken(f"text {place} from {event.supplier} went to {event.delivery_id} and can be no key")
+            elif not self._supplied_before.add(index):
+                self.broken(f"text {place} from {event.supplier} went to {event.delivery_id} and was delivered before")
+        self.checked += came
+        self._kept(event)
+
+    def _kept(self, event: Supplied) -> None:
+        if not (indexes := supplied_indexes(event)):
+            return
+        names = list(self._skus)
+        for index in indexes:
+            self._sent.add(index)
+            if (place := self._loaded_before.get(index)) is not None:
+                sku, number = divmod(place, 1 << 32)
+                self._met(index, names[sku], number)
 
     def _parted(self, sku: str, numbers: Iterable[int], order_id: str) -> None:
         """Stock has sold keys or, for a key in doubt, given it up; a key that people handed out is not delivered."""

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from shared.eventlog.recorded import Recorded
+from shared.laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, Violation
 from shared.laws.law import Law
+from shared.laws.links import LinksClosed
 from shared.laws.money import Conserved, HoldsMatch, OneCapture
 from shared.laws.orders import PaidTerminal
 from shared.laws.purchases import OnePurchase
+from shared.laws.screening import ScreenedOnly
 from shared.laws.stock import KeyOnce, NoOversell
+from shared.laws.value import ValueOnce
 
 # Where several laws are broken by one event, the first one that is told names what went wrong most closely.
 EVENT_LAWS: Sequence[type[Law]] = (
@@ -23,6 +27,10 @@ EVENT_LAWS: Sequence[type[Law]] = (
     Conserved,
     HoldsMatch,
     PaidTerminal,
+    ScreenedOnly,
+    ValueOnce,
+    EvidenceSettled,
+    LinksClosed,
 )
 KEPT = 100
 L = TypeVar("L", bound=Law)

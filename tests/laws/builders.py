@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from shared.contracts import Event, Metadata, Money
 from shared.contracts.fulfillment import (
@@ -27,7 +28,20 @@ from shared.contracts.ledger import (
     ReturnRequested,
     SupplierCostPosted,
 )
-from shared.contracts.order import DeliveryRecorded, OrderCancelled, OrderCompleted, RefundApproved
+from shared.contracts.order import (
+    DeliveryRecorded,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderLine,
+    OrderPlaced,
+    OrderReopened,
+    RefundApproved,
+    ReplacementFailed,
+    ReplacementRequested,
+    ScreeningRecorded,
+)
+from shared.contracts.risk import CaseDecided, Decision, OrderScreened
 from shared.eventlog.recorded import Recorded
 from shared.laws import Finding, Watch, watch
 
@@ -214,6 +228,58 @@ def cost_posted(order_id: str, fen: int) -> SupplierCostPosted:
 # Orders
 
 
+def placed(order_id: str, fen: int = 1_000, quantity: int = 1) -> OrderPlaced:
+    line = OrderLine(
+        line=1, sku=SKU, name="Card", kind="card-key", source="keys", quantity=quantity, unit_price=yuan(fen),
+        amount=yuan(fen * quantity),
+    )  # fmt: skip
+    return OrderPlaced(
+        order_id=order_id, customer=None, lines=(line,), total=line.amount, payment="wechat", sales_channel="web",
+        channel_order_no=None, buyer_key="key", ip="", device="", email="", locale="zh", agent=None, fingerprint="",
+        pay_by=NOW, reserved_until=NOW,
+    )  # fmt: skip
+
+
+def screened(order_id: str, decision: Decision = "pass") -> OrderScreened:
+    return OrderScreened(
+        order_id=order_id,
+        customer=None,
+        ip="",
+        device="",
+        targets=(),
+        amount=yuan(1_000),
+        decision=decision,
+        reasons=(),
+    )
+
+
+def decided(order_id: str, decision: Literal["pass", "block"]) -> CaseDecided:
+    return CaseDecided(order_id=order_id, decision=decision, note="")
+
+
+def heard(order_id: str, decision: Decision = "pass") -> ScreeningRecorded:
+    return ScreeningRecorded(order_id=order_id, decision=decision, reasons=())
+
+
+def confirmed(order_id: str) -> OrderConfirmed:
+    return OrderConfirmed(order_id=order_id, customer=None, lines=(), attempt=1, buyer_key="key")
+
+
+def reopened(order_id: str) -> OrderReopened:
+    return OrderReopened(order_id=order_id, lines=(), attempt=2, reserved_until=NOW)
+
+
+def replaced(order_id: str, line: int, number: int, replaces: int = 1) -> ReplacementRequested:
+    fresh = placed(order_id).lines[0].model_copy(update={"line": line, "unit_price": yuan(0), "amount": yuan(0)})
+    return ReplacementRequested(
+        order_id=order_id, line=fresh, replaces=replaces, number=number, reason="used", reserved_until=NOW
+    )
+
+
+def not_replaced(order_id: str, line: int) -> ReplacementFailed:
+    return ReplacementFailed(order_id=order_id, line=line, reason="none left")
+
+
 def line_recorded(order_id: str, *, delivered: bool = True, line: int = 1) -> DeliveryRecorded:
     return DeliveryRecorded(order_id=order_id, line=line, delivered=delivered, numbers=())
 
@@ -228,8 +294,12 @@ def cancelled(order_id: str, *, paid: bool) -> OrderCancelled:
     return OrderCancelled(order_id=order_id, customer=None, reason="buyer", paid=paid, lines=())
 
 
-def refund_approved(order_id: str, fen: int, refund_id: str = "refund-1") -> RefundApproved:
-    return RefundApproved(order_id=order_id, refund_id=refund_id, amount=yuan(fen), reason="broken")
+def refund_approved(
+    order_id: str, fen: int, refund_id: str = "refund-1", line: int | None = None, number: int | None = None
+) -> RefundApproved:
+    return RefundApproved(
+        order_id=order_id, refund_id=refund_id, amount=yuan(fen), reason="broken", line=line, number=number
+    )
 
 
 # Histories in which every law holds
@@ -239,9 +309,13 @@ def sale(order_id: str, number: int) -> list[Event]:
     """Paid straight at the channel, delivered from stock, refunded in part later."""
     return [
         loaded(f"index-{number}", first=number),
+        placed(order_id),
+        screened(order_id),
         received(order_id, 1_000),
         held(order_id, 1_000),
         reserved(order_id, number),
+        heard(order_id),
+        confirmed(order_id),
         keys_delivered(order_id, number),
         line_recorded(order_id),
         settled(order_id, number),
@@ -257,8 +331,11 @@ def sale(order_id: str, number: int) -> list[Event]:
 def top_up(order_id: str) -> list[Event]:
     """Two suppliers asked, one delivered."""
     return [
+        screened(order_id),
         received(order_id, 1_000),
         held(order_id, 1_000),
+        heard(order_id),
+        confirmed(order_id),
         asked(order_id, "south"),
         refused(order_id, "south"),
         asked(order_id, "north"),

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts import Event
-from shared.contracts.ledger import EntryPosted, FundsHeld, Posting, ReturnFailed
+from shared.contracts.ledger import (
+    SHARED_REFERENCE,
+    EntryPosted,
+    FundsHeld,
+    PaymentUnmatched,
+    Posting,
+    ReturnFailed,
+)
 from shared.laws import ChannelPayment, HoldsMatch, accounts_agree, one_capture
 from tests.laws.builders import (
     broken,
@@ -146,6 +153,18 @@ def test_live_accounts_agree_with_their_entries_and_holds() -> None:
         assert accounts_agree(own, wrong).broken == 1
     del live["channel:wechat", "CNY"]
     assert accounts_agree(own, live).violations == ("channel:wechat says (0, 0), its entries and holds say (500, 0)",)
+
+
+def test_a_person_may_take_money_for_the_second_payment_of_one_reference() -> None:
+    waits = PaymentUnmatched(
+        payment_id="o-2", item="item-1", channel="wechat", channel_ref="ref", callback_id="cb", amount=yuan(500),
+        expected=yuan(500), reason=SHARED_REFERENCE, order_id="o-2",
+        postings=transfer("channel:wechat", "suspense:wechat", 500),
+    )  # fmt: skip
+    matched = received("o-2", 500, "ref").model_copy(update={"callback_id": "item-1"})
+
+    assert finding("OneCapture", received("o-1", 500, "ref"), waits, matched).ok
+    assert not finding("OneCapture", received("o-1", 500, "ref"), matched).ok
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from services.cli.proofs import Logs, Proof, prove
 from services.ledger.service import SERVICE as LEDGER
 from services.ledger.tables import accounts
 from shared.contracts import Event
+from shared.contracts.fulfillment import SupplierStatementRecorded
 from shared.contracts.ledger import PaymentRequested
-from shared.eventlog import log, schema
+from shared.eventlog import log, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.hosting.embedded import database_url
-from tests.laws.builders import captured, deposited, held, keys_delivered, record, sale, yuan
+from tests.laws.builders import captured, deposited, held, keys_delivered, placed, record, sale, yuan
 
-NAMES = ("inventory", "fulfillment", "order", "ledger")
+NAMES = ("inventory", "fulfillment", "order", "ledger", "risk")
 HOLDS = {"keys_once": True, "paid_ended": True, "ledger_balanced": True, "rebuild_equal": True}
 
 
@@ -57,6 +58,7 @@ def files(tmp_path: Path) -> Iterator[Files]:
             log.create(connection)
             if name == "ledger":
                 LEDGER.tables.metadata.create_all(connection)
+                upgrading.begin(connection, LEDGER.tables)
         files.logs[name] = open_engine(database_url(tmp_path, name), writer=False)
     yield files
     for engine in files.logs.values():
@@ -84,7 +86,7 @@ def test_what_is_right_is_proven_step_by_step(files: Files) -> None:
 
     proofs = prove([LEDGER], files.logs, steps.append)
 
-    assert steps == ["keys", "orders", "ledger", "ledger"]
+    assert steps == ["keys", "ledger", "orders", "ledger"]
     assert outcome(proofs) == HOLDS
     assert [proof.detail for proof in proofs] == ["1 keys", "1 orders", "4 entries", "7 events"]
 
@@ -107,7 +109,7 @@ def test_a_broken_law_breaks_its_proof(files: Files, further: Event, name: str, 
 
 
 def test_orders_under_way_are_counted_while_at_work(files: Files) -> None:
-    files.write(*HISTORY, deposited("wallet:a", 500), held("o-2", 500, "wallet:a"))
+    files.write(*HISTORY, deposited("wallet:a", 500), placed("o-2"), held("o-2", 500, "wallet:a"))
 
     at_work, at_rest = prove([], files.logs, drained=False), prove([], files.logs, drained=True)
 
@@ -115,6 +117,28 @@ def test_orders_under_way_are_counted_while_at_work(files: Files) -> None:
     assert detail(at_work, "paid_ended") == "2 orders, 1 under way"
     assert outcome(at_rest) == HOLDS | {"paid_ended": False}
     assert detail(at_rest, "paid_ended") == "o-2 is paid and not ended"
+
+
+def test_what_a_supplier_said_and_nobody_owns_is_named(files: Files) -> None:
+    said = {"delivery_id": "o-1/1", "order_id": "o-1", "line": 1, "sku": "CARD", "supplier": "north", "statement": 1}
+    told = {"request_id": "o-1/1#north", "finding": "late-success", "outcome": "done", "supplier_ref": "", "reason": ""}
+    late = SupplierStatementRecorded.model_validate({**said, **told, "cost": yuan(4_700), "bill": yuan(4_700)})
+    files.write(*HISTORY, late)
+
+    proofs = prove([], files.logs)
+
+    assert outcome(proofs) == HOLDS | {"paid_ended": False}
+    for complaint in ("the bill o-1/1/s1 of north is not in the books", "north said of o-1/1 what does not fit"):
+        assert complaint in detail(proofs, "paid_ended")
+
+
+def test_what_is_held_for_an_order_that_was_lost_is_named(files: Files) -> None:
+    files.write(*HISTORY, deposited("wallet:a", 500), held("o-2", 500, "wallet:a"))
+
+    proofs = prove([], files.logs, drained=False)
+
+    assert outcome(proofs) == HOLDS | {"paid_ended": False}
+    assert "the log of order does not know order o-2: 5.00 CNY are held on wallet:a" in detail(proofs, "paid_ended")
 
 
 def test_a_balance_without_an_entry_breaks_the_ledgers_proof(files: Files) -> None:

@@ -140,6 +140,7 @@ class Buyer:
 
     def _pay(self) -> None:
         luck, paying = self.luck.fork("pay"), self.purchase.paying
+        self.scene.partners.channel.link(self.purchase.order_id)
         if paying == "never":
             return
         first = luck.uniform(1, 20) if paying != "late" else self.pay_within + luck.uniform(5, 100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,8 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from services.ledger.tables import accounts
-from shared.contracts import Event
-from shared.contracts.fulfillment import DeliveryHandedOver, DeliveryResolved, SupplierDelivered
+from shared.contracts import Event, Money
+from shared.contracts.fulfillment import (
+    DeliveryHandedOver,
+    DeliveryResolved,
+    PurchaseFailed,
+    RecordPurchase,
+    SupplierDelivered,
+    SupplierStatementRecorded,
+    purchase_request_id,
+)
+from shared.contracts.gateway import RecordUnread, StatementUnread
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, OrderReopened
 from shared.eventlog import log, schema
 from shared.eventlog.memory import Folding
@@ -21,33 +30,44 @@ from shared.hosting.service import Service
 from shared.laws import (
     Ack,
     ChannelPayment,
+    EvidenceSettled,
     Finding,
+    LinksClosed,
     SupplierPurchase,
+    SupplierSaid,
     Told,
     Watch,
     accounts_agree,
     ack_durable,
     chain_intact,
     drained,
+    evidence_settled,
     idempotent_same,
+    links_closed,
     no_plaintext,
     one_capture,
     one_purchase,
     rebuild_equal,
     reject_atomic,
+    statements_kept,
 )
 from shared.laws.money import HoldsMatch
 from shared.messaging.port import Reply
 from tests.simulation.requests import Request
 from tests.simulation.world import World
 
+UNREAD = "unread"
 TEXTS = 3  # searched for in each run: over many runs every disguise of many keys
 
 
 def findings(world: World, watch: Watch, rest: Sequence[str]) -> Iterator[Finding]:
     """What the laws say at the end. `rest` is what the run has not brought to an end."""
     yield from meanwhile(world)
-    yield one_purchase(_purchases(world), _lines(world, SupplierDelivered), _by_hand(world))
+    yield evidence_settled(_payments(world), watch.law(EvidenceSettled))
+    kept = _kept(world)
+    yield statements_kept(_said(world, {said.request_id for said in kept if said.outcome == "done"}), kept)
+    yield links_closed(watch.law(LinksClosed))
+    yield one_purchase(_purchases(world), _lines(world, SupplierDelivered), stated=_stated(world))
     yield no_plaintext(_texts(world), _haystacks(world))
     yield from watch.findings(drained=not rest)
     yield drained(world.host.lags(), [*rest, *_unended(world)], _parked(world))
@@ -113,7 +133,8 @@ def _payments(world: World) -> Iterator[ChannelPayment]:
             for (of, return_id), count in refunds.items()
             if of == payment_id
         }
-        yield ChannelPayment(payment_id, times, payment.money.amount * min(times, 1), returns)
+        paid = payment.taken.amount * min(times, 1)
+        yield ChannelPayment(payment_id, times, paid, returns, payment.taken.currency)
 
 
 def _purchases(world: World) -> Iterator[SupplierPurchase]:
@@ -127,8 +148,71 @@ def _lines(world: World, *kinds: type[Event]) -> set[str]:
     return {recorded.event.partition_key() for recorded in world.events if recorded.name in names}
 
 
-def _by_hand(world: World) -> set[str]:
-    return _lines(world, DeliveryHandedOver, DeliveryResolved)
+def _stated(world: World) -> set[str]:
+    """The purchases that came about late, as the log says, when their supplier had said no or a person had to end the
+    line; by request id."""
+    told, delivered = set[str](), set[str]()
+    given_up = _lines(world, DeliveryHandedOver, DeliveryResolved)
+    expected = {
+        request_id
+        for supplier in world.partners.suppliers.values()
+        for request_id, purchase in supplier.books.all.items()
+        if purchase.said_no or request_id.rpartition("#")[0] in given_up
+    }
+    for event in (recorded.event for recorded in world.events if recorded.source == "fulfillment"):
+        match event:
+            case SupplierStatementRecorded(outcome="done", request_id=request_id):
+                told.add(request_id)
+            case SupplierDelivered(delivery_id=delivery_id, supplier=supplier):
+                delivered.add(purchase_request_id(delivery_id, supplier))
+            case _:
+                pass
+    return (told & expected) - delivered
+
+
+def _said(world: World, done: Collection[str]) -> Iterator[SupplierSaid]:
+    """What partners told that can't be read, and suppliers that can, and were answered that it is recorded; and what
+    they sold, if it is not known as `done`."""
+    for told in (told for partner in world.partners.all for told in partner.accepted):
+        if isinstance(told, RecordUnread):
+            yield _statement(told.statement_id, UNREAD, None)
+    for supplier in world.partners.suppliers.values():
+        for told in supplier.accepted:
+            if isinstance(told, RecordPurchase) and told.outcome != "pending":
+                goods = [one.index for one in told.goods]
+                yield _statement(purchase_request_id(told.delivery_id, told.supplier), told.outcome, told.cost, goods)
+        for request_id, purchase in supplier.books.all.items():
+            if purchase.bought and request_id not in done:
+                goods = [one.index for one in supplier.statement(purchase.report()).goods]
+                yield _statement(request_id, "done", purchase.report().cost, goods)
+
+
+def _kept(world: World) -> set[SupplierSaid]:
+    """What suppliers said, as the log keeps it, and what partners said that can't be read."""
+    kept = set[SupplierSaid]()
+    for event in (recorded.event for recorded in world.events if recorded.source in ("fulfillment", "gateway")):
+        match event:
+            case StatementUnread():
+                kept.add(_statement(event.statement_id, UNREAD, None))
+            case SupplierStatementRecorded():
+                goods = [one.index for one in event.goods]
+                kept.add(_statement(event.request_id, event.outcome, event.cost, goods))
+            case SupplierDelivered():
+                request_id = purchase_request_id(event.delivery_id, event.supplier)
+                kept.add(_statement(request_id, "done", event.cost, event.indexes))
+            case PurchaseFailed():
+                kept.add(_statement(purchase_request_id(event.delivery_id, event.supplier), "failed", None))
+            case _:
+                pass
+    return kept
+
+
+def _statement(request_id: str, outcome: str, cost: Money | None, goods: Sequence[str] = ()) -> SupplierSaid:
+    """Only what is done has a cost and goods."""
+    if outcome != "done":
+        return SupplierSaid(request_id, outcome)
+    told = (cost.amount, cost.currency) if cost else (None, "")
+    return SupplierSaid(request_id, outcome, *told, frozenset(goods))
 
 
 # What callers were told
@@ -156,8 +240,10 @@ def _known(world: World) -> set[tuple[str, str]]:
 
 
 def _texts(world: World) -> list[str]:
-    texts = world.stock.texts
-    return world.host.luck.fork("texts").sample(texts, min(TEXTS, len(texts)))
+    luck = world.host.luck.fork("texts")
+    delivered = [text for supplier in world.partners.suppliers.values() for text in supplier.texts]
+    every = (world.stock.texts, delivered)
+    return [text for texts in every for text in luck.sample(texts, min(TEXTS, len(texts)))]
 
 
 def _haystacks(world: World) -> Iterator[tuple[str, bytes]]:

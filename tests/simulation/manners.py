@@ -27,6 +27,24 @@ MOST = {
     "wrong_payment": 0.4,
     "forged": 0.4,
     "wrong_supplier": 0.4,
+    "other_amount": 0.3,
+    "other_currency": 0.2,
+    "late_success": 0.4,
+    "close_refused": 0.4,
+    "close_crossed": 0.4,
+    "close_feigned": 0.4,
+    "refund_refused": 0.5,
+    "refund_pending": 0.4,
+    "refund_misstated": 0.3,
+    "refund_short": 0.3,
+    "relenting": 0.9,
+    "other_bill": 0.6,
+    "odd_bill": 0.6,
+    "taken_back": 0.6,
+    "odd_goods": 0.6,
+    "unreadable": 0.3,
+    "own_goods": 0.6,
+    "supplied_keys": 0.6,
 }
 
 
@@ -38,7 +56,18 @@ class Manners:
     For each new purchase: `failing` for certain; `silent`, done only when looked up; `pending`, of which some end
     `pending_failing` and some are `stuck` for ever. For each callback: `callback_late`, `callback_twice`,
     `callback_lost`; before a true one come others of a `wrong_amount` or a `wrong_payment`, and `forged` ones before
-    anybody paid; with a purchase comes one of the `wrong_supplier`.
+    anybody paid; with a purchase comes one of the `wrong_supplier`; before a true one of anybody comes an
+    `unreadable` one.
+    For each payment that is made: an `other_amount` or an `other_currency` is taken; a `late_success` is told as failed
+    first. For each request to close a payment that nobody made: `close_refused` this time; `close_crossed`, for it is
+    paid that very moment; `close_feigned`, said to be closed and paid some time later. For each refund:
+    `refund_refused` this time, `refund_pending` for a while, or `refund_misstated`, answered with another amount than
+    was paid back, or `refund_short`, of a fen less than was asked for.
+    For each purchase that failed: `relenting`, done after all some time later. For each that is done: `other_bill`,
+    told again with another cost; `odd_bill`, told again with a cost that cannot be; `taken_back`, told to have failed.
+    For each that delivers texts: `odd_goods`, other ones than were sold: too few or many, one twice, a blank one, one
+    that was delivered before; `own_goods`, with one of our own stock. For each product from stock: `supplied_keys`,
+    an import of one that a supplier delivered.
     """
 
     unreachable: float = 0.0
@@ -59,6 +88,24 @@ class Manners:
     wrong_payment: float = 0.0
     forged: float = 0.0
     wrong_supplier: float = 0.0
+    other_amount: float = 0.0
+    other_currency: float = 0.0
+    late_success: float = 0.0
+    close_refused: float = 0.0
+    close_crossed: float = 0.0
+    close_feigned: float = 0.0
+    refund_refused: float = 0.0
+    refund_pending: float = 0.0
+    refund_misstated: float = 0.0
+    refund_short: float = 0.0
+    relenting: float = 0.0
+    other_bill: float = 0.0
+    odd_bill: float = 0.0
+    taken_back: float = 0.0
+    odd_goods: float = 0.0
+    unreadable: float = 0.0
+    own_goods: float = 0.0
+    supplied_keys: float = 0.0
 
     @staticmethod
     def drawn(luck: Luck) -> Manners:

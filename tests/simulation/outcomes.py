@@ -14,16 +14,36 @@ from shared.contracts.fulfillment import (
     KeysDelivered,
     PurchaseFailed,
     PurchasePending,
+    SupplierClaimWon,
     SupplierDelivered,
+    SupplierGoodsOpened,
+    SupplierReportRefused,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
 )
-from shared.contracts.inventory import KeyFaulted, ReservationExpired, StockRanLow, StockShort
+from shared.contracts.gateway import StatementUnread, UnreadSettled
+from shared.contracts.inventory import (
+    KeyFaulted,
+    KeysSupplied,
+    KeysWithdrawn,
+    ReservationExpired,
+    StockRanLow,
+    StockShort,
+)
 from shared.contracts.ledger import (
     CallbackRefused,
     EntryReversed,
     FundsCaptured,
+    PaymentClosed,
+    PaymentNotClosed,
     PaymentOpeningFailed,
     PaymentReceived,
     PaymentReturned,
+    PaymentUnmatched,
+    ReturnedByHand,
+    ReturnFailed,
+    ReturnRequested,
+    UnmatchedSettled,
 )
 from shared.contracts.order import (
     DeliveryOverdue,
@@ -35,7 +55,7 @@ from shared.contracts.order import (
     ReplacementConfirmed,
     ReplacementFailed,
 )
-from shared.contracts.risk import CaseDecided
+from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened
 from tests.simulation.partners import Partners
 from tests.simulation.requests import Request, Requests
 from tests.simulation.world import World
@@ -63,6 +83,9 @@ MEANINGS: Mapping[str, str] = {
     "refunded-in-full": "all of what was delivered was given back",
     "replaced": "a key that did not work was replaced",
     "replacement-refunded": "no key was left to replace with",
+    "key-supplied": "a supplier sent a key of our own",
+    "key-withdrawn": "a key that a supplier sent was taken out of sale",
+    "supplied-key": "a key that a supplier had sent was left out of an import",
     "key-faulted": "a key was marked as no good",
     "commission-earned": "an agent earned a commission",
     "entry-reversed": "finance reversed a manual entry",
@@ -75,6 +98,17 @@ MEANINGS: Mapping[str, str] = {
     "purchase-unknown": "nobody could learn what became of a purchase",
     "purchase-failed": "a supplier said no",
     "purchase-pending": "a supplier said: later",
+    "supplier-late-success": "a supplier delivered what nobody waited for any more",
+    "supplier-late-failure": "a supplier took back what counted as delivered",
+    "supplier-other-cost": "a supplier billed another amount than before",
+    "supplier-doubtful-cost": "a supplier's bill could not be right",
+    "supplier-doubtful-goods": "a supplier delivered texts that can't be what was sold",
+    "goods-delivered": "a supplier delivered texts to the buyer who waited for them",
+    "goods-kept": "a supplier delivered texts that nobody waited for any more",
+    "goods-read": "a person read what a supplier delivered late",
+    "statement-borne": "what a supplier billed late became a cost of ours",
+    "statement-claimed": "what a supplier billed late is claimed from it",
+    "claim-won": "a supplier credited what was claimed of it",
     "supplier-fallback": "the second supplier delivered what the first could not",
     "purchase-found": "a purchase whose answer was lost was found by looking it up",
     "silent-purchase-found": "a purchase that nobody told of was found by looking it up",
@@ -82,12 +116,26 @@ MEANINGS: Mapping[str, str] = {
     "payment-found": "a payment whose callback was lost was found by asking",
     "callback-repeated": "a callback came again and moved nothing",
     "callback-bad-signature": "a forged callback was refused",
-    "callback-wrong-amount": "a callback of another amount was refused",
+    "payment-unmatched": "money came that fits no payment",
+    "unmatched-corrected": "the channel named another amount of what it had told",
+    "unmatched-matched": "a person took money for the payment it was meant for",
+    "unmatched-returned": "money that fitted no payment was given back",
+    "unmatched-by-hand": "a person saw to a channel's mistake",
+    "return-failed": "a channel did not pay back",
+    "return-short": "a channel paid back another amount than it was asked for",
+    "return-again": "a failed return was asked for again",
+    "return-by-hand": "a person paid back what the channel would not",
     "callback-unknown-payment": "a callback for no payment of ours was refused",
     "callback-wrong-reference": "a callback with another payment's reference was refused",
-    "callback-replayed": "a second, different callback for a received payment was refused",
     "callback-failed": "the channel told that nobody paid",
     "wrong-supplier": "a supplier that was not asked was refused",
+    "statement-unread": "a partner told what can't be read",
+    "unread-settled": "a person found out what it was",
+    "payment-closed": "the channel closed a payment that nobody needed any more",
+    "payment-paid-before-closing": "the channel would not close a payment: it was paid",
+    "closed-payment-received": "money came for a payment that the channel had called closed",
+    "case-closed": "an order was cancelled before a person had decided it",
+    "case-opened-again": "an order under review went on after it had been cancelled",
     "case-passed": "a person released an order",
     "case-blocked": "a person stopped an order",
     "same-again": "the same command came again and was answered alike",
@@ -130,14 +178,34 @@ def _of_event(event: Event) -> Iterator[str]:
             yield "rest-returned" if return_id == "hold#rest" else "refund-returned"
         case CallbackRefused(reason=reason):
             yield f"callback-{reason}"
+        case UnmatchedSettled(how=how):
+            yield f"unmatched-{how}"
+        case ReturnRequested(again=True):
+            yield "return-again"
+        case ReturnFailed(paid=paid) if paid is not None:
+            yield "return-failed"
+            yield "return-short"
         case CaseDecided(decision=decision):
             yield "case-passed" if decision == "pass" else "case-blocked"
+        case PaymentNotClosed(paid=paid) if paid is not None:
+            yield "payment-paid-before-closing"
+        case CaseOpened(again=True):
+            yield "case-opened-again"
         case PaymentReceived(callback_id=callback_id) if callback_id.startswith("asked-"):
             yield "payment-found"
         case DeliveryHandedOver(supplier=supplier):
             yield "purchase-unknown" if supplier else "handed-over"
+        case SupplierStatementRecorded():
+            yield f"supplier-{event.finding}"
+            if event.goods:
+                yield "goods-kept"
+        case SupplierStatementSettled(decision=decision):
+            yield "statement-borne" if decision == "cost" else "statement-claimed"
         case FundsCaptured(postings=postings) if any(it.account.startswith("commission:") for it in postings):
             yield "commission-earned"
+        case SupplierDelivered(envelope=envelope) if envelope:
+            yield "delivered-by-supplier"
+            yield "goods-delivered"
         case _ if name := PLAIN.get(type(event)):
             yield name
         case _:
@@ -150,16 +218,28 @@ PLAIN: Mapping[type[Event], str] = {
     DeliveryResolved: "delivered-by-hand",
     EntryReversed: "entry-reversed",
     KeyFaulted: "key-faulted",
+    KeysSupplied: "key-supplied",
+    KeysWithdrawn: "key-withdrawn",
     KeysDelivered: "delivered-by-keys",
     LatePaymentDeclined: "late-payment-returned",
+    CaseClosed: "case-closed",
+    PaymentClosed: "payment-closed",
     PaymentOpeningFailed: "payment-opening-failed",
+    PaymentUnmatched: "payment-unmatched",
+    ReturnedByHand: "return-by-hand",
+    ReturnFailed: "return-failed",
     PurchaseFailed: "purchase-failed",
     PurchasePending: "purchase-pending",
     ReplacementConfirmed: "replaced",
     ReplacementFailed: "replacement-refunded",
     ReservationExpired: "reservation-expired",
     StockRanLow: "low-stock-told",
+    SupplierClaimWon: "claim-won",
+    SupplierReportRefused: "wrong-supplier",
+    SupplierGoodsOpened: "goods-read",
+    StatementUnread: "statement-unread",
     StockShort: "short-of-stock",
+    UnreadSettled: "unread-settled",
     SupplierDelivered: "delivered-by-supplier",
 }
 
@@ -173,6 +253,7 @@ def _completed(event: OrderCompleted) -> str:
 def _of_orders(events: Iterable[Event]) -> Iterator[str]:
     """What takes more than one event."""
     reopened: set[str] = set()
+    closed: set[str] = set()
     failed: dict[str, set[str]] = defaultdict(set)
     for event in events:
         match event:
@@ -180,6 +261,10 @@ def _of_orders(events: Iterable[Event]) -> Iterator[str]:
                 reopened.add(order_id)
             case OrderCompleted(order_id=order_id, delivered=delivered) if order_id in reopened and delivered.amount:
                 yield "late-payment-delivered"
+            case PaymentClosed(payment_id=payment_id):
+                closed.add(payment_id)
+            case PaymentReceived(payment_id=payment_id) if payment_id in closed:
+                yield "closed-payment-received"
             case PurchaseFailed(delivery_id=delivery_id, supplier=supplier):
                 failed[delivery_id].add(supplier)
             case SupplierDelivered(delivery_id=delivery_id, supplier=supplier) if failed[delivery_id] - {supplier}:
@@ -196,8 +281,6 @@ def _of_partners(partners: Partners) -> Iterator[str]:
             if purchase.bought and purchase.behaviour is Behaviour.SILENT:
                 yield "silent-purchase-found"
     for reply in (reply for partner in partners.all for reply in partner.heard):
-        if reply.code == "wrong-supplier":
-            yield "wrong-supplier"
         if reply.answer.get("outcome") == "already-received":
             yield "callback-repeated"
 
@@ -221,3 +304,5 @@ def _of_request(request: Request) -> Iterator[str]:
         yield f"refused-{reply.code}"
     if reply.answer.get("duplicates"):
         yield "duplicate-key"
+    if reply.answer.get("supplied"):
+        yield "supplied-key"

@@ -61,6 +61,8 @@ class Limits:
     review_within_seconds: float = 200.0
     deliver_within_seconds: float = 120.0
     reserve_for_seconds: float = 500.0
+    supplier_look_up_seconds: float = 700.0
+    ask_within_seconds: float = 900.0
 
     def settings(self) -> Settings:
         return Settings(**asdict(self), **ADDRESSES, public_url="http://shop.sim")

@@ -14,14 +14,14 @@ from tests.simulation.scene import Scene
 
 IMPORTER = "staff:operations"
 ORDER_LIMIT = 5
-MORE_AFTER = 120.0
+MORE_AFTER, SUPPLIED_AFTER = 120.0, 200.0
 
 
 class Stock:
     """Lists every SKU, then loads its keys. `texts` are all keys in the clear: they may turn up nowhere."""
 
     def __init__(self, scene: Scene, skus: Sequence[Sku], luck: Luck) -> None:
-        self._scene, self._skus, self._luck = scene, skus, luck
+        self._scene, self._skus, self._luck, self._others = scene, skus, luck, luck.fork("others' keys")
         secrets = scene.host.secrets
         public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
         self._sealing = KeySealing(public, secrets.get("blind-index"), luck.fork("sealing").randbytes)
@@ -54,6 +54,14 @@ class Stock:
         if sku.more:
             again = [*first, *self._texts(sku.more)]
             self._scene.later(MORE_AFTER, lambda: self._send(f"load-{sku.name}-2", sku, again))
+        self._scene.later(SUPPLIED_AFTER, lambda: self._load_supplied(sku))
+
+    def _load_supplied(self, sku: Sku) -> None:
+        """Load a text that a supplier delivers."""
+        partners = self._scene.partners
+        texts = [text for supplier in partners.suppliers.values() for text in supplier.texts]
+        if texts and partners.whims.strike("supplied_keys"):
+            self._send(f"load-{sku.name}-3", sku, [self._others.choice(texts)])
 
     def load(self, id_: str, sku: Sku, new: int, again: Sequence[str] = ()) -> list[str]:
         """Load so many `new` keys after some that are known. The texts of all of them."""

@@ -8,7 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from shared.laws import Violation
 from tests.simulation.machine import Shop
-from tests.simulation.planted import Switch, a_hold_is_captured_twice, stock_is_reserved_without_being_taken
+from tests.simulation.planted.registry import Switch
+from tests.simulation.planted.services import a_hold_is_captured_twice, stock_is_reserved_without_being_taken
 
 SETTINGS = settings(max_examples=15, stateful_step_count=15, deadline=None, derandomize=True, database=None)
 TestShop = Shop.TestCase

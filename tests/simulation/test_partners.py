@@ -12,10 +12,10 @@ from services.fulfillment.adapters import build as build_fulfillment
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
 from services.ledger.adapters import build as build_ledger
 from services.ledger.adapters.channel import Channel, ChannelUnavailable
-from services.ledger.adapters.effects import return_payment
+from services.ledger.adapters.effects import NotYetClosed, close_payment, return_payment
 from shared.contracts import Money
 from shared.contracts.fulfillment import RecordPurchase
-from shared.contracts.ledger import RecordCallback
+from shared.contracts.ledger import RecordCallback, RecordClosing
 from shared.hosting.simulated.luck import Luck
 from tests.simulation.builders import Deaf, deaf
 from tests.simulation.manners import PERFECT, Manners, Whims
@@ -153,6 +153,38 @@ def test_a_refund_that_is_repeated_blindly_is_paid_twice() -> None:
     assert refund(host, 1)
     assert refund(host, 1)
     assert partners.channel.refunds() == {("o-1", "r-1"): 2}
+
+
+def close(host: Deaf, attempt: int = 1) -> RecordClosing:
+    return close_payment(REFUND, attempt, build_ledger(host.surroundings()))
+
+
+def test_a_payment_that_nobody_made_is_closed_and_one_that_is_paid_is_found() -> None:
+    host, partners = deaf()
+    channel_of(host).open("o-1", PRICE)
+    assert close(host).closed
+    assert not partners.channel.pay("o-1")
+    host, partners = deaf()
+    channel_of(host).open("o-1", PRICE)
+    partners.channel.pay("o-1")
+    assert close(host).paid == PRICE
+
+
+def test_closing_is_refused_crossed_or_feigned_for_whoever_has_the_link() -> None:
+    host, partners = deaf(Manners(close_refused=1))
+    channel_of(host).open("o-1", PRICE)
+    with pytest.raises(NotYetClosed):
+        close(host)
+    behave(host, partners, Manners(close_crossed=1, close_feigned=1))
+    assert close(host).closed
+    for manners, paid_at_once in ((Manners(close_crossed=1), True), (Manners(close_feigned=1), False)):
+        host, partners = deaf(manners)
+        channel_of(host).open("o-1", PRICE)
+        partners.channel.link("o-1")
+        assert close(host).closed != paid_at_once
+        host.pass_time(301)
+        assert partners.channel.captures() == {"o-1": 1}
+        assert [told.status for told in callbacks(host)] == ["paid"]
 
 
 # The way

@@ -14,7 +14,7 @@ from tests.simulation.case import Case
 from tests.simulation.run import Ran, run, shrink
 from tests.simulation.sometimes import never
 
-SEEDS, CHUNK = 300, 20
+SEEDS, CHUNK = 300, 10
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_part_that_is_left_out_does_not_occur() -> None:
 
 
 def test_what_breaks_a_law_is_made_smaller() -> None:
-    from tests.simulation.planted import a_hold_is_captured_twice
+    from tests.simulation.planted.services import a_hold_is_captured_twice
 
     with a_hold_is_captured_twice():
         ran = run(Case("1"))

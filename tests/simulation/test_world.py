@@ -11,6 +11,7 @@ from shared.hosting.simulated.faults import NONE, Faults
 from shared.hosting.simulated.host import digest
 from shared.hosting.simulated.luck import Luck
 from tests.simulation.builders import calm
+from tests.simulation.manners import PERFECT, Manners
 from tests.simulation.outcomes import MEANINGS, outcomes
 from tests.simulation.partners import CHANNEL
 from tests.simulation.scenario import Plan, Purchase, Sku
@@ -24,12 +25,12 @@ def bought(number: int, **how: object) -> Purchase:
     return replace(plain, **how)  # pyright: ignore[reportArgumentType]
 
 
-def counted(*purchases: Purchase, sku: Sku = CARDS) -> Counter[str]:
-    """What comes of these purchases where nothing goes wrong."""
-    plan = Plan(skus=(sku,), deposits=(50_000,), purchases=purchases)
+def counted(*purchases: Purchase, sku: Sku = CARDS, manners: Manners = PERFECT) -> Counter[str]:
+    """What comes of these purchases where nothing else goes wrong."""
+    plan = Plan(skus=(sku,), deposits=(50_000,), purchases=purchases, manners=manners)
     with inhabited(plan, Luck("1"), NONE) as world:
         assert world.run(), world.rest()
-        assert len(world.opened()) == outcomes(world)["delivered-by-keys"]
+        assert len(world.opened()) == outcomes(world)["delivered-by-keys"] + outcomes(world)["goods-delivered"]
         return outcomes(world)
 
 
@@ -44,7 +45,7 @@ def test_the_last_key_is_sold_once() -> None:
         ({"payment": CHANNEL}, "completed"),
         ({"payment": CHANNEL, "is_guest": True, "paying": "twice"}, "callback-rep"),
         ({"payment": CHANNEL, "paying": "never"}, "cancelled-unpaid"),
-        ({"payment": CHANNEL, "paying": "late"}, "late-payment-delivered"),
+        ({"payment": CHANNEL, "paying": "late"}, "payment-closed"),
         ({"payment": CHANNEL, "paying": "never", "cancel_after": 5}, "cancelled-"),
         ({"payment": CHANNEL, "after_sale": "refund"}, "refund-returned"),
         ({"buyer": 1}, "cancelled-insufficient-funds"),
@@ -67,6 +68,11 @@ def test_the_last_key_is_sold_once() -> None:
 def test_what_a_buyer_does_comes_to_what_it_must(how: dict[str, object], expected: str) -> None:
     found = counted(bought(1, **how))
     assert sum(count for name, count in found.items() if name.startswith(expected)), found
+
+
+def test_what_is_paid_after_its_channel_only_said_to_have_closed_is_delivered() -> None:
+    late = bought(1, payment=CHANNEL, paying="late")
+    assert counted(late, manners=Manners(close_feigned=1.0))["late-payment-delivered"] == 1
 
 
 def test_the_rest_of_what_is_loaded_again_is_new() -> None:
@@ -109,7 +115,8 @@ def test_every_key_that_was_handed_out_was_loaded_and_nobody_else_has_it() -> No
         texts = [text for given in world.opened().values() for text in given]
         assert texts
         assert len(texts) == len(set(texts))
-        assert set(texts) <= set(world.stock.texts)
+        delivered = [text for supplier in world.partners.suppliers.values() for text in supplier.texts]
+        assert set(texts) <= {*world.stock.texts, *delivered}
 
 
 def test_names_have_a_meaning() -> None:

@@ -12,17 +12,30 @@ from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     DeliveryResolved,
     KeysDelivered,
+    SupplierClaimWon,
     SupplierDelivered,
+    SupplierStatementRecorded,
+    SupplierStatementSettled,
 )
+from shared.contracts.gateway import StatementUnread, UnreadSettled
 from shared.contracts.inventory import ProductListed
-from shared.contracts.ledger import PaymentOpened
+from shared.contracts.ledger import (
+    PaymentOpened,
+    PaymentReturned,
+    PaymentUnmatched,
+    ReturnedByHand,
+    ReturnFailed,
+    ReturnRequested,
+    UnmatchedSettled,
+)
 from shared.contracts.order import OrderCompleted
-from shared.contracts.risk import CaseDecided, CaseOpened
+from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened
 from shared.eventlog.recorded import Recorded
 
 SHOWN = {
     kind.__name__
     for kind in (
+        CaseClosed,
         CaseDecided,
         CaseOpened,
         DeliveryFailed,
@@ -31,8 +44,19 @@ SHOWN = {
         KeysDelivered,
         OrderCompleted,
         PaymentOpened,
+        PaymentReturned,
+        PaymentUnmatched,
         ProductListed,
+        ReturnedByHand,
+        ReturnFailed,
+        ReturnRequested,
+        StatementUnread,
+        SupplierClaimWon,
         SupplierDelivered,
+        SupplierStatementRecorded,
+        SupplierStatementSettled,
+        UnmatchedSettled,
+        UnreadSettled,
     )
 }
 E = TypeVar("E", bound=Event)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.cli.known import all_services
 from services.gateway.buyers import open_envelope
-from shared.contracts.fulfillment import KeysDelivered
+from shared.contracts.fulfillment import KeysDelivered, SupplierDelivered
 from shared.eventlog import schema
 from shared.eventlog.agenda import WAITING
 from shared.eventlog.recorded import Recorded
@@ -25,7 +25,7 @@ from tests.simulation.staff import Staff
 from tests.simulation.stock import Stock
 from tests.simulation.window import Window
 
-SAFETY_SECONDS, LIVENESS_SECONDS, LOOK_SECONDS = 500.0, 7_200.0, 5.0
+SAFETY_SECONDS, LIVENESS_SECONDS, LOOK_SECONDS = 500.0, 7_200.0, 20.0
 
 
 class World:
@@ -59,6 +59,7 @@ class World:
         self.staff = Staff(scene, luck.fork("staff"), plan.diligence)
         self.staff.start()
         self.stock = Stock(scene, plan.skus, luck.fork("stock"))
+        self.partners.stock = self.stock.texts
         self.stock.open()
         sign_up(scene, plan.deposits, luck.fork("deposits"))
         skus = {sku.name: sku for sku in plan.skus}
@@ -116,11 +117,12 @@ class World:
 
     def opened(self) -> dict[str, list[str]]:
         """What buyers got: the texts of the keys, by delivery id. Raises CannotOpen for an envelope of another's."""
-        deliveries = (it.event for it in self.events if it.name == KeysDelivered.__name__)
+        names = {KeysDelivered.__name__, SupplierDelivered.__name__}
+        deliveries = (it.event for it in self.events if it.name in names)
         return {
             event.delivery_id: open_envelope(self.host.secrets, event.order_id, event.delivery_id, event.envelope)
             for event in deliveries
-            if isinstance(event, KeysDelivered)
+            if isinstance(event, KeysDelivered | SupplierDelivered) and event.envelope
         }
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sandboxes.turned_away import TurnedAway
 from shared.contracts import Command
+from shared.contracts.gateway import PartnerKind, RecordUnread, Scrap
 from shared.hosting.simulated.host import Simulated
 from shared.hosting.simulated.luck import Luck
 from shared.messaging.port import Reply
@@ -24,15 +25,17 @@ B = TypeVar("B", bound=BaseModel)
 
 class Partner(ABC):
     """One company that we call over HTTP and that calls us back. `under_way` counts callbacks, `heard` has the replies
-    to them."""
+    to them, `accepted` those of them that were taken."""
 
-    def __init__(self, name: str, kind: str, whims: Whims, luck: Luck, host: Simulated) -> None:
-        self.name, self.kind, self.is_down = name, kind, False
+    def __init__(self, name: str, kind: PartnerKind, whims: Whims, luck: Luck, host: Simulated) -> None:
+        self.name, self.is_down = name, False
+        self.kind: PartnerKind = kind
         self._whims, self._luck, self._host = whims, luck, host
         self._secret = host.secrets.get(f"{kind}-{name}")
-        self._told = 0
+        self._told = self._mumbled = 0
         self.under_way = 0
         self.heard: list[Reply] = []
+        self.accepted: list[Command] = []
 
     @abstractmethod
     def carry_out(self, request: httpx.Request) -> Mapping[str, Any]:
@@ -59,10 +62,27 @@ class Partner(ABC):
         self.under_way += 1
         self._host.timeline.after(after_seconds, lambda: self._deliver(command, actor, 0))
 
+    def mumble(self, of: str) -> None:
+        """Perhaps call back with what nobody can read, sometimes the same as before."""
+        if not self._whims.strike("unreadable"):
+            return
+        self._mumbled += self._luck.chance(0.7)
+        unread = RecordUnread(
+            statement_id=f"{self.name}-{self._mumbled}",
+            kind=self.kind,
+            partner=self.name,
+            faults=("status: what is that?",),
+            scraps=(Scrap(name="payment_id", text=of),),
+            size=100,
+        )
+        self.tell(unread, after_seconds=self._luck.uniform(0, 5))
+
     def _deliver(self, command: Command, actor: str, attempt: int) -> None:
         def done(reply: Reply | None) -> None:
             if reply is not None:
                 self.heard.append(reply)
+                if reply.outcome == "accepted":
+                    self.accepted.append(command)
             if (reply is None or reply.outcome == "failed") and attempt + 1 < DELIVERY_ATTEMPTS:
                 self._host.timeline.after(2**attempt, lambda: self._deliver(command, actor, attempt + 1))
             else:

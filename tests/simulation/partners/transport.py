@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import httpx
 
@@ -23,10 +23,14 @@ WHILE_SECONDS, DOWN_SECONDS, DELAY_SECONDS = 30.0, 40.0, 20.0
 
 
 class Partners(httpx.BaseTransport):
-    """A channel, two suppliers, and a third that no product names. First `move_in`, then use it as HTTP transport."""
+    """A channel, two suppliers, and a third that no product names. First `move_in`, then use it as HTTP transport.
+
+    `stock` are our own keys in the clear: suppliers may sell the same.
+    """
 
     channel: Channel
     suppliers: Mapping[str, Supplier]
+    stock: Sequence[str] = ()
 
     def __init__(self, manners: Manners, luck: Luck) -> None:
         self.whims, self._luck = Whims(manners, luck.fork("whims")), luck
@@ -37,7 +41,10 @@ class Partners(httpx.BaseTransport):
         self._host = host
         stranger = Supplier(STRANGER, self.whims, self._luck.fork(STRANGER), host)
         self.channel = Channel(CHANNEL, self.whims, self._luck.fork(CHANNEL), host)
-        self.suppliers = {name: Supplier(name, self.whims, self._luck.fork(name), host, stranger) for name in SUPPLIERS}
+        self.suppliers = {
+            name: Supplier(name, self.whims, self._luck.fork(name), host, stranger, lambda: self.stock)
+            for name in SUPPLIERS
+        }
         self._by_host = {f"{it.name}.sim": it for it in (self.channel, *self.suppliers.values(), stranger)}
         self._fall_down()
 

@@ -43,6 +43,16 @@ COMMANDS = (
         "services.cli.operating:status",
         "How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。",
     ),
+    Entry(
+        "heal",
+        "services.cli.healing:heal_logs",
+        "Let a log that was restored from an older backup go on behind all that is known of it. 修复日志。",
+    ),
+    Entry(
+        "lost",
+        "services.cli.lost:lost",
+        "Orders that were lost with an older backup, and what is held for them; free it. 丢失的订单。",
+    ),
     Entry("parked", "services.cli.parked:app", "Messages that could not be handled. 搁置的消息。"),
     Entry("topology", "services.cli.operating:topology", "The cluster's exchanges, queues and bindings. 消息拓扑。"),
     Entry(

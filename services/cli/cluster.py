@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +17,10 @@ from deploy.local.infrastructure import InfrastructureError
 from deploy.local.processes import Process
 from services.cli.clustering import start_cluster
 from services.cli.common import CLUSTER_VAR, Var, console, fail
+from services.cli.hearing import unheard
 from services.cli.known import NAMES
 from services.cli.sockets import listen
-from services.cli.started import forget, started
+from services.cli.started import Busy, alone, forget, left_over, started
 
 END_SECONDS = 30.0
 app = typer.Typer(help="The cluster on this machine. 本机集群。", no_args_is_help=True)
@@ -34,33 +38,52 @@ def up(
     ] = False,
 ) -> None:
     """Bring PostgreSQL, RabbitMQ and every process up, and leave them running. 启动集群。"""
-    left = started(var)
-    if left and len(left.ended()) < len(left.processes):
-        fail(f"a cluster runs in {var} already: `kameng cluster down` ends it.")
-    listen("127.0.0.1", port).close()
-    with console.status("starting") as shown:
-        try:
-            cluster, _ = start_cluster(NAMES, var, port, shown.update, {}, publish=publish, webhooks=webhooks)
-        except InfrastructureError as error:
-            fail(str(error))
-    cluster.started().write(var)
+    with _alone(var):
+        left = started(var)
+        if left and len(left.ended()) < len(left.processes):
+            fail(f"a cluster runs in {var} already: `kameng cluster down` ends it.")
+        if astray := left_over(var):
+            fail(f"{len(astray)} processes of an earlier start run on {var}: `kameng cluster down` ends them.")
+        listen("127.0.0.1", port).close()
+        with console.status("starting") as shown:
+            try:
+                cluster, _ = start_cluster(NAMES, var, port, shown.update, {}, publish=publish, webhooks=webhooks)
+            except InfrastructureError as error:
+                fail(str(error))
+        cluster.started().write(var)
     console.print(cluster.printed("gateway-http"))
     console.print(f"{len(cluster.running)} processes; their logs are in {var / 'logs'}.")
 
 
 @app.command("down")
 def down(var: Var = CLUSTER_VAR) -> None:
-    """End the processes, then the servers; the data stays. 停止集群。"""
-    left = started(var)
-    running = {name: one for name, one in left.processes.items() if one.alive} if left else {}
-    for process in running.values():
-        process.signal(signal.SIGTERM)
-    deadline = time.monotonic() + END_SECONDS
-    for name, process in running.items():
-        _await_end(name, process, deadline)
-    forget(var)
-    infrastructure.down(var)
-    console.print(f"{len(running)} processes ended.")
+    """End the processes, those of a start that broke off as well, then the servers; the data stays. 停止集群。"""
+    if not var.exists():
+        fail(f"there is no {var}.")
+    with _alone(var):
+        left = started(var)
+        running = {name: one for name, one in left.processes.items() if one.alive} if left else {}
+        known = {process.pid for process in running.values()}
+        running |= {name: one for name, one in left_over(var).items() if one.pid not in known}
+        for process in running.values():
+            process.signal(signal.SIGTERM)
+        deadline = time.monotonic() + END_SECONDS
+        for name, process in running.items():
+            _await_end(name, process, deadline)
+        forget(var)
+        infrastructure.down(var)
+        console.print(f"{len(running)} processes ended.")
+
+
+@contextmanager
+def _alone(var: Path) -> Iterator[None]:
+    """Ends the command when another one is at it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(var))
+        except Busy as error:
+            fail(f"{error}: this one does nothing.")
+        yield
 
 
 def _await_end(name: str, process: Process, deadline: float) -> None:
@@ -82,5 +105,8 @@ def status(var: Var = CLUSTER_VAR) -> None:
     for name, process in left.processes.items():
         table.add_row(name, str(process.pid), "[red]ended 已停[/red]" if name in ended else "[green]runs 运行[/green]")
     console.print(table)
+    for service in NAMES:
+        for reason in unheard(var, service):
+            console.print(f"{service}: {reason}", markup=False)
     if ended:
         fail(f"ended by itself: {', '.join(ended)}; {var / 'logs'} tells why, `kameng cluster down` ends the rest.")

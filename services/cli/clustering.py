@@ -17,11 +17,14 @@ import sqlalchemy as sa
 
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
-from services.cli.known import declaration_of
+from services.cli.known import READERS, declaration_of
 from services.cli.migrating import database_of, migrate_service
 from services.cli.started import Started, identify, processor_seconds
+from shared.eventlog import log, upgrading
 from shared.eventlog.engines import open_engine
+from shared.eventlog.folding import silent
 from shared.eventlog.rebuild import positions
+from shared.security.private import OTHERS, PASSABLE, private_folder
 from shared.security.secrets import Secrets
 
 READY_SECONDS = 180.0  # fifteen processes, on a machine that may have other things to do
@@ -56,7 +59,7 @@ def processes(
     for service in services:
         own = {**here, "KAMENG_DATABASE_URL": urls[service]}
         commands = {
-            "writer": ("shared.hosting.cluster", declaration_of(service)),
+            "writer": ("shared.hosting.cluster", declaration_of(service), *READERS.get(service, ())),
             "log-server": ("services", "log-server", service),
         }
         if publish:
@@ -92,6 +95,7 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **process.environment, "COLUMNS": "200"},
                 start_new_session=True,
+                umask=OTHERS,
             )
 
     def stop(self, seconds: float = 30) -> None:
@@ -138,7 +142,8 @@ def start_cluster(
 
     `environment` is added to every process. Also returns each service's database.
     """
-    var.mkdir(parents=True, exist_ok=True)
+    if changed := private_folder(var, PASSABLE):
+        told(f"{changed} files and folders were readable by others, and are no more")
     (var / "logs").mkdir(mode=0o700, exist_ok=True)  # the gateway's holds the first password
     servers = infrastructure.up(var, told)
     secrets = Secrets(var / "secrets")
@@ -147,6 +152,7 @@ def start_cluster(
         told(f"migrating {service}")
         migrate_service(servers.postgres_url, service, secrets)
         urls[service] = database_of(servers.postgres_url, service, secrets)
+    rebuild_outdated(urls, told)
     shown = {service: url.render_as_string(hide_password=False) for service, url in urls.items()}
     address = f"http://127.0.0.1:{port}"
     for_all = {PUBLIC_URL: os.environ.get(PUBLIC_URL, address), **environment}
@@ -165,6 +171,34 @@ def start_cluster(
         cluster.stop()
         raise
     return cluster, urls
+
+
+def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) -> list[str]:
+    """Fold tables that an older version derived anew. No writer may be at work. Returns the services that had some."""
+    logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
+    try:
+        if not any(map(_has_events, logs.values())):
+            return []
+        from services.cli.known import all_services  # takes seconds, and a new cluster needs none of it
+        from shared.eventlog.swapping import Swap
+
+        outdated = []
+        for service in all_services():
+            with logs[service.name].connect() as connection:
+                if not upgrading.is_outdated(connection, service.tables):
+                    continue
+            told(f"folding the tables of {service.name} anew")
+            Swap(service.name, service.tables, service.projected(), logs, logs[service.name], silent).run()
+            outdated.append(service.name)
+        return outdated
+    finally:
+        for engine in logs.values():
+            engine.dispose()
+
+
+def _has_events(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        return log.last_position(connection) > 0
 
 
 def _wait_until_ready(cluster: Cluster) -> None:

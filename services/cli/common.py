@@ -48,6 +48,12 @@ def needed(**values: str) -> None:
         fail(f"{' and '.join(missing)} must be set.", code=2)
 
 
+def show_administrator(password: str) -> None:
+    """Show the first administrator's password, whole before this returns."""
+    shown = f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]"
+    console.print(f"{shown}  (shown once 仅显示一次)", soft_wrap=True)
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """End with a message for people on standard error."""
     errors.print(f"[red]{message}[/red]", soft_wrap=True)

@@ -6,13 +6,17 @@ import asyncio
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
+from ipaddress import IPv4Network, ip_network
+from typing import cast
 
 import structlog
 import uvicorn
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
-from services.cli.common import HTTP_END_SECONDS, console
+from services.cli.common import HTTP_END_SECONDS, console, show_administrator
+from services.cli.connections import Connection, Limits
 from services.gateway.api import create_app
 from services.gateway.api.watch import Watch
 from services.gateway.bootstrap import ensure_administrator
@@ -24,6 +28,7 @@ from shared.telemetry.serving import Reading, Readings
 # Longer than clients keep idle connections, or a request may cross the closing of its connection.
 KEEP_ALIVE_SECONDS = 75
 LONGEST_PAUSE_SECONDS = 2
+TICKS_A_SECOND = 10
 logger = structlog.get_logger()
 
 
@@ -33,6 +38,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
         super().__init__(config)
         self._watch = watch
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watch.close()
@@ -44,15 +57,18 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     app = create_app(backend)
     app.state.registry.register(Readings("gateway", told))
     proxies = backend.settings.trusted_proxies
+    speaking_for_many = ",".join(filter(None, (proxies, backend.settings.site_addresses)))
+    limits = Limits(backend.settings.connections_per_address, speaking_for_many)
     config = uvicorn.Config(
         app,
+        http=cast(type[asyncio.Protocol], partial(Connection, limits=limits)),
         log_config=None,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=HTTP_END_SECONDS,
         proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies,
+        forwarded_allow_ips=in_both_families(proxies),
     )
     server = _Server(config, app.state.gate.watch)
 
@@ -62,6 +78,14 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     # Uvicorn raises the signal again when it has shut down: it must not end us before the services have settled.
     signal.signal(signal.SIGTERM, leave)
     return server
+
+
+def in_both_families(proxies: str) -> list[str]:
+    """Addresses and networks with commas between them, those of IPv4 also as a socket of both families names them:
+    `::ffff:10.0.0.1`."""
+    networks = [ip_network(part.strip()) for part in proxies.split(",") if part.strip()]
+    mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in networks if isinstance(one, IPv4Network)]
+    return [*map(str, networks), *mapped]
 
 
 def serve_api(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
@@ -74,21 +98,17 @@ def serve_api(backend: Backend, server: uvicorn.Server, listening: socket.socket
 
 
 async def _serve(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
-    password = await administrator(backend, server)
+    await administrator(backend, server)
     if server.should_exit:
         return
     console.print(f"[bold]Kameng 卡盟[/bold]  {address}  (API: {address}/docs)")
-    if password:
-        console.print(
-            f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]  (shown once 仅显示一次)"
-        )
     collect_seldom()
     await server.serve(sockets=[listening])
 
 
-async def administrator(backend: Backend, server: uvicorn.Server) -> str | None:
-    """The password of the first administrator, if one had to be made; tries until the gateway's writer takes it, or the
-    server is told to end."""
+async def administrator(backend: Backend, server: uvicorn.Server) -> None:
+    """Make the first administrator, if there is none, and show the password; tries until the gateway's writer takes it,
+    or the server is told to end."""
     retrying = AsyncRetrying(
         retry=retry_if_exception(_is_not_there_yet),
         wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE_SECONDS),
@@ -96,7 +116,7 @@ async def administrator(backend: Backend, server: uvicorn.Server) -> str | None:
         before_sleep=_tell,
         retry_error_callback=lambda _: None,
     )
-    return await retrying(ensure_administrator, backend)
+    await retrying(ensure_administrator, backend, show_administrator)
 
 
 def _is_not_there_yet(error: BaseException) -> bool:

@@ -15,12 +15,12 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.cli.common import CLUSTER_VAR, VAR, Json, console, fail, services_of
+from services.cli.common import CLUSTER_VAR, VAR, Json, console, fail, services_of, show_administrator
 from services.cli.places import AnyVar
 from services.cli.started import started
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
-from services.gateway.bootstrap import USERNAME, ensure_administrator
+from services.gateway.bootstrap import USERNAME, ensure_administrator, interrupt_imports
 from shared.hosting.embedded import Embedded, InUse
 from shared.hosting.ports import Ports
 from shared.hosting.settings import Settings
@@ -30,8 +30,12 @@ from shared.telemetry.logs import configure_logs
 app = typer.Typer(help="Import products or card keys from .xlsx or .csv. 导入商品或卡密。", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An .xlsx or .csv file. 表格文件。")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell every row's fate. 只预演，不写入。")]
+Encoding = Annotated[
+    str | None, typer.Option(help="What a text file is written in, such as windows-1251. 文本文件的编码。")
+]
 IntoCluster = Annotated[bool, typer.Option("--cluster", help="Into the cluster that runs here. 导入本机集群。")]
-ENOUGH = httpx.Timeout(10, read=3600, write=600)
+ENOUGH = httpx.Timeout(10, read=600, write=600)
+ASK_SECONDS = 0.5
 
 
 @app.command("products")
@@ -39,12 +43,14 @@ def products(
     context: typer.Context,
     file: File,
     dry_run: DryRun = False,
+    encoding: Encoding = None,
     var: AnyVar = None,
     cluster: IntoCluster = False,
     as_json: Json = False,
 ) -> None:
     """List or change a product a row. 导入商品。"""
-    _run(context, Wanted("products", file, dry_run, var or (CLUSTER_VAR if cluster else VAR), cluster), as_json)
+    folder = var or (CLUSTER_VAR if cluster else VAR)
+    _run(context, Wanted("products", file, dry_run, encoding, folder, cluster), as_json)
 
 
 @app.command("keys")
@@ -52,12 +58,14 @@ def keys(
     context: typer.Context,
     file: File,
     dry_run: DryRun = False,
+    encoding: Encoding = None,
     var: AnyVar = None,
     cluster: IntoCluster = False,
     as_json: Json = False,
 ) -> None:
     """Seal and load a card key a row. 导入卡密。"""
-    _run(context, Wanted("keys", file, dry_run, var or (CLUSTER_VAR if cluster else VAR), cluster), as_json)
+    folder = var or (CLUSTER_VAR if cluster else VAR)
+    _run(context, Wanted("keys", file, dry_run, encoding, folder, cluster), as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class Wanted:
     kind: Literal["products", "keys"]
     file: Path
     dry_run: bool
+    encoding: str | None
     var: Path
     is_cluster: bool
 
@@ -86,12 +95,14 @@ def _run(context: typer.Context, wanted: Wanted, as_json: bool) -> None:
     for problem in report["problems"][:20]:
         where = f"row {problem['row']}" + (f", {problem['field']}" if problem["field"] else "")
         console.print(f"[yellow]{where}: {problem['detail']}[/yellow]")
+    for note in report["notes"]:
+        console.print(f"[yellow]{note['code']} ({note['count']:,}): {note['detail']}[/yellow]")
     if report["broken"]:
         console.print(f"[red]The file could not be read to its end: {report['broken']['detail']}[/red]")
     console.print(f"Every row's fate 每行结果: {wanted.var / 'imports' / report['import_id']}.csv")
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
-    if report["broken"] or any(report["counts"].get(fate) for fate in ("bad", "refused", "unanswered")):
+    if report["broken"] or any(report["counts"].get(fate) for fate in ("bad", "expired", "refused", "unanswered")):
         raise typer.Exit(1)
 
 
@@ -100,31 +111,32 @@ async def _import(context: typer.Context, wanted: Wanted) -> dict[str, Any]:
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task(f"importing {wanted.file.name}", total=None)
         async with staff_client(context, wanted.var, cluster=wanted.is_cluster) as client:
-            fates = wanted.var / "imports"
-            before = set(fates.glob("*.csv"))
             with wanted.file.open("rb") as content:
-                sending = asyncio.create_task(
-                    client.post(
+                report = _answer_of(
+                    await client.post(
                         f"/v1/imports/{wanted.kind}",
                         files={"file": (wanted.file.name, content)},
-                        data={"dry_run": str(wanted.dry_run).lower()},
+                        data={"dry_run": str(wanted.dry_run).lower(), "encoding": wanted.encoding or ""},
+                        headers={"Prefer": "respond-async"},
                         timeout=ENOUGH,
                     )
                 )
-                while not (await asyncio.wait({sending}, timeout=0.5))[0]:
-                    written = next(iter(set(fates.glob("*.csv")) - before), None)
-                    if written:
-                        bar.update(task, completed=_lines(written))
-            response = sending.result()
+            while report["state"] == "running":
+                bar.update(task, completed=report["rows"])
+                await asyncio.sleep(ASK_SECONDS)
+                report = _answer_of(await client.get(f"/v1/imports/{report['import_id']}"))
+    if report["state"] == "failed":
+        fail(f"{report['broken']['code']}: {report['broken']['detail']}")
+    if report["state"] == "interrupted":
+        fail("the import was interrupted: the log of the gateway says why. The same file may be imported again.")
+    return report
+
+
+def _answer_of(response: httpx.Response) -> dict[str, Any]:
     if response.is_error:
         problem = response.json()
         fail(f"{problem.get('code', response.status_code)}: {problem.get('detail', '')}")
     return response.json()
-
-
-def _lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return max(0, sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b"")) - 1)
 
 
 @asynccontextmanager
@@ -146,11 +158,8 @@ async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> A
         return
     host.start()
     try:
-        password = await ensure_administrator(host)
-        if password:
-            console.print(
-                f"Administrator 管理员: [bold]admin[/bold]  password 密码: [bold]{password}[/bold]  (shown once)"
-            )
+        await interrupt_imports(host)
+        await ensure_administrator(host, show_administrator)
         transport = httpx.ASGITransport(create_app(host))
         headers = _owner(host.secrets, host.ports)
         async with httpx.AsyncClient(transport=transport, base_url="http://kameng", headers=headers) as client:

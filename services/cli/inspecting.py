@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import merge
+from itertools import islice
 from typing import Annotated
 
 import sqlalchemy as sa
 import typer
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.common import console, fail, services_of
 from services.cli.places import AnyVar, InCluster, Place, place_of
+from shared.contracts import Money
 from shared.eventlog import log, schema
 from shared.eventlog.recorded import Recorded
+from shared.eventlog.unreadable import described
 
 order_app = typer.Typer(help="Look at orders. 查看订单。", no_args_is_help=True)
 SEALED = {"box", "envelope", "keys", "buyer_key"}
@@ -36,19 +41,38 @@ def events(
     services = services_of(context)
     if service not in [one.name for one in services]:
         fail(f"there is no service {service}: {', '.join(one.name for one in services)}.", code=2)
-    with place_of(var, services, cluster=cluster) as place, place.logs[service].connect() as connection:
+    with (
+        place_of(var, services, cluster=cluster) as place,
+        place.logs[service].connect() as connection,
+        _reading(service),
+    ):
         last = log.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
         if stream:
-            found = [one for one in log.read_streams(connection, service, {stream: 0})[stream] if one.position > after]
+            whole = log.read_streams(connection, service, {stream: 0})[stream]
+            found = [one for one in whole if one.position > after]
         else:
-            found = log.read(connection, service, after, limit)
+            found = list(islice(log.read_all(place.logs[service], service, after=after), limit))
     for recorded in found[:limit]:
         if last is None or recorded.position <= last:
             typer.echo(json.dumps(_shown(recorded), ensure_ascii=False))
 
 
+@contextmanager
+def _reading(service: str) -> Iterator[None]:
+    """End the command with what is wrong with a log that can't be read."""
+    try:
+        yield
+    except (SQLAlchemyError, TypeError, ValueError) as error:
+        fail(f"{service}: {described(error)}")
+
+
 def _shown(recorded: Recorded) -> dict[str, object]:
-    data = {key: value for key, value in json.loads(recorded.data).items() if key not in SEALED}
+    try:
+        data = {key: value for key, value in json.loads(recorded.data).items() if key not in SEALED}
+        _ = recorded.meta
+    except (ValueError, AttributeError) as error:
+        place = {name: getattr(recorded, name) for name in ("source", "position", "stream", "version", "type")}
+        return {**place, "at": log.to_text(recorded.at), "unreadable": type(error).__name__}
     return {
         "source": recorded.source, "position": recorded.position,
         "stream": recorded.stream, "version": recorded.version,
@@ -74,7 +98,11 @@ def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InC
     for column in ("Time (UTC) 时间", "Service 服务", "Event 事件", "Actor 操作者", "Detail 详情"):
         table.add_column(column, overflow="fold")
     for recorded in merge(*found, key=lambda one: one.at):
-        data = _shown(recorded)["data"]
+        shown = _shown(recorded)
+        if "unreadable" in shown:
+            where = f"{recorded.source}: the event at position {recorded.position}"
+            fail(f"{where} can't be read; `kameng verify` tells more.")
+        data = shown["data"]
         detail = json.dumps(data, ensure_ascii=False) if recorded.name != "OrderPlaced" else _lines(recorded)
         table.add_row(f"{recorded.at:%H:%M:%S.%f}"[:-3], recorded.source, recorded.name, recorded.meta.actor, detail)
     console.print(table)
@@ -85,10 +113,10 @@ def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InC
 def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
     found: list[Sequence[Recorded]] = []
     for service, pattern in ORDER_STREAMS.items():
-        with place.logs[service].connect() as connection:
+        with place.logs[service].connect() as connection, _reading(service):
             stream = pattern.format(order_id)
             found.append(log.read_streams(connection, service, {stream: 0})[stream])
-    with place.logs["fulfillment"].connect() as connection:
+    with place.logs["fulfillment"].connect() as connection, _reading("fulfillment"):
         prefix = f"delivery-{order_id}/"
         streams = sa.select(schema.log.c.stream).where(
             schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"
@@ -101,4 +129,4 @@ def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
 def _lines(recorded: Recorded) -> str:
     data = json.loads(recorded.data)
     lines = (f"{line['quantity']} × {line['name']} ({line['sku']})" for line in data["lines"])
-    return f"{'; '.join(lines)} = {data['total']['amount'] / 100:.2f} {data['total']['currency']}"
+    return f"{'; '.join(lines)} = {Money.model_validate(data['total'])}"

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
 NAMES = ("order", "inventory", "fulfillment", "ledger", "risk", "notification", "gateway")
 
+# Known here without importing what they declare; a test holds the two together.
+READERS = {
+    "order": ("inventory", "fulfillment", "ledger", "risk", "notification", "gateway"),
+    "inventory": ("order", "fulfillment", "notification", "gateway"),
+    "fulfillment": ("order", "inventory", "ledger", "notification", "gateway"),
+    "ledger": ("order", "notification", "gateway"),
+    "risk": ("order", "notification", "gateway"),
+    "notification": ("gateway",),
+    "gateway": ("notification",),
+}
+
 
 def declaration_of(name: str) -> str:
     """Where a service is declared, as module:name."""

@@ -71,7 +71,7 @@ def migrate(
                     done = migrate_service(postgres_url, name, Secrets(var / "secrets"))
             except (psycopg.Error, DBAPIError, ArgumentError) as error:
                 fail(f"{name} could not be migrated: {_reason(error)}")
-            bar.console.print(f"{name}: {', '.join(done) or 'up to date 已是最新'}")
+            bar.console.print(f"{name}: {', '.join(done) or 'up to date 已是最新'}", soft_wrap=True)
             bar.update(task, advance=1)
 
 

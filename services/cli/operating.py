@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 import typer
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.common import Json, console, services_of
+from services.cli.hearing import unheard
 from services.cli.places import AnyVar, InCluster, Place, place_of
-from shared.eventlog import log, schema
+from shared.eventlog import checkpoints, log, schema, upgrading
 from shared.eventlog.agenda import FAILED, WAITING
+from shared.eventlog.agreeing import Divergence, disagreements, reached_by
+from shared.eventlog.checkpoints import PUBLISHER, TOLD
+from shared.eventlog.healing import Told, agrees
 from shared.eventlog.leading import leader_key
+from shared.eventlog.unreadable import described, unknown_events
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.service import Service
+from shared.messaging.marks import NoBroker, read_marks
 from shared.messaging.topology import Queue, inbox, log_exchange, pulls
 
 OVERDUE = timedelta(seconds=5)
+_OUTDATED = "its tables are of another version: `kameng rebuild {service}`, with --cluster in the cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a reader is behind a log: in events, and in seconds since the first that it has not applied."""
+    """How far a reader is behind a log: in events, less than none of a log that ends before what was applied of it, and
+    in seconds since the first that it has not applied."""
 
     events: int
     seconds: float
@@ -50,7 +59,8 @@ def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = Fals
     """How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。"""
     services = services_of(context)
     with place_of(var, services, cluster=cluster) as place:
-        standings = [standing_of(service, place, datetime.now(UTC)) for service in services]
+        marks = _marks(place, services)
+        standings = [_standing(service, place, datetime.now(UTC), marks) for service in services]
     console.print(_status_table(standings))
     for one in standings:
         for reason in one.waits_for:
@@ -59,21 +69,49 @@ def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = Fals
         typer.echo(json.dumps({"services": [asdict(one) for one in standings]}, ensure_ascii=False))
 
 
-def standing_of(service: Service, place: Place, now: datetime) -> Standing:
-    """Look at one service's database, and the logs it reads."""
+def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, Told]:
+    """How far the outside was told of each log; a broker that can't be asked is told of by those who need it."""
+    try:
+        return read_marks(place.amqp_url, [service.name for service in services]) if place.amqp_url else {}
+    except NoBroker:
+        return {}
+
+
+def _standing(service: Service, place: Place, now: datetime, marks: Mapping[str, Told]) -> Standing:
+    """One that can't be looked at hides none of the others."""
+    try:
+        return standing_of(service, place, now, marks.get(service.name))
+    except (SQLAlchemyError, LookupError, TypeError, ValueError) as error:
+        reason = f"{service.name}, or a log that it reads: {described(error)}"
+        return Standing(service.name, 0, False, {}, 0, 0, 0, 0, [reason])
+
+
+def standing_of(service: Service, place: Place, now: datetime, told: Told | None = None) -> Standing:
+    """Look at one service's database, and the logs it reads. `told` is how far the outside was told of its log."""
     with place.logs[service.name].connect() as connection:
         head = log.read_head(connection).position
-        readers = sa.select(schema.readers.c.source, schema.readers.c.position).order_by(schema.readers.c.source)
-        reached = {row.source: row.position for row in connection.execute(readers)}
+        reached = {source: known.position for source, known in reached_by(connection).items()}
         parked = _parked_keys(connection)
         waiting, overdue, failed = _agenda(connection, now)
+        unknown = unknown_events(connection, service.name)
+        outdated = upgrading.is_outdated(connection, service.tables)
         led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
+        is_told = told is None or agrees(connection, told, checkpoints.stored(connection, TOLD))
+        other = [] if told is None or is_told else [str(_published(service.name, told, head))]
     lags = {source: _lag(place, source, at, now) for source, at in reached.items() if source in service.sources()}
     reasons = [] if led else ["no writer is at work"]
+    reasons += [_OUTDATED.format(service=service.name)] if outdated else []
+    reasons += unknown
+    reasons += [*disagreements(place.logs, service.name), *other]
     reasons += [f"{count} parked under {key}: {error}" for key, count, error in parked]
     reasons += [f"{overdue} agenda items are overdue"] if overdue else []
+    reasons += unheard(place.var, service.name) if place.is_cluster else []
     counted = sum(count for _, count, _ in parked)
     return Standing(service.name, head, led, lags, counted, waiting, overdue, failed, reasons)
+
+
+def _published(service: str, told: Told, head: int) -> Divergence:
+    return Divergence(PUBLISHER, service, told.position, head)
 
 
 def _parked_keys(connection: sa.Connection) -> list[tuple[str, int, str]]:
@@ -98,7 +136,7 @@ def _agenda(connection: sa.Connection, now: datetime) -> tuple[int, int, int]:
 
 def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
     with place.logs[source].connect() as connection:
-        events = max(0, log.read_head(connection).position - reached)
+        events = log.read_head(connection).position - reached
         first = log.read(connection, source, reached, 1)
     return Lag(events, max(0.0, (now - first[0].at).total_seconds()) if first else 0.0)
 

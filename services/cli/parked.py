@@ -22,8 +22,9 @@ from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.ports import Ports
 from shared.hosting.service import Service, Surroundings
 from shared.hosting.settings import Settings
-from shared.hosting.work import Discard, Replay
+from shared.hosting.work import Discard, Outcome, Replay, Work
 from shared.hosting.writer import Writer
+from shared.messaging.port import CommandMessage, Reply
 from shared.security.secrets import Secrets
 
 TRIES = 20
@@ -53,17 +54,23 @@ class Substitute:
         """Drop a message, the first of its key. Whether it is gone."""
         return self._do(Discard(parked_id))
 
+    def send(self, message: CommandMessage) -> Reply:
+        """Have a command decided. Raises log.Fenced."""
+        ((_, reply),) = self._processed(message).replies
+        return reply
+
     def _do(self, work: Replay | Discard) -> bool:
-        for attempt in range(1, TRIES + 1):
-            try:
-                self._started().process([work])
-                break
-            except log.Fenced:
-                self._writer = None
-                if attempt == TRIES:
-                    raise
+        self._processed(work)
         with self._engine.connect() as connection:
             return _row(connection, work.parked_id) is None
+
+    def _processed(self, work: Work) -> Outcome:
+        for _ in range(1, TRIES):
+            try:
+                return self._started().process([work])
+            except log.Fenced:
+                self._writer = None
+        return self._started().process([work])
 
     def _started(self) -> Writer:
         if self._writer is None:

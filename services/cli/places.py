@@ -11,13 +11,16 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from deploy.local import infrastructure
-from deploy.local.infrastructure import POSTGRES_VARIABLE, InfrastructureError
+from deploy.local.infrastructure import AMQP_VARIABLE, POSTGRES_VARIABLE, InfrastructureError
 from services.cli.common import CLUSTER_VAR, VAR, fail
 from services.cli.migrating import database_of
-from shared.eventlog.engines import is_outage, open_engine
+from shared.contracts import UnknownMessage
+from shared.eventlog.engines import open_engine
+from shared.eventlog.unreadable import Unreadable, described
 from shared.hosting.embedded import database_url
 from shared.hosting.service import Service
 from shared.hosting.settings import own_url
@@ -35,12 +38,14 @@ PASSWORDS = "databases"  # a file a service, in the folder of a cluster whose da
 
 @dataclass(frozen=True)
 class Place:
-    """Each service's database, and an engine to read it. `var` holds the secrets, and without a cluster the files."""
+    """Each service's database, and an engine to read it. `var` holds the secrets, and without a cluster the files.
+    `amqp_url` is the cluster's broker, empty where nobody has said which."""
 
     var: Path
     is_cluster: bool
     urls: dict[str, sa.URL]
     logs: dict[str, sa.Engine]
+    amqp_url: str = ""
 
 
 @contextmanager
@@ -55,14 +60,20 @@ def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool) ->
         urls = _cluster_urls(folder, services)
         logs = {name: open_engine(url, writer=False) for name, url in urls.items()}
     try:
-        yield Place(folder, cluster, urls, logs)
-    except DBAPIError as error:
-        if not is_outage(error):
-            raise
-        fail(f"a database of {folder} does not answer: {type(error.orig).__name__}.")
+        yield Place(folder, cluster, urls, logs, _broker(folder) if cluster else "")
+    except SQLAlchemyError as error:
+        told = _first_line(error)
+        fail(f"a database of {folder} can't be used: {told}. If it is damaged, `kameng verify` tells which.")
+    except (Unreadable, UnknownMessage, ValidationError) as error:
+        fail(f"{folder} holds what this version can't read: {described(error)}.")
     finally:
         for engine in logs.values():
             engine.dispose()
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    told = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+    return told[0] if told else type(error).__name__
 
 
 def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
@@ -95,6 +106,16 @@ def _with_password(told: str, password: Path) -> sa.URL:
     except ArgumentError:
         fail("KAMENG_DATABASE_URL is no URL of a database.")
     return url.set(password=password.read_text().strip()) if password.exists() else url
+
+
+def _broker(var: Path) -> str:
+    if given := os.environ.get(AMQP_VARIABLE):
+        return given
+    try:
+        found = infrastructure.find(var)
+    except InfrastructureError:
+        return ""
+    return found.amqp_url if found else ""
 
 
 def _server(var: Path) -> str:

@@ -16,12 +16,17 @@ from rich.table import Table
 from services.cli.common import Json, console, fail, services_of
 from services.cli.parked import start_over
 from services.cli.places import AnyVar, InCluster, Place, place_of
-from services.cli.proofs import Logs, Proof, changed_logs, complaints, projected, prove, verify_service
+from services.cli.proofs import Logs, Proof, changed_logs, complaints, prove, unknown, verify_service
+from shared.eventlog import log, upgrading
+from shared.eventlog.agreeing import disagreements
 from shared.eventlog.engines import open_engine
 from shared.eventlog.rebuild import rebuild
 from shared.eventlog.swapping import CannotSwap, Swap
+from shared.eventlog.unreadable import Unreadable, described
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.service import Service
+
+OUTDATED = "outdated"
 
 
 def verify_services(
@@ -64,8 +69,13 @@ def proof_of(service: Service, logs: Logs) -> Proof:
     read = {name: logs[name] for name in (service.name, *service.sources())}
     broken, detail = list(changed_logs(read).values()), ""
     if not broken:
-        verdict = verify_service(service, logs)
-        broken, detail = list(complaints(verdict)), f"{verdict.events} events"
+        try:
+            verdict = verify_service(service, logs)
+        except Exception as error:  # noqa: BLE001 - told as what it is: nothing is proven
+            broken = [f"{service.name} can't be folded anew: {described(error)}"]
+        else:
+            broken, detail = list(complaints(verdict)), f"{verdict.walked} events"
+    broken += [*disagreements(logs, service.name), *unknown(read)]
     english, chinese = f"rebuilt state of {service.name} equals live state", f"{service.name} 重建状态与现状一致"
     return Proof("rebuild_equal", english, chinese, not broken, "; ".join(broken) or detail)
 
@@ -89,7 +99,10 @@ def proof_table(proofs: list[Proof]) -> Table:
 
 def rebuild_tables(
     context: typer.Context,
-    service: Annotated[str, typer.Argument(help="The service, or `all`. 服务名或 all。")],
+    service: Annotated[
+        str,
+        typer.Argument(help="The service, `all`, or `outdated`: those of an older version. 服务名、all 或 outdated。"),
+    ],
     var: AnyVar = None,
     cluster: InCluster = False,
 ) -> None:
@@ -98,10 +111,12 @@ def rebuild_tables(
     A folder's `serve` must be stopped first; the cluster works on.
     """
     services = services_of(context)
-    wanted = _named(services, service)
+    wanted = list(services) if service == OUTDATED else _named(services, service)
     with place_of(var, services, cluster=cluster) as place:
         if changed := changed_logs(place.logs):
             fail(f"{'; '.join(changed.values())}. Nothing is rebuilt from it.")
+        if service == OUTDATED and not (wanted := [one for one in services if _is_outdated(one, place)]):
+            console.print("all tables are of this version 均为当前版本")
         try:
             with nullcontext() if cluster else lock_folder(place.var), Progress(console=console) as bar:
                 for one in wanted:
@@ -110,6 +125,13 @@ def rebuild_tables(
             fail(f"{error}. Stop it first.")
         except CannotSwap as error:
             fail(f"{error}. Nothing of this service was changed.")
+        except (LookupError, Unreadable, log.Fenced) as error:
+            fail(f"{described(error)}. Nothing of this service was changed; `kameng verify` tells more.")
+
+
+def _is_outdated(service: Service, place: Place) -> bool:
+    with place.logs[service.name].connect() as connection:
+        return upgrading.is_outdated(connection, service.tables)
 
 
 def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
@@ -122,10 +144,10 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
     live = open_engine(place.urls[service.name], writer=True)
     try:
         if place.is_cluster:
-            folded = Swap(service.name, service.tables, projected(service), place.logs, live, progress).run()
+            folded = Swap(service.name, service.tables, service.projected(), place.logs, live, progress).run()
             start_over(live, service.name)
         else:
-            folded = rebuild(service.name, service.tables, projected(service), place.logs, live, progress)
+            folded = rebuild(service.name, service.tables, service.projected(), place.logs, live, progress)
     finally:
         live.dispose()
     bar.update(task, description=f"{service.name}: {folded} events", completed=1, total=1)

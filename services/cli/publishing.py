@@ -26,7 +26,10 @@ from shared.telemetry.serving import HealthServer, Reading
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a publisher needs, and how far the log and what is published of it reach; a standby needs no broker yet."""
+    """What a publisher needs, and how far the log and what is published of it reach; a standby needs no broker yet.
+
+    `diverged` says how the log differs from what the outside was told of it; empty while it does not.
+    """
 
     database: bool
     broker: bool
@@ -34,10 +37,11 @@ class Readiness:
     head: int
     position: int
     held: str | None
+    diverged: str
 
     @property
     def ready(self) -> bool:
-        return self.database and (self.broker or not self.leads)
+        return self.database and (self.broker or not self.leads) and not self.diverged
 
 
 def publisher(
@@ -82,6 +86,7 @@ def health_of(one: Publisher, engine: sa.Engine, *, host: str, port: int, file: 
         Reading(metrics.PUBLISHER_LEADS, lambda: one.leads),
         Reading(metrics.PUBLISHER_CONNECTED, lambda: one.connected),
         Reading(metrics.PUBLISHER_HELD, lambda: one.held is not None),
+        Reading(metrics.PUBLISHER_DIVERGED, lambda: bool(one.diverged)),
         Reading(metrics.PUBLISHER_EVENTS, lambda: one.events),
     )
     look = partial(readiness, one, engine)
@@ -94,15 +99,14 @@ def _age(one: Publisher) -> float:
 
 
 def readiness(one: Publisher, engine: sa.Engine) -> Readiness:
-    """Asks the database; without one, `head` is the one last seen."""
-    held = str(one.held) if one.held else None
+    """Asks the database, and a broker it is not with; without a database `head` is the one last seen."""
+    held, broker, answers, head = str(one.held) if one.held else None, one.finds_broker(), False, one.head
     try:
         with engine.connect() as connection:
-            head = read_head(connection).position
-    except NoResultFound:  # its writer has not been there yet
-        return Readiness(False, one.connected, one.leads, one.head, one.position, held)
+            head, answers = read_head(connection).position, True
+    except NoResultFound:
+        pass  # its writer has not been there yet
     except DBAPIError as error:
         if not is_outage(error):
             raise
-        return Readiness(False, one.connected, one.leads, one.head, one.position, held)
-    return Readiness(True, one.connected, one.leads, head, one.position, held)
+    return Readiness(answers, broker, one.leads, head, one.position, held, one.diverged)

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from services.cli.common import known
-from services.cli.known import declaration_of
+from services.cli.known import READERS, declaration_of
 
 
 def run(service: Annotated[str, typer.Argument(help="Whose writer. 服务名。")]) -> None:
     """Run a service's writer, on the environment's PostgreSQL and RabbitMQ, until told to stop. 运行服务。"""
     # In place of this process, which has imported too much by now to become green.
-    command = [sys.executable, "-m", "shared.hosting.cluster", declaration_of(known(service))]
+    command = [sys.executable, "-m", "shared.hosting.cluster", declaration_of(known(service)), *READERS[service]]
     os.execv(sys.executable, command)  # noqa: S606

@@ -15,6 +15,7 @@ from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services.cli.common import VAR, Var, console, fail, services_of
 from services.cli.http import http_server, serve_api
 from services.cli.sockets import listen
+from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
 from shared.eventlog.engines import open_engine
 from shared.hosting.embedded import Embedded, InUse, database_url
@@ -82,6 +83,7 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         leave()
     try:
         told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
+        Runs(engine).interrupt_all(host.ports.now())
         with in_thread(dispatcher):
             serve_api(host, server, listening, address)
     finally:

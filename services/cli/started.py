@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.processes import Process
 
-FILE = "processes.json"
+FILE, LOCK = "processes.json", "cluster.lock"
+
+
+class Busy(RuntimeError):
+    """The folder's processes are being started or ended by somebody else."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,43 @@ def started(var: Path) -> Started | None:
     except FileNotFoundError:
         return None
     return Started(told["address"], {name: Process(**one) for name, one in told["processes"].items()})
+
+
+@contextmanager
+def alone(var: Path) -> Iterator[None]:
+    """Have the starting and ending of this folder's processes to oneself. Raises Busy when another process is at it."""
+    var.mkdir(mode=0o711, parents=True, exist_ok=True)
+    handle = os.open(var / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"another command starts or ends the cluster in {var} at this moment") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def left_over(var: Path) -> dict[str, Process]:
+    """The processes of the platform that run on this folder, whoever started them and however that ended, by a name."""
+    folder = str(var.absolute())
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _works_on(entry, folder):
+            with suppress(ProcessLookupError):
+                found[f"process {entry.name}"] = identify(int(entry.name))
+    return found
+
+
+def _works_on(process: Path, folder: str) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes().split(b"\0")
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # another user's, or gone
+        return False
+    is_ours = command[1:2] == [b"-m"] and command[2:3] in ([b"services"], [b"shared.hosting.cluster"])
+    told = {b"KAMENG_VAR=" + os.fsencode(folder)} <= set(environment)
+    return is_ours and told and any(one.startswith(b"KAMENG_AMQP_URL=") for one in environment)
 
 
 def forget(var: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from deploy.local.processes import Process
 from services.__main__ import app
 from services.cli import cluster, clustering
 from services.cli.clustering import Cluster, processes, start_cluster
-from services.cli.started import Started, identify, started
+from services.cli.started import Started, identify, left_over, started
+from tests.messaging.broker import wait_for
 
 URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
+SLEEP = "import time; time.sleep(600)"
 Sleeper = subprocess.Popen[bytes]
 
 
@@ -114,6 +117,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     monkeypatch.setattr(clustering.infrastructure, "up", lambda *_: Infrastructure("postgresql://a/b", "amqp://c", "x"))
     monkeypatch.setattr(clustering, "migrate_service", lambda *_: [])
+    monkeypatch.setattr(clustering, "rebuild_outdated", lambda *_: [])
     monkeypatch.setattr(clustering, "database_of", lambda *_: sa.make_url("postgresql+psycopg://a/b"))
     monkeypatch.setattr(clustering, "_wait_until_ready", lambda _: None)
     monkeypatch.setattr(Cluster, "start", lambda self, name: found.update({name: self.described[name].environment}))
@@ -178,3 +182,46 @@ def test_what_posts_webhooks_is_started_when_asked_for(tmp_path: Path, webhooks:
     assert ("gateway-webhooks" in found) is webhooks
     if webhooks:
         assert found["gateway-webhooks"].environment["KAMENG_DATABASE_URL"] == URLS["gateway"]
+
+
+def test_of_two_starts_at_once_one_says_that_it_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Result] = []
+
+    def slow(*_: object, **__: object) -> None:
+        begun.append(kameng("up", "--var", str(tmp_path), "--port", "0"))
+        begun.append(kameng("down", "--var", str(tmp_path)))
+        raise InfrastructureError("enough")
+
+    monkeypatch.setattr("services.cli.cluster.start_cluster", slow)
+    first = kameng("up", "--var", str(tmp_path), "--port", "0")
+    assert [one.exit_code for one in begun] == [1, 1]
+    assert all("another command starts or ends the cluster" in one.output.replace("\n", " ") for one in begun)
+    assert "enough" in first.output
+
+
+def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path) -> None:
+    (tmp_path / "services.py").write_text("import time\ntime.sleep(600)\n")
+    var = tmp_path / "var"
+    var.mkdir()
+    told = {**os.environ, "KAMENG_AMQP_URL": "amqp://nowhere", "PYTHONPATH": str(tmp_path)}
+    left = [
+        subprocess.Popen([sys.executable, *command], env={**told, "KAMENG_VAR": str(folder)}, cwd=tmp_path)
+        for command, folder in (
+            (["-m", "services"], var),
+            (["-m", "services"], tmp_path),
+            (["-c", "import time; time.sleep(600)"], var),
+        )
+    ]
+    try:
+        wait_for(lambda: left_over(var) and left_over(tmp_path))
+        assert [one.pid for one in left_over(var).values()] == [left[0].pid]
+        refused = kameng("up", "--var", str(var), "--port", "0")
+        assert "processes of an earlier start" in refused.output.replace("\n", " ")
+        ended = kameng("down", "--var", str(var))
+        assert "1 processes ended" in ended.output
+        assert left[0].wait(30) == -signal.SIGTERM
+        assert [one.poll() for one in left[1:]] == [None, None]
+    finally:
+        for one in left:
+            one.kill()
+            one.wait()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from services.cli import http
-from services.cli.http import administrator, http_server
+from services.cli.http import administrator, http_server, in_both_families
 from shared.hosting.backend import Busy
 from shared.hosting.settings import Settings
 from tests.gateway.builders import Client, open_shop, orders_follow
@@ -26,31 +28,33 @@ NOT_YET = (
 )
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, *answers: Exception | str, server: Any) -> str | None:
-    """The password that comes of it, when making an administrator ends in turn as given."""
-    left = iter(answers)
+def ask(monkeypatch: pytest.MonkeyPatch, *answers: Exception | str, server: Any) -> list[str]:
+    """The passwords that are shown, when making an administrator ends in turn as given."""
+    left, shown = iter(answers), list[str]()
 
-    async def ensure(_: object) -> str:
+    async def ensure(_: object, tell: Callable[[str], None]) -> None:
         answer = next(left)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        tell(answer)
 
     monkeypatch.setattr(http, "ensure_administrator", ensure)
+    monkeypatch.setattr(http, "show_administrator", shown.append)
     monkeypatch.setattr(http, "LONGEST_PAUSE_SECONDS", 0)
-    return asyncio.run(administrator(SimpleNamespace(), server))  # pyright: ignore[reportArgumentType]
+    asyncio.run(administrator(SimpleNamespace(), server))  # pyright: ignore[reportArgumentType]
+    return shown
 
 
 def test_database_tables_and_writer_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     server = SimpleNamespace(should_exit=False)
 
-    assert ask(monkeypatch, *NOT_YET, "the password", server=server) == "the password"
+    assert ask(monkeypatch, *NOT_YET, "the password", server=server) == ["the password"]
 
 
 def test_the_wait_ends_when_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     server = SimpleNamespace(should_exit=True)
 
-    assert ask(monkeypatch, TimeoutError(), "the password", server=server) is None
+    assert ask(monkeypatch, TimeoutError(), "the password", server=server) == []
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,13 @@ def test_a_forwarded_address_is_believed_of_our_own_proxies(
 
     assert answer.status_code == 201
     assert shop.backend.last.ip == seen
+
+
+@pytest.mark.parametrize(("peer", "is_believed"), [("::ffff:10.1.2.3", True), ("::ffff:192.0.2.7", False)])
+def test_a_proxy_is_known_as_a_socket_of_both_families_names_it(peer: str, is_believed: bool) -> None:
+    assert (
+        any(ip_address(peer) in ip_network(one) for one in in_both_families("10.0.0.0/8, 2001:db8::/64")) == is_believed
+    )
 
 
 @pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/8,"])

@@ -11,10 +11,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.cli import publishing
 from services.cli.logserving import health_of
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.messaging.logserver import LogServer
+from shared.messaging.publisher import Publisher
 from tests.databases import NewDatabase
 from tests.messaging.broker import Broker, broker, servers, wait_for
 
@@ -78,6 +80,11 @@ def test_without_a_database_it_is_not_ready(tmp_path: Path) -> None:
     assert answer.status_code == 503
     assert json.loads(answer.text)["database"] is False
     assert "hidden" not in answer.text
+
+
+def test_a_publisher_that_stands_by_sees_the_broker(engine: sa.Engine, broker: Broker) -> None:
+    assert publishing.readiness(Publisher(SERVICE, engine, broker.url), engine).broker
+    assert not publishing.readiness(Publisher(SERVICE, engine, NOWHERE), engine).broker
 
 
 def test_a_port_that_is_taken_is_an_error(engine: sa.Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from shared.eventlog.leading import Lead
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
-from tests.hosting.builders import pressed, rows, start
+from tests.hosting.builders import Clock, pressed, rows, start
 from tests.hosting.toy import ToyLit, ToyPressed, heard, lamps
 
 _, LAMP = SERVICES
@@ -106,7 +107,7 @@ def test_a_writer_at_work_is_fenced_and_goes_on_after_a_start(place: Place, writ
         assert stand_in.replay(waiting(place)[0])
         with pytest.raises(log.Fenced):
             writer.process([pressed(6, ("d", ""))])
-        start(LAMP, writer.engine).process([pressed(6, ("d", ""))])
+        start(LAMP, writer.engine, Clock(datetime.now(UTC))).process([pressed(6, ("d", ""))])
         assert stand_in.replay(waiting(place)[0]), "fenced in turn, it starts anew"
 
     assert lit(place) == {"a": 1, "b": 1, "c": 1, "d": 1}

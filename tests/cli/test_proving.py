@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from services.__main__ import app
 from services.cli.places import Place
 from services.cli.proving import proof_of, rebuild_service
-from shared.eventlog import schema
+from shared.eventlog import schema, upgrading
 from shared.eventlog.engines import open_engine
 from tests.cli.builders import SERVICES, cluster, folder
 from tests.hosting.builders import press, presses, start
@@ -33,6 +33,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield made
     for engine in made.logs.values():
         engine.dispose()
+
+
+def outdated(place: Place) -> list[str]:
+    found = []
+    for service in SERVICES:
+        with place.logs[service.name].connect() as connection:
+            if upgrading.is_outdated(connection, service.tables):
+                found.append(service.name)
+    return found
 
 
 def change(place: Place, service: str, statement: sa.Update) -> None:
@@ -62,6 +71,16 @@ def test_a_changed_log_proves_nothing(place: Place) -> None:
 
     assert not found.ok
     assert found.detail == "button: the log was changed at position 2"
+
+
+def test_only_tables_of_another_version_are_outdated(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = outdated(place)
+    monkeypatch.setattr(LAMP.tables, "version", LAMP.tables.version + 1)
+    found = outdated(place)
+    with Progress() as bar:
+        rebuild_service(LAMP, place, bar)
+
+    assert (before, found, outdated(place)) == ([], ["lamp"], [])
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.cli.places import Place
-from services.cli.proofs import projected, verify_service
+from services.cli.proofs import verify_service
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
 from shared.eventlog.rebuild import positions
@@ -55,7 +55,7 @@ def hear(writer: Writer, place: Place, limit: int) -> int:
 
 
 def swap(place: Place, live: sa.Engine) -> Swap:
-    return Swap("lamp", LAMP.tables, projected(LAMP), place.logs, live, lambda source, done, total: None)
+    return Swap("lamp", LAMP.tables, LAMP.projected(), place.logs, live, lambda source, done, total: None)
 
 
 def schemas(live: sa.Engine) -> set[str]:

@@ -1,0 +1,215 @@
+"""Folders that are damaged in twenty ways: every command says what is wrong and where, and none ends in a traceback."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from services.__main__ import SERVICES, app
+from services.cli import common
+from shared.eventlog.engines import open_engine
+from shared.hosting.embedded import database_url, lock_folder
+from shared.hosting.upgrading import upgrade_files
+from tests.upgrade.written import unpack
+
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small shop's folder, of this version."""
+    var = unpack(tmp_path_factory.mktemp("sound"))
+    engines = {service.name: open_engine(database_url(var, service.name), writer=True) for service in SERVICES}
+    upgrade_files(SERVICES, engines, engines)
+    for engine in engines.values():
+        engine.dispose()
+    return var
+
+
+def kameng(var: Path, *arguments: str) -> Result:
+    # A console that is first made within a command of another test keeps the width of that one's environment.
+    with mock.patch.object(common.console, "_width", 400):
+        try:
+            return CliRunner().invoke(app, [*arguments, "--var", str(var)])
+        finally:
+            structlog.reset_defaults()  # a command may log to a stream that is closed by now
+
+
+def sql(service: str, *statements: str) -> Damage:
+    def run(var: Path) -> None:
+        with closing(sqlite3.connect(var / f"{service}.sqlite3")) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    return run
+
+
+def file(service: str, change: Callable[[bytes], bytes]) -> Damage:
+    def run(var: Path) -> None:
+        path = var / f"{service}.sqlite3"
+        path.write_bytes(change(path.read_bytes()))
+
+    return run
+
+
+def swapped(var: Path) -> None:
+    one, other = var / "order.sqlite3", var / "risk.sqlite3"
+    one.rename(var / "aside")
+    other.rename(one)
+    (var / "aside").rename(other)
+
+
+DROPPED = "DELETE FROM log WHERE position = (SELECT max(position) FROM log)"
+BACK = (
+    "UPDATE head SET position = last.position, hash = last.hash, at = last.at FROM "
+    "(SELECT * FROM log ORDER BY position DESC LIMIT 1) AS last"
+)
+DAMAGED: dict[str, tuple[Damage, str]] = {
+    "a file that is missing": (lambda var: (var / "risk.sqlite3").unlink(), "holds no data of risk"),
+    "a file that is empty": (file("risk", lambda _: b""), "risk: its database can't be read (no such table"),
+    "a file that is cut off": (file("order", lambda held: held[: len(held) // 2]), "order: its database can't be read"),
+    "a file of something else": (file("order", lambda _: b"nothing of ours" * 500), "file is not a database"),
+    "a table that is missing": (sql("inventory", "DROP TABLE key_index"), "inventory"),
+    "a log that is missing": (sql("ledger", "DROP TABLE log"), "ledger: its database can't be read (no such table"),
+    "readers that are missing": (sql("ledger", "DROP TABLE readers"), "ledger"),
+    "a head that is missing": (sql("order", "DELETE FROM head"), "order"),
+    "a head behind the log": (sql("order", "UPDATE head SET position = position - 3"), "order: the log was changed"),
+    "a head that is no number": (sql("order", "UPDATE head SET position = 'abc'"), "order: "),
+    "a head of nonsense": (sql("order", "UPDATE head SET hash = 'x', at = 'junk'"), "order: "),
+    "an event of no time": (sql("order", "UPDATE log SET at = 'yesterday' WHERE position = 5"), "order: "),
+    "a reader that is no number": (sql("risk", "UPDATE readers SET position = 'abc'"), "risk"),
+    "the last event deleted": (
+        sql("order", DROPPED, BACK),
+        "its last 1 events are lost",
+    ),
+    "a checkpoint ahead of the head": (
+        sql("order", "DELETE FROM checkpoints", "INSERT INTO checkpoints VALUES ('publisher', 999999)"),
+        "the publisher of order has handed on its log up to 999999",
+    ),
+    "a reader ahead of the head": (
+        sql("risk", "UPDATE readers SET position = 999999 WHERE source = 'order'"),
+        "risk has applied the log of order up to 999999",
+    ),
+    "a reader of another event": (
+        sql("risk", "UPDATE readers SET hash = x'00' WHERE source = 'order'"),
+        "risk has applied another event at",
+    ),
+    "an event that was changed": (
+        sql("order", "UPDATE log SET data = replace(data, '1', '2') WHERE position = 5"),
+        "order: the log was changed at position 5",
+    ),
+    "data that are no JSON": (
+        sql("order", "UPDATE log SET data = '{garbage' WHERE position = 5"),
+        "order: the log was changed at position 5",
+    ),
+    "an event that is missing": (
+        sql("order", "DELETE FROM log WHERE position = 7"),
+        "order: the log was changed at position 7",
+    ),
+    "a snapshot of nonsense": (
+        sql("order", "INSERT OR REPLACE INTO snapshots SELECT stream, 1, 'x', '{' FROM log WHERE position = 1"),
+        "",
+    ),
+    "a table that was changed": (sql("ledger", "UPDATE accounts SET posted = posted + 1"), "accounts"),
+    "two files swapped": (swapped, "order"),
+    "an agenda of nonsense": (sql("order", "UPDATE agenda SET payload = '{'"), ""),
+}
+
+
+@pytest.fixture
+def var(sound: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(sound, tmp_path / "var")
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_folder_is_told_of(var: Path, name: str) -> None:
+    damage, expected = DAMAGED[name]
+    damage(var)
+
+    ran = kameng(var, "verify")
+    said = " ".join((ran.stdout + ran.stderr).split())
+
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    assert (expected.replace("\n", " ") in said) == bool(said)
+    assert ran.exit_code == (1 if expected else 0), said
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",), ("verify", "order"), ("rebuild", "order"), ("parked", "list"),
+        ("events", "order", "--limit", "20"), ("order", "show", "9c3a3487-1c77-58d5-aa10-3c9c6d686eba"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_no_command_ends_in_a_traceback(var: Path, name: str, command: tuple[str, ...]) -> None:
+    DAMAGED[name][0](var)
+
+    ran = kameng(var, *command)
+
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+
+
+@pytest.mark.parametrize("type_", ["OrderPlaced.v9", "OrderDreamt.v1", "nonsense"])
+def test_an_event_that_this_version_does_not_know_is_named(var: Path, type_: str) -> None:
+    """Newer code wrote it: the chain is whole."""
+    from shared.eventlog import log
+    from shared.eventlog.recorded import Recorded
+
+    engine = open_engine(database_url(var, "order"), writer=True)
+    with engine.begin() as connection:
+        head = log.read_head(connection)
+        meta = '{"correlation_id":"c","causation_id":"c"}'
+        at = head.position + 1
+        log.append(connection, head, [Recorded("order", at, "order-x", 1, "id-x", type_, "{}", meta, head.at)])
+    engine.dispose()
+
+    ran = kameng(var, "verify")
+    said = " ".join((ran.stdout + ran.stderr).split())
+
+    assert ran.exit_code == 1
+    assert f"order: the event at position {at} ({type_}) can't be read" in said
+    assert "every key delivered at most once" in said  # the other proofs are still shown
+    for command in (("status",), ("events", "order", "--after", str(head.position)), ("rebuild", "order")):
+        assert not isinstance(kameng(var, *command).exception, Exception)
+
+
+def test_a_folder_of_the_version_before_is_named(tmp_path: Path) -> None:
+    var = unpack(tmp_path)
+
+    ran = kameng(var, "verify")
+    said = " ".join((ran.stdout + ran.stderr).split())
+
+    assert isinstance(ran.exception, SystemExit)
+    assert "its tables are of another version" in said
+    assert kameng(var, "status").exit_code == 0
+
+
+def test_a_folder_in_use_is_looked_at_and_not_rebuilt(var: Path) -> None:
+    with lock_folder(var):
+        assert kameng(var, "verify").exit_code == 0
+        ran = kameng(var, "rebuild", "order")
+
+    assert (ran.exit_code, "another process works on" in ran.stderr) == (1, True)
+
+
+def test_a_verdict_counts_what_was_walked(var: Path) -> None:
+    ran = kameng(var, "verify", "risk")
+
+    with closing(sqlite3.connect(var / "risk.sqlite3")) as connection:
+        (walked,) = connection.execute(
+            "SELECT sum(position) FROM (SELECT position FROM readers UNION ALL SELECT position FROM head)"
+        ).fetchone()
+    assert ran.exit_code == 0
+    assert f"{walked} events" in ran.stdout

@@ -1,7 +1,8 @@
 """A payment channel to develop and test against: it speaks the real protocol and misbehaves on request.
 
 We call it with signed requests; it calls `<callback url>/v1/payments/callbacks/<name>` with signed callbacks. What it
-knows is kept in memory and gone when it stops.
+knows is kept in memory and gone when it stops. `PUT /payments/<id>/closing` chooses what becomes of closing a payment:
+see Closing. Whoever pays says in the body how the callbacks go wrong: see Faults.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
@@ -40,6 +41,13 @@ class Faults(BaseModel):
     bad_signature: bool = False
     delay_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
     lose_callback: bool = False
+
+
+class Closing(BaseModel):
+    """What becomes of asking to close a payment, from now on: `close` closes it; `refuse` does not; `fail` answers 500;
+    `pay` has the buyer pay just before; `feign` says that it is closed, and it can be paid all the same."""
+
+    manner: Literal["close", "refuse", "fail", "pay", "feign"]
 
 
 @dataclass
@@ -100,7 +108,9 @@ class Channel:
             raise TurnedAway(401, "bad signature")
 
 
-PAGE = '<title>{name}</title><p>{payment_id}: {money} ({status})</p><form method="post"><button>Pay</button></form>'
+PAGE = "<title>{name}</title><p>{payment_id}: {money} ({status})</p>{form}"
+CLOSED = "closed"
+FORM = '<form method="post"><button>Pay</button></form>'
 
 
 def create_channel(
@@ -115,6 +125,7 @@ def create_channel(
     ports = ports or Ports()
     payments = Payments(name, ports.new_id)
     channel = Channel(name, secret, callback_url.rstrip("/"), ports, transport, pause)
+    manners: dict[str, str] = {}
     app = FastAPI(title=f"Payment channel {name} (sandbox)")
     answer_politely(app)
     merchant = [Depends(channel.authenticate)]
@@ -128,7 +139,14 @@ def create_channel(
     @app.get("/payments/{payment_id:path}/pay", response_class=HTMLResponse)
     async def show_page(payment_id: str) -> str:
         payment = payments.find(payment_id)
-        return PAGE.format(name=escape(name), payment_id=escape(payment_id), money=payment.money, status=payment.status)
+        status = payment.shown()["status"]
+        return PAGE.format(
+            name=escape(name),
+            payment_id=escape(payment_id),
+            money=payment.money,
+            status=CLOSED if status == "failed" else status,
+            form="" if status == "failed" else FORM,
+        )
 
     @app.post("/payments/{payment_id:path}/pay")
     async def pay(payment_id: str, tasks: BackgroundTasks, faults: Faults | None = None) -> dict[str, str]:
@@ -136,6 +154,27 @@ def create_channel(
         payment = payments.pay(payment_id)
         tasks.add_task(channel.call_back, payment, faults or Faults())
         return {"status": payment.status, "return_url": payment.return_url}
+
+    @app.put("/payments/{payment_id:path}/closing")
+    async def choose(payment_id: str, closing: Closing) -> Closing:
+        """Whoever tests says how a payment closes."""
+        manners[payments.find(payment_id).payment_id] = closing.manner
+        return closing
+
+    @app.post("/payments/{payment_id:path}/close", dependencies=merchant)
+    async def close(payment_id: str) -> dict[str, Any]:
+        payment = payments.find(payment_id)
+        match manners.get(payment_id):
+            case "fail":
+                raise TurnedAway(500, "not today")
+            case "refuse" if payment.status == "pending":
+                raise TurnedAway(409, f"payment {payment_id} can't be closed")
+            case "pay":
+                await channel.call_back(payments.pay(payment_id), Faults())
+            case "feign":
+                payment.feigned = True
+                return payment.shown()
+        return payments.close_unpaid(payment_id).shown()
 
     @app.get("/payments/{payment_id:path}/refunds", dependencies=merchant)
     async def show_refunds(payment_id: str) -> dict[str, list[dict[str, Any]]]:

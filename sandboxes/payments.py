@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from sandboxes.turned_away import TurnedAway
+from shared import currencies
 from shared.contracts import Money
 
 PositiveAmount = Annotated[int, Field(strict=True, gt=0, le=10**15)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, AfterValidator(currencies.known)]
 
 
 class NewPayment(BaseModel):
@@ -30,7 +31,8 @@ class NewRefund(BaseModel):
 
 @dataclass
 class Payment:
-    """`paid` counts how often money was taken: once at most."""
+    """`paid` counts how often money was taken: once at most. `collected` is how much, where it is not what was asked
+    for. `feigned`: it reads as closed, and can be paid all the same."""
 
     payment_id: str
     channel_ref: str
@@ -38,10 +40,18 @@ class Payment:
     return_url: str
     status: Literal["pending", "paid", "failed"] = "pending"
     paid: int = 0
+    feigned: bool = False
+    collected: Money | None = None
     refunds: dict[str, Money] = field(default_factory=dict)
 
+    @property
+    def taken(self) -> Money:
+        """What was collected, or is to be."""
+        return self.collected or self.money
+
     def shown(self) -> dict[str, Any]:
-        return money_shown(self.money, channel_ref=self.channel_ref, status=self.status)
+        status = "failed" if self.feigned and self.status == "pending" else self.status
+        return money_shown(self.taken, channel_ref=self.channel_ref, status=status)
 
     def told(self) -> dict[str, Any]:
         """The body of the callback that tells of it."""
@@ -86,13 +96,14 @@ class Payments:
             raise TurnedAway(409, f"payment {new.payment_id} is of {known.money}")
         return known
 
-    def pay(self, payment_id: str) -> Payment:
-        """The buyer pays. Paying again takes nothing."""
+    def pay(self, payment_id: str, collected: Money | None = None) -> Payment:
+        """The buyer pays, if told so another amount. Paying again takes nothing."""
         payment = self.find(payment_id)
         if payment.status == "failed":
             raise TurnedAway(409, f"payment {payment_id} is closed")
         if payment.status == "pending":
             payment.status = "paid"
+            payment.collected = collected
             payment.paid += 1
         return payment
 
@@ -101,6 +112,13 @@ class Payments:
         payment = self.find(payment_id)
         if payment.status == "pending":
             payment.status = "failed"
+
+    def close_unpaid(self, payment_id: str) -> Payment:
+        """What a merchant asks for: one that is paid is not closed. Again: the same."""
+        if self.find(payment_id).status == "paid":
+            raise TurnedAway(409, f"payment {payment_id} is paid")
+        self.close(payment_id)
+        return self.find(payment_id)
 
     def refund(self, payment_id: str, new: NewRefund) -> Money:
         """The same return id pays once."""
@@ -111,8 +129,8 @@ class Payments:
             if known != money:
                 raise TurnedAway(409, f"refund {new.return_id} was of {known}")
             return known
-        left = payment.money.amount - sum(refund.amount for refund in payment.refunds.values())
-        if payment.status != "paid" or money.currency != payment.money.currency or money.amount > left:
+        left = payment.taken.amount - sum(refund.amount for refund in payment.refunds.values())
+        if payment.status != "paid" or money.currency != payment.taken.currency or money.amount > left:
             raise TurnedAway(409, "more than was paid and is left")
         payment.refunds[new.return_id] = money
         return money

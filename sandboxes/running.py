@@ -24,6 +24,7 @@ def run_server(app: FastAPI, name: str) -> Iterator[str]:
     # Named protocol: asyncio turns Nagle's delay off only on sockets that say they are TCP.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
+    listening.listen()  # the server comes to it in its own time; until it does, whoever calls must wait, not be refused
     # Kept open longer than by clients, or a request may cross the closing of its connection.
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, timeout_keep_alive=75)

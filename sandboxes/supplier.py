@@ -8,6 +8,7 @@ A purchase behaves as its target's prefix says (`late:13800000000`), else as `PU
 - `failing` fails for certain; `down` answers 503 and takes nothing (as a switch, look-ups are down as well)
 - `callback` answers pending, then calls back; `twice` calls back twice
 - `silent` answers pending and never calls back; it is done when looked up for the second time
+- `relenting` fails, and is done all the same when looked up for the second time
 
 `GET /purchases` counts, for each request id, how often it arrived and how often something was bought.
 """

@@ -12,6 +12,7 @@ import httpx
 
 from services.demo.scenario import Planned
 from services.demo.shop import Answer, Buyer, Channel, Unexpected, answer_of, until
+from shared.currencies import written
 
 STOLEN_DEVICE = "stolen-device"
 SCARCE = "LAST-10"
@@ -103,13 +104,17 @@ class Paths:
         guest = await self.town.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         ended = await guest.ended(order["order_id"])
+        await guest.link_closed(order["order_id"])
         return f"cancelled: {ended['cancel_reason']}"
 
     async def _paid_late(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
+        """The channel says that it has closed the payment, and takes the money all the same."""
         guest = await self.town.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         await guest.pay_link(order["order_id"])
+        await self.town.channel.feign_closing(order["order_id"])
         await guest.ended(order["order_id"], "cancelled")
+        await guest.link_closed(order["order_id"])
         await self.town.channel.pay(order["order_id"])
         await guest.ended(order["order_id"], "completed")
         return "cancelled, paid late, delivered"
@@ -192,7 +197,7 @@ class Paths:
 
     async def _partly_refunded(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
         order = await self._give_back(luck, buyer, 100)
-        return f"refunded {order['refunded']['amount'] / 100:.2f}"
+        return f"refunded {written(order['refunded']['amount'], order['refunded']['currency'])}"
 
     async def _replaced(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
         order = await buyer.place([{"sku": luck.choice(self.town.keys), "quantity": 1}])

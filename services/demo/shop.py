@@ -13,6 +13,8 @@ import httpx
 Answer = Mapping[str, Any]
 PATIENCE_SECONDS = 120.0
 GOOD = (200, 201, 202)
+CLOSED = 409
+OVER = ("completed", "cancelled", "refund-pending", "refund-failed", "partly-refunded", "refunded")
 TRUST = httpx.create_ssl_context()  # costs tens of milliseconds: once for all clients
 
 
@@ -75,7 +77,7 @@ class Buyer:
 
     async def ended(self, order_id: str, *statuses: str) -> Answer:
         """Wait until the order is in one of the given states, by default in any that ends it."""
-        wanted = statuses or ("completed", "cancelled", "refunded")
+        wanted = statuses or OVER
 
         async def look() -> Answer | None:
             order = await self.get(order_id)
@@ -92,6 +94,15 @@ class Buyer:
 
         await until(f"payment of {order_id} to open", look)
 
+    async def link_closed(self, order_id: str) -> None:
+        """Wait until the channel has closed the order's payment."""
+
+        async def look() -> Answer | None:
+            payment = (await self.get(order_id))["channel_payment"]
+            return payment if payment["status"] == "closed" and payment["pay_url"] is None else None
+
+        await until(f"payment of {order_id} to be closed", look)
+
 
 @dataclass
 class Channel:
@@ -102,3 +113,13 @@ class Channel:
     async def pay(self, payment_id: str, **faults: Any) -> None:
         """The buyer pays; `faults` spoil the callbacks as the sandbox offers."""
         answer_of(await self.http.post(f"/payments/{payment_id}/pay", json=faults))
+
+    async def pay_if_open(self, payment_id: str, **faults: Any) -> bool:
+        """The buyer pays, unless the payment was closed meanwhile. Whether it was paid."""
+        response = await self.http.post(f"/payments/{payment_id}/pay", json=faults)
+        answer_of(response, 200, CLOSED)
+        return response.status_code != CLOSED
+
+    async def feign_closing(self, payment_id: str) -> None:
+        """From now on the channel says that it closes this payment, and takes money for it all the same."""
+        answer_of(await self.http.put(f"/payments/{payment_id}/closing", json={"manner": "feign"}))

@@ -166,3 +166,50 @@ def test_a_refund_pays_once_and_never_more_than_was_paid():
     assert sandbox.call("POST", f"{PATH}/refunds", {**refund, "amount": 200}).status_code == 409
     assert sandbox.call("POST", f"{PATH}/refunds", {**refund, "return_id": "r-2", "amount": 201}).status_code == 409
     assert sandbox.call("GET", f"{PATH}/refunds").json() == {"refunds": [refund]}
+
+
+def opened(manner: str = "") -> Sandbox:
+    """A sandbox with an open payment, which closes in this manner."""
+    sandbox = Sandbox()
+    assert sandbox.call("POST", "/payments", NEW).status_code == 200
+    if manner:
+        assert sandbox.http.put(f"{PATH}/closing", json={"manner": manner}).status_code == 200
+    return sandbox
+
+
+def test_a_closed_payment_takes_no_money_and_its_page_says_so():
+    sandbox = opened()
+    assert "<button>" in sandbox.http.get(f"{PATH}/pay").text
+    for _ in range(2):
+        assert sandbox.call("POST", f"{PATH}/close", {}).json()["status"] == "failed"
+    assert sandbox.http.post(f"{PATH}/pay").status_code == 409
+    page = sandbox.http.get(f"{PATH}/pay").text
+    assert "closed" in page
+    assert "<button>" not in page
+    assert sandbox.callbacks == []
+
+
+def test_closing_is_for_the_merchant_alone():
+    sandbox = opened()
+    assert sandbox.http.post(f"{PATH}/close", json={}).status_code == 401
+    assert sandbox.call("POST", "/payments/none/close", {}).status_code == 404
+    assert sandbox.http.put("/payments/none/closing", json={"manner": "pay"}).status_code == 404
+
+
+def test_a_payment_that_is_paid_is_not_closed():
+    sandbox = opened()
+    sandbox.http.post(f"{PATH}/pay")
+    assert sandbox.call("POST", f"{PATH}/close", {}).status_code == 409
+    assert sandbox.call("GET", PATH).json()["status"] == "paid"
+
+
+@pytest.mark.parametrize(
+    ("manner", "status", "then", "callbacks"),
+    [("refuse", 409, "pending", 0), ("fail", 500, "pending", 0), ("pay", 409, "paid", 1), ("feign", 200, "failed", 0)],
+)
+def test_closing_goes_wrong_on_request(manner: str, status: int, then: str, callbacks: int):
+    sandbox = opened(manner)
+    assert sandbox.call("POST", f"{PATH}/close", {}).status_code == status
+    assert sandbox.call("GET", PATH).json()["status"] == then
+    assert len(sandbox.callbacks) == callbacks
+    assert sandbox.http.post(f"{PATH}/pay").json()["status"] == "paid"

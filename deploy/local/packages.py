@@ -18,6 +18,7 @@ _LOCK = Path(tempfile.gettempdir()) / f"kameng-install-{os.geteuid()}.lock"
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 # The one in PATH insists on being root or rabbitmq; this one runs as anybody.
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+RABBITMQ_VARIABLE = "KAMENG_RABBITMQ_SERVER"
 
 # Installing starts a package's service unless policy-rc.d forbids it, and enables it for the next boot.
 _SCRIPT = """
@@ -56,7 +57,9 @@ def postgres_programs(major: str | None = None) -> Path | None:
 
 
 def rabbitmq_server() -> Path | None:
-    """The script that runs RabbitMQ; None if there is none."""
+    """The script that runs RabbitMQ: the one that the environment names, or else Debian's; None if there is none."""
+    if given := os.environ.get(RABBITMQ_VARIABLE):
+        return Path(given)
     if _DEBIAN_RABBITMQ.exists():
         return _DEBIAN_RABBITMQ
     elsewhere = shutil.which("rabbitmq-server")

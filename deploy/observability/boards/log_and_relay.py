@@ -72,6 +72,28 @@ def board() -> Board:
                 runbook="KamengReaderBehind",
             ),
             graph(
+                "Another log than was read",
+                "Reader of source; 1 where the log was set back or changed.",
+                "none",
+                (now(m.LOG_DIVERGED, "service", "source"), "{{service}} of {{source}}"),
+                (now(m.LOG_UNANNOUNCED, "service", "source"), "{{service}} hears nothing of {{source}}"),
+                runbook="KamengLogDiverged",
+            ),
+            graph(
+                "Events of unknown types",
+                "Reader of source, type; since the reader's writer began.",
+                "none",
+                (now(m.EVENTS_UNKNOWN, "service", "source", "type"), "{{service}} of {{source}}: {{type}}"),
+                runbook="KamengEventsUnknown",
+            ),
+            graph(
+                "Clocks",
+                "Ahead of the database's, by service.",
+                "s",
+                (now(m.CLOCK_AHEAD, "service"), "{{service}}"),
+                runbook="KamengClockOff",
+            ),
+            graph(
                 "Behind, in events",
                 "Reader of source.",
                 "none",

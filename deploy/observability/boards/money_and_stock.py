@@ -55,6 +55,18 @@ def board() -> Board:
                 red=1,
                 runbook="KamengHandedOver",
             ),
+            figure(
+                "Money for people",
+                "What channels said and fits no payment, returns that failed, payments that a channel did not close, "
+                "what partners told and can't be read: `GET /v1/payments/unmatched`, "
+                "`GET /v1/payments/failed-returns`, `GET /v1/payments/not-closed`, `GET /v1/payments/unread`, "
+                "`GET /v1/suppliers/unread`.",
+                "none",
+                f"{now(m.UNMATCHED_OPEN)} + {now(m.RETURNS_FAILED)} + {now(m.NOT_CLOSED)}"
+                f" + sum({now(m.UNREAD, 'kind')})",
+                red=1,
+                runbook="KamengMoneyUnmatched",
+            ),
         )
         .row(
             "Money",
@@ -101,7 +113,7 @@ def board() -> Board:
             "Stock",
             graph(
                 "Keys",
-                "Every key loaded is available, reserved, sold or faulted.",
+                "Every key loaded is available, reserved, sold, faulted or expired.",
                 "none",
                 (now(m.KEYS, "state"), "{{state}}"),
             ),

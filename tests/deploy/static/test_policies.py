@@ -11,6 +11,8 @@ from services.__main__ import COMMANDS
 from services.cli.common import HTTP_END_SECONDS
 from services.cli.known import NAMES
 from services.cli.secrets import GROUPS
+from services.gateway.api.limits import IMPORT_LIMIT
+from services.gateway.api.watch import LONGEST_SECONDS
 from shared.eventlog.engines import CONNECTING
 from shared.hosting.cluster import link, term
 from shared.hosting.cluster.settings import ClusterSettings
@@ -153,7 +155,7 @@ def test_its_way_leads_to_its_database_and_the_broker_only(overlay: str, name: s
     others = [labels_of(overlay, other) for other in workloads(overlay) if other != name]
 
     assert {database for database, marks in databases.items() if network.lets(labels, marks, 5432)} == own
-    speaks = labels["app.kubernetes.io/component"] not in ("migrate", "verify")
+    speaks = labels["app.kubernetes.io/component"] != "migrate"
     assert network.lets(labels, broker, 5672) is speaks
     assert not [
         other for other in others for port in (8000, 8001, "http", "probes") if network.lets(labels, other, port)
@@ -188,6 +190,25 @@ def test_everything_is_denied_but_what_is_named(overlay: str) -> None:
             for rule in policy.get(way, ()):
                 assert rule.get(ends), f"{name} opens {way} for all"
                 assert rule.get("ports"), f"{name} opens every port for {way}"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_names_are_asked_of_the_cluster_s_resolver_and_of_the_node_s(overlay: str) -> None:
+    (names,) = (one["spec"] for one in of_kind(overlay, "NetworkPolicy") if one["metadata"]["name"] == "names")
+    assert names["podSelector"] == {}
+    asked = [tuple(sorted((port["protocol"], port["port"]) for port in rule["ports"])) for rule in names["egress"]]
+    assert asked == [(("TCP", 53), ("UDP", 53))] * 2
+    ends = [end for rule in names["egress"] for end in rule["to"]]
+    assert [end["ipBlock"]["cidr"] for end in ends if "ipBlock" in end] == ["169.254.20.10/32"]
+    assert [end["podSelector"]["matchLabels"] for end in ends if "podSelector" in end] == [{"k8s-app": "kube-dns"}]
+
+
+def test_the_ingress_lets_imports_pass() -> None:
+    (ingress,) = of_kind("production", "Ingress")
+    told = {name.rpartition("/")[2]: value for name, value in ingress["metadata"]["annotations"].items()}
+    assert int(told["proxy-body-size"].removesuffix("m")) * 1024 * 1024 > IMPORT_LIMIT
+    assert int(told["proxy-read-timeout"]) > LONGEST_SECONDS
+    assert (told["proxy-request-buffering"], told["proxy-next-upstream"]) == ("off", "off")
 
 
 def test_the_outside_comes_in_at_the_gateway_only() -> None:

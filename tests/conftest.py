@@ -1,5 +1,25 @@
 """Fixtures that every test may ask for."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from shared.telemetry import logs
 from tests.databases import engine, new_database, postgres, postgres_url
 
 __all__ = ["engine", "new_database", "postgres", "postgres_url"]
+
+_USUAL = structlog.get_config()["wrapper_class"]
+
+
+@pytest.fixture(autouse=True)
+def _hears_every_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that a test runs in this process says how much is logged from then on: for that test only."""
+    monkeypatch.setattr(logs, "_written_from", logging.DEBUG)
+    yield
+    if structlog.get_config()["wrapper_class"] is not _USUAL:
+        structlog.reset_defaults()

@@ -46,10 +46,13 @@ class Harness:
             writer = Writer(service, open_engine(url, writer=True), surroundings)
             runner = Runner(writer, self.bus, self._later(service.name))
             self.runners[service.name] = runner
-            self.bus.attach(service.name, runner.accept, open_engine(url, writer=False))
+            self.bus.attach(service.name, runner.accept, open_engine(url, writer=False), writer.contest)
         known = {runner: set(runner.writer.service.sources()) & set(self.runners) for runner in self.runners.values()}
         for runner in self.runners.values():
             runner.start()
+        if all(len(sources) == len(runner.writer.service.sources()) for runner, sources in known.items()):
+            for runner in self.runners.values():
+                runner.compare()
         for runner, sources in known.items():
             for source in sources:
                 runner.catch_up(source)

@@ -241,9 +241,9 @@ async def _open_shop(market: ClusterMarket) -> None:
     *market.buyers, market.stranger = await market.customers(CUSTOMERS + 1, 10_000_000)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ClusterMarket]:
-    """One cluster for all tests of a module; skips when its servers can't be had, and for no other reason."""
+@contextmanager
+def cluster_or_skip(*, publish: bool = False) -> Iterator[ClusterMarket]:
+    """A cluster in a folder of its own; skips when its servers can't be had, and for no other reason."""
     var = Path(tempfile.mkdtemp(prefix="kameng-cluster-"))
     var.chmod(0o755)  # the users that servers run as must get in
     try:
@@ -252,10 +252,17 @@ def cluster() -> Iterator[ClusterMarket]:
         shutil.rmtree(var, ignore_errors=True)
         pytest.skip(f"no servers: {error}")
     try:
-        with open_cluster(var) as opened:
+        with open_cluster(var, publish=publish) as opened:
             yield opened
     finally:
         shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterMarket]:
+    """One cluster for all tests of a module."""
+    with cluster_or_skip() as opened:
+        yield opened
 
 
 def ours(server: S | None) -> S:

@@ -140,7 +140,7 @@ class Load:
         order_id = await self._place(buyer, luck, CHANNEL if at_channel else "wallet")
         if at_channel:
             await buyer.pay_link(order_id)
-            await self.market.builder.channel.pay(order_id, callbacks=luck.choice((1, 1, 3)))
+            await self.market.builder.channel.pay_if_open(order_id, callbacks=luck.choice((1, 1, 3)))
         if luck.random() < 0.15:
             await buyer.ended(order_id, "completed")
             await self._refund(order_id, luck)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,6 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from services.cli.known import all_services
-from services.cli.proofs import projected
 from shared.contracts.inventory import KeysLoaded, ProductListed
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
@@ -92,7 +92,7 @@ def _grown(servers: Infrastructure, name: str, market: Market, size: Size, told:
 def _pattern(market: Market, service: str) -> list[Recorded]:
     """Whole orders; of inventory, products and their first keys."""
     with market.engines[service].connect() as connection:
-        whole = log.read(connection, service, 0, market.head(service))
+        whole = log.read(connection, service, 0, market.head(service), sys.maxsize)
     if service == "order":
         return [recorded for recorded in whole if ORDER in recorded.stream]
     first = {ProductListed.__name__, KeysLoaded.__name__}
@@ -108,7 +108,7 @@ def _list_products(market: Market, pattern: list[Recorded], copies: int, told: T
             told(f"products for {service.name}")
             upto, after = {"inventory": market.head("inventory")}, {"inventory": before}
             target = market.engines[service.name]
-            fold(service.name, service.tables, projected(service), market.engines, upto, target, after=after)
+            fold(service.name, service.tables, service.projected(), market.engines, upto, target, after=after)
 
 
 def _appended(market: Market, pattern: list[Recorded], copies: int) -> float:
@@ -148,7 +148,7 @@ def _rebuilt(servers: Infrastructure, market: Market) -> float:
     target = open_engine(new_database(servers, "bench_rebuilt"), writer=True)
     try:
         started = time.perf_counter()
-        fold(service.name, service.tables, projected(service), market.engines, upto, target)
+        fold(service.name, service.tables, service.projected(), market.engines, upto, target)
         return sum(upto.values()) / (time.perf_counter() - started)
     finally:
         target.dispose()

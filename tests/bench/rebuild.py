@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,6 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from services.cli.known import all_services
-from services.cli.proofs import projected
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import fold
@@ -68,7 +68,7 @@ def _rebuild(service: Service, engines: Mapping[str, sa.Engine], target: sa.Engi
     for name in names:
         with engines[name].connect() as connection:
             upto[name] = log.read_head(connection).position
-    folded = fold(service.name, service.tables, projected(service), dict(engines), upto, target)
+    folded = fold(service.name, service.tables, service.projected(), dict(engines), upto, target)
     return folded, sum(upto.values())
 
 
@@ -77,7 +77,7 @@ def lengthen(market: Market, copies: int, told: Callable[[str], None]) -> None:
     for service, engine in market.engines.items():
         told(f"lengthening the log of {service}")
         with engine.connect() as connection:
-            whole = log.read(connection, service, 0, market.head(service))
+            whole = log.read(connection, service, 0, market.head(service), sys.maxsize)
         pattern = [recorded for recorded in whole if ORDER in recorded.stream or CARD in recorded.stream]
         if pattern and copies > 1:
             extend(engine, pattern, copies - 1, renamed)

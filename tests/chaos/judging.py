@@ -20,7 +20,7 @@ from services.__main__ import SERVICES
 from services.cli.clustering import lags
 from services.cli.proofs import prove
 from services.demo.shop import Answer, Unexpected, answer_of, until
-from services.gateway.tables.money import payments
+from services.gateway.tables.payments import payments
 from shared.contracts.fulfillment import DeliveryHandedOver, SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved
@@ -126,9 +126,10 @@ class Judge:
         return [*behind, *self._platform.due(), *self._tried_again(), *self._unheard()]
 
     def _tried_again(self) -> Iterator[str]:
-        """What an agenda has tried in vain and will try again, but for asking after payments that nobody makes."""
+        """What an agenda has tried in vain and will try again, but for asking after payments that nobody makes and
+        purchases that failed."""
         agenda = schema.agenda.c
-        is_failing = agenda.error.is_not(None) & agenda.key.not_like("ask/%")
+        is_failing = agenda.error.is_not(None) & agenda.key.not_like("ask/%") & agenda.key.not_like("again/%")
         failing = sa.select(agenda.key, agenda.error).where(is_failing)
         for service in SERVICES:
             with self._platform.reading(service.name) as connection:

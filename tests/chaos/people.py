@@ -20,7 +20,7 @@ from tests.chaos.platform import CARDS, SCARCE, TOP_UP, Platform
 
 AT_ONCE = 8
 WATCH_SECONDS, LINK_SECONDS, LOOK_SECONDS = 12.0, 8.0, 0.4
-ENDED = ("completed", "cancelled", "refunded")
+ENDED = ("completed", "cancelled", "refund-pending", "refund-failed", "partly-refunded", "refunded")
 MANNERS = ("", "ok", "callback", "twice", "silent", "late", "slow")
 CALLBACKS: tuple[Mapping[str, Any], ...] = (
     {},
@@ -101,13 +101,15 @@ class Crowd:
         )
 
     async def _pay(self, luck: random.Random, placed: Request, order_id: str) -> None:
-        """Pay at the channel as soon as there is a link; who waits too long for it goes away."""
+        """Pay at the channel as soon as there is a link; who waits too long for it goes away, and so does who finds
+        it closed."""
 
         def is_open(order: Answer) -> bool:
             return bool((order.get("channel_payment") or {}).get("pay_url"))
 
-        if await self._seen(placed, order_id, LINK_SECONDS, is_open):
-            await self.platform.builder.channel.pay(order_id, **luck.choice(CALLBACKS))
+        if not await self._seen(placed, order_id, LINK_SECONDS, is_open):
+            return
+        if await self.platform.builder.channel.pay_if_open(order_id, **luck.choice(CALLBACKS)):
             self.paid.append(order_id)
 
     async def _ended(self, placed: Request, order_id: str) -> Answer | None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.demo.shop import answer_of
+from services.demo.shop import Answer, answer_of, until
+from shared.contracts.ledger import CallbackRefused, PaymentClosed
 from tests.acceptance.bad_input.shop import Shop, opened
 from tests.acceptance.market import open_market
+
+TOLD = (PaymentClosed, CallbackRefused)
 
 
 @pytest.fixture(scope="package")
@@ -25,7 +28,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture
 def unchanged(shop: Shop) -> Iterator[None]:
-    """The logs of all services end where they ended before."""
+    """The logs of all services end where they ended before, once channels have told of all that others cancelled."""
+
+    async def told() -> Answer | None:
+        closed, refused = ({it.payment_id for it in shop.market.events("ledger", kind)} for kind in TOLD)
+        return {} if closed <= refused else None
+
+    shop.market.run(until("the channel to tell of closed payments", told))
+    shop.market.run(shop.market.settled(shop.waiting))  # mails about what others told are sent
     before = shop.market.heads()
     yield
     assert shop.market.heads() == before

@@ -86,15 +86,23 @@ class RecordClosing(Command, key="payment_id"):
     reason: Text = ""
 
 
+class ListedReturn(Value):
+    """One more return that a channel says it paid."""
+
+    return_id: Text
+    amount: Money
+
+
 class RecordReturn(Command, key="payment_id"):
     """What the channel said to a request to pay `amount` back. `paid` is what it paid back where that is not `amount`:
-    then it is not returned."""
+    then it is not returned. `others` are the other returns of this payment that it lists."""
 
     payment_id: Id
     return_id: Id
     returned: bool
     paid: Money | None = None
     reason: Text = ""
+    others: tuple[ListedReturn, ...] = ()
 
 
 class ReturnPayment(Command, key="payment_id"):
@@ -311,8 +319,10 @@ SHARED_REFERENCE = "shared-reference"
 UNREAD_ANSWER = "unread-answer"
 # The channel opened the payment under another reference than it had told that it was paid under.
 OTHER_REFERENCE = "other-reference"
+# The channel lists a return that nobody here asked for, such as a chargeback: the money left.
+UNASKED_RETURN = "unasked-return"
 # What the channel says of a payment without saying that other money came: its buyer is told nothing.
-UNTOLD = frozenset({UNREAD_ANSWER, OTHER_REFERENCE})
+UNTOLD = frozenset({UNREAD_ANSWER, OTHER_REFERENCE, UNASKED_RETURN})
 
 
 class PaymentUnmatched(Event, key="payment_id"):

@@ -213,6 +213,15 @@ def test_a_return_that_is_asked_for_again_is_looked_up_first():
     assert asked == ["GET"]
 
 
+def test_what_else_a_channel_lists_as_paid_back_is_told():
+    ours = {"return_id": "hold#rest", "amount": 200, "currency": "CNY"}
+    listed = [ours | {"status": "failed"}, ours, ours | {"return_id": "chargeback"}, ours]
+    told = run("return_payment", RETURN, answering(lambda _: httpx.Response(200, json={"refunds": listed})), attempt=2)
+
+    assert told.returned
+    assert [other.return_id for other in told.others] == ["chargeback", "hold#rest"]
+
+
 def test_a_return_pays_once_however_often_it_is_tried():
     sandbox = Sandbox()
     run("open_payment", PAYLOAD, sandbox.outside)

@@ -72,7 +72,7 @@ class Status(BaseModel):
 class Refund(BaseModel):
     """Money paid back; a channel that does so later says `pending` first."""
 
-    return_id: str
+    return_id: str = Field(max_length=500)
     amount: MinorUnits
     currency: Currency
     status: Literal["done", "pending", "failed"] = "done"

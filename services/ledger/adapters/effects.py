@@ -10,7 +10,7 @@ from services.ledger.adapters import Outside
 from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnread, Refund, Status
 from services.ledger.domain.payment.state import statement
 from shared.contracts import Money
-from shared.contracts.ledger import RecordCallback, RecordClosing, RecordPaymentOpening, RecordReturn
+from shared.contracts.ledger import ListedReturn, RecordCallback, RecordClosing, RecordPaymentOpening, RecordReturn
 from shared.hosting.service import Effect, EffectFailed
 
 Payload = Mapping[str, Any]
@@ -160,37 +160,55 @@ def return_payment(payload: Payload, attempt: int, outside: Outside) -> RecordRe
     """Have the channel pay back. It is done when the channel says so: of this return, and of this amount. That it paid
     something else is believed of what it lists, for an answer may be wrong where the books are right."""
     payment_id, return_id, amount = payload["payment_id"], payload["return_id"], _amount(payload)
-    channel = _channel(payload, outside)
+    channel, found = _channel(payload, outside), tuple[Refund, ...]()
     try:
-        found = channel.refunds(payment_id) if attempt > 1 or payload.get("again") else ()
+        if attempt > 1 or payload.get("again"):
+            found = channel.refunds(payment_id)
         known = _of_return(return_id, found)
         if known is None:
             known = channel.refund(payment_id, return_id, amount, payload.get("channel_ref", ""))
             if known.status == "done" and (known.return_id, known.money) != (return_id, amount):
-                known = _of_return(return_id, channel.refunds(payment_id))
+                found = channel.refunds(payment_id)
+                known = _of_return(return_id, found)
     except ChannelRefused as refused:
-        return _not_returned(payload, f"the channel refused: {refused}")
+        return _not_returned(payload, f"the channel refused: {refused}", found)
     if known is None or known.status == "pending":
         raise NotYetReturned(return_id)
     if known.status == "failed":
-        return _not_returned(payload, "the channel says that it failed")
+        return _not_returned(payload, "the channel says that it failed", found)
     if known.money != amount:
         said = f"the channel says that it paid back {known.money}, and was asked for {amount}"
-        return _not_returned(payload, said, known.money)
-    return RecordReturn(payment_id=payment_id, return_id=return_id, returned=True)
+        return _not_returned(payload, said, found, known.money)
+    return RecordReturn(payment_id=payment_id, return_id=return_id, returned=True, others=_others(return_id, found))
 
 
 def _of_return(return_id: str, found: tuple[Refund, ...]) -> Refund | None:
-    return next((refund for refund in found if refund.return_id == return_id), None)
+    """What the channel lists of this return; of several entries one that is done."""
+    ours = [refund for refund in found if refund.return_id == return_id]
+    return min(ours, key=lambda refund: refund.status != "done", default=None)
+
+
+def _others(return_id: str, found: tuple[Refund, ...]) -> tuple[ListedReturn, ...]:
+    """What else the channel says it paid back of the payment."""
+    known = _of_return(return_id, found)
+    done = (refund for refund in found if refund is not known and refund.status == "done")
+    return tuple(ListedReturn(return_id=refund.return_id, amount=refund.money) for refund in done)
 
 
 def return_unknown(payload: Payload, reason: str) -> RecordReturn:
     return _not_returned(payload, f"its outcome is unknown, look at the channel before paying by hand: {reason}")
 
 
-def _not_returned(payload: Payload, reason: str, paid: Money | None = None) -> RecordReturn:
+def _not_returned(
+    payload: Payload, reason: str, found: tuple[Refund, ...] = (), paid: Money | None = None
+) -> RecordReturn:
     return RecordReturn(
-        payment_id=payload["payment_id"], return_id=payload["return_id"], returned=False, paid=paid, reason=reason[:500]
+        payment_id=payload["payment_id"],
+        return_id=payload["return_id"],
+        returned=False,
+        paid=paid,
+        reason=reason[:500],
+        others=_others(payload["return_id"], found),
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from services.ledger.domain.payment.state import UNMATCHED, Payment, Return
+from collections import Counter
+
+from services.ledger.domain.payment.state import UNMATCHED, Payment, Return, item_id
 from services.ledger.domain.postings import transfer
 from shared.contracts import Event, Money, Refused, replace
 from shared.contracts.ledger import (
+    UNASKED_RETURN,
+    ListedReturn,
     PaymentReturned,
+    PaymentUnmatched,
     Posting,
     Postings,
     RecordReturn,
@@ -76,16 +81,54 @@ def by_hand(command: RecordReturnByHand, state: Payment, available: Money) -> li
 
 
 def record(command: RecordReturn, state: Payment) -> list[Event]:
-    """What the channel said to a return that is under way."""
+    """What the channel said to a return that is under way, and what else it lists."""
+    unasked = _unasked(command, state)
     part = state.returns.get(command.return_id)
     if part is None or part.status != "requested":
-        return []
+        return unasked
     if not command.returned:
-        return [_not_returned(command, part, state)]
+        return [_not_returned(command, part, state), *unasked]
     return [
         _returned(command.payment_id, command.return_id, part, state),
         *_settling(command.payment_id, command.return_id, state, "returned"),
+        *unasked,
     ]
+
+
+def _unasked(command: RecordReturn, state: Payment) -> list[Event]:
+    """Returns that nobody asked for, and ours that were paid once more: money left, and a person must find out why."""
+    unasked, seen = list[Event](), Counter({command.return_id: 1})
+    for listed in command.others:
+        seen[listed.return_id] += 1
+        item = item_id(
+            command.payment_id, state.channel, f"{listed.return_id}\n{seen[listed.return_id]}\n{UNASKED_RETURN}"
+        )
+        is_known = seen[listed.return_id] == 1 and _is_known(listed, state)
+        if is_known or item in state.items:
+            continue
+        event = PaymentUnmatched(
+            payment_id=command.payment_id,
+            item=item,
+            channel=state.channel,
+            channel_ref=listed.return_id,
+            callback_id="listed",
+            amount=listed.amount,
+            expected=state.amount,
+            reason=UNASKED_RETURN,
+            order_id=state.order_id,
+            postings=(),
+        )
+        unasked.append(event)
+    return unasked
+
+
+def _is_known(listed: ListedReturn, state: Payment) -> bool:
+    """Whether the books say the same; what is still asked for is compared by its own answer."""
+    part = state.returns.get(listed.return_id)
+    if part is None:
+        return False
+    is_same = part.status == "returned" and part.amount == listed.amount
+    return is_same or part.status == "requested" or part.paid == listed.amount
 
 
 def _not_returned(command: RecordReturn, part: Return, state: Payment) -> ReturnFailed:

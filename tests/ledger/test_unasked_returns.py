@@ -1,0 +1,66 @@
+"""Returns that a channel lists and nobody asked for: money left, and a person is told once of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.contracts import Money
+from shared.contracts.ledger import (
+    UNASKED_RETURN,
+    ListedReturn,
+    PaymentReturned,
+    PaymentUnmatched,
+    RecordReturn,
+    SettlePayment,
+    UnmatchedSettled,
+)
+from tests.ledger.builders import Books, yuan
+from tests.ledger.test_paid_otherwise import returning
+
+
+def told(books: Books, *others: tuple[str, Money], **more: Any) -> list[PaymentUnmatched]:
+    listed = tuple(ListedReturn(return_id=name, amount=amount) for name, amount in others)
+    answer = {"payment_id": "o-1", "return_id": "hold#rest", "returned": True, **more}
+    books.do(RecordReturn(**answer, others=listed))
+    return [event for event in books.events(PaymentUnmatched) if isinstance(event, PaymentUnmatched)]
+
+
+@pytest.mark.parametrize("more", [{}, {"returned": False, "reason": "422"}])
+def test_what_nobody_asked_for_waits_for_a_person_beside_the_answer(more: dict[str, Any]):
+    books = returning()
+
+    (item,) = told(books, ("chargeback", yuan(500)), **more)
+
+    assert (item.reason, item.channel_ref, item.amount, item.postings) == (UNASKED_RETURN, "chargeback", yuan(500), ())
+    books.do(SettlePayment(payment_id="o-1", item=item.item, note="booked by hand"))
+    assert books.events(UnmatchedSettled)
+    assert len(told(books, ("chargeback", yuan(500)), **more)) == 1
+
+
+def test_ours_paid_twice_is_told_and_ours_paid_once_is_not():
+    books = returning()
+    assert told(books) == []
+    assert books.events(PaymentReturned)
+
+    other = {"return_id": "r-2"}
+    assert told(books, ("hold#rest", yuan(500)), **other) == []
+    assert len(told(books, ("hold#rest", yuan(500)), ("hold#rest", yuan(500)), **other)) == 1
+
+
+def test_what_the_books_say_failed_and_the_channel_paid_is_told():
+    books = returning()
+    told(books, returned=False, reason="unknown")
+
+    (item,) = told(books, ("hold#rest", yuan(500)), return_id="r-2")
+
+    assert item.channel_ref == "hold#rest"
+
+
+def test_what_was_paid_back_otherwise_is_known_by_what_was_paid():
+    books = returning()
+    told(books, returned=False, paid=yuan(499), reason="another amount")
+
+    assert told(books, ("hold#rest", yuan(499)), return_id="r-2") == []
+    assert len(told(books, ("hold#rest", yuan(500)), return_id="r-2")) == 1

@@ -24,6 +24,7 @@ from shared.contracts.order import (
     OrderCancelled,
     OrderCompleted,
     OrderReopened,
+    PaymentDifferenceSettled,
     PaymentDiffers,
     RefundFailed,
     RefundRecorded,
@@ -47,6 +48,7 @@ ToBuyer = (
     | OrderCancelled
     | OrderReopened
     | PaymentDiffers
+    | PaymentDifferenceSettled
     | LatePaymentDeclined
     | RefundRecorded
     | RefundFailed
@@ -76,6 +78,14 @@ def order_cancelled(event: OrderCancelled) -> list[Command]:
 def payment_differs(event: PaymentDiffers) -> list[Command]:
     params: Params = {"amount": str(event.amount), "expected": str(event.expected), "reason": event.reason}
     return _to_buyer(event, "payment-differs", (event.order_id, event.reason, str(event.amount.amount)), params)
+
+
+def difference_settled(event: PaymentDifferenceSettled) -> list[Command]:
+    """What was corrected is told of anew, by what the channel says now."""
+    if event.how == "corrected":
+        return []
+    params: Params = {"amount": str(event.amount), "how": event.how}
+    return _to_buyer(event, "payment-settled", (event.order_id, event.item), params)
 
 
 def order_reopened(event: OrderReopened) -> list[Command]:
@@ -293,6 +303,7 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     OrderCancelled: order_cancelled,
     OrderReopened: order_reopened,
     PaymentDiffers: payment_differs,
+    PaymentDifferenceSettled: difference_settled,
     LatePaymentDeclined: late_payment_declined,
     RefundRecorded: refund_recorded,
     RefundFailed: refund_failed,

@@ -20,6 +20,7 @@ from shared.contracts.ledger import (
     UnmatchedSettled,
 )
 from shared.contracts.order import (
+    DifferenceEnd,
     DropRepayment,
     MeetDeadline,
     OrderCancelled,
@@ -29,6 +30,7 @@ from shared.contracts.order import (
     OrderReopened,
     PaymentRecorded,
     RecordDelivery,
+    RecordDifferenceSettled,
     RecordOtherPayment,
     RecordPayment,
     RecordRefund,
@@ -111,19 +113,33 @@ def _return_failed(event: ReturnFailed) -> list[RecordRefundFailure]:
     return [failure]
 
 
-def _settled(event: UnmatchedSettled) -> list[DropRepayment]:
+def _settled(event: UnmatchedSettled) -> list[DropRepayment | RecordDifferenceSettled]:
     """What was paid back is told of by an event before this one."""
     if event.order_id is None:
         return []
-    return [DropRepayment(order_id=event.order_id, refund_id=f"{UNMATCHED}{event.item}")]
+    return [
+        DropRepayment(order_id=event.order_id, refund_id=f"{UNMATCHED}{event.item}"),
+        RecordDifferenceSettled(order_id=event.order_id, item=event.item, how=_end(event)),
+    ]
+
+
+def _end(event: UnmatchedSettled) -> DifferenceEnd:
+    if any(posting.account.startswith("wallet:") for posting in event.postings):
+        return "wallet"
+    match event.how:
+        case "matched" | "returned" | "corrected" as how:
+            return how
+        case _:
+            return "by-hand"
 
 
 def _unmatched(event: PaymentUnmatched) -> list[RecordOtherPayment]:
     if event.order_id is None or event.expected is None or event.reason in UNTOLD:
         return []
-    return [
-        RecordOtherPayment(order_id=event.order_id, amount=event.amount, expected=event.expected, reason=event.reason)
-    ]
+    other = RecordOtherPayment(
+        order_id=event.order_id, item=event.item, amount=event.amount, expected=event.expected, reason=event.reason
+    )
+    return [other]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {

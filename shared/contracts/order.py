@@ -14,6 +14,7 @@ CancelReason = Literal[
     "unpaid", "insufficient-funds", "short-stock", "blocked", "buyer", "staff", "no-answer", "expired"
 ]
 Step = Literal["payment", "answers", "review", "delivery"]
+DifferenceEnd = Literal["matched", "wallet", "returned", "by-hand", "corrected"]
 
 
 # other ids are made of these ("wallet:<customer>", "<order id>/<line>#<supplier>"): they leave room for it
@@ -170,9 +171,18 @@ class RecordOtherPayment(Command, key="order_id"):
     """The order's channel told of money that is not what the order costs."""
 
     order_id: Id
+    item: Id
     amount: Money
     expected: Money
     reason: Id
+
+
+class RecordDifferenceSettled(Command, key="order_id"):
+    """Money that was not what the order costs has found its place."""
+
+    order_id: Id
+    item: Id
+    how: DifferenceEnd
 
 
 class MeetDeadline(Command, key="order_id"):
@@ -276,13 +286,35 @@ class OrderCancelled(Event, key="order_id"):
 
 
 class PaymentDiffers(Event, key="order_id"):
-    """Money came for the order that is not what it costs: a person must match it or give it back."""
+    """Money came for the order that is not what it costs: a person must match it or give it back.
+
+    `item` names it among the money that fits no payment.
+    """
 
     order_id: Id
     customer: Id | None
+    item: Id
     amount: Money
     expected: Money
     reason: Id
+    email: Text = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+class PaymentDifferenceSettled(Event, key="order_id"):
+    """Money that was not what the order costs has found its place.
+
+    `how`: it paid the order (`matched`), went to the customer's `wallet` or back to where it came from (`returned`),
+    staff saw to it (`by-hand`), or the channel named another amount instead (`corrected`). `waiting` is how much other
+    money of the order still waits for a person.
+    """
+
+    order_id: Id
+    customer: Id | None
+    item: Id
+    amount: Money
+    how: DifferenceEnd
+    waiting: int
     email: Text = ""
     locale: Literal["zh", "en"] = "zh"
 
@@ -391,7 +423,7 @@ class RepaymentDelayed(Event, key="order_id"):
 class RepaymentEnded(Event, key="order_id"):
     """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
 
-    `waiting` is how many others of the order are still delayed.
+    `waiting` is how much other money of the order is still delayed, or waits for a person.
     """
 
     order_id: Id

@@ -80,6 +80,13 @@ WORDS = {
     "OrderCancelled.reason": Word("Why.", "unpaid"),
     "differs": Word("Whether money came for it that is not what it costs; staff see to it.", False),
     "PaymentDiffers.amount": Word("What the channel says that it collected.", 9799),
+    "PaymentDiffers.item": Word("The money's name among what fits no payment.", "5f2b7c0d9a4e41d6"),
+    "PaymentDifferenceSettled.item": Word("The money's name among what fits no payment.", "5f2b7c0d9a4e41d6"),
+    "PaymentDifferenceSettled.amount": Word("What the channel had said that it collected.", 9799),
+    "PaymentDifferenceSettled.how": Word("Where it went.", "returned"),
+    "PaymentDifferenceSettled.waiting": Word(
+        "How much other money of the order is still delayed, or waits for a person.", 0
+    ),
     "PaymentDiffers.expected": Word("What the order costs.", 9800),
     "PaymentDiffers.reason": Word("Why it does not fit: a word, of which more may come.", "amount-mismatch"),
     "late": Word("Whether the order had already been cancelled.", False),
@@ -242,7 +249,7 @@ WORDS = {
     "difference": Word("What we had added to the payment, and take back with this return; null for nothing.", 1),
     "again": Word("Whether it was asked for before, and failed.", False),
     "RepaymentEnded.returned": Word("Whether it went back; if not, a person found another use for it.", True),
-    "RepaymentEnded.waiting": Word("How many others of the order are still delayed.", 0),
+    "RepaymentEnded.waiting": Word("How much other money of the order is still delayed, or waits for a person.", 0),
     "return_id": Word("The paying back, the same however often it is asked for.", "refund-7"),
     "entry_id": Word("The entry that finance made.", "entry-3"),
     # Risk

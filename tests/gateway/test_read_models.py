@@ -243,6 +243,22 @@ def test_an_order_shows_that_its_money_did_not_go_back_until_all_of_it_did(engin
         assert (order["status"], order["refunded"], order["payment_problem"]) == ("cancelled", 0, problem)
 
 
+def test_an_order_shows_money_that_does_not_fit_until_all_of_it_found_its_place(engine: sa.Engine) -> None:
+    differs = o.PaymentDiffers(
+        order_id="o1", customer="c1", item="i", amount=yuan(49), expected=yuan(50), reason="amount-mismatch"
+    )
+    settled = o.PaymentDifferenceSettled(
+        order_id="o1", customer="c1", item="i", amount=yuan(49), how="returned", waiting=1
+    )
+    for happened, problem in (
+        ([], "amount-mismatch"),
+        ([settled], "amount-mismatch"),
+        ([settled.model_copy(update={"waiting": 0})], None),
+    ):
+        fold(engine, told([placed(), differs, *happened]))
+        assert one(engine, "orders")["payment_problem"] == problem
+
+
 def test_a_case_ends_and_goes_on_with_its_order(engine: sa.Engine) -> None:
     opened = r.CaseOpened(order_id="o1", amount=yuan(50), reasons=("large",))
     fold(engine, told([opened, r.CaseClosed(order_id="o1")]))

@@ -20,6 +20,7 @@ from shared.contracts.order import (
     OrderCancelled,
     OrderCompleted,
     OrderReopened,
+    PaymentDifferenceSettled,
     PaymentDiffers,
     RefundRecorded,
     RepaymentDelayed,
@@ -55,7 +56,11 @@ REOPENED = OrderReopened(
     order_id=ORDER, lines=(), attempt=2, reserved_until=NOW, amount=FIFTY, email="b@example.org", locale="zh"
 )
 DIFFERS = PaymentDiffers(
-    order_id=ORDER, customer=None, amount=Money(amount=4_999), expected=FIFTY, reason="amount-mismatch",
+    order_id=ORDER, customer=None, item="i", amount=Money(amount=4_999), expected=FIFTY, reason="amount-mismatch",
+    email="b@example.org",
+)  # fmt: skip
+PLACE_FOUND = PaymentDifferenceSettled(
+    order_id=ORDER, customer=None, item="i", amount=Money(amount=4_999), how="returned", waiting=0,
     email="b@example.org",
 )  # fmt: skip
 DELAYED = RepaymentDelayed(
@@ -68,7 +73,7 @@ DOUBLED = KeysSupplied(
     sku="SKU-1", delivery_id=f"{ORDER}/1", supplier="north", given=False, numbers=(4, 7),
     sold=(SoldKey(number=7, order_id="order-7"),),
 )  # fmt: skip
-FOR_BUYERS: list[Event] = [COMPLETED, CANCELLED, REFUNDED, REOPENED, DIFFERS, DELAYED, BACK]
+FOR_BUYERS: list[Event] = [COMPLETED, CANCELLED, REFUNDED, REOPENED, DIFFERS, PLACE_FOUND, DELAYED, BACK]
 FOR_STAFF: list[Event] = [
     StockRanLow(sku="SKU-1", available=3, threshold=5),
     DOUBLED,
@@ -285,3 +290,10 @@ def test_a_queued_message_is_sent_under_its_id():
     assert (call.key, call.effect, call.at) == ("m-1", "send", None)
     assert call.payload["queued_at"] == "2026-01-01T08:00:00+00:00"
     assert MessageQueued.model_validate(call.payload) == event
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_a_buyer_reads_where_money_that_did_not_fit_went(locale: str):
+    ends = ("matched", "wallet", "returned", "by-hand")
+    assert len({text(PLACE_FOUND.model_copy(update={"how": end}), locale) for end in ends}) == len(ends)
+    assert REACTIONS[PaymentDifferenceSettled](PLACE_FOUND.model_copy(update={"how": "corrected"})) == []

@@ -8,6 +8,8 @@ from services.order.reactions import REACTIONS
 from shared.contracts import Money, Refused
 from shared.contracts.ledger import FundsRefunded, PaymentReturned, Posting, ReturnFailed, UnmatchedSettled
 from shared.contracts.order import (
+    PaymentDifferenceSettled,
+    RecordDifferenceSettled,
     RecordOtherPayment,
     RecordRefund,
     RecordRefundFailure,
@@ -168,7 +170,7 @@ def test_money_that_a_person_found_another_use_for_waits_no_longer():
     settled = UnmatchedSettled(
         payment_id="o1", item="i-1", how="matched", amount=yuan(10), note="n", order_id="o1", postings=()
     )
-    (drop,) = REACTIONS[UnmatchedSettled](settled)
+    drop, _ = REACTIONS[UnmatchedSettled](settled)
     life = completed().all(not_returned("unmatched:i-1"))
 
     (ended,) = life.send(drop)
@@ -185,7 +187,44 @@ def test_a_failed_return_of_what_is_no_order_or_was_told_by_an_older_version_is_
 
 
 def test_a_buyer_whose_payment_does_not_fit_hears_of_it():
-    told = RecordOtherPayment(order_id="o1", amount=yuan(9), expected=yuan(10), reason="amount-mismatch")
+    told = RecordOtherPayment(order_id="o1", item="i", amount=yuan(9), expected=yuan(10), reason="amount-mismatch")
+    life = completed()
 
-    assert names(completed().send(told)) == ["PaymentDiffers"]
+    assert names(life.send(told)) == ["PaymentDiffers"]
+    assert life.send(told) == []
     assert Life().send(told) == []
+
+
+def test_a_buyer_who_heard_of_other_money_hears_where_it_went_once():
+    life = completed()
+    for item in ("i", "j"):
+        life.send(RecordOtherPayment(order_id="o1", item=item, amount=yuan(9), expected=yuan(10), reason="paid-twice"))
+    settled = RecordDifferenceSettled(order_id="o1", item="i", how="returned")
+
+    (first,) = life.send(settled)
+    assert isinstance(first, PaymentDifferenceSettled)
+    assert (first.how, first.amount, first.waiting) == ("returned", yuan(9), 1)
+    assert life.send(settled) == []
+    (last,) = life.send(settled.model_copy(update={"item": "j"}))
+    assert isinstance(last, PaymentDifferenceSettled)
+    assert last.waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "account", "end"),
+    [
+        ("matched", None, "matched"),
+        ("matched", "wallet:c1", "wallet"),
+        ("returned", None, "returned"),
+        ("by-hand", "by-hand:alipay", "by-hand"),
+        ("corrected", "channel:alipay", "corrected"),
+    ],
+)
+def test_where_other_money_went_is_told_by_how_it_was_settled(how: str, account: str | None, end: str):
+    sides = (("suspense:alipay", yuan(9)), (account, -yuan(9)))
+    moved = tuple(Posting(account=side, amount=amount) for side, amount in sides if side)
+    settled = UnmatchedSettled(
+        payment_id="o1", item="i", how=how, amount=yuan(9), note="", order_id="o1", postings=moved if account else ()
+    )
+    *_, told = REACTIONS[UnmatchedSettled](settled)
+    assert told == RecordDifferenceSettled(order_id="o1", item="i", how=end)

@@ -17,6 +17,7 @@ from shared.contracts.order import (
     OrderLine,
     OrderPlaced,
     OrderReopened,
+    PaymentDifferenceSettled,
     PaymentDiffers,
     PaymentRecorded,
     RefundApproved,
@@ -188,14 +189,18 @@ class Orders(View):
     def payment_differs(self, event: PaymentDiffers, recorded: Recorded) -> None:
         self._change(event.order_id, payment_problem=event.reason)
 
+    @folds(PaymentDifferenceSettled)
+    def difference_settled(self, event: PaymentDifferenceSettled, recorded: Recorded) -> None:
+        if not event.waiting:
+            self._change(event.order_id, payment_problem=None)
+
     @folds(RepaymentDelayed)
     def repayment_delayed(self, event: RepaymentDelayed, recorded: Recorded) -> None:
         self._change(event.order_id, payment_problem=RETURN_FAILED)
 
     @folds(RepaymentEnded)
     def repayment_ended(self, event: RepaymentEnded, recorded: Recorded) -> None:
-        row = self._orders.get(event.order_id)
-        if row and row["payment_problem"] == RETURN_FAILED and not event.waiting:
+        if not event.waiting:
             self._change(event.order_id, payment_problem=None)
 
     @folds(RefundApproved, RefundRetried)

@@ -15,6 +15,7 @@ from shared.contracts.order import (
     MeetDeadline,
     PlaceOrder,
     RecordDelivery,
+    RecordDifferenceSettled,
     RecordOtherPayment,
     RecordPayment,
     RecordRefund,
@@ -62,6 +63,8 @@ def decide(command: Command, order: Order, given: Given) -> Sequence[Event] | De
             return repayments.ended(command, order)
         case RecordOtherPayment():
             return saga.record_other_payment(command, order)
+        case RecordDifferenceSettled():
+            return saga.record_difference_settled(command, order)
         case ReplaceKey():
             return after_sale.replace_key(command, order, given)
         case _:

@@ -34,7 +34,7 @@ def ended(command: RecordRefund | DropRepayment, order: Order) -> list[Event]:
         return_id=name,
         amount=order.delayed[name],
         returned=isinstance(command, RecordRefund),
-        waiting=len(order.delayed) - 1,
+        waiting=order.waiting_money - 1,
         email=order.email,
         locale=order.locale,
     )

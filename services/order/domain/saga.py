@@ -29,9 +29,11 @@ from shared.contracts.order import (
     OrderConfirmed,
     OrderLine,
     OrderReopened,
+    PaymentDifferenceSettled,
     PaymentDiffers,
     PaymentRecorded,
     RecordDelivery,
+    RecordDifferenceSettled,
     RecordOtherPayment,
     RecordPayment,
     RecordReservation,
@@ -125,11 +127,12 @@ def record_payment(command: RecordPayment, order: Order, given: Given) -> list[E
 
 def record_other_payment(command: RecordOtherPayment, order: Order) -> list[Event]:
     """Money that is not what the order costs changes nothing of it; its buyer is told the truth."""
-    if order.phase == "new":
+    if order.phase == "new" or command.item in order.differing:
         return []
     differs = PaymentDiffers(
         order_id=order.order_id,
         customer=order.customer,
+        item=command.item,
         amount=command.amount,
         expected=command.expected,
         reason=command.reason,
@@ -137,6 +140,24 @@ def record_other_payment(command: RecordOtherPayment, order: Order) -> list[Even
         locale=order.locale,
     )
     return [differs]
+
+
+def record_difference_settled(command: RecordDifferenceSettled, order: Order) -> list[Event]:
+    """Told of what the buyer was told of, once."""
+    amount = order.differing.get(command.item)
+    if amount is None:
+        return []
+    settled = PaymentDifferenceSettled(
+        order_id=order.order_id,
+        customer=order.customer,
+        item=command.item,
+        amount=amount,
+        how=command.how,
+        waiting=order.waiting_money - 1,
+        email=order.email,
+        locale=order.locale,
+    )
+    return [settled]
 
 
 def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:
@@ -296,5 +317,5 @@ def _cancelled(order: Order, reason: CancelReason, note: str = "") -> OrderCance
         lines=order.lines,
         email=order.email,
         locale=order.locale,
-        differs=order.differs,
+        differs=bool(order.differing),
     )

@@ -20,6 +20,7 @@ from shared.contracts.order import (
     OrderLine,
     OrderPlaced,
     OrderReopened,
+    PaymentDifferenceSettled,
     PaymentDiffers,
     PaymentRecorded,
     RefundApproved,
@@ -82,7 +83,7 @@ class Order:
 
     `reserved` are the keys lines reserved in this `attempt`; `step` is the wait that may still run out.
     `stockless`: its stock was put back until a person has looked at it. `delayed` is what the channel did not pay back
-    and no refund is about, by return id.
+    and no refund is about, by return id; `differing` is what fits nothing and waits for a person, by item.
     """
 
     phase: Phase = "new"
@@ -103,13 +104,13 @@ class Order:
     reserved: frozenset[int] = frozenset()
     stockless: bool = False
     cancelled_for: CancelReason | None = None
-    differs: bool = False
     pay_by: datetime | None = None
     deliveries: dict[int, Delivery] = field(default_factory=dict)
     delivered: Money = field(default_factory=zero)
     refunds: dict[str, Refund] = field(default_factory=dict)
     replacements: tuple[Replacement, ...] = ()
     delayed: dict[str, Money] = field(default_factory=dict)
+    differing: dict[str, Money] = field(default_factory=dict)
 
     @property
     def paid(self) -> bool:
@@ -168,6 +169,11 @@ class Order:
         """Whether this is a line that was ordered, not a replacement."""
         return 1 <= number <= len(self.lines)
 
+    @property
+    def waiting_money(self) -> int:
+        """How many amounts of the order have gone neither where they should nor back."""
+        return len(self.delayed) + len(self.differing)
+
     def replacement(self, line: int) -> Replacement | None:
         """The replacement that this line is, None for other lines."""
         return next((replacement for replacement in self.replacements if replacement.line.line == line), None)
@@ -198,7 +204,9 @@ def evolve(order: Order, event: Event) -> Order:
         case LatePaymentDeclined():
             return replace(order, funds="declined")
         case PaymentDiffers():
-            return replace(order, differs=True)
+            return replace(order, differing={**order.differing, event.item: event.amount})
+        case PaymentDifferenceSettled(item=item):
+            return replace(order, differing={it: amount for it, amount in order.differing.items() if it != item})
         case DeliveryRecorded():
             ended = Delivery(event.delivered, event.numbers)
             return replace(order, deliveries={**order.deliveries, event.line: ended})

@@ -20,6 +20,7 @@ __all__ = [
     "OrderLine",
     "OrderPlaced",
     "OrderReopened",
+    "PaymentDifferenceSettled",
     "PaymentDiffers",
     "PaymentRecorded",
     "PositionLost",
@@ -165,11 +166,31 @@ class OrderReopened(EventData, event_type="kameng.order.OrderReopened.v1", event
     locale: Literal["zh", "en"] | str = "zh"
 
 
-class PaymentDiffers(EventData, event_type="kameng.order.PaymentDiffers.v1", event_key="order_id"):
-    """Money came for the order that is not what it costs: a person must match it or give it back."""
+class PaymentDifferenceSettled(EventData, event_type="kameng.order.PaymentDifferenceSettled.v1", event_key="order_id"):
+    """Money that was not what the order costs has found its place.
+
+    `how`: it paid the order (`matched`), went to the customer's `wallet` or back to where it came from (`returned`),
+    staff saw to it (`by-hand`), or the channel named another amount instead (`corrected`). `waiting` is how much other
+    money of the order still waits for a person."""
 
     order_id: str
     customer: str | None
+    item: str
+    amount: Money
+    how: Literal["matched", "wallet", "returned", "by-hand", "corrected"] | str
+    waiting: int
+    email: str = ""
+    locale: Literal["zh", "en"] | str = "zh"
+
+
+class PaymentDiffers(EventData, event_type="kameng.order.PaymentDiffers.v1", event_key="order_id"):
+    """Money came for the order that is not what it costs: a person must match it or give it back.
+
+    `item` names it among the money that fits no payment."""
+
+    order_id: str
+    customer: str | None
+    item: str
     amount: Money
     expected: Money
     reason: str
@@ -247,7 +268,7 @@ class RepaymentDelayed(EventData, event_type="kameng.order.RepaymentDelayed.v1",
 class RepaymentEnded(EventData, event_type="kameng.order.RepaymentEnded.v1", event_key="order_id"):
     """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
 
-    `waiting` is how many others of the order are still delayed."""
+    `waiting` is how much other money of the order is still delayed, or waits for a person."""
 
     order_id: str
     customer: str | None

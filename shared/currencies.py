@@ -23,6 +23,15 @@ _BY_DIGITS: Mapping[int, str] = {
 }
 # The active table (list one). Metals, funds and codes for tests have no minor unit, and nothing is sold for them.
 MINOR_UNITS: Mapping[str, int] = {code: digits for digits, codes in _BY_DIGITS.items() for code in codes.split()}
+# What people write beside an amount, in capitals. Several currencies share a sign; no other sign is taken for one.
+_SIGNS: Mapping[str, str] = {
+    "¥": "CNY JPY", "￥": "CNY JPY", "元": "CNY TWD HKD", "圆": "CNY", "人民币": "CNY", "RMB": "CNY", "CN¥": "CNY",
+    "円": "JPY", "日元": "JPY", "JP¥": "JPY", "$": "USD HKD SGD AUD CAD NZD TWD MXN", "＄": "USD HKD TWD", "US$": "USD",
+    "美元": "USD", "HK$": "HKD", "港元": "HKD", "港币": "HKD", "NT$": "TWD", "新台币": "TWD", "S$": "SGD", "A$": "AUD",
+    "C$": "CAD", "CA$": "CAD", "NZ$": "NZD", "MX$": "MXN", "€": "EUR", "欧元": "EUR", "£": "GBP", "₩": "KRW",
+    "￦": "KRW", "฿": "THB", "₫": "VND", "₱": "PHP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₴": "UAH", "₪": "ILS",
+    "₦": "NGN", "₸": "KZT",
+}  # fmt: skip
 USUAL = ("CNY", "USD", "EUR", "HKD", "JPY")
 # What was stored before a currency left the table still has to be shown.
 USUAL_DIGITS = 2
@@ -44,6 +53,11 @@ def known(code: str) -> str:
     if code not in MINOR_UNITS:
         raise UnknownCurrency("not the code of a currency in ISO 4217, such as CNY")
     return code
+
+
+def is_called(code: str, unit: str) -> bool:
+    """Whether people call this currency so beside an amount: by its code or a sign of it."""
+    return unit.upper() == code or code in _SIGNS.get(unit.upper(), "").split()
 
 
 def digits(code: str) -> int:

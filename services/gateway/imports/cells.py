@@ -131,8 +131,11 @@ def _refuse_spoilt(field: str, written: str) -> None:
 
 def money(field: str, value: Value, currency: str) -> Money:
     """A decimal amount such as 48.50 in minor units, exactly."""
-    # Excel shows and promises 15 significant digits; the 17 it stores of 0.1 + 0.2 are not what the person typed.
+    units = value.units if isinstance(value, Number) else ()
     value = _amount(field, value)
+    if not all(currencies.is_called(currency, unit) for unit in units):
+        raise RowError(field, f"the spreadsheet shows something else than {currency}: format the cell as a number")
+    # Excel shows and promises 15 significant digits; the 17 it stores of 0.1 + 0.2 are not what the person typed.
     written = f"{value:.{EXACT_DIGITS}g}" if isinstance(value, float) else text(field, value, signs=True)
     return _money(field, written, currency)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
@@ -23,7 +23,11 @@ _COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|colou?r ?\
 _DAY = re.compile(r"(?<!d)d{1,2}(?!d)")
 _PLACE = re.compile("[0#?]|general")
 _SCALED = re.compile("[%‰]|[0#?][^;0#?]*,(?![0#?])")
-_UNITS = re.compile("[0-9%‰百千万亿]")
+_UNITS = re.compile("[0-9%‰百千万亿.,·．，]")
+# A word, or the sign of a currency with the letters before it, such as HK$.
+_UNIT = re.compile(r"[^\W\d_]*[$¢-¥\u0e3f\u20a0-\u20cf\ufe69\uff04\uffe0\uffe1\uffe5\uffe6]|[^\W\d_]+")
+_NO_UNIT = re.compile("general|e[+-]", re.IGNORECASE)
+_CONDITION = re.compile(r"\[[<>=]")
 _PLAIN_LITERALS = frozenset("-+(): $¥￥€£")
 
 
@@ -31,16 +35,28 @@ _PLAIN_LITERALS = frozenset("-+(): $¥￥€£")
 class Format:
     """A number format. `digits` are its parts, one place for a digit (None) or a literal each; None where what it shows
     is not certain. `is_whole_day` of a date: its year, month and day are shown. `is_other_amount`: what is shown reads
-    as another amount than the number."""
+    as another amount than the number. `decimals`: how many are shown, None where that can't be said. `units` are the
+    words and the signs of currencies that are shown."""
 
     is_general: bool = False
     is_date: bool = False
     is_whole_day: bool = False
     is_other_amount: bool = False
+    decimals: int | None = None
+    units: frozenset[str] = frozenset()
     digits: tuple[str | None, ...] | None = None
 
     def of(self, number: int | float) -> int | float | Number:
-        return number if self.is_general else Number(number, self._shown(number), self.is_other_amount)
+        if self.is_general:
+            return number
+        is_other = self.is_other_amount or self._is_rounded(number)
+        return Number(number, self._shown(number), is_other, self.units)
+
+    def _is_rounded(self, number: int | float) -> bool:
+        """Whether decimals that the number has are not shown; those beyond the exact digits it does not have."""
+        if self.decimals is None:
+            return False
+        return round(number, self.decimals) != float(f"{number:.{EXACT_DIGITS}g}")
 
     def _shown(self, number: int | float) -> str | None:
         is_certain = number == int(number) and 0 <= number < 10**EXACT_DIGITS
@@ -77,27 +93,45 @@ def _parsed(code: str) -> Format:
         return GENERAL
     if is_date_format(code):
         return Format(is_date=True, is_whole_day=_shows_day(code))
-    is_other = _shows_other_amount(code)
+    amount = Format(is_other_amount=_shows_other_amount(code), decimals=_decimals(code), units=_units_shown(code))
     digits: list[str | None] = []
     # A second section is for numbers below zero, and a condition in brackets may choose another.
-    if re.search(r"\[[<>=]", code):
-        return Format(is_other_amount=is_other)
+    if _CONDITION.search(code):
+        return amount
     for quoted, escaped, blank, filler, bracketed, plain in _TOKEN.findall(code):
         if plain == ";":
             break
         is_changing = bool(bracketed) and not _COLOUR.fullmatch(bracketed)
         if filler or is_changing or (plain and plain not in _PLAIN_LITERALS and plain != "0"):
-            return Format(is_other_amount=is_other)
+            return amount
         if plain == "0":
             digits.append(None)
         elif not blank and not bracketed:
             digits.append(quoted or escaped or plain)
-    return Format(digits=tuple(digits) if None in digits else None, is_other_amount=is_other)
+    return replace(amount, digits=tuple(digits) if None in digits else None)
 
 
 def _bare(code: str) -> str:
     """A format in small letters, without its literals, colours and languages."""
     return "".join(plain for *_, plain in _TOKEN.findall(code)).lower()
+
+
+def _decimals(code: str) -> int | None:
+    """How many decimals are shown at least; of fractions and powers of ten that can't be said."""
+    bare = _bare(code)
+    if "general" in bare or re.search("[/e]", bare):
+        return None
+    sections = bare.split(";") if _CONDITION.search(code) else [bare.partition(";")[0]]
+    return min(len(_PLACE.findall(section.partition(".")[2])) for section in sections)
+
+
+def _units_shown(code: str) -> frozenset[str]:
+    """In capitals. A currency stands in brackets behind a $, before the language: [$€-407]."""
+    parts = (
+        quoted or escaped or (bracketed[1:].partition("-")[0] if bracketed[:1] == "$" else plain)
+        for quoted, escaped, _, _, bracketed, plain in _TOKEN.findall(_NO_UNIT.sub("", code))
+    )
+    return frozenset(_UNIT.findall("".join(parts).upper()))
 
 
 def _shows_day(code: str) -> bool:
@@ -106,8 +140,8 @@ def _shows_day(code: str) -> bool:
 
 
 def _shows_other_amount(code: str) -> bool:
-    """Whether a number may be shown as percents, in thousands, with a unit or digits of the format's own, as if it were
-    below zero, or not at all."""
+    """Whether a number may be shown as percents, in thousands, with a unit, digits or points of the format's own, as if
+    it were below zero, or not at all."""
     bare = _bare(code)
     first = bare.partition(";")[0]
     literals = "".join(quoted + escaped for quoted, escaped, *_ in _TOKEN.findall(code))

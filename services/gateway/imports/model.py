@@ -17,12 +17,14 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 class Number:
     """A number with a number format: `shown` is what the spreadsheet shows, None where that is not certain.
 
-    `is_other_amount`: what is shown reads as another amount, such as 5% for 0.05.
+    `is_other_amount`: what is shown reads as another amount, such as 5% for 0.05, or 5 for 4.5. `units` are the words
+    and the signs of currencies that are shown with it.
     """
 
     value: int | float = field(repr=False)
     shown: str | None = field(repr=False)
     is_other_amount: bool = False
+    units: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

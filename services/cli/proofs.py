@@ -183,6 +183,8 @@ def verify_service(service: Service, logs: Logs) -> Verdict:
     """Check one service's log, rebuild its tables beside the live ones, and compare. Raises LookupError for tables of
     another version, which nothing can be compared with, and what `rebuild.verify` does."""
     with logs[service.name].connect() as connection:
+        if lost := log.missing(connection):
+            raise LookupError(f"its database lacks {', '.join(lost)}; restore it from a backup")
         if upgrading.is_outdated(connection, service.tables):
             raise LookupError("its tables are of another version; start it once, or `kameng rebuild outdated`")
     foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}

@@ -14,10 +14,12 @@ import typer
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services.cli.common import VAR, Var, console, fail, services_of
 from services.cli.http import http_server, serve_api
+from services.cli.kept_secrets import lost_secrets
 from services.cli.sockets import listen
 from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
 from shared.eventlog.engines import open_engine
+from shared.eventlog.log import Incomplete
 from shared.hosting.embedded import Embedded, InUse, database_url
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
@@ -39,6 +41,8 @@ def serve(
     beside it, so that top-ups and payments can be tried.
     """
     configure_logs()
+    if lost := lost_secrets(var):
+        fail(f"{lost}.")
     start_tracing("serve")
     listening = listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
@@ -69,7 +73,11 @@ def _with_sandboxes(settings: Settings) -> Iterator[Settings]:
 
 
 def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
-    host.start()
+    try:
+        host.start()
+    except (Incomplete, LookupError) as error:
+        host.stop()
+        fail(f"{error}.")
     told = host.settings.var / "serve.json"
     engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
     dispatcher = dispatcher_of(host, engine)

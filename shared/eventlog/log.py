@@ -138,6 +138,26 @@ def _link(previous: bytes, *fields: object) -> bytes:
     return hashlib.sha256(previous + "\x1f".join(map(str, fields)).encode()).digest()
 
 
+class Incomplete(RuntimeError):
+    """A database that holds events and lacks a table that no log brings back."""
+
+
+def missing(connection: sa.Connection) -> list[str]:
+    """The tables that a database with events lacks, and no log brings back: what is due, was decided, or waits."""
+    found = set(sa.inspect(connection).get_table_names())
+    if schema.log.name not in found or connection.execute(sa.select(schema.log.c.position).limit(1)).first() is None:
+        return []
+    return [table.name for table in (schema.agenda, schema.commands, schema.parked) if table.name not in found]
+
+
+def require_whole(connection: sa.Connection, service: str) -> None:
+    """Raises Incomplete where creating what is missing would pass over a loss."""
+    if lost := missing(connection):
+        raise Incomplete(
+            f"the database of {service} holds events and lacks {', '.join(lost)}; restore it from a backup"
+        )
+
+
 def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
     """Create what is missing: the tables, the head row, a reader row for each source."""
     schema.metadata.create_all(connection)

@@ -91,8 +91,12 @@ class Desk:
         return self._connected
 
     def start(self) -> None:
-        """Create what is missing in the database, and take up where the last writer stopped, who is fenced from now."""
+        """Create what is missing in the database, and take up where the last writer stopped, who is fenced from now.
+
+        Raises log.Incomplete for a database that has lost what no log brings back.
+        """
         with self.engine.begin() as connection:
+            log.require_whole(connection, self.service.name)
             log.create(connection, self.service.sources())
             self.service.tables.metadata.create_all(connection)
             if self.service.keeps is not None:

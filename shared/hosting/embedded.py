@@ -89,7 +89,7 @@ class Embedded:
         """Start every service where it stopped last; returns when each has caught up with the logs it reads.
 
         Files that an older version wrote are brought up to this one first. Raises LookupError when they do not fit each
-        other.
+        other, and log.Incomplete for one that has lost what no log brings back.
         """
         writing = {name: runner.writer.engine for name, runner in self.runners.items()}
         upgrade_files(self.services, writing, self.reading)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 import structlog
 
-from shared.eventlog import schema, upgrading
+from shared.eventlog import log, schema, upgrading
 from shared.eventlog.folding import silent
 from shared.eventlog.rebuild import rebuild
 from shared.hosting.service import Service
@@ -22,12 +22,13 @@ def upgrade_files(
 
     `writing` and `reading` are engines by service; nobody else may write. Returns the services whose tables were
     folded. Each service is one transaction, so it may be interrupted and repeated. Raises LookupError, with the source
-    and positions, when a log ends before what a service has applied of it.
+    and positions, when a log ends before what a service has applied of it, and log.Incomplete.
     """
     for service in services:
         with writing[service.name].begin() as connection:
             if not sa.inspect(connection).has_table(schema.log.name):
                 continue
+            log.require_whole(connection, service.name)
             for metadata in (schema.metadata, service.keeps):
                 if metadata is not None:
                     upgrading.add_missing(connection, metadata)

@@ -80,6 +80,11 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "a file that is cut off": (file("order", lambda held: held[: len(held) // 2]), "order: its database can't be read"),
     "a file of something else": (file("order", lambda _: b"nothing of ours" * 500), "file is not a database"),
     "a table that is missing": (sql("inventory", "DROP TABLE key_index"), "inventory"),
+    "an agenda that is missing": (
+        sql("ledger", "DROP TABLE agenda"),
+        "ledger can't be folded anew: its database",
+    ),
+    "secrets that are missing": (lambda var: shutil.rmtree(var / "secrets"), "fulfillment-sealing is missing"),
     "a log that is missing": (sql("ledger", "DROP TABLE log"), "ledger: its database can't be read (no such table"),
     "readers that are missing": (sql("ledger", "DROP TABLE readers"), "ledger"),
     "a head that is missing": (sql("order", "DELETE FROM head"), "order"),
@@ -213,3 +218,14 @@ def test_a_verdict_counts_what_was_walked(var: Path) -> None:
         ).fetchone()
     assert ran.exit_code == 0
     assert f"{walked} events" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["an agenda that is missing", "secrets that are missing"])
+def test_what_can_not_be_made_again_is_not_made_by_a_start(var: Path, name: str) -> None:
+    DAMAGED[name][0](var)
+
+    ran = kameng(var, "serve", "--port", "0")
+
+    assert ran.exit_code == 1
+    assert "a backup" in ran.stdout + ran.stderr
+    assert not (var / "secrets" / "fulfillment-sealing").exists() or name.startswith("an agenda")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -14,6 +15,14 @@ from tests.databases import engine, new_database, postgres, postgres_url
 __all__ = ["engine", "new_database", "postgres", "postgres_url"]
 
 _USUAL = structlog.get_config()["wrapper_class"]
+
+
+# What takes minutes begins first, so that no worker is left alone with it at the end.
+_LONG = ("acceptance", "simulation", "chaos", "subscriber", "observability")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in _LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,17 @@ def dashboard_queries() -> Iterator[Query]:
                 yield Query(f"{file.stem} / {panel['title']} / {target['refId']}", target["expr"])
 
 
-def rules() -> list[dict[str, Any]]:
+def rules() -> Sequence[Mapping[str, Any]]:
     """Every rule of alerts.yml, as it is written there: with `alert` or `record`, `expr`, `labels`, `annotations`."""
-    return [rule for group in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+    return _rules(ALERTS.read_text(encoding="utf-8"))
 
 
-def alerts() -> dict[str, dict[str, Any]]:
+@lru_cache(maxsize=2)
+def _rules(written: str) -> Sequence[Mapping[str, Any]]:
+    return [rule for group in yaml.safe_load(written)["groups"] for rule in group["rules"]]
+
+
+def alerts() -> dict[str, Mapping[str, Any]]:
     """The alerts by name."""
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 

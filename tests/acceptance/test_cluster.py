@@ -1,4 +1,4 @@
-"""Parts of the cluster are killed, frozen and emptied in the middle of the load; no accepted order may notice."""
+"""Parts of the cluster are killed, frozen and replaced in the middle of the load; no accepted order may notice."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from services.demo.shop import Answer, until
 from shared.messaging.topology import inbox, log_exchange, pulls
 from tests.acceptance.cluster_load import Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, Fault, ours
+from tests.acceptance.cluster_operations import OPERATIONS
 
 BROKER_SECONDS, DATABASE_SECONDS = 30.0, 12.0
 
@@ -115,6 +116,6 @@ FAULTS: tuple[Fault, ...] = (
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", [*FAULTS, *OPERATIONS], ids=lambda fault: fault.__name__)
 def test_accepted_orders_survive(cluster: ClusterMarket, fault: Fault) -> None:
     cluster.survives(fault)

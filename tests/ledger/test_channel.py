@@ -34,9 +34,12 @@ def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Outside:
     return reaching(httpx.Client(base_url="http://channel", transport=httpx.MockTransport(answer)))
 
 
+TAKEN = httpx.MockTransport(lambda _: httpx.Response(200))  # what the sandbox calls back
+
+
 class Sandbox:
     def __init__(self) -> None:
-        self.http = TestClient(create_channel("wechat", SECRET, "http://shop.invalid", PORTS))
+        self.http = TestClient(create_channel("wechat", SECRET, "http://shop.invalid", PORTS, TAKEN))
         self.outside = reaching(self.http)
 
     def pay(self) -> None:

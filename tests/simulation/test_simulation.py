@@ -14,7 +14,7 @@ from tests.simulation.case import Case
 from tests.simulation.run import Ran, run, shrink
 from tests.simulation.sometimes import never
 
-SEEDS, CHUNK = 300, 10
+SEEDS, CHUNK = 150, 10
 
 
 @pytest.fixture(scope="module")

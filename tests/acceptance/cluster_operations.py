@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from signal import SIGCONT, SIGSTOP
 from uuid import uuid4
 
-import pytest
 import sqlalchemy as sa
 
 from services.demo.shop import Answer, Buyer, until
@@ -114,9 +113,3 @@ OPERATIONS: tuple[Fault, ...] = (
     every_service_is_rebuilt,
     poison_is_parked_and_replayed,
 )
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__)
-def test_accepted_orders_survive(cluster: ClusterMarket, operation: Fault) -> None:
-    cluster.survives(operation)

@@ -13,6 +13,8 @@ _SEPARATORS = re.compile(r"[ ().·•‧∙/]")
 # In the outline of a text, where `x` is a letter and `#` is neither letter nor digit: the codes, the mobile number, and
 # an extension.
 _WITHIN = re.compile(r"[x#]*((?:8#*6|0|#)*)(1#*[3-9](?:#*[0-9]){9})(?:[x#]+[0-9]{1,5})?[x#]*")
+_CHINESE_DIGIT = re.compile("[一二三四五六七八九]")
+_CIRCLES = str.maketrans("○◯", "〇〇")  # written for a zero among Chinese numerals
 MOST_LETTERS = 6  # around a mobile number: `phone`, `mobile`, `ext`
 
 
@@ -60,6 +62,8 @@ def mobile_within(folded: str) -> str:
     Punctuation, symbols, marks and spaces are no part of a number, and numerals of any script are digits. Raises
     NoCanonicalForm for a text with more letters around, with letters between, or with another country's code.
     """
+    if _CHINESE_DIGIT.search(folded):
+        folded = folded.translate(_CIRCLES)
     outline = "".join(map(_outlined, folded))
     found = _WITHIN.fullmatch(outline)
     if found is None or outline.count("x") > MOST_LETTERS:

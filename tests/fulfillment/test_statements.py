@@ -117,6 +117,27 @@ def test_a_late_success_that_was_borne_is_claimed_when_it_is_taken_back() -> Non
 DOUBTFUL = [None, -COST, Money(amount=950, currency="USD"), Money(amount=100_001)]
 
 
+def test_what_a_supplier_charges_for_nothing_is_left_to_a_person_and_the_next_is_asked() -> None:
+    past, charged = given(deliver_by("north", "south")), report("north", "failed", cost=COST)
+
+    assert names(when(past, charged, {})) == ["PurchaseFailed", "SupplierStatementRecorded", "PurchaseRequested"]
+    told = when(past, charged, {})[1]
+    assert isinstance(told, SupplierStatementRecorded)
+    assert (told.finding, told.outcome, told.cost, told.bill) == ("doubtful-cost", "failed", COST, None)
+    past += when(past, charged, {})
+    assert when(past, charged, {}) == []
+    assert when(past, FAILED, {}) == []
+    assert settled(past, settle("cost", cost=COST)).bill == COST
+
+
+def test_what_a_supplier_charges_later_for_nothing_is_left_to_a_person() -> None:
+    past = given(deliver_by("north", "south"), FAILED)
+
+    assert stated(past, report("north", "failed", cost=COST)).finding == "doubtful-cost"
+    free = report("north", "failed", cost=Money(amount=0))
+    assert when(past, free, {}) == []
+
+
 @pytest.mark.parametrize("cost", DOUBTFUL, ids=str)
 def test_a_bill_that_nobody_can_believe_delivers_and_is_not_owed(cost: Money | None) -> None:
     delivered, doubtful = when(given(deliver_by("north")), report("north", "done", cost=cost), {})

@@ -53,7 +53,15 @@ def test_signs_around_and_between_the_digits_are_no_part_of_a_number(mobile: str
 @given(mobile=mobiles)
 def test_a_target_that_holds_one_mobile_number_and_little_else_is_compared_as_that_number(mobile: str) -> None:
     chinese = "".join("〇一二三四五六七八九"[int(digit)] for digit in mobile)
-    spellings = [chinese, f"{mobile}#1", f"{mobile}-1", f"+86 {mobile}-1", f"{mobile}ext", f"{mobile} ext 12"]
+    spellings = [
+        chinese,
+        chinese.replace("〇", "○"),
+        f"{mobile}#1",
+        f"{mobile}-1",
+        f"+86 {mobile}-1",
+        f"{mobile}ext",
+        f"{mobile} ext 12",
+    ]
     spellings += [f"{code}{mobile}" for code in ("++86", "086", "000086", "phone ", "phone: +86 ", "手机")]
     spellings += ["".join(f"{digit}\ufe0f\u20e3" for digit in mobile)]
 

@@ -118,16 +118,23 @@ def _pending(command: RecordPurchase, state: Delivery, line: OrderLine) -> Purch
 
 
 def _failed(command: RecordPurchase, state: Delivery, line: OrderLine, given: Given) -> list[Event]:
-    failed = PurchaseFailed(
+    """Asked elsewhere; what the supplier charges all the same is left to a person."""
+    failed: list[Event] = [_not_bought(command, state, line)]
+    if statements.charges(command):
+        failed.append(statements.record(command, state, line, "doubtful-cost"))
+    if state.phase == "handed-over":  # a person may have bought it by now
+        return failed
+    return [*failed, next_step(command.delivery_id, state.order_id, line, state.asked, given)]
+
+
+def _not_bought(command: RecordPurchase, state: Delivery, line: OrderLine) -> PurchaseFailed:
+    return PurchaseFailed(
         delivery_id=command.delivery_id,
         order_id=state.order_id,
         line=line.line,
         supplier=command.supplier,
         reason=command.reason,
     )
-    if state.phase == "handed-over":  # a person may have bought it by now
-        return [failed]
-    return [failed, next_step(command.delivery_id, state.order_id, line, state.asked, given)]
 
 
 def record_unknown(command: RecordPurchaseUnknown, state: Delivery) -> list[Event]:

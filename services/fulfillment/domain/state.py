@@ -57,8 +57,13 @@ class Said:
     @staticmethod
     def of(command: RecordPurchase) -> Said:
         if command.outcome != "done":
-            return Said(command.outcome)
+            return Said(command.outcome, cost=_charged(command.cost))
         return Said("done", command.supplier_ref, command.cost, tuple(one.index for one in command.goods))
+
+
+def _charged(cost: Money | None) -> Money | None:
+    """The cost of what was not delivered, as far as there is one."""
+    return cost if cost is not None and cost.amount else None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Bought:
         A failure after a success takes it back, however often the purchase had failed before that.
         """
         if what.outcome == "failed":
-            return bool(self.said) and self.said[-1].outcome == "failed"
+            last = self.said[-1] if self.said else None
+            return last is not None and last.outcome == "failed" and what.cost in (None, last.cost)
         known = {index for said in self.said for index in said.goods}
         return known.issuperset(what.goods) and any(_repeats(what, said) for said in self.said)
 
@@ -179,7 +185,7 @@ def _said(state: Delivery, supplier: str, said: Said, billed: Money | None = Non
 
 
 def _stated(state: Delivery, event: SupplierStatementRecorded) -> Delivery:
-    said = Said(event.outcome)
+    said = Said(event.outcome, cost=_charged(event.cost))
     if event.outcome == "done":
         said = Said("done", event.supplier_ref, event.cost, tuple(one.index for one in event.goods))
     statement = Statement(event.supplier, event.finding, event.bill, goods=event.goods)

@@ -33,6 +33,11 @@ def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
     return cost.amount > max(MOST_TIMES_THE_PRICE * line.amount.amount, NEVER_ABSURD_BELOW)
 
 
+def charges(command: RecordPurchase) -> bool:
+    """Whether a supplier that has not delivered names a cost all the same."""
+    return command.outcome == "failed" and command.cost is not None and command.cost.amount != 0
+
+
 def late(command: RecordPurchase, state: Delivery, line: OrderLine) -> list[Event]:
     """What a supplier says of a purchase that is not open any more. A repeat and a `pending` change nothing."""
     bought = state.purchases[command.supplier]
@@ -40,7 +45,9 @@ def late(command: RecordPurchase, state: Delivery, line: OrderLine) -> list[Even
         return []
     if command.outcome == "done":
         return [done(command, state, line)]
-    finding: Finding = "late-failure" if bought.is_done or state.delivered_by_hand else "agrees"
+    finding: Finding = "doubtful-cost" if charges(command) else "agrees"
+    if bought.is_done or state.delivered_by_hand:
+        finding = "late-failure"
     return [record(command, state, line, finding, booked=bought.booked)]
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from shared.telemetry import logs
 from tests.databases import engine, new_database, postgres, postgres_url
 
 __all__ = ["engine", "new_database", "postgres", "postgres_url"]
+
+settings.register_profile("unhurried", deadline=None)  # no test depends on a fast machine
+settings.load_profile("unhurried")
 
 _USUAL = structlog.get_config()["wrapper_class"]
 

@@ -40,6 +40,8 @@ from shared.laws.law import Handlers, Law
 Sums: TypeAlias = Mapping[str, Mapping[str, int]]
 # How long staff may not have heard of evidence, in a system that is at work.
 DEADLINE = timedelta(hours=1)
+# How long a return may be on its way: the channel is asked for less than four hours, then staff hear of it.
+RETURN_DEADLINE = timedelta(hours=6)
 # The messages that show evidence to staff, and their parameters that name it.
 SHOWING: Mapping[str, tuple[str, ...]] = {
     "payment-unmatched": ("item",),
@@ -55,12 +57,14 @@ class _Open:
     what: str
     since: datetime | None
     shown_as: str = ""
+    deadline: timedelta = DEADLINE
 
 
 class EvidenceSettled(Law):
     """What channels and suppliers say of money is booked once, and what fits nothing is settled, or shown to staff.
 
-    A return that failed is paid after all, by the channel or by a person, or is shown to staff. An order says that it
+    A return that was asked for ends, and one that failed is paid after all, by the channel or by a person, or is shown
+    to staff. An order says that it
     is refunded when the money is back. What a supplier's statement adds or a person's decision on it moves is in the
     books. Staff hear of each partner that told what can't be read, and of keys of ours that a supplier sent as well.
     """
@@ -78,6 +82,7 @@ class EvidenceSettled(Law):
         self._references: dict[str, str] = {}
         self._corrected: set[str] = set()
         self._said: dict[str, _Open] = {}
+        self._on_its_way: dict[str, _Open] = {}
         self._back = Marks()
         self._moves: dict[str, _Open] = {}
         self._moved_early: set[str] = set()
@@ -90,7 +95,7 @@ class EvidenceSettled(Law):
             PaymentUnmatched: self._unmatched,
             UnmatchedSettled: self._settled,
             CallbackRefused: self._refused,
-            ReturnRequested: lambda event: self.closed(f"{event.payment_id} {event.return_id}"),
+            ReturnRequested: self._asked_back,
             ReturnFailed: self._return_failed,
             PaymentReturned: self._paid_back,
             ReturnedByHand: self._paid_by_hand,
@@ -128,7 +133,7 @@ class EvidenceSettled(Law):
 
     def overdue(self) -> Iterator[str]:
         for _, evidence in self._alone():
-            if self._now and evidence.since and self._now - evidence.since > DEADLINE:
+            if self._now and evidence.since and self._now - evidence.since > evidence.deadline:
                 yield evidence.what
 
     def _alone(self) -> Iterator[tuple[str, _Open]]:
@@ -136,6 +141,7 @@ class EvidenceSettled(Law):
         yield from self._unbooked.items()
         yield from self._said.items()
         yield from self._moves.items()
+        yield from self._on_its_way.items()
         yield from ((name, it) for name, it in self._open.items() if it.shown_as not in self._shown_to_staff)
 
     # What any evidence does
@@ -226,8 +232,15 @@ class EvidenceSettled(Law):
 
     # Returns
 
+    def _asked_back(self, event: ReturnRequested) -> None:
+        name = f"{event.payment_id} {event.return_id}"
+        self.closed(name)
+        asked = f"{event.amount} of payment {event.payment_id}, asked back as {event.return_id}"
+        self._on_its_way[name] = _Open(f"nobody knows what became of {asked}", self._time(), deadline=RETURN_DEADLINE)
+
     def _return_failed(self, event: ReturnFailed) -> None:
         self.checked += 1
+        self._on_its_way.pop(f"{event.payment_id} {event.return_id}", None)
         if event.paid is not None:
             self._returned[event.payment_id][event.return_id] += event.paid.amount
         self.opened(
@@ -249,6 +262,7 @@ class EvidenceSettled(Law):
 
     def _went_back(self, name: str) -> None:
         self._back.add(name)
+        self._on_its_way.pop(name, None)
         self._said.pop(name, None)
         self.closed(name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from base64 import b16encode, b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -94,7 +95,9 @@ async def _live(traces: Traces, files: Path) -> None:
     # With other secrets, what was sealed before can't be opened any more: neither keys in stock nor sold ones.
     await asyncio.to_thread(market.server.stop)
     for name in (SEALING, LOOKUP):
-        (market.var / "secrets" / name).rename(market.var / "secrets" / f"former-{name}")
+        secret = market.var / "secrets" / name
+        secret.rename(secret.with_name(f"former-{name}"))
+        secret.write_bytes(os.urandom(32))
     await asyncio.to_thread(market.server.start)
     order = await buyer.place([{"sku": DOOMED, "quantity": 2}], email="buyer@example.org")
     orders.append(order["order_id"])

@@ -18,7 +18,7 @@ OURS = "shared.contracts."
 EVENTS = [cls for cls in events().values() if cls.__module__.startswith(OURS)]
 COMMANDS = [cls for cls in commands().values() if cls.__module__.startswith(OURS)]
 ALL: list[type[Message]] = [*COMMANDS, *EVENTS]
-UNHURRIED = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_every_name_is_one_message_only() -> None:

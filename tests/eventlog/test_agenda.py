@@ -141,7 +141,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_agenda_is_a_dictionary_of_times(steps: list[tuple[tuple[str, str, int], bool]]) -> None:
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/agenda.sqlite3", writer=True)

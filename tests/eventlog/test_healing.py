@@ -221,7 +221,7 @@ def emptied(logs: Logs) -> None:
             connection.execute(sa.update(schema.readers).values(position=0, hash=None))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 30), min_size=5, max_size=5))
 def test_no_position_is_given_twice(logs: Logs, drawn: list[int]) -> None:
     """Whatever was read, told and lost: the log goes on behind it, whole, and all agree."""

@@ -136,7 +136,7 @@ def test_streams_are_read_behind_their_versions(engine: sa.Engine) -> None:
 
 
 @given(gaps=st.lists(st.integers(0, 3), max_size=12), asked=st.integers(-1, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_position_at_a_time_is_the_last_not_later(gaps: list[int], asked: int) -> None:
     times = [START + sum(gaps[: n + 1]) * SECOND for n in range(len(gaps))]
     moment = START + asked * SECOND

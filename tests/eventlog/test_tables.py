@@ -185,7 +185,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_are_a_dictionary_that_commits_and_rolls_back(steps: list[tuple]) -> None:
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/boxes.sqlite3", writer=True)

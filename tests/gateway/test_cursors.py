@@ -61,7 +61,7 @@ def paged(rows: Sequence[tuple[str, int]], limit: int, *, ascending: bool) -> li
         engine.dispose()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sets(st.tuples(WORDS, NUMBERS), max_size=8), st.integers(1, 3), st.booleans())
 def test_pages_hold_every_row_once_whatever_is_stored(rows: set[tuple[str, int]], limit: int, up: bool) -> None:
     found = paged(sorted(rows), limit, ascending=up)
@@ -69,7 +69,6 @@ def test_pages_hold_every_row_once_whatever_is_stored(rows: set[tuple[str, int]]
     assert sorted(found) == sorted(rows)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(WORDS, NUMBERS, st.none(), st.booleans()), max_size=4))
 def test_a_cursor_says_what_it_was_made_of(parts: list[Any]) -> None:
     assert decode(encode(parts)) == parts

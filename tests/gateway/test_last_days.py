@@ -55,7 +55,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, max_size=25))
 def test_the_figure_is_what_the_decision_would_find(steps: list[Any]) -> None:
     shop, logs, loaded = Shop(), Logs(), 0

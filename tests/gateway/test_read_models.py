@@ -323,7 +323,7 @@ def test_history_tells_no_secrets(engine: sa.Engine) -> None:
 
 @pytest.mark.parametrize("kind", OF_ORDERS, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 def test_history_shows_facts_as_json_would_hold_them(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(messages(kind))
     told = event.model_dump(mode="json")

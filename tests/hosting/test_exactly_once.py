@@ -174,4 +174,4 @@ class Presses(RuleBasedStateMachine):
 
 
 TestExactlyOnce = Presses.TestCase
-TestExactlyOnce.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestExactlyOnce.settings = settings(max_examples=15, stateful_step_count=12)

@@ -157,7 +157,7 @@ class AProduct(RuleBasedStateMachine):
 
 
 TestAProduct = AProduct.TestCase
-TestAProduct.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAProduct.settings = settings(max_examples=60, stateful_step_count=40)
 
 numbers = st.frozensets(st.integers(1, 40))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given as given_any
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from services.ledger.domain.hold import Hold, decide, evolve
@@ -89,7 +88,6 @@ def test_capturing_earns_and_frees_the_rest():
     assert decide(capture(800), after(HELD), given(300)) == [CAPTURED]
 
 
-@settings(deadline=None)
 @given_any(st.integers(1, 5_000), st.lists(st.integers(1, 5_000), max_size=6), st.integers(0, 10_000))
 def test_refunds_take_back_what_the_capture_gave(fen: int, parts: list[int], basis_points: int):
     """In proportion, and all of it once all is refunded."""

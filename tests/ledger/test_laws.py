@@ -152,7 +152,7 @@ def nothing_happens_twice(books: Books) -> None:
     assert all(amount >= 0 for amount in left.values())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(commands, min_size=5, max_size=40))
 def test_the_books_stay_right(sequence: list[Command]):
     books = Books()
@@ -164,7 +164,7 @@ def test_the_books_stay_right(sequence: list[Command]):
         nothing_happens_twice(books)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(commands, min_size=5, max_size=40))
 def test_rebuilt_tables_and_states_equal_the_live_ones(sequence: list[Command]):
     books = Books()
@@ -180,7 +180,7 @@ def test_rebuilt_tables_and_states_equal_the_live_ones(sequence: list[Command]):
     assert states == books.states
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(commands, min_size=5, max_size=30))
 def test_internal_commands_repeated_change_nothing(sequence: list[Command]):
     books = Books()

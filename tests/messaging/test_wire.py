@@ -21,7 +21,7 @@ from shared.messaging.wire import Answered, Asked, Head, Known, Malformed, Pull,
 from tests.contracts.strategies import messages
 from tests.hosting.builders import press, presses
 
-UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 OURS = "shared.contracts."
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)

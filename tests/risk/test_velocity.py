@@ -39,7 +39,7 @@ def exactly(rule: Rule, past: Past, since: float, fen: int, customer: str | None
             return len({person for *_, person in [*recent, (0, 0, customer)] if person})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rule=st.sampled_from(EVERY_RULE), past=PASTS, wait=st.integers(0, 90_000), customer=PEOPLE)
 def test_what_is_within_the_window_is_counted_and_little_before_it(
     rule: Rule, past: Past, wait: int, customer: str | None
@@ -55,7 +55,7 @@ def test_what_is_within_the_window_is_counted_and_little_before_it(
         assert least <= found <= most
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rule=st.sampled_from(EVERY_RULE), past=PASTS)
 def test_a_history_stays_small(rule: Rule, past: Past):
     history = remembered(rule, past)

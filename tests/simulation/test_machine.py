@@ -11,7 +11,7 @@ from tests.simulation.machine import Shop
 from tests.simulation.planted.registry import Switch
 from tests.simulation.planted.services import a_hold_is_captured_twice, stock_is_reserved_without_being_taken
 
-SETTINGS = settings(max_examples=15, stateful_step_count=15, deadline=None, derandomize=True, database=None)
+SETTINGS = settings(max_examples=15, stateful_step_count=15, derandomize=True, database=None)
 TestShop = Shop.TestCase
 TestShop.settings = SETTINGS
 

@@ -24,7 +24,7 @@ from tests.subscriber.builders import META, START, recorded, told
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "events" / "examples"
 OURS = [cls for cls in events().values() if cls.__module__.startswith("shared.contracts.")]
-UNHURRIED = settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
 
 
 def headers(**changes: Any) -> dict[str, Any]:

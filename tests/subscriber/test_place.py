@@ -61,7 +61,7 @@ def test_what_comes_late_for_the_first_time_is_handled(new_place: NewPlace) -> N
     assert handled(place, [at(5_000), *window]) == [5_000]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_however_they_come_each_is_handled_once(data: st.DataObject) -> None:
     """A publisher's way: any order inside a window beyond what is safe, sent again from there after each crash."""

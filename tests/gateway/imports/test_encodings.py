@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.imports.columns import is_known
@@ -46,7 +46,6 @@ def read(content: bytes, told: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("encoding", FOREIGN)
-@settings(deadline=None)
 @given(luck=st.integers(0, 10**9).map(Random))
 def test_what_is_not_chinese_is_refused_and_read_as_its_sender_says(encoding: str, luck: Random) -> None:
     text = table(FOREIGN[encoding].split(), luck)
@@ -60,7 +59,6 @@ def test_what_is_not_chinese_is_refused_and_read_as_its_sender_says(encoding: st
         assert read(content, encoding) == text
 
 
-@settings(deadline=None)
 @given(luck=st.integers(0, 10**9).map(Random))
 def test_chinese_under_headers_of_ours_is_certain(luck: Random) -> None:
     for header in ("SKU,名称,售价", "商品编码;商品名称;价格", '"货号"\t"name"\t"零售价"'):

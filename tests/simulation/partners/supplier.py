@@ -135,6 +135,7 @@ class Supplier(Partner):
         ):
             if self._whims.strike(misbehaviour):
                 report = told.model_copy(update=contrary)
+                purchase.said_no |= report.outcome == "failed"  # which may be heard before what it contradicts
                 self.tell(self.statement(report), after_seconds=self._luck.uniform(1, 150))
 
     def _lie(self, purchase: Purchase, stranger: Partner) -> None:

@@ -315,6 +315,8 @@ class PaymentReceived(Event, key="payment_id"):
 
 # The reason of money whose reference the channel gave to this payment and to another, which has it already.
 SHARED_REFERENCE = "shared-reference"
+# The channel says of this payment what it had said of another: that one has the reference, and the money.
+ANOTHERS_REFERENCE = "anothers-reference"
 # The channel's last answer, when asking was over, can't be read: it may have collected.
 UNREAD_ANSWER = "unread-answer"
 # The channel opened the payment under another reference than it had told that it was paid under.

@@ -10,6 +10,7 @@ from services.ledger.domain.payment import Payment, decide, evolve
 from services.ledger.domain.payment.state import item_id
 from shared.contracts import Decided, Event, Money
 from shared.contracts.ledger import (
+    ANOTHERS_REFERENCE,
     OTHER_REFERENCE,
     UNREAD_ANSWER,
     CallbackRefused,
@@ -107,10 +108,25 @@ def test_a_forged_callback_is_evidence_of_nothing():
 def test_a_reference_of_another_payment_is_booked_there_and_asked_about():
     events, answer = told(after(*OPEN), owner="p-2", channel_ref="ref-9")
 
-    (event,) = events
+    event, _ = events
     assert isinstance(event, CallbackRefused)
     assert (event.reason, event.reference_of, event.amount) == ("wrong-reference", "p-2", yuan(500))
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
+
+
+@pytest.mark.parametrize("past", [(), OPEN, RECEIVED], ids=["unknown", "open", "paid"])
+def test_what_is_said_of_a_payment_under_anothers_reference_waits_for_a_person_once(past: tuple[Event, ...]):
+    state = after(*past)
+
+    _, item = told(state, owner="p-2", channel_ref="ref-9")[0]
+
+    assert isinstance(item, PaymentUnmatched)
+    assert (item.reason, item.channel_ref, item.amount, item.postings) == (ANOTHERS_REFERENCE, "ref-9", yuan(500), ())
+    again, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9")
+    assert [type(event) for event in again] == [CallbackRefused]
+    other, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9", amount=yuan(100))
+    assert [type(event) for event in other] == [CallbackRefused, PaymentUnmatched]
+    assert len(told(state, owner="p-2", channel_ref="ref-9", amount=yuan(0))[0]) == 1
 
 
 def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_person():

@@ -13,6 +13,7 @@ from services.ledger.domain.payment.state import FAILED, Payment, item_id, state
 from services.ledger.domain.postings import transfer
 from shared.contracts import Decided, Money, zero
 from shared.contracts.ledger import (
+    ANOTHERS_REFERENCE,
     OTHER_REFERENCE,
     SHARED_REFERENCE,
     UNREAD_ANSWER,
@@ -33,6 +34,7 @@ TOLD = {
     "wrong-channel": "wrong-channel",
     "wrong-reference": "wrong-reference",
     SHARED_REFERENCE: "wrong-reference",
+    ANOTHERS_REFERENCE: "wrong-reference",
     "unknown-payment": "unknown-payment",
     "paid-twice": "replayed",
     "contradiction": "wrong-amount",
@@ -61,7 +63,7 @@ def record(command: RecordCallback, state: Payment, owner: str | None) -> Decide
     if booked is not None:
         return _corrected(command, state, booked, is_shared=is_shared)
     if is_anothers and not is_shared:
-        return _refused(command, state, "unknown-payment" if state.status == "none" else "wrong-reference", owner)
+        return _of_another(command, state, owner)
     if command.amount.amount == 0:  # paid, and nothing came: one of the two is not true
         return _contradiction(command, state)
     reason = SHARED_REFERENCE if is_shared else _misfit(command, state)
@@ -81,6 +83,17 @@ def _no(command: RecordCallback, state: Payment) -> Decided:
     if state.said == FAILED:
         return _told(FAILED)
     return _refused(command, state, FAILED)
+
+
+def _of_another(command: RecordCallback, state: Payment, owner: str | None) -> Decided:
+    """The channel says of this payment what it says of its `owner`, whose reference it names: nothing is booked twice
+    for it, and a person finds out whether somebody paid for this one as well. Told once."""
+    decided = _refused(command, state, "unknown-payment" if state.status == "none" else "wrong-reference", owner)
+    item = item_id(command.payment_id, command.channel, f"{command.channel_ref}\n{ANOTHERS_REFERENCE}", command.amount)
+    if item in state.items or command.amount.amount == 0:
+        return decided
+    doubt = _unmatched(command, state, item, ANOTHERS_REFERENCE, booked=False)
+    return Decided([*decided.events, *doubt.events], decided.answer)
 
 
 def _not_understood(command: RecordCallback, state: Payment) -> Decided:

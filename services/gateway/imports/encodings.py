@@ -136,7 +136,7 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
         while chunk := file.read(_CHUNK_BYTES):
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+    except UnicodeError:  # also where a mark is missing
         return False
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,8 @@ class Fates:
     def __init__(self, path: Path, report: Report) -> None:
         # A file of its own: whoever was overtaken by this import may still write to the former one.
         path.unlink(missing_ok=True)
-        self._file = path.open("x", encoding="utf-8", newline="")
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(opened, "w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(FATE_COLUMNS)
         self._report = report

@@ -66,6 +66,13 @@ def test_chinese_under_headers_of_ours_is_certain(luck: Random) -> None:
         assert read(text.encode("gbk")) == text
 
 
+@pytest.mark.parametrize("told", ["utf-16", "UTF_16", "utf-32"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-le", "utf-16-be"])
+def test_a_file_without_the_mark_that_its_encoding_begins_with_is_refused(told: str, encoding: str) -> None:
+    with pytest.raises(BadFile):
+        read("sku,name,price\nA-1,Card,5.00\n".encode(encoding), told)
+
+
 def test_chinese_under_other_headers_is_certain_where_it_is_enough() -> None:
     text = "\n".join(("sku,name,price", *(f"A-{n},{name},5.00" for n, name in enumerate(CHINESE.split()))))
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from services.cli.common import Json, console, fail, services_of
-from services.cli.kept_secrets import lost_secrets
+from services.cli.kept_secrets import unfit_secrets
 from services.cli.parked import start_over
 from services.cli.places import AnyVar, InCluster, Place, place_of
 from services.cli.proofs import Logs, Proof, changed_logs, complaints, prove, unknown, verify_service
@@ -44,7 +44,7 @@ def verify_services(
             proofs = _all_proofs(services, place.logs)
         else:
             proofs = [proof_of(_named(services, service)[0], place.logs)]
-        if not place.is_cluster and (lost := lost_secrets(place.var)):
+        if not place.is_cluster and (lost := unfit_secrets(place.var)):
             proofs.append(Proof("secrets_kept", "what is sealed can be opened", "密封内容可以打开", False, lost))
     console.print(proof_table(proofs))
     if as_json:

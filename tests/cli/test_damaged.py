@@ -85,6 +85,10 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
         "ledger can't be folded anew: its database",
     ),
     "secrets that are missing": (lambda var: shutil.rmtree(var / "secrets"), "fulfillment-sealing is missing"),
+    "other secrets": (
+        lambda var: (var / "secrets" / "fulfillment-sealing").write_bytes(bytes(32)),
+        "fulfillment-sealing does not open the keys that were loaded last",
+    ),
     "a log that is missing": (sql("ledger", "DROP TABLE log"), "ledger: its database can't be read (no such table"),
     "readers that are missing": (sql("ledger", "DROP TABLE readers"), "ledger"),
     "a head that is missing": (sql("order", "DELETE FROM head"), "order"),

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services.cli.common import VAR, Var, console, fail, services_of
@@ -22,7 +23,7 @@ from shared.eventlog.engines import open_engine
 from shared.eventlog.log import Incomplete
 from shared.hosting.embedded import Embedded, InUse, database_url
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
-from shared.security.secrets import Secrets
+from shared.security.secrets import MissingSecret, Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
 
@@ -49,14 +50,17 @@ def serve(
     settings = Settings(var=var, host=host, port=listening.getsockname()[1])
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
-    with ExitStack() as stack:
-        if not settings.suppliers and not settings.channels:
-            settings = stack.enter_context(_with_sandboxes(settings))
-        try:
-            host_ = Embedded(services_of(context), settings)
-        except InUse as error:
-            fail(f"{error}. Stop it first, or give another folder with --var.")
-        _serve(host_, listening, address)
+    try:
+        with ExitStack() as stack:
+            if not settings.suppliers and not settings.channels:
+                settings = stack.enter_context(_with_sandboxes(settings))
+            _serve(Embedded(services_of(context), settings), listening, address)
+    except InUse as error:
+        fail(f"{error}. Stop it first, or give another folder with --var.")
+    except MissingSecret as error:
+        fail(f"{error}.")
+    except DBAPIError as error:
+        fail(f"{var} can't be used: {error.orig}.")
 
 
 @contextmanager
@@ -90,7 +94,9 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
     if host.broken:
         leave()
     try:
-        told.write_text(json.dumps({"pid": os.getpid(), "address": address}))
+        told.unlink(missing_ok=True)
+        with os.fdopen(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({"pid": os.getpid(), "address": address}, file)
         Runs(engine).interrupt_all(host.ports.now())
         with in_thread(dispatcher):
             serve_api(host, server, listening, address)

@@ -52,10 +52,19 @@ class Guessing:
                 throttle.tried(caller)
         return wait, tries
 
-    def succeeded(self, kind: str, login: str, place: str, begun: Try) -> None:
-        """The password was right: the try is forgiven, and the place is known from now on."""
+    def knows(self, kind: str, login: str, place: str, device: str | None) -> bool:
+        """Whether somebody has signed in under this login from this place, or on this device."""
+        who = f"{kind} {login}"
+        return (who, place) in self._known or (device is not None and self._is_ours(who, device))
+
+    def forgive(self, begun: Try) -> None:
+        """The try was none."""
         for throttle, caller in begun:
             throttle.forgive(caller)
+
+    def succeeded(self, kind: str, login: str, place: str, begun: Try) -> None:
+        """The password was right: the try is forgiven, and the place is known from now on."""
+        self.forgive(begun)
         known = (f"{kind} {login}", place)
         self._known[known] = None
         self._known.move_to_end(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Semaphore
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
@@ -13,22 +14,26 @@ from shared.identities import network, or_as_is
 
 
 class Places:
-    """So many at a time do what costs memory and time on purpose, and so many more wait."""
+    """So many at a time do what costs memory and time on purpose, and so many more wait; `each` caller is in so many
+    of these places at most."""
 
-    def __init__(self, at_once: int, waiting: int) -> None:
-        self._free, self._most, self._inside = Semaphore(at_once), at_once + waiting, 0
+    def __init__(self, at_once: int, waiting: int, each: int) -> None:
+        self._free, self._most, self._each = Semaphore(at_once), at_once + waiting, each
+        self._inside = Counter[str]()
 
     @asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        """Wait for a place. Raises Problem (503) when too many do."""
-        if self._inside >= self._most:
+    async def taken(self, caller: str) -> AsyncIterator[None]:
+        """Wait for a place; `caller` is who, or where from. Raises Problem (503) when too many do."""
+        if self._inside.total() >= self._most or self._inside[caller] >= self._each:
             raise Problem(503, "too-busy", "too many do this at once; send this again", headers={"Retry-After": "1"})
-        self._inside += 1
+        self._inside[caller] += 1
         try:
             async with self._free:
                 yield
         finally:
-            self._inside -= 1
+            self._inside[caller] -= 1
+            if not self._inside[caller]:
+                del self._inside[caller]
 
 
 def place_of(ip: str) -> str:

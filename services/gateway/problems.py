@@ -94,6 +94,8 @@ def invalid(errors: Sequence[Any], status: int = 422) -> Problem:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError):  # the body of an import could not be kept
+        return await _system(request, error.__cause__)
     if isinstance(error, Problem):
         return document(request, error.status_code, error.code, str(error.detail), error.facts, error.headers)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")

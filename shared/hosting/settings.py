@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     site_addresses: str = ""
     registrations_per_address: int = Field(default=60, ge=1)
     registrations: int = Field(default=10_000, ge=1)
+    deposits_per_customer: int = Field(default=60, ge=1)
     connections_per_address: int = Field(default=256, ge=0)
 
     pay_within_seconds: float = 1800

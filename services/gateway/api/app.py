@@ -32,6 +32,7 @@ from services.gateway.api import (
     wallets,
     webhooks,
 )
+from services.gateway.api.depends import admit
 from services.gateway.api.gate import Gate
 from services.gateway.api.importing import Importing
 from services.gateway.api.limits import BodyLimit
@@ -42,6 +43,7 @@ from services.gateway.credentials import Credentials
 from services.gateway.guessing import HOUR, Guessing
 from services.gateway.places import Places, own_sites
 from services.gateway.throttle import Throttle
+from services.gateway.webhooks.signing import SECRET as WEBHOOKS
 from shared.hosting.backend import Backend
 from shared.hosting.reading import Reading
 from shared.telemetry.process import Process
@@ -87,16 +89,21 @@ ROUTERS = (
     people,
     health,
 )
-HASHING, HASHING_WAITING = 2, 40
+HASHING, HASHING_WAITING, HASHING_EACH = 2, 40, 20
+# Those whom we do not know wait beside the others, and not long: of one place few are at it at a time.
+STRANGERS, STRANGERS_WAITING, STRANGERS_EACH = 2, 20, 4
 REGISTERING, REGISTERING_WAITING = 1, 20
 PAGES_AT_ONCE = 4
 WRONG_SECRETS, WRONG_SECRETS_OF_PLACE = 10, 300
 WRONG_SIGNATURES = 60
+SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHOOKS)
 
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
     now, reading, importing = backend.ports.now, Reading(backend.reads), Importing()
+    for name in SECRETS:  # later its disk may be full
+        backend.secrets.get(name)
 
     @asynccontextmanager
     async def served(_: FastAPI) -> AsyncIterator[None]:
@@ -112,8 +119,9 @@ def create_app(backend: Backend) -> FastAPI:
         reading,
         Watch(backend, reading),
         Credentials(backend.reads),
-        Places(HASHING, HASHING_WAITING),
-        Places(REGISTERING, REGISTERING_WAITING),
+        Places(HASHING, HASHING_WAITING, HASHING_EACH),
+        Places(STRANGERS, STRANGERS_WAITING, STRANGERS_EACH),
+        Places(REGISTERING, REGISTERING_WAITING, REGISTERING_WAITING),
         CapacityLimiter(PAGES_AT_ONCE),
         Guessing(now, lambda: backend.secrets.get("tokens")),
         registered=Throttle(now, backend.settings.registrations_per_address, HOUR),
@@ -121,13 +129,14 @@ def create_app(backend: Backend) -> FastAPI:
         wrong_secrets=Throttle(now, WRONG_SECRETS),
         wrong_secrets_of_place=Throttle(now, WRONG_SECRETS_OF_PLACE),
         wrong_signatures=Throttle(now, WRONG_SIGNATURES),
+        deposits=Throttle(now, backend.settings.deposits_per_customer, HOUR),
         is_own_site=own_sites(backend.settings.site_addresses),
     )
     app.state.importing = importing
     app.state.registry = CollectorRegistry()
     app.state.registry.register(Health(backend))
     app.state.registry.register(Process("gateway", "http"))
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, admit=admit)
     app.add_middleware(Measured, requests=Requests(app.state.registry))
     app.add_middleware(Logged)
     problems.install(app)

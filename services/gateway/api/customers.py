@@ -14,6 +14,7 @@ from shared.hosting.reading import Lookup
 
 CUSTOMER = Lookup(customers.c.customer)
 SUPPLIER = Lookup(known_suppliers.c.supplier)
+OF_CHANNELS = ("channel", "by-hand", "suspense", "difference")
 OF_SUPPLIERS = ("supplier", "claims")
 _WALLET = "wallet:"
 
@@ -36,12 +37,26 @@ async def require_customer(gate: Gate, caller: Principal, customer: str) -> None
 
 async def require_owner(gate: Gate, caller: Principal, account: str) -> None:
     """Raises Problem as `require_customer` does, for an account that is the wallet of nobody, and 422 for one of a
-    supplier whom nothing was ever bought from, or is to be."""
+    supplier whom nothing was ever bought from, or is to be, and of a channel that there never was."""
     kind, _, name = account.partition(":")
+    if kind in OF_CHANNELS:
+        await _require_channel(gate, name)
     if kind == "wallet":
         await require_customer(gate, caller, name)
     elif kind in OF_SUPPLIERS:
         await _require_supplier(gate, name)
+
+
+async def _require_channel(gate: Gate, name: str) -> None:
+    """One that is configured, or that the books know already."""
+    if name in gate.backend.settings.channels:
+        return
+    names = [f"{kind}:{name}" for kind in OF_CHANNELS]
+    if await gate.row(sa.select(accounts.c.account).where(accounts.c.account.in_(names))) is not None:
+        return
+    if not await gate.backend.caught_up("ledger"):
+        raise not_shown_yet("channel")
+    raise Problem(422, "unknown-channel", "there is no payment channel of this name, and there never was")
 
 
 async def _require_supplier(gate: Gate, name: str) -> None:

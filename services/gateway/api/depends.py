@@ -108,6 +108,11 @@ def too_many(wait: float, code: str = "too-many-attempts", detail: str = "too ma
     return Problem(429, code, detail, headers={"Retry-After": str(int(wait) + 1)})
 
 
+async def admit(request: Request) -> None:
+    """Raises Problem (401, 403) for whoever may import nothing, from the headers alone."""
+    demand(await principal(await _bearer(request), request), Permission.IMPORT)
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(

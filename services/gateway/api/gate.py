@@ -43,7 +43,8 @@ def derived_id(*parts: str) -> str:
 @dataclass(frozen=True)
 class Gate:
     """One an application. Database work runs in threads, so that the loop never waits for it; `hashing` bounds the
-    memory and time that passwords cost, and `registering` those of new ones, so that neither waits for the other;
+    memory and time that passwords cost, `strangers` those of people and places that we do not know, and `registering`
+    those of new ones, so that none waits for the others;
     `pages` those of large answers."""
 
     backend: Backend
@@ -51,6 +52,7 @@ class Gate:
     watch: Watch
     credentials: Credentials
     hashing: Places
+    strangers: Places
     registering: Places
     pages: CapacityLimiter
     guessing: Guessing
@@ -59,6 +61,7 @@ class Gate:
     wrong_secrets: Throttle
     wrong_secrets_of_place: Throttle
     wrong_signatures: Throttle
+    deposits: Throttle
     is_own_site: Callable[[str], bool]
 
     def today(self) -> date:

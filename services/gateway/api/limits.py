@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.problems import Problem
@@ -24,36 +27,45 @@ def _too_large(limit: int) -> HTTPException:
     return Problem(413, "too-large", "the request is larger than allowed here", facts, {"Connection": "close"})
 
 
-async def _drain(receive: Receive) -> None:
-    """Read the rest and drop it: many clients read no answer before they have sent everything."""
+async def _drain(receive: Receive, message: Message) -> None:
+    """Read what comes after this message and drop it: many clients read no answer before they have sent everything."""
     drained = 0
-    while drained <= MOST_DRAINED:
+    while message.get("more_body", False) and drained <= MOST_DRAINED:
         message = await receive()
         drained += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
 
 
 class BodyLimit:
-    """Counts a request's body as it arrives, and refuses it beyond the limit."""
+    """Counts a request's body as it arrives, and refuses it beyond the limit.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    `admit(request)` is asked before the body of an import goes on beyond the usual limit, and raises Problem for
+    whoever may not import: nothing of theirs is kept.
+    """
+
+    def __init__(self, app: ASGIApp, admit: Callable[[Request], Awaitable[None]]) -> None:
+        self._app, self._admit = app, admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limit, received = limit_of(scope["path"]), 0
+        is_admitted = limit <= JSON_LIMIT
 
         async def counted() -> Message:
-            nonlocal received
+            nonlocal received, is_admitted
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
-                if message.get("more_body", False):
-                    await _drain(receive)
+                await _drain(receive, message)
                 raise _too_large(limit)
+            if received > JSON_LIMIT and not is_admitted:
+                try:
+                    await self._admit(Request(scope))
+                except HTTPException:
+                    await _drain(receive, message)
+                    raise
+                is_admitted = True
             return message
 
         await self._app(scope, counted, send)

@@ -64,7 +64,7 @@ async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> dict[str,
         if problem.code != TAKEN:
             raise
     # A login is taken by whoever has its password: a registration that broke off before this may be taken up again.
-    async with gate.registering.taken():
+    async with gate.registering.taken(place_of(ip)):
         claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
         raise Problem(409, TAKEN, "this login is taken")
@@ -86,7 +86,7 @@ async def add(
     reply = await gate.send(AddStaff, caller, command_id, username=body.username, role=body.role, password_proof=proof)
     # A repeated request only makes up for a password that was never stored, because the first one broke off.
     keep = gate.credentials.claim if reply.repeated else gate.credentials.store
-    async with gate.hashing.taken():
+    async with gate.hashing.taken(caller.actor):
         await run_sync(keep, "staff", body.username, body.username, body.password)
     return {"username": body.username, "role": body.role}
 

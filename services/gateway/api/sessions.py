@@ -57,8 +57,14 @@ async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, An
     wait, begun = gate.guessing.begin(body.kind, login, place, body.device, shared=gate.is_own_site(ip))
     if wait:
         raise too_many(wait)
-    async with gate.hashing.taken():
-        subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
+    is_known = gate.guessing.knows(body.kind, login, place, body.device)
+    waiting = login if gate.is_own_site(ip) else place
+    try:
+        async with (gate.hashing if is_known else gate.strangers).taken(waiting):
+            subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
+    except Problem:
+        gate.guessing.forgive(begun)  # nothing was compared
+        raise
     if subject is not None:
         gate.guessing.succeeded(body.kind, login, place, begun)
     member = None

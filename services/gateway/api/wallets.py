@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from services.gateway.api.customers import require_customer, wallet_of
-from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, demand
+from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, demand, too_many
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.payments import find_payment, rendered
 from services.gateway.api.shapes import Amount, Body, Name, PathId
@@ -57,10 +57,13 @@ async def deposit(
     request: Request,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """Opens a payment; its `pay_url` shows as soon as the channel has answered."""
+    """Opens a payment; its `pay_url` shows as soon as the channel has answered. A customer opens so many an hour."""
     if caller.kind == "customer":
         if caller.subject != customer:
             raise not_found("wallet")
+        if wait := gate.deposits.wait(customer):
+            raise too_many(wait, "too-many-deposits", "too many deposits were opened; pay one of them")
+        gate.deposits.tried(customer)
     else:
         demand(caller, Permission.WALLET_DEPOSIT)
     await require_customer(gate, caller, customer)

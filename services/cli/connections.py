@@ -28,6 +28,7 @@ logger = structlog.get_logger()
 @dataclass
 class Limits:
     """What the connections of one server share. `per_address` 0 is no limit; proxies, who speak for many, have none.
+    Where there are more than `in_all`, 0 being no limit, those that have waited longest for a first head are ended.
 
     A head of more than HEAD_BYTES is answered 431. A head takes HEAD_SECONDS at most; a body BODY_SECONDS, and longer
     where it comes at SLOWEST_BODY; an answer that nobody reads is given up after UNREAD_SECONDS.
@@ -35,8 +36,23 @@ class Limits:
 
     per_address: int = 0
     proxies: str = ""
+    in_all: int = 0
     now: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     open: Counter[str] = field(default_factory=Counter)
+    all: set[Connection] = field(default_factory=set)
+    silent: dict[Connection, None] = field(default_factory=dict)  # that have sent no whole head, the oldest first
+
+    def entered(self, connection: Connection) -> None:
+        self.all.add(connection)
+        self.silent[connection] = None
+        if self.in_all and len(self.all) > self.in_all:
+            logger.warning("too many connections", limit=self.in_all)
+            self.left(oldest := next(iter(self.silent)))
+            oldest.transport.abort()
+
+    def left(self, connection: Connection) -> None:
+        self.all.discard(connection)
+        self.silent.pop(connection, None)
 
     def limits(self, address: str) -> bool:
         """Whether connections from this address are counted."""
@@ -63,6 +79,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         self._due = self._limits.now() + HEAD_SECONDS
+        self._limits.entered(self)
         address = self.client[0] if self.client else ""
         if not self._limits.limits(address):
             return
@@ -73,6 +90,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(429, "too-many-connections", "there are too many connections from this address")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._limits.left(self)
         if self._counted is not None:
             self._limits.open[self._counted] -= 1
             if not self._limits.open[self._counted]:
@@ -118,6 +136,7 @@ class Connection(HttpToolsProtocol):
         if self._head > HEAD_BYTES:
             self._refuse_head()
         if not self._is_refused:
+            self._limits.silent.pop(self, None)
             self._due = self._limits.now() + BODY_SECONDS
             super().on_headers_complete()
 

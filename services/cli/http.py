@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from shared.telemetry.serving import Reading, Readings
 KEEP_ALIVE_SECONDS = 75
 LONGEST_PAUSE_SECONDS = 2
 TICKS_A_SECOND = 10
+MOST_FILES, OTHER_FILES = 65_536, 256
 logger = structlog.get_logger()
 
 
@@ -58,7 +60,7 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     app.state.registry.register(Readings("gateway", told))
     proxies = backend.settings.trusted_proxies
     speaking_for_many = ",".join(filter(None, (proxies, backend.settings.site_addresses)))
-    limits = Limits(backend.settings.connections_per_address, speaking_for_many)
+    limits = Limits(backend.settings.connections_per_address, speaking_for_many, most_connections())
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], partial(Connection, limits=limits)),
@@ -78,6 +80,17 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     # Uvicorn raises the signal again when it has shut down: it must not end us before the services have settled.
     signal.signal(signal.SIGTERM, leave)
     return server
+
+
+def most_connections() -> int:
+    """How many connections leave enough files to open for all else, once the process may open as many as it can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    files = MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    return max(files - OTHER_FILES, files // 2)
 
 
 def in_both_families(proxies: str) -> list[str]:

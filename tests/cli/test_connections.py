@@ -87,10 +87,12 @@ class Clock:
         return self.now
 
 
-def with_lines(test: Callable[[Opened, Clock], Any], *, per_address: int = 0, proxies: str = "") -> None:
+def with_lines(
+    test: Callable[[Opened, Clock], Any], *, per_address: int = 0, proxies: str = "", in_all: int = 0
+) -> None:
     async def run() -> None:
         clock = Clock()
-        limits = Limits(per_address, proxies, clock)
+        limits = Limits(per_address, proxies, in_all, clock)
         config = uvicorn.Config(app, log_config=None, access_log=False)
         await test(lambda address="192.0.2.1": Line(limits, config, address), clock)
 
@@ -247,3 +249,17 @@ def test_an_address_has_so_many_connections_and_a_proxy_any_number() -> None:
         assert opened("2001:db8::5").status == 429
 
     with_lines(test, per_address=2, proxies="10.0.0.0/8")
+
+
+def test_of_too_many_connections_those_go_that_have_said_nothing_the_longest() -> None:
+    async def test(opened: Opened, clock: Clock) -> None:
+        served, first, second = (opened(f"192.0.2.{number}") for number in range(1, 4))
+        served.send(HEAD + b"Content-Length: 0\r\n\r\n")
+        assert not first.transport.aborted
+
+        third = opened("192.0.2.4")
+
+        assert first.transport.aborted
+        assert not any(line.transport.aborted for line in (served, second, third))
+
+    with_lines(test, in_all=3)

@@ -8,6 +8,7 @@ from services.order.reactions import REACTIONS
 from shared.contracts import Money, Refused
 from shared.contracts.ledger import FundsRefunded, PaymentReturned, Posting, ReturnFailed, UnmatchedSettled
 from shared.contracts.order import (
+    DifferenceEnd,
     PaymentDifferenceSettled,
     RecordDifferenceSettled,
     RecordOtherPayment,
@@ -220,7 +221,7 @@ def test_a_buyer_who_heard_of_other_money_hears_where_it_went_once():
         ("corrected", "channel:alipay", "corrected"),
     ],
 )
-def test_where_other_money_went_is_told_by_how_it_was_settled(how: str, account: str | None, end: str):
+def test_where_other_money_went_is_told_by_how_it_was_settled(how: str, account: str | None, end: DifferenceEnd):
     sides = (("suspense:alipay", yuan(9)), (account, -yuan(9)))
     moved = tuple(Posting(account=side, amount=amount) for side, amount in sides if side)
     settled = UnmatchedSettled(

@@ -79,8 +79,8 @@ def what_can_not_be_read_is_dropped() -> AbstractContextManager[Any]:
 def a_refused_refund_is_called_done() -> AbstractContextManager[Any]:
     not_returned = effects._not_returned
 
-    def done(payload: Mapping[str, Any], reason: str, paid: Money | None = None) -> RecordReturn:
-        return not_returned(payload, reason, paid).model_copy(update={"returned": True})
+    def done(payload: Mapping[str, Any], reason: str, *told: Any) -> RecordReturn:
+        return not_returned(payload, reason, *told).model_copy(update={"returned": True})
 
     return patch.object(effects, "_not_returned", done)
 
@@ -89,8 +89,8 @@ def a_refused_refund_is_called_done() -> AbstractContextManager[Any]:
 def what_was_paid_back_is_booked_as_it_was_asked_for() -> AbstractContextManager[Any]:
     not_returned = effects._not_returned
 
-    def as_asked(payload: Mapping[str, Any], reason: str, paid: Money | None = None) -> RecordReturn:
-        return not_returned(payload, reason, paid and effects._amount(payload))
+    def as_asked(payload: Mapping[str, Any], reason: str, found: Any = (), paid: Money | None = None) -> RecordReturn:
+        return not_returned(payload, reason, found, paid and effects._amount(payload))
 
     return patch.object(effects, "_not_returned", as_asked)
 

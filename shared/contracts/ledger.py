@@ -528,3 +528,22 @@ class EntryReversed(Event, key="entry_id"):
     entry_id: Id
     postings: Postings
     note: Text
+
+
+# Every event that moves money: it carries the entry of the books, whose postings balance.
+Entry = (
+    PaymentReceived
+    | PaymentUnmatched
+    | UnmatchedSettled
+    | PaymentReturned
+    | ReturnedByHand
+    | ReturnFailed
+    | FundsCaptured
+    | FundsRefunded
+    | SupplierCostPosted
+    | SupplierBillPosted
+    | SupplierClaimMoved
+    | SupplierClaimCredited
+    | EntryPosted
+    | EntryReversed
+)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from shared.contracts import Money
 from shared.contracts.ledger import (
     SHARED_REFERENCE,
-    EntryPosted,
-    EntryReversed,
+    Entry,
     FundsCaptured,
     FundsHeld,
     FundsRefunded,
@@ -26,7 +25,6 @@ from shared.contracts.ledger import (
     SupplierClaimCredited,
     SupplierClaimMoved,
     SupplierCostPosted,
-    UnmatchedSettled,
 )
 from shared.laws.compact import Marks
 from shared.laws.law import Handlers, Law
@@ -34,22 +32,6 @@ from shared.laws.law import Handlers, Law
 Account: TypeAlias = tuple[str, str]
 # Not an agent's commission: a refund takes back what was paid out meanwhile, and the next sales make up for it.
 NEVER_OVERDRAWN = ("wallet:", "order:", "suspense:", "supplier:")
-Entry = (
-    PaymentReceived
-    | PaymentUnmatched
-    | UnmatchedSettled
-    | PaymentReturned
-    | ReturnedByHand
-    | ReturnFailed
-    | FundsCaptured
-    | FundsRefunded
-    | SupplierCostPosted
-    | SupplierBillPosted
-    | SupplierClaimMoved
-    | SupplierClaimCredited
-    | EntryPosted
-    | EntryReversed
-)
 
 
 class Conserved(Law):
@@ -59,20 +41,15 @@ class Conserved(Law):
 
     def handlers(self) -> Handlers:
         return {
+            **dict.fromkeys(get_args(Entry), self._balanced),
             PaymentReceived: lambda event: self._moved(event, event.account, -event.amount),
             PaymentUnmatched: self._waits,
-            UnmatchedSettled: self._balanced,
-            PaymentReturned: self._balanced,
-            ReturnedByHand: self._balanced,
-            ReturnFailed: self._balanced,
             FundsCaptured: lambda event: self._moved(event, event.account, event.amount),
             FundsRefunded: lambda event: self._moved(event, event.account, -event.amount),
             SupplierCostPosted: lambda event: self._moved(event, f"supplier:{event.supplier}", -event.cost),
             SupplierBillPosted: lambda event: self._moved(event, f"supplier:{event.supplier}", -event.amount),
             SupplierClaimMoved: self._claim_moved,
             SupplierClaimCredited: lambda event: self._moved(event, f"claims:{event.supplier}", -event.amount),
-            EntryPosted: self._balanced,
-            EntryReversed: self._balanced,
         }
 
     def _claim_moved(self, event: SupplierClaimMoved) -> None:
@@ -113,23 +90,14 @@ class HoldsMatch(Law):
 
     def handlers(self) -> Handlers:
         return {
+            **dict.fromkeys(get_args(Entry), self._post),
             FundsHeld: lambda event: self._opened(event.order_id, event.account, event.amount),
             HoldVoided: lambda event: self._closed(event.order_id, event.amount),
             FundsCaptured: self._captured,
             PaymentReceived: self._received,
-            PaymentUnmatched: self._post,
-            UnmatchedSettled: self._post,
             ReturnRequested: self._return_requested,
             ReturnFailed: self._return_failed,
             PaymentReturned: self._returned,
-            ReturnedByHand: self._post,
-            FundsRefunded: self._post,
-            SupplierCostPosted: self._post,
-            SupplierBillPosted: self._post,
-            SupplierClaimMoved: self._post,
-            SupplierClaimCredited: self._post,
-            EntryPosted: self._post,
-            EntryReversed: self._post,
         }
 
     @property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from shared.contracts import Command, Event, UnknownMessage, decode_command, decode_event, upcaster
+from shared.contracts.ledger import Entry
 from shared.contracts.registry import commands, events
 
 
@@ -79,3 +80,7 @@ def test_an_event_is_no_command() -> None:
 def test_a_body_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(ValidationError):
         decode_event("ToyParcelSent.v3", '{"parcel": "p"}')
+
+
+def test_every_event_with_postings_is_an_entry_of_the_books() -> None:
+    assert set(get_args(Entry)) == {event for event in events().values() if "postings" in event.model_fields}

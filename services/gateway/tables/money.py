@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Money
-from shared.contracts.ledger import (
-    EntryPosted,
-    EntryReversed,
-    FundsCaptured,
-    FundsHeld,
-    FundsRefunded,
-    HoldVoided,
-    PaymentReceived,
-    PaymentReturned,
-    PaymentUnmatched,
-    ReturnedByHand,
-    ReturnFailed,
-    SupplierBillPosted,
-    SupplierClaimCredited,
-    SupplierClaimMoved,
-    SupplierCostPosted,
-    UnmatchedSettled,
-)
+from shared.contracts.ledger import Entry, FundsCaptured, FundsHeld, HoldVoided
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Key, Rows
 
@@ -51,23 +34,6 @@ entries = sa.Table(
     sa.Column("concerns", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Index("entries_by_account", "account", "position", "index"),
-)
-
-Posted = (
-    PaymentReceived
-    | PaymentUnmatched
-    | UnmatchedSettled
-    | PaymentReturned
-    | ReturnedByHand
-    | ReturnFailed
-    | FundsCaptured
-    | FundsRefunded
-    | SupplierCostPosted
-    | SupplierBillPosted
-    | SupplierClaimMoved
-    | SupplierClaimCredited
-    | EntryPosted
-    | EntryReversed
 )
 
 
@@ -98,23 +64,8 @@ class Accounts(View):
     def _hold(self, account: str, amount: Money) -> None:
         self._add(account, amount.currency, held=amount.amount)
 
-    @folds(
-        PaymentReceived,
-        PaymentUnmatched,
-        UnmatchedSettled,
-        PaymentReturned,
-        ReturnedByHand,
-        ReturnFailed,
-        FundsCaptured,
-        FundsRefunded,
-        SupplierCostPosted,
-        SupplierBillPosted,
-        SupplierClaimMoved,
-        SupplierClaimCredited,
-        EntryPosted,
-        EntryReversed,
-    )
-    def posted(self, event: Posted, recorded: Recorded) -> None:
+    @folds(*get_args(Entry))
+    def posted(self, event: Entry, recorded: Recorded) -> None:
         for index, posting in enumerate(event.postings):
             amount, currency = posting.amount.amount, posting.amount.currency
             self._add(posting.account, currency, posted=amount)

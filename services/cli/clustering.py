@@ -188,7 +188,9 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
                 if not upgrading.is_outdated(connection, service.tables):
                     continue
             told(f"folding the tables of {service.name} anew")
-            Swap(service.name, service.tables, service.projected(), logs, logs[service.name], silent).run()
+            Swap(
+                service.name, service.tables, service.projected(), logs, logs[service.name], silent, plans=service.plans
+            ).run()
             outdated.append(service.name)
         return outdated
     finally:

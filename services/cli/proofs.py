@@ -188,7 +188,7 @@ def verify_service(service: Service, logs: Logs) -> Verdict:
         if upgrading.is_outdated(connection, service.tables):
             raise LookupError("its tables are of another version; start it once, or `kameng rebuild outdated`")
     foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
-    return verify(service.name, service.tables, service.projected(), foldings, logs)
+    return verify(service.name, service.tables, service.projected(), foldings, logs, plans=service.plans)
 
 
 def _proof(name: str, english: str, chinese: str, findings: list[Finding], what: str) -> Proof:

@@ -147,10 +147,14 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
     live = open_engine(place.urls[service.name], writer=True)
     try:
         if place.is_cluster:
-            folded = Swap(service.name, service.tables, service.projected(), place.logs, live, progress).run()
+            folded = Swap(
+                service.name, service.tables, service.projected(), place.logs, live, progress, plans=service.plans
+            ).run()
             start_over(live, service.name)
         else:
-            folded = rebuild(service.name, service.tables, service.projected(), place.logs, live, progress)
+            folded = rebuild(
+                service.name, service.tables, service.projected(), place.logs, live, progress, plans=service.plans
+            )
     finally:
         live.dispose()
     bar.update(task, description=f"{service.name}: {folded} events", completed=1, total=1)

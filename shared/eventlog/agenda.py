@@ -53,6 +53,18 @@ def back_off(attempt: int, first_seconds: float, longest_seconds: float) -> time
     return timedelta(seconds=wait_exponential(multiplier=first_seconds, max=longest_seconds)(state))
 
 
+def row_of(plan: Later | Call, token: str, meta: Metadata, now: datetime) -> Row:
+    """A planned item as the database keeps it, never tried yet."""
+    if isinstance(plan, Later):
+        kind, name, payload, at = COMMAND, plan.command.type(), plan.command.model_dump_json(), plan.at
+    else:
+        kind, name, payload, at = EFFECT, plan.effect, json.dumps(dict(plan.payload)), plan.at or now
+    return {
+        "key": plan.key, "kind": kind, "name": name, "payload": payload, "meta": meta.model_dump_json(),
+        "token": token, "due_at": to_text(at), "attempts": 0, "state": WAITING,
+    }  # fmt: skip
+
+
 class Agenda:
     """The agenda as one writer sees it: rows in the database, their due times in memory.
 
@@ -60,9 +72,8 @@ class Agenda:
     `forget()`.
     """
 
-    def __init__(self, connection: Callable[[], sa.Connection], new_token: Callable[[], str]) -> None:
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         self.rows = Rows(schema.agenda, connection, keep=50_000)
-        self._new_token = new_token
         self._due: dict[str, list[Item]] = {COMMAND: [], EFFECT: []}
         self._added: list[tuple[str, Item]] = []
         self._taken: list[tuple[str, Item]] = []
@@ -77,23 +88,12 @@ class Agenda:
         for heap in self._due.values():
             heapq.heapify(heap)
 
-    def plan(self, plan: Plan, meta: Metadata, now: datetime) -> None:
-        """Take one planned item in, or out for a Cancel."""
-        match plan:
-            case Cancel(key=key):
-                self.rows.delete(key)
-            case Later(key=key, command=command, at=at):
-                self._new(key, COMMAND, command.type(), command.model_dump_json(), meta, at)
-            case Call(key=key, effect=effect, payload=payload, at=at):
-                self._new(key, EFFECT, effect, json.dumps(dict(payload)), meta, at or now)
-
-    def _new(self, key: str, kind: str, name: str, payload: str, meta: Metadata, at: datetime) -> None:
-        self._put(
-            {
-                "key": key, "kind": kind, "name": name, "payload": payload, "meta": meta.model_dump_json(),
-                "token": self._new_token(), "due_at": to_text(at), "attempts": 0, "state": WAITING,
-            }
-        )  # fmt: skip
+    def plan(self, plan: Plan, token: str, meta: Metadata, now: datetime) -> None:
+        """Take one planned item in, or out for a Cancel. No two items ever have the same token."""
+        if isinstance(plan, Cancel):
+            self.rows.delete(plan.key)
+        else:
+            self._put(row_of(plan, token, meta, now))
 
     def _put(self, row: Row) -> None:
         self.rows.put(row)

@@ -55,14 +55,14 @@ _MOVE_READER = Statement(
 )
 _HEAD = sa.select(schema.head)
 _LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
-_FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
+FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
 MOST_BYTES = 4 * 1024 * 1024  # of what is read at once
 _SIZE = size_in_bytes(schema.log.c.data) + size_in_bytes(schema.log.c.meta)
 
 
 def _within(
     *conditions: sa.ColumnElement[bool],
-    fields: Sequence[sa.Column[Any]] = _FIELDS,
+    fields: Sequence[sa.Column[Any]] = FIELDS,
     size: sa.ColumnElement[int] = _SIZE,
 ) -> sa.Select[*tuple[Any, ...]]:
     """The first `most` events, and of these as many as have `bytes` before them: the database reads no more."""
@@ -86,13 +86,13 @@ _READ_CHAINED = Statement(
 _HASH_AT = sa.select(schema.log.c.hash).where(schema.log.c.position == sa.bindparam("at_position"))
 _BY_VERSION = (schema.log.c.stream, schema.log.c.version)
 _WHOLE_STREAMS = Statement(
-    sa.select(*_FIELDS).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
+    sa.select(*FIELDS).where(schema.log.c.stream.in_(sa.bindparam("streams", expanding=True))).order_by(*_BY_VERSION)
 )
 _RESTS_OF_STREAMS = matching(
     schema.log,
     [sa.column("stream", sa.Text), sa.column("version", sa.Integer)],
     lambda given: _behind(given.stream, given.version),
-    _FIELDS,
+    FIELDS,
 )
 _RESTS = Statement(
     _RESTS_OF_STREAMS.order_by(*(_RESTS_OF_STREAMS.selected_columns[column.name] for column in _BY_VERSION))
@@ -238,7 +238,8 @@ def move_reader(connection: sa.Connection, source: str, before: int, after: int,
     write(connection, _MOVE_READER, [moved], fence=f"the reader of {source} is no longer at {before}")
 
 
-def _recorded(source: str, row: Sequence[Any]) -> Recorded:
+def recorded_of(source: str, row: Sequence[Any]) -> Recorded:
+    """The event of a row of FIELDS."""
     position, stream, version, id_, type_, data, meta, at = row
     return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
@@ -249,7 +250,7 @@ def read(
     """At most `limit` events behind a position, in order: one at least, and no more once they have `most_bytes`, or
     MOST_BYTES."""
     asked = {"behind": after, "most": limit, "bytes": MOST_BYTES if most_bytes is None else most_bytes}
-    return [_recorded(source, row) for row in fetch(connection, _READ, asked)]
+    return [recorded_of(source, row) for row in fetch(connection, _READ, asked)]
 
 
 def read_chained(
@@ -264,7 +265,7 @@ def read_chained(
         before, rows = bytes(rows[0][-1]), rows[1:]
     events = []
     for row in rows[:limit]:
-        recorded = _recorded(source, row[:-1])
+        recorded = recorded_of(source, row[:-1])
         recorded.hash = bytes(row[-1])
         events.append(recorded)
     return before, events
@@ -286,15 +287,20 @@ def read_named(
     if names is not None and not names:
         return []
     asked = {"behind": after, "last": last, "most": limit, "bytes": MOST_BYTES}
-    return [_recorded(source, row) for row in fetch(connection, _named(names), asked)]
+    return [recorded_of(source, row) for row in fetch(connection, _named(names), asked)]
+
+
+def is_named(names: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Whether an event has one of these names, in any version."""
+    versionless = sa.func.rtrim(schema.log.c.type, sa.literal_column("'0123456789'"))
+    return versionless.in_([sa.literal_column(f"'{name}.v'") for name in sorted(names)])
 
 
 @lru_cache(maxsize=100)
 def _named(names: frozenset[str] | None) -> Statement:
     within = [schema.log.c.position > sa.bindparam("behind"), schema.log.c.position <= sa.bindparam("last")]
     if names is not None:
-        versionless = sa.func.rtrim(schema.log.c.type, sa.literal_column("'0123456789'"))
-        within.append(versionless.in_([sa.literal_column(f"'{name}.v'") for name in sorted(names)]))
+        within.append(is_named(names))
     return Statement(_within(*within))
 
 
@@ -329,7 +335,7 @@ def read_streams(connection: sa.Connection, source: str, behind: dict[str, int])
     asking = _asking if connection.dialect.name == "postgresql" else _asking_sqlite
     for statement, values in asking(behind):
         for row in fetch(connection, statement, values):
-            recorded = _recorded(source, row)
+            recorded = recorded_of(source, row)
             found[recorded.stream].append(recorded)
     return found
 
@@ -347,7 +353,7 @@ def _asking_sqlite(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str
     rests = [_behind(stream, version) for stream, version in behind.items() if version]
     for start in range(0, len(rests), AT_ONCE):
         some = sa.or_(*rests[start : start + AT_ONCE])
-        yield Statement(sa.select(*_FIELDS).where(some).order_by(*_BY_VERSION)), {}
+        yield Statement(sa.select(*FIELDS).where(some).order_by(*_BY_VERSION)), {}
 
 
 def position_at(connection: sa.Connection, at: datetime) -> int:

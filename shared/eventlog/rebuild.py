@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventlog import log, schema, upgrading
+from shared.contracts import Event, Planner
+from shared.eventlog import log, planned, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import PAGE, Logs, Progress, fold, silent
 from shared.eventlog.memory import Folding, Memory
 from shared.eventlog.tables import Tables
+
+SHOWN = 5
+Plans = Mapping[type[Event], Planner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def _compare(live: sa.Connection, rebuilt: sa.Connection, table: sa.Table) -> Di
             a, b = next(left, None), next(right, None)
             continue
         key = min((row[0] for row in (a, b) if row is not None), key=json.loads)
-        keys, count = ([*keys, key] if count < 5 else keys), count + 1
+        keys, count = ([*keys, key] if count < SHOWN else keys), count + 1
         if a is not None and a[0] == key:
             a = next(left, None)
         if b is not None and b[0] == key:
@@ -91,10 +95,10 @@ def on_disk() -> Iterator[sa.Engine]:
 
 def verify(
     service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
-    progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk,
+    progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *, plans: Plans,
 ) -> Verdict:  # fmt: skip
     """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
-    row.
+    row; and its agenda with what the log plans.
 
     It reads one consistent picture of the live tables, so it may run while the service works.
     """
@@ -107,6 +111,9 @@ def verify(
         with target.connect() as rebuilt:
             compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
             differences = tuple(difference for difference in compared if difference)
+        if amiss := planned.amiss(live, service, plans):
+            keys = tuple(one.key for one in amiss[:SHOWN])
+            differences += (Difference(schema.agenda.name, keys, len(amiss)),)
         stale = tuple(_stale_snapshots(service, foldings, live))
     found = tampered.position if tampered else None
     return Verdict(service, folded, found, differences, stale, sum(upto.values()))
@@ -128,9 +135,10 @@ def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connec
 
 def rebuild(
     service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
-    progress: Progress = silent,
+    progress: Progress = silent, *, plans: Plans,
 ) -> int:  # fmt: skip
-    """Rebuild the tables and put them in place of the live ones, in one transaction. The writer must be stopped.
+    """Rebuild the tables and put them in place of the live ones, and plan anew what the agenda lacks, in one
+    transaction. The writer must be stopped.
 
     The live ones may have an older version's columns.
 
@@ -144,6 +152,7 @@ def rebuild(
             if positions(connection, service) != upto:
                 raise log.Fenced(f"{service} went on working while its tables were rebuilt")
             connection.execute(sa.delete(schema.snapshots))
+            planned.plan_anew(connection, planned.amiss(connection, service, plans))
             upgrading.rebuilt(connection, tables_cls)
             tables_cls.metadata.drop_all(connection)
             tables_cls.metadata.create_all(connection)

@@ -11,10 +11,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema, DropTable
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from shared.eventlog import log, schema, upgrading
+from shared.eventlog import log, planned, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import Logs, Progress, fold
-from shared.eventlog.rebuild import positions
+from shared.eventlog.rebuild import Plans, positions
 from shared.eventlog.tables import Tables
 
 NEAR = 500
@@ -39,10 +39,11 @@ class Swap:
 
     def __init__(
         self, service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, owner: sa.Engine,
-        progress: Progress,
+        progress: Progress, *, plans: Plans,
     ) -> None:  # fmt: skip
         self._service, self._tables_cls, self._projects = service, tables_cls, projects
         self._logs, self._owner, self._progress = logs, owner, progress
+        self._plans, self._lacks_plans = plans, False
         self._done: dict[str, int] = {}
         self._folded = 0
         self._tables = tables_cls.metadata.sorted_tables
@@ -61,6 +62,7 @@ class Swap:
             with target.begin() as connection:
                 for table in self._tables:
                     connection.execute(sa.text(f"ANALYZE {_quoted(connection, table.name)}"))
+            self._lacks_plans = self._looked_at_agenda()
             self._swap_when_possible(target)
         return self._folded
 
@@ -96,6 +98,11 @@ class Swap:
             yield engine
         finally:
             engine.dispose()
+
+    def _looked_at_agenda(self) -> bool:
+        """Whether the agenda lacks anything: found while the writer goes on, for it takes as long as the log is."""
+        with self._owner.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            return bool(planned.amiss(connection, self._service, self._plans))
 
     def _catch_up(self, target: sa.Engine) -> int:
         with self._logs[self._service].connect() as connection:
@@ -140,6 +147,8 @@ class Swap:
                 moved = f"{_quoted(connection, self._shadow)}.{_quoted(connection, table.name)}"
                 connection.execute(sa.text(f"ALTER TABLE {moved} SET SCHEMA {_quoted(connection, self._live)}"))
             connection.execute(sa.delete(schema.snapshots))
+            if self._lacks_plans:
+                planned.plan_anew(connection, planned.amiss(connection, self._service, self._plans))
             upgrading.rebuilt(connection, self._tables_cls)
 
 

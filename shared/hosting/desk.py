@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from shared.contracts import Command, Metadata, is_event
-from shared.eventlog import log, schema, upgrading
+from shared.eventlog import log, planned, schema, upgrading
 from shared.eventlog.agenda import Agenda
 from shared.eventlog.agreeing import Divergence, Reached, divergence, reached_by
 from shared.eventlog.memory import Folding, Memory
@@ -64,7 +64,7 @@ class Desk:
         self._connected: sa.Connection | None = None
         self.tables: Tables = service.tables(self._connection)
         self.remembered = Rows(schema.commands, self._connection, keep=10_000)
-        self.agenda = Agenda(self._connection, self.ports.new_id)
+        self.agenda = Agenda(self._connection)
         self.parked = Parking(self._connection, partial(tracing.parked, service.name))
         self.spans = tracing.Decisions(service.name)
         foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
@@ -102,6 +102,7 @@ class Desk:
             if self.service.keeps is not None:
                 self.service.keeps.create_all(connection)
             upgrading.begin(connection, self.service.tables)
+            planned.begin(connection)
             self._epoch = log.next_epoch(connection)
             self.agenda.load(connection, restarted=True)
             self._resume(connection)

@@ -13,6 +13,7 @@ from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Re
 from shared.eventlog.agenda import back_off
 from shared.eventlog.log import to_text
 from shared.eventlog.parking import event_key, parked_event
+from shared.eventlog.planned import caused_by, ended, token_of
 from shared.eventlog.recorded import Recorded
 from shared.hosting.ahead import look_ahead
 from shared.hosting.blame import Blamed, Guilty
@@ -192,8 +193,11 @@ class Unit:
         return reply
 
     def _remember(self, id_: str, command: Command, reply: Reply) -> None:
+        self._keep(id_, command.fingerprint(), reply)
+
+    def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
         told = json.dumps({name: getattr(reply, name) for name in REPLY})
-        row = {"id": id_, "fingerprint": command.fingerprint(), "reply": told, "at": to_text(self.now)}
+        row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
         self.desk.remembered.put(row)
 
     def _decided(self, task: Task) -> Reply:
@@ -221,7 +225,14 @@ class Unit:
             self._park_task(task, WAITS)
         else:
             with Blamed(task.ref):
+                before = len(self.events)
                 self._decide(task)
+                if len(self.events) == before and (token := caused_by(task.command_id)):
+                    self._note_end(token)
+
+    def _note_end(self, token: str) -> None:
+        """What was planned is over, and no event tells so."""
+        self._keep(ended(token), "", Reply("accepted", self.desk.service.name, self._position()))
 
     def _decide(self, task: Task) -> dict[str, Any]:
         desk = self.desk
@@ -264,10 +275,10 @@ class Unit:
         planner = desk.service.plans.get(type(event))
         if planner is None:
             return
-        for plan in planner(event, self.now):
+        for index, plan in enumerate(planner(event, self.now)):
             if isinstance(plan, Later):
                 desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
-            desk.agenda.plan(plan, desk.meta_after(recorded), self.now)
+            desk.agenda.plan(plan, token_of(recorded.id, index), desk.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: Task) -> None:
         """Part of the decision that caused it: what fails here fails the whole."""
@@ -352,5 +363,8 @@ class Unit:
 
     def _discard(self, parked_id: str) -> None:
         row = self.desk.parked.oldest(parked_id)
-        if row is not None:
-            self.desk.parked.leave(row)
+        if row is None:
+            return
+        self.desk.parked.leave(row)
+        if row["kind"] == "command" and (token := caused_by(row["id"])):
+            self._note_end(token)

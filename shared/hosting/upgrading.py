@@ -40,7 +40,8 @@ def upgrade_files(
     for service in outdated:
         logger.info("folding tables of an older version anew", service=service.name)
         folded = rebuild(
-            service.name, service.tables, service.projected(), dict(reading), writing[service.name], silent
-        )
+            service.name, service.tables, service.projected(), dict(reading), writing[service.name], silent,
+            plans=service.plans,
+        )  # fmt: skip
         logger.info("tables are of this version", service=service.name, events=folded)
     return [service.name for service in outdated]

@@ -26,7 +26,7 @@ BUTTON, LAMP = SERVICES
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """The button was pressed twice; the lamp has heard of both."""
     made = folder(tmp_path) if request.param == "folder" else cluster(tmp_path, request.getfixturevalue("postgres"))
-    for service, work in ((BUTTON, press("1", times=2)), (LAMP, presses(1, "", ""))):
+    for service, work in ((BUTTON, press("1", times=2)), (LAMP, presses(1, "", "later"))):
         engine = open_engine(made.urls[service.name], writer=True)
         start(service, engine).process([work])
         engine.dispose()
@@ -44,7 +44,12 @@ def outdated(place: Place) -> list[str]:
     return found
 
 
-def change(place: Place, service: str, statement: sa.Update) -> None:
+def agenda_of(place: Place) -> list[tuple[str, str]]:
+    with place.logs["lamp"].connect() as connection:
+        return [(row.key, row.due_at) for row in connection.execute(sa.select(schema.agenda))]
+
+
+def change(place: Place, service: str, statement: sa.Update | sa.Delete) -> None:
     engine = open_engine(place.urls[service], writer=True)
     with engine.begin() as connection:
         connection.execute(statement)
@@ -62,6 +67,20 @@ def test_a_damaged_table_is_found_and_rebuilt(place: Place) -> None:
     assert not found.ok
     assert "lamp.lamps: 1 rows differ" in found.detail
     assert proof_of(LAMP, place.logs).ok
+
+
+def test_an_agenda_that_was_emptied_is_found_and_planned_anew(place: Place) -> None:
+    before = agenda_of(place)
+    change(place, "lamp", sa.delete(schema.agenda))
+
+    found = proof_of(LAMP, place.logs)
+    with Progress() as bar:
+        rebuild_service(LAMP, place, bar)
+
+    assert not found.ok
+    assert "lamp.agenda: 1 rows differ (dim/a)" in found.detail
+    assert proof_of(LAMP, place.logs).ok
+    assert (agenda_of(place), len(before)) == (before, 1)
 
 
 def test_a_changed_log_proves_nothing(place: Place) -> None:

@@ -55,7 +55,9 @@ def hear(writer: Writer, place: Place, limit: int) -> int:
 
 
 def swap(place: Place, live: sa.Engine) -> Swap:
-    return Swap("lamp", LAMP.tables, LAMP.projected(), place.logs, live, lambda source, done, total: None)
+    return Swap(
+        "lamp", LAMP.tables, LAMP.projected(), place.logs, live, lambda source, done, total: None, plans=LAMP.plans
+    )
 
 
 def schemas(live: sa.Engine) -> set[str]:

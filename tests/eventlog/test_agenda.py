@@ -38,7 +38,7 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        self.agenda = Agenda(self.at_work, self._token)
+        self.agenda = Agenda(self.at_work)
         with self.at_work.begin() as connection:
             self.agenda.load(connection, restarted=True)
 
@@ -49,7 +49,7 @@ class Desk:
     def plan(self, *plans: Later | Call | Cancel, seconds: float = 0, rollback: bool = False) -> None:
         with self.at_work.begin(rollback=rollback):
             for plan in plans:
-                self.agenda.plan(plan, META, after(seconds))
+                self.agenda.plan(plan, self._token(), META, after(seconds))
             self.agenda.flush()
         self.end(rollback)
 

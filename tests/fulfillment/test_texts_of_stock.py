@@ -122,7 +122,7 @@ class Shop:
         for service in (INVENTORY, FULFILLMENT):
             projects = frozenset(event.__name__ for event in service.projects)
             logs = {**engines, "order": engines["inventory"]}  # nothing was applied of order's
-            assert verify(service.name, service.tables, projects, {}, logs).ok
+            assert verify(service.name, service.tables, projects, {}, logs, plans=service.plans).ok
 
 
 @pytest.fixture

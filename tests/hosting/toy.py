@@ -124,7 +124,7 @@ def decide_lamp(command: Command, state: Count, given: Given) -> list[Event]:
                 raise ZeroDivisionError(note)
             return [ToyLit(lamp=lamp, press=press, note=note)]
         case ToyDim(lamp=lamp):
-            return [ToyDimmed(lamp=lamp)]
+            return [] if lamp == "unchanged" else [ToyDimmed(lamp=lamp)]
         case ToyTell(lamp=lamp, told=told):
             return [ToyTold(lamp=lamp, told=told)]
     return []

@@ -15,7 +15,7 @@ from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_rabbitmq_ev
 from cloudevents.core.v1.event import CloudEvent
 from pika.exceptions import AMQPError
 
-from shared.eventlog import schema
+from shared.eventlog import checkpoints
 from shared.eventlog.engines import open_engine
 from shared.eventlog.recorded import Recorded
 from shared.messaging.publisher import Publisher
@@ -46,7 +46,7 @@ class Log:
     def checkpoint(self) -> int:
         """As stored; 0 when nothing is."""
         with self.engine.connect() as connection:
-            return connection.execute(sa.select(schema.checkpoints.c.position)).scalar_one_or_none() or 0
+            return checkpoints.stored(connection, checkpoints.PUBLISHER)
 
     def end_sessions(self, name: str) -> int:
         """As an administrator would: connections whose application has this name are ended. Returns how many."""

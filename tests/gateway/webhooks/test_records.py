@@ -189,7 +189,7 @@ def test_a_rebuild_leaves_all_of_it_alone(desk: Desk) -> None:
     kept = [desk.rows(one) for one in tables.metadata.sorted_tables]
     logs = dict.fromkeys((SERVICE.name, *SERVICE.sources()), desk.engine)
 
-    rebuild(SERVICE.name, ReadModels, frozenset(), logs, desk.engine)
+    rebuild(SERVICE.name, ReadModels, frozenset(), logs, desk.engine, plans={})
 
     assert [desk.rows(one) for one in tables.metadata.sorted_tables] == kept
     assert desk.records.look().endpoints == {}  # this log holds no event of it

@@ -115,13 +115,13 @@ def two_writers_are_let_through() -> AbstractContextManager[Any]:
     return together(patch.object(log, "append", renumbered), patch.object(log, "move_reader", moved))
 
 
-@planted("Drained", "PaidTerminal")
+@planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_time_out_is_lost() -> AbstractContextManager[Any]:
     plan = Agenda.plan
 
-    def forgetful(self: Agenda, item: Plan, meta: Metadata, now: Any) -> None:
+    def forgetful(self: Agenda, item: Plan, token: str, meta: Metadata, now: Any) -> None:
         if not (isinstance(item, Later) and isinstance(item.command, MeetDeadline)):
-            plan(self, item, meta, now)
+            plan(self, item, token, meta, now)
 
     return patch.object(Agenda, "plan", forgetful)
 

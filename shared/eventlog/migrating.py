@@ -11,42 +11,33 @@ revision that has run anywhere is never edited.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.exc import OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from shared.eventlog import log
+from shared.eventlog.revisions import folders, known, lacking
 
-MIGRATIONS = Path(__file__).with_name("migrations")
-KERNEL = "kernel"
 LOCK = 7_236_481_060
 # What waits for a lock makes everybody behind it wait as well: rather give up soon, and try again.
 SETTINGS = "-c lock_timeout=2s"
 TRIES = 15
 
 
-def branches(service: str) -> tuple[str, str]:
-    """The branches of a service's database."""
-    return KERNEL, service
-
-
 def revisions(service: str) -> list[Script]:
     """All revisions that this code knows for a service's database, in the order in which they run."""
     scripts = ScriptDirectory.from_config(_config(service)).walk_revisions()
-    return sorted(scripts, key=lambda script: (branches(service).index(_branch(script.revision)), script.revision))
+    return sorted(scripts, key=lambda script: known(service).index(script.revision))
 
 
 def pending(connection: sa.Connection, service: str) -> list[Script]:
     """The revisions that a service's database lacks; none when newer code has migrated it further."""
-    heads = MigrationContext.configure(connection).get_current_heads()
-    reached = {_branch(head): head for head in heads}
-    return [script for script in revisions(service) if script.revision > reached.get(_branch(script.revision), "")]
+    wanted = lacking(connection, service)
+    return [script for script in revisions(service) if script.revision in wanted]
 
 
 def migrate(url: str | sa.URL, service: str, done: Callable[[Script], object] = lambda script: None) -> list[Script]:
@@ -89,13 +80,9 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == "55P03"
 
 
-def _branch(revision: str) -> str:
-    return revision.rpartition("_")[0]
-
-
 def _config(service: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(folders(service)[0].parent))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", "\n".join(str(MIGRATIONS / branch) for branch in branches(service)))
+    config.set_main_option("version_locations", "\n".join(map(str, folders(service))))
     return config

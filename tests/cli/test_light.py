@@ -45,6 +45,11 @@ def test_what_serves_a_log_imports_neither_services_nor_frameworks(command: str)
     assert services_in(modules) == set()
 
 
+@pytest.mark.parametrize("process", ["shared.hosting.cluster.running, services.order.service", "services.cli.gateway"])
+def test_what_serves_does_not_import_what_migrates(process: str) -> None:
+    assert "alembic" not in imported(f"import {process}")
+
+
 def test_ending_and_watching_a_cluster_needs_no_service() -> None:
     modules = imported("import services.__main__, services.cli.cluster")
 

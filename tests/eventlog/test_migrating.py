@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DataError
 
 from services.__main__ import SERVICES
-from shared.eventlog import log, migrating, schema
+from shared.eventlog import log, migrating, revisions, schema
 from shared.eventlog.engines import open_engine
 from shared.hosting.service import Service
 
@@ -89,7 +89,7 @@ def test_an_empty_database_gets_exactly_the_tables_of_the_code(postgres: NewData
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_revisions_follow_each_other(service: Service) -> None:
-    for branch in migrating.branches(service.name):
+    for branch in revisions.branches(service.name):
         chain = [script for script in migrating.revisions(service.name) if script.revision.startswith(f"{branch}_")]
         assert named(chain) == [f"{branch}_{number:04}" for number in range(1, len(chain) + 1)]
         assert [script.down_revision for script in chain] == [None, *named(chain)[:-1]]
@@ -112,10 +112,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations of a kernel and an order service whose first revisions exist."""
     for branch in ("kernel", "order"):
         (tmp_path / branch).mkdir()
-        source = migrating.MIGRATIONS / branch / "0001_first.py"
+        source = revisions.MIGRATIONS / branch / "0001_first.py"
         (tmp_path / branch / "0001_first.py").write_text(source.read_text())
-    (tmp_path / "env.py").write_text((migrating.MIGRATIONS / "env.py").read_text())
-    monkeypatch.setattr(migrating, "MIGRATIONS", tmp_path)
+    (tmp_path / "env.py").write_text((revisions.MIGRATIONS / "env.py").read_text())
+    monkeypatch.setattr(revisions, "MIGRATIONS", tmp_path)
     return tmp_path
 
 

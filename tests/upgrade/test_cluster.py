@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.__main__ import SERVICES
 from services.cli.clustering import rebuild_outdated
 from services.cli.proofs import prove
-from shared.eventlog import migrating, schema, upgrading
+from shared.eventlog import migrating, revisions, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.hosting.embedded import database_url
 from tests.databases import NewDatabase
@@ -28,7 +28,7 @@ def urls(tmp_path: Path, postgres: NewDatabase, monkeypatch: pytest.MonkeyPatch)
     folder = written.unpack(tmp_path / "var")
     made = {service.name: sa.make_url(postgres()) for service in SERVICES}
     with monkeypatch.context() as patch:
-        patch.setattr(migrating, "MIGRATIONS", _revisions_of_then(tmp_path / "migrations"))
+        patch.setattr(revisions, "MIGRATIONS", _revisions_of_then(tmp_path / "migrations"))
         for name, url in made.items():
             migrating.migrate(url, name)
             _copy_rows(sa.make_url(database_url(folder, name)), url)
@@ -36,10 +36,10 @@ def urls(tmp_path: Path, postgres: NewDatabase, monkeypatch: pytest.MonkeyPatch)
 
 
 def _revisions_of_then(folder: Path) -> Path:
-    for path in migrating.MIGRATIONS.rglob("*.py"):
+    for path in revisions.MIGRATIONS.rglob("*.py"):
         branch = path.parent.name
         if path.name == "env.py" or int(path.name[:4]) <= written.REVISIONS.get(branch, 1):
-            copied = folder / path.relative_to(migrating.MIGRATIONS)
+            copied = folder / path.relative_to(revisions.MIGRATIONS)
             copied.parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, copied)
     return folder

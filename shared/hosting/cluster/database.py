@@ -7,11 +7,10 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.eventlog import schema
 from shared.eventlog.engines import is_outage, open_engine
-from shared.eventlog.migrating import pending
+from shared.eventlog.revisions import VERSIONS, lacking
 from shared.hosting.service import Service
 
 HEALTH_SECONDS = 3
-VERSIONS = "alembic_version"  # only in a database that is migrated, and not made by its first writer
 
 
 def _with_options(url: str, options: str) -> sa.URL:
@@ -31,7 +30,8 @@ def look(engine: sa.Engine, service: Service) -> tuple[bool, bool]:
     try:
         with engine.connect() as connection:
             found = set(sa.inspect(connection).get_table_names())
-            is_migrated = VERSIONS not in found or not pending(connection, service.name)
+            # one that was made by its first writer has no versions
+            is_migrated = VERSIONS.name not in found or not lacking(connection, service.name)
             return True, needed <= found and is_migrated
     except DBAPIError as error:
         if not is_outage(error):

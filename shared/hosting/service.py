@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import sqlalchemy as sa
 
 from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
@@ -18,9 +17,14 @@ from shared.security.secrets import Secrets
 from shared.telemetry import tracing
 from shared.telemetry.metric import Figure
 
+if TYPE_CHECKING:
+    import httpx
+
 
 def http_client(**options: Any) -> httpx.Client:
     """An httpx.Client whose requests name the span they belong to, where there are traces."""
+    import httpx
+
     return httpx.Client(event_hooks={"request": [tracing.tell]}, **options)
 
 

@@ -45,6 +45,10 @@ def test_what_serves_a_log_imports_neither_services_nor_frameworks(command: str)
     assert services_in(modules) == set()
 
 
+def test_a_service_that_calls_nobody_imports_no_client() -> None:
+    assert "httpx" not in imported("import shared.hosting.cluster.running, services.order.service")
+
+
 @pytest.mark.parametrize("process", ["shared.hosting.cluster.running, services.order.service", "services.cli.gateway"])
 def test_what_serves_does_not_import_what_migrates(process: str) -> None:
     assert "alembic" not in imported(f"import {process}")

@@ -42,9 +42,9 @@ def events(
     if service not in [one.name for one in services]:
         fail(f"there is no service {service}: {', '.join(one.name for one in services)}.", code=2)
     with (
-        place_of(var, services, cluster=cluster) as place,
-        place.logs[service].connect() as connection,
+        place_of(var, [one for one in services if one.name == service], cluster=cluster) as place,
         _reading(service),
+        place.logs[service].connect() as connection,
     ):
         last = log.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
         if stream:
@@ -113,10 +113,10 @@ def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InC
 def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
     found: list[Sequence[Recorded]] = []
     for service, pattern in ORDER_STREAMS.items():
-        with place.logs[service].connect() as connection, _reading(service):
+        with _reading(service), place.logs[service].connect() as connection:
             stream = pattern.format(order_id)
             found.append(log.read_streams(connection, service, {stream: 0})[stream])
-    with place.logs["fulfillment"].connect() as connection, _reading("fulfillment"):
+    with _reading("fulfillment"), place.logs["fulfillment"].connect() as connection:
         prefix = f"delivery-{order_id}/"
         streams = sa.select(schema.log.c.stream).where(
             schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 import typer
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.common import Json, console, services_of
 from services.cli.hearing import unheard
-from services.cli.places import AnyVar, InCluster, Place, place_of
+from services.cli.places import AnyVar, InCluster, Place, looking, place_of
 from shared.eventlog import checkpoints, log, schema, upgrading
 from shared.eventlog.agenda import FAILED, WAITING
 from shared.eventlog.agreeing import Divergence, disagreements, reached_by
 from shared.eventlog.checkpoints import PUBLISHER, TOLD
 from shared.eventlog.healing import Told, agrees
 from shared.eventlog.leading import leader_key
-from shared.eventlog.unreadable import described, unknown_events
+from shared.eventlog.unreadable import foreign_events, unknown_events
 from shared.hosting.embedded import InUse, lock_folder
 from shared.hosting.service import Service
 from shared.messaging.marks import NoBroker, read_marks
 from shared.messaging.topology import Queue, inbox, log_exchange, pulls
 
 OVERDUE = timedelta(seconds=5)
+_SEE = "see what is told of {source}"
+_UNKNOWN = "unknown 未知"
 _OUTDATED = "its tables are of another version: `kameng rebuild {service}`, with --cluster in the cluster"
 
 
@@ -42,31 +43,44 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one service stands. `waits_for` says in words what holds it up; `led` whether a writer is at work."""
+    """How one service stands. `waits_for` says in words what holds it up; `led` whether a writer is at work.
+
+    What could not be looked at is None, and no figure: all of it where the service's database can't be read, its lag
+    behind a log that can't be. `waits_for` says why.
+    """
 
     service: str
-    head: int
-    led: bool
-    lags: dict[str, Lag]
-    parked: int
-    agenda_waiting: int
-    agenda_overdue: int
-    agenda_failed: int
+    head: int | None
+    led: bool | None
+    lags: dict[str, Lag | None]
+    parked: int | None
+    agenda_waiting: int | None
+    agenda_overdue: int | None
+    agenda_failed: int | None
     waits_for: list[str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was looked at."""
+        return self.head is not None and None not in self.lags.values()
 
 
 def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = False, as_json: Json = False) -> None:
-    """How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。"""
+    """How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。
+
+    Ends with 1 where one can't be looked at; the others are shown.
+    """
     services = services_of(context)
-    with place_of(var, services, cluster=cluster) as place:
-        marks = _marks(place, services)
-        standings = [_standing(service, place, datetime.now(UTC), marks) for service in services]
+    with place_of(var, services, cluster=cluster, partly=True) as place:
+        standings = standings_of(services, place, datetime.now(UTC), _marks(place, services))
     console.print(_status_table(standings))
     for one in standings:
         for reason in one.waits_for:
             console.print(f"{one.service}: {reason}", markup=False)
     if as_json:
         typer.echo(json.dumps({"services": [asdict(one) for one in standings]}, ensure_ascii=False))
+    if not all(one.is_whole for one in standings):
+        raise typer.Exit(1)
 
 
 def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, Told]:
@@ -77,37 +91,68 @@ def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, Told]:
         return {}
 
 
-def _standing(service: Service, place: Place, now: datetime, marks: Mapping[str, Told]) -> Standing:
-    """One that can't be looked at hides none of the others."""
-    try:
-        return standing_of(service, place, now, marks.get(service.name))
-    except (SQLAlchemyError, LookupError, TypeError, ValueError) as error:
-        reason = f"{service.name}, or a log that it reads: {described(error)}"
-        return Standing(service.name, 0, False, {}, 0, 0, 0, 0, [reason])
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a service's own database says."""
+
+    head: int
+    led: bool
+    reached: dict[str, int]
+    parked: list[tuple[str, int, str]]
+    agenda: tuple[int, int, int]
+    told: list[str]
 
 
-def standing_of(service: Service, place: Place, now: datetime, told: Told | None = None) -> Standing:
-    """Look at one service's database, and the logs it reads. `told` is how far the outside was told of its log."""
-    with place.logs[service.name].connect() as connection:
-        head = log.read_head(connection).position
-        reached = {source: known.position for source, known in reached_by(connection).items()}
-        parked = _parked_keys(connection)
-        waiting, overdue, failed = _agenda(connection, now)
+def standings_of(
+    services: Sequence[Service], place: Place, now: datetime, marks: Mapping[str, Told] | None = None
+) -> list[Standing]:
+    """Look at each service's database, and the logs it reads; one that can't be looked at hides none of the others.
+    `marks` say how far the outside was told of each log."""
+    seen: dict[str, _Own | str] = {}
+    for service in services:
+        with looking(service.name, seen):
+            seen[service.name] = _own(service, place, now, (marks or {}).get(service.name))
+    sound = {name: engine for name, engine in place.logs.items() if not isinstance(seen.get(name), str)}
+    return [_standing(service, seen[service.name], replace(place, logs=sound), now) for service in services]
+
+
+def _own(service: Service, place: Place, now: datetime, told: Told | None) -> _Own:
+    with place.log(service.name).connect() as connection:
+        if foreign := foreign_events(connection, service.name, place.logs):
+            raise LookupError(foreign)
+        head = int(log.read_head(connection).position)  # of a damaged SQLite file they may be texts
+        known = reached_by(connection)
+        reached = {source: int(known[source].position) for source in known if source in service.sources()}
+        parked, agenda = _parked_keys(connection), _agenda(connection, now)
         unknown = unknown_events(connection, service.name)
         outdated = upgrading.is_outdated(connection, service.tables)
         led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
         is_told = told is None or agrees(connection, told, checkpoints.stored(connection, TOLD))
-        other = [] if told is None or is_told else [str(_published(service.name, told, head))]
-    lags = {source: _lag(place, source, at, now) for source, at in reached.items() if source in service.sources()}
-    reasons = [] if led else ["no writer is at work"]
-    reasons += [_OUTDATED.format(service=service.name)] if outdated else []
-    reasons += unknown
-    reasons += [*disagreements(place.logs, service.name), *other]
-    reasons += [f"{count} parked under {key}: {error}" for key, count, error in parked]
+    told_of = [_OUTDATED.format(service=service.name)] if outdated else []
+    told_of += unknown
+    told_of += [] if told is None or is_told else [str(_published(service.name, told, head))]
+    return _Own(head, led, reached, parked, agenda, told_of)
+
+
+def _standing(service: Service, own: _Own | str, place: Place, now: datetime) -> Standing:
+    """One service's standing; `place` has the databases that can be read."""
+    if isinstance(own, str):
+        return Standing(service.name, None, None, {}, None, None, None, None, [own])
+    lags: dict[str, Lag | None] = dict.fromkeys(own.reached)
+    unread: dict[str, str] = {}
+    for source in lags.keys() & place.logs.keys():
+        with looking(source, unread):
+            lags[source] = _lag(place, source, own.reached[source], now)
+    waiting, overdue, failed = own.agenda
+    reasons = [] if own.led else ["no writer is at work"]
+    for source in (source for source, lag in lags.items() if lag is None):
+        reasons.append(f"how far it is behind {source} is not known: {unread.get(source, _SEE.format(source=source))}")
+    reasons += [*own.told, *disagreements(place.logs, service.name)]
+    reasons += [f"{count} parked under {key}: {error}" for key, count, error in own.parked]
     reasons += [f"{overdue} agenda items are overdue"] if overdue else []
     reasons += unheard(place.var, service.name) if place.is_cluster else []
-    counted = sum(count for _, count, _ in parked)
-    return Standing(service.name, head, led, lags, counted, waiting, overdue, failed, reasons)
+    parked = sum(count for _, count, _ in own.parked)
+    return Standing(service.name, own.head, own.led, lags, parked, waiting, overdue, failed, reasons)
 
 
 def _published(service: str, told: Told, head: int) -> Divergence:
@@ -171,8 +216,13 @@ def _is_in_use(place: Place) -> bool:
 def _status_table(standings: Sequence[Standing]) -> Table:
     table = Table("Service 服务", "Writer 写者", "Head 位置", "Lag 滞后", "Parked 搁置", "Agenda 待办")
     for one in standings:
+        if one.head is None:
+            table.add_row(one.service, *[f"[red]{_UNKNOWN}[/red]"] * 5)
+            continue
         behind = "\n".join(
-            f"{source}: {lag.events} ({lag.seconds:.1f} s)" for source, lag in one.lags.items() if lag.events
+            f"{source}: {lag.events} ({lag.seconds:.1f} s)" if lag else f"{source}: [red]{_UNKNOWN}[/red]"
+            for source, lag in one.lags.items()
+            if lag is None or lag.events
         )
         agenda = f"{one.agenda_waiting} waiting, {one.agenda_overdue} overdue, {one.agenda_failed} failed"
         writer = "[green]works 运行[/green]" if one.led else "[yellow]none 无[/yellow]"

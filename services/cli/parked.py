@@ -9,12 +9,13 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.common import Json, console, fail, services_of
 from services.cli.inspecting import SEALED
 from services.cli.operating import lock_holders
-from services.cli.places import AnyVar, InCluster, Place, place_of
+from services.cli.places import AnyVar, InCluster, Place, looking, place_of
 from shared.eventlog import log, schema
 from shared.eventlog.engines import open_engine
 from shared.eventlog.tables import Row
@@ -166,26 +167,34 @@ def list_parked(
     cluster: InCluster = False,
     as_json: Json = False,
 ) -> None:
-    """What is parked, in the order in which it would be replayed. 列出。"""
+    """What is parked, in the order in which it would be replayed. 列出。
+
+    Ends with 1 where a service can't be looked at; the others are shown.
+    """
     wanted = [_service(context, service)] if service else services_of(context)
     table = Table("Service 服务", "ID 编号", "Key 键", "Type 类型", "At 时间", "Error 错误")
-    told = []
-    with place_of(var, services_of(context), cluster=cluster) as place:
+    told, unread = [], dict[str, str]()
+    with place_of(var, wanted, cluster=cluster, partly=True) as place:
         for one in wanted:
-            with place.logs[one.name].connect() as connection:
-                for row in parked_rows(connection):
-                    table.add_row(one.name, *(row[name] for name in ("id", "key", "type", "at", "error")))
-                    told.append({"service": one.name, **{k: row[k] for k in ("id", "key", "type", "at", "error")}})
+            with looking(one.name, unread), place.log(one.name).connect() as connection:
+                rows = [{k: row[k] for k in ("id", "key", "type", "at", "error")} for row in parked_rows(connection)]
+                told += [{"service": one.name, **row} for row in rows]
+    for row in told:
+        table.add_row(*row.values())
+    for name, reason in unread.items():
+        table.add_row(name, *["[red]unknown 未知[/red]"] * 4, escape(reason))
     console.print(table)
     if as_json:
-        typer.echo(json.dumps({"parked": told}, ensure_ascii=False))
+        typer.echo(json.dumps({"parked": told, "unread": unread}, ensure_ascii=False))
+    if unread:
+        fail("; ".join(f"{name}: {reason}" for name, reason in unread.items()))
 
 
 @app.command("show")
 def show(context: typer.Context, service: Name, parked_id: Id, var: AnyVar = None, cluster: InCluster = False) -> None:
     """One parked message as JSON; sealed texts are left out. 查看。"""
     own = _service(context, service)
-    with place_of(var, services_of(context), cluster=cluster) as place, place.logs[own.name].connect() as connection:
+    with place_of(var, [own], cluster=cluster) as place, place.logs[own.name].connect() as connection:
         row = _row(connection, parked_id)
     if row is None:
         fail(f"{service} has no parked message {parked_id}.")
@@ -213,7 +222,7 @@ def replay(
     own = _service(context, service)
     if every == (parked_id is not None):
         fail("name one message, or --all.", code=2)
-    with place_of(var, services_of(context), cluster=cluster) as place:
+    with place_of(var, [own], cluster=cluster) as place:
         if parked_id is not None:
             rows = [_first_of_its_key(place, service, parked_id)]
         else:
@@ -237,7 +246,7 @@ def discard(
 ) -> None:
     """Drop a parked message for good; those behind it can then be replayed. 丢弃。"""
     own = _service(context, service)
-    with place_of(var, services_of(context), cluster=cluster) as place:
+    with place_of(var, [own], cluster=cluster) as place:
         row = _first_of_its_key(place, service, parked_id)
         if not yes:
             typer.confirm(f"Drop {row['type']} {parked_id} of {row['key']} for good? 确定丢弃？", abort=True)

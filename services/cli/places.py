@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 import typer
@@ -33,6 +33,7 @@ AnyVar = Annotated[
     ),
 ]
 InCluster = Annotated[bool, typer.Option("--cluster", help="The cluster's databases, not a folder's files. 集群。")]
+MISSING = "its file is missing; restore it from a backup"
 PASSWORDS = "databases"  # a file a service, in the folder of a cluster whose databases are at servers of their own
 
 
@@ -47,13 +48,20 @@ class Place:
     logs: dict[str, sa.Engine]
     amqp_url: str = ""
 
+    def log(self, service: str) -> sa.Engine:
+        """An engine to read a service's database. Raises LookupError where its file is missing."""
+        if service not in self.logs:
+            raise LookupError(MISSING)
+        return self.logs[service]
+
 
 @contextmanager
-def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool) -> Iterator[Place]:
-    """Where the services' data is. Ends the command when there is none, or the server does not answer."""
+def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool, partly: bool = False) -> Iterator[Place]:
+    """Where the services' data is. Ends the command when there is none, or the server does not answer; `partly` goes
+    on without the files of a folder that are missing, while there are others."""
     if not cluster:
         folder = var or VAR
-        logs = open_logs(folder, services)
+        logs = open_logs(folder, services, partly=partly)
         urls = {service.name: sa.make_url(database_url(folder, service.name)) for service in services}
     else:
         folder = var or CLUSTER_VAR
@@ -76,12 +84,23 @@ def _first_line(error: SQLAlchemyError) -> str:
     return told[0] if told else type(error).__name__
 
 
-def open_logs(var: Path, services: Sequence[Service]) -> dict[str, sa.Engine]:
-    """An engine to read each service's database. Ends the command when there is no data in the folder."""
+@contextmanager
+def looking(service: str, wrong: MutableMapping[str, Any]) -> Iterator[None]:
+    """Look at a service's database: what goes wrong is put under its name, for a person, and hides no other's."""
+    try:
+        yield
+    except (SQLAlchemyError, LookupError, TypeError, ValueError) as error:
+        wrong[service] = described(error)
+
+
+def open_logs(var: Path, services: Sequence[Service], *, partly: bool = False) -> dict[str, sa.Engine]:
+    """An engine to read each service's database, or with `partly` each that is there. Ends the command when there is no
+    data in the folder."""
     missing = [service.name for service in services if not (var / f"{service.name}.sqlite3").exists()]
-    if missing:
+    if missing and not (partly and len(missing) < len(services)):
         fail(f"{var} holds no data of {', '.join(missing)}: run `kameng demo` or `kameng serve` first.")
-    return {service.name: open_engine(database_url(var, service.name), writer=False) for service in services}
+    there = [service.name for service in services if service.name not in missing]
+    return {name: open_engine(database_url(var, name), writer=False) for name in there}
 
 
 def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:

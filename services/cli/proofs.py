@@ -14,7 +14,7 @@ from shared.eventlog.agreeing import disagreements
 from shared.eventlog.memory import Folding
 from shared.eventlog.rebuild import Verdict, verify
 from shared.eventlog.recorded import Recorded
-from shared.eventlog.unreadable import Unreadable, described, reading, unknown_events
+from shared.eventlog.unreadable import Unreadable, described, foreign_events, reading, unknown_events
 from shared.hosting.service import Service
 from shared.laws import (
     EVENT_LAWS,
@@ -116,16 +116,21 @@ def prove(
 
 
 def changed_logs(logs: Logs) -> dict[str, str]:
-    """What to say of each log that does not fit its hash chain, or can't be read at all, by service."""
+    """What to say of each log that does not fit its hash chain, is another service's, or can't be read at all, by
+    service."""
     wrong = {}
     for service, engine in logs.items():
         try:
             checked = chain_intact({service: log.check_chain(engine)})
+            with engine.connect() as connection:
+                foreign = foreign_events(connection, service, logs)
         except Exception as error:  # noqa: BLE001 - told as what it is: this log proves nothing
             wrong[service] = f"{service}: {described(error)}"
         else:
             if not checked.ok:
                 wrong[service] = checked.violations[0]
+            elif foreign:
+                wrong[service] = f"{service}: {foreign}"
     return wrong
 
 

@@ -128,7 +128,7 @@ def rebuild_tables(
             fail(f"{error}. Stop it first.")
         except CannotSwap as error:
             fail(f"{error}. Nothing of this service was changed.")
-        except (LookupError, Unreadable, log.Fenced) as error:
+        except (LookupError, TypeError, ValueError, Unreadable, log.Fenced) as error:
             fail(f"{described(error)}. Nothing of this service was changed; `kameng verify` tells more.")
 
 

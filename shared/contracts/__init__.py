@@ -24,6 +24,7 @@ from shared.contracts.registry import (
     downcaster,
     events,
     is_event,
+    owner_of,
     upcaster,
 )
 from shared.contracts.states import replace
@@ -63,6 +64,7 @@ __all__ = [
     "ledger",
     "notification",
     "order",
+    "owner_of",
     "replace",
     "risk",
     "upcaster",

@@ -151,6 +151,13 @@ def check_event(type_: str) -> None:
             raise UnknownMessage(f"nothing lifts {name} from version {step} to {step + 1}")
 
 
+def owner_of(type_: str) -> str:
+    """Whose log an event of this stored type stands in; empty where any log may hold it, or this code knows no such
+    event."""
+    found = _concrete(Event).get(type_.rpartition(".v")[0])
+    return found.owner if found else ""
+
+
 def decode_event(type_: str, data: str | bytes) -> Event:
     """The event stored as JSON `data` under `type_`. Raises UnknownMessage, or pydantic's ValidationError."""
     return _decode(Event, type_, data)

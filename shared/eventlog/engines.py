@@ -93,6 +93,13 @@ def _create(database: str) -> None:
         os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Whether a server was not reached, or turned us away, and nothing is said of what it holds."""
+    if not isinstance(error, OperationalError | InterfaceError) or isinstance(error.orig, sqlite3.Error):
+        return False
+    return str(getattr(error.orig, "sqlstate", None) or "08")[:2] in ("08", "28", "3D", "53", "57")
+
+
 def is_outage(error: Exception) -> bool:
     """Whether the database failed, and not what it was asked."""
     if not isinstance(error, OperationalError | InterfaceError | InternalError):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from shared.contracts import UnknownMessage, check_event
+from shared.contracts import UnknownMessage, check_event, owner_of
 from shared.eventlog import log
+from shared.eventlog.engines import is_unreachable
 from shared.eventlog.recorded import Recorded
 
 
@@ -44,6 +45,18 @@ def unknown_events(connection: sa.Connection, source: str) -> list[str]:
     return told
 
 
+def foreign_events(connection: sa.Connection, source: str, others: Container[str]) -> str:
+    """What to say of a log that holds the events of another service, one of `others`; empty where it does not."""
+    for type_, position, _ in log.types(connection):
+        owner = owner_of(type_)
+        if owner != source and owner in others:
+            return (
+                f"its log holds events of {owner}, the first at position {position} ({type_}): this is the database of "
+                f"{owner}, or was mixed with it; put the database of {source} back in its place"
+            )
+    return ""
+
+
 def _reason(error: Exception) -> str:
     match error:
         case UnknownMessage():
@@ -58,6 +71,10 @@ def described(error: Exception) -> str:
     """An error of reading a database or a log for a person, in one line and without what it was about."""
     if isinstance(error, DBAPIError):
         told = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        if is_unreachable(error):
+            return (
+                f"its database can't be reached ({told}); see that it runs, and that its address and password are right"
+            )
         return f"its database can't be read ({told}); restore it from a backup"
     if isinstance(error, Unreadable | LookupError):
         return str(error.args[0]) if error.args else type(error).__name__

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -157,7 +159,7 @@ def test_a_damaged_folder_is_told_of(var: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("status",), ("verify", "order"), ("rebuild", "order"), ("parked", "list"),
+        ("status",), ("verify", "order"), ("rebuild", "risk"), ("parked", "list"),
         ("events", "order", "--limit", "20"), ("order", "show", "9c3a3487-1c77-58d5-aa10-3c9c6d686eba"),
     ],
     ids=" ".join,
@@ -168,6 +170,87 @@ def test_no_command_ends_in_a_traceback(var: Path, name: str, command: tuple[str
     ran = kameng(var, *command)
 
     assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+
+
+UNREAD = {
+    "a file that is missing": {"risk": "its file is missing; restore it from a backup"},
+    "a file that is empty": {"risk": "its database can't be read (no such table"},
+    "a file that is cut off": {"order": "its database can't be read"},
+    "a file of something else": {"order": "file is not a database"},
+    "a log that is missing": {"ledger": "its database can't be read (no such table"},
+    "a head that is no number": {"order": "restore it from a backup"},
+    "two files swapped": {"order": "this is the database of risk", "risk": "this is the database of order"},
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_the_status_of_sound_services_is_shown_beside_one_that_can_not_be_read(
+    sound: Path, var: Path, name: str
+) -> None:
+    whole = standings(kameng(sound, "status", "--json"))
+    DAMAGED[name][0](var)
+
+    ran = kameng(var, "status", "--json")
+
+    found = standings(ran)
+    assert ran.exit_code == 1
+    for service, standing in found.items():
+        figures = {key: told for key, told in standing.items() if key not in ("service", "lags", "waits_for")}
+        if service in UNREAD[name]:
+            assert (set(figures.values()), standing["lags"]) == ({None}, {})
+            assert UNREAD[name][service] in standing["waits_for"][0]
+            assert f"{service}: {standing['waits_for'][0]}" in ran.stdout
+        else:
+            assert figures.items() <= whole[service].items()
+            unknown = {source for source, lag in standing["lags"].items() if lag is None}
+            assert unknown == standing["lags"].keys() & UNREAD[name].keys()
+            assert all(
+                any(f"behind {source} is not known" in one for one in standing["waits_for"]) for source in unknown
+            )
+    rows = [line.split("│")[1:-1] for line in ran.stdout.splitlines() if line.startswith("│")]
+    assert all(
+        {cell.strip() for cell in cells} == {"unknown 未知"}
+        for service, *cells in rows
+        if service.strip() in UNREAD[name]
+    )
+
+
+def standings(ran: Result) -> dict[str, Any]:
+    return {one["service"]: one for one in json.loads(ran.stdout.splitlines()[-1])["services"]}
+
+
+def test_what_is_parked_in_sound_services_is_listed_beside_one_that_can_not_be_read(var: Path) -> None:
+    sql("risk", "INSERT INTO parked VALUES ('p1', 1, 'k', 'event', 'T.v1', '{}', '{}', '2026-01-01', 'why')")(var)
+    DAMAGED["a file that is cut off"][0](var)
+
+    ran = kameng(var, "parked", "list", "--json")
+
+    told = json.loads(ran.stdout.splitlines()[-1])
+    assert ran.exit_code == 1
+    assert [(one["service"], one["id"]) for one in told["parked"]] == [("risk", "p1")]
+    assert "its database can't be read" in told["unread"]["order"]
+    assert "order: its database can't be read" in ran.stderr
+
+
+def test_the_events_of_a_sound_service_are_shown_where_another_file_is_missing(var: Path) -> None:
+    DAMAGED["a file that is missing"][0](var)
+
+    assert kameng(var, "events", "order", "--limit", "1").exit_code == 0
+    assert "holds no data of risk" in kameng(var, "events", "risk").stderr
+    assert not (var / "risk.sqlite3").exists()
+
+
+@pytest.mark.parametrize("service", ["order", "risk", "all", "outdated"])
+def test_nothing_is_rebuilt_from_the_database_of_another_service(var: Path, service: str) -> None:
+    swapped(var)
+    before = (var / "risk.sqlite3").read_bytes()
+
+    ran = kameng(var, "rebuild", service)
+
+    assert ran.exit_code == 1
+    assert "risk: its log holds events of order" in ran.stderr
+    assert "Nothing is rebuilt from it" in ran.stderr
+    assert (var / "risk.sqlite3").read_bytes() == before
 
 
 @pytest.mark.parametrize("type_", ["OrderPlaced.v9", "OrderDreamt.v1", "nonsense"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from services.__main__ import SERVICES as ALL
 from services.__main__ import app
-from services.cli.operating import Lag, standing_of
+from services.cli.operating import Lag, Standing, standings_of
 from services.cli.places import Place
 from shared.eventlog import log
 from shared.eventlog.engines import open_engine
 from shared.eventlog.leading import Lead
 from shared.hosting.embedded import database_url, lock_folder
+from shared.hosting.service import Service
 from shared.hosting.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
 from tests.hosting.builders import START, Clock, press, presses, start
@@ -31,6 +32,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield made
     for engine in made.logs.values():
         engine.dispose()
+
+
+def standing_of(service: Service, place: Place, now: datetime) -> Standing:
+    (found,) = standings_of([service], place, now)
+    return found
 
 
 @pytest.fixture
@@ -91,6 +97,22 @@ def test_a_cluster_service_is_led_while_its_writer_has_the_lock(tmp_path: Path, 
     assert (before.led, during.led) == (False, True)
     assert before.waits_for == ["no writer is at work"]
     engine.dispose()
+
+
+def test_a_database_that_is_not_reached_hides_none_of_the_others(
+    place: Place, writers: tuple[Writer, Writer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers[0].process([press("1"), press("2")])
+    away = open_engine("postgresql+psycopg://nobody:secret@127.0.0.1:1/lamp", writer=False)
+    monkeypatch.setitem(place.logs, "lamp", away)
+
+    whole, unread = standings_of(SERVICES, place, START)
+
+    assert (whole.head, whole.parked, whole.is_whole) == (2, 0, True)
+    assert (unread.head, unread.led, unread.parked, unread.agenda_waiting, unread.is_whole) == (*[None] * 4, False)
+    assert "can't be reached" in unread.waits_for[0]
+    assert "backup" not in unread.waits_for[0]
+    assert "secret" not in unread.waits_for[0]
 
 
 def test_the_topology_binds_each_inbox_to_the_logs_it_reads() -> None:

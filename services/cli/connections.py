@@ -19,8 +19,8 @@ from shared import identities
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
-SLOWEST_BODY = 16_000  # bytes a second, beyond BODY_SECONDS
 UNREAD_SECONDS = 60.0
+SLOWEST = 16_000  # bytes a second, of what takes longer than BODY_SECONDS to come or UNREAD_SECONDS to go
 LINGER_SECONDS = 2.0
 logger = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class Limits:
     Where there are more than `in_all`, 0 being no limit, those that have waited longest for a first head are ended.
 
     A head of more than HEAD_BYTES is answered 431. A head takes HEAD_SECONDS at most; a body BODY_SECONDS, and longer
-    where it comes at SLOWEST_BODY; an answer that nobody reads is given up after UNREAD_SECONDS.
+    where it comes at SLOWEST; an answer UNREAD_SECONDS until it is read, and longer where it is read at SLOWEST.
     """
 
     per_address: int = 0
@@ -71,7 +71,8 @@ class Connection(HttpToolsProtocol):
         self._counted: str | None = None
         self._is_refused = False
         self._due: float | None = None  # until when what is being received must be here
-        self._unread_since: float | None = None
+        self._unread_since: float | None = None  # since when something of an answer has waited to be read,
+        self._unread = self._read = 0  # how much of it does, and how much was seen to be read since
         self._head = self._around = self._body = 0
 
     # The transport's calls
@@ -108,10 +109,6 @@ class Connection(HttpToolsProtocol):
         # Heads, trailers and the frames of chunks, whose parts the parser may still be gathering.
         if not self._is_refused and self._around > HEAD_BYTES + self._body:
             self._refuse_head()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread_since = self._limits.now()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -157,7 +154,7 @@ class Connection(HttpToolsProtocol):
 
     def sweep(self, now: float) -> None:
         """End the connection if it has made others wait too long."""
-        if self._unread_since is not None and now - self._unread_since > UNREAD_SECONDS:
+        if self._is_read_too_slowly(now):
             self.transport.abort()
         elif self._due is None or self.transport.is_closing():
             return
@@ -166,8 +163,19 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
         elif self.flow.read_paused:
             self._due = now + BODY_SECONDS  # it is we who do not read
-        elif now > self._due + self._body / SLOWEST_BODY:
+        elif now > self._due + self._body / SLOWEST:
             self._refuse(408, "too-slow", "the request did not arrive in time")
+
+    def _is_read_too_slowly(self, now: float) -> bool:
+        """Whether what is still to be sent has waited for longer than its reader may take."""
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if not self._unread:
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since, self._read = now, 0
+        else:
+            self._read += max(0, before - self._unread)
+        return self._unread_since is not None and now > self._unread_since + UNREAD_SECONDS + self._read / SLOWEST
 
     def _refuse_head(self) -> None:
         self._refuse(431, "headers-too-large", f"a request's headers have at most {HEAD_BYTES} bytes")

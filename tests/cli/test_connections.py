@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from services.cli import connections
-from services.cli.connections import BODY_SECONDS, HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS, Connection, Limits
+from services.cli.connections import (
+    BODY_SECONDS,
+    HEAD_BYTES,
+    HEAD_SECONDS,
+    LINGER_SECONDS,
+    SLOWEST,
+    UNREAD_SECONDS,
+    Connection,
+    Limits,
+)
 
 HEAD = b"POST / HTTP/1.1\r\nHost: shop\r\n"
 Opened = Callable[..., "Line"]
@@ -24,9 +32,13 @@ class Transport(asyncio.Transport):
     def __init__(self, address: str) -> None:
         super().__init__({"peername": (address, 4711), "sockname": ("192.0.2.9", 80)})
         self.written, self.ended, self.aborted, self.paused = b"", False, False, False
+        self.unread, self.closing = 0, False
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def write_eof(self) -> None:
         self.ended = True
@@ -38,7 +50,7 @@ class Transport(asyncio.Transport):
         self.ended = self.aborted = True
 
     def is_closing(self) -> bool:
-        return self.aborted
+        return self.aborted or self.closing
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -222,17 +234,49 @@ def test_a_connection_that_rests_between_requests_is_not_slow() -> None:
     with_lines(test)
 
 
-def test_an_answer_that_nobody_reads_is_given_up() -> None:
+def unread(line: Line, clock: Clock, left: Iterable[int]) -> int:
+    """How many seconds a connection lives of whose answer so much is left each second."""
+    seconds = 0
+    for seconds, line.transport.unread in enumerate(left):  # noqa: B007 - both are told
+        line.connection.sweep(clock.now)
+        if line.transport.aborted:
+            break
+        clock.now += 1
+    return seconds
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("size", [10_000, 65_000, 5_000_000])
+@pytest.mark.parametrize("rate", [0, 100, SLOWEST // 20])
+def test_an_answer_that_is_read_too_slowly_is_given_up(size: int, rate: int, is_closed: bool) -> None:
     async def test(opened: Opened, clock: Clock) -> None:
-        line, other = opened(), opened()
-        for one in (line, other):
-            one.connection.pause_writing()
-        other.connection.resume_writing()
-        clock.now += connections.UNREAD_SECONDS + 1
-        for one in (line, other):
-            one.connection._due = None  # pyright: ignore[reportPrivateUsage]
-            one.connection.sweep(clock.now)
-        assert (line.transport.aborted, other.transport.aborted) == (True, False)
+        line = opened()
+        line.send(HEAD + b"Content-Length: 0\r\n\r\n")
+        assert await line.answered() == 200
+        line.transport.closing = is_closed  # as when the next request has not come in time
+
+        lived = unread(line, clock, (max(size - rate * second, 1) for second in range(1_000)))
+
+        assert line.transport.aborted
+        assert UNREAD_SECONDS <= lived <= 1.1 * UNREAD_SECONDS
+
+    with_lines(test)
+
+
+@pytest.mark.parametrize("rate", [SLOWEST + 1, 10 * SLOWEST])
+def test_an_answer_may_take_as_long_as_it_is_read(rate: int) -> None:
+    async def test(opened: Opened, clock: Clock) -> None:
+        line = opened()
+        line.send(HEAD + b"Content-Length: 0\r\n\r\n")
+        assert await line.answered() == 200
+
+        unread(line, clock, (1_000 * rate - rate * second for second in range(1_000)))
+        unread(line, clock, [0, *[60_000] * int(UNREAD_SECONDS), 0, *[60_000] * int(UNREAD_SECONDS), 0])
+        for _ in range(10):
+            unread(line, clock, [64_000] * int(UNREAD_SECONDS))  # never seen empty, yet read in between
+            line.connection.resume_writing()
+
+        assert not line.transport.ended
 
     with_lines(test)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -225,8 +226,12 @@ def _flipped(whole: bytes | str) -> bytes | str:
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     var = tmp_path_factory.mktemp("serving")
-    with open_market(var) as market:
-        yield market.var
+    before = os.umask(0)  # what is private must not rest on it
+    try:
+        with open_market(var) as market:
+            yield market.var
+    finally:
+        os.umask(before)
 
 
 def test_a_folder_is_served_once(serving: Path) -> None:
@@ -252,6 +257,20 @@ def test_a_served_folder_is_imported_to_and_verified(serving: Path, tmp_path: Pa
 
     assert _imported("products", products, serving) == ({"listed": 2}, 0)
     assert kameng("verify", var=serving).returncode == 0
+
+
+def test_what_a_served_folder_holds_is_its_owners_alone(serving: Path, tmp_path: Path) -> None:
+    products = tmp_path / "products.csv"
+    products.write_bytes(csv_bytes(PRODUCT_COLUMNS, PRODUCTS))
+    assert _imported("products", products, serving)[1] == 0
+
+    modes = {path.relative_to(serving): (path.is_dir(), path.stat().st_mode & 0o777) for path in serving.rglob("*")}
+
+    assert {name for name, (_, mode) in modes.items() if mode & 0o077} == set()
+    assert {mode for is_folder, mode in modes.values() if is_folder} == {0o700}
+    assert {mode for is_folder, mode in modes.values() if not is_folder} == {0o600}
+    assert {Path("serve.json"), Path("lock"), Path("secrets/tokens"), Path("order.sqlite3-wal")} <= modes.keys()
+    assert any(name.parts[0] == "imports" for name in modes if name.suffix == ".csv")
 
 
 def test_the_cluster_of_a_folder_is_imported_to(serving: Path, tmp_path: Path) -> None:

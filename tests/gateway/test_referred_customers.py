@@ -79,5 +79,22 @@ def test_nothing_is_owed_to_a_supplier_that_is_not_there(shop: Shop, kind: str) 
         assert posted(shop, f"{kind}:{known}") == (201, ""), known
 
 
+@pytest.mark.parametrize("kind", ["channel", "by-hand", "suspense", "difference"])
+def test_nothing_is_booked_of_a_channel_that_is_not_there(shop: Shop, kind: str) -> None:
+    assert posted(shop, f"{kind}:ghost") == (422, "unknown-channel")
+    assert posted(shop, f"{kind}:north") == (422, "unknown-channel")  # a supplier
+    assert shop.backend.sent == []
+    assert posted(shop, f"{kind}:alipay") == (201, "")  # configured
+    settled = tuple(
+        Posting(account=account, amount=Money(amount=fen)) for account, fen in (("channel:former", -5), ("bank", 5))
+    )
+    shop.backend.happen(EntryPosted(entry_id="e", postings=settled, note="before"))
+    assert posted(shop, f"{kind}:former") == (201, "")
+
+
+def test_a_channel_that_may_be_there_is_asked_for_again(shop: Shop) -> None:
+    assert posted(shop, "channel:ghost", is_behind=True)[0] == 503
+
+
 def test_a_supplier_who_may_be_there_is_asked_for_again(shop: Shop) -> None:
     assert posted(shop, "supplier:ghost", is_behind=True)[0] == 503

@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import socket
+import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from ipaddress import IPv4Network, ip_network
@@ -135,6 +136,8 @@ async def administrator(backend: Backend, server: uvicorn.Server) -> None:
 def _is_not_there_yet(error: BaseException) -> bool:
     """Whether database, tables or writer may come by waiting."""
     if isinstance(error, DBAPIError):
+        if isinstance(error.orig, sqlite3.Error):
+            return False  # a file does not come back by itself
         return is_outage(error) or isinstance(error, ProgrammingError)
     return isinstance(error, TimeoutError | Busy)
 

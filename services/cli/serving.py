@@ -17,6 +17,7 @@ from services.cli.common import VAR, Var, console, fail, services_of
 from services.cli.http import http_server, serve_api
 from services.cli.kept_secrets import lost_secrets
 from services.cli.sockets import listen
+from services.gateway.bootstrap import NotAccepted
 from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
 from shared.eventlog.engines import open_engine
@@ -57,10 +58,12 @@ def serve(
             _serve(Embedded(services_of(context), settings), listening, address)
     except InUse as error:
         fail(f"{error}. Stop it first, or give another folder with --var.")
-    except MissingSecret as error:
+    except (MissingSecret, NotAccepted) as error:
         fail(f"{error}.")
     except DBAPIError as error:
         fail(f"{var} can't be used: {error.orig}.")
+    except OSError as error:
+        fail(f"{var} can't be used: {error.strerror or error}.")
 
 
 @contextmanager
@@ -77,32 +80,30 @@ def _with_sandboxes(settings: Settings) -> Iterator[Settings]:
 
 
 def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
-    try:
-        host.start()
-    except (Incomplete, LookupError) as error:
-        host.stop()
-        fail(f"{error}.")
-    told = host.settings.var / "serve.json"
-    engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
-    dispatcher = dispatcher_of(host, engine)
-    server = http_server(host, readings(dispatcher, host.ports.now))
+    with ExitStack() as stack:
+        stack.callback(host.stop)
+        try:
+            host.start()
+        except (Incomplete, LookupError) as error:
+            fail(f"{error}.")
+        told = host.settings.var / "serve.json"
+        engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
+        stack.callback(engine.dispose)
+        dispatcher = dispatcher_of(host, engine)
+        server = http_server(host, readings(dispatcher, host.ports.now))
 
-    def leave() -> None:
-        server.should_exit = True
+        def leave() -> None:
+            server.should_exit = True
 
-    host.on_broken = leave
-    if host.broken:
-        leave()
-    try:
+        host.on_broken = leave
+        if host.broken:
+            leave()
         told.unlink(missing_ok=True)
+        stack.callback(told.unlink, missing_ok=True)
         with os.fdopen(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"pid": os.getpid(), "address": address}, file)
         Runs(engine).interrupt_all(host.ports.now())
         with in_thread(dispatcher):
             serve_api(host, server, listening, address)
-    finally:
-        engine.dispose()
-        told.unlink(missing_ok=True)
-        host.stop()
     if host.broken:
         fail(f"the {host.broken} service broke: the log says why. Nothing accepted is lost; start again.", code=70)

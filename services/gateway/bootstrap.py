@@ -19,12 +19,16 @@ from shared.messaging.port import CommandMessage
 USERNAME = "admin"
 
 
+class NotAccepted(RuntimeError):
+    """The gateway's writer did not take the first administrator; the text says why."""
+
+
 async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) -> None:
     """Where nobody on the staff can sign in yet, make `admin`, and tell the password, which is kept nowhere.
 
     Of several processes that start at once, one tells it, and of one that is killed before that, the next start does.
     The tables of credentials are made with it, so run this before the API serves.
-    Raises RuntimeError when the gateway does not accept it.
+    Raises NotAccepted when the gateway does not take it.
     """
     credentials = await run_sync(Credentials, backend.reads)
     await run_sync(credentials.create)
@@ -38,7 +42,7 @@ async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) ->
         if reply.outcome == "accepted":
             await backend.seen(reply.source, reply.position)
         elif reply.code != "staff-exists":  # added meanwhile by another process
-            raise RuntimeError(f"the first administrator was not accepted: {reply.code} {reply.detail}")
+            raise NotAccepted(f"the first administrator was not accepted ({reply.code}): {reply.detail}")
     password = b32encode(backend.ports.random_bytes(20)).decode().lower()
     await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password, tell)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
+from tempfile import gettempdir
 from typing import Any
 
 import structlog
@@ -118,6 +119,13 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
 
 
+def no_room(error: BaseException | None) -> OSError | None:
+    """What says that a disk is full: the error itself, or one of its group."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(no_room, error.exceptions)), None)
+    return error if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT) else None
+
+
 def _no_room(request: Request, reason: str) -> JSONResponse:
     log.critical("nothing can be written", reason=reason)
     detail = f"nothing is decided now: {reason}; send the same again"
@@ -126,8 +134,9 @@ def _no_room(request: Request, reason: str) -> JSONResponse:
 
 async def _system(request: Request, error: Exception) -> JSONResponse:
     """A file that could not be written, such as an import's: where its disk is full, that is said."""
-    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
-        return _no_room(request, f"the disk of {request.app.state.gate.backend.settings.var} is full")
+    if no_room(error):
+        places = f"{request.app.state.gate.backend.settings.var}, or that of temporary files ({gettempdir()}),"
+        return _no_room(request, f"the disk of {places} is full")
     return await _unexpected(request, error)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -18,6 +20,7 @@ from services.cli import http
 from services.cli.http import administrator, http_server, in_both_families
 from shared.hosting.backend import Busy
 from shared.hosting.settings import Settings
+from shared.security.secrets import Secrets
 from tests.gateway.builders import Client, open_shop, orders_follow
 
 NOT_YET = (
@@ -55,6 +58,26 @@ def test_the_wait_ends_when_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -
     server = SimpleNamespace(should_exit=True)
 
     assert ask(monkeypatch, TimeoutError(), "the password", server=server) == []
+
+
+def test_a_file_that_can_not_be_written_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with pytest.raises(OperationalError):
+        ask(monkeypatch, full, "the password", server=SimpleNamespace(should_exit=False))
+
+
+def test_the_secrets_are_made_before_the_first_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = open_shop(tmp_path)
+    shutil.rmtree(tmp_path / "secrets")
+    shop.backend.secrets = Secrets(tmp_path / "secrets")
+    monkeypatch.setattr(http.signal, "signal", lambda *_: None)
+
+    http_server(shop.backend)
+
+    partners = {"channel-alipay", "supplier-north"}  # that call back
+    made = {path.name for path in (tmp_path / "secrets").iterdir()}
+    assert made == {"tokens", "order-lookup", "blind-index", "fulfillment-sealing", "webhook-endpoints", *partners}
 
 
 @pytest.mark.parametrize(

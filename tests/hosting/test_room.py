@@ -31,7 +31,10 @@ class Disk:
     folder: Path
     url: str = ""
 
-    def fill(self) -> None:
+    def fill(self, but: int = 0) -> None:
+        """Leave room for so many bytes."""
+        if but:
+            (self.folder / "room").write_bytes(bytes(but))
         with (self.folder / "filler").open("wb", buffering=0) as file:
             for piece in (1024 * 1024, 4096, 1):
                 try:
@@ -39,6 +42,7 @@ class Disk:
                         pass
                 except OSError:
                     continue
+        (self.folder / "room").unlink(missing_ok=True)
 
     def clear(self) -> None:
         (self.folder / "filler").unlink()

@@ -32,6 +32,7 @@ from services.gateway.api import (
     wallets,
     webhooks,
 )
+from services.gateway.api.callbacks import Partner
 from services.gateway.api.depends import admit
 from services.gateway.api.gate import Gate
 from services.gateway.api.importing import Importing
@@ -102,7 +103,9 @@ SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHO
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
     now, reading, importing = backend.ports.now, Reading(backend.reads), Importing()
-    for name in SECRETS:  # later its disk may be full
+    partners = [Partner("channel", name) for name in backend.settings.channels]
+    partners += [Partner("supplier", name) for name in backend.settings.suppliers]
+    for name in (*SECRETS, *(partner.secret for partner in partners)):  # later its disk may be full
         backend.secrets.get(name)
 
     @asynccontextmanager

@@ -25,7 +25,7 @@ from services.gateway.imports.run import Progress, import_keys, import_products
 from services.gateway.imports.runs import OVER, Runs, Wanted
 from services.gateway.imports.sheets import read_rows
 from services.gateway.imports.templates import TemplateKind
-from services.gateway.problems import Problem
+from services.gateway.problems import Problem, no_room
 from services.gateway.tables.people import imports
 from shared.contracts import Command, Metadata
 from shared.contracts.gateway import RecordImport
@@ -89,7 +89,7 @@ class Importing:
         """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
 
         Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
-        was interrupted.
+        was interrupted. Raises OSError where a disk is full.
         """
         loop = asyncio.get_running_loop()
         deadline, wanted, has_joined = loop.time() + seconds, job.wanted(), False
@@ -154,6 +154,8 @@ def _raise_what_stopped(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if isinstance(error, Problem):
         raise error
+    if full := no_room(error):
+        raise full
     if task.cancelled() or error is not None:
         detail = "the import stopped before its end; the same file sent again goes on where it stopped"
         raise Problem(503, "import-interrupted", detail, headers={"Retry-After": "1"})

@@ -17,6 +17,7 @@ from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
     DeliverLine,
     OpenGoods,
+    OpenReport,
     RecordPurchase,
     RecordPurchaseUnknown,
     ResolveDelivery,
@@ -51,7 +52,7 @@ def look_at_line(
 
 
 def open_goods(
-    command: RecordPurchase | OpenGoods, state: Delivery, tables: FulfillmentTables, outside: Outside
+    command: RecordPurchase | OpenGoods | OpenReport, state: Delivery, tables: FulfillmentTables, outside: Outside
 ) -> Resealed | None:
     """The texts that the command makes somebody read, sealed to them; nothing is opened for any other command."""
     opening = goods_to_open(command, state)
@@ -90,12 +91,14 @@ SERVICE = Service(
                 SettleStatement,
                 WinClaim,
                 OpenGoods,
+                OpenReport,
             ),
             look={
                 TakeKeys: open_keys,
                 DeliverLine: look_at_line,
                 RecordPurchase: look_at_report,
                 OpenGoods: open_goods,
+                OpenReport: open_goods,
             },
         ),
     ),

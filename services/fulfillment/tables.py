@@ -79,7 +79,7 @@ class FulfillmentTables(Tables):
     """
 
     metadata = metadata
-    version = 4
+    version = 5
     folds = (
         KeysDelivered,
         PurchaseFailed,

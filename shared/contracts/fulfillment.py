@@ -36,6 +36,12 @@ def statement_id(delivery_id: str, statement: int) -> str:
     return f"{delivery_id}/s{statement}"
 
 
+def report_id(delivery_id: str, report: int) -> str:
+    """The id of what a supplier told of a purchase that was never asked of it: such reports are counted from 1 in each
+    delivery, in the order of its log."""
+    return f"{delivery_id}/r{report}"
+
+
 class PurchaseReport(Value):
     """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done, as are
     `goods`: the texts that it delivers, such as codes, where the product is a text.
@@ -153,6 +159,16 @@ class OpenGoods(Command, key="delivery_id"):
 
     delivery_id: Id
     statement: int
+    reader_key: str
+    note: Text
+
+
+class OpenReport(Command, key="delivery_id"):
+    """A person wants to read the texts that came with a report of a purchase that was never asked, sealed to
+    `reader_key`."""
+
+    delivery_id: Id
+    report: int
     reader_key: str
     note: Text
 
@@ -407,4 +423,15 @@ class SupplierGoodsOpened(Event, key="delivery_id"):
     line: int
     supplier: Id
     statement: int
+    note: Text
+
+
+class SupplierReportOpened(Event, key="delivery_id"):
+    """A person read the texts that came with a supplier's report of a purchase that was never asked of it. `order_id`
+    is null where we know no such delivery."""
+
+    delivery_id: Id
+    order_id: Id | None
+    supplier: Id
+    report: int
     note: Text

@@ -161,6 +161,8 @@ WORDS = {
     "indexes": Word("Keyed hashes of the texts that the supplier delivered, if it did.", []),
     "SupplierDelivered.envelope": Word("The texts that it delivered, sealed to the buyer's key; may be empty.", BOX),
     "SupplierGoodsOpened.statement": Word("The statement that they came with, counted from 1 in its delivery.", 1),
+    "report": Word("The report that they came with, counted from 1 among those of its delivery.", 1),
+    "SupplierReportOpened.order_id": Word("The order; null where we know no such delivery.", "1042"),
     "booked": Word("What the books held for the purchase before; null when nothing.", 3900),
     "SupplierStatementSettled.decision": Word("Whether we bear it as a cost, or claim it from the supplier.", "cost"),
     "SupplierClaimMoved.decision": Word("Whether it became a cost of ours, or a claim.", "cost"),

@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from services.fulfillment.domain.delivery import decide
-from services.fulfillment.domain.goods import Resealed
+from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.service import SERVICE
 from shared.contracts import Decided, Given, Metadata, Money, Refused
 from shared.contracts.fulfillment import (
     OpenGoods,
+    OpenReport,
     PurchaseReport,
     RecordPurchase,
     ResolveDelivery,
     SupplierDelivered,
     SupplierGoodsOpened,
+    SupplierReportOpened,
+    SupplierReportRefused,
     SupplierStatementRecorded,
 )
 from shared.contracts.inventory import SealedKey
@@ -117,4 +120,49 @@ def test_a_person_reads_what_came_after_a_refund_and_nothing_else_holds_it(tmp_p
     reply = harness.send("fulfillment", reading())
     assert json.loads(Opener(READER.private).open(reply.answer["envelope"], f"{ID}/s1")) == list(TEXTS)
     assert len(harness.events("fulfillment", SupplierGoodsOpened)) == 1
+    assert nowhere_in(tmp_path)
+
+
+UNASKED = report("south", "done", supplier_ref="s-1", goods=BOXES)
+
+
+def reading_report(report: int = 1) -> OpenReport:
+    return OpenReport(delivery_id=ID, report=report, reader_key=READER.public, note="what did they send?")
+
+
+def test_each_report_that_was_never_asked_for_is_read_by_its_number() -> None:
+    """Whether we know the delivery or not."""
+    bare = UNASKED.model_copy(update={"supplier_ref": "s-2", "goods": ()})
+    last = UNASKED.model_copy(update={"supplier_ref": "s-3", "goods": BOXES[:1]})
+    for asked in ([], given(deliver_by("north"))):
+        past = given(*([deliver_by("north")] if asked else []), UNASKED, UNASKED, bare, last)
+        assert sum(isinstance(event, SupplierReportRefused) for event in past) == 3
+        for number, boxes in ((1, BOXES), (3, BOXES[:1])):
+            opening = goods_to_open(reading_report(number), after(past))
+            assert opening is not None
+            assert (opening.goods, opening.context) == (boxes, f"{ID}/r{number}")
+            told = Given(NOW, "c", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
+            decided = decide(reading_report(number), after(past), told)
+            assert isinstance(decided, Decided)
+            [event] = decided.events
+            assert isinstance(event, SupplierReportOpened)
+            order_id = "order-1" if asked else None
+            assert (event.order_id, event.supplier, event.report) == (order_id, "south", number)
+            assert decided.answer == {"envelope": "k1.envelope"}
+        for number in (0, 2, 4):
+            assert goods_to_open(reading_report(number), after(past)) is None
+            with pytest.raises(Refused, match="no-goods"):
+                when(past, reading_report(number))
+
+
+def test_a_person_reads_what_nobody_asked_for_and_nothing_else_holds_it(tmp_path: Path) -> None:
+    harness = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    told = PurchaseReport(request_id=f"{ID}#south", outcome="done", cost=COST, goods=TEXTS)
+    harness.send("fulfillment", told.told_by("south", goods_sealing(harness.secrets, os.urandom).seal(told)))
+    assert len(harness.events("fulfillment", SupplierReportRefused)) == 1
+
+    reply = harness.send("fulfillment", reading_report())
+
+    assert json.loads(Opener(READER.private).open(reply.answer["envelope"], f"{ID}/r1")) == list(TEXTS)
+    assert len(harness.events("fulfillment", SupplierReportOpened)) == 1
     assert nowhere_in(tmp_path)

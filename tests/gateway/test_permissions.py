@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.contracts.fulfillment import OpenGoods
+from shared.contracts.fulfillment import OpenGoods, OpenReport
 from shared.contracts.gateway import Role, RotateWebhookSecret
 from shared.messaging.port import Reply
 from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed
@@ -116,6 +116,10 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ("POST", "/v1/suppliers/statements/{delivery_id:path}/s{number}/goods"): (
         "/v1/suppliers/statements/o1/1/s1/goods", {"note": "n"}, frozenset({"operations", "finance", "administrator"})
     ),
+    ("GET", "/v1/suppliers/reports"): ("/v1/suppliers/reports", None, STAFF),
+    ("POST", "/v1/suppliers/reports/{delivery_id:path}/r{number}/goods"): (
+        "/v1/suppliers/reports/o1/1/r1/goods", {"note": "n"}, frozenset({"operations", "finance", "administrator"})
+    ),
     ("GET", "/v1/deliveries/handovers"): ("/v1/deliveries/handovers", None, CARE),
     ("POST", "/v1/deliveries/handovers/{delivery_id:path}/resolution"): (
         "/v1/deliveries/handovers/o1/1/resolution", {"delivered": True, "note": "n"}, CARE
@@ -146,7 +150,8 @@ HIDDEN |= {("guest", "/v1/orders/o1/cancel"), ("guest", "/v1/payments/none"), ("
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop = open_shop(tmp_path_factory.mktemp("shop"))
     shop.backend.happen(listed(), customer_registered("c1"), placed("o1", "c1", lines=(line(),)))
-    shop.backend.answers[OpenGoods] = Reply("refused", "fulfillment", 0, code="no-goods", status=404)
+    for kind in (OpenGoods, OpenReport):
+        shop.backend.answers[kind] = Reply("refused", "fulfillment", 0, code="no-goods", status=404)
     shop.backend.answers[RotateWebhookSecret] = Reply("accepted", "gateway", 1, {"generation": 2})
     return shop
 

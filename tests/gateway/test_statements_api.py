@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import pytest
 
 from services.gateway.buyers import buyer_key
 from shared.contracts import fulfillment as ff
+from shared.contracts.inventory import SealedKey
 from shared.messaging.port import CommandMessage, Reply
 from shared.security.sealing import Sealer
 from tests.gateway.builders import Shop, customer_registered, line, placed, yuan
@@ -91,6 +93,64 @@ def test_texts_that_came_late_are_read_by_finance_and_cached_nowhere(
     assert answer.json() == {"statement_id": "o1/1/s2", "goods": ["CARD-0001", "卡号"]}
     assert answer.headers["Cache-Control"] == "no-store"
     assert shop.client.post(path, json={}, headers=headers).status_code == 422
+
+
+def test_what_nobody_asked_a_supplier_for_is_shown_and_its_texts_are_read(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(delivery_id: str, order_id: str | None, ref: str, texts: int = 0) -> ff.SupplierReportRefused:
+        return ff.SupplierReportRefused(
+            delivery_id=delivery_id,
+            order_id=order_id,
+            supplier="north",
+            request_id=f"{delivery_id}#north",
+            outcome="done",
+            supplier_ref=ref,
+            cost=yuan(47),
+            reason="",
+            goods=tuple(SealedKey(index=f"{ref}-{number}", box="k1.box") for number in range(texts)),
+        )
+
+    shop.backend.happen(
+        refused("o1/1", "o1", "n-1", 2), refused("o9/1", None, "n-2"), refused("o1/1", "o1", "n-3"),
+        refused("o1/1", "o1", "n-4", 1),
+    )  # fmt: skip
+    finance = shop.staff("finance")
+
+    def listed(**params: str) -> dict[str, dict[str, Any]]:
+        shown = shop.client.get("/v1/suppliers/reports", params={"limit": "1", **params}, headers=finance).json()
+        found = {item["report_id"]: item for item in shown["items"]}
+        return found if shown["next"] is None else {**found, **listed(**{**params, "cursor": shown["next"]})}
+
+    rows = listed()
+    assert list(rows) == ["o1/1/r1", "o9/1/r1", "o1/1/r2", "o1/1/r3"]
+    assert [rows[name]["goods"] for name in rows] == [2, None, None, 1]
+    assert (rows["o9/1/r1"]["order_id"], rows["o9/1/r1"]["supplier_ref"]) == (None, "n-2")
+    assert "k1.box" not in json.dumps(rows)
+    assert list(listed(status="open")) == ["o1/1/r1", "o1/1/r3"]
+    assert list(listed(status="told")) == ["o9/1/r1", "o1/1/r2"]
+    assert listed(supplier="south") == {}
+
+    async def send(service: str, message: CommandMessage) -> Reply:
+        command = message.command
+        assert isinstance(command, ff.OpenReport)
+        opened = ff.SupplierReportOpened(
+            delivery_id=command.delivery_id, order_id="o1", supplier="north", report=command.report, note=command.note
+        )
+        shop.backend.happen(opened, actor=message.meta.actor)
+        envelope = Sealer(command.reader_key, os.urandom).seal(json.dumps(["CARD-0001"]), "o1/1/r3")
+        return Reply("accepted", service, 1, {"envelope": envelope})
+
+    monkeypatch.setattr(shop.backend, "send", send)
+    path, body = "/v1/suppliers/reports/o1/1/r3/goods", {"note": "what did they send?"}
+    answer = shop.client.post(path, json=body, headers={**finance, "Idempotency-Key": "read-1"})
+
+    assert answer.json() == {"report_id": "o1/1/r3", "goods": ["CARD-0001"]}
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert list(listed(status="open")) == ["o1/1/r1"]
+    read = listed(status="opened")["o1/1/r3"]
+    assert (read["opened_by"], read["note"], read["goods"]) == ("staff:finance-1", "what did they send?", 1)
+    assert shop.client.post(path, json={}, headers=finance).status_code == 422
 
 
 def test_a_buyer_reads_the_texts_that_a_supplier_delivered(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from shared.contracts.fulfillment import (
     DeliveryRequested,
     DeliveryResolved,
     OpenGoods,
+    OpenReport,
     RecordPurchase,
     RecordPurchaseUnknown,
     ResolveDelivery,
@@ -46,6 +47,8 @@ def decide(command: Command, state: Delivery, given: Given) -> list[Event] | Dec
             return statements.win(command, state)
         case OpenGoods():
             return goods.show(command, state, given.facts)
+        case OpenReport():
+            return goods.show_report(command, state, given.facts)
         case _:
             raise TypeError(f"a delivery does not know {type(command).__name__}")
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.fulfillment.domain.state import Delivery, Statement
+from services.fulfillment.domain.state import Delivery, Report, Statement
 from shared.contracts import Command, Decided, Refused
 from shared.contracts.fulfillment import (
     OpenGoods,
+    OpenReport,
     RecordPurchase,
     SupplierGoodsOpened,
+    SupplierReportOpened,
     purchase_request_id,
+    report_id,
     statement_id,
 )
 from shared.contracts.inventory import Kind, SealedKey
@@ -85,8 +88,19 @@ def goods_to_open(command: Command, state: Delivery) -> GoodsOpening | None:
             request_id = purchase_request_id(command.delivery_id, statement.supplier)
             context = statement_id(command.delivery_id, command.statement)
             return GoodsOpening(statement.goods, request_id, command.reader_key, context)
+        case OpenReport() if (report := _report_with_goods(command, state)) is not None:
+            request_id = purchase_request_id(command.delivery_id, report.supplier)
+            context = report_id(command.delivery_id, command.report)
+            return GoodsOpening(report.goods, request_id, command.reader_key, context)
         case _:
             return None
+
+
+def _report_with_goods(command: OpenReport, state: Delivery) -> Report | None:
+    if not 1 <= command.report <= len(state.reports):
+        return None
+    report = state.reports[command.report - 1]
+    return report if report.goods else None
 
 
 def _with_goods(command: OpenGoods, state: Delivery) -> Statement | None:
@@ -107,6 +121,21 @@ def show(command: OpenGoods, state: Delivery, resealed: Resealed | None) -> Deci
         line=state.line.line,
         supplier=statement.supplier,
         statement=command.statement,
+        note=command.note,
+    )
+    return Decided([opened], {"envelope": resealed.envelope})
+
+
+def show_report(command: OpenReport, state: Delivery, resealed: Resealed | None) -> Decided:
+    """Refuses `no-goods`. Every reading is an event."""
+    report = _report_with_goods(command, state)
+    if report is None or resealed is None:
+        raise Refused("no-goods", "no texts came with such a report of a supplier", status=404)
+    opened = SupplierReportOpened(
+        delivery_id=command.delivery_id,
+        order_id=state.order_id or None,
+        supplier=report.supplier,
+        report=command.report,
         note=command.note,
     )
     return Decided([opened], {"envelope": resealed.envelope})

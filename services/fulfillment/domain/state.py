@@ -105,6 +105,15 @@ class Statement:
     goods: tuple[SealedKey, ...] = ()
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a supplier told of a purchase that was never asked of it; `goods` are the texts that came with it."""
+
+    supplier: str
+    said: Said
+    goods: tuple[SealedKey, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One order line on its way to the buyer.
@@ -112,7 +121,7 @@ class Delivery:
     `phase` is "expected" before the order is confirmed. `supplier` is the one whose purchase is open or unknown,
     `asked` are all that were ever asked. `doubtful` are the numbers of keys that a person must look at.
     `purchases` are by supplier; `statements` are those that did not fit, numbered from 1 by position.
-    `refused` is what was last told by a supplier that was never asked, and by whom.
+    `reports` are what suppliers told that were never asked, numbered from 1 by position.
     """
 
     phase: Phase = "expected"
@@ -128,7 +137,7 @@ class Delivery:
     delivered_by_hand: bool = False
     purchases: Mapping[str, Bought] = field(default_factory=dict)
     statements: tuple[Statement, ...] = ()
-    refused: tuple[str, Said] | None = None
+    reports: tuple[Report, ...] = ()
 
 
 def evolve(state: Delivery, event: Event) -> Delivery:
@@ -162,7 +171,8 @@ def evolve(state: Delivery, event: Event) -> Delivery:
         case KeysDelivered() | DeliveryFailed():
             return _ended(state)
         case SupplierReportRefused():
-            return replace(state, refused=(event.supplier, Said.told(event)))
+            report = Report(event.supplier, Said.told(event), event.goods)
+            return replace(state, reports=(*state.reports, report))
         case SupplierStatementRecorded():
             return _stated(state, event)
         case SupplierStatementSettled():

@@ -111,7 +111,8 @@ def unasked(command: RecordPurchase, state: Delivery) -> Decided:
         reason=command.reason,
         goods=command.goods,
     )
-    is_repeated = state.refused == (command.supplier, Said.told(refused))
+    last = state.reports[-1] if state.reports else None
+    is_repeated = last is not None and (last.supplier, last.said) == (command.supplier, Said.told(refused))
     return Decided([] if is_repeated else [refused], {"outcome": "refused", "reason": "wrong-supplier"})
 
 

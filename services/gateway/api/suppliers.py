@@ -17,13 +17,16 @@ from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Amount, Body, CodeFilter, PathId, Reason
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem, not_found
+from services.gateway.tables.reports import reports
 from services.gateway.tables.statements import statements
 from shared.contracts.fulfillment import (
     OpenGoods,
+    OpenReport,
     PurchaseReport,
     RecordPurchase,
     SettleStatement,
     WinClaim,
+    report_id,
     statement_id,
 )
 from shared.security.goods import goods_sealing
@@ -34,6 +37,10 @@ Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
 Status = Annotated[
     Literal["open", "cost", "claim", "won", "agrees"] | None,
     Query(description="`open` are those that wait for a person."),
+]
+ReportStatus = Annotated[
+    Literal["open", "opened", "told"] | None,
+    Query(description="`open` are those whose texts nobody has read; `told` came without any."),
 ]
 router = APIRouter(prefix="/v1/suppliers", tags=["deliveries"], route_class=JsonRoute)
 
@@ -152,13 +159,65 @@ async def goods(
 ) -> dict[str, Any]:
     """Who read them is in the log. Use them for another buyer, or have the supplier take them back."""
     command_id = gate.command_id(caller, request, key)
-    reader = keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
     fields: dict[str, Any] = {"delivery_id": delivery_id, "statement": number, "note": body.note}
-    reply = await gate.send(OpenGoods, caller, command_id, **fields, reader_key=reader.public)
     told = statement_id(delivery_id, number)
+    texts = await _read(gate, caller, response, OpenGoods, command_id, told, fields)
+    return {"statement_id": told, "goods": texts}
+
+
+@router.get("/reports", response_model=Page, summary="What suppliers told of purchases that were never asked of them")
+async def reported(
+    gate: TheGate,
+    caller: Reader,
+    status: ReportStatus = None,
+    supplier: CodeFilter = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Those told first come first."""
+    statement = sa.select(*(column for column in reports.c if column is not reports.c.reports))
+    for column, wanted in ((reports.c.status, status), (reports.c.supplier, supplier)):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    by = (reports.c.told_at, reports.c.report_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True)
+
+
+@router.post("/reports/{delivery_id:path}/r{number}/goods", summary="Read the texts that came with such a report")
+async def reported_goods(
+    delivery_id: PathId,
+    number: Annotated[int, Field(ge=1, le=10**6)],
+    body: OpeningBody,
+    gate: TheGate,
+    caller: Settler,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Who read them is in the log. They are known as sent: no stock takes them. Have the supplier take them back, or
+    hand them to a buyer who waits for a person."""
+    command_id = gate.command_id(caller, request, key)
+    fields: dict[str, Any] = {"delivery_id": delivery_id, "report": number, "note": body.note}
+    told = report_id(delivery_id, number)
+    texts = await _read(gate, caller, response, OpenReport, command_id, told, fields)
+    return {"report_id": told, "goods": texts}
+
+
+async def _read(
+    gate: TheGate,
+    caller: Principal,
+    response: Response,
+    kind: type[OpenGoods | OpenReport],
+    command_id: str,
+    told: str,
+    fields: dict[str, Any],
+) -> list[str]:
+    """The texts that the command has sealed to us as `told`, for the caller alone."""
+    reader = keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
+    reply = await gate.send(kind, caller, command_id, **fields, reader_key=reader.public)
     try:
         texts = json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
     except CannotOpen:
         raise Problem(500, "cannot-open", "the texts could not be opened; ask once more") from None
     response.headers["Cache-Control"] = "no-store"
-    return {"statement_id": told, "goods": texts}
+    return texts

@@ -17,6 +17,7 @@ from services.gateway.tables.orders import Orders
 from services.gateway.tables.payments import Payments
 from services.gateway.tables.people import People
 from services.gateway.tables.products import Products
+from services.gateway.tables.reports import Reports
 from services.gateway.tables.risk import Risk
 from services.gateway.tables.statements import Statements
 from services.gateway.tables.unmatched import Unmatched
@@ -28,7 +29,7 @@ from shared.eventlog.tables import Key, Rows, Tables
 
 VIEWS: tuple[type[View], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
-    UnreadStatements,
+    UnreadStatements, Reports,
 )  # fmt: skip
 FOREIGN: tuple[type[Event], ...] = tuple(
     dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
@@ -39,7 +40,7 @@ class ReadModels(Tables):
     """All views together."""
 
     metadata: ClassVar[sa.MetaData] = metadata
-    version = 4
+    version = 5
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

@@ -26,6 +26,7 @@ __all__ = [
     "SupplierClaimWon",
     "SupplierDelivered",
     "SupplierGoodsOpened",
+    "SupplierReportOpened",
     "SupplierReportRefused",
     "SupplierStatementRecorded",
     "SupplierStatementSettled",
@@ -169,6 +170,17 @@ class SupplierGoodsOpened(EventData, event_type="kameng.fulfillment.SupplierGood
     line: int
     supplier: str
     statement: int
+    note: str
+
+
+class SupplierReportOpened(EventData, event_type="kameng.fulfillment.SupplierReportOpened.v1", event_key="delivery_id"):
+    """A person read the texts that came with a supplier's report of a purchase that was never asked of it. `order_id`
+    is null where we know no such delivery."""
+
+    delivery_id: str
+    order_id: str | None
+    supplier: str
+    report: int
     note: str
 
 

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     reopen_within_seconds: float = 86_400
     unpaid_share_percent: int = Field(default=50, ge=1, le=100)
     unpaid_buyer_percent: int = Field(default=50, ge=1, le=100)
+    unpaid_kept_percent: int = Field(default=10, ge=1, le=100)
     unpaid_small_order: int = Field(default=5, ge=0)
     unpaid_mails: int = Field(default=3, ge=0, le=100)
     unpaid_mails_to_payer: int = Field(default=20, ge=0, le=100)

@@ -38,7 +38,7 @@ def test_unpaid_orders_hold_half_and_who_pays_may_have_all() -> None:
     shop = stocked(20, buyer_percent=100)
     assert not short_for(shop.do(unpaid("o1", 6)))
     assert not short_for(shop.do(unpaid("o2", 4, BEA)))
-    (short,) = shop.do(unpaid("o3", 1, ("other",)))
+    (short,) = shop.do(unpaid("o3", 2, ("other",)))
     assert isinstance(short, StockShort)
     assert (short.short_for, short.available) == ("unpaid-share", 10)
     assert not short_for(shop.do(reserve("paid", 10)))
@@ -66,6 +66,21 @@ def test_three_orders_do_not_take_all_of_six_thousand_keys() -> None:
     shop = stocked(6_000, buyer_percent=100)
     reserved = [event for number in range(3) for event in shop.do(unpaid(f"o{number}", 2_000, (f"guest-{number}",)))]
     assert [type(event) for event in reserved] == [StockReserved, StockShort, StockShort]
+
+
+def test_two_who_hold_half_shut_nobody_out_who_holds_none() -> None:
+    shop = stocked(20)
+    assert not short_for(shop.do(unpaid("ann", 5, ANN)) + shop.do(unpaid("bea", 5, BEA)))
+    assert not short_for(shop.do(unpaid("cy", 1, ("cy",))))
+    again = [shop.do(unpaid(f"again-{number}", 1, holders)) for number, holders in enumerate([ANN, BEA, ("cy",), ()])]
+    assert [short_for(events) for events in again] == [["unpaid-share"]] * 4
+
+
+def test_any_number_of_strangers_leaves_a_part_to_who_pays() -> None:
+    shop = stocked(200)
+    results = [short_for(shop.do(unpaid(f"o{number}", 1, (f"stranger-{number}",)))) for number in range(400)]
+    assert results == [[]] * 180 + [["unpaid-share"]] * 220
+    assert not short_for(shop.do(reserve("paid", 20)))
 
 
 @pytest.mark.parametrize("keys", [1, 2, 3])
@@ -100,29 +115,34 @@ def test_who_passes_a_review_holds_no_more_than_before_it() -> None:
     assert {held.holders for held in shop.state.stock.reserved.values()} == {ANN}
 
 
-ASKED = st.tuples(st.integers(1, 9), st.sampled_from([ANN, BEA, ("x",), ()]), st.booleans())
+ASKED = st.tuples(st.integers(1, 9), st.sampled_from([ANN, BEA, ("x",), ("y",), ("z",), ()]), st.booleans())
+PERCENT = st.integers(1, 100)
 
 
-@given(st.integers(1, 40), st.lists(ASKED, max_size=12), st.integers(1, 100), st.integers(1, 100), st.integers(0, 5))
-def test_no_more_is_ever_unpaid_than_the_limits_say(
-    keys: int, asked: list[tuple[int, tuple[str, ...], bool]], share: int, own: int, small: int
+@given(st.integers(1, 40), st.lists(ASKED, max_size=12), PERCENT, PERCENT, PERCENT, st.integers(0, 5))
+def test_no_more_is_ever_unpaid_than_the_limits_say_and_a_newcomer_gets_one(
+    keys: int, asked: list[tuple[int, tuple[str, ...], bool]], share: int, own: int, kept: int, small: int
 ) -> None:
-    shop = stocked(keys, share_percent=share, buyer_percent=own, small_order=small)
+    shop = stocked(keys, share_percent=share, buyer_percent=own, kept_percent=kept, small_order=small)
     for number, (quantity, holders, is_paid) in enumerate(asked):
         before = shop.state.stock
         shop.do(reserve(f"o{number}", quantity) if is_paid else unpaid(f"o{number}", quantity, holders))
         stock = shop.state.stock
-        if is_paid or stock.reserved.keys() == before.reserved.keys():
-            continue
         held = [reservation for reservation in stock.reserved.values() if reservation.unpaid]
         pieces = sum(len(reservation.numbers) for reservation in held)
-        open_ = keys - sum(len(reservation.numbers) for reservation in stock.reserved.values()) + pieces
+        free = keys - sum(len(reservation.numbers) for reservation in stock.reserved.values())
+        open_ = free + pieces
+        if is_paid or stock.reserved.keys() == before.reserved.keys():
+            is_new = holders and not any(one in reservation.holders for reservation in held for one in holders)
+            assert is_paid or not is_new or quantity > 1 or free * 100 <= open_ * kept or free <= 1
+            continue
         if len(held) == 1 and pieces <= small:
             continue
-        assert (pieces - 1) * 100 < open_ * share
-        for one in holders:
-            mine = sum(len(reservation.numbers) for reservation in held if one in reservation.holders)
-            assert (mine - 1) * 10_000 < (open_ * share + 99) * own
+        mine = {one: [len(it.numbers) for it in held if one in it.holders] for one in holders}
+        is_first = quantity == 1 and bool(mine) and all(pieces_of == [1] for pieces_of in mine.values())
+        assert (pieces - 1) * 100 < open_ * share or (is_first and free >= 1 and free * 100 >= open_ * kept)
+        for pieces_of in mine.values():
+            assert (sum(pieces_of) - 1) * 10_000 < (open_ * share + 99) * own
 
 
 def test_an_order_at_a_channel_is_unpaid_and_one_from_a_wallet_is_not() -> None:

@@ -19,6 +19,7 @@ def build(surroundings: Surroundings) -> Outside:
         unpaid=UnpaidLimits(
             share_percent=settings.unpaid_share_percent,
             buyer_percent=settings.unpaid_buyer_percent,
+            kept_percent=settings.unpaid_kept_percent,
             small_order=settings.unpaid_small_order,
         )
     )

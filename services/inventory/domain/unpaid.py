@@ -14,11 +14,13 @@ WHOLE = 100
 @dataclass(frozen=True, slots=True)
 class UnpaidLimits:
     """Of what is not sold or paid for, unpaid orders hold `share_percent` together, and one person, address or device
-    `buyer_percent` of that: one piece at least. While nobody holds any, an order of `small_order` pieces is taken as it
-    is, so that the last few can be bought at once."""
+    `buyer_percent` of that: one piece at least. Whoever holds none gets one piece beyond the share as well, as long as
+    `kept_percent`, one piece at least, stay for those who pay at once. While nobody holds any, an order of
+    `small_order` pieces is taken as it is, so that the last few can be bought at once."""
 
     share_percent: int = 50
     buyer_percent: int = 50
+    kept_percent: int = 10
     small_order: int = 5
 
 
@@ -42,7 +44,10 @@ def refusal(command: ReserveStock, stock: Stock, free: int, limits: UnpaidLimits
     if not held and command.quantity <= limits.small_order:
         return None
     share = _part(free + held, limits.share_percent)
-    if held + command.quantity > share:
+    is_newcomer = bool(by_holder) and not any(by_holder.values())
+    if held + command.quantity > share and not (
+        is_newcomer and command.quantity == 1 and free > _part(free + held, limits.kept_percent)
+    ):
         return "unpaid-share"
     own = _part(share, limits.buyer_percent)
     return "buyer-share" if any(mine + command.quantity > own for mine in by_holder.values()) else None

@@ -123,6 +123,25 @@ def test_a_key_that_was_replaced_is_refunded_by_its_own_name_in_place_of_its_rep
     assert approved(life) == 3_000
 
 
+def test_a_key_is_refunded_by_its_name_as_far_as_refunds_by_amount_have_left_its_price():
+    life = completed().all(refund("r1", 1_400), refund("r2", line=1, number=8))
+    refused = refusal(life, refund("r3", 1_000, line=1, number=7))
+    assert (refused.code, refused.facts) == ("more-than-left", {"left": 600, "currency": "CNY"})
+    assert refusal(life, refund("r3", 599, line=1, number=7)).code == "wrong-amount"
+    life.all(refund("r3", line=1, number=7))
+    assert life.answer == {"refund_id": "r3", "amount": 600, "currency": "CNY"}
+    assert approved(life) == 3_000
+    assert refusal(life, refund("r4", line=1, number=9)).code == "nothing-left"
+    for command in (refund("r4", line=1, number=7), replace(7)):
+        assert refusal(life, command).code == "already-refunded"
+    assert life.send(refund("r3", line=1, number=7)) == []
+
+
+def test_what_is_left_of_a_key_may_be_named_as_its_amount():
+    life = completed().all(refund("r1", 2_400), refund("r2", 600, line=1, number=8))
+    assert approved(life) == 3_000
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -92,7 +92,8 @@ def record_refund_failure(command: RecordRefundFailure, order: Order) -> list[Ev
 
 
 def _refund_key(command: RefundOrder, order: Order) -> Decided:
-    """The price of one key. Of a key that was replaced, it is the fresh one that is given up."""
+    """The price of one key, or what of it a refund by amount has left. Of a key that was replaced, it is the fresh one
+    that is given up."""
     line, number = command.line or 0, command.number or 0
     _delivered_key(order, line, number)
     key = order.sold_as(line, number)
@@ -105,19 +106,28 @@ def _refund_key(command: RefundOrder, order: Order) -> Decided:
     if order.is_being_replaced(key):
         raise Refused("replacement-under-way", f"key {number} of line {line} is being replaced")
     price = order.lines[key[0] - 1].unit_price
-    if command.amount not in (None, price):
+    left = _left_of(order, key, price)
+    if command.amount not in (None, price, left):
         raise Refused("wrong-amount", f"this key was sold for {price}", status=422)
-    if price.amount == 0 or (not order.is_replaced(key) and order.refundable < price):
+    if left.amount == 0:
         raise Refused("nothing-left", "what was paid for this key is refunded already")
+    if command.amount not in (None, left):
+        raise Refused("more-than-left", f"only {left} is left to refund", left=left.amount, currency=left.currency)
     approved = RefundApproved(
         order_id=order.order_id,
         refund_id=command.refund_id,
-        amount=price,
+        amount=left,
         reason=command.reason,
         line=line,
         number=number,
     )
-    return Decided([approved], _refund_answer(command.refund_id, price))
+    return Decided([approved], _refund_answer(command.refund_id, left))
+
+
+def _left_of(order: Order, key: Key, price: Money) -> Money:
+    """What can be given back for a key sold: its price, unless money given back without a name has left less. A fresh
+    key that stands for it has its price to itself."""
+    return price if order.is_replaced(key) else min(price, order.refundable)
 
 
 def record_refund(command: RecordRefund, order: Order) -> list[Event]:
@@ -195,7 +205,7 @@ def _failed(order: Order, replacement: Replacement, reason: str) -> list[Event]:
     line = replacement.line.line
     failed = ReplacementFailed(order_id=order.order_id, line=line, reason=reason)
     after, key = evolve(order, failed), order.sold_as(replacement.replaces, replacement.number)
-    amount = replacement.price if after.is_replaced(key) else min(replacement.price, after.refundable)
+    amount = _left_of(after, key, replacement.price)
     if amount.amount == 0 or key in order.refunded_keys:
         return [failed]
     refund = RefundApproved(

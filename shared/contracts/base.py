@@ -23,7 +23,8 @@ ESSENTIAL = '"essential":true'  # how the metadata of an essential event hold it
 _set = object.__setattr__
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
+    """For a field that the JSON has only where there is something to say."""
     return value is None
 
 
@@ -101,7 +102,7 @@ class Metadata(Value):
     causation_id: Id
     actor: Id = "system"
     traceparent: Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = Field(
-        default=None, exclude_if=_is_none
+        default=None, exclude_if=is_none
     )
     essential: bool = Field(default=False, exclude_if=_is_false)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from shared.contracts.base import Command, Event, Former, Id, Money, Text, Value
 from shared.contracts.inventory import ReservedKey, SealedKey
@@ -29,6 +29,7 @@ def purchase_request_id(delivery_id: str, supplier: str) -> str:
 Goods = Annotated[str, Field(min_length=1, max_length=500)]
 FormerFinding = Literal["late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "agrees"]
 Finding = Literal[FormerFinding, "doubtful-goods"]
+NO_CURRENCY = "XXX"  # of ISO 4217
 
 
 def statement_id(delivery_id: str, statement: int) -> str:
@@ -46,7 +47,8 @@ class PurchaseReport(Value):
     """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done, as are
     `goods`: the texts that it delivers, such as codes, where the product is a text.
 
-    They are in the clear here and nowhere else: whoever receives a report seals them before it goes on.
+    They are in the clear here and nowhere else: whoever receives a report seals them before it goes on. A cost that
+    names no currency is in none (`XXX`), so that nobody takes it for one of ours.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -57,6 +59,13 @@ class PurchaseReport(Value):
     cost: Money | None = None
     reason: Text = ""
     goods: tuple[Goods, ...] = Field(default=(), max_length=10_000, repr=False)
+
+    @field_validator("cost", mode="before")
+    @classmethod
+    def _without_currency(cls, told: Any) -> Any:
+        if isinstance(told, dict) and told.get("currency") in (None, ""):
+            return {**told, "currency": NO_CURRENCY}
+        return told
 
     @model_validator(mode="after")
     def _goods_of_what_is_done(self) -> PurchaseReport:

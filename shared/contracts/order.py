@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value
+from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value, is_none
 from shared.contracts.inventory import Kind, Source
 
 WALLET = "wallet"
@@ -31,7 +31,10 @@ class Wish(Value):
 
 
 class OrderLine(Value):
-    """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge."""
+    """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge.
+
+    `cost` is what the listing says that a piece costs us, where a supplier delivers it and the listing says so.
+    """
 
     line: int
     sku: Id
@@ -43,6 +46,7 @@ class OrderLine(Value):
     amount: Money
     suppliers: tuple[Id, ...] = ()
     target: Text | None = None
+    cost: Money | None = Field(default=None, exclude_if=is_none)
 
 
 class Wait(Value):

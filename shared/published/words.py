@@ -175,6 +175,10 @@ WORDS = {
     "amount": Word("How much.", 9800),
     "Money.amount": Word("In minor units (fen, cents).", 9800),
     "currency": Word("ISO 4217.", "CNY"),
+    "OrderLine.cost": Word(
+        "What a piece costs us as listed, where a supplier delivers it; left out where the listing has no cost.",
+        4100,
+    ),
     "OrderLine.amount": Word("The price of the whole line.", 9800),
     "account": Word("The account, `<type>:<name>`.", "wallet:ann"),
     "postings": Word(

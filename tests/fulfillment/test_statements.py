@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Literal
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.contracts import Command, Event, Money, Refused
 from shared.contracts.fulfillment import (
+    PurchaseReport,
     RecordPurchaseUnknown,
     ResolveDelivery,
     SettleStatement,
@@ -18,7 +20,7 @@ from shared.contracts.fulfillment import (
     SupplierStatementSettled,
     WinClaim,
 )
-from tests.fulfillment.builders import COST, ID, deliver_by, given, names, report, when
+from tests.fulfillment.builders import COST, ID, deliver, deliver_by, given, names, order_line, report, when
 
 NOT_DELIVERED = ResolveDelivery(delivery_id=ID, delivered=False, note="they say no")
 DELIVERED = ResolveDelivery(delivery_id=ID, delivered=True, note="they say yes")
@@ -114,7 +116,27 @@ def test_a_late_success_that_was_borne_is_claimed_when_it_is_taken_back() -> Non
     assert (claim.bill, claim.moved) == (None, COST)
 
 
-DOUBTFUL = [None, -COST, Money(amount=950, currency="USD"), Money(amount=100_001)]
+def test_a_bill_that_is_changed_back_is_a_statement_each_time() -> None:
+    first, higher = report("north", "done"), report("north", "done", cost=COST + COST)
+    past = given(deliver_by("north"), first)
+    assert when(past, first, {}) == []
+    dearer = stated(past, higher)
+    back = stated([*past, dearer], first)
+    forth = stated([*past, dearer, back], higher)
+
+    assert (dearer.finding, dearer.bill) == ("other-cost", COST)
+    assert (back.finding, back.bill, back.booked) == ("other-cost", None, COST + COST)
+    assert (forth.finding, forth.bill, forth.booked) == ("other-cost", None, COST + COST)
+
+
+def test_a_delivery_taken_back_and_told_of_again_is_late() -> None:
+    past = given(deliver_by("north"), report("north", "done"), FAILED)
+
+    again = stated(past, report("north", "done"))
+    assert (again.finding, again.bill, again.booked) == ("late-success", None, COST)
+
+
+DOUBTFUL = [None, -COST, Money(amount=950, currency="USD"), Money(amount=100_001), Money(amount=0)]
 
 
 def test_what_a_supplier_charges_for_nothing_is_left_to_a_person_and_the_next_is_asked() -> None:
@@ -146,6 +168,30 @@ def test_a_bill_that_nobody_can_believe_delivers_and_is_not_owed(cost: Money | N
     assert delivered.cost == Money(amount=0)
     assert isinstance(doubtful, SupplierStatementRecorded)
     assert (doubtful.finding, doubtful.cost, doubtful.bill) == ("doubtful-cost", cost, None)
+
+
+@pytest.mark.parametrize(
+    ("price", "listed_at", "believed"), [(1_000, None, False), (1_000, 950, False), (1_000, 0, True), (0, None, True)]
+)
+def test_nothing_is_billed_for_what_is_listed_so_or_given_away(
+    price: int, listed_at: int | None, believed: bool
+) -> None:
+    line = order_line("supplier", 1, ("north",)).model_copy(
+        update={"amount": Money(amount=price), "cost": None if listed_at is None else Money(amount=listed_at)}
+    )
+    told = when(given(deliver(line)), report("north", "done", cost=Money(amount=0)), {})
+
+    assert names(told) == ["SupplierDelivered", *([] if believed else ["SupplierStatementRecorded"])]
+
+
+@pytest.mark.parametrize("currency", [{}, {"currency": None}, {"currency": ""}])
+def test_a_cost_without_a_currency_is_in_none(currency: dict[str, object]) -> None:
+    said = {"request_id": f"{ID}#north", "outcome": "done", "cost": {"amount": 950, **currency}}
+    told = PurchaseReport.model_validate_json(json.dumps(said)).told_by("north")
+    _, doubtful = when(given(deliver_by("north")), told, {})
+
+    assert isinstance(doubtful, SupplierStatementRecorded)
+    assert (doubtful.finding, doubtful.cost) == ("doubtful-cost", Money(amount=950, currency="XXX"))
 
 
 @pytest.mark.parametrize("cost", DOUBTFUL, ids=str)

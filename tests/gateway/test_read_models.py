@@ -172,6 +172,12 @@ def test_the_order_of_sources_does_not_matter(tmp_path: Path) -> None:
         assert dump(rebuilt) == dump(live), sources
 
 
+def test_what_a_line_costs_us_is_not_for_all_who_see_an_order(engine: sa.Engine) -> None:
+    fold(engine, told([placed(lines=(line(source="supplier", cost=yuan(41)),))]))
+    (shown,) = one(engine, "orders")["lines"]
+    assert "cost" not in shown
+
+
 def test_a_late_payment_reopens_an_order(engine: sa.Engine) -> None:
     cancelled = o.OrderCancelled(order_id="o1", customer="c1", reason="unpaid", paid=False, lines=(line(),))
     late = o.PaymentRecorded(order_id="o1", amount=yuan(50), late=True)

@@ -9,7 +9,7 @@ from services.order.domain import Market, Order, decide, evolve
 from shared.contracts import Given, Metadata, Money, Refused
 from shared.contracts.inventory import Listing
 from shared.contracts.order import OrderPlaced
-from tests.order.builders import LIMITS, NOW, Life, place, placed, wish, yuan
+from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish, yuan
 
 
 def refusal(command) -> Refused:
@@ -166,3 +166,11 @@ def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not
     with pytest.raises(Refused) as no:
         decide(place(wish("dinar")), Order(), given)
     assert (no.value.code, no.value.status) == ("currency-not-traded", 422)
+
+
+def test_a_line_from_a_supplier_says_what_it_is_listed_to_cost():
+    offers = {sku: listing.model_copy(update={"cost": yuan(4)}) for sku, listing in OFFERS.items()}
+    life = Life(offers=offers).all(place(wish("topup", target="1"), wish("card")))
+
+    assert [line.cost for line in life.order.lines] == [yuan(4), None]
+    assert [line.cost for line in placed(wish("topup", target="1")).order.lines] == [None]

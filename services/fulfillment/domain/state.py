@@ -77,20 +77,23 @@ class Bought:
     def is_done(self) -> bool:
         return any(said.outcome == "done" for said in self.said)
 
+    @property
+    def last(self) -> Said | None:
+        """What was said last, None when nothing was."""
+        return self.said[-1] if self.said else None
+
     def has_said(self, what: Said) -> bool:
-        """Whether this was said before; a repeat may leave the reference out, and goods that are here already.
+        """Whether this is what was said last; a repeat may leave the reference out, and goods that are here already.
 
-        A failure after a success takes it back, however often the purchase had failed before that.
+        What was said before something else takes that back: it is news each time.
         """
+        last = self.last
+        if last is None or last.outcome != what.outcome:
+            return False
         if what.outcome == "failed":
-            last = self.said[-1] if self.said else None
-            return last is not None and last.outcome == "failed" and what.cost in (None, last.cost)
+            return what.cost in (None, last.cost)
         known = {index for said in self.said for index in said.goods}
-        return known.issuperset(what.goods) and any(_repeats(what, said) for said in self.said)
-
-
-def _repeats(what: Said, said: Said) -> bool:
-    return (what.outcome, what.cost) == (said.outcome, said.cost) and what.supplier_ref in ("", said.supplier_ref)
+        return known.issuperset(what.goods) and what.cost == last.cost and what.supplier_ref in ("", last.supplier_ref)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,12 @@ NEVER_ABSURD_BELOW = 100_000
 
 
 def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
-    """Whether a bill may not be booked unseen: none, negative, of another currency than the sale's, or absurd."""
+    """Whether a bill may not be booked unseen: none, negative, of another currency than the sale's, absurd, or nothing
+    for what was sold for money and is not listed as costing nothing."""
     if cost is None or cost.amount < 0 or cost.currency != line.amount.currency:
         return True
+    if cost.amount == 0:
+        return line.amount.amount > 0 and (line.cost is None or line.cost.amount > 0)
     return cost.amount > max(MOST_TIMES_THE_PRICE * line.amount.amount, NEVER_ABSURD_BELOW)
 
 
@@ -61,8 +64,10 @@ def done(command: RecordPurchase, state: Delivery, line: OrderLine, doubt: str =
     extra = cost if bought.booked is None else cost - bought.booked
     bill = extra if extra.amount > 0 else None
     finding: Finding = "doubtful-goods" if doubt else "late-success"
-    if bought.is_done:
-        finding = "other-cost" if extra.amount else "other-reference"
+    if bought.is_done and extra.amount:
+        finding = "other-cost"
+    elif (last := bought.last) and last.outcome == "done":
+        finding = "other-reference" if last.cost == cost else "other-cost"
     return record(command, state, line, finding, bill=bill, booked=bought.booked, doubt=doubt)
 
 

@@ -88,7 +88,8 @@ REFUND_STATUSES = (
 
 
 def _line(line: OrderLine, **more: object) -> dict[str, Any]:
-    return {**line.model_dump(mode="json"), "status": "waiting", **more}
+    """A line without its cost, which is not for everybody who may see an order."""
+    return {**line.model_dump(mode="json", exclude={"cost"}), "status": "waiting", **more}
 
 
 class Orders(View):

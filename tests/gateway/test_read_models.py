@@ -236,6 +236,53 @@ def test_other_money_shows_before_the_closing_that_did_not_help(engine: sa.Engin
     assert (row["status"], row["reason"], row["closing"]) == ("unmatched", "amount-mismatch", "not-closed")
 
 
+ASKED_BACK = led.ReturnRequested(
+    payment_id="o1", return_id="r1", amount=yuan(50), channel="alipay", channel_ref="ref", account=None
+)
+BACK = led.PaymentReturned(
+    payment_id="o1", return_id="r1", amount=yuan(50), postings=post("wallet:c1", "channel:a", yuan(50))
+)
+NOT_BACK = led.ReturnFailed(payment_id="o1", return_id="r1", amount=yuan(50), reason="422")
+SAID_FAILED = led.CallbackRefused(payment_id="o1", channel="alipay", callback_id="cb", reason="failed")
+
+
+def item(name: str, reason: str) -> led.PaymentUnmatched:
+    return led.PaymentUnmatched(
+        payment_id="o1", item=name, channel="alipay", channel_ref="ref", callback_id="cb", amount=yuan(50),
+        expected=yuan(50), reason=reason, order_id="o1", postings=(),
+    )  # fmt: skip
+
+
+def settled(name: str) -> led.UnmatchedSettled:
+    told = {"payment_id": "o1", "item": name, "how": "by-hand", "amount": yuan(50), "note": "n", "order_id": "o1"}
+    return led.UnmatchedSettled.model_validate({**told, "postings": ()})
+
+
+@pytest.mark.parametrize(
+    ("happened", "status", "reason"),
+    [
+        ([COME, item("i1", "other-reference"), ASKED_BACK, BACK], "returned", "other-reference"),
+        ([COME, ASKED_BACK, item("i1", "other-reference"), BACK, settled("i1")], "returned", None),
+        ([COME, ASKED_BACK, item("i1", "other-reference"), NOT_BACK], "return-failed", "422"),
+        ([COME, ASKED_BACK, item("i1", "other-reference"), NOT_BACK, BACK], "returned", "other-reference"),
+        ([COME, item("i1", "paid-twice"), item("i2", "other-reference"), settled("i1")], "received", "other-reference"),
+        ([COME, item("i1", "paid-twice"), item("i2", "other-reference"), settled("i2")], "received", "paid-twice"),
+        ([item("i1", "amount-mismatch"), item("i2", "wrong-channel"), settled("i2")], "unmatched", "amount-mismatch"),
+        ([item("i1", "other-reference"), COME], "received", "other-reference"),
+        ([item("i1", "other-reference"), SAID_FAILED], "open", "other-reference"),
+        ([item("i1", "other-reference"), CLOSING, CLOSED], "closed", "other-reference"),
+        ([item("i1", "other-reference"), CLOSING, NOT_CLOSED], "not-closed", "not now"),
+        ([item("i1", "amount-mismatch"), COME, settled("i1")], "received", None),
+    ],
+)
+def test_a_payment_says_what_waits_for_a_person_until_it_is_settled(
+    engine: sa.Engine, happened: list[Event], status: str, reason: str | None
+) -> None:
+    fold(engine, told([*OPENED, *happened]))
+    row = one(engine, "payments")
+    assert (row["status"], row["reason"]) == (status, reason)
+
+
 def test_an_order_shows_that_its_money_did_not_go_back_until_all_of_it_did(engine: sa.Engine) -> None:
     cancelled = o.OrderCancelled(order_id="o1", customer="c1", reason="buyer", paid=False, lines=(line(),))
     delayed = o.RepaymentDelayed(order_id="o1", customer="c1", return_id="hold#rest", amount=yuan(50), reason="422")

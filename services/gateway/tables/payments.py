@@ -51,6 +51,7 @@ payments = sa.Table(
     sa.Column("failed_returns", sa.Integer),
     sa.Column("closing", sa.Text),
     sa.Column("closing_since", sa.Text),
+    sa.Column("open_items", sa.JSON(none_as_null=True)),
     sa.Index("payments_by_failed_returns", "failed_returns", "requested_at", "payment_id"),
     sa.Index("payments_by_closing", "closing", "requested_at", "payment_id"),
 )
@@ -62,6 +63,9 @@ class Payments(View):
     Its status is requested, open or opening-failed; `unmatched` when something else was paid; received; and by its
     returns return-failed while one has failed, returning, partly-returned or returned. One that nobody needs any more
     is closing, closed or not-closed until money comes all the same, and `closing` says so whatever the status.
+
+    `reason` says why something failed, else why what its channel said last is a person's: `open_items` are the reasons
+    of all such items, by item, until they are settled.
     """
 
     def __init__(self, rows: OpenRows) -> None:
@@ -100,7 +104,11 @@ class Payments(View):
         if row["closing"]:
             self._change(event.payment_id, channel_ref=event.channel_ref)
             return
-        changes: dict[str, object] = {"channel_ref": event.channel_ref, "pay_url": event.pay_url, "reason": None}
+        changes: dict[str, object] = {
+            "channel_ref": event.channel_ref,
+            "pay_url": event.pay_url,
+            "reason": _waiting(row),
+        }
         if row["status"] in ("requested", "opening-failed"):
             changes["status"] = "open"
         self._change(event.payment_id, **changes)
@@ -136,11 +144,12 @@ class Payments(View):
         row = self._row(event.payment_id)
         changes: dict[str, object] = {"closing": closing, "closing_since": iso(recorded.at), "pay_url": None}
         if row["received_at"] is None and row["status"] != UNMATCHED:
-            changes |= {"status": closing, "reason": reason}
+            changes |= {"status": closing, "reason": reason or _waiting(row)}
         self._change(event.payment_id, **changes)
 
     @folds(PaymentReceived)
     def received(self, event: PaymentReceived, recorded: Recorded) -> None:
+        row = self._row(event.payment_id)
         self._change(
             event.payment_id,
             status="received",
@@ -148,24 +157,26 @@ class Payments(View):
             channel_ref=event.channel_ref,
             amount=event.amount.amount,
             currency=event.amount.currency,
-            reason=None,
+            reason=_waiting(row),
             received_at=iso(recorded.at),
         )
-        if self._row(event.payment_id)["closing"]:
+        if row["closing"]:
             self._change(event.payment_id, closing=None)
 
     @folds(CallbackRefused)
     def callback_refused(self, event: CallbackRefused, recorded: Recorded) -> None:
         row = self._row(event.payment_id)
         if event.reason == "failed" and row and row["status"] != UNMATCHED and not row["closing"]:
-            self._change(event.payment_id, reason=event.reason)
+            self._change(event.payment_id, reason=_waiting(row) or event.reason)
 
     @folds(PaymentUnmatched)
     def unmatched(self, event: PaymentUnmatched, recorded: Recorded) -> None:
         """It shows on the payment that the channel named, where it is one of ours."""
         if row := self._row(event.payment_id):
             stays = row["received_at"] is not None or event.reason in UNTOLD
-            self._change(event.payment_id, status=row["status"] if stays else UNMATCHED, reason=event.reason)
+            items = {**(row["open_items"] or {}), event.item: event.reason}
+            status = row["status"] if stays else UNMATCHED
+            self._change(event.payment_id, status=status, reason=event.reason, open_items=items)
 
     @folds(UnmatchedSettled)
     def settled(self, event: UnmatchedSettled, recorded: Recorded) -> None:
@@ -175,10 +186,13 @@ class Payments(View):
         returns = dict(row["returns"] or {})
         if returns.get(part := f"unmatched:{event.item}", {}).get("status") == "failed":
             returns[part] = {**returns[part], "status": "settled"}
+        items = {item: reason for item, reason in (row["open_items"] or {}).items() if item != event.item}
+        self._change(event.payment_id, open_items=items or None)
         if row["received_at"] is not None:
-            self._show(row, returns)
+            self._show(self._row(event.payment_id), returns)
         else:
-            self._change(event.payment_id, returns=returns, failed_returns=_failed(returns), reason=event.how)
+            reason = next(reversed(items.values()), event.how)
+            self._change(event.payment_id, returns=returns, failed_returns=_failed(returns), reason=reason)
 
     @folds(ReturnRequested)
     def return_requested(self, event: ReturnRequested, recorded: Recorded) -> None:
@@ -242,7 +256,7 @@ class Payments(View):
             status = "returned" if back + ours >= row["amount"] else "partly-returned"
         else:
             status = "received"
-        reason = failed[-1]["reason"] if failed else None
+        reason = failed[-1]["reason"] if failed else _waiting(row)
         self._change(
             row["payment_id"],
             returns=returns,
@@ -251,6 +265,11 @@ class Payments(View):
             status=status,
             reason=reason,
         )
+
+
+def _waiting(row: dict[str, Any]) -> str | None:
+    """Why the last of a payment's open items waits for a person, None when none does."""
+    return next(reversed((row["open_items"] or {}).values()), None)
 
 
 def _back(part: dict[str, Any]) -> int:

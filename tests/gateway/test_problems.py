@@ -143,6 +143,17 @@ def test_cursors_of_other_lists_do_not_fit(shop: Shop) -> None:
         is_problem(answer, 422, "bad-cursor")
 
 
+@pytest.mark.parametrize(
+    "moment", [1900000000, 1900000000.5, "1900000000", "2030-01-01", "2030-01-01T00:00:00", "2030-01-01T00:00Z", True]
+)
+def test_a_time_is_a_text_with_its_zone_and_never_a_number(shop: Shop, moment: object) -> None:
+    entry = {"list": "block", "dimension": "ip", "value": "203.0.113.9", "reason": "fraud", "until": moment}
+    is_problem(shop.client.post("/v1/risk/lists", json=entry, headers=shop.staff("operations")), 422, "invalid-request")
+    asked = {"placed_from": str(moment)}
+    is_problem(shop.client.get("/v1/orders", params=asked, headers=shop.staff("support")), 422, "invalid-request")
+    assert shop.backend.sent == []
+
+
 def test_years_at_the_ends_of_time(shop: Shop) -> None:
     for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         answer = shop.client.get("/v1/orders", params={"placed_from": moment}, headers=shop.staff("support"))

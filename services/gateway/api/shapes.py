@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -67,7 +68,17 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-When = Annotated[AwareDatetime, AfterValidator(_utc)]
+def _with_zone(told: object) -> object:
+    if isinstance(told, str) and _RFC_3339.fullmatch(told):
+        return told
+    raise ValueError("a time is a text of RFC 3339 with its zone, such as 2026-03-01T12:00:00+08:00")
+
+
+# Never a number: it would be taken for seconds since 1970, in a text as well.
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+When = Annotated[AwareDatetime, BeforeValidator(_with_zone), AfterValidator(_utc)]
 PathId = Annotated[str, Path(max_length=80, pattern=ID)]
 Word = Annotated[str | None, Query(max_length=80, pattern=PLAIN)]
 # What a list is asked for by, in the form in which it is compared.

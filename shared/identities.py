@@ -85,9 +85,11 @@ def email(text: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """What mail is counted by: an e-mail address without the tag that its owner may add (`bob+shop@…`)."""
+    """What mail is counted by, and nothing else: an e-mail address without the tag that its owner may add
+    (`bob+shop@…`), and at Google, to whom dots in it mean nothing, without these."""
     local, _, domain = email(text).rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+    local = local.partition("+")[0] or local
+    return f"{local.replace('.', '')}@gmail.com" if domain in _GOOGLE else f"{local}@{domain}"
 
 
 def target(text: str) -> str:
@@ -165,6 +167,7 @@ def or_as_is(form: Callable[[str], str], text: str) -> str:
 _QUAD = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _NO_ATOM = re.compile(r'[\s@<>()\[\],;:\\"]|^\.|\.\.|\.$')
 _IN_LABELS = "\u00b7\u0375\u05f3\u05f4\u30fb"  # signs that RFC 5892 takes among letters
+_GOOGLE = ("gmail.com", "googlemail.com")
 LONGEST_LOCAL = 64  # octets, RFC 5321
 
 

@@ -52,7 +52,7 @@ class Address:
 
 class NotificationTables(Tables):
     metadata = METADATA
-    version = 3
+    version = 4
     folds = (MessageQueued, MessageSent, MessageFailed, MessageWithheld)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:

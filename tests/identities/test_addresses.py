@@ -21,6 +21,12 @@ def test_mail_is_counted_by_the_mailbox(tagged: str) -> None:
     assert identities.mailbox(tagged) == "str@example.com"
 
 
+@pytest.mark.parametrize("spelled", ["ab@gmail.com", "a.b@gmail.com", "A.B+shop@googlemail.com", "a.b@GMAIL.com."])
+def test_google_has_one_mailbox_with_and_without_dots(spelled: str) -> None:
+    assert identities.mailbox(spelled) == "ab@gmail.com"
+    assert identities.mailbox("a.b@example.com") == "a.b@example.com"
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [

@@ -63,6 +63,16 @@ def test_many_cancelled_orders_send_a_stranger_three_mails_a_day(tmp_path: Path)
     assert len(town.events("notification", MessageQueued)) == 5
 
 
+def test_dots_and_tags_are_no_other_mailbox_of_google_and_mail_goes_where_it_was_addressed(tmp_path: Path) -> None:
+    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    spellings = ("ab@gmail.com", "a.b@gmail.com", "a.b+1@googlemail.com", "AB@googlemail.com", "a.b+2@gmail.com")
+    for number, spelled in enumerate(spellings):
+        town.send("notification", cancelled(number, to=spelled))
+    queued = [event for event in town.events("notification", MessageQueued) if isinstance(event, MessageQueued)]
+    assert [event.to for event in queued] == list(spellings[:3])
+    assert len(withheld(town)) == 2
+
+
 def test_who_paid_once_gets_more_of_it_and_all_that_is_about_money(tmp_path: Path) -> None:
     town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path, unpaid_mails=0, unpaid_mails_to_payer=2))
     town.send("notification", cancelled(1))

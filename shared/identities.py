@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from shared import telephones
@@ -29,6 +29,7 @@ __all__ = [
     "email",
     "login",
     "mailbox",
+    "mentioned",
     "network",
     "or_as_is",
     "phone",
@@ -124,6 +125,22 @@ def target_key(text: str) -> str:
     return folded
 
 
+def mentioned(text: str) -> tuple[str, ...]:
+    """The telephone numbers and e-mail addresses that somebody may read in a target which is not just one of them, each
+    once, as `target_key` writes them."""
+    try:
+        written = as_written("target", text)
+        folded = folded_text("target", text)
+    except NoCanonicalForm:
+        return ()
+    if written.isascii() and "@" not in written and sum(map(str.isdigit, written)) < telephones.FEWEST_DIGITS:
+        return ()
+    if _MAIL.fullmatch(folded) or _is_dialled(folded):
+        return ()
+    found = (*telephones.numbers_within(written), *telephones.numbers_within(folded), *_mails_within(folded))
+    return tuple(dict.fromkeys(found))
+
+
 def address(text: str) -> str:
     """A network address as RFC 5952 writes it; an IPv4 address written as IPv6 (`::ffff:1.2.3.4`) is the IPv4 address.
 
@@ -167,6 +184,12 @@ def or_as_is(form: Callable[[str], str], text: str) -> str:
 _QUAD = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _NO_ATOM = re.compile(r'[\s@<>()\[\],;:\\"]|^\.|\.\.|\.$')
 _IN_LABELS = "\u00b7\u0375\u05f3\u05f4\u30fb"  # signs that RFC 5892 takes among letters
+# An address as most are written, and as far as its parts may reach.
+_MAIL, *_EACH_MAIL = (
+    re.compile(r"[a-z0-9._+-]+@[a-z0-9.-]+\.[a-z]{2,}"),
+    re.compile(r"(?<![a-z0-9._+-])([a-z0-9._+-]+)@([a-z0-9.-]+)"),
+    re.compile(r'(?<![^\s@<>()\[\],;:\\"])([^\s@<>()\[\],;:\\"]+)@(?=([^\s@<>()\[\],;:\\"]+))'),
+)
 _GOOGLE = ("gmail.com", "googlemail.com")
 LONGEST_LOCAL = 64  # octets, RFC 5321
 
@@ -179,6 +202,24 @@ def _mail_within(folded: str) -> str:
     if "." not in found.rpartition("@")[2]:
         raise NoCanonicalForm("e-mail", "is not of the form name@domain")
     return found
+
+
+def _is_dialled(folded: str) -> bool:
+    try:
+        telephones.dialled(folded)
+    except NoCanonicalForm:
+        return False
+    return True
+
+
+def _mails_within(folded: str) -> Iterator[str]:
+    """Every e-mail address in a text, also with spaces around its signs."""
+    for text in (folded, re.sub(r"\"| *([@.]) *", r"\1", folded)):
+        for local, domain in (found.groups() for each in _EACH_MAIL for found in each.finditer(text)):
+            try:
+                yield _mail_within(f"{local.strip('.')}@{domain.strip('.-')}")
+            except NoCanonicalForm:
+                continue
 
 
 def _address(written: str) -> IPv4Address | IPv6Address:

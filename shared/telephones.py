@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from shared.characters import NoCanonicalForm, folded_text
 
@@ -15,6 +16,11 @@ _SEPARATORS = re.compile(r"[ ().·•‧∙/]")
 _WITHIN = re.compile(r"[x#]*((?:8#*6|0|#)*)(1#*[3-9](?:#*[0-9]){9})(?:[x#]+[0-9]{1,5})?[x#]*")
 _CHINESE_DIGIT = re.compile("[一二三四五六七八九]")
 _CIRCLES = str.maketrans("○◯", "〇〇")  # written for a zero among Chinese numerals
+# Every place in an outline where a mobile number begins; in one that keeps each `+`, where a number with its country's
+# code does.
+_EACH_MOBILE = re.compile(r"(?=(1#*[3-9](?:#*[0-9]){9}))")
+_EACH_WRITTEN_OUT = re.compile(r"(?=(?:\+|(?<![0-9])0#*0)#*([1-9](?:#*[0-9]){7,14}))")
+FEWEST_DIGITS = 8  # of a number with its country's code
 MOST_LETTERS = 6  # around a mobile number: `phone`, `mobile`, `ext`
 
 
@@ -72,6 +78,28 @@ def mobile_within(folded: str) -> str:
     if "+" in folded[: found.start(2)] and _MAINLAND_CODE not in code:
         raise NoCanonicalForm("phone", "is another country's number")
     return found[2].replace("#", "")
+
+
+def numbers_within(text: str) -> Iterator[str]:
+    """Every telephone number that somebody may read in a text, as `dialled` writes it: those of mainland China's mobile
+    networks anywhere, others after `+` or `00`.
+
+    Where digits run on, each number that begins among them is one of these.
+    """
+    if _CHINESE_DIGIT.search(text):
+        text = text.translate(_CIRCLES)
+    text = text.replace("(0)", "")
+    outline = "".join(map(_outlined, text))
+    for found in _EACH_MOBILE.finditer(outline):
+        yield found[1].replace("#", "")
+    marked = "".join("+" if char == "+" else told for char, told in zip(text, outline, strict=True))
+    for found in _EACH_WRITTEN_OUT.finditer(marked):
+        digits = found[1].replace("#", "")
+        for length in range(FEWEST_DIGITS, len(digits) + 1):
+            try:
+                yield dialled(f"+{digits[:length]}")
+            except NoCanonicalForm:
+                continue
 
 
 def digits_alone(folded: str) -> str:

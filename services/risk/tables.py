@@ -14,7 +14,16 @@ import sqlalchemy as sa
 
 from services.risk.domain.rules import Counted
 from services.risk.domain.screening import Known, Listed
-from services.risk.domain.velocity import canonical_value, counted, idle_from, placed, record, targets_of, traits
+from services.risk.domain.velocity import (
+    canonical_value,
+    counted,
+    idle_from,
+    mentioned,
+    placed,
+    record,
+    targets_of,
+    traits,
+)
 from shared.contracts import Command, Event, Money
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, ListName, OrderScreened, ScreenOrder, TargetsPaid
 from shared.eventlog.recorded import Recorded
@@ -63,20 +72,22 @@ class RiskTables(Tables):
         if isinstance(asked, ScreenOrder):
             for dimension, value in counted(asked):
                 yield self._windows, (dimension, value)
-            for dimension, value in traits(asked):
+            for dimension, value in (*traits(asked), *mentioned(asked)):
                 yield self._entries, (f"{dimension}:{value}",)
 
     def known(self, order: ScreenOrder) -> Known:
         """What is known of the order's values, in at most two queries."""
-        values = counted(order)
+        values, named = counted(order), traits(order)
         windows = dict(zip(values, self._windows.get_many(values).values(), strict=True))
-        entries = self._entries.get_many((f"{dimension}:{value}",) for dimension, value in traits(order))
+        entries = self._entries.get_many((f"{dimension}:{value}",) for dimension, value in (*named, *mentioned(order)))
+        own = {f"{dimension}:{value}" for dimension, value in named}
         return Known(
             histories={value: row["history"] for value, row in windows.items() if row},
             listed=[
                 Listed(one["entry"], one["list"], datetime.fromisoformat(one["until"]) if one["until"] else None)
-                for row in entries.values()
+                for (entry,), row in entries.items()
                 for one in _spelled(row)
+                if entry in own or one["list"] != "allow"
             ],
         )
 

@@ -85,6 +85,59 @@ def test_accounts_with_letters_stay_apart(account: str) -> None:
         assert key != identities.target_key("13800138000")
 
 
+@given(mobile=mobiles, other=mobiles)
+def test_every_number_that_a_target_holds_is_mentioned(mobile: str, other: str) -> None:
+    around = [
+        "Ⅰ{}",
+        "{}Ⅰ",
+        "①{}",
+        "一{}",
+        "½{}",
+        "5:{}",
+        "{0},{0}",
+        "{0} {0}",
+        "{0}{0}",
+        "QQ 10086, tel {}",
+        "{}abcdefghi",
+    ]
+    around += ["{}和{}", "{}/{}", "{}{}", "1{}2{}", "a@b.com13{}", "{}, +44 20 7946 0958"]
+    for written in around:
+        told = identities.mentioned(written.format(*([mobile, other] if written.count("{}") == 2 else [mobile])))
+        assert mobile in told
+        assert written.count("{}") < 2 or other in told
+        assert all(identities.target_key(one) == one for one in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("call +44 (0)20 7946 0958 or 0044-20-7946-0959", {"+442079460958", "+442079460959"}),
+        ("1390013900Ⅰ", {"13900139001"}),
+        ("一三九○○一三九○○○ 备用", {"13900139000"}),
+        ("a@b.com, Bob <c@d.com>", {"a@b.com", "c@d.com"}),
+        ("联系a@b.com联系", {"a@b.com"}),
+        ("a @ b . com; c@d.com", {"a@b.com", "c@d.com"}),
+        ("\u4e66@b\u00fccher.de / a@b.com.", {"\u4e66@xn--bcher-kva.de", "a@b.com"}),
+    ],
+)
+def test_numbers_and_mail_addresses_of_all_kinds_are_mentioned(text: str, told: set[str]) -> None:
+    assert told <= set(identities.mentioned(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["+1 380 013 8000", "138 0013 8000", "user13900139000@qq.com", "player one@server1", "10086", "a1_3", " "]
+)
+def test_what_is_one_number_one_address_or_an_account_mentions_nothing_else(text: str) -> None:
+    assert identities.mentioned(text) == ()
+
+
+@given(st.text(st.sampled_from("0123+@a. ,(①)"), max_size=200))
+def test_a_target_mentions_less_than_it_has_places_for(text: str) -> None:
+    told = identities.mentioned(text)
+    assert len(told) <= 4 * len(text)
+    assert all(identities.target_key(one) == one for one in told)
+
+
 @pytest.mark.parametrize("spelled", ["+44_20_7946_0958", "++442079460958", "+44 20 7946 0958,"])
 def test_signs_make_no_other_number_of_another_place(spelled: str) -> None:
     assert identities.target_key(spelled) == "+442079460958"

@@ -9,7 +9,7 @@ import pytest
 
 from services.risk.domain.screening import Listed
 from services.risk.tables import LIST_ENTRIES, SWEEP_EVERY, WINDOWS
-from shared.contracts.risk import Dimension, ListEntryRemoved, ListEntrySet
+from shared.contracts.risk import Dimension, ListEntryRemoved, ListEntrySet, ListName
 from tests.risk.builders import NOW, Desk, entry, order
 
 ENTRY = ListEntrySet(
@@ -76,6 +76,44 @@ def test_an_entry_that_a_version_before_took_is_found_in_every_spelling(dimensio
 
     changes: dict[str, Any] = {"targets": (asked,)} if dimension == "target" else {dimension: asked}
     assert desk.screen(order(**changes)).decision == "block"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "13900139000,13900139000",
+        "13900139000 13800138000",
+        "①13900139000",
+        "1390013900Ⅰ 13900139000",
+        "my number is 13900139000",
+        "x@y.com a@b.com",
+    ],
+)
+@pytest.mark.parametrize(("name", "decision"), [("block", "block"), ("watch", "review"), ("allow", "pass")])
+def test_a_listed_number_or_address_is_found_within_a_target_and_allows_nothing_there(
+    asked: str, name: ListName, decision: str
+):
+    desk = Desk()
+    desk.apply([entry("target", value, list=name) for value in ("13900139000", "a@b.com")])
+    desk.go_cold()
+
+    screened = desk.screen(order(targets=(asked,)))
+    assert screened.decision == decision
+    assert bool(screened.reasons) is (name != "allow")
+
+
+def test_a_target_with_many_numbers_takes_two_queries_and_is_counted_once():
+    desk, other = Desk(), Desk()
+    many = order(targets=("".join(f"1390013{number:04}" for number in range(18)),))
+    desk.screen(many)
+    other.screen(order(targets=("acc",)))
+    for one in (desk, other):
+        one.go_cold()
+    assert len(desk.rows(WINDOWS)) == len(other.rows(WINDOWS))
+
+    desk.queries = 0
+    assert desk.tables.known(many).histories
+    assert desk.queries == 2
 
 
 def test_of_two_spellings_on_two_lists_each_counts_until_it_is_removed():

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import TypeAlias, TypedDict, get_args
 
 from services.risk.domain.rules import COUNTS_CUSTOMERS, ENOUGH_CUSTOMERS, WINDOWS, Counted, Rule
+from shared import identities
 from shared.contracts import Money
 from shared.contracts.risk import Dimension, OrderScreened, ScreenOrder, TargetsPaid
 from shared.identities import or_as_is, trait
@@ -43,6 +44,21 @@ def traits(order: ScreenOrder | OrderScreened) -> tuple[tuple[Dimension, str], .
 def _traits(ip: str, device: str, customer: str, targets: tuple[str, ...]) -> tuple[tuple[Dimension, str], ...]:
     found: list[tuple[Dimension, str]] = [("ip", ip), ("device", device), ("customer", customer)]
     return _canonical([*found, *(("target", target) for target in targets)])
+
+
+def mentioned(order: ScreenOrder) -> tuple[tuple[Dimension, str], ...]:
+    """What else the order's targets hold: telephone numbers and e-mail addresses, by which it is looked up on lists.
+    They are not what is bought for, as far as a machine can tell: nothing is counted for them, or allowed."""
+    return _mentioned(order.targets)
+
+
+@lru_cache(maxsize=1_000)
+def _mentioned(targets: tuple[str, ...]) -> tuple[tuple[Dimension, str], ...]:
+    named = set(_traits("", "", "", targets))
+    found: list[tuple[Dimension, str]] = [
+        ("target", form) for target in targets for form in identities.mentioned(target)
+    ]
+    return tuple(trait for trait in dict.fromkeys(found) if trait not in named)
 
 
 def targets_of(paid: TargetsPaid) -> tuple[tuple[Dimension, str], ...]:

@@ -11,11 +11,13 @@ from shared.contracts import Event, Given, replace
 from shared.contracts.notification import (
     MessageChannel,
     MessageFailed,
+    MessageGathered,
     MessageQueued,
     MessageSent,
     MessageWithheld,
     RecordSending,
     SendMessage,
+    TellGathered,
 )
 
 STAFF = "staff"
@@ -24,10 +26,13 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`gathered` is the last alert that came within the pause and is still to be told of."""
+
     status: Literal["new", "queued", "sent", "failed", "withheld"] = "new"
     channel: MessageChannel = "console"
     round: int = 0
     again_from: datetime | None = None
+    gathered: MessageGathered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +57,19 @@ def is_unpaid(template: str, params: Mapping[str, str | int]) -> bool:
     return template == "order-cancelled" and not params.get("paid")
 
 
-def decide(command: SendMessage | RecordSending, state: Message, given: Given) -> list[Event]:
+def decide(command: SendMessage | TellGathered | RecordSending, state: Message, given: Given) -> list[Event]:
     """Queue a message, or record what became of it. `given.facts` is Reach for a SendMessage."""
     match command:
         case SendMessage(to=to, channel="webhook") if to == STAFF and not given.facts.staff_webhook:
             return []
         case SendMessage() if not _is_due(state, given.now):
-            return []
+            return _gathered(command, state)
         case SendMessage() if _is_too_much(given.facts.mailed, given.now):
             return [_withheld(command)]
         case SendMessage():
             return [_queued(command, state, given.now)]
+        case TellGathered():
+            return [] if state.gathered is None else [_told(state.gathered, state, given.now)]
         case RecordSending(round=number) if number != state.round or state.status == "sent":
             return []
         case RecordSending(sent=True, attempts=attempts):
@@ -80,6 +87,8 @@ def evolve(state: Message, event: Event) -> Message:
     match event:
         case MessageQueued(channel=channel, round=number, again_from=again_from):
             return Message("queued", channel, number, again_from)
+        case MessageGathered():
+            return replace(state, gathered=event)
         case MessageWithheld(channel=channel):
             return replace(state, status="withheld", channel=channel)
         case MessageSent():
@@ -108,6 +117,42 @@ def _is_due(state: Message, now: datetime) -> bool:
     return state.status == "new" or (state.again_from is not None and state.again_from <= now)
 
 
+def _gathered(command: SendMessage, state: Message) -> list[Event]:
+    if not command.gather or command.again_after_seconds is None or state.again_from is None:
+        return []
+    gathered = MessageGathered(
+        message_id=command.message_id,
+        channel=command.channel,
+        to=command.to,
+        template=command.template,
+        locale=command.locale,
+        params=command.params,
+        order_id=command.order_id,
+        number=_number(state) + 1,
+        until=state.again_from,
+        pause_seconds=command.again_after_seconds,
+    )
+    return [gathered]
+
+
+def _number(state: Message) -> int:
+    return state.gathered.number if state.gathered else 0
+
+
+def _told(gathered: MessageGathered, state: Message, now: datetime) -> MessageQueued:
+    return MessageQueued(
+        message_id=gathered.message_id,
+        channel=gathered.channel,
+        to=gathered.to,
+        template=gathered.template,
+        locale=gathered.locale,
+        params={**gathered.params, "more": gathered.number - 1},
+        order_id=gathered.order_id,
+        round=state.round + 1,
+        again_from=now + timedelta(seconds=gathered.pause_seconds),
+    )
+
+
 def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueued:
     pause = command.again_after_seconds
     return MessageQueued(
@@ -116,7 +161,7 @@ def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueue
         to=command.to,
         template=command.template,
         locale=command.locale,
-        params=command.params,
+        params={**command.params, "more": _number(state)} if command.gather else command.params,
         order_id=command.order_id,
         round=state.round + 1,
         again_from=None if pause is None else now + timedelta(seconds=pause),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from services.notification.domain import STAFF
-from shared.contracts import Call, Command, Event, Plan, Planner, Reaction
+from shared.contracts import Call, Command, Event, Later, Plan, Planner, Reaction
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     SupplierReportRefused,
@@ -17,7 +17,13 @@ from shared.contracts.fulfillment import (
 from shared.contracts.gateway import StatementUnread, WebhookEndpointDisabled
 from shared.contracts.inventory import KeysSupplied, StockRanLow
 from shared.contracts.ledger import PaymentNotClosed, PaymentOpeningFailed, PaymentUnmatched, ReturnFailed
-from shared.contracts.notification import MessageChannel, MessageQueued, SendMessage
+from shared.contracts.notification import (
+    MessageChannel,
+    MessageGathered,
+    MessageQueued,
+    SendMessage,
+    TellGathered,
+)
 from shared.contracts.order import (
     DeliveryOverdue,
     LatePaymentDeclined,
@@ -39,6 +45,7 @@ WEBHOOK_ALERT_PAUSE_SECONDS = 60
 RETURN_ALERT_PAUSE_SECONDS = 60
 REPORT_ALERT_PAUSE_SECONDS = 600
 CLOSING_ALERT_PAUSE_SECONDS = 60
+GATHERED_FOR_SECONDS = 600
 LONGEST_ID = 80
 ORDERS_TOLD = 10
 
@@ -143,7 +150,7 @@ def keys_supplied(event: KeysSupplied) -> list[Command]:
 
 def delivery_handed_over(event: DeliveryHandedOver) -> list[Command]:
     params: Params = {"line": event.line, "sku": event.sku, "reason": event.reason}
-    return _to_staff("delivery-handed-over", (event.order_id, str(event.line)), params, event.order_id)
+    return _to_staff_together("delivery-handed-over", params, event.order_id)
 
 
 def supplier_stated(event: SupplierStatementRecorded) -> list[Command]:
@@ -190,8 +197,7 @@ def statement_unread(event: StatementUnread) -> list[Command]:
 
 def case_opened(event: CaseOpened) -> list[Command]:
     params: Params = {"amount": str(event.amount), "rules": len(event.reasons)}
-    parts = (event.order_id, "again") if event.again else (event.order_id,)
-    return _to_staff("case-opened", parts, params, event.order_id)
+    return _to_staff_together("case-opened", params, event.order_id)
 
 
 def delivery_overdue(event: DeliveryOverdue) -> list[Command]:
@@ -257,6 +263,14 @@ def send(event: MessageQueued, at: datetime) -> list[Plan]:
     return [Call(key=event.message_id, effect="send", payload=payload)]
 
 
+def tell_gathered(event: MessageGathered, at: datetime) -> list[Plan]:
+    """Once for all that come within the pause."""
+    if event.number > 1:
+        return []
+    command = TellGathered(message_id=event.message_id)
+    return [Later(key=f"gathered/{event.message_id}", command=command, at=event.until)]
+
+
 def _unless_zero(event: OrderCompleted) -> str:
     return str(event.undelivered) if event.undelivered.amount else ""
 
@@ -283,6 +297,8 @@ def _to_staff(
     params: Params,
     order_id: str | None = None,
     again_after_seconds: int | None = None,
+    *,
+    gather: bool = False,
 ) -> list[Command]:
     return [
         SendMessage(
@@ -293,9 +309,16 @@ def _to_staff(
             params=params,
             order_id=order_id,
             again_after_seconds=again_after_seconds,
+            gather=gather,
         )
         for channel in STAFF_CHANNELS
     ]
+
+
+def _to_staff_together(template: str, params: Params, order_id: str) -> list[Command]:
+    """Of one kind: the first at once, what comes soon after it in one message. For what a list shows as well, where all
+    of it is found."""
+    return _to_staff(template, (), params, order_id, again_after_seconds=GATHERED_FOR_SECONDS, gather=True)
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
@@ -323,4 +346,4 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     WebhookEndpointDisabled: webhook_disabled,
     StatementUnread: statement_unread,
 }
-PLANS: Mapping[type[Event], Planner] = {MessageQueued: send}
+PLANS: Mapping[type[Event], Planner] = {MessageQueued: send, MessageGathered: tell_gathered}

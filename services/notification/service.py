@@ -7,7 +7,7 @@ from services.notification.adapters.effects import SEND
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.reactions import PLANS, REACTIONS
 from services.notification.tables import NotificationTables
-from shared.contracts.notification import RecordSending, SendMessage
+from shared.contracts.notification import RecordSending, SendMessage, TellGathered
 from shared.hosting.service import Aggregate, Service
 
 
@@ -28,7 +28,7 @@ SERVICE = Service(
             initial=Message,
             decide=decide,
             evolve=evolve,
-            commands=(SendMessage, RecordSending),
+            commands=(SendMessage, TellGathered, RecordSending),
             look={SendMessage: look},
         ),
     ),

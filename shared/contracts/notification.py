@@ -14,7 +14,8 @@ MessageChannel = Literal["email", "webhook", "console"]
 class SendMessage(Command, key="message_id"):
     """Send a message once: the same `message_id` again sends nothing. `to` is an address, a URL or `staff`.
 
-    An alert that may recur says after how many seconds the same `message_id` is a new round of it.
+    An alert that may recur says after how many seconds the same `message_id` is a new round of it. What comes before
+    is dropped, or, where it is to `gather`, told of in one message at their end.
     """
 
     message_id: Id
@@ -25,6 +26,13 @@ class SendMessage(Command, key="message_id"):
     params: dict[str, str | int] = Field(default_factory=dict)
     order_id: Id | None = None
     again_after_seconds: Annotated[int, Field(strict=True, ge=1)] | None = None
+    gather: bool = False
+
+
+class TellGathered(Command, key="message_id"):
+    """The pause of an alert is over: tell of what came within it. Nothing happens where nothing did."""
+
+    message_id: Id
 
 
 class RecordSending(Command, key="message_id"):
@@ -50,6 +58,24 @@ class MessageQueued(Event, key="message_id"):
     order_id: Id | None
     round: int = 1
     again_from: At | None = None
+
+
+class MessageGathered(Event, key="message_id"):
+    """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
+
+    The message about them is filled with the last one's `params`, and with how many `more` there are.
+    """
+
+    message_id: Id
+    channel: MessageChannel
+    to: Text
+    template: Id
+    locale: Literal["zh", "en"]
+    params: dict[str, str | int]
+    order_id: Id | None
+    number: int
+    until: At
+    pause_seconds: int
 
 
 class MessageWithheld(Event, key="message_id"):

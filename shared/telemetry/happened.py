@@ -63,6 +63,7 @@ COUNTS: Mapping[type[Event], Counted] = {
     notification.MessageQueued: _always(metrics.NOTIFICATIONS, "queued"),
     notification.MessageSent: _always(metrics.NOTIFICATIONS, "sent"),
     notification.MessageFailed: _always(metrics.NOTIFICATIONS, "failed"),
+    notification.MessageGathered: _always(metrics.NOTIFICATIONS, "gathered"),
     notification.MessageWithheld: _always(metrics.NOTIFICATIONS, "withheld"),
 }
 # What has not happened yet is told as 0, or its first time would not show as a rise.

@@ -161,7 +161,12 @@ MONEY = _metric(
     "Money that moved: received from a channel, held, captured, released, refunded, returned to a channel.",
 )
 NOTIFICATIONS = _metric(
-    _, "notifications_total", "counter", "messages", "outcome", "Messages to people: queued, sent, failed, withheld."
+    _,
+    "notifications_total",
+    "counter",
+    "messages",
+    "outcome",
+    "Messages to people: queued, sent, failed, withheld, gathered.",
 )
 
 # Looked up at a scrape, by the writer of the service whose tables hold it.

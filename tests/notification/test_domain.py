@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given as for_all
 from hypothesis import strategies as st
@@ -10,7 +12,15 @@ from pydantic import TypeAdapter
 
 from services.notification.domain import Message, decide
 from shared.contracts import Event
-from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, RecordSending, SendMessage
+from shared.contracts.notification import (
+    MessageFailed,
+    MessageGathered,
+    MessageQueued,
+    MessageSent,
+    RecordSending,
+    SendMessage,
+    TellGathered,
+)
 from tests.notification.builders import NOW, folded, given, mail, staff_webhook
 
 SENT = RecordSending(message_id=mail().message_id, sent=True, attempts=1, channel="email")
@@ -23,7 +33,9 @@ def queued() -> list[Event]:
 
 def test_a_message_is_queued_as_it_was_asked_for():
     command = mail()
-    assert queued() == [MessageQueued(**command.model_dump(exclude={"again_after_seconds"}), round=1, again_from=None)]
+    assert queued() == [
+        MessageQueued(**command.model_dump(exclude={"again_after_seconds", "gather"}), round=1, again_from=None)
+    ]
 
 
 def test_the_same_message_is_queued_once_whatever_became_of_it():
@@ -74,9 +86,68 @@ def test_an_alert_that_may_recur_comes_again_after_its_pause():
     assert decide(late, folded(*first, *second), given()) == []
 
 
+def case(number: int) -> SendMessage:
+    params: dict[str, str | int] = {"amount": f"{number}.00 CNY", "rules": 1}
+    changes = {"message_id": "case-opened/webhook", "template": "case-opened", "params": params}
+    return staff_webhook(**changes, order_id=f"o{number}", again_after_seconds=600, gather=True)
+
+
+TELL = TellGathered(message_id=case(1).message_id)
+
+
+def live(told: Iterable[tuple[SendMessage | TellGathered, int]]) -> list[Event]:
+    """What comes of these commands, each so many seconds after the start."""
+    history: list[Event] = []
+    for command, seconds in told:
+        history += decide(command, folded(*history), given(NOW + timedelta(seconds=seconds)))
+    return history
+
+
+def test_what_comes_within_the_pause_is_told_of_in_one_message_at_its_end():
+    history = live([*((case(number), number) for number in range(100)), (TELL, 600)])
+    first, *gathered, last = history
+
+    assert isinstance(first, MessageQueued)
+    assert (first.order_id, first.params["more"], first.again_from) == ("o0", 0, NOW + timedelta(seconds=600))
+    assert [type(event) for event in gathered] == [MessageGathered] * 99
+    assert isinstance(last, MessageQueued)
+    assert (last.order_id, last.params, last.round) == ("o99", {"amount": "99.00 CNY", "rules": 1, "more": 98}, 2)
+    assert last.again_from == NOW + timedelta(seconds=1_200)
+
+
+def test_where_nothing_came_within_the_pause_nothing_is_told():
+    assert [type(event) for event in live([(TELL, 0), (case(1), 0), (TELL, 600)])] == [MessageQueued]
+    assert [type(event) for event in live([(case(1), 0), (case(2), 1), (TELL, 600), (TELL, 1_200)])] == [
+        MessageQueued,
+        MessageGathered,
+        MessageQueued,
+    ]
+
+
+@for_all(st.lists(st.tuples(st.sampled_from([case(1), case(2), TELL]), st.integers(0, 400)), max_size=20))
+def test_each_alert_is_told_of_once_and_two_messages_are_a_pause_apart(told: list[tuple[SendMessage, int]]):
+    """A `TellGathered` comes when the pause is over, never before."""
+    history: list[Event] = []
+    now, asked = NOW, 0
+    for command, seconds in told:
+        state, now = folded(*history), now + timedelta(seconds=seconds)
+        if command == TELL and state.again_from is not None:
+            now = max(now, state.again_from)
+        asked += command != TELL
+        history += decide(command, state, given(now))
+    end = folded(*history)
+    history += decide(TELL, end, given(end.again_from or now))
+
+    queued = [event for event in history if isinstance(event, MessageQueued)]
+    assert sum(1 + int(event.params["more"]) for event in queued) == asked
+    starts = [event.again_from for event in queued if event.again_from]
+    assert all(later - earlier >= timedelta(seconds=600) for earlier, later in pairwise(starts))
+
+
 def test_a_state_survives_a_snapshot():
     adapter = TypeAdapter(Message)
-    state = folded(*decide(staff_webhook(again_after_seconds=60), Message(), given()))
+    state = folded(*live([(case(1), 0), (case(2), 1)]))
+    assert state.gathered is not None
     assert adapter.validate_json(adapter.dump_json(state)) == state
 
 

@@ -73,15 +73,20 @@ DOUBLED = KeysSupplied(
     sku="SKU-1", delivery_id=f"{ORDER}/1", supplier="north", given=False, numbers=(4, 7),
     sold=(SoldKey(number=7, order_id="order-7"),),
 )  # fmt: skip
+HANDED_OVER = DeliveryHandedOver(
+    delivery_id=f"{ORDER}/1", order_id=ORDER, line=1, sku="SKU-1", reason="no supplier left"
+)
+CASE = CaseOpened(order_id=ORDER, amount=FIFTY, reasons=("list:watch:ip:203.0.113.7",))
+NONE_AND_MANY: tuple[dict[str, int], ...] = ({}, {"more": 0}, {"more": 98})
 FOR_BUYERS: list[Event] = [COMPLETED, CANCELLED, REFUNDED, REOPENED, DIFFERS, PLACE_FOUND, DELAYED, BACK]
 FOR_STAFF: list[Event] = [
     StockRanLow(sku="SKU-1", available=3, threshold=5),
     DOUBLED,
-    DeliveryHandedOver(delivery_id=f"{ORDER}/1", order_id=ORDER, line=1, sku="SKU-1", reason="no supplier left"),
+    HANDED_OVER,
     STATED,
     UNASKED,
     UNREAD,
-    CaseOpened(order_id=ORDER, amount=FIFTY, reasons=("list:watch:ip:203.0.113.7",)),
+    CASE,
     DeliveryOverdue(order_id=ORDER, lines=(1, 3)),
     ReturnFailed(payment_id=ORDER, return_id="r-1", amount=FIFTY, reason="account closed"),
     PaymentOpeningFailed(payment_id=ORDER, reason="channel down"),
@@ -150,6 +155,8 @@ def test_ids_of_different_things_differ_and_are_never_too_long():
 def test_what_may_happen_again_is_told_again_after_a_while():
     again = {
         StockRanLow: 600,
+        CaseOpened: 600,
+        DeliveryHandedOver: 600,
         SupplierReportRefused: 600,
         StatementUnread: 600,
         ReturnFailed: 60,
@@ -164,10 +171,25 @@ def test_a_payment_that_was_paid_before_it_could_be_closed_alarms_nobody():
     assert told(PaymentNotClosed(payment_id=ORDER, order_id=ORDER, paid=FIFTY, reason="it was paid before")) == []
 
 
-def test_a_case_that_is_open_again_is_told_again():
-    opened = CaseOpened(order_id=ORDER, amount=FIFTY, reasons=("large",))
-    again = opened.model_copy(update={"again": True})
-    assert not {it.message_id for it in told(opened)} & {it.message_id for it in told(again)}
+@pytest.mark.parametrize(
+    ("event", "other"),
+    [
+        (CASE, CASE.model_copy(update={"order_id": "o2", "again": True})),
+        (HANDED_OVER, HANDED_OVER.model_copy(update={"order_id": "o2"})),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_of_what_may_come_in_bursts_each_kind_is_told_of_together(event: Event, other: Event):
+    assert [it.message_id for it in told(event)] == [it.message_id for it in told(other)]
+    assert all(message.gather for message in (*told(event), *told(other)))
+    message = told(event)[0]
+    for locale in ("zh", "en"):
+        known = {**message.params, "order_id": ORDER, "order_url": "u"}
+        alone, many = (
+            Templates().render(message.template, locale, {**known, **more})[1] for more in ({}, {"more": 98})
+        )
+        assert Templates().render(message.template, locale, {**known, "more": 0})[1] == alone
+        assert "98" in many.removeprefix(alone.strip())
 
 
 def text(event: Event, locale: str) -> str:

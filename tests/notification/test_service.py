@@ -134,3 +134,22 @@ def test_a_new_round_of_an_alert_goes_out_under_its_own_id(tmp_path: Path):
     ids = [{key.lower(): value for key, value in headers.items()}["webhook-id"] for headers, _ in hook.received]
     assert ids == [alert.message_id, f"{alert.message_id}#2"]
     assert len(harness.events("notification", MessageQueued)) == len(harness.events("notification", MessageSent)) == 2
+
+
+def test_a_burst_of_cases_is_two_messages_and_the_agenda_tells_the_second(tmp_path: Path):
+    with webhook() as hook:
+        harness = start(tmp_path, staff_webhook_url=hook.url)
+        for number in range(5):
+            params: dict[str, str | int] = {"amount": "5.00 CNY", "rules": 1}
+            told = staff_webhook(message_id="case-opened/webhook", template="case-opened", params=params)
+            changes = {"order_id": f"o{number}", "again_after_seconds": 600, "gather": True}
+            harness.send("notification", told.model_copy(update=changes))
+        assert len(hook.received) == 1
+        harness.advance(599)
+        assert len(hook.received) == 1
+        harness.advance(1)
+        assert len(hook.received) == 2
+        harness.advance(3_600)
+
+    assert len(hook.received) == 2
+    assert b'"more":3' in hook.received[1][1].replace(b" ", b"")

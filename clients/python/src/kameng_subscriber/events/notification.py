@@ -9,7 +9,7 @@ from typing import Literal
 
 from kameng_subscriber.models import EventData
 
-__all__ = ["MessageFailed", "MessageQueued", "MessageSent", "MessageWithheld", "PositionLost"]
+__all__ = ["MessageFailed", "MessageGathered", "MessageQueued", "MessageSent", "MessageWithheld", "PositionLost"]
 
 
 class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1", event_key="message_id"):
@@ -19,6 +19,23 @@ class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1"
     channel: Literal["email", "webhook", "console"] | str
     attempts: int
     reason: str
+
+
+class MessageGathered(EventData, event_type="kameng.notification.MessageGathered.v1", event_key="message_id"):
+    """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
+
+    The message about them is filled with the last one's `params`, and with how many `more` there are."""
+
+    message_id: str
+    channel: Literal["email", "webhook", "console"] | str
+    to: str
+    template: str
+    locale: Literal["zh", "en"] | str
+    params: dict[str, str | int]
+    order_id: str | None
+    number: int
+    until: datetime
+    pause_seconds: int
 
 
 class MessageQueued(EventData, event_type="kameng.notification.MessageQueued.v1", event_key="message_id"):

@@ -23,12 +23,12 @@ ESSENTIAL = '"essential":true'  # how the metadata of an essential event hold it
 _set = object.__setattr__
 
 
-def is_none(value: object) -> bool:
-    """For a field that the JSON has only where there is something to say."""
+def _is_none(value: object) -> bool:
     return value is None
 
 
-def _is_false(value: object) -> bool:
+def is_false(value: object) -> bool:
+    """For a field that the JSON has only where it is true."""
     return value is False
 
 
@@ -102,9 +102,9 @@ class Metadata(Value):
     causation_id: Id
     actor: Id = "system"
     traceparent: Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = Field(
-        default=None, exclude_if=is_none
+        default=None, exclude_if=_is_none
     )
-    essential: bool = Field(default=False, exclude_if=_is_false)
+    essential: bool = Field(default=False, exclude_if=is_false)
 
     def leading_on(self, causation_id: str, actor: str | None = None) -> Metadata:
         """The metadata of what the command or event of this id leads to, by the same actor if none is given.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value, is_none
+from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value, is_false
 from shared.contracts.inventory import Kind, Source
 
 WALLET = "wallet"
@@ -33,7 +33,7 @@ class Wish(Value):
 class OrderLine(Value):
     """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge.
 
-    `cost` is what the listing says that a piece costs us, where a supplier delivers it and the listing says so.
+    `costs_nothing`: a supplier delivers it, and the listing says that this is free for us.
     """
 
     line: int
@@ -46,7 +46,7 @@ class OrderLine(Value):
     amount: Money
     suppliers: tuple[Id, ...] = ()
     target: Text | None = None
-    cost: Money | None = Field(default=None, exclude_if=is_none)
+    costs_nothing: bool = Field(default=False, exclude_if=is_false)
 
 
 class Wait(Value):

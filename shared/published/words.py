@@ -143,6 +143,7 @@ WORDS = {
     "DeliveryHandedOver.supplier": Word("Whose purchase has an unknown outcome, if that is why.", "north"),
     "supplier_ref": Word("The supplier's own number for the purchase; may be empty.", "N-88120"),
     "request_id": Word("The purchase: `<delivery id>#<supplier>`.", "1042/1#north"),
+    "costs_nothing": Word("Whether a supplier delivers it and takes nothing for it.", False),
     "cost": Word("What it costs us; null where it is not known.", 4100),
     "SupplierDelivered.cost": Word("What we owe the supplier for it.", 8200),
     "SupplierCostPosted.cost": Word("What we owe the supplier for it.", 8200),
@@ -175,10 +176,6 @@ WORDS = {
     "amount": Word("How much.", 9800),
     "Money.amount": Word("In minor units (fen, cents).", 9800),
     "currency": Word("ISO 4217.", "CNY"),
-    "OrderLine.cost": Word(
-        "What a piece costs us as listed, where a supplier delivers it; left out where the listing has no cost.",
-        4100,
-    ),
     "OrderLine.amount": Word("The price of the whole line.", 9800),
     "account": Word("The account, `<type>:<name>`.", "wallet:ann"),
     "postings": Word(

@@ -168,9 +168,10 @@ def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not
     assert (no.value.code, no.value.status) == ("currency-not-traded", 422)
 
 
-def test_a_line_from_a_supplier_says_what_it_is_listed_to_cost():
-    offers = {sku: listing.model_copy(update={"cost": yuan(4)}) for sku, listing in OFFERS.items()}
+@pytest.mark.parametrize(("cost", "nothing"), [(0, [True, False]), (4, [False, False]), (None, [False, False])])
+def test_a_line_from_a_supplier_says_whether_it_is_listed_to_cost_nothing(cost: int | None, nothing: list[bool]):
+    listed = None if cost is None else yuan(cost)
+    offers = {sku: listing.model_copy(update={"cost": listed}) for sku, listing in OFFERS.items()}
     life = Life(offers=offers).all(place(wish("topup", target="1"), wish("card")))
 
-    assert [line.cost for line in life.order.lines] == [yuan(4), None]
-    assert [line.cost for line in placed(wish("topup", target="1")).order.lines] == [None]
+    assert [line.costs_nothing for line in life.order.lines] == nothing

@@ -32,7 +32,7 @@ def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
     if cost is None or cost.amount < 0 or cost.currency != line.amount.currency:
         return True
     if cost.amount == 0:
-        return line.amount.amount > 0 and (line.cost is None or line.cost.amount > 0)
+        return line.amount.amount > 0 and not line.costs_nothing
     return cost.amount > max(MOST_TIMES_THE_PRICE * line.amount.amount, NEVER_ABSURD_BELOW)
 
 

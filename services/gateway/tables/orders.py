@@ -88,8 +88,8 @@ REFUND_STATUSES = (
 
 
 def _line(line: OrderLine, **more: object) -> dict[str, Any]:
-    """A line without its cost, which is not for everybody who may see an order."""
-    return {**line.model_dump(mode="json", exclude={"cost"}), "status": "waiting", **more}
+    """A line without what it tells of its cost, which is not for everybody who may see an order."""
+    return {**line.model_dump(mode="json", exclude={"costs_nothing"}), "status": "waiting", **more}
 
 
 class Orders(View):

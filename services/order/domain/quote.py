@@ -70,5 +70,5 @@ def _line(number: int, wish: Wish, listing: Listing, price: Money) -> OrderLine:
         amount=price * wish.quantity,
         suppliers=listing.suppliers,
         target=wish.target,
-        cost=listing.cost if listing.source == "supplier" else None,
+        costs_nothing=listing.source == "supplier" and listing.cost is not None and listing.cost.amount == 0,
     )

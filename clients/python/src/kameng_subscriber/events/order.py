@@ -44,7 +44,7 @@ __all__ = [
 class OrderLine(Model):
     """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge.
 
-    `cost` is what the listing says that a piece costs us, where a supplier delivers it and the listing says so."""
+    `costs_nothing`: a supplier delivers it, and the listing says that this is free for us."""
 
     line: int
     sku: str
@@ -56,7 +56,7 @@ class OrderLine(Model):
     amount: Money
     suppliers: tuple[str, ...] = ()
     target: str | None = None
-    cost: Money | None = None
+    costs_nothing: bool = False
 
 
 class DeliveryOverdue(EventData, event_type="kameng.order.DeliveryOverdue.v1", event_key="order_id"):

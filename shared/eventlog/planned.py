@@ -143,9 +143,16 @@ def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:
 def _fits(row: Row, one: Wanted, head_at: datetime) -> bool:
     if any(row[name] != one.row[name] for name in _MATTERS):
         return False
-    if row["state"] == WAITING and row["attempts"] == 0 and row["due_at"] > log.to_text(max(one.at, head_at) + FAR):
+    if row["state"] == WAITING and row["attempts"] == 0 and _is_far(row["due_at"], max(one.at, head_at)):
         return False
     return _without_times(row["payload"]) == _without_times(one.row["payload"])
+
+
+def _is_far(due_at: str, at: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(due_at) - at > FAR  # not `at + FAR`: what has no end is due at the end of time
+    except (ValueError, TypeError):
+        return True
 
 
 def _without_times(payload: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -60,6 +62,8 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
         {"kind": "effect"},
         {"token": "another"},
         {"due_at": "9999-01-01T00:00:00.000000+00:00"},
+        {"due_at": "2026-01-03"},
+        {"due_at": "soon"},
     ],
     ids=str,
 )
@@ -89,6 +93,12 @@ def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: 
     assert amiss(engine) == []
     writer.process([Discard(id_)])
     assert (parked(writer), amiss(engine)) == ([], [])
+
+
+def test_what_is_due_at_the_end_of_time_is_not_amiss(engine: sa.Engine) -> None:
+    start(lamp(), engine, Clock(datetime.max.replace(tzinfo=UTC) - timedelta(minutes=2))).process([presses(1, "later")])
+
+    assert amiss(engine) == []
 
 
 def test_of_what_an_older_version_planned_nothing_is_said(engine: sa.Engine) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -189,7 +190,14 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
                     continue
             told(f"folding the tables of {service.name} anew")
             Swap(
-                service.name, service.tables, service.projected(), logs, logs[service.name], silent, plans=service.plans
+                service.name,
+                service.tables,
+                service.projected(),
+                logs,
+                logs[service.name],
+                silent,
+                plans=service.plans,
+                now=datetime.now(UTC),
             ).run()
             outdated.append(service.name)
         return outdated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -193,7 +194,15 @@ def verify_service(service: Service, logs: Logs) -> Verdict:
         if upgrading.is_outdated(connection, service.tables):
             raise LookupError("its tables are of another version; start it once, or `kameng rebuild outdated`")
     foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
-    return verify(service.name, service.tables, service.projected(), foldings, logs, plans=service.plans)
+    return verify(
+        service.name,
+        service.tables,
+        service.projected(),
+        foldings,
+        logs,
+        plans=service.plans,
+        now=datetime.now(UTC),
+    )
 
 
 def _proof(name: str, english: str, chinese: str, findings: list[Finding], what: str) -> Proof:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -148,12 +149,26 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
     try:
         if place.is_cluster:
             folded = Swap(
-                service.name, service.tables, service.projected(), place.logs, live, progress, plans=service.plans
+                service.name,
+                service.tables,
+                service.projected(),
+                place.logs,
+                live,
+                progress,
+                plans=service.plans,
+                now=datetime.now(UTC),
             ).run()
             start_over(live, service.name)
         else:
             folded = rebuild(
-                service.name, service.tables, service.projected(), place.logs, live, progress, plans=service.plans
+                service.name,
+                service.tables,
+                service.projected(),
+                place.logs,
+                live,
+                progress,
+                plans=service.plans,
+                now=datetime.now(UTC),
             )
     finally:
         live.dispose()

@@ -14,21 +14,21 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from shared.contracts import Cancel, Event, Planner
+from shared.contracts import Cancel, Event, Metadata, Planner
 from shared.eventlog import checkpoints, log, schema
-from shared.eventlog.agenda import EFFECT, WAITING, row_of
+from shared.eventlog.agenda import COMMAND, EFFECT, FAILED, row_of
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Row
 from shared.eventlog.unreadable import reading
 
 SINCE = "agenda"
 """The checkpoint behind which the tokens name events; without it nothing can be said of the agenda."""
-FAR = timedelta(days=1)
-"""How much later than planned, or than the last event, an item that was never tried may be due."""
+FAR = timedelta(hours=2)
+"""How much later than planned, or than now when it was tried, an item may be due."""
 PAGE = 2_000
 _CAUSES = ("agenda", "call")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-_MATTERS = ("kind", "name", "token")
+Plans = Mapping[type[Event], Planner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,18 @@ class Wanted:
     @property
     def token(self) -> str:
         return self.row["token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Amiss:
+    """How an agenda differs: what is missing or spoilt, as it should be, and the keys of what nothing planned."""
+
+    wanted: tuple[Wanted, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*(one.key for one in self.wanted), *self.strangers)
 
 
 def token_of(event_id: str, index: int) -> str:
@@ -65,67 +77,109 @@ def ended(token: str) -> str:
 
 def begin(connection: sa.Connection) -> None:
     """A writer begins: what it plans from here on can be compared. Of what an older version planned nothing is said."""
-    known = sa.select(schema.checkpoints.c.name).where(schema.checkpoints.c.name == SINCE)
-    if connection.execute(known).first() is None:
-        checkpoints.raise_to(connection, SINCE, log.read_head(connection).position)
+    if _stored(connection) is None:
+        first = _first_named(connection)
+        position = log.read_head(connection).position if first is None else first - 1
+        checkpoints.raise_to(connection, SINCE, position)
 
 
-def amiss(connection: sa.Connection, service: str, plans: Mapping[type[Event], Planner]) -> list[Wanted]:
-    """What the agenda should hold by the log and does not, or holds otherwise. Raises Unreadable.
+def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) -> Amiss:
+    """How the agenda differs from what the log says that it must hold at this time. Raises Unreadable.
 
     The connection must give one picture of the database.
     """
-    since = sa.select(schema.checkpoints.c.position).where(schema.checkpoints.c.name == SINCE)
-    position = connection.execute(since).scalar_one_or_none()
-    if position is None or not plans:
-        return []
-    wanted = _wanted(connection, service, plans, position)
-    held = {row["key"]: dict(row) for row in connection.execute(sa.select(schema.agenda)).mappings()}
+    since = _since(connection)
+    if since is None or not plans:
+        return Amiss()
+    wanted = _wanted(connection, service, plans, since)
+    held: dict[str, Row] = {row["key"]: dict(row) for row in connection.execute(sa.select(schema.agenda)).mappings()}
     missing = [one for key, one in wanted.items() if key not in held]
     over = _over(connection, [one.token for one in missing])
-    head_at = log.read_head(connection).at
-    spoilt = [one for key, one in wanted.items() if key in held and not _fits(held[key], one, head_at)]
-    return [one for one in missing if one.token not in over] + spoilt
+    latest = max(now, log.read_head(connection).at)
+    spoilt = [one for key, one in wanted.items() if key in held and not _fits(held[key], one, latest)]
+    beside = [row for key, row in held.items() if key not in wanted]
+    strangers = [row["key"] for row in beside if not _stays(row, _origins(connection, service, beside), plans, since)]
+    return Amiss((*(one for one in missing if one.token not in over), *spoilt), tuple(strangers))
 
 
-def plan_anew(connection: sa.Connection, wanted: Iterable[Wanted]) -> None:
-    """Put these on the agenda, in the place of what stands under their keys; the writer must read it anew.
+def plan_anew(connection: sa.Connection, found: Amiss) -> None:
+    """Put what is missing or spoilt on the agenda, and take what is strange off it; the writer must read it anew.
 
     A call may have been made already, so it counts as tried: it is looked up before it is made.
     """
-    for one in wanted:
-        connection.execute(sa.delete(schema.agenda).where(schema.agenda.c.key == one.key))
+    for key in found.keys:
+        connection.execute(sa.delete(schema.agenda).where(schema.agenda.c.key == key))
+    for one in found.wanted:
         tried = int(one.row["kind"] == EFFECT)
         connection.execute(sa.insert(schema.agenda).values({**one.row, "attempts": tried}))
 
 
-def _wanted(
-    connection: sa.Connection, service: str, plans: Mapping[type[Event], Planner], since: int
-) -> dict[str, Wanted]:
-    planners = {event.__name__: planner for event, planner in plans.items()}
+# What the log says
+
+
+def _stored(connection: sa.Connection) -> int | None:
+    since = sa.select(schema.checkpoints.c.position).where(schema.checkpoints.c.name == SINCE)
+    return connection.execute(since).scalar_one_or_none()
+
+
+def _since(connection: sa.Connection) -> int | None:
+    """The position behind which items are told by their tokens, None when there is none. A checkpoint that was lost or
+    moved is shown wrong by the first item that caused an event."""
+    first = _first_named(connection)
+    known = [one for one in (_stored(connection), None if first is None else first - 1) if one is not None]
+    return min(known, default=None)
+
+
+def _first_named(connection: sa.Connection) -> int | None:
+    """Where the event is that the token of the first item names that caused an event; None where none did."""
+    c = schema.log.c
+    statement = sa.select(c.meta).where(_caused(".")).order_by(c.position)
+    with connection.execute(statement, execution_options={"yield_per": PAGE}) as rows:
+        tokens = (caused_by(Metadata.model_validate_json(meta).causation_id) for meta in rows.scalars())
+        named = next((token.rpartition(".")[0] for token in tokens if "." in token), "")
+    found = sa.select(c.position).where(c.id == named)
+    return connection.execute(found).scalar_one_or_none() if named else None
+
+
+def _caused(rest: str = "") -> sa.ColumnElement[bool]:
+    """Whether an agenda's item caused an event; with `rest` in its cause."""
+    return sa.or_(*(schema.log.c.meta.like(f'%"causation_id":"{cause}/%{rest}%') for cause in _CAUSES))
+
+
+def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -> dict[str, Wanted]:
+    planned = {event.__name__ for event in plans}
     wanted: dict[str, Wanted] = {}
     keys: dict[str, str] = {}
-    for recorded in _telling(connection, service, planners, since):
+    for recorded in _read(connection, service, schema.log.c.position > since, log.is_named(planned) | _caused()):
         with reading(recorded):
             if key := keys.pop(caused_by(recorded.meta.causation_id), ""):
                 del wanted[key]
-            planner = planners.get(recorded.name)
-            for index, plan in enumerate(planner(recorded.event, recorded.at) if planner else ()):
-                if before := wanted.pop(plan.key, None):
+            for key, one in _planned_by(recorded, plans):
+                if before := wanted.pop(key, None):
                     del keys[before.token]
-                if not isinstance(plan, Cancel):
-                    meta = recorded.meta.leading_on(recorded.id, f"system:{service}")
-                    row = row_of(plan, token_of(recorded.id, index), meta, recorded.at)
-                    wanted[plan.key] = Wanted(row, plan.at or recorded.at)
-                    keys[row["token"]] = plan.key
+                if one is not None:
+                    wanted[key], keys[one.token] = one, key
     return wanted
 
 
-def _telling(connection: sa.Connection, service: str, names: Iterable[str], since: int) -> Iterator[Recorded]:
-    """The events that plan, or were caused by what was planned."""
-    c = schema.log.c
-    telling = [log.is_named(names), *(c.meta.like(f'%"causation_id":"{cause}/%') for cause in _CAUSES)]
-    statement = sa.select(*log.FIELDS).where(c.position > since, sa.or_(*telling)).order_by(c.position)
+def _planned_by(recorded: Recorded, plans: Plans) -> Iterator[tuple[str, Wanted | None]]:
+    """The keys that an event plans for; None with one that it clears."""
+    planner = _planner(plans, recorded.name)
+    for index, plan in enumerate(planner(recorded.event, recorded.at) if planner else ()):
+        if isinstance(plan, Cancel):
+            yield plan.key, None
+            continue
+        meta = recorded.meta.leading_on(recorded.id, f"system:{recorded.source}")
+        row = row_of(plan, token_of(recorded.id, index), meta, recorded.at)
+        yield plan.key, Wanted(row, plan.at or recorded.at)
+
+
+def _planner(plans: Plans, name: str) -> Planner | None:
+    return next((planner for event, planner in plans.items() if event.__name__ == name), None)
+
+
+def _read(connection: sa.Connection, service: str, *conditions: sa.ColumnElement[bool]) -> Iterator[Recorded]:
+    statement = sa.select(*log.FIELDS).where(*conditions).order_by(schema.log.c.position)
     for row in connection.execute(statement, execution_options={"yield_per": PAGE}):
         yield log.recorded_of(service, row)
 
@@ -140,19 +194,53 @@ def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:
     return over
 
 
-def _fits(row: Row, one: Wanted, head_at: datetime) -> bool:
-    if any(row[name] != one.row[name] for name in _MATTERS):
-        return False
-    if row["state"] == WAITING and row["attempts"] == 0 and _is_far(row["due_at"], max(one.at, head_at)):
-        return False
-    return _without_times(row["payload"]) == _without_times(one.row["payload"])
+# What the agenda says
 
 
-def _is_far(due_at: str, at: datetime) -> bool:
+def _fits(row: Row, one: Wanted, latest: datetime) -> bool:
+    """Whether a row is what was planned, still waits, and is not put off for longer than its kind can be."""
+    if any(row[name] != one.row[name] for name in ("kind", "name", "token", "state")):
+        return False
+    if row["kind"] == COMMAND and (row["attempts"] or row["leased_until"]):
+        return False
+    until = max(one.at, latest) if row["attempts"] else one.at
+    return _is_soon(row["due_at"], until) and _without_times(row["payload"]) == _without_times(one.row["payload"])
+
+
+def _stays(row: Row, origins: Mapping[str, Recorded], plans: Plans, since: int) -> bool:
+    """Whether a row that the log does not want may be there: what was given up stays in sight, and of what an older
+    version planned no more is known than the event that did."""
+    id_ = row["token"].rpartition(".")[0]
+    if (origin := origins.get(id_)) is not None and origin.position > since:
+        planned = dict(_planned_by(origin, plans))
+        one = planned.get(row["key"])
+        return row["state"] == FAILED and one is not None and one.token == row["token"]
+    origin = origins.get(_cause(row))
+    return origin is not None and origin.position <= since
+
+
+def _origins(connection: sa.Connection, service: str, rows: Iterable[Row]) -> dict[str, Recorded]:
+    """The events that rows say they come from, by their ids."""
+    ids = sorted({id_ for row in rows for id_ in (row["token"].rpartition(".")[0], _cause(row)) if id_})
+    found: dict[str, Recorded] = {}
+    for start in range(0, len(ids), PAGE):
+        some = schema.log.c.id.in_(ids[start : start + PAGE])
+        found |= {recorded.id: recorded for recorded in _read(connection, service, some)}
+    return found
+
+
+def _cause(row: Row) -> str:
     try:
-        return datetime.fromisoformat(due_at) - at > FAR  # not `at + FAR`: what has no end is due at the end of time
+        return Metadata.model_validate_json(row["meta"]).causation_id
+    except ValueError:
+        return ""
+
+
+def _is_soon(due_at: str, until: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(due_at) - until <= FAR  # not `until + FAR`: what has no end is due at the last
     except (ValueError, TypeError):
-        return True
+        return False
 
 
 def _without_times(payload: str) -> object:

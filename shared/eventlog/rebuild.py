@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
 
-from shared.contracts import Event, Planner
 from shared.eventlog import log, planned, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import PAGE, Logs, Progress, fold, silent
 from shared.eventlog.memory import Folding, Memory
+from shared.eventlog.planned import Plans
 from shared.eventlog.tables import Tables
 
 SHOWN = 5
-Plans = Mapping[type[Event], Planner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,10 @@ def on_disk() -> Iterator[sa.Engine]:
 def verify(
     service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
     progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *, plans: Plans,
+    now: datetime,
 ) -> Verdict:  # fmt: skip
     """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
-    row; and its agenda with what the log plans.
+    row; and its agenda with what the log plans, at this time.
 
     It reads one consistent picture of the live tables, so it may run while the service works.
     """
@@ -111,9 +112,8 @@ def verify(
         with target.connect() as rebuilt:
             compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
             differences = tuple(difference for difference in compared if difference)
-        if amiss := planned.amiss(live, service, plans):
-            keys = tuple(one.key for one in amiss[:SHOWN])
-            differences += (Difference(schema.agenda.name, keys, len(amiss)),)
+        if keys := planned.amiss(live, service, plans, now).keys:
+            differences += (Difference(schema.agenda.name, keys[:SHOWN], len(keys)),)
         stale = tuple(_stale_snapshots(service, foldings, live))
     found = tampered.position if tampered else None
     return Verdict(service, folded, found, differences, stale, sum(upto.values()))
@@ -135,7 +135,7 @@ def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connec
 
 def rebuild(
     service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
-    progress: Progress = silent, *, plans: Plans,
+    progress: Progress = silent, *, plans: Plans, now: datetime,
 ) -> int:  # fmt: skip
     """Rebuild the tables and put them in place of the live ones, and plan anew what the agenda lacks, in one
     transaction. The writer must be stopped.
@@ -152,7 +152,7 @@ def rebuild(
             if positions(connection, service) != upto:
                 raise log.Fenced(f"{service} went on working while its tables were rebuilt")
             connection.execute(sa.delete(schema.snapshots))
-            planned.plan_anew(connection, planned.amiss(connection, service, plans))
+            planned.plan_anew(connection, planned.amiss(connection, service, plans, now))
             upgrading.rebuilt(connection, tables_cls)
             tables_cls.metadata.drop_all(connection)
             tables_cls.metadata.create_all(connection)

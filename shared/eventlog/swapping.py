@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -14,7 +15,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from shared.eventlog import log, planned, schema, upgrading
 from shared.eventlog.engines import open_engine
 from shared.eventlog.folding import Logs, Progress, fold
-from shared.eventlog.rebuild import Plans, positions
+from shared.eventlog.planned import Plans
+from shared.eventlog.rebuild import positions
 from shared.eventlog.tables import Tables
 
 NEAR = 500
@@ -39,11 +41,11 @@ class Swap:
 
     def __init__(
         self, service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, owner: sa.Engine,
-        progress: Progress, *, plans: Plans,
+        progress: Progress, *, plans: Plans, now: datetime,
     ) -> None:  # fmt: skip
         self._service, self._tables_cls, self._projects = service, tables_cls, projects
         self._logs, self._owner, self._progress = logs, owner, progress
-        self._plans, self._lacks_plans = plans, False
+        self._plans, self._now, self._lacks_plans = plans, now, False
         self._done: dict[str, int] = {}
         self._folded = 0
         self._tables = tables_cls.metadata.sorted_tables
@@ -102,7 +104,7 @@ class Swap:
     def _looked_at_agenda(self) -> bool:
         """Whether the agenda lacks anything: found while the writer goes on, for it takes as long as the log is."""
         with self._owner.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            return bool(planned.amiss(connection, self._service, self._plans))
+            return bool(planned.amiss(connection, self._service, self._plans, self._now).keys)
 
     def _catch_up(self, target: sa.Engine) -> int:
         with self._logs[self._service].connect() as connection:
@@ -148,7 +150,7 @@ class Swap:
                 connection.execute(sa.text(f"ALTER TABLE {moved} SET SCHEMA {_quoted(connection, self._live)}"))
             connection.execute(sa.delete(schema.snapshots))
             if self._lacks_plans:
-                planned.plan_anew(connection, planned.amiss(connection, self._service, self._plans))
+                planned.plan_anew(connection, planned.amiss(connection, self._service, self._plans, self._now))
             upgrading.rebuilt(connection, self._tables_cls)
 
 

@@ -92,7 +92,7 @@ class Embedded:
         other, and log.Incomplete for one that has lost what no log brings back.
         """
         writing = {name: runner.writer.engine for name, runner in self.runners.items()}
-        upgrade_files(self.services, writing, self.reading)
+        upgrade_files(self.services, writing, self.reading, self.ports.now())
         for runner in self.runners.values():
             runner.start()
         for runner in self.runners.values():

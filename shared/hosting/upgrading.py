@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 import structlog
@@ -16,13 +17,13 @@ logger = structlog.get_logger()
 
 
 def upgrade_files(
-    services: Sequence[Service], writing: Mapping[str, sa.Engine], reading: Mapping[str, sa.Engine]
+    services: Sequence[Service], writing: Mapping[str, sa.Engine], reading: Mapping[str, sa.Engine], now: datetime
 ) -> list[str]:
     """Add what the services' SQLite files lack, and fold the tables that an older version derived anew from the logs.
 
-    `writing` and `reading` are engines by service; nobody else may write. Returns the services whose tables were
-    folded. Each service is one transaction, so it may be interrupted and repeated. Raises LookupError, with the source
-    and positions, when a log ends before what a service has applied of it, and log.Incomplete.
+    `writing` and `reading` are engines by service; nobody else may write; it is `now`. Returns the services whose
+    tables were folded. Each service is one transaction, so it may be interrupted and repeated. Raises LookupError, with
+    the source and positions, when a log ends before what a service has applied of it, and log.Incomplete.
     """
     for service in services:
         with writing[service.name].begin() as connection:
@@ -41,7 +42,7 @@ def upgrade_files(
         logger.info("folding tables of an older version anew", service=service.name)
         folded = rebuild(
             service.name, service.tables, service.projected(), dict(reading), writing[service.name], silent,
-            plans=service.plans,
+            plans=service.plans, now=now,
         )  # fmt: skip
         logger.info("tables are of this version", service=service.name, events=folded)
     return [service.name for service in outdated]

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,7 +31,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small shop's folder, of this version."""
     var = unpack(tmp_path_factory.mktemp("sound"))
     engines = {service.name: open_engine(database_url(var, service.name), writer=True) for service in SERVICES}
-    upgrade_files(SERVICES, engines, engines)
+    upgrade_files(SERVICES, engines, engines, datetime.now(UTC))
     for engine in engines.values():
         engine.dispose()
     return var

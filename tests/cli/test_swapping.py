@@ -19,7 +19,7 @@ from shared.hosting.writer import Writer
 from shared.messaging.port import Slice
 from tests.cli.builders import SERVICES, cluster
 from tests.databases import NewDatabase
-from tests.hosting.builders import press, rows, start
+from tests.hosting.builders import START, press, rows, start
 from tests.hosting.toy import lamps
 
 BUTTON, LAMP = SERVICES
@@ -56,7 +56,14 @@ def hear(writer: Writer, place: Place, limit: int) -> int:
 
 def swap(place: Place, live: sa.Engine) -> Swap:
     return Swap(
-        "lamp", LAMP.tables, LAMP.projected(), place.logs, live, lambda source, done, total: None, plans=LAMP.plans
+        "lamp",
+        LAMP.tables,
+        LAMP.projected(),
+        place.logs,
+        live,
+        lambda source, done, total: None,
+        plans=LAMP.plans,
+        now=START,
     )
 
 

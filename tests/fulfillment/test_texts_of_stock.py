@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,15 @@ class Shop:
         for service in (INVENTORY, FULFILLMENT):
             projects = frozenset(event.__name__ for event in service.projects)
             logs = {**engines, "order": engines["inventory"]}  # nothing was applied of order's
-            assert verify(service.name, service.tables, projects, {}, logs, plans=service.plans).ok
+            assert verify(
+                service.name,
+                service.tables,
+                projects,
+                {},
+                logs,
+                plans=service.plans,
+                now=datetime.now(UTC),
+            ).ok
 
 
 @pytest.fixture

@@ -7,17 +7,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from shared.eventlog import checkpoints, planned, schema
+from shared.eventlog import checkpoints, log, planned, schema
 from shared.hosting.runner import make_call
 from shared.hosting.work import Discard, Work
-from tests.hosting.builders import Clock, logged, parked, pressed, presses, rows, start
+from tests.hosting.builders import START, Clock, logged, parked, pressed, presses, rows, start
 from tests.hosting.test_effects import dimmed, told
 from tests.hosting.toy import Outside, lamp
 
 
-def amiss(engine: sa.Engine) -> list[str]:
+def amiss(engine: sa.Engine, now: datetime = START) -> list[str]:
     with engine.connect() as connection:
-        return sorted(one.key for one in planned.amiss(connection, "lamp", lamp().plans))
+        return sorted(planned.amiss(connection, "lamp", lamp().plans, now).keys)
+
+
+def plan_anew(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        planned.plan_anew(connection, planned.amiss(connection, "lamp", lamp().plans, START))
 
 
 def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine: sa.Engine) -> None:
@@ -42,8 +47,7 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
         connection.execute(sa.delete(schema.agenda))
 
     assert amiss(engine) == ["dim/a", "tell/b"]
-    with engine.begin() as connection:
-        planned.plan_anew(connection, planned.amiss(connection, "lamp", lamp().plans))
+    plan_anew(engine)
 
     assert amiss(engine) == []
     writer = start(lamp(outside), engine, clock)
@@ -62,7 +66,10 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
         {"kind": "effect"},
         {"token": "another"},
         {"due_at": "9999-01-01T00:00:00.000000+00:00"},
-        {"due_at": "2026-01-03"},
+        {"due_at": "2026-01-01T20:00:00.000000+00:00", "attempts": 1},
+        {"leased_until": "2036-01-01T00:00:00.000000+00:00"},
+        {"state": "paused"},
+        {"state": "failed"},
         {"due_at": "soon"},
     ],
     ids=str,
@@ -75,8 +82,7 @@ def test_what_was_changed_is_named_and_planned_anew(engine: sa.Engine, spoilt: d
         connection.execute(sa.update(schema.agenda).values(**spoilt))
 
     assert amiss(engine) == ["dim/a"]
-    with engine.begin() as connection:
-        planned.plan_anew(connection, planned.amiss(connection, "lamp", lamp().plans))
+    plan_anew(engine)
 
     assert rows(engine, schema.agenda) == sound
 
@@ -93,6 +99,65 @@ def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: 
     assert amiss(engine) == []
     writer.process([Discard(id_)])
     assert (parked(writer), amiss(engine)) == ([], [])
+
+
+def test_what_nothing_planned_is_named_and_taken_off(engine: sa.Engine) -> None:
+    clock, outside = Clock(), Outside()
+    writer = start(lamp(outside), engine, clock)
+    writer.process([pressed(1, ("a", "later"), ("b", "call"))])
+    (timer, _call) = sound = rows(engine, schema.agenda)
+    planted = {**timer, "key": "tell/z", "kind": "effect", "name": "tell", "payload": '{"lamp": "z"}'}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(schema.agenda).values(planted))
+        connection.execute(sa.insert(schema.agenda).values({**planted, "key": "tell/y", "token": "of nobody"}))
+
+    assert amiss(engine) == ["tell/y", "tell/z"]
+    plan_anew(engine)
+
+    assert rows(engine, schema.agenda) == sound
+
+
+def test_what_was_given_up_stays_in_sight_and_does_not_wait_again(engine: sa.Engine) -> None:
+    clock, outside = Clock(), Outside(failures=9)
+    writer = start(lamp(outside, attempts=1), engine, clock)
+    calls = writer.process([presses(1, "call")]).calls
+    writer.process([make_call(writer, call) for call in calls])
+    assert ([row["state"] for row in rows(engine, schema.agenda)], amiss(engine)) == (["failed"], [])
+
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.agenda).values(state="waiting"))
+
+    assert amiss(engine) == ["tell/a"]
+
+
+def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) -> None:
+    clock, outside = Clock(), Outside(failures=9)
+    writer = start(lamp(outside), engine, clock)
+    calls = writer.process([presses(1, "call")]).calls
+    writer.process([make_call(writer, call) for call in calls])
+    day = timedelta(days=1)
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.agenda).values(due_at=log.to_text(START + day)))
+
+    assert amiss(engine) == ["tell/a"]
+    assert amiss(engine, START + day) == []
+
+
+@pytest.mark.parametrize("checkpoint", [None, 99])
+def test_a_checkpoint_that_was_lost_or_moved_hides_nothing(engine: sa.Engine, checkpoint: int | None) -> None:
+    writer = start(lamp(), engine, Clock())
+    writer.process([pressed(1, ("b", "at-once"), ("a", "later"))])
+    writer.process([])
+    with engine.begin() as connection:
+        connection.execute(sa.delete(schema.agenda))
+        connection.execute(sa.delete(schema.checkpoints))
+        if checkpoint is not None:
+            connection.execute(sa.insert(schema.checkpoints).values(name=planned.SINCE, position=checkpoint))
+    lost = amiss(engine)
+
+    start(lamp(), engine, Clock())
+
+    assert lost == amiss(engine) == ["dim/a"]
 
 
 def test_what_is_due_at_the_end_of_time_is_not_amiss(engine: sa.Engine) -> None:

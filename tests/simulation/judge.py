@@ -275,4 +275,13 @@ def _verdict(service: Service, world: World) -> Verdict:
     foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
     projects = frozenset(event.__name__ for event in service.projects)
     logs = dict(world.host.logs)
-    return verify(service.name, service.tables, projects, foldings, logs, scratch=_scratch, plans=service.plans)
+    return verify(
+        service.name,
+        service.tables,
+        projects,
+        foldings,
+        logs,
+        scratch=_scratch,
+        plans=service.plans,
+        now=world.host.timeline.now(),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ def test_the_files_are_brought_up_to_this_version_once(tmp_path: Path) -> None:
     written.unpack(tmp_path)
     with engines(tmp_path, writer=True) as writing, engines(tmp_path, writer=False) as logs:
         before = heads(logs)
-        upgrade_files(SERVICES, writing, logs)
-        again = upgrade_files(SERVICES, writing, logs)
+        upgrade_files(SERVICES, writing, logs, datetime.now(UTC))
+        again = upgrade_files(SERVICES, writing, logs, datetime.now(UTC))
         proofs = prove(SERVICES, logs, drained=False)
 
         assert again == []
@@ -82,9 +83,9 @@ def test_an_interrupted_one_is_done_by_the_next_start(tmp_path: Path, monkeypatc
         with monkeypatch.context() as patch:
             patch.setattr(upgrading, "rebuilt", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                upgrade_files(SERVICES, writing, logs)
+                upgrade_files(SERVICES, writing, logs, datetime.now(UTC))
 
-        assert "gateway" in upgrade_files(SERVICES, writing, logs)
+        assert "gateway" in upgrade_files(SERVICES, writing, logs, datetime.now(UTC))
         assert verify_service(gateway, logs).ok
 
 

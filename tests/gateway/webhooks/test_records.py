@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -189,7 +189,7 @@ def test_a_rebuild_leaves_all_of_it_alone(desk: Desk) -> None:
     kept = [desk.rows(one) for one in tables.metadata.sorted_tables]
     logs = dict.fromkeys((SERVICE.name, *SERVICE.sources()), desk.engine)
 
-    rebuild(SERVICE.name, ReadModels, frozenset(), logs, desk.engine, plans={})
+    rebuild(SERVICE.name, ReadModels, frozenset(), logs, desk.engine, plans={}, now=datetime.now(UTC))
 
     assert [desk.rows(one) for one in tables.metadata.sorted_tables] == kept
     assert desk.records.look().endpoints == {}  # this log holds no event of it

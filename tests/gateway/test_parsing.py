@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.api.parsing import JsonRoute, read_json
-from services.gateway.problems import Problem
+from services.gateway.api.parsing import JsonRoute
 from shared.contracts.gateway import RecordUnread
+from shared.parsing import SaidTwice, read_json
 from tests.gateway.builders import Shop
 from tests.gateway.test_callbacks_api import CHANNEL, DONE, PAID, SUPPLIER, call
 
@@ -34,9 +34,8 @@ def test_json_whose_members_come_once_is_read_as_ever(value: Any) -> None:
 def test_a_member_that_comes_twice_is_refused_at_any_depth(name: str, one: Any, other: Any) -> None:
     twice = f"{{{json.dumps(name)}: {json.dumps(one)}, {json.dumps(name)}: {json.dumps(other)}}}"
     for told in (twice, f"[{twice}]", f'{{"outer": [1, {twice}]}}'):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(SaidTwice):
             read_json(told)
-        assert (refused.value.status_code, refused.value.code) == (422, "duplicate-member")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +64,13 @@ def test_nor_for_a_partner_that_does(shop: Shop, path: str, body: dict[str, Any]
     answer = call(shop, path, twice.encode(), secret)
     assert (answer.status_code, answer.json()["code"]) == (422, "duplicate-member")
     assert [type(message.command) for message in shop.backend.sent] == [RecordUnread]
+
+
+def test_a_forger_that_does_is_a_forger(shop: Shop) -> None:
+    twice = json.dumps(PAID)[:-1] + ', "amount": 1, "amount": 2}'
+    answer = call(shop, CHANNEL, twice.encode(), "supplier-north")
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad-signature")
+    assert shop.backend.sent == []
 
 
 @pytest.mark.parametrize(

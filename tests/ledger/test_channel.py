@@ -281,6 +281,49 @@ def test_an_unreadable_answer_is_no_answer(content: bytes):
         answering(lambda _: httpx.Response(200, content=content)).channels["wechat"].open("p-1", yuan(5))
 
 
+TWICE = '{"channel_ref": "ref-1", "status": "paid", "amount": 1, "amount": 500, "currency": "CNY"}'
+REFUND_TWICE = '{"return_id": "hold#rest", "amount": 1, "amount": 200, "currency": "CNY"}'
+LISTED_TWICE = (
+    '{"refunds": [], "refunds": [{"return_id": "hold#rest", "amount": 200, "currency": "CNY"}]}',
+    '{"refunds": [{"return_id": "hold#rest", "amount": 1, "amount": 200, "currency": "CNY"}]}',
+)
+OPENED_TWICE = '{"channel_ref": "ref-1", "channel_ref": "ref-2", "pay_url": "https://pay.example/1"}'
+
+
+@pytest.mark.parametrize(
+    ("effect", "payload", "attempt", "content"),
+    [
+        ("ask_payment", PAYLOAD, 1, TWICE),
+        ("ask_payment", PAYLOAD, 1, "\ufeff" + TWICE.replace('"amount": 1, ', "")),
+        ("ask_payment", PAYLOAD, 1, TWICE.replace('"amount": 1, ', "") + "{}"),
+        ("ask_payment", PAYLOAD, 1, TWICE.replace('"amount": 1, ', f'"odd": {"9" * 5_000}, ')),
+        ("close_payment", PAYLOAD, 1, TWICE.replace('"paid"', '"paid", "status": "failed"')),
+        ("open_payment", PAYLOAD, 1, OPENED_TWICE),
+        ("return_payment", RETURN, 1, REFUND_TWICE),
+        ("return_payment", RETURN, 2, LISTED_TWICE[0]),
+        ("return_payment", RETURN, 2, LISTED_TWICE[1]),
+    ],
+)
+def test_an_answer_that_says_something_twice_is_not_read(
+    effect: str, payload: dict[str, Any], attempt: int, content: str
+):
+    with pytest.raises(ChannelUnread, match="can't read"):
+        run(effect, payload, answering(lambda _: httpx.Response(200, content=content.encode())), attempt)
+
+
+def test_nor_at_the_end_of_asking_for_which_a_person_looks():
+    over = PAYLOAD | {"until": NOW.isoformat()}
+    told = run("ask_payment", over, answering(lambda _: httpx.Response(200, content=TWICE.encode())), 9)
+    assert (told.status, told.in_vain, told.unread) == ("failed", True, True)
+    assert "more than once" in told.reason
+
+
+def test_an_answer_in_a_broken_encoding_is_not_read():
+    packed = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+    with pytest.raises(ChannelUnread):
+        answering(lambda _: packed).channels["wechat"].status("p-1")
+
+
 def test_a_broken_line_is_no_answer():
     def broken(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)

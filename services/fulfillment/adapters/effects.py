@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import ValidationError
 
 from services.fulfillment.adapters import Outside
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
@@ -38,7 +37,7 @@ def look_again(payload: Mapping[str, Any], attempt: int, outside: Outside) -> Re
     is_over = outside.now() - datetime.fromisoformat(payload["since"]) >= outside.look_up_for
     try:
         return _done(payload, outside)
-    except (OutcomeUnknown, httpx.HTTPError, ValidationError) as nothing_new:
+    except (OutcomeUnknown, httpx.HTTPError) as nothing_new:
         if not is_over:
             raise
         return unknown(payload, str(nothing_new))

@@ -15,10 +15,12 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import httpx
+from pydantic import ValidationError
 
 from shared.contracts.fulfillment import PurchaseReport, RecordPurchase
 from shared.contracts.inventory import SealedKey
 from shared.hosting.service import EffectFailed
+from shared.parsing import NoJson, SaidTwice, read_as
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 UNCERTAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
@@ -106,7 +108,13 @@ class Supplier:
     def _report(self, response: httpx.Response, request_id: str) -> RecordPurchase:
         if not response.is_success:
             raise OutcomeUnknown(f"{self._name} answered HTTP {response.status_code}")
-        report = PurchaseReport.model_validate_json(response.content)
+        try:
+            report = read_as(PurchaseReport, response.content)
+        except ValidationError as error:
+            faults = "; ".join(one["msg"] for one in error.errors(include_input=False, include_url=False)[:3])
+            raise OutcomeUnknown(f"{self._name} answered what can't be read: {faults}") from None
+        except (SaidTwice, NoJson) as error:
+            raise OutcomeUnknown(f"{self._name} answered what can't be read: {error}") from None
         if report.request_id != request_id:
             raise OutcomeUnknown(f"{self._name} answered about another purchase")
         return report.told_by(self._name, self._seal(report))

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from services.gateway.api.depends import slow_down, too_many
 from services.gateway.api.gate import Gate
-from services.gateway.api.parsing import check_members
+from services.gateway.api.parsing import unread
 from services.gateway.auth import Principal
 from services.gateway.problems import Problem, invalid
 from services.gateway.scraps import faults_of, scraps_of
 from shared.contracts import Value
 from shared.contracts.gateway import PartnerKind, RecordUnread
+from shared.parsing import NoJson, SaidTwice, read_as
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 
 __all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Partner", "Told", "forged", "keep_unread", "receive"]
@@ -80,19 +81,18 @@ async def receive(
     if not authentic:
         _slow_forgers(gate, ip)
     try:
-        content = kind.model_validate_json(body)
+        content = read_as(kind, body)
     except ValidationError as error:
         if not authentic:
             raise forged() from None
         errors = error.errors(include_input=False, include_url=False, include_context=False)
         await keep_unread(gate, who, body, faults_of(errors))
         raise invalid(errors) from None
-    if authentic:
-        try:
-            check_members(body)
-        except Problem as problem:
-            await keep_unread(gate, who, body, [str(problem.detail)])
-            raise
+    except (SaidTwice, NoJson) as error:
+        if not authentic:
+            raise forged() from None
+        await keep_unread(gate, who, body, [str(error)])
+        raise unread(error) from None
     return Told(content, authentic)
 
 

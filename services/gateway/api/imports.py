@@ -18,12 +18,13 @@ from services.gateway.api.depends import IdempotencyKey, TheGate, may
 from services.gateway.api.gate import derived_id
 from services.gateway.api.imported import ImportAnswer
 from services.gateway.api.importing import Importing, Job, fates_path, known
-from services.gateway.api.parsing import JsonRoute, check_members
+from services.gateway.api.parsing import JsonRoute, unread
 from services.gateway.auth import Permission, Principal
 from services.gateway.imports.encodings import codec_of
 from services.gateway.imports.model import BadFile
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from services.gateway.problems import Problem, not_found
+from shared.parsing import NoJson, SaidTwice, check_members
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"], route_class=JsonRoute)
 Importer = Annotated[Principal, Depends(may(Permission.IMPORT))]
@@ -93,7 +94,10 @@ def _mapping(text: str | None) -> Mapping[str, str] | None:
         mapping = _MAPPING.validate_json(text, strict=True)
     except ValidationError:
         raise Problem(422, "bad-mapping", "the mapping is a JSON object of headers by field name") from None
-    check_members(text)
+    try:
+        check_members(text)
+    except (SaidTwice, NoJson) as error:
+        raise unread(error) from None
     return mapping
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,34 +9,22 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.gateway.problems import Problem
+from shared.parsing import NoJson, SaidTwice, read_json
 
 
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    told = dict(members)
-    if len(told) != len(members):
-        raise Problem(422, "duplicate-member", "a member of a JSON object comes more than once")
-    return told
-
-
-def read_json(told: bytes | str) -> Any:
-    """What a JSON text says. Raises Problem (422) for a member that comes twice, ValueError or RecursionError for what
-    is no JSON."""
-    return json.loads(told, object_pairs_hook=_once)
-
-
-def check_members(told: bytes | str) -> None:
-    """Raises Problem (422) for JSON that says something twice, or more than can be read."""
-    try:
-        read_json(told)
-    except (ValueError, RecursionError):
-        raise Problem(422, "invalid-request", "the body is no JSON that can be read") from None
+def unread(error: SaidTwice | NoJson) -> Problem:
+    """What who sent it is answered."""
+    return Problem(422, "duplicate-member" if isinstance(error, SaidTwice) else "invalid-request", str(error))
 
 
 class JsonRequest(Request):
     """A request whose body is read so."""
 
     async def json(self) -> Any:
-        return read_json(await self.body())
+        try:
+            return read_json(await self.body())
+        except SaidTwice as error:
+            raise unread(error) from None
 
 
 class JsonRoute(APIRoute):

@@ -19,6 +19,7 @@ from shared.contracts import Money
 from shared.contracts.base import MAX_MINOR_UNITS
 from shared.hosting.ports import Ports
 from shared.hosting.service import EffectFailed
+from shared.parsing import NoJson, SaidTwice, read_as
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 MAY_PASS = {401, 403, 408, 425, 429}
@@ -126,6 +127,8 @@ class Channel:
         request.headers[SIGNATURE_HEADER] = sign(self.secret, timestamp, signed)
         try:
             response = self.http.send(request)
+        except httpx.DecodingError as error:
+            raise ChannelUnread("answered in an encoding that we can't read") from error
         except httpx.TransportError as error:
             raise ChannelUnavailable(f"no answer: {type(error).__name__}") from error
         if response.status_code in MAY_PASS or response.status_code >= 500:
@@ -133,6 +136,8 @@ class Channel:
         if response.status_code >= 400:
             raise ChannelRefused(response.status_code, response.text[:200])
         try:
-            return answer.model_validate_json(response.content)
+            return read_as(answer, response.content)
         except ValidationError as error:
             raise ChannelUnread(f"answered {error.error_count()} things we can't read") from error
+        except (SaidTwice, NoJson) as error:
+            raise ChannelUnread(f"answered what we can't read: {error}") from error

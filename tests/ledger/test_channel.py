@@ -262,10 +262,13 @@ def test_a_return_without_an_answer_warns_against_paying_twice():
     assert "look at the channel" in closing.reason
 
 
-@pytest.mark.parametrize("status", [401, 403, 408, 425, 429, 500, 503])
-def test_what_may_pass_is_no_refusal(status: int):
-    with pytest.raises(ChannelUnavailable):
-        answering(lambda _: httpx.Response(status)).channels["wechat"].status("p-1")
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 401, 403, 408, 425, 429, 500, 503])
+def test_what_may_pass_is_no_refusal_and_no_answer(status: int):
+    """Whatever its body says."""
+    body = {"channel_ref": "ref-1", "status": "paid", "amount": 500, "currency": "CNY"}
+    moved = httpx.Response(status, json=body, headers={"Location": "http://elsewhere/"})
+    with pytest.raises(ChannelUnavailable, match=f"answered {status}"):
+        run("ask_payment", PAYLOAD, answering(lambda _: moved))
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

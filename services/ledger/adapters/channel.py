@@ -131,10 +131,10 @@ class Channel:
             raise ChannelUnread("answered in an encoding that we can't read") from error
         except httpx.TransportError as error:
             raise ChannelUnavailable(f"no answer: {type(error).__name__}") from error
-        if response.status_code in MAY_PASS or response.status_code >= 500:
-            raise ChannelUnavailable(f"answered {response.status_code}")
-        if response.status_code >= 400:
+        if response.is_client_error and response.status_code not in MAY_PASS:
             raise ChannelRefused(response.status_code, response.text[:200])
+        if not response.is_success:
+            raise ChannelUnavailable(f"answered {response.status_code}")
         try:
             return read_as(answer, response.content)
         except ValidationError as error:

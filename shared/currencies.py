@@ -33,8 +33,9 @@ _SIGNS: Mapping[str, str] = {
     "₦": "NGN", "₸": "KZT",
 }  # fmt: skip
 USUAL = ("CNY", "USD", "EUR", "HKD", "JPY")
-# What was stored before a currency left the table still has to be shown.
-USUAL_DIGITS = 2
+# Beside an amount of a code that the table does not have (XXX, what a partner made up, what has left the table): how
+# many decimals it has would be a guess.
+IN_MINOR_UNITS = "(最小单位 minor units)"
 MOST_WHOLE_DIGITS = 16
 
 _AMOUNT = re.compile(rf"([+-]?)(\d{{1,{MOST_WHOLE_DIGITS}}})(?:\.(\d+))?", re.ASCII)
@@ -91,13 +92,15 @@ def minor(text: str, code: str) -> int:
 
 
 def written(amount: int, code: str) -> str:
-    """An amount of minor units as a decimal with all of its places, without the currency: 4850 of CNY is 48.50."""
-    places = MINOR_UNITS.get(code, USUAL_DIGITS)
+    """An amount of minor units as a decimal with all of its places, without the currency: 4850 of CNY is 48.50. Of a
+    code that is not in the table they stay minor units."""
+    places = MINOR_UNITS.get(code, 0)
     figures = str(abs(amount)).rjust(places + 1, "0")
     sign = "-" if amount < 0 else ""
     return f"{sign}{figures[:-places]}.{figures[-places:]}" if places else f"{sign}{figures}"
 
 
 def shown(amount: int, code: str) -> str:
-    """An amount of minor units as people read it: 48.50 CNY, 500 JPY, 1.500 KWD."""
-    return f"{written(amount, code)} {code}"
+    """An amount of minor units as people read it: 48.50 CNY, 500 JPY, 1.500 KWD; 4850 XYZ with IN_MINOR_UNITS."""
+    plain = f"{written(amount, code)} {code}"
+    return plain if code in MINOR_UNITS else f"{plain} {IN_MINOR_UNITS}"

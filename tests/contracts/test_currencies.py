@@ -96,4 +96,10 @@ def test_money_reads_as_its_currency_is_written() -> None:
     shown = {code: str(Money(amount=1_234, currency=code)) for code in ("CNY", "JPY", "KWD", "UYW")}
     assert shown == {"CNY": "12.34 CNY", "JPY": "1234 JPY", "KWD": "1.234 KWD", "UYW": "0.1234 UYW"}
     assert str(Money(amount=-5)) == "-0.05 CNY"
-    assert str(Money(amount=5, currency="HRK")) == "0.05 HRK", "stored when it was still a currency"
+
+
+@pytest.mark.parametrize("code", ["XYZ", "XXX", "HRK"])
+def test_how_many_decimals_a_code_has_that_is_none_is_not_guessed(code: str) -> None:
+    """Made up by a partner, for no currency, or stored when it was still a currency."""
+    assert str(Money(amount=4_850, currency=code)) == f"4850 {code} (最小单位 minor units)"
+    assert str(Money(amount=-5, currency=code)) == f"-5 {code} (最小单位 minor units)"

@@ -16,8 +16,15 @@ from shared.contracts import notification as note
 from shared.contracts import risk as r
 from shared.contracts.fulfillment import ResolveDelivery
 from shared.contracts.ledger import PostEntry, RequestPayment
+from shared.currencies import IN_MINOR_UNITS, MINOR_UNITS
 from shared.messaging.outgoing import outgoing
 from tests.gateway.builders import Shop, customer_registered, line, listed, placed, yuan
+
+
+def test_the_page_of_an_order_knows_every_currency_and_guesses_none(shop: Shop) -> None:
+    page = shop.client.get("/orders/o1").text
+    assert f"const decimals = {json.dumps(MINOR_UNITS)}\n" in page
+    assert f'const inMinorUnits = "{IN_MINOR_UNITS}"\n' in page
 
 
 def test_products_are_found(shop: Shop) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from shared.currencies import MINOR_UNITS, USUAL_DIGITS
+from shared.currencies import IN_MINOR_UNITS, MINOR_UNITS
 
 router = APIRouter(include_in_schema=False)
-_DECIMALS = {code: places for code, places in MINOR_UNITS.items() if places != USUAL_DIGITS}
 ORDER_PAGE = (
     (Path(__file__).parent / "order.html")
     .read_text(encoding="utf-8")
-    .replace("{/* by currency, where they are not two */}", json.dumps(_DECIMALS))
+    .replace("{/* by currency */}", json.dumps(MINOR_UNITS))
+    .replace('"" /* beside minor units */', json.dumps(IN_MINOR_UNITS, ensure_ascii=False))
 )
 ONLY_OURSELVES = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "

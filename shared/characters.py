@@ -58,10 +58,7 @@ def folded_text(kind: str, text: str) -> str:
     # Folding and normalising each undo some of the other's work: once more until nothing changes.
     while (again := unicodedata.normalize("NFKC", folded.casefold())) != folded:
         folded = again
-    folded = re.sub(" +", " ", folded).strip(" ")
-    if not folded:
-        raise NoCanonicalForm(kind, "is blank")
-    return folded
+    return legible(kind, re.sub(" +", " ", folded))
 
 
 def as_written(kind: str, text: str) -> str:
@@ -69,9 +66,8 @@ def as_written(kind: str, text: str) -> str:
 
     Raises NoCanonicalForm for a blank text, and for one with what can't stand in a name.
     """
-    if text.isascii() and text.isprintable():
-        seen = text.strip(" ")
-    else:
+    seen = text
+    if not (text.isascii() and text.isprintable()):
         told = [(char, sort) for char in text if (sort := _sort(char)) != "unseen"]
         inner = [place for place, (_, sort) in enumerate(told) if sort not in _TRIMMED]
         told = told[inner[0] : inner[-1] + 1] if inner else []
@@ -79,24 +75,37 @@ def as_written(kind: str, text: str) -> str:
             if sort in _REFUSED:
                 raise NoCanonicalForm(kind, _REFUSED[sort])
         widths = "".join(" " if sort == "space" else _ordinary(char) for char, sort in told)
-        seen = unicodedata.normalize("NFC", widths).strip(" ")
+        seen = unicodedata.normalize("NFC", widths)
+    return legible(kind, seen)
+
+
+def legible(kind: str, text: str) -> str:
+    """The text without spaces around it. Raises NoCanonicalForm where nothing is left, or marks that stand alone."""
+    seen = text.strip(" ")
     if not seen:
         raise NoCanonicalForm(kind, "is blank")
+    if not any(map(_stands_alone, seen)):
+        raise NoCanonicalForm(kind, "holds nothing to read")
     return seen
 
 
-def readable(kind: str, text: str) -> str:
-    """The text as it is, where people can read it: something in it is seen, lines and tabs may be.
+def readable(kind: str, text: str, *, lines: bool = True) -> str:
+    """The text as it is, where people can read it: something in it is seen; with `lines` it may have lines and tabs.
 
     Raises NoCanonicalForm for a text with nothing to read, and for one that hides what it says.
     """
-    sorts = {_sort(char) for char in text if char not in "\t\n\r"}
-    for sort in ("bidi", "control", "surrogate"):
+    sorts = {_sort(char) for char in text if not (lines and char in "\t\n\r")}
+    for sort in ("bidi", "control", "surrogate", *(() if lines else ("break",))):
         if sort in sorts:
             raise NoCanonicalForm(kind, _REFUSED[sort])
-    if not any(_sort(char) == "seen" and unicodedata.category(char)[0] != "M" for char in text):
+    if not any(map(_stands_alone, text)):
         raise NoCanonicalForm(kind, "holds nothing to read")
     return text
+
+
+def _stands_alone(char: str) -> bool:
+    """Whether it is seen without another that it stands on, as an accent does."""
+    return _sort(char) == "seen" and unicodedata.category(char)[0] != "M"
 
 
 @lru_cache(maxsize=10_000)

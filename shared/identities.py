@@ -16,8 +16,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
+import idna
+
 from shared import telephones
-from shared.characters import NoCanonicalForm, as_written, folded_text
+from shared.characters import NoCanonicalForm, as_written, folded_text, legible, readable
 from shared.telephones import phone
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "login",
     "mailbox",
     "mentioned",
+    "name",
     "network",
     "or_as_is",
     "phone",
@@ -53,11 +56,17 @@ def card_key(text: str) -> str:
 
 def code(text: str, kind: str = "code") -> str:
     """A SKU, a batch, a supplier, a customer's id: such codes are ours, of ASCII, and differ by case."""
-    return _limited(kind, unicodedata.normalize("NFKC", as_written(kind, text)).strip(" "), LONGEST_TEXT)
+    return _limited(kind, legible(kind, unicodedata.normalize("NFKC", as_written(kind, text))), LONGEST_TEXT)
 
 
 def sku(text: str) -> str:
     return code(text, "SKU")
+
+
+def name(text: str) -> str:
+    """What people know a person, a product or an endpoint by, as it was typed: one line with something to read in it,
+    and nothing that turns or hides it. Names nothing by itself: several may be called the same."""
+    return readable("name", text, lines=False)
 
 
 def login(text: str) -> str:
@@ -183,13 +192,13 @@ def or_as_is(form: Callable[[str], str], text: str) -> str:
 
 _QUAD = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _NO_ATOM = re.compile(r'[\s@<>()\[\],;:\\"]|^\.|\.\.|\.$')
-_IN_LABELS = "\u00b7\u0375\u05f3\u05f4\u30fb"  # signs that RFC 5892 takes among letters
 # An address as most are written, and as far as its parts may reach.
 _MAIL, *_EACH_MAIL = (
     re.compile(r"[a-z0-9._+-]+@[a-z0-9.-]+\.[a-z]{2,}"),
     re.compile(r"(?<![a-z0-9._+-])([a-z0-9._+-]+)@([a-z0-9.-]+)"),
     re.compile(r'(?<![^\s@<>()\[\],;:\\"])([^\s@<>()\[\],;:\\"]+)@(?=([^\s@<>()\[\],;:\\"]+))'),
 )
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _GOOGLE = ("gmail.com", "googlemail.com")
 LONGEST_LOCAL = 64  # octets, RFC 5321
 
@@ -256,11 +265,13 @@ def _label(text: str) -> str:
     """A part of a domain in ASCII, as IDNA 2008 writes it: `ß` and `ς` are letters of their own there, which the
     standard library's codec of 2003 turns into others."""
     folded = unicodedata.normalize("NFKC", "".join(char if char in "ßς" else char.casefold() for char in text))
-    written = folded if folded.isascii() else f"xn--{folded.encode('punycode').decode()}"
-    signs = (char for char in folded if not char.isascii() and unicodedata.category(char)[0] not in "LMN")
-    if any(char not in _IN_LABELS for char in signs) or not re.fullmatch(
-        r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", written
-    ):
+    written = folded
+    if not folded.isascii() or folded.startswith("xn--"):
+        try:
+            written = idna.alabel(idna.ulabel(folded)).decode()
+        except idna.IDNAError:
+            written = ""
+    if (folded.isascii() and written != folded) or not _LABEL.fullmatch(written):
         raise NoCanonicalForm("e-mail", "has a domain that can't be one")
     return written
 

@@ -173,7 +173,9 @@ def test_a_login_is_one_in_every_spelling(shop: Shop, spelled: str) -> None:
     assert sign_in(shop, spelled.upper(), LI["password"]).status_code == 201
 
 
-@pytest.mark.parametrize("email", ["a..b@x.com", ".a@x.com", "a.@x.com", f"{'a' * 65}@x.com", "a@1.2.3.4"])
+@pytest.mark.parametrize(
+    "email", ["a..b@x.com", ".a@x.com", "a.@x.com", f"{'a' * 65}@x.com", "a@1.2.3.4", "a@xn--a.de"]
+)
 def test_a_mail_address_that_can_be_none_is_refused(shop: Shop, email: str) -> None:
     answer = shop.client.post("/v1/customers", json={**LI, "email": email})
 
@@ -182,13 +184,28 @@ def test_a_mail_address_that_can_be_none_is_refused(shop: Shop, email: str) -> N
 
 
 @pytest.mark.parametrize(
-    "login", ["   ", "\u3164\u3164\u3164", "a \u200b", "li\u202e@example.com", "li\ue000@example.com"]
+    "login",
+    ["   ", "\u3164\u3164\u3164", "a \u200b", "li\u202e@example.com", "li\ue000@example.com", "\u0301\u0302\u0303"],
 )
 def test_a_login_that_names_nobody_is_refused(shop: Shop, login: str) -> None:
     answer = shop.client.post("/v1/customers", json={**LI, "login": login})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     assert shop.backend.sent == []
+
+
+@pytest.mark.parametrize("name", ["   ", "\u200b", "Li\u202e"])
+def test_a_name_that_can_t_be_read_is_refused(shop: Shop, name: str) -> None:
+    wanted = {"name": name, "url": "https://8.8.8.8/", "events": ["*"]}
+    answers = [
+        shop.client.post("/v1/customers", json={**LI, "name": name}),
+        shop.client.post("/v1/webhooks", json=wanted, headers=shop.staff("administrator")),
+        shop.client.request("PATCH", "/v1/webhooks/e1", json={"name": name}, headers=shop.staff("administrator")),
+    ]
+
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "invalid-request")}
+    assert shop.backend.sent == []
+    assert shop.client.post("/v1/customers", json={**LI, "name": ""}).status_code == 201
 
 
 def test_a_member_of_staff_signs_in_in_every_spelling(shop: Shop) -> None:

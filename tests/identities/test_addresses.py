@@ -35,6 +35,10 @@ def test_google_has_one_mailbox_with_and_without_dots(spelled: str) -> None:
         ("b@B\u00dcCHER.example\u3002com", "b@xn--bcher-kva.example.com"),
         ("b@stra\u00dfe.de", "b@xn--strae-oqa.de"),  # not strasse.de, which is somebody else's
         ("\u00df@b.de.", "\u00df@b.de"),
+        ("b@XN--BCHER-KVA.example", "b@xn--bcher-kva.example"),
+        ("b@l\u00b7lum.cat", "b@xn--llum-5ha.cat"),
+        ("b@xn--mgba3gch31f060k.ir", "b@xn--mgba3gch31f060k.ir"),  # with a joiner where Persian has one
+        ("b@r3---sn.example", "b@r3---sn.example"),
     ],
 )
 def test_mail_goes_to_one_address(text: str, address: str) -> None:
@@ -64,6 +68,16 @@ def test_mail_goes_to_one_address(text: str, address: str) -> None:
             "a,b@x.com",
             "1@\u00b72",
             "1@\u00d7.com",
+        ),
+        *(
+            "a@xn--a.de",
+            "a@xn--ls8h.la",
+            "a@xn--bcher-kva-.de",
+            "a@xn--strasse-.de",
+            "a@xn--a\u00e9.de",
+            "a@a\u05d0.de",
+            "a@\u0301a.de",
+            "a@a\u00b7b.de",
         ),
     ],
 )

@@ -130,7 +130,10 @@ def test_a_target_is_compared_alike_before_and_after_it_is_written_canonically(t
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("blank", ["", " ", "\u3000\u00a0", "\u200b\ufeff", "\u3164", "\u2800 ", "\u202e\u202c", "\n"])
+@pytest.mark.parametrize(
+    "blank",
+    ["", " ", "\u3000\u00a0", "\u200b\ufeff", "\u3164", "\u2800 ", "\u202e\u202c", "\n", "\u0301\u0302\u0303"],
+)
 def test_a_blank_text_names_nothing(form: Form, blank: str) -> None:
     with pytest.raises(NoCanonicalForm):
         form(blank)
@@ -215,6 +218,21 @@ def test_what_was_stored_without_a_form_is_compared_as_it_is() -> None:
 def test_a_text_with_nothing_to_read_or_that_hides_what_it_says_is_refused(text: str) -> None:
     with pytest.raises(NoCanonicalForm):
         readable("text", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["   ", "\u200b", "\u0301", "Li\u202e", "\u2067Li", "a\nb", "a\tb", "a\u2028b", "a\x07"]
+)
+def test_a_name_is_one_line_that_shows_what_it_says(text: str) -> None:
+    with pytest.raises(NoCanonicalForm):
+        identities.name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Li", " L  i ", "'n Bier", "\u674e\u3000\u56db", "\U0001f469\u200d\U0001f4bb", "Ne\u0301e"]
+)
+def test_a_name_is_kept_as_it_was_typed(text: str) -> None:
+    assert identities.name(text) == text
 
 
 @given(text=st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters=UNSEEN), min_size=1))

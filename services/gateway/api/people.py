@@ -13,7 +13,7 @@ from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, may,
 from services.gateway.api.gate import Gate, derived_id
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.sessions import session
-from services.gateway.api.shapes import Body, Line, Login, Mailbox, PathId, Username
+from services.gateway.api.shapes import Body, Login, Mailbox, PathId, ShownName, Username
 from services.gateway.auth import GUEST, Permission, Principal
 from services.gateway.credentials import normal
 from services.gateway.places import place_of
@@ -29,7 +29,7 @@ Manager = Annotated[Principal, Depends(may(Permission.STAFF_MANAGE))]
 class CustomerBody(Body):
     login: Annotated[Login, Field(min_length=3, description="A name or an e-mail address to sign in with.")]
     password: Annotated[str, Field(min_length=8, max_length=200, strict=True)]
-    name: Line = ""
+    name: ShownName = ""
     email: Mailbox = ""
 
 

@@ -31,6 +31,10 @@ def _readable_or_empty(told: str) -> str:
     return readable("text", told) if told else told
 
 
+def _name_or_empty(told: str) -> str:
+    return identities.name(told) if told else told
+
+
 def _sku(told: object) -> object:
     return identities.sku(told) if isinstance(told, str) else told
 
@@ -46,6 +50,8 @@ def _login(told: object) -> object:
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=ID, strict=True)]
 Sku = Annotated[str, BeforeValidator(_sku), Field(min_length=1, max_length=80, pattern=ID, strict=True)]
 Line = Annotated[str, Field(max_length=200, pattern=PLAIN, strict=True)]
+# What is shown to people as the name of somebody or something.
+ShownName = Annotated[Line, AfterValidator(_name_or_empty)]
 # What people write for people: it must hold something to read.
 Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", strict=True), AfterValidator(_readable_or_empty)]
 Reason = Annotated[

@@ -16,7 +16,7 @@ from services.gateway.api.gate import Gate
 from services.gateway.api.pages import Cursor as PageCursor
 from services.gateway.api.pages import Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
-from services.gateway.api.shapes import Body, CodeFilter, Line, PathId, When
+from services.gateway.api.shapes import Body, CodeFilter, PathId, ShownName, When
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from services.gateway.tables.webhooks import webhook_endpoints
@@ -49,7 +49,7 @@ Patterns = Annotated[
 
 
 class RegisterBody(Body):
-    name: Line = ""
+    name: ShownName = ""
     url: Url
     events: Patterns
 
@@ -57,7 +57,7 @@ class RegisterBody(Body):
 class ChangeBody(Body):
     """What is left out stays as it is."""
 
-    name: Line | None = None
+    name: ShownName | None = None
     url: Url | None = None
     events: Patterns | None = None
 

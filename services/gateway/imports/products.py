@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.gateway.imports.cells import RowError, code, currency, listed, money, one_of, text, whole, yes
+from services.gateway.imports.cells import RowError, canonical, code, currency, listed, money, one_of, text, whole, yes
 from services.gateway.imports.columns import Columns
 from services.gateway.imports.model import SheetRow, Value
+from shared import identities
 from shared.contracts.inventory import Kind, Listing, ListProduct, Source, Tier
 
 DEFAULT_CURRENCY = "CNY"
@@ -142,7 +143,7 @@ def _codes(name: str, value: Value) -> tuple[str, ...]:
 
 _PLAIN: dict[str, Callable[[str, Value], Any]] = {
     "sku": code,
-    "name": lambda name, value: text(name, value, apostrophe=True),
+    "name": lambda field, value: canonical(field, identities.name, text(field, value, apostrophe=True)),
     "kind": lambda name, value: one_of(name, value, KINDS),
     "source": lambda name, value: one_of(name, value, SOURCES),
     "category": _category,

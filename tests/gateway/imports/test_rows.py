@@ -162,6 +162,13 @@ def test_what_is_no_amount_of_a_currency_is_refused(field: str, cells: dict[str,
     assert error.value.field == field
 
 
+@pytest.mark.parametrize("name", ["Steam\u202e", "\u200b\u200b", "\u0301", "a\u2028b"])
+def test_a_product_s_name_can_be_read(name: str) -> None:
+    with pytest.raises(RowError) as error:
+        product(name=name)
+    assert error.value.field == "name"
+
+
 def test_the_noise_below_what_a_spreadsheet_shows_is_no_decimal() -> None:
     assert cells.money("price", 0.1 + 0.2, "CNY") == Money(amount=30)
 

@@ -357,6 +357,18 @@ def test_lists_are_filtered(shop: Shop) -> None:
     assert ids(placed_to="2026-03-01T20:00:01.5+08:00") == ["o1"]
 
 
+@pytest.mark.parametrize("half", [{"line": 1}, {"number": 4}, {"line": 1, "number": None}])
+def test_a_refund_names_a_key_by_line_and_number_or_not_at_all(shop: Shop, half: dict[str, int | None]) -> None:
+    shop.backend.happen(placed("o1", "c1"))
+    headers = {"Idempotency-Key": "r", **shop.staff("finance")}
+    refused = shop.client.post("/v1/orders/o1/refunds", json={**half, "reason": "used"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request")
+    assert "both of them" in refused.text
+    assert shop.backend.sent == []
+    whole = {"line": 1, "number": 4, "reason": "used"}
+    assert shop.client.post("/v1/orders/o1/refunds", json=whole, headers=headers).status_code == 202
+
+
 def test_cancelling_refunding_replacing(shop: Shop) -> None:
     shop.backend.happen(placed("o1", "c1"))
     shop.client.post("/v1/orders/o1/cancel", json={"note": "no"}, headers=shop.customer("c1"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.gateway.api import orders_access as access
 from services.gateway.api.customers import require_customer
@@ -103,13 +103,20 @@ class CancelBody(Body):
 class RefundBody(Body):
     """`amount` in minor units of the order's currency; all that is left when it is left out.
 
-    `line` and `number` name a delivered key: then its whole price is given back, and it is never replaced.
+    `line` and `number`, both or neither, name a delivered key: then its whole price is given back, and it is never
+    replaced.
     """
 
     amount: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
     line: Count | None = None
     number: Count | None = None
     reason: Reason
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> RefundBody:
+        if (self.line is None) != (self.number is None):
+            raise ValueError("a delivered key is named by its line and its number, both of them")
+        return self
 
 
 class ReplacementBody(Body):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from services.order.domain import Market, Order, decide, evolve
+from services.order.domain.quote import quote
 from shared.contracts import Given, Metadata, Money, Refused
-from shared.contracts.inventory import Listing
+from shared.contracts.inventory import Kind, Listing
 from shared.contracts.order import OrderPlaced
 from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish, yuan
 
@@ -66,6 +68,14 @@ def test_wishes_for_one_sku_stay_lines_with_prices_of_their_own():
 def test_what_can_not_be_sold_is_refused(command, code, status):
     refused = refusal(command)
     assert (refused.code, refused.status) == (code, status)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_what_a_supplier_delivers_needs_a_target_of_whatever_kind_it_is(kind: Kind):
+    offer = OFFERS["topup"].model_copy(update={"kind": kind})
+    with pytest.raises(Refused, match="needs the account"):
+        quote([wish("topup")], {"topup": offer})
+    assert quote([wish("topup", target="a1")], {"topup": offer})[0].target == "a1"
 
 
 def test_another_total_than_expected_is_refused_and_told():

@@ -73,7 +73,8 @@ class WishBody(Body):
     sku: Sku
     quantity: Pieces
     target: (
-        Annotated[Line, Field(description="The account or phone to top up, where the product needs one.")] | None
+        Annotated[Line, Field(description="The account or phone that it goes to: needed for what suppliers deliver.")]
+        | None
     ) = None
 
 

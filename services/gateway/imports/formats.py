@@ -1,12 +1,17 @@
-"""Number formats: what a spreadsheet shows of a number, where that is certain."""
+"""Number formats: what a spreadsheet shows of a number, where that is certain.
+
+A format is read by what is understood; anything else in it makes what is shown uncertain.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import dropwhile
+from typing import NamedTuple
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 from services.gateway.imports.model import Number
 
@@ -17,26 +22,46 @@ _LOCAL_DATES = frozenset((*range(27, 37), *range(50, 59)))
 # The two of them that are year, month and day in every language.
 _LOCAL_WHOLE_DAYS = frozenset({30, 31})
 _FIRST_CUSTOM = 164
-_TOKEN = re.compile(r'"([^"]*)"|\\(.)|_(.)|\*(.)|\[([^\]]*)\]|(.)', re.DOTALL)
-# Of what stands in brackets, only colours leave the text alone: [DBNum1] writes 5 as 五, [$SKU-] puts SKU before it.
+# openpyxl's 44 lacks the semicolons.
+_BUILTIN = {**BUILTIN_FORMATS, 44: r'_("$"* #,##0.00_);_("$"* \(#,##0.00\);_("$"* "-"??_);_(@_)'}
+_TOKEN = re.compile(
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<blank>.)|\*(?P<filler>.)|\[(?P<bracketed>[^\]]*)\]'
+    r"|(?P<general>general)|(?P<plain>.)",
+    re.DOTALL | re.IGNORECASE,
+)
+# East Asian versions take it for the sign before a literal, others for a literal.
+_UNCERTAIN_ESCAPE = ("plain", "!")
+_TEXT = ("plain", "@")
+_MOST_SECTIONS = 4
 _COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|colou?r ?\d{1,2}", re.IGNORECASE)
+# Other figures, such as 五 for 5.
+_FIGURES = re.compile(r"dbnum[1-4]", re.IGNORECASE)
+# A text, then the language: of more than four digits the last but five and six are a calendar, 1 is the Gregorian.
+_CURRENCY = re.compile(
+    r"\$([^-]*)(?:-(?:[0-9a-f]{1,4}|[0-9a-f]{1,2}0[01][0-9a-f]{4}|x-sys\w+|[a-z]{2,3}(?:-[a-z0-9]+)*)?)?",
+    re.IGNORECASE | re.ASCII,
+)
+_CONDITION = re.compile("[<>=]")
+_ELAPSED = re.compile("h+|m+|s+", re.IGNORECASE)
+_DATE_LETTERS = frozenset("dmyhsDMYHS")
 _DAY = re.compile(r"(?<!d)d{1,2}(?!d)")
-_PLACE = re.compile("[0#?]|general")
-_SCALED = re.compile("[%‰]|[0#?][^;0#?]*,(?![0#?])")
-_UNITS = re.compile("[0-9%‰百千万亿.,·．，]")
+_PLACES = frozenset("0#?.,")
+_AMOUNT = re.compile(r"general|[0#?]+(?:,[0#?]+)*(?:\.[0#?]*)?|\.[0#?]+")
+_MULTIPLES = re.compile("[百千万亿萬億]")
 # A word, or the sign of a currency with the letters before it, such as HK$.
-_UNIT = re.compile(r"[^\W\d_]*[$¢-¥\u0e3f\u20a0-\u20cf\ufe69\uff04\uffe0\uffe1\uffe5\uffe6]|[^\W\d_]+")
-_NO_UNIT = re.compile("general|e[+-]", re.IGNORECASE)
-_CONDITION = re.compile(r"\[[<>=]")
+_SIGN = re.compile("[$¢-¥\u0e3f\u20a0-\u20cf\ufe69\uff04\uffe0\uffe1\uffe5\uffe6]")
+_UNIT = re.compile(rf"[^\W\d_]*{_SIGN.pattern}|[^\W\d_]+")
+# What stands bare beside an amount, signs of currencies aside.
+_BARE = frozenset("-() ")
 _PLAIN_LITERALS = frozenset("-+(): $¥￥€£")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """A number format. `digits` are its parts, one place for a digit (None) or a literal each; None where what it shows
-    is not certain. `is_whole_day` of a date: its year, month and day are shown. `is_other_amount`: what is shown reads
-    as another amount than the number. `decimals`: how many are shown, None where that can't be said. `units` are the
-    words and the signs of currencies that are shown."""
+    is not certain. `is_whole_day` of a date: its year, month and day are shown. `is_other_amount`: what is shown may
+    read as another amount than the number. `decimals`: how many are shown, None where all are. `units` are the words
+    and the signs of currencies that are shown. `zero` is the format of zeros, where they have their own."""
 
     is_general: bool = False
     is_date: bool = False
@@ -45,10 +70,13 @@ class Format:
     decimals: int | None = None
     units: frozenset[str] = frozenset()
     digits: tuple[str | None, ...] | None = None
+    zero: Format | None = None
 
     def of(self, number: int | float) -> int | float | Number:
         if self.is_general:
             return number
+        if number == 0 and self.zero is not None:
+            return self.zero.of(number)
         is_other = self.is_other_amount or self._is_rounded(number)
         return Number(number, self._shown(number), is_other, self.units)
 
@@ -70,7 +98,17 @@ class Format:
 
 
 GENERAL = Format(is_general=True)
-UNCERTAIN = Format()
+UNCERTAIN = Format(is_other_amount=True)
+
+
+class _Part(NamedTuple):
+    """What a format is made of: `kind` names a group of _TOKEN."""
+
+    kind: str
+    text: str
+
+
+_Section = tuple[_Part, ...]
 
 
 def format_of(number: str, codes: dict[str, str]) -> Format:
@@ -81,70 +119,122 @@ def format_of(number: str, codes: dict[str, str]) -> Format:
             return UNCERTAIN
         if int(number) in _LOCAL_DATES:
             return Format(is_date=True, is_whole_day=int(number) in _LOCAL_WHOLE_DAYS)
-        code = BUILTIN_FORMATS.get(int(number)) if int(number) < _FIRST_CUSTOM else "General"
+        code = _BUILTIN.get(int(number)) if int(number) < _FIRST_CUSTOM else "General"
         if code is None:
             return UNCERTAIN
-    return _parsed(code[:LONGEST])
+    return _parsed(code) if len(code) <= LONGEST else UNCERTAIN
 
 
 @lru_cache(maxsize=1_000)
 def _parsed(code: str) -> Format:
     if code.strip().lower() in ("", "general", "@"):
         return GENERAL
-    if is_date_format(code):
-        return Format(is_date=True, is_whole_day=_shows_day(code))
-    amount = Format(is_other_amount=_shows_other_amount(code), decimals=_decimals(code), units=_units_shown(code))
+    sections = _sections(code)
+    if len(sections) > _MOST_SECTIONS or any(_UNCERTAIN_ESCAPE in section for section in sections):
+        return UNCERTAIN
+    if _is_date(sections[0]):
+        return Format(is_date=True, is_whole_day=_shows_day(sections[0]))
+    has_text = len(sections) == _MOST_SECTIONS or _TEXT in sections[-1]
+    return _of_numbers(sections[:-1] if has_text else sections)
+
+
+def _sections(code: str) -> list[_Section]:
+    sections: list[list[_Part]] = [[]]
+    for found in _TOKEN.finditer(code):
+        kind = str(found.lastgroup)
+        part = _Part(kind, found[kind])
+        if part == ("plain", ";"):
+            sections.append([])
+        else:
+            sections[-1].append(part)
+    return [tuple(section) for section in sections]
+
+
+def _of_numbers(sections: list[_Section]) -> Format:
+    """Of sections for numbers above zero, below it, and zero; a condition may choose any for any number."""
+    if not sections:
+        return UNCERTAIN
+    if any(part.kind == "bracketed" and _CONDITION.match(part.text) for part in sum(sections, ())):
+        return _either([_amount(section) for section in sections])
+    above = _amount(sections[0])
+    if len(sections) > 1 and sections[1]:
+        below = _amount(sections[1], "-()")
+        above = replace(_either([above, below]), decimals=above.decimals)
+    zero = _amount(sections[2], "-") if len(sections) > 2 else None
+    return replace(above, digits=_digits(sections[0]), zero=zero)
+
+
+def _either(formats: list[Format]) -> Format:
+    return Format(
+        is_other_amount=any(one.is_other_amount for one in formats),
+        decimals=min((one.decimals for one in formats if one.decimals is not None), default=None),
+        units=frozenset[str]().union(*(one.units for one in formats)),
+    )
+
+
+def _amount(section: _Section, marks: str = "") -> Format:
+    """Of an amount with nothing beside it but blanks, words, signs of currencies, and these marks."""
+    shape = beside = ""
+    for part in section:
+        if part.kind == "general" or (part.kind == "plain" and part.text in _PLACES):
+            shape, beside = shape + part.text.lower(), f"{beside} "
+            continue
+        literal = _literal(part)
+        if literal is None:
+            return UNCERTAIN
+        shape, beside = f"{shape} " if literal else shape, beside + literal
+    shape, rest = shape.strip(), _UNIT.sub("", beside).strip(" \u00a0")
+    is_shown = _AMOUNT.fullmatch(shape) or (not shape and rest == "-" == marks)
+    if not is_shown or rest.strip(f"{marks} \u00a0") or _MULTIPLES.search(beside):
+        return UNCERTAIN
+    decimals = None if "general" in shape else len(shape.partition(".")[2])
+    return Format(decimals=decimals, units=frozenset(_UNIT.findall(beside.upper())))
+
+
+def _literal(part: _Part) -> str | None:
+    """What a part shows beside an amount; None where that is not certain."""
+    match part.kind:
+        case "quoted" | "escaped":
+            return part.text
+        case "blank":
+            return " "
+        case "filler":
+            return " " if part.text == " " else None
+        case "bracketed":
+            if _COLOUR.fullmatch(part.text) or _FIGURES.fullmatch(part.text):
+                return ""
+            found = _CURRENCY.fullmatch(part.text)
+            return found[1] if found else None
+        case _:
+            return part.text if part.text in _BARE or _SIGN.fullmatch(part.text) else None
+
+
+def _digits(section: _Section) -> tuple[str | None, ...] | None:
+    """Of brackets only colours leave the text alone; a blank within it may be read as a space, or as none."""
+    inner = _without_blanks(_without_blanks(section))
     digits: list[str | None] = []
-    # A second section is for numbers below zero, and a condition in brackets may choose another.
-    if _CONDITION.search(code):
-        return amount
-    for quoted, escaped, blank, filler, bracketed, plain in _TOKEN.findall(code):
-        if plain == ";":
-            break
-        is_changing = bool(bracketed) and not _COLOUR.fullmatch(bracketed)
-        if filler or is_changing or (plain and plain not in _PLAIN_LITERALS and plain != "0"):
-            return amount
-        if plain == "0":
+    for kind, text in inner:
+        if kind == "plain" and text == "0":
             digits.append(None)
-        elif not blank and not bracketed:
-            digits.append(quoted or escaped or plain)
-    return replace(amount, digits=tuple(digits) if None in digits else None)
+        elif kind in ("quoted", "escaped") or (kind == "plain" and text in _PLAIN_LITERALS):
+            digits.append(text)
+        elif kind != "bracketed" or not _COLOUR.fullmatch(text):
+            return None
+    return tuple(digits) if None in digits else None
 
 
-def _bare(code: str) -> str:
-    """A format in small letters, without its literals, colours and languages."""
-    return "".join(plain for *_, plain in _TOKEN.findall(code)).lower()
+def _without_blanks(section: _Section) -> _Section:
+    """Without the blanks at its beginning, and turned around."""
+    return tuple(dropwhile(lambda part: part.kind == "blank", section))[::-1]
 
 
-def _decimals(code: str) -> int | None:
-    """How many decimals are shown at least; of fractions and powers of ten that can't be said."""
-    bare = _bare(code)
-    if "general" in bare or re.search("[/e]", bare):
-        return None
-    sections = bare.split(";") if _CONDITION.search(code) else [bare.partition(";")[0]]
-    return min(len(_PLACE.findall(section.partition(".")[2])) for section in sections)
-
-
-def _units_shown(code: str) -> frozenset[str]:
-    """In capitals. A currency stands in brackets behind a $, before the language: [$€-407]."""
-    parts = (
-        quoted or escaped or (bracketed[1:].partition("-")[0] if bracketed[:1] == "$" else plain)
-        for quoted, escaped, _, _, bracketed, plain in _TOKEN.findall(_NO_UNIT.sub("", code))
+def _is_date(section: _Section) -> bool:
+    return any(
+        _ELAPSED.fullmatch(text) if kind == "bracketed" else kind == "plain" and text in _DATE_LETTERS
+        for kind, text in section
     )
-    return frozenset(_UNIT.findall("".join(parts).upper()))
 
 
-def _shows_day(code: str) -> bool:
-    bare = _bare(code).partition(";")[0]
+def _shows_day(section: _Section) -> bool:
+    bare = "".join(text for kind, text in section if kind == "plain").lower()
     return bool(_DAY.search(bare)) and "m" in bare and bool(re.search("[ye]", bare))
-
-
-def _shows_other_amount(code: str) -> bool:
-    """Whether a number may be shown as percents, in thousands, with a unit, digits or points of the format's own, as if
-    it were below zero, or not at all."""
-    bare = _bare(code)
-    first = bare.partition(";")[0]
-    literals = "".join(quoted + escaped for quoted, escaped, *_ in _TOKEN.findall(code))
-    return bool(
-        _SCALED.search(bare) or _UNITS.search(literals) or not _PLACE.search(first) or re.match(r"[^0#?]*[-(]", first)
-    )

@@ -18,7 +18,7 @@ from openpyxl.utils import column_index_from_string
 from openpyxl.utils.datetime import from_excel
 
 from services.gateway.imports.archive import Archive
-from services.gateway.imports.formats import GENERAL, Format
+from services.gateway.imports.formats import GENERAL, UNCERTAIN, Format
 from services.gateway.imports.markup import feed, local
 from services.gateway.imports.merged import Merged, merged_cells
 from services.gateway.imports.model import MAX_COLUMNS, BadFile, Fault, Flag, Layout, Moment, Note, RawRow, Value
@@ -70,6 +70,7 @@ class _Rows:
         hidden_columns: set[int],
     ) -> None:
         self._strings, self._styles = strings, {str(place): style for place, style in enumerate(styles)}
+        self._unknown_style = UNCERTAIN if styles else GENERAL
         self._day = partial(_as_day, calendar)
         self._merged, self._hidden_columns = merged, hidden_columns
         self._are_hidden = self._is_hidden = False
@@ -77,7 +78,7 @@ class _Rows:
         self._number, self._row = 0, "0"
         self._values: list[Value | Fault] = []
         self._column = 0
-        self._kind, self._style = "n", ""
+        self._kind, self._style = "n", "0"
         self._formula = self._phonetic = self._has_value = False
         self._text = Text()
         self.characters = self._text.add
@@ -180,7 +181,7 @@ class _Rows:
                 raise BadFile("damaged-file", detail)
             self._column = column
         self._kind = attributes.get("t", "n")
-        self._style = attributes.get("s", "")
+        self._style = attributes.get("s", "0").strip()
         self._formula = self._has_value = False
 
     def _end_cell(self) -> None:
@@ -206,7 +207,7 @@ class _Rows:
                 number = _number(text)
                 if isinstance(number, Fault):
                     return number
-                style = self._styles.get(self._style, GENERAL)
+                style = self._styles.get(self._style, self._unknown_style)
                 return self._day(number, style.is_whole_day) if style.is_date else style.of(number)
             case "b":
                 return Flag(text.strip() in TRUE)

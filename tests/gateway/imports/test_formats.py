@@ -24,6 +24,66 @@ def test_a_number_that_is_shown_as_another_amount_is_no_amount(code: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "0!.00", "#!.00", "!50.00", '0!.0,"万"', "^0.00", "0.00^", "0&0", "0~", "'0", "{0}", "0=", "<0", "+0", "0:0",
+        '"-"0', "\\-0", '"("0")"', "0-", "*00", "0*-", "[$9-409]0", "[$.]0", "[ENG]0", "[NatNum1]0", "0E+00", "# ?/?",
+        "# ##0", '0" "0', "0\u200b", "0k", '"0', "[Blue", '"9"@', "0@", "0;0;0;0;0", '0;"9"', f"{'0' * 256}",
+        '[<9]0.00;"1"0', "[<9]-0;0", "0.00\\",
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_in_a_format_makes_the_amount_and_the_code_uncertain(code: str) -> None:
+    number = format_of("164", {"164": code}).of(4850)
+    with pytest.raises(RowError, match="another amount"):
+        product(price=number)
+    if not set(code) & set('-+(:"\\'):
+        with pytest.raises(RowError, match="other digits"):
+            key(key=number)
+
+
+@pytest.mark.parametrize("code", [code for code in map(chr, range(33, 0x250)) if code not in "$£¥0#?.,;dmyhsDMYHS"])
+def test_no_bare_character_passes_beside_an_amount(code: str) -> None:
+    for written in (f"0{code}", f"{code}0"):
+        number = format_of("164", {"164": written}).of(4850)
+        with pytest.raises(RowError, match=r"price|currency"):
+            product(price=number)
+
+
+@pytest.mark.parametrize("code", ["0;-0;", '0;-0;"9"', '0;-0;"free"', "0;-0;0%"])
+def test_a_zero_is_what_its_own_section_shows(code: str) -> None:
+    shown = format_of("164", {"164": code})
+    assert product(cost=shown.of(5)).cost == Money(amount=500)
+    assert key(batch=shown.of(5)).lot.batch == "5"
+    for field in ("batch", "cost"):
+        with pytest.raises(RowError, match=field):
+            key(**{field: shown.of(0)})
+
+
+def test_a_zero_of_bookkeeping_is_a_dash() -> None:
+    for number in ("41", "42", "43", "44"):
+        assert product(cost=format_of(number, {}).of(0), currency="USD").cost == Money(amount=0, currency="USD")
+
+
+@pytest.mark.parametrize("number", ["67", "70", "none"])
+def test_a_format_that_the_standard_does_not_know_shows_no_certain_amount(number: str) -> None:
+    with pytest.raises(RowError, match="another amount"):
+        product(price=format_of(number, {}).of(0.05))
+
+
+def test_a_number_of_pieces_is_shown_with_a_word_for_pieces_or_none() -> None:
+    assert product(per_order_limit=format_of("164", {"164": '0" 件"'}).of(5)).per_order_limit == 5
+    for code in ('0"k"', '0"打"', "$0"):
+        with pytest.raises(RowError, match="something else than pieces"):
+            product(per_order_limit=format_of("164", {"164": code}).of(5))
+
+
+def test_a_blank_within_a_code_is_not_certain() -> None:
+    with pytest.raises(RowError, match="other digits"):
+        key(key=format_of("164", {"164": "000_-000"}).of(123456))
+    assert key(key=format_of("164", {"164": "_-000000_-"}).of(123456)).plain == "123456"
+
+
+@pytest.mark.parametrize(
     "code", ["0", "#,##0", "#,##0.00_);(#,##0.00)", "[$¥-804]#,##0.00;-0", '_ * #,##0.00_ ;_ * "-"??_ ', "[DBNum1]0"]
 )
 def test_a_number_that_is_shown_with_its_currency_or_thousands_is_an_amount(code: str) -> None:

@@ -1,4 +1,4 @@
-"""Number formats: what a spreadsheet shows of a number, where that is certain.
+"""Number formats: what a spreadsheet shows of a number, a date or a text, where that is certain.
 
 A format is read by what is understood; anything else in it makes what is shown uncertain.
 """
@@ -44,7 +44,13 @@ _CURRENCY = re.compile(
 _CONDITION = re.compile("[<>=]")
 _ELAPSED = re.compile("h+|m+|s+", re.IGNORECASE)
 _DATE_LETTERS = frozenset("dmyhsDMYHS")
-_DAY = re.compile(r"(?<!d)d{1,2}(?!d)")
+_HALF_DAY = re.compile("am/pm|a/p|上午/下午")
+_SPLIT_SECOND = re.compile(r"s\.0+")
+_RUN = re.compile(r"([a-z])\1*")
+# Parts of a date and a time, eras and days of the week among them.
+_DATE_PARTS = frozenset("dmyeghsa")
+_BETWEEN_DATE_PARTS = " \u00a0-/.,:"
+_DATE_WORDS = frozenset(("", *"年月日号時时分秒년월일гt", "de"))
 _PLACES = frozenset("0#?.,")
 _AMOUNT = re.compile(r"general|[0#?]+(?:,[0#?]+)*(?:\.[0#?]*)?|\.[0#?]+")
 _MULTIPLES = re.compile("[百千万亿萬億]")
@@ -61,7 +67,8 @@ class Format:
     """A number format. `digits` are its parts, one place for a digit (None) or a literal each; None where what it shows
     is not certain. `is_whole_day` of a date: its year, month and day are shown. `is_other_amount`: what is shown may
     read as another amount than the number. `decimals`: how many are shown, None where all are. `units` are the words
-    and the signs of currencies that are shown. `zero` is the format of zeros, where they have their own."""
+    and the signs of currencies that are shown. `zero` is the format of zeros, where they have their own.
+    `is_other_text`: of a text something else may be shown."""
 
     is_general: bool = False
     is_date: bool = False
@@ -71,6 +78,7 @@ class Format:
     units: frozenset[str] = frozenset()
     digits: tuple[str | None, ...] | None = None
     zero: Format | None = None
+    is_other_text: bool = False
 
     def of(self, number: int | float) -> int | float | Number:
         if self.is_general:
@@ -98,7 +106,7 @@ class Format:
 
 
 GENERAL = Format(is_general=True)
-UNCERTAIN = Format(is_other_amount=True)
+UNCERTAIN = Format(is_other_amount=True, is_other_text=True)
 
 
 class _Part(NamedTuple):
@@ -130,12 +138,15 @@ def _parsed(code: str) -> Format:
     if code.strip().lower() in ("", "general", "@"):
         return GENERAL
     sections = _sections(code)
+    has_text = len(sections) >= _MOST_SECTIONS or _TEXT in sections[-1]
+    numbers = sections[:-1] if has_text else sections
+    is_other_text = has_text and not _is_as_written(sections[-1])
     if len(sections) > _MOST_SECTIONS or any(_UNCERTAIN_ESCAPE in section for section in sections):
-        return UNCERTAIN
-    if _is_date(sections[0]):
-        return Format(is_date=True, is_whole_day=_shows_day(sections[0]))
-    has_text = len(sections) == _MOST_SECTIONS or _TEXT in sections[-1]
-    return _of_numbers(sections[:-1] if has_text else sections)
+        return replace(UNCERTAIN, is_other_text=has_text)
+    if numbers and _is_date(numbers[0]):
+        is_whole_day = not _has_condition(sections) and _shows_day(numbers[0])
+        return Format(is_date=True, is_whole_day=is_whole_day, is_other_text=is_other_text)
+    return replace(_of_numbers(numbers), is_other_text=is_other_text)
 
 
 def _sections(code: str) -> list[_Section]:
@@ -150,11 +161,22 @@ def _sections(code: str) -> list[_Section]:
     return [tuple(section) for section in sections]
 
 
+def _has_condition(sections: list[_Section]) -> bool:
+    return any(kind == "bracketed" and _CONDITION.match(text) for section in sections for kind, text in section)
+
+
+def _is_as_written(section: _Section) -> bool:
+    """Whether a text is shown once, with nothing beside it but blanks."""
+    texts = [part for part in section if part == _TEXT or part.kind == "general"]
+    literals = (_literal(part) for part in section if part not in texts)
+    return len(texts) == 1 and all(literal is not None and not literal.strip() for literal in literals)
+
+
 def _of_numbers(sections: list[_Section]) -> Format:
     """Of sections for numbers above zero, below it, and zero; a condition may choose any for any number."""
     if not sections:
         return UNCERTAIN
-    if any(part.kind == "bracketed" and _CONDITION.match(part.text) for part in sum(sections, ())):
+    if _has_condition(sections):
         return _either([_amount(section) for section in sections])
     above = _amount(sections[0])
     if len(sections) > 1 and sections[1]:
@@ -236,5 +258,31 @@ def _is_date(section: _Section) -> bool:
 
 
 def _shows_day(section: _Section) -> bool:
-    bare = "".join(text for kind, text in section if kind == "plain").lower()
-    return bool(_DAY.search(bare)) and "m" in bare and bool(re.search("[ye]", bare))
+    """Whether a year, a month and a day are shown, and nothing with them but a time and what is usual between."""
+    shape = ""
+    for part in section:
+        if part.kind == "plain" and part.text.lower() in (
+            *_DATE_PARTS,
+            "p",
+            "0",
+            "上",
+            "下",
+            "午",
+            *_BETWEEN_DATE_PARTS,
+        ):
+            shape += part.text.lower()
+            continue
+        literal = part.text if part.kind == "plain" else _literal(part)
+        if literal is None or literal.strip(_BETWEEN_DATE_PARTS).lower() not in _DATE_WORDS:
+            return False
+        shape += " " if literal else ""
+    shape = _SPLIT_SECOND.sub("s", _HALF_DAY.sub(" ", shape))
+    if not frozenset(shape) <= _DATE_PARTS | frozenset(_BETWEEN_DATE_PARTS):
+        return False
+    runs = ["", *(run[0] for run in _RUN.finditer(shape)), ""]
+    # After hours and before seconds there are minutes, and mmmmm is but the first letter of a month.
+    has_month = any(
+        run in ("m", "mm", "mmm", "mmmm") and before[:1] != "h" and after[:1] != "s"
+        for before, run, after in zip(runs, runs[1:], runs[2:], strict=False)
+    )
+    return has_month and bool({"d", "dd"} & set(runs)) and any(run[:1] in ("y", "e") for run in runs)

@@ -33,6 +33,9 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)(E[+-]?\d+)?\s*", re.ASCII | r
 _FORMULA = Fault("formula cells are not accepted")
 _ERROR = Fault("the cell holds an error")
 _MERGED = Fault("the cell is merged with another, and has no value of its own: unmerge it")
+_OTHER_TEXT = Fault(
+    "the cell's number format may show something else than the cell holds: format it as text, and look at it again"
+)
 _UNREADABLE = Fault("the cell holds no readable value")
 
 
@@ -200,21 +203,23 @@ class _Rows:
         self._values[column - 1] = value
 
     def _value(self, text: str) -> Value | Fault:
+        style = self._styles.get(self._style, self._unknown_style)
         match self._kind:
-            case "s":
-                return self._shared(text)
             case "n":
                 number = _number(text)
                 if isinstance(number, Fault):
                     return number
-                style = self._styles.get(self._style, self._unknown_style)
                 return self._day(number, style.is_whole_day) if style.is_date else style.of(number)
-            case "b":
-                return Flag(text.strip() in TRUE)
             case "d":
-                return _iso_moment(text)
+                return _iso_moment(text, style.is_whole_day or style.is_general)
             case "e":
                 return _ERROR
+            case "s" | "b" | "inlineStr" | "str" if style.is_other_text:
+                return _OTHER_TEXT
+            case "s":
+                return self._shared(text)
+            case "b":
+                return Flag(text.strip() in TRUE)
             case "inlineStr" | "str":
                 return unescaped(text)
             case _:
@@ -235,9 +240,9 @@ def _number(text: str) -> int | float | Fault:
     return _UNREADABLE if number == 0 and text.lstrip().startswith("-") else number
 
 
-def _iso_moment(text: str) -> Moment | Fault:
+def _iso_moment(text: str, is_whole_day: bool) -> Moment | Fault:
     try:
-        return _moment(datetime.fromisoformat(text.strip()))
+        return replace(_moment(datetime.fromisoformat(text.strip())), is_whole_day=is_whole_day)
     except ValueError:
         return _UNREADABLE
 
@@ -247,6 +252,8 @@ def _moment(at: datetime) -> Moment:
 
 
 def _as_day(calendar: datetime, number: float, is_whole_day: bool) -> Moment | Fault:
+    if number < 0:
+        return _UNREADABLE
     try:
         moment = from_excel(number, epoch=calendar)
     except (ValueError, OverflowError):

@@ -125,7 +125,14 @@ def test_an_amount_with_a_word_that_is_no_name_of_its_currency_is_refused(code: 
     ("code", "is_whole"),
     [
         ("yyyy-mm-dd", True), ("d/m/yy h:mm", True), ('yyyy"年"m"月"d"日"', True), ("[$-F800]dddd, mmmm dd, yy", True),
-        ("[$-411]ge.m.d", True), ("mmm-yy", False), ("d-mmm", False), ("yyyy ddd mmm", False), ('mmm yy "d"', False),
+        ("[$-411]ge.m.d", True), ("yyyy\\-mm\\-dd;@", True), ("[$-1010409]d. mmmm yyyy", True), ("yyyy年m月d日", True),
+        ('[$-419]d mmmm yyyy "г."', True), ('d "de" mmmm "de" yyyy', True), ("yyyy-mm-ddThh:mm:ss.000 AM/PM", True),
+        ('aaaa yyyy"년" m"월" d"일"', True), ("[Red]yyyy/m/d_)", True), ("[<0]yyyy-mm-dd;\"2040-01-01\"", False),
+        ('"2031-01-05 "yyyy-mm-dd', False), ("\\2yyyy-mm-dd", False), ('yyyy-mm-dd"x"', False), ("yyyy-mm-dd0", False),
+        ("[$2031-]yyyy-mm-dd", False), ("[$-107041E]d mmmm yyyy", False), ("B2yyyy-mm-dd", False),
+        ("yyyy-mm-dd*1", False), ("yyyy-mmmmm-dd", False), ("yyyy-dd hh:mm", False), ("yyyy dd mm:ss", False),
+        ("dddd mm yyyy", False), ("yyyy-mm-dd^", False), ("mmm-yy", False), ("d-mmm", False),
+        ("yyyy ddd mmm", False), ('mmm yy "d"', False),
     ],
 )  # fmt: skip
 def test_only_a_date_that_is_shown_whole_is_a_date(code: str, is_whole: bool) -> None:
@@ -138,3 +145,25 @@ def test_only_a_date_that_is_shown_whole_is_a_date(code: str, is_whole: bool) ->
     else:
         with pytest.raises(RowError, match="no whole date"):
             key(expires=moment)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "General", "@", "0.00", "yyyy-mm-dd;@", "0;-0;@", "0;-0;0;@", "0;-0;0;General", "0;;", "0!.00",
+        '_(* #,##0_);_(* "-"_);_(@_)', "[Red]@", "[$-804]@", '"x"0',
+    ],
+)  # fmt: skip
+def test_a_text_is_as_it_is_shown(code: str) -> None:
+    assert not format_of("164", {"164": code}).is_other_text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '"STEAM-"@', '0;0;0;"PRE-"@', '"9"@', ";;;", "0;0;0;", '0;0;0;"x"', "@@", "@\\-A", "@-", "*9@", "[$9]@",
+        "[>0]@", "yyyy-mm-dd;;;", 'yyyy-mm-dd;"9"@', '0!;0;0;"x"', "0;0;0;@;@", "[DBNum9]@", "@x", "0@",
+    ],
+)  # fmt: skip
+def test_a_text_that_may_be_shown_otherwise_is_known(code: str) -> None:
+    assert format_of("164", {"164": code}).is_other_text

@@ -345,3 +345,47 @@ def test_merged_cells_that_no_spreadsheet_has_are_refused(tmp_path: Path, refs: 
     sheet = f"<worksheet {MAIN}>{rows}<mergeCells>{areas}</mergeCells></worksheet>"
 
     assert refused(raw_xlsx(tmp_path / "a.xlsx", sheet)) == "damaged-file"
+
+
+@pytest.mark.parametrize("cell", ['t="inlineStr"><is><t>48.50</t></is>', 't="str"><v>1</v>', 't="b"><v>1</v>'])
+def test_a_text_under_a_format_that_shows_another_is_told_with_what_to_do(tmp_path: Path, cell: str) -> None:
+    body = "".join(
+        f'<row r="{row}"><c r="A{row}" s="{style}" {cell}</c></row>' for row, style in ((2, 1), (3, 2), (4, 9))
+    )
+    part = styles("&quot;9&quot;@", "yyyy-mm-dd;@")
+
+    first, second, third = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=part), "a.xlsx")
+
+    for row in (first, third):
+        assert "format it as text" in row.faults["sku"]
+    assert second.faults == {}
+
+
+def test_a_shared_text_under_a_format_that_hides_it_is_not_read(tmp_path: Path) -> None:
+    body = '<row r="2"><c r="A2" s="1" t="s"><v>0</v></c></row>'
+    strings = f"<sst {MAIN}><si><t>A-1</t></si></sst>"
+
+    (row,) = read_rows(
+        raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=styles(";;;"), sharedStrings=strings), "a.xlsx"
+    )
+
+    assert "format it as text" in row.faults["sku"]
+
+
+@pytest.mark.parametrize("cell", ["<v>46480</v>", "<v>2027-04-03</v>"])
+def test_a_date_is_whole_where_its_format_shows_it_whole(tmp_path: Path, cell: str) -> None:
+    kind = ' t="d"' if "-" in cell else ""
+    body = "".join(f'<row r="{row}"><c r="A{row}" s="{row - 1}"{kind}>{cell}</c></row>' for row in (2, 3))
+    part = styles("yyyy-mm-dd", "&quot;2031-01-05 &quot;yyyy-mm-dd")
+
+    rows = list(read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=part), "a.xlsx"))
+
+    assert [row.cells["sku"] for row in rows] == [Moment("2027-04-03"), Moment("2027-04-03", is_whole_day=False)]
+
+
+def test_a_day_before_all_days_is_none(tmp_path: Path) -> None:
+    body = '<row r="2"><c r="A2" s="1"><v>-1</v></c></row>'
+
+    (row,) = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=builtin(14)), "a.xlsx")
+
+    assert row.faults == {"sku": "the cell holds no readable value"}

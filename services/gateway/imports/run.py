@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from services.gateway.imports.cells import RowError
@@ -21,8 +21,8 @@ from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, match
 from services.gateway.imports.keys import KeySealing, Lots, ParsedKey, load_keys, parse_key
 from services.gateway.imports.model import BadFile, SheetRow
 from services.gateway.imports.products import parse_product
-from services.gateway.imports.report import Change, Fates, Report, RowFate, recording
-from services.gateway.imports.seen import Seen
+from services.gateway.imports.repeats import MOST_WAITING, Repeats
+from services.gateway.imports.report import Change, Report, RowFate, recording
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import ListProduct
@@ -58,7 +58,7 @@ async def import_products(
     """
     columns = match(rows.headers, PRODUCT_FIELDS, mapping, rows.hidden_headers)
     report = Report(ignored=columns.ignored)
-    seen = Seen()
+    repeats = Repeats[tuple[int, ListProduct]]("sku", "SKU")
 
     def parsed(row: SheetRow) -> tuple[int, ListProduct] | RowFate:
         if row.is_hidden:
@@ -67,20 +67,32 @@ async def import_products(
             product = parse_product(row, columns)
         except RowError as error:
             return RowFate(row.number, "bad", field=error.field, detail=error.message)
-        if not seen.add(product.listing.sku):
-            return RowFate(row.number, "duplicate", field="sku", detail="the SKU is in an earlier row")
         return row.number, product.command(dry_run=dry_run)
 
+    async def list_product(number: int, command: ListProduct) -> None:
+        fate = await _list_product(send, import_id, number, command)
+        for one in (fate, *repeats.told(command.sku, fate.fate)):
+            record.record(one)
+
+    async def send_waiting() -> None:
+        await window.idle()
+        for item in repeats.release():
+            await window.start(list_product, *item)
+
     with recording(fates, report) as record:
-        async with _window(PRODUCTS_IN_FLIGHT) as start:
+        async with _window(PRODUCTS_IN_FLIGHT) as window:
             async for batch in _batches(map(parsed, rows), report):
                 for item in batch:
-                    if isinstance(item, RowFate):
-                        record.record(item)
-                    else:
-                        number, command = item
-                        await start(_list_product, send, import_id, number, command, record)
+                    judged = item if isinstance(item, RowFate) else repeats.judge(item[0], item[1].sku, item)
+                    if isinstance(judged, RowFate):
+                        record.record(judged)
+                    elif judged is not None:
+                        await window.start(list_product, *judged)
+                    while repeats.waiting >= MOST_WAITING:
+                        await send_waiting()
                 progress(report)
+            while repeats.waiting:
+                await send_waiting()
     report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)
     return report
@@ -90,14 +102,13 @@ def _hidden(row: SheetRow) -> RowFate:
     return RowFate(row.number, "hidden", detail="the row is hidden in the spreadsheet: show it, or delete it")
 
 
-async def _list_product(send: Send, import_id: str, number: int, command: ListProduct, record: Fates) -> None:
+async def _list_product(send: Send, import_id: str, number: int, command: ListProduct) -> RowFate:
     command_id = str(uuid5(NAMESPACE_OID, f"{import_id}/{number}/{'try' if command.dry_run else 'do'}"))
     reply = await _reply(send, command_id, command)
     if isinstance(reply, Reply) and reply.outcome == "accepted":
         changes = tuple(Change(number, command.sku, *change) for change in _changes(reply.answer))
-        record.record(RowFate(number, reply.answer["fate"], changes=changes))
-    else:
-        record.record(_refusal(number, reply))
+        return RowFate(number, reply.answer["fate"], changes=changes)
+    return _refusal(number, reply)
 
 
 def _changes(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -125,38 +136,49 @@ async def import_keys(
     """
     columns = match(rows.headers, KEY_FIELDS, mapping, rows.hidden_headers)
     report = Report(ignored=columns.ignored)
-    seen = Seen()
+    repeats = Repeats[ParsedKey]("key", "key")
     lots = Lots()
 
     def parsed(row: SheetRow) -> ParsedKey | RowFate:
         if row.is_hidden:
             return _hidden(row)
         try:
-            key = parse_key(row, columns, sealing.index)
+            return parse_key(row, columns, sealing.index)
         except RowError as error:
             return RowFate(row.number, "bad", field=error.field, detail=error.message)
-        if not seen.add(key.index):
-            return RowFate(row.number, "duplicate", field="key", detail="the key is in an earlier row")
-        return key
 
-    async def load(chunk: list[ParsedKey], record: Fates) -> None:
+    async def load(chunk: list[ParsedKey]) -> None:
         command = await asyncio.to_thread(load_keys, chunk, sealing, import_id, dry_run)
         reply = await _reply(send, new_id(), command)
-        for fate in _chunk_fates(command.sku, [key.row for key in chunk], reply):
-            record.record(fate)
+        for key, fate in zip(chunk, _chunk_fates(command.sku, [key.row for key in chunk], reply), strict=True):
+            for one in (fate, *repeats.told(key.index, fate.fate)):
+                record.record(one)
+
+    async def start(chunks: Iterator[list[ParsedKey]]) -> None:
+        for chunk in chunks:
+            await window.start(load, chunk)
+
+    async def send_waiting() -> None:
+        await start(lots.rest())
+        await window.idle()
+        for key in repeats.release():
+            await start(lots.add(key))
 
     with recording(fates, report) as record:
-        async with _window(CHUNKS_IN_FLIGHT) as start:
+        async with _window(CHUNKS_IN_FLIGHT) as window:
             async for batch in _batches(map(parsed, rows), report):
                 for item in batch:
-                    if isinstance(item, RowFate):
-                        record.record(item)
-                        continue
-                    for chunk in lots.add(item):
-                        await start(load, chunk, record)
+                    judged = item if isinstance(item, RowFate) else repeats.judge(item.row, item.index, item)
+                    if isinstance(judged, RowFate):
+                        record.record(judged)
+                    elif judged is not None:
+                        await start(lots.add(judged))
+                    while repeats.waiting >= MOST_WAITING:
+                        await send_waiting()
                 progress(report)
-            for chunk in lots.rest():
-                await start(load, chunk, record)
+            while repeats.waiting:
+                await send_waiting()
+            await start(lots.rest())
     report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)
     return report
@@ -214,22 +236,28 @@ def _take(items: Iterator[T]) -> tuple[list[T], BadFile | None]:
     return batch, None
 
 
-class Start(Protocol):
-    """Starts a coroutine function on its arguments, as soon as there is room."""
+class _Window:
+    """Runs coroutine functions side by side, never more than `size`."""
 
-    async def __call__(
-        self, work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs
-    ) -> None: ...
+    def __init__(self, tasks: asyncio.TaskGroup, size: int) -> None:
+        self._tasks, self._size = tasks, size
+        self._free = asyncio.Semaphore(size)
+
+    async def start(self, work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs) -> None:
+        """Start it on its arguments, as soon as there is room."""
+        await self._free.acquire()
+        self._tasks.create_task(work(*args, **named)).add_done_callback(lambda _: self._free.release())
+
+    async def idle(self) -> None:
+        """Wait until nothing runs. Nobody else may start anything meanwhile."""
+        for _ in range(self._size):
+            await self._free.acquire()
+        for _ in range(self._size):
+            self._free.release()
 
 
 @asynccontextmanager
-async def _window(size: int) -> AsyncIterator[Start]:
-    """Runs coroutines side by side, never more than `size`; leaving waits for all of them."""
-    free = asyncio.Semaphore(size)
+async def _window(size: int) -> AsyncIterator[_Window]:
+    """Leaving waits for all that was started."""
     async with asyncio.TaskGroup() as tasks:
-
-        async def start(work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs) -> None:
-            await free.acquire()
-            tasks.create_task(work(*args, **named)).add_done_callback(lambda _: free.release())
-
-        yield start
+        yield _Window(tasks, size)

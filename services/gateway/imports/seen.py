@@ -15,14 +15,25 @@ class Seen:
     def __init__(self) -> None:
         self._buckets: defaultdict[bytes, bytearray] = defaultdict(bytearray)
 
+    def __contains__(self, text: str) -> bool:
+        bucket, rest = self._place(text)
+        return self._has(bucket, rest)
+
     def add(self, text: str) -> bool:
         """Remember a text; False when it was there already."""
-        digest = hashlib.blake2b(text.encode(), digest_size=_BUCKET + _REST).digest()
-        bucket, rest = self._buckets[digest[:_BUCKET]], digest[_BUCKET:]
-        place = bucket.find(rest)
-        while place % _REST and place > 0:
-            place = bucket.find(rest, place + 1)
-        if place >= 0:
+        bucket, rest = self._place(text)
+        if self._has(bucket, rest):
             return False
         bucket += rest
         return True
+
+    def _place(self, text: str) -> tuple[bytearray, bytes]:
+        digest = hashlib.blake2b(text.encode(), digest_size=_BUCKET + _REST).digest()
+        return self._buckets[digest[:_BUCKET]], digest[_BUCKET:]
+
+    @staticmethod
+    def _has(bucket: bytearray, rest: bytes) -> bool:
+        place = bucket.find(rest)
+        while place % _REST and place > 0:
+            place = bucket.find(rest, place + 1)
+        return place >= 0

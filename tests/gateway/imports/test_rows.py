@@ -223,6 +223,7 @@ def test_lots_lose_nothing_mix_nothing_and_stay_within_bounds(skus: list[int], c
 def test_seen_is_a_set(texts: list[str]) -> None:
     seen, known = Seen(), set[str]()
     for text in texts:
+        assert (text in seen) == (text in known)
         assert seen.add(text) == (text not in known)
         known.add(text)
 

@@ -16,7 +16,7 @@ from services.gateway.imports.model import BadFile, RawRow
 from services.gateway.imports.report import KEPT_CHANGES, Change, Report, RowFate, read_fates
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
-from shared.contracts.inventory import LoadKeys
+from shared.contracts.inventory import Listing, ListProduct, LoadKeys
 from shared.messaging.port import Reply
 from shared.security.sealing import Opener
 from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, read_rows, write_csv
@@ -241,3 +241,55 @@ def test_a_key_whose_last_good_day_is_over_has_a_fate_of_its_own(tmp_path: Path)
 
     assert report.counts == {"expired": 1, "loaded": 1}
     assert [(fate.row, fate.fate, fate.field) for fate in report.problems] == [(2, "expired", "expires")]
+
+
+def test_a_key_is_a_duplicate_only_of_one_that_was_taken(tmp_path: Path) -> None:
+    inventory = Inventory(listings={"A": 1}, silent=frozenset({"S"}))
+    rows = [
+        ["sku", "key", "expires"],
+        ["A", "DEMO-1", "2020-01-01"], ["A", "DEMO-1", "2030-01-01"], ["A", "DEMO-1", "2031-01-01"],
+        ["X", "DEMO-2", None], ["X", "DEMO-2", None], ["A", "DEMO-2", None], ["X", "DEMO-2", None],
+        ["S", "DEMO-3", None], ["A", "DEMO-3", None],
+    ]  # fmt: skip
+
+    tried = keys(inventory, table(rows), tmp_path / "tried.csv", dry_run=True)
+    done = keys(inventory, table(rows), tmp_path / "done.csv")
+
+    assert [fate.fate for fate in by_row(tmp_path / "done.csv")] == [
+        "expired", "loaded", "duplicate", "refused", "refused", "loaded", "duplicate", "unanswered", "unanswered",
+    ]  # fmt: skip
+    assert by_row(tmp_path / "tried.csv") == by_row(tmp_path / "done.csv")
+    assert tried.counts == done.counts
+    assert len(inventory.indexes) == 2
+
+
+def test_a_product_is_a_duplicate_only_of_one_that_was_taken(tmp_path: Path) -> None:
+    inventory = Inventory(silent=frozenset({"S"}))
+
+    async def send(command_id: str, command: Command) -> Reply:
+        if isinstance(command, ListProduct) and command.listing.price.currency == "EUR":
+            return Reply("refused", "inventory", 1, code="currency-not-traded", detail="not traded", status=422)
+        return await inventory.send(command_id, command)
+
+    rows = [
+        ["sku", "name", "price", "currency"],
+        ["Q", "first", "1", "EUR"], ["Q", "second", "2", "CNY"], ["Q", "third", "3", "CNY"], ["S", "s", "1", "CNY"],
+        ["S", "s", "1", "EUR"],
+    ]  # fmt: skip
+    for dry_run in (True, False):
+        fates = tmp_path / f"{dry_run}.csv"
+        asyncio.run(run.import_products(table(rows), send, import_id="i", fates=fates, dry_run=dry_run))
+        assert [fate.fate for fate in by_row(fates)] == ["refused", "listed", "duplicate", "unanswered", "unanswered"]
+
+    assert isinstance(listing := inventory.listings["Q"], Listing)
+    assert listing.name == "second"
+
+
+def test_few_rows_wait_for_earlier_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST_WAITING", 10)
+    rows = [["sku", "key"], *([("A", "X")[n % 2], f"DEMO-{n % 2}-{n % 7}"] for n in range(300)), ["A", "DEMO-1-0"]]
+    inventory = Inventory(listings={"A": 1})
+
+    report = keys(inventory, table(rows), tmp_path / "fates.csv")
+
+    assert report.counts == {"loaded": 8, "duplicate": 143, "refused": 150}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from xml.parsers import expat
 
 from services.gateway.imports.model import BadFile
 
 MAX_TOKEN_BYTES = 1 << 20
+_BLANKS = " \t\r\n"
+_BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
+_UNSIGNED = re.compile(r"\+?0*\d{1,10}", re.ASCII)
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
@@ -50,3 +54,26 @@ def parse(chunks: Iterable[bytes], start: Start, end: End, characters: Character
 def local(name: str) -> str:
     """A tag's or attribute's name without its namespace prefix."""
     return name.rpartition(":")[2]
+
+
+def boolean(written: str) -> bool:
+    """An xsd:boolean, blanks around it aside. Raises BadFile."""
+    found = _BOOLEANS.get(written.strip(_BLANKS))
+    if found is None:
+        raise BadFile("damaged-file", "The file says neither yes nor no where one of them belongs.")
+    return found
+
+
+def unsigned(written: str) -> int:
+    """An xsd:unsignedInt, blanks around it aside. Raises BadFile."""
+    if not _UNSIGNED.fullmatch(written.strip(_BLANKS)):
+        raise BadFile("damaged-file", "The file has no whole number where one belongs.")
+    return int(written)
+
+
+def is_zero(written: str) -> bool:
+    """Whether an xsd:double is zero. Raises BadFile."""
+    try:
+        return float(written) == 0
+    except ValueError:
+        raise BadFile("damaged-file", "The file has no number where one belongs.") from None

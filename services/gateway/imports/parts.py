@@ -11,7 +11,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from services.gateway.imports.archive import Archive
 from services.gateway.imports.formats import Format, format_of
-from services.gateway.imports.markup import local, parse
+from services.gateway.imports.markup import boolean, local, parse, unsigned
 from services.gateway.imports.model import MAX_CELL_CHARACTERS, BadFile, Note
 
 MAX_SHARED_STRINGS = 3_000_000
@@ -58,7 +58,7 @@ def parts_of(archive: Archive) -> Parts:
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal hidden, calendar
-        if local(tag) == "workbookPr" and attributes.get("date1904") in ("1", "true"):
+        if local(tag) == "workbookPr" and boolean(attributes.get("date1904", "0")):
             calendar = CALENDAR_MAC_1904
         elif local(tag) == "sheet":
             id_ = next((value for key, value in attributes.items() if local(key) == "id" and key != "id"), "")
@@ -111,11 +111,11 @@ def formats(archive: Archive, styles: str) -> list[Format]:
         nonlocal within
         match local(name):
             case "numFmt":
-                codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+                codes[str(unsigned(attributes.get("numFmtId", "")))] = attributes.get("formatCode", "")
             case "cellXfs":
                 within = True
             case "xf" if within:
-                found.append(format_of(attributes.get("numFmtId", "0"), codes))
+                found.append(format_of(str(unsigned(attributes.get("numFmtId", "0"))), codes))
 
     def end(name: str) -> None:
         nonlocal within

@@ -19,13 +19,12 @@ from openpyxl.utils.datetime import from_excel
 
 from services.gateway.imports.archive import Archive
 from services.gateway.imports.formats import GENERAL, UNCERTAIN, Format
-from services.gateway.imports.markup import feed, local
+from services.gateway.imports.markup import boolean, feed, is_zero, local, unsigned
 from services.gateway.imports.merged import Merged, merged_cells
 from services.gateway.imports.model import MAX_COLUMNS, BadFile, Fault, Flag, Layout, Moment, Note, RawRow, Value
 from services.gateway.imports.parts import Text, formats, parts_of, shared_strings, unescaped
 
 MAX_ROW_NUMBER = 1_048_576
-TRUE = frozenset({"1", "true"})
 
 _ROW = re.compile(r"\d{1,7}", re.ASCII)
 # A double as XML Schema writes it, infinities and not-a-number aside.
@@ -139,14 +138,13 @@ class _Rows:
         self._formula = True
 
     def _start_format(self, attributes: dict[str, str]) -> None:
-        self._are_hidden = attributes.get("zeroHeight") in TRUE
+        self._are_hidden = boolean(attributes.get("zeroHeight", "0"))
 
     def _start_column(self, attributes: dict[str, str]) -> None:
-        first, last = attributes.get("min", ""), attributes.get("max", "")
-        width = attributes.get("width", "")
-        is_hidden = attributes.get("hidden") in TRUE or (width != "" and width.strip("0.") == "")
-        if is_hidden and first.isdecimal() and last.isdecimal() and len(first) < 6:
-            self._hidden_columns.update(range(int(first), min(int(last[:6]), MAX_COLUMNS) + 1))
+        width = attributes.get("width")
+        if boolean(attributes.get("hidden", "0")) or (width is not None and is_zero(width)):
+            first, last = unsigned(attributes.get("min", "")), unsigned(attributes.get("max", ""))
+            self._hidden_columns.update(range(first, min(last, MAX_COLUMNS) + 1))
 
     def _end_row(self) -> None:
         if self._values:
@@ -164,10 +162,9 @@ class _Rows:
             raise BadFile("damaged-file", "The rows of the sheet are out of order or beyond its end.")
         self._number, self._row = number, str(number)
         self._column = 0
-        height = attributes.get("ht", "")
-        self._is_hidden = attributes.get("hidden", "1" if self._are_hidden else "0") in TRUE or (
-            height != "" and height.strip("0.") == ""
-        )
+        hidden, height = attributes.get("hidden"), attributes.get("ht")
+        self._is_hidden = self._are_hidden if hidden is None else boolean(hidden)
+        self._is_hidden = self._is_hidden or (height is not None and is_zero(height))
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
@@ -219,7 +216,7 @@ class _Rows:
             case "s":
                 return self._shared(text)
             case "b":
-                return Flag(text.strip() in TRUE)
+                return _flag(text)
             case "inlineStr" | "str":
                 return unescaped(text)
             case _:
@@ -238,6 +235,13 @@ def _number(text: str) -> int | float | Fault:
     number = int(text) if text.isdecimal() and len(text) <= 18 else float(text)
     # Programs differ in whether they show the sign of a zero.
     return _UNREADABLE if number == 0 and text.lstrip().startswith("-") else number
+
+
+def _flag(text: str) -> Flag | Fault:
+    try:
+        return Flag(boolean(text))
+    except BadFile:
+        return _UNREADABLE
 
 
 def _iso_moment(text: str, is_whole_day: bool) -> Moment | Fault:

@@ -389,3 +389,51 @@ def test_a_day_before_all_days_is_none(tmp_path: Path) -> None:
     (row,) = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=builtin(14)), "a.xlsx")
 
     assert row.faults == {"sku": "the cell holds no readable value"}
+
+
+@pytest.mark.parametrize("written", ["1", "true", " 1 ", "\ttrue\n"])
+def test_yes_is_read_as_xml_writes_it_wherever_it_stands(tmp_path: Path, written: str) -> None:
+    columns = f'<cols><col min=" 2 " max="+2" hidden="{written}"/></cols>'
+    row = f'<row r="2" hidden="{written}"><c r="A2" t="b"><v>{written}</v></c></row>'
+    shown = f'<row r="3" hidden=" 0 " ht="15">{text_cell("A3", "x")}</row>'
+    flat = f'<row r="4" ht=" 0e0 ">{text_cell("A4", "x")}</row>'
+    header = HEADER.replace("<row", '<row hidden="false"')
+    data = f"<sheetData>{header}{row}{shown}{flat}</sheetData>"
+    sheet = f'<worksheet {MAIN}><sheetFormatPr zeroHeight="{written}"/>{columns}{data}</worksheet>'
+
+    read = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet), "a.xlsx")
+
+    assert read.hidden_headers == ("key",)
+    assert [(one.cells["sku"], one.is_hidden) for one in read] == [(Flag(True), True), ("x", False), ("x", True)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    ['<row r="2" hidden="TRUE"/>', '<row r="2" hidden=""/>', '<row r="2" ht="low"/>', '<row r="2" hidden="\u0661"/>'],
+)
+def test_what_is_neither_yes_nor_no_is_damage(tmp_path: Path, row: str) -> None:
+    assert refused(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(row))) == "damaged-file"
+
+
+@pytest.mark.parametrize("column", ['hidden="yes" min="1" max="1"', 'hidden="1" max="1"', 'hidden="1" min="1" max="b"'])
+def test_a_column_that_may_be_hidden_is_damage(tmp_path: Path, column: str) -> None:
+    sheet = f"<worksheet {MAIN}><cols><col {column}/></cols><sheetData>{HEADER}</sheetData></worksheet>"
+
+    assert refused(raw_xlsx(tmp_path / "a.xlsx", sheet)) == "damaged-file"
+
+
+def test_a_cell_of_neither_yes_nor_no_is_unreadable(tmp_path: Path) -> None:
+    body = '<row r="2"><c r="A2" t="b"><v>TRUE</v></c></row>'
+
+    (row,) = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body)), "a.xlsx")
+
+    assert row.faults == {"sku": "the cell holds no readable value"}
+
+
+def test_a_format_is_found_by_its_number_however_that_is_written(tmp_path: Path) -> None:
+    body = '<row r="2"><c r="A2" s=" 1 "><v>5</v></c></row>'
+    part = styles("0%").replace('numFmt numFmtId="164"', 'numFmt numFmtId=" 0164 "')
+
+    (row,) = read_rows(raw_xlsx(tmp_path / "a.xlsx", sheet_xml(body), styles=part), "a.xlsx")
+
+    assert row.cells["sku"] == Number(5, None, is_other_amount=True)

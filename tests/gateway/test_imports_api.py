@@ -107,3 +107,15 @@ def test_templates_can_be_downloaded(shop: Shop) -> None:
     answer = shop.client.get("/v1/imports/templates/products", headers=shop.staff("operations"))
     assert answer.content.startswith(b"PK")
     assert "products.xlsx" in answer.headers["Content-Disposition"]
+
+
+def test_a_product_names_configured_suppliers_alone(shop: Shop) -> None:
+    shop.backend.answers[inv.ListProduct] = Reply("accepted", "inventory", 1, {"fate": "listed"})
+    shop.backend.then[RecordImport] = lambda c: [ImportCompleted(**c.model_dump())]
+    file = {"file": ("goods.csv", "SKU,名称,售价,供应商\nA-1,Card,5.00,nosuch\nA-2,Card,5.00,north;north\n".encode())}
+
+    report = shop.client.post("/v1/imports/products", files=file, headers=shop.staff("operations")).json()
+
+    assert report["counts"] == {"listed": 1, "bad": 1}
+    [listed] = [one.command for one in shop.backend.sent if isinstance(one.command, inv.ListProduct)]
+    assert (listed.sku, listed.listing.suppliers) == ("A-2", ("north",))

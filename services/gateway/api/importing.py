@@ -225,6 +225,7 @@ async def _import(gate: Gate, job: Job, progress: Progress) -> Report | BadFile:
                 fates=fates,
                 dry_run=job.dry_run,
                 mapping=job.mapping,
+                suppliers=gate.backend.settings.suppliers,
                 progress=progress,
             )
         else:

@@ -215,13 +215,13 @@ def _no_day(field: str) -> date:
 
 
 def listed(field: str, value: Value) -> tuple[str, ...]:
-    """Texts separated by commas, semicolons or bars of either width."""
+    """Texts separated by commas, semicolons or bars of either width, each once."""
     return _parts(text(field, value))
 
 
 @lru_cache(maxsize=1_000)
 def _parts(written: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in _LISTED.split(written) if part.strip())
+    return tuple(dict.fromkeys(part.strip() for part in _LISTED.split(written) if part.strip()))
 
 
 def one_of(field: str, value: Value, names: Mapping[str, T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -70,8 +70,9 @@ class ProductRow:
         )
 
 
-def parse_product(row: SheetRow, columns: Columns) -> ProductRow:
-    """Raises RowError with the field that is missing, malformed or out of range."""
+def parse_product(row: SheetRow, columns: Columns, suppliers: Collection[str] = ()) -> ProductRow:
+    """Raises RowError with the field that is missing, malformed or out of range, and for a supplier that is none of
+    `suppliers`, where any are known."""
     refuse_faults(row, columns)
     cells = columns.of(row)
     for required in ("sku", "name", "price"):
@@ -84,6 +85,8 @@ def parse_product(row: SheetRow, columns: Columns) -> ProductRow:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise RowError(str(first["loc"][0]), first["msg"]) from None
+    if suppliers and not all(name in suppliers for name in listing.suppliers):
+        raise RowError("suppliers", "a supplier that is not configured")
     return ProductRow(listing, _fields(named), default_currency="currency" not in named)
 
 
@@ -138,7 +141,7 @@ def _levels(name: str, written: str) -> tuple[str, ...]:
 
 
 def _codes(name: str, value: Value) -> tuple[str, ...]:
-    return tuple(code(name, one) for one in listed(name, value))
+    return tuple(dict.fromkeys(code(name, one) for one in listed(name, value)))
 
 
 _PLAIN: dict[str, Callable[[str, Value], Any]] = {

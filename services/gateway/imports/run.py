@@ -8,7 +8,7 @@ Anything else it raises stops the import, in an ExceptionGroup.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
@@ -50,10 +50,12 @@ async def import_products(
     fates: Path,
     dry_run: bool = False,
     mapping: Mapping[str, str] | None = None,
+    suppliers: Collection[str] = (),
     progress: Progress = _silent,
 ) -> Report:
     """List every product of a sheet. Raises BadFile, before anything is sent, when the columns don't fit.
 
+    `suppliers` are those that products may name; where there are none, any.
     Commands have ids made of `import_id` and row, so an import that is run again after a crash repeats none of them.
     """
     columns = match(rows.headers, PRODUCT_FIELDS, mapping, rows.hidden_headers)
@@ -64,7 +66,7 @@ async def import_products(
         if row.is_hidden:
             return _hidden(row)
         try:
-            product = parse_product(row, columns)
+            product = parse_product(row, columns, suppliers)
         except RowError as error:
             return RowFate(row.number, "bad", field=error.field, detail=error.message)
         return row.number, product.command(dry_run=dry_run)

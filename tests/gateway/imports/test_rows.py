@@ -363,3 +363,20 @@ def test_an_unreadable_cell_of_a_column_that_nobody_needs_spoils_no_row() -> Non
     row = SheetRow(2, {"sku": "A", "key": "K", "remark": None}, {"remark": "formula cells are not accepted"})
 
     assert parse_key(row, match(["sku", "key", "remark"], KEY_FIELDS), SEALING.index).plain == "K"
+
+
+def test_a_supplier_or_a_tag_that_is_named_twice_is_taken_once() -> None:
+    listing = product(suppliers="north;south；ｎorth", tags="热销，steam,热销")
+
+    assert (listing.suppliers, listing.tags) == (("north", "south"), ("热销", "steam"))
+
+
+def test_a_supplier_that_is_not_configured_is_a_bad_row_where_any_is() -> None:
+    row = SheetRow(2, {"sku": "A-1", "name": "Card", "price": "1", "suppliers": "north,nosuch"})
+    columns = match(list(row.cells), PRODUCT_FIELDS)
+
+    with pytest.raises(RowError, match="suppliers") as caught:
+        parse_product(row, columns, {"north", "south"})
+    assert "nosuch" not in str(caught.value)
+    assert parse_product(row, columns, {"north", "nosuch"}).listing.suppliers == ("north", "nosuch")
+    assert parse_product(row, columns).listing.suppliers == ("north", "nosuch")

@@ -58,7 +58,7 @@ _MULTIPLES = re.compile("[百千万亿萬億]")
 _SIGN = re.compile("[$¢-¥\u0e3f\u20a0-\u20cf\ufe69\uff04\uffe0\uffe1\uffe5\uffe6]")
 _UNIT = re.compile(rf"[^\W\d_]*{_SIGN.pattern}|[^\W\d_]+")
 # What stands bare beside an amount, signs of currencies aside.
-_BARE = frozenset("-() ")
+_BARE = frozenset("-() \u00a0")
 _PLAIN_LITERALS = frozenset("-+(): $¥￥€£")
 
 

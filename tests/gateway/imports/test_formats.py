@@ -41,7 +41,9 @@ def test_what_is_not_understood_in_a_format_makes_the_amount_and_the_code_uncert
             key(key=number)
 
 
-@pytest.mark.parametrize("code", [code for code in map(chr, range(33, 0x250)) if code not in "$£¥0#?.,;dmyhsDMYHS"])
+@pytest.mark.parametrize(
+    "code", [code for code in map(chr, range(33, 0x250)) if code not in "\u00a0$£¥0#?.,;dmyhsDMYHS"]
+)
 def test_no_bare_character_passes_beside_an_amount(code: str) -> None:
     for written in (f"0{code}", f"{code}0"):
         number = format_of("164", {"164": written}).of(4850)
@@ -106,6 +108,8 @@ def test_decimals_that_a_number_has_only_by_how_it_is_stored_are_not_missed() ->
     [
         ("[$$-409]#,##0.00", "USD"), ("0.00\\ [$€-407]", "EUR"), ('"US$"0.00', "USD"), ("[$HK$-C04]0.00", "HKD"),
         ("£0.00", "GBP"), ('0.00"元"', "CNY"), ('0.00 "eur"', "EUR"), ("¥0.00", "CNY"),
+        ('0.00\u00a0"€"', "EUR"), ("[$¥-zh-CN]0.00", "CNY"),
+        ('_ ¥* #,##0.00_ ;_ ¥* \\-#,##0.00_ ;_ ¥* "-"??_ ;_ @_ ', "CNY"),
     ],
 )  # fmt: skip
 def test_an_amount_is_in_the_currency_that_is_shown_with_it(code: str, currency: str) -> None:

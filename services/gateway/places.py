@@ -24,12 +24,18 @@ class Places:
     @asynccontextmanager
     async def taken(self, caller: str) -> AsyncIterator[None]:
         """Wait for a place; `caller` is who, or where from. Raises Problem (503) when too many do."""
+        async with self.admitted(caller) as place, place:
+            yield
+
+    @asynccontextmanager
+    async def admitted(self, caller: str) -> AsyncIterator[Semaphore]:
+        """Be let in, before anything is done, to a place that is waited for later: it is what this gives. `caller` is
+        who, or where from. Raises Problem (503) when too many are."""
         if self._inside.total() >= self._most or self._inside[caller] >= self._each:
             raise Problem(503, "too-busy", "too many do this at once; send this again", headers={"Retry-After": "1"})
         self._inside[caller] += 1
         try:
-            async with self._free:
-                yield
+            yield self._free
         finally:
             self._inside[caller] -= 1
             if not self._inside[caller]:

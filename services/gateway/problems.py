@@ -38,6 +38,10 @@ class Problem(HTTPException):
         self.code, self.facts = code, facts or {}
 
 
+class Unknown(Problem):
+    """Nobody knows yet whether it was done: it may be, or may yet be."""
+
+
 def not_found(what: str) -> Problem:
     return Problem(404, "not-found", f"there is no such {what}")
 

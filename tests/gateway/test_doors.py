@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette import formparsers
 
 from services.gateway.api import create_app
@@ -19,9 +20,13 @@ from services.gateway.api.app import STRANGERS, STRANGERS_WAITING
 from services.gateway.api.gate import Gate
 from services.gateway.api.limits import JSON_LIMIT
 from services.gateway.buyers import order_secret
+from services.gateway.credentials import Credentials
 from services.gateway.places import Places
 from services.gateway.problems import Problem
 from shared.contracts.gateway import CustomerRegistered, RegisterCustomer
+from shared.contracts.ledger import RequestPayment
+from shared.hosting.backend import Busy
+from shared.messaging.port import HALTED, NobodyDecides, Reply
 from tests.gateway.builders import Client, Shop, customer_registered, open_shop, orders_follow, placed
 
 ADMIN = {"kind": "staff", "login": "administrator-1", "password": "correct horse battery"}
@@ -214,6 +219,55 @@ def test_registrations_at_the_same_time_are_counted(shop: Shop) -> None:
     reopened(shop, registrations_per_address=5)
     bodies = [{"login": f"buyer-{number}", "password": "long enough"} for number in range(CALLERS)]
     assert at_once(shop, "/v1/customers", bodies) == {201: 5, 429: CALLERS - 5}
+
+
+def test_who_finds_no_place_to_register_is_neither_registered_nor_counted(shop: Shop) -> None:
+    reopened(shop, registrations_per_address=25, registrations=30)
+    crowd = [{"login": f"buyer-{number}", "password": "long enough"} for number in range(64)]
+    told = at_once(shop, "/v1/customers", crowd)
+    assert told[201] < 25
+    assert (told[503], told[201] + told[503]) == (64 - told[201], 64)
+    assert len(shop.backend.sent) == told[201]
+
+    left = 25 - told[201]
+    assert [register(shop, 100 + number) for number in range(left + 1)] == [201] * left + [429]
+    assert [register(shop, 200 + number, "198.51.100.1") for number in range(6)] == [201] * 5 + [429]
+
+
+NO_DATABASE = OperationalError("INSERT", {}, Exception("database is locked"))
+
+
+@pytest.mark.parametrize("answer", [Busy(), NO_DATABASE, Reply("failed", "gateway", 1, code=HALTED, status=503)])
+def test_what_could_not_be_done_does_not_count(shop: Shop, answer: Exception | Reply) -> None:
+    reopened(shop, registrations_per_address=2, registrations=2, deposits_per_customer=2)
+    shop.backend.happen(customer_registered("c1"))
+    body = {"amount": {"amount": 100, "currency": "CNY"}, "channel": "alipay"}
+
+    def done() -> tuple[int, int]:
+        paid = shop.client.post("/v1/wallets/c1/deposits", json=body, headers=shop.customer("c1"))
+        return register(shop, len(shop.backend.sent)), paid.status_code
+
+    shop.backend.answers = {RegisterCustomer: answer, RequestPayment: answer}
+    assert [done() for _ in range(3)] == [(503, 503)] * 3
+    shop.backend.answers = {}
+    assert [done() for _ in range(3)] == [(201, 201)] * 2 + [(429, 429)]
+
+
+@pytest.mark.parametrize(("error", "status"), [(TimeoutError(), 504), (NobodyDecides("halted"), 503)])
+def test_what_may_have_been_done_counts(shop: Shop, error: Exception, status: int) -> None:
+    reopened(shop, registrations_per_address=2)
+    shop.backend.answers = {RegisterCustomer: error}
+    assert [register(shop, number) for number in range(3)] == [status, status, 429]
+
+
+def test_a_sign_in_that_could_not_be_compared_does_not_count(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise NO_DATABASE
+
+    with monkeypatch.context() as no_database:
+        no_database.setattr(Credentials, "check", broken)
+        assert {sign_in(shop, "192.0.2.9", ADMIN).status_code for _ in range(11)} == {503}
+    assert sign_in(shop, "192.0.2.9", ADMIN).status_code == 201
 
 
 def test_a_wrong_secret_holds_up_no_other_order(shop: Shop) -> None:

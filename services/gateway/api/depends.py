@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -10,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.gateway.api.gate import Gate
 from services.gateway.auth import GUEST, BadToken, Claims, Permission, Principal, read
-from services.gateway.problems import Problem
+from services.gateway.problems import Problem, Unknown
 from services.gateway.tables.base import iso
 from services.gateway.tables.people import staff
 from services.gateway.throttle import Throttle
@@ -106,6 +107,28 @@ def slow_down(throttle: Throttle, caller: str) -> None:
 def too_many(wait: float, code: str = "too-many-attempts", detail: str = "too many wrong attempts") -> Problem:
     """For who must wait so many seconds."""
     return Problem(429, code, detail, headers={"Retry-After": str(int(wait) + 1)})
+
+
+@contextmanager
+def counted(
+    *tries: tuple[Throttle, str], code: str = "too-many-attempts", detail: str = "too many wrong attempts"
+) -> Iterator[None]:
+    """Counts what is done inside, from its beginning, so that what is under way is counted too. Where we could not do
+    it, an error or a 503, it counts no longer; what may have been done counts.
+
+    Raises Problem (429, with this code and detail) when one of the callers must wait.
+    """
+    if wait := max(throttle.wait(caller) for throttle, caller in tries):
+        raise too_many(wait, code, detail)
+    for throttle, caller in tries:
+        throttle.tried(caller)
+    try:
+        yield
+    except Exception as error:  # who breaks a request off is no such error: they would never be counted
+        if not isinstance(error, Problem) or (error.status_code == 503 and not isinstance(error, Unknown)):
+            for throttle, caller in tries:
+                throttle.forgive(caller)
+        raise
 
 
 async def admit(request: Request) -> None:

@@ -20,7 +20,7 @@ from services.gateway.auth import Principal
 from services.gateway.credentials import Credentials
 from services.gateway.guessing import Guessing
 from services.gateway.places import Places
-from services.gateway.problems import Problem, build, not_found, not_shown_yet, of_reply
+from services.gateway.problems import Problem, Unknown, build, not_found, not_shown_yet, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
 from shared.days import day_of
@@ -116,9 +116,9 @@ class Gate:
                 headers={"Retry-After": "1"},
             ) from None
         except NobodyDecides as error:
-            raise Problem(503, HALTED, f"{error}; {_ASK_AGAIN}", headers={"Retry-After": "5"}) from None
+            raise Unknown(503, HALTED, f"{error}; {_ASK_AGAIN}", headers={"Retry-After": "5"}) from None
         except TimeoutError:
-            raise Problem(504, "outcome-unknown", f"no answer came in time; {_ASK_AGAIN}") from None
+            raise Unknown(504, "outcome-unknown", f"no answer came in time; {_ASK_AGAIN}") from None
 
     async def absent(self, caller: Principal, source: str, what: str) -> Problem:
         """What to tell a caller of something that is not shown: that there is none, once the read models hold all of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -9,7 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, may, too_many
+from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, counted, may
 from services.gateway.api.gate import Gate, derived_id
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.sessions import session
@@ -39,33 +41,35 @@ class StaffBody(Body):
     password: Annotated[str, Field(min_length=12, max_length=200, strict=True)]
 
 
-def _count(gate: Gate, ip: str) -> None:
-    """Counts a registration, whatever becomes of it. Raises Problem (429) beyond the limits."""
+@contextmanager
+def _counted(gate: Gate, ip: str) -> Iterator[None]:
+    """Counts a registration, also of a login that is taken. Raises Problem (429) beyond the limits."""
     counts = [(gate.all_registered, "")]
     if not gate.is_own_site(ip):
         counts.append((gate.registered, place_of(ip)))
-    if wait := max(throttle.wait(caller) for throttle, caller in counts):
-        raise too_many(wait, "too-many-registrations", "too many registrations; try again later")
-    for throttle, caller in counts:
-        throttle.tried(caller)
+    with counted(*counts, code="too-many-registrations", detail="too many registrations; try again later"):
+        yield
 
 
 @router.post("/customers", status_code=201, summary="Register as a customer")
 async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
     """Answers with the customer's id and a token. An address registers so many an hour."""
-    _count(gate, ip)
-    if await run_sync(gate.credentials.is_former, "customer", body.login):
-        raise Problem(409, TAKEN, "this login is taken")
     customer = derived_id("customer", body.login)
     profile = {"customer": customer, "name": body.name, "email": body.email}
-    try:
-        await gate.send(RegisterCustomer, GUEST, gate.backend.ports.new_id(), **profile)
-    except Problem as problem:
-        if problem.code != TAKEN:
-            raise
-    # A login is taken by whoever has its password: a registration that broke off before this may be taken up again.
-    async with gate.registering.taken(place_of(ip)):
-        claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
+    # Let in first: whoever is told that too many register was not registered, nor counted.
+    async with gate.registering.admitted(place_of(ip)) as place:
+        with _counted(gate, ip):
+            if await run_sync(gate.credentials.is_former, "customer", body.login):
+                raise Problem(409, TAKEN, "this login is taken")
+            try:
+                await gate.send(RegisterCustomer, GUEST, gate.backend.ports.new_id(), **profile)
+            except Problem as problem:
+                if problem.code != TAKEN:
+                    raise
+            # A login is taken by whoever has its password: a registration that broke off before this may be taken up
+            # again.
+            async with place:
+                claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
         raise Problem(409, TAKEN, "this login is taken")
     return {"customer": customer, **session(gate, Principal("customer", customer))}

@@ -62,7 +62,7 @@ async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, An
     try:
         async with (gate.hashing if is_known else gate.strangers).taken(waiting):
             subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
-    except Problem:
+    except Exception:
         gate.guessing.forgive(begun)  # nothing was compared
         raise
     if subject is not None:

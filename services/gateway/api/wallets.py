@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -9,11 +10,12 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from services.gateway.api.customers import require_customer, wallet_of
-from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, demand, too_many
+from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, counted, demand
+from services.gateway.api.gate import Gate
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.payments import find_payment, rendered
 from services.gateway.api.shapes import Amount, Body, Name, PathId
-from services.gateway.auth import Permission
+from services.gateway.auth import Permission, Principal
 from services.gateway.problems import not_found
 from services.gateway.tables.money import accounts
 from shared.contracts.ledger import RequestPayment
@@ -48,6 +50,14 @@ async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, A
     return {"customer": customer, "balances": balances}
 
 
+def _counted(gate: Gate, caller: Principal) -> AbstractContextManager[None]:
+    """Counts a deposit of a customer's own. Raises Problem (429) beyond the limit."""
+    if caller.kind != "customer":
+        return nullcontext()
+    detail = "too many deposits were opened; pay one of them"
+    return counted((gate.deposits, caller.subject), code="too-many-deposits", detail=detail)
+
+
 @router.post("/v1/wallets/{customer}/deposits", status_code=201, summary="Top a wallet up")
 async def deposit(
     customer: PathId,
@@ -61,21 +71,19 @@ async def deposit(
     if caller.kind == "customer":
         if caller.subject != customer:
             raise not_found("wallet")
-        if wait := gate.deposits.wait(customer):
-            raise too_many(wait, "too-many-deposits", "too many deposits were opened; pay one of them")
-        gate.deposits.tried(customer)
     else:
         demand(caller, Permission.WALLET_DEPOSIT)
-    await require_customer(gate, caller, customer)
     command_id = gate.command_id(caller, request, key)
-    await gate.send(
-        RequestPayment,
-        caller,
-        command_id,
-        payment_id=command_id,
-        account=wallet_of(customer),
-        amount=body.amount.money(),
-        channel=body.channel,
-    )
+    with _counted(gate, caller):
+        await require_customer(gate, caller, customer)
+        await gate.send(
+            RequestPayment,
+            caller,
+            command_id,
+            payment_id=command_id,
+            account=wallet_of(customer),
+            amount=body.amount.money(),
+            channel=body.channel,
+        )
     row = await find_payment(gate, command_id)
     return rendered(row) if row else {"payment_id": command_id, "status": "requested"}

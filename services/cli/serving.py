@@ -22,6 +22,7 @@ from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
 from shared.eventlog.engines import open_engine
 from shared.eventlog.log import Incomplete
+from shared.eventlog.room import trouble_in
 from shared.hosting.embedded import Embedded, InUse, database_url
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import MissingSecret, Secrets
@@ -61,7 +62,8 @@ def serve(
     except (MissingSecret, NotAccepted) as error:
         fail(f"{error}.")
     except DBAPIError as error:
-        fail(f"{var} can't be used: {error.orig}.")
+        what = trouble_in(var, error)
+        fail(f"{var} can't be used: {f'its disk {what}' if what else error.orig}.")
     except OSError as error:
         fail(f"{var} can't be used: {error.strerror or error}.")
 

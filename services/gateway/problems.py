@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
 from tempfile import gettempdir
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from shared.eventlog.engines import is_outage
-from shared.eventlog.room import trouble
+from shared.eventlog.room import FULL, trouble
 from shared.messaging.port import HALTED, Reply
 from shared.telemetry.logs import bind
 
@@ -123,11 +122,9 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
 
 
-def no_room(error: BaseException | None) -> OSError | None:
-    """What says that a disk is full: the error itself, or one of its group."""
-    if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(no_room, error.exceptions)), None)
-    return error if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT) else None
+def no_room(error: BaseException) -> bool:
+    """Whether an error says that the disk of a file is full."""
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _no_room(request: Request, reason: str) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,7 @@ from tempfile import TemporaryFile
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 PROBE_BYTES = 256 * 1024
 SQLITE = {
     sqlite3.SQLITE_FULL: "is full",
@@ -26,12 +28,19 @@ def trouble(error: BaseException, url: sa.URL) -> str:
     """What is wrong with the disk of a database, in plain words, if that is what an error of it says; else empty."""
     if not isinstance(error, DBAPIError):
         return ""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        what = SQLITE.get(code & 0xFF, "")
+    if url.get_backend_name() == "sqlite":
+        what = trouble_in(Path(str(url.database)).parent, error)
     else:
         what = POSTGRESQL.get(str(getattr(error.orig, "sqlstate", "")), "")
     return f"the disk of {_name(url)} {what}" if what else ""
+
+
+def trouble_in(folder: Path, error: DBAPIError) -> str:
+    """What an error says of the disk of an SQLite database in this folder: that it `is full` or `can't be written`;
+    else empty. SQLite calls it an I/O error as well when there is no room for a file that it shares."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    what = "" if code is None else SQLITE.get(code & 0xFF, "")
+    return "is full" if what and _no_room_in(folder) else what
 
 
 def has_room(engine: sa.Engine) -> bool:
@@ -49,11 +58,22 @@ def has_room(engine: sa.Engine) -> bool:
 
 def _takes_a_file(folder: Path) -> bool:
     try:
-        with TemporaryFile(dir=folder, buffering=0) as file:
-            written = file.write(bytes(PROBE_BYTES))
-            os.fsync(file.fileno())
+        return _is_written(folder)
     except OSError:
         return False
+
+
+def _no_room_in(folder: Path) -> bool:
+    try:
+        return not _is_written(folder)
+    except OSError as error:
+        return error.errno in FULL
+
+
+def _is_written(folder: Path) -> bool:
+    with TemporaryFile(dir=folder, buffering=0) as file:
+        written = file.write(bytes(PROBE_BYTES))
+        os.fsync(file.fileno())
     return written == PROBE_BYTES
 
 

@@ -8,8 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from services.gateway.api import create_app, importing
+from services.gateway.imports.runs import Runs, runs
+from shared.contracts import Event
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.inventory import LoadKeys
 from shared.messaging.port import HALTED, Reply
@@ -18,6 +22,9 @@ from tests.hosting.test_room import Disk, small
 
 __all__ = ["small"]
 CONTENT = b"sku,key,note\n" + b"".join(b"A-1,K-%d,%s\n" % (number, b"x" * 1_000) for number in range(2_000))
+
+WHY = "the disk of /var/kameng/inventory.sqlite3 is full"
+HALTS = Reply("failed", "inventory", 1, code=HALTED, detail=WHY, status=503)
 
 
 @pytest.fixture
@@ -29,8 +36,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
-def imported(shop: Shop) -> httpx.Response:
-    headers = {**shop.staff("operations"), "Idempotency-Key": "k"}
+def imported(shop: Shop, **more: str) -> httpx.Response:
+    headers = {**shop.staff("operations"), "Idempotency-Key": "k", **more}
     return shop.client.post("/v1/imports/keys", files={"file": ("keys.csv", CONTENT)}, headers=headers)
 
 
@@ -66,3 +73,57 @@ def test_a_full_disk_of_what_became_of_the_rows_is_told(shop: Shop, small: Disk)
     small.clear()
     answer = imported(shop)
     assert (answer.status_code, answer.json()["rows"]) == (200, 2_000), answer.text
+
+
+def test_a_disk_that_fills_under_an_import_is_told_and_the_same_sent_again_waits_for_nobody(
+    small: Disk, tmp_path: Path
+) -> None:
+    shop = open_shop(tmp_path, f"sqlite:///{small.folder}/gateway.db")
+    shop.backend.answers[LoadKeys] = Reply("accepted", "inventory", 1, {"loaded": 1, "duplicates": []})
+
+    def fill(_: object) -> list[Event]:
+        small.fill()
+        return []
+
+    shop.backend.then[LoadKeys] = fill
+    is_full(imported(shop))
+    again = imported(shop, Prefer="respond-async")
+    is_full(again)
+    assert f"{small.folder}/gateway.db" in again.json()["detail"]
+
+    small.clear()
+    del shop.backend.then[LoadKeys]
+    answer = imported(shop)
+    assert (answer.status_code, answer.json()["rows"]) == (200, 2_000), answer.text
+
+
+def test_a_try_that_could_not_be_told_as_over_is_known_as_interrupted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    taken = shop.backend.answers[LoadKeys]
+    shop.backend.answers[LoadKeys] = HALTS
+    with monkeypatch.context() as no_room:
+        no_room.setattr(Runs, "end", full)
+        assert imported(shop).json()["code"] == HALTED
+    shop.backend.answers[LoadKeys] = taken
+    with shop.backend.reads.connect() as connection:
+        (import_id,) = connection.execute(sa.select(runs.c.import_id)).scalars()
+    known = shop.client.get(f"/v1/imports/{import_id}", headers=shop.staff("operations")).json()
+    assert known["state"] == "interrupted"
+    assert imported(shop).status_code == 200
+
+
+def test_an_import_stops_where_nothing_is_decided_and_goes_on_later(shop: Shop) -> None:
+    taken = shop.backend.answers[LoadKeys]
+    shop.backend.answers[LoadKeys] = HALTS
+
+    stopped = imported(shop)
+
+    assert (stopped.status_code, stopped.json()["code"], stopped.headers["Retry-After"]) == (503, HALTED, "60")
+    assert stopped.json()["detail"] == f"nothing is decided now: {HALTS.detail}"
+    assert {type(message.command) for message in shop.backend.sent} == {LoadKeys}
+    shop.backend.answers[LoadKeys] = taken
+    assert imported(shop).json()["counts"] == {"loaded": 2_000}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from shared.eventlog.engines import open_engine
-from shared.eventlog.room import has_room
+from shared.eventlog.room import has_room, trouble
 from shared.hosting import writer as writers
 from shared.hosting.writer import Writer
 from shared.messaging.port import HALTED
@@ -131,3 +133,13 @@ def test_a_start_on_a_full_disk_goes_on_when_there_is_room(disk: Disk, writer: W
     disk.clear()
     again = start(button(), writer.engine, Clock())
     assert [one.repeated for one in replies(again, press("first"))] == [True]
+
+
+def test_an_error_of_input_and_output_is_told_as_a_full_disk_where_there_is_no_room(small: Disk) -> None:
+    url = sa.make_url(f"sqlite:///{small.folder}/button.sqlite3")
+    told = sqlite3.OperationalError("disk I/O error")
+    told.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    error = OperationalError("PRAGMA journal_mode = WAL", {}, told)
+    assert trouble(error, url) == f"the disk of {small.folder}/button.sqlite3 can't be written"
+    small.fill()
+    assert trouble(error, url) == f"the disk of {small.folder}/button.sqlite3 is full"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -25,13 +25,14 @@ from services.gateway.imports.run import Progress, import_keys, import_products
 from services.gateway.imports.runs import OVER, Runs, Wanted
 from services.gateway.imports.sheets import read_rows
 from services.gateway.imports.templates import TemplateKind
-from services.gateway.problems import Problem, no_room
+from services.gateway.problems import Problem, no_room, of_reply
 from services.gateway.tables.people import imports
 from shared.contracts import Command, Metadata
 from shared.contracts.gateway import RecordImport
 from shared.eventlog.engines import is_outage
+from shared.eventlog.room import trouble
 from shared.hosting.backend import Busy
-from shared.messaging.port import CommandMessage, Reply
+from shared.messaging.port import HALTED, CommandMessage, Reply
 from shared.security.sealing import keypair_from_secret
 
 TELL_SECONDS = 1.0
@@ -70,26 +71,28 @@ def fates_path(gate: Gate, import_id: str) -> Path:
     return folder / f"{import_id}.csv"
 
 
-async def known(gate: Gate, import_id: str) -> ImportAnswer | None:
-    """What is known of an import, running or over."""
-    row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now())
-    if row is not None and row["state"] in OVER | {"running"}:
-        return told(row)
-    done = await gate.row(sa.select(imports).where(imports.c.import_id == import_id))
-    return told_by_log(done) if done else told(row) if row else None
-
-
 class Importing:
-    """The imports of this process. One an application."""
+    """The imports of this process. One an application. Of those that stopped before their end it knows the last try:
+    where the disk was full, nothing else says that it is over."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
+        self._stopped: dict[str, str] = {}
+
+    async def known(self, gate: Gate, import_id: str) -> ImportAnswer | None:
+        """What is known of an import, running or over."""
+        stopped = self._stopped.get(import_id)
+        row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now(), stopped)
+        if row is not None and row["state"] in OVER | {"running"}:
+            return told(row)
+        done = await gate.row(sa.select(imports).where(imports.c.import_id == import_id))
+        return told_by_log(done) if done else told(row) if row else None
 
     async def answer(self, gate: Gate, job: Job, seconds: float) -> ImportAnswer:
         """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
 
         Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
-        was interrupted. Raises OSError where a disk is full.
+        was interrupted or nothing is decided. Raises OSError or DBAPIError where a disk is full.
         """
         loop = asyncio.get_running_loop()
         deadline, wanted, has_joined = loop.time() + seconds, job.wanted(), False
@@ -97,11 +100,12 @@ class Importing:
         try:
             while True:
                 if job.import_id not in self._tasks:
-                    done = await known(gate, job.import_id)
+                    done = await self.known(gate, job.import_id)
                     if done is not None and done.state in OVER and done.started_at is None:
                         return done.model_copy(update={"replayed": True})  # known by the log alone
                     run = gate.backend.ports.new_id()
-                    row = await run_sync(Runs(gate.backend.reads).claim, wanted, run, gate.backend.ports.now())
+                    stopped, now = self._stopped.get(job.import_id), gate.backend.ports.now()
+                    row = await run_sync(Runs(gate.backend.reads).claim, wanted, run, now, stopped)
                     if row is None:
                         is_taken = has_joined = True
                         self._start(gate, job, run)
@@ -118,8 +122,8 @@ class Importing:
                     raise _other_mapping()
                 await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
                 if task.done():
-                    _raise_what_stopped(task)
-                answer = await known(gate, job.import_id)
+                    _raise_what_stopped(task, gate.backend.reads.url)
+                answer = await self.known(gate, job.import_id)
                 assert answer is not None
                 return answer
         finally:
@@ -136,10 +140,13 @@ class Importing:
     def _start(self, gate: Gate, job: Job, run: str) -> None:
         task = asyncio.create_task(_run(gate, job, run))
         self._tasks[job.import_id] = (job.wanted(), task)
+        self._stopped.pop(job.import_id, None)
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._tasks[job.import_id]
             job.file.close()
+            if task.cancelled() or task.exception():
+                self._stopped[job.import_id] = run
             if not task.cancelled() and (error := task.exception()) and not isinstance(error, Problem):
                 logger.error("import stopped", import_id=job.import_id, error=repr(error))
 
@@ -150,15 +157,22 @@ def _other_mapping() -> Problem:
     return Problem(409, "idempotency-conflict", "this Idempotency-Key was used for the same file with another mapping")
 
 
-def _raise_what_stopped(task: asyncio.Task[None]) -> None:
+def _raise_what_stopped(task: asyncio.Task[None], database: sa.URL) -> None:
     error = None if task.cancelled() else task.exception()
-    if isinstance(error, Problem):
-        raise error
-    if full := no_room(error):
-        raise full
+    for cause in _causes(error):
+        if isinstance(cause, Problem) or no_room(cause) or trouble(cause, database):
+            raise cause
     if task.cancelled() or error is not None:
         detail = "the import stopped before its end; the same file sent again goes on where it stopped"
         raise Problem(503, "import-interrupted", detail, headers={"Retry-After": "1"})
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _causes(one)
+    elif error is not None:
+        yield error
 
 
 async def _run(gate: Gate, job: Job, run: str) -> None:
@@ -194,7 +208,12 @@ async def _run(gate: Gate, job: Job, run: str) -> None:
         await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
     except BaseException:
         # Nothing happens here when the import has ended, failed or was overtaken.
-        await run_sync(runs.end, job.import_id, run, "interrupted", None, now())
+        try:
+            await run_sync(runs.end, job.import_id, run, "interrupted", None, now())
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("can't tell that an import stopped", import_id=job.import_id, error=type(error).__name__)
         raise
 
 
@@ -261,6 +280,8 @@ class _Sender:
             except Busy:
                 await asyncio.sleep(BUSY_SECONDS)
             else:
+                if reply.code == HALTED:
+                    raise of_reply(reply)  # the same for every row that is left
                 self._reached = max(self._reached, reply.position)
                 return reply
         raise TimeoutError

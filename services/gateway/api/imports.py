@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
 from services.gateway.api.gate import derived_id
 from services.gateway.api.imported import ImportAnswer
-from services.gateway.api.importing import Importing, Job, fates_path, known
+from services.gateway.api.importing import Importing, Job, fates_path
 from services.gateway.api.parsing import JsonRoute, unread
 from services.gateway.auth import Permission, Principal
 from services.gateway.imports.encodings import codec_of
@@ -192,16 +192,16 @@ async def template(kind: TemplateKind, gate: TheGate, caller: Importer) -> Respo
 
 
 @router.get("/{import_id}", summary="Read an import, running or over")
-async def one(import_id: UUID, gate: TheGate, caller: Importer) -> ImportAnswer:
+async def one(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> ImportAnswer:
     """How far it is, and what it came to. One that was interrupted is sent again, with the same Idempotency-Key."""
-    if (found := await known(gate, str(import_id))) is None:
+    if (found := await importing.known(gate, str(import_id))) is None:
         raise not_found("import")
     return found
 
 
 @router.get("/{import_id}/fates", summary="Every row's fate, as CSV", response_class=FileResponse)
-async def fates(import_id: UUID, gate: TheGate, caller: Importer) -> Response:
-    found = await known(gate, str(import_id))
+async def fates(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> Response:
+    found = await importing.known(gate, str(import_id))
     if found is not None and found.state == "running":
         raise Problem(409, "import-running", "the import still runs; its fates are told when it is over")
     path = fates_path(gate, str(import_id))

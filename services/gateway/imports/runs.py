@@ -60,17 +60,19 @@ class Runs:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def find(self, import_id: str, now: datetime) -> dict[str, Any] | None:
-        """An import's row. One that ran and fell silent is `interrupted`."""
+    def find(self, import_id: str, now: datetime, stopped: str | None = None) -> dict[str, Any] | None:
+        """An import's row. One that ran and fell silent is `interrupted`, and so is the try that is known to have
+        `stopped`."""
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(runs).where(runs.c.import_id == import_id)).mappings().one_or_none()
         row = {str(column): value for column, value in found.items()} if found else None
-        if row is not None and row["state"] == "running" and row["seen_at"] < iso(now - SILENCE):
-            return {**row, "state": "interrupted"}
-        return row
+        if row is None or row["state"] != "running":
+            return row
+        is_over = row["run"] == stopped or row["seen_at"] < iso(now - SILENCE)
+        return {**row, "state": "interrupted"} if is_over else row
 
-    def claim(self, wanted: Wanted, run: str, now: datetime) -> dict[str, Any] | None:
-        """Take an import on, unless it runs or is over: then the row that says so.
+    def claim(self, wanted: Wanted, run: str, now: datetime, stopped: str | None = None) -> dict[str, Any] | None:
+        """Take an import on, unless it runs or is over: then the row that says so. The try `stopped` does not run.
 
         One that failed or was interrupted is taken on anew; of an interrupted one only with the mapping it had.
         """
@@ -93,7 +95,7 @@ class Runs:
             "dry_run": wanted.dry_run,
         }
         while True:
-            known = self.find(wanted.import_id, now)
+            known = self.find(wanted.import_id, now, stopped)
             if known is None:
                 try:
                     with self._engine.begin() as connection:

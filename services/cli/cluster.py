@@ -20,7 +20,7 @@ from services.cli.common import CLUSTER_VAR, Var, console, fail
 from services.cli.hearing import unheard
 from services.cli.known import NAMES
 from services.cli.sockets import listen
-from services.cli.started import Busy, alone, forget, left_over, started
+from services.cli.started import Busy, alone, forget, left_over, running, started
 
 END_SECONDS = 30.0
 app = typer.Typer(help="The cluster on this machine. 本机集群。", no_args_is_help=True)
@@ -61,18 +61,16 @@ def down(var: Var = CLUSTER_VAR) -> None:
     if not var.exists():
         fail(f"there is no {var}.")
     with _alone(var):
-        left = started(var)
-        running = {name: one for name, one in left.processes.items() if one.alive} if left else {}
-        known = {process.pid for process in running.values()}
-        running |= {name: one for name, one in left_over(var).items() if one.pid not in known}
-        for process in running.values():
+        left = running(var)
+        at_work = {name: one for name, one in left.processes.items() if one.alive} if left else {}
+        for process in at_work.values():
             process.signal(signal.SIGTERM)
         deadline = time.monotonic() + END_SECONDS
-        for name, process in running.items():
+        for name, process in at_work.items():
             _await_end(name, process, deadline)
         forget(var)
         infrastructure.down(var)
-        console.print(f"{len(running)} processes ended.")
+        console.print(f"{len(at_work)} processes ended.")
 
 
 @contextmanager
@@ -96,8 +94,8 @@ def _await_end(name: str, process: Process, deadline: float) -> None:
 
 @app.command("status")
 def status(var: Var = CLUSTER_VAR) -> None:
-    """Which processes run; ends with 1 when one has ended by itself. 进程状态。"""
-    left = started(var)
+    """Which processes run; ends with 1 when one has ended by itself, or their start broke off. 进程状态。"""
+    left = running(var)
     if left is None:
         fail(f"no cluster runs in {var}.")
     ended = left.ended()
@@ -110,3 +108,6 @@ def status(var: Var = CLUSTER_VAR) -> None:
             console.print(f"{service}: {reason}", markup=False)
     if ended:
         fail(f"ended by itself: {', '.join(ended)}; {var / 'logs'} tells why, `kameng cluster down` ends the rest.")
+    if left.astray:
+        number = len(left.astray)
+        fail(f"the start of {number} of them broke off, others may be missing: `kameng cluster down` ends them.")

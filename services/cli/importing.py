@@ -17,7 +17,7 @@ from rich.table import Table
 
 from services.cli.common import CLUSTER_VAR, VAR, Json, console, fail, services_of, show_administrator
 from services.cli.places import AnyVar
-from services.cli.started import started
+from services.cli.started import running
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.bootstrap import USERNAME, ensure_administrator, interrupt_imports
@@ -173,8 +173,10 @@ def _client_at(address: str, var: Path) -> httpx.AsyncClient:
 
 
 def _cluster_address(var: Path) -> str:
-    if (left := started(var)) is None:
+    if (left := running(var)) is None:
         fail(f"no cluster runs in {var}: `kameng cluster up` starts one.")
+    if not left.address:
+        fail(f"the gateway of the cluster in {var} does not run: `kameng cluster status` says what does.")
     return left.address
 
 

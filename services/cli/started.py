@@ -21,10 +21,12 @@ class Busy(RuntimeError):
 
 @dataclass(frozen=True)
 class Started:
-    """The address of the API, and each process by its name."""
+    """The address of the API, empty where no gateway is among them, and each process by its name. `astray` names those
+    that no start told of to its end."""
 
     address: str
     processes: Mapping[str, Process]
+    astray: frozenset[str] = frozenset()
 
     def ended(self) -> list[str]:
         """The names of those that no longer run; a later process of the same number is another."""
@@ -62,26 +64,53 @@ def alone(var: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def running(var: Path) -> Started | None:
+    """What `started` tells, and what else is `left_over`; None when it is nothing."""
+    told, left = started(var), dict(_left_over(var))
+    known = {process.pid for process in told.processes.values() if process.alive} if told else set[int]()
+    astray = {name: one for name, one in left.items() if one.process.pid not in known}
+    if told is None and not astray:
+        return None
+    addresses = [one.address for one in astray.values() if one.address] or [told.address if told else ""]
+    processes = {name: one.process for name, one in astray.items()}
+    return Started(addresses[0], {**(told.processes if told else {}), **processes}, frozenset(astray))
+
+
 def left_over(var: Path) -> dict[str, Process]:
     """The processes of the platform that run on this folder, whoever started them and however that ended, by a name."""
+    return {name: one.process for name, one in _left_over(var)}
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A process of the platform; `address` is that of the API, where it is the gateway."""
+
+    process: Process
+    address: str
+
+
+def _left_over(var: Path) -> Iterator[tuple[str, _Left]]:
     folder = str(var.absolute())
-    found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and _works_on(entry, folder):
+        if entry.name.isdigit() and (words := _words_on(entry, folder)):
+            has_port = words[:2] == ["gateway", "--port"] and len(words) > 2
+            address = f"http://127.0.0.1:{words[2]}" if has_port else ""
             with suppress(ProcessLookupError):
-                found[f"process {entry.name}"] = identify(int(entry.name))
-    return found
+                yield " ".join(["process", entry.name, *words[:2]]), _Left(identify(int(entry.name)), address)
 
 
-def _works_on(process: Path, folder: str) -> bool:
+def _words_on(process: Path, folder: str) -> list[str]:
+    """What a process of ours that works on a folder was started for; empty for any other process."""
     try:
         command = (process / "cmdline").read_bytes().split(b"\0")
         environment = (process / "environ").read_bytes().split(b"\0")
     except OSError:  # another user's, or gone
-        return False
+        return []
     is_ours = command[1:2] == [b"-m"] and command[2:3] in ([b"services"], [b"shared.hosting.cluster"])
     told = {b"KAMENG_VAR=" + os.fsencode(folder)} <= set(environment)
-    return is_ours and told and any(one.startswith(b"KAMENG_AMQP_URL=") for one in environment)
+    if not (is_ours and told and any(one.startswith(b"KAMENG_AMQP_URL=") for one in environment)):
+        return []
+    return [os.fsdecode(word) for word in command[3:] if word] or [os.fsdecode(command[2])]
 
 
 def forget(var: Path) -> None:

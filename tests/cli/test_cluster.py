@@ -18,7 +18,7 @@ from deploy.local.processes import Process
 from services.__main__ import app
 from services.cli import cluster, clustering
 from services.cli.clustering import Cluster, processes, start_cluster
-from services.cli.started import Started, identify, left_over, started
+from services.cli.started import Started, identify, left_over, running, started
 from tests.messaging.broker import wait_for
 
 URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
@@ -199,6 +199,14 @@ def test_of_two_starts_at_once_one_says_that_it_does_nothing(tmp_path: Path, mon
     assert "enough" in first.output
 
 
+def test_what_was_started_is_told_once(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+    assert running(tmp_path) is None
+    write(tmp_path, ours=identify(sleepers[0].pid))
+    found = running(tmp_path)
+    assert found is not None
+    assert (found.address, list(found.processes), found.astray) == ("http://127.0.0.1:8000", ["ours"], frozenset())
+
+
 def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path) -> None:
     (tmp_path / "services.py").write_text("import time\ntime.sleep(600)\n")
     var = tmp_path / "var"
@@ -207,7 +215,7 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
     left = [
         subprocess.Popen([sys.executable, *command], env={**told, "KAMENG_VAR": str(folder)}, cwd=tmp_path)
         for command, folder in (
-            (["-m", "services"], var),
+            (["-m", "services", "gateway", "--port", "8123"], var),
             (["-m", "services"], tmp_path),
             (["-c", "import time; time.sleep(600)"], var),
         )
@@ -215,10 +223,18 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
     try:
         wait_for(lambda: left_over(var) and left_over(tmp_path))
         assert [one.pid for one in left_over(var).values()] == [left[0].pid]
+        told = kameng("status", "--var", str(var))
+        assert told.exit_code == 1
+        assert f"process {left[0].pid} gateway --port" in told.stdout
+        assert "the start of 1 of them broke off" in told.stderr.replace("\n", " ")
+        found = running(var)
+        assert found is not None
+        assert (found.address, found.ended()) == ("http://127.0.0.1:8123", [])
         refused = kameng("up", "--var", str(var), "--port", "0")
         assert "processes of an earlier start" in refused.output.replace("\n", " ")
         ended = kameng("down", "--var", str(var))
         assert "1 processes ended" in ended.output
+        assert running(var) is None
         assert left[0].wait(30) == -signal.SIGTERM
         assert [one.poll() for one in left[1:]] == [None, None]
     finally:

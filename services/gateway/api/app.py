@@ -35,6 +35,7 @@ from services.gateway.api import (
 from services.gateway.api.callbacks import Partner
 from services.gateway.api.depends import admit
 from services.gateway.api.gate import Gate
+from services.gateway.api.headers import SingleHeaders
 from services.gateway.api.importing import Importing
 from services.gateway.api.limits import BodyLimit
 from services.gateway.api.logged import Logged
@@ -140,6 +141,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.registry.register(Health(backend))
     app.state.registry.register(Process("gateway", "http"))
     app.add_middleware(BodyLimit, admit=admit)
+    app.add_middleware(SingleHeaders)
     app.add_middleware(Measured, requests=Requests(app.state.registry))
     app.add_middleware(Logged)
     problems.install(app)

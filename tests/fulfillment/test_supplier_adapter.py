@@ -7,7 +7,7 @@ import pytest
 
 from sandboxes.running import run_server
 from sandboxes.supplier import create_supplier
-from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase, Supplier, Suppliers
+from services.fulfillment.adapters.supplier import NOT_CONFIGURED, OutcomeUnknown, Purchase, Supplier, Suppliers
 from shared.contracts.fulfillment import RecordPurchase
 from shared.security.goods import GoodsSealing
 from shared.security.sealing import Opener, keypair_from_secret
@@ -181,8 +181,8 @@ def test_requests_carry_what_the_supplier_needs() -> None:
 def test_a_supplier_without_settings_sells_nothing() -> None:
     suppliers = Suppliers({})
 
-    assert suppliers.purchase(buying(supplier="east"), 1).reason == "not configured"
-    with pytest.raises(OutcomeUnknown):
+    assert suppliers.purchase(buying(supplier="east"), 1).reason == NOT_CONFIGURED
+    with pytest.raises(OutcomeUnknown, match="east is not configured: KAMENG_SUPPLIERS"):
         suppliers.purchase(buying(supplier="east"), 2)
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknown, match="east is not configured: KAMENG_SUPPLIERS"):
         suppliers.look_up("east", f"{ID}#east")

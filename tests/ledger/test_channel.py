@@ -17,6 +17,8 @@ from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid, N
 from shared.contracts import Money
 from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, RecordReturn
 from shared.hosting.ports import Ports
+from shared.hosting.service import EffectFailed
+from shared.hosting.writer import describe
 from tests.ledger.builders import ASK_WITHIN, NOW, yuan
 
 SECRET = b"a channel's secret of 32 bytes.."
@@ -67,6 +69,19 @@ def test_a_channel_that_will_not_open_it_says_so():
     assert "409" in other.reason
     unknown = run("open_payment", {**PAYLOAD, "channel": "paypal"}, sandbox.outside)
     assert "paypal" in unknown.reason
+
+
+@pytest.mark.parametrize("effect", ["ask_payment", "close_payment", "return_payment"])
+def test_a_channel_without_settings_is_told_in_words_and_tried_again(effect: str):
+    payload = {**RETURN, "channel": "paypal", "until": (NOW + timedelta(hours=1)).isoformat()}
+    with pytest.raises(EffectFailed) as failed:
+        run(effect, payload, Sandbox().outside)
+    assert describe(failed.value) == "no payment channel is called paypal: KAMENG_CHANNELS does not name it"
+
+
+def test_asking_a_channel_without_settings_ends_in_time():
+    payload = {**PAYLOAD, "channel": "paypal", "until": NOW.isoformat()}
+    assert run("ask_payment", payload, Sandbox().outside).in_vain
 
 
 def test_a_wrong_secret_is_tried_again_and_not_told():

@@ -27,6 +27,9 @@ UNCERTAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
+NOT_CONFIGURED = "not configured: KAMENG_SUPPLIERS does not name it"
+
+
 class OutcomeUnknown(EffectFailed):
     """The supplier's answer does not tell what became of a purchase: look it up later."""
 
@@ -134,7 +137,7 @@ class Suppliers:
     def purchase(self, purchase: Purchase, attempt: int) -> RecordPurchase:
         """As Supplier.purchase; buying from a supplier that is not configured fails."""
         if purchase.supplier not in self._suppliers and attempt == 1:
-            return failed(purchase.delivery_id, purchase.supplier, "not configured")
+            return failed(purchase.delivery_id, purchase.supplier, NOT_CONFIGURED)
         return self._named(purchase.supplier).purchase(purchase, attempt)
 
     def look_up(self, supplier: str, request_id: str) -> RecordPurchase | None:
@@ -145,4 +148,4 @@ class Suppliers:
         try:
             return self._suppliers[supplier]
         except KeyError:
-            raise OutcomeUnknown(f"{supplier} is not configured") from None
+            raise OutcomeUnknown(f"{supplier} is {NOT_CONFIGURED}") from None

@@ -23,6 +23,10 @@ ABSENT_AFTER_TRIES = 6
 ABSENT = 404
 
 
+class NotConfigured(EffectFailed):
+    """The settings of this process do not name the channel."""
+
+
 class NotYetPaid(EffectFailed):
     """The channel has nothing new to say: ask again later."""
 
@@ -37,9 +41,10 @@ class NotYetReturned(EffectFailed):
 
 def open_payment(payload: Payload, attempt: int, outside: Outside) -> RecordPaymentOpening:
     """Opening needs no look-up before a repeat: the channel knows a payment by our id."""
-    channel = outside.channels.get(payload["channel"])
-    if channel is None:
-        return not_opened(payload, f"no payment channel is called {payload['channel']}")
+    try:
+        channel = _channel(payload, outside)
+    except NotConfigured as missing:
+        return not_opened(payload, str(missing))
     try:
         opened = channel.open(payload["payment_id"], _amount(payload))
     except ChannelRefused as refused:
@@ -67,7 +72,7 @@ def ask_payment(payload: Payload, attempt: int, outside: Outside) -> RecordCallb
         return _asked(payload, attempt, outside)
     except ChannelUnread as error:
         return never_paid(payload, f"asking is over, and the channel {error}", unread=True)
-    except (EffectFailed, ChannelRefused, KeyError):
+    except (EffectFailed, ChannelRefused):
         return never_paid(payload, "asking is over")
 
 
@@ -213,8 +218,12 @@ def _not_returned(
 
 
 def _channel(payload: Payload, outside: Outside) -> Channel:
-    """Raises KeyError while the channel is missing from the settings: the call is tried again."""
-    return outside.channels[payload["channel"]]
+    """Raises NotConfigured while the channel is missing from the settings: the call is tried again."""
+    name = payload["channel"]
+    try:
+        return outside.channels[name]
+    except KeyError:
+        raise NotConfigured(f"no payment channel is called {name}: KAMENG_CHANNELS does not name it") from None
 
 
 def _amount(payload: Payload) -> Money:

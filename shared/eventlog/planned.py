@@ -98,7 +98,8 @@ def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) 
     latest = max(now, log.read_head(connection).at)
     spoilt = [one for key, one in wanted.items() if key in held and not _fits(held[key], one, latest)]
     beside = [row for key, row in held.items() if key not in wanted]
-    strangers = [row["key"] for row in beside if not _stays(row, _origins(connection, service, beside), plans, since)]
+    origins = _origins(connection, service, beside)
+    strangers = [row["key"] for row in beside if not _stays(row, origins, plans, since)]
     return Amiss((*(one for one in missing if one.token not in over), *spoilt), tuple(strangers))
 
 

@@ -122,10 +122,10 @@ class Agenda:
             if due_at in (row["due_at"], AT_ONCE):
                 yield row
 
-    def take_commands(self, now: datetime, limit: int) -> list[DueCommand]:
+    def take_commands(self, now: datetime, limit: int, gave_up: Callable[[str], None]) -> list[DueCommand]:
         """At most `limit` commands whose time has come, earliest first; they leave the agenda.
 
-        One that this code can't read stays, as failed.
+        One that this code can't read stays, as failed, and `gave_up` hears its token.
         """
         due = []
         for row in self._pop_due(COMMAND, to_text(now), limit):
@@ -133,6 +133,7 @@ class Agenda:
                 command = decode_command(row["name"], row["payload"])
             except (UnknownMessage, ValidationError) as error:
                 self.give_up(row, type(error).__name__)
+                gave_up(row["token"])
                 continue
             self.rows.delete(row["key"])
             due.append(DueCommand(row["key"], row["token"], command, Metadata.model_validate_json(row["meta"])))

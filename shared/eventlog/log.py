@@ -46,7 +46,18 @@ _MOVE_HEAD = Statement(
 _SAME_EPOCH = Statement(
     sa.select(schema.head.c.id).where(schema.head.c.epoch == _EPOCH).with_for_update(read=True), guarded=True
 )
-_NEXT_EPOCH = sa.update(schema.head).values(epoch=schema.head.c.epoch + 1).returning(schema.head.c.epoch)
+# Code that does not know of `agenda_epoch` leaves it behind, and so does who comes after such code.
+_NEXT_EPOCH = (
+    sa.update(schema.head)
+    .values(
+        epoch=schema.head.c.epoch + 1,
+        agenda_epoch=sa.case(
+            (schema.head.c.agenda_epoch == schema.head.c.epoch, schema.head.c.epoch + 1),
+            else_=schema.head.c.agenda_epoch,
+        ),
+    )
+    .returning(schema.head.c.epoch)
+)
 _MOVE_READER = Statement(
     sa.update(schema.readers)
     .where(schema.readers.c.source == sa.bindparam("reader"), schema.readers.c.position == _BEFORE)

@@ -1,7 +1,8 @@
 """What the agenda must hold by the log alone: what the events plan, less what has come about since.
 
 An item's token names the event that planned it, so the log tells when it ended: a later event was caused by it. What
-ended without an event is noted among the commands. So the two can be compared, and what is missing planned anew.
+ended without an event, or was given up, is noted among the commands. So the two can be compared, and what is missing
+planned anew.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from shared.contracts import Cancel, Event, Metadata, Planner
-from shared.eventlog import checkpoints, log, schema
-from shared.eventlog.agenda import COMMAND, EFFECT, FAILED, row_of
+from shared.eventlog import log, schema
+from shared.eventlog.agenda import COMMAND, EFFECT, FAILED, WAITING, row_of
 from shared.eventlog.recorded import Recorded
 from shared.eventlog.tables import Row
 from shared.eventlog.unreadable import reading
 
-SINCE = "agenda"
-"""The checkpoint behind which the tokens name events; without it nothing can be said of the agenda."""
 FAR = timedelta(hours=2)
 """How much later than planned, or than now when it was tried, an item may be due."""
 PAGE = 2_000
@@ -76,11 +75,11 @@ def ended(token: str) -> str:
 
 
 def begin(connection: sa.Connection) -> None:
-    """A writer begins: what it plans from here on can be compared. Of what an older version planned nothing is said."""
-    if _stored(connection) is None:
-        first = _first_named(connection)
-        position = log.read_head(connection).position if first is None else first - 1
-        checkpoints.raise_to(connection, SINCE, position)
+    """A writer begins: what it plans from here on can be compared. Nothing is said of what was planned before, by code
+    that named no events; such code may have led in between as well."""
+    if _since(connection) is None:
+        c = schema.head.c
+        connection.execute(sa.update(schema.head).values(agenda_epoch=c.epoch, agenda_since=c.position))
 
 
 def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) -> Amiss:
@@ -93,14 +92,13 @@ def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) 
         return Amiss()
     wanted = _wanted(connection, service, plans, since)
     held: dict[str, Row] = {row["key"]: dict(row) for row in connection.execute(sa.select(schema.agenda)).mappings()}
-    missing = [one for key, one in wanted.items() if key not in held]
-    over = _over(connection, [one.token for one in missing])
+    over = _over(connection, [one.token for key, one in wanted.items() if not _waits(held.get(key))])
     latest = max(now, log.read_head(connection).at)
-    spoilt = [one for key, one in wanted.items() if key in held and not _fits(held[key], one, latest)]
+    lost = [one for key, one in wanted.items() if not _is_well(held.get(key), one, latest, is_over=one.token in over)]
     beside = [row for key, row in held.items() if key not in wanted]
     origins = _origins(connection, service, beside)
     strangers = [row["key"] for row in beside if not _stays(row, origins, plans, since)]
-    return Amiss((*(one for one in missing if one.token not in over), *spoilt), tuple(strangers))
+    return Amiss(tuple(lost), tuple(strangers))
 
 
 def plan_anew(connection: sa.Connection, found: Amiss) -> None:
@@ -118,33 +116,16 @@ def plan_anew(connection: sa.Connection, found: Amiss) -> None:
 # What the log says
 
 
-def _stored(connection: sa.Connection) -> int | None:
-    since = sa.select(schema.checkpoints.c.position).where(schema.checkpoints.c.name == SINCE)
+def _since(connection: sa.Connection) -> int | None:
+    """The position behind which whatever is planned names its event; None where nobody knows."""
+    c = schema.head.c
+    since = sa.select(c.agenda_since).where(c.agenda_epoch == c.epoch)
     return connection.execute(since).scalar_one_or_none()
 
 
-def _since(connection: sa.Connection) -> int | None:
-    """The position behind which items are told by their tokens, None when there is none. A checkpoint that was lost or
-    moved is shown wrong by the first item that caused an event."""
-    first = _first_named(connection)
-    known = [one for one in (_stored(connection), None if first is None else first - 1) if one is not None]
-    return min(known, default=None)
-
-
-def _first_named(connection: sa.Connection) -> int | None:
-    """Where the event is that the token of the first item names that caused an event; None where none did."""
-    c = schema.log.c
-    statement = sa.select(c.meta).where(_caused(".")).order_by(c.position)
-    with connection.execute(statement, execution_options={"yield_per": PAGE}) as rows:
-        tokens = (caused_by(Metadata.model_validate_json(meta).causation_id) for meta in rows.scalars())
-        named = next((token.rpartition(".")[0] for token in tokens if "." in token), "")
-    found = sa.select(c.position).where(c.id == named)
-    return connection.execute(found).scalar_one_or_none() if named else None
-
-
-def _caused(rest: str = "") -> sa.ColumnElement[bool]:
-    """Whether an agenda's item caused an event; with `rest` in its cause."""
-    return sa.or_(*(schema.log.c.meta.like(f'%"causation_id":"{cause}/%{rest}%') for cause in _CAUSES))
+def _caused() -> sa.ColumnElement[bool]:
+    """Whether an agenda's item caused an event."""
+    return sa.or_(*(schema.log.c.meta.like(f'%"causation_id":"{cause}/%') for cause in _CAUSES))
 
 
 def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -> dict[str, Wanted]:
@@ -198,10 +179,19 @@ def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:
 # What the agenda says
 
 
-def _fits(row: Row, one: Wanted, latest: datetime) -> bool:
-    """Whether a row is what was planned, still waits, and is not put off for longer than its kind can be."""
-    if any(row[name] != one.row[name] for name in ("kind", "name", "token", "state")):
+def _waits(row: Row | None) -> bool:
+    return row is not None and row["state"] == WAITING
+
+
+def _is_well(row: Row | None, one: Wanted, latest: datetime, *, is_over: bool) -> bool:
+    """Whether a row is what was planned, still waits, and is not put off for longer than its kind can be. What is over
+    is gone, or stays in sight as failed."""
+    if row is None:
+        return is_over
+    if any(row[name] != one.row[name] for name in ("kind", "name", "token")):
         return False
+    if row["state"] != WAITING:
+        return row["state"] == FAILED and is_over
     if row["kind"] == COMMAND and (row["attempts"] or row["leased_until"]):
         return False
     until = max(one.at, latest) if row["attempts"] else one.at

@@ -29,6 +29,8 @@ head = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("agenda_epoch", sa.Integer),  # the last one that a writer began which names events on its agenda
+    sa.Column("agenda_since", sa.BigInteger),  # behind it all that is planned names its event
 )
 
 readers = sa.Table(

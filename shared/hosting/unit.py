@@ -231,7 +231,7 @@ class Unit:
                     self._note_end(token)
 
     def _note_end(self, token: str) -> None:
-        """What was planned is over, and no event tells so."""
+        """What was planned is over or given up, and no event tells so."""
         self._keep(ended(token), "", Reply("accepted", self.desk.service.name, self._position()))
 
     def _decide(self, task: Task) -> dict[str, Any]:
@@ -293,7 +293,7 @@ class Unit:
     # The agenda
 
     def _due(self, limit: int) -> None:
-        taken = self.desk.agenda.take_commands(self.now, limit)
+        taken = self.desk.agenda.take_commands(self.now, limit, self._note_end)
         refs = [f"agenda/{due.token}" for due in taken]
         tasks = [self._task(ref, due.command, ref, due.meta) for ref, due in zip(refs, taken, strict=True)]
         self.desk.memory.load(task.stream for task in tasks)
@@ -314,6 +314,7 @@ class Unit:
             return
         if ref in self.condemned:
             agenda.give_up(row, self.condemned[ref])
+            self._note_end(call.token)
             return
         with Blamed(ref):
             effect = self.desk.service.effects[call.effect]

@@ -34,7 +34,7 @@ class Desk:
 
     def __init__(self, engine: sa.Engine) -> None:
         schema.metadata.create_all(engine)
-        self.at_work, self.tokens = Transaction(engine), 0
+        self.at_work, self.tokens, self.given_up = Transaction(engine), 0, list[str]()
         self.restart()
 
     def restart(self) -> None:
@@ -55,7 +55,7 @@ class Desk:
 
     def take(self, seconds: float, limit: int = 100, *, rollback: bool = False) -> list[str]:
         with self.at_work.begin(rollback=rollback):
-            taken = self.agenda.take_commands(after(seconds), limit)
+            taken = self.agenda.take_commands(after(seconds), limit, self.given_up.append)
             self.agenda.flush()
         self.end(rollback)
         return [due.key for due in taken]

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from shared.eventlog import checkpoints, log, planned, schema
+from shared.eventlog import log, planned, schema
+from shared.hosting import unit
 from shared.hosting.runner import make_call
 from shared.hosting.work import Discard, Work
 from tests.hosting.builders import START, Clock, logged, parked, pressed, presses, rows, start
 from tests.hosting.test_effects import dimmed, told
-from tests.hosting.toy import Outside, lamp
+from tests.hosting.toy import UNCHANGED, Outside, lamp
 
 
 def amiss(engine: sa.Engine, now: datetime = START) -> list[str]:
@@ -89,7 +90,7 @@ def test_what_was_changed_is_named_and_planned_anew(engine: sa.Engine, spoilt: d
 
 def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: sa.Engine) -> None:
     writer = start(lamp(), engine, Clock())
-    writer.process([pressed(1, ("unchanged", "at-once"))])
+    writer.process([pressed(1, (UNCHANGED, "at-once"))])
     writer.process([])
     assert (rows(engine, schema.agenda), dimmed(logged(writer)), amiss(engine)) == ([], [], [])
 
@@ -143,21 +144,20 @@ def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) ->
     assert amiss(engine, START + day) == []
 
 
-@pytest.mark.parametrize("checkpoint", [None, 99])
-def test_a_checkpoint_that_was_lost_or_moved_hides_nothing(engine: sa.Engine, checkpoint: int | None) -> None:
-    writer = start(lamp(), engine, Clock())
-    writer.process([pressed(1, ("b", "at-once"), ("a", "later"))])
-    writer.process([])
+def test_what_was_given_up_without_an_event_is_not_amiss(engine: sa.Engine) -> None:
+    writer = start(lamp(Outside(failures=9), attempts=1), engine, Clock())
+    calls = writer.process([pressed(1, (UNCHANGED, "call"), ("a", "at-once"))]).calls
     with engine.begin() as connection:
-        connection.execute(sa.delete(schema.agenda))
-        connection.execute(sa.delete(schema.checkpoints))
-        if checkpoint is not None:
-            connection.execute(sa.insert(schema.checkpoints).values(name=planned.SINCE, position=checkpoint))
-    lost = amiss(engine)
+        unread = sa.update(schema.agenda).where(schema.agenda.c.kind == "command").values(name="ToyGone.v1")
+        connection.execute(unread)
+    writer = start(lamp(Outside(failures=9), attempts=1), engine, Clock())
+    writer.process([make_call(writer, call) for call in calls])
+    assert [row["state"] for row in rows(engine, schema.agenda)] == ["failed", "failed"]
 
-    start(lamp(), engine, Clock())
-
-    assert lost == amiss(engine) == ["dim/a"]
+    assert amiss(engine) == ["dim/a"]  # of another command than was planned
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.agenda).where(schema.agenda.c.kind == "command").values(name="ToyDim.v1"))
+    assert amiss(engine) == []
 
 
 def test_what_is_due_at_the_end_of_time_is_not_amiss(engine: sa.Engine) -> None:
@@ -166,16 +166,33 @@ def test_what_is_due_at_the_end_of_time_is_not_amiss(engine: sa.Engine) -> None:
     assert amiss(engine) == []
 
 
-def test_of_what_an_older_version_planned_nothing_is_said(engine: sa.Engine) -> None:
-    writer = start(lamp(), engine, Clock())
-    writer.process([presses(1, "later")])
+def test_of_what_an_older_version_planned_nothing_is_said_whenever_it_led(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names no events, and begins epochs without saying so."""
+    clock, outside = Clock(), Outside()
+
+    def lead(older: bool, first: int, *notes: str) -> None:
+        with monkeypatch.context() as patch:
+            if older:
+                patch.setattr(unit, "token_of", lambda event_id, index: f"of-its-own-{event_id}-{index}")
+                patch.setattr(log, "next_epoch", _next_epoch_of_before)
+                patch.setattr(planned, "begin", lambda connection: None)
+            writer = start(lamp(outside), engine, clock)
+            works = [make_call(writer, call) for call in writer.process([presses(first, *notes)]).calls]
+            writer.process(works)
+
+    for older, first in ((True, 1), (False, 3), (True, 5), (False, 7)):
+        lead(older, first, "call", "cancel")
+        assert (older, amiss(engine)) == (older, [])
+    lead(False, 9, "later")
     with engine.begin() as connection:
         connection.execute(sa.delete(schema.agenda))
-        connection.execute(sa.delete(schema.checkpoints).where(schema.checkpoints.c.name == planned.SINCE))
-    assert amiss(engine) == []
 
-    start(lamp(), engine, Clock())
+    assert amiss(engine) == ["dim/a"]
+    assert outside.calls == [1, 1, 1, 1]
 
-    assert amiss(engine) == []
-    with engine.connect() as connection:
-        assert checkpoints.stored(connection, planned.SINCE) == 1
+
+def _next_epoch_of_before(connection: sa.Connection) -> int:
+    c = schema.head.c
+    return connection.execute(sa.update(schema.head).values(epoch=c.epoch + 1).returning(c.epoch)).scalar_one()

@@ -17,6 +17,7 @@ from shared.hosting.service import Aggregate, Effect, Service
 
 POISON = "poison"
 REFUSING = "refusing"
+UNCHANGED = "unchanged"
 
 
 class ToyPress(Command, key="button"):
@@ -124,9 +125,9 @@ def decide_lamp(command: Command, state: Count, given: Given) -> list[Event]:
                 raise ZeroDivisionError(note)
             return [ToyLit(lamp=lamp, press=press, note=note)]
         case ToyDim(lamp=lamp):
-            return [] if lamp == "unchanged" else [ToyDimmed(lamp=lamp)]
+            return [] if lamp == UNCHANGED else [ToyDimmed(lamp=lamp)]
         case ToyTell(lamp=lamp, told=told):
-            return [ToyTold(lamp=lamp, told=told)]
+            return [] if lamp == UNCHANGED else [ToyTold(lamp=lamp, told=told)]
     return []
 
 

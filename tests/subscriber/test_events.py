@@ -63,7 +63,7 @@ def test_every_event_arrives_as_it_was_recorded(cls: type[Fact], data: st.DataOb
     assert live == replayed
     assert isinstance(live.data, EventData)
     assert type(live.data).__name__ == cls.__name__
-    assert live.data.model_dump(mode="json") == fact.model_dump(mode="json")
+    assert cls.model_validate(live.data.model_dump(mode="json")) == fact  # a field that is left out has its default
     assert getattr(live.data, live.data.event_key) == live.partition_key
 
 
@@ -90,7 +90,7 @@ def test_every_golden_example_is_read() -> None:
         if not isinstance(event.data, EventData):
             assert event.has_twin  # a former version, beside the newest, which this one reads
             continue
-        assert event.data.model_dump(mode="json").items() <= example["body"].items()
+        assert event.data.model_dump(mode="json", exclude_unset=True).items() <= example["body"].items()
 
 
 # What it does not know

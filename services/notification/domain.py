@@ -26,13 +26,15 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`gathered` is the last alert that came within the pause and is still to be told of."""
+    """`gathered` is the last alert that came within the pause and is still to be told of. `untold` counts the alerts
+    that the last round stands for, until it is sent: it may never be, and then the next stands for them as well."""
 
     status: Literal["new", "queued", "sent", "failed", "withheld"] = "new"
     channel: MessageChannel = "console"
     round: int = 0
     again_from: datetime | None = None
     gathered: MessageGathered | None = None
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,15 @@ def decide(command: SendMessage | TellGathered | RecordSending, state: Message, 
 
 def evolve(state: Message, event: Event) -> Message:
     match event:
-        case MessageQueued(channel=channel, round=number, again_from=again_from):
-            return Message("queued", channel, number, again_from)
+        case MessageQueued(channel=channel, round=number, again_from=again_from, params=params):
+            more = params.get("more", 0)
+            return Message("queued", channel, number, again_from, untold=1 + (more if isinstance(more, int) else 0))
         case MessageGathered():
             return replace(state, gathered=event)
         case MessageWithheld(channel=channel):
             return replace(state, status="withheld", channel=channel)
         case MessageSent():
-            return replace(state, status="sent")
+            return replace(state, status="sent", untold=0)
         case MessageFailed():
             return replace(state, status="failed")
     return state
@@ -146,7 +149,7 @@ def _told(gathered: MessageGathered, state: Message, now: datetime) -> MessageQu
         to=gathered.to,
         template=gathered.template,
         locale=gathered.locale,
-        params={**gathered.params, "more": gathered.number - 1},
+        params={**gathered.params, "more": gathered.number - 1 + state.untold},
         order_id=gathered.order_id,
         round=state.round + 1,
         again_from=now + timedelta(seconds=gathered.pause_seconds),
@@ -161,7 +164,7 @@ def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueue
         to=command.to,
         template=command.template,
         locale=command.locale,
-        params={**command.params, "more": _number(state)} if command.gather else command.params,
+        params={**command.params, "more": _number(state) + state.untold} if command.gather else command.params,
         order_id=command.order_id,
         round=state.round + 1,
         again_from=None if pause is None else now + timedelta(seconds=pause),

@@ -63,7 +63,8 @@ class MessageQueued(Event, key="message_id"):
 class MessageGathered(Event, key="message_id"):
     """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
 
-    The message about them is filled with the last one's `params`, and with how many `more` there are.
+    The message about them is filled with the last one's `params`, and with how many `more` there are: those of the
+    message before are among them while that was not sent, for this one takes its place.
     """
 
     message_id: Id

@@ -95,7 +95,11 @@ def case(number: int) -> SendMessage:
 TELL = TellGathered(message_id=case(1).message_id)
 
 
-def live(told: Iterable[tuple[SendMessage | TellGathered, int]]) -> list[Event]:
+def sending(round: int, *, sent: bool) -> RecordSending:
+    return RecordSending(message_id=case(1).message_id, sent=sent, attempts=1, round=round)
+
+
+def live(told: Iterable[tuple[SendMessage | TellGathered | RecordSending, int]]) -> list[Event]:
     """What comes of these commands, each so many seconds after the start."""
     history: list[Event] = []
     for command, seconds in told:
@@ -104,8 +108,8 @@ def live(told: Iterable[tuple[SendMessage | TellGathered, int]]) -> list[Event]:
 
 
 def test_what_comes_within_the_pause_is_told_of_in_one_message_at_its_end():
-    history = live([*((case(number), number) for number in range(100)), (TELL, 600)])
-    first, *gathered, last = history
+    history = live([(case(0), 0), (sending(1, sent=True), 0), *((case(n), n) for n in range(1, 100)), (TELL, 600)])
+    first, _, *gathered, last = history
 
     assert isinstance(first, MessageQueued)
     assert (first.order_id, first.params["more"], first.again_from) == ("o0", 0, NOW + timedelta(seconds=600))
@@ -124,24 +128,71 @@ def test_where_nothing_came_within_the_pause_nothing_is_told():
     ]
 
 
-@for_all(st.lists(st.tuples(st.sampled_from([case(1), case(2), TELL]), st.integers(0, 400)), max_size=20))
-def test_each_alert_is_told_of_once_and_two_messages_are_a_pause_apart(told: list[tuple[SendMessage, int]]):
-    """A `TellGathered` comes when the pause is over, never before."""
+def test_what_was_never_sent_is_told_of_by_the_next_message():
+    later = [(case(2), 10), (case(3), 20), (TELL, 600), (case(4), 700), (TELL, 1_200)]
+    for never in ([], [(sending(1, sent=False), 5)]):
+        told = [event for event in live([(case(1), 0), *never, *later]) if isinstance(event, MessageQueued)]
+        assert [(event.order_id, event.params["more"]) for event in told] == [("o1", 0), ("o3", 2), ("o4", 3)]
+    alone = live([(case(1), 0), (sending(1, sent=False), 5), (case(2), 10_000)])
+    assert isinstance(alone[-1], MessageQueued)
+    assert alone[-1].params["more"] == 1
+
+
+def test_what_was_sent_after_all_is_not_told_of_again():
+    history = live([(case(1), 0), (sending(1, sent=False), 5), (sending(1, sent=True), 6), (case(2), 7), (TELL, 600)])
+    assert isinstance(history[-1], MessageQueued)
+    assert history[-1].params["more"] == 0
+
+
+STEPS = st.one_of(
+    st.sampled_from([case(1), case(2), TELL]),
+    st.builds(sending, st.integers(1, 6), sent=st.booleans()),
+    st.sampled_from(["sent", "failed"]),
+)
+
+
+@for_all(st.lists(st.tuples(STEPS, st.integers(0, 400)), max_size=30))
+def test_each_alert_is_told_of_once_and_two_messages_are_a_pause_apart(
+    steps: list[tuple[SendMessage | RecordSending | str, int]],
+):
+    """Whatever fails to be sent in between. A `TellGathered` comes when the pause is over, never before; "sent" and
+    "failed" are what became of the round under way, a number that of any round."""
     history: list[Event] = []
     now, asked = NOW, 0
-    for command, seconds in told:
+    for step, seconds in [*steps, (TELL, 400), ("failed", 0), (case(3), 700), (TELL, 400), ("sent", 0)]:
         state, now = folded(*history), now + timedelta(seconds=seconds)
+        command = sending(max(1, state.round), sent=step == "sent") if isinstance(step, str) else step
         if command == TELL and state.again_from is not None:
             now = max(now, state.again_from)
-        asked += command != TELL
+        asked += isinstance(command, SendMessage)
         history += decide(command, state, given(now))
-    end = folded(*history)
-    history += decide(TELL, end, given(end.again_from or now))
 
     queued = [event for event in history if isinstance(event, MessageQueued)]
-    assert sum(1 + int(event.params["more"]) for event in queued) == asked
+    assert sum(1 + int(event.params["more"]) for event in sent_of(history)) == asked
     starts = [event.again_from for event in queued if event.again_from]
     assert all(later - earlier >= timedelta(seconds=600) for earlier, later in pairwise(starts))
+
+
+def sent_of(history: Iterable[Event]) -> list[MessageQueued]:
+    """The rounds that were sent."""
+    sent: list[MessageQueued] = []
+    last: MessageQueued | None = None
+    for event in history:
+        if isinstance(event, MessageQueued):
+            last = event
+        elif isinstance(event, MessageSent):
+            assert last is not None
+            sent.append(last)
+    return sent
+
+
+def test_a_message_of_the_version_before_is_read():
+    """Its alerts were not counted: there was one a message."""
+    before = MessageQueued(**case(1).model_dump(exclude={"again_after_seconds", "gather"}), again_from=NOW)
+    assert "more" not in before.params
+    [event] = decide(case(2), folded(before), given())
+    assert isinstance(event, MessageQueued)
+    assert event.params["more"] == 1
 
 
 def test_a_state_survives_a_snapshot():

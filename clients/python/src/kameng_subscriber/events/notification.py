@@ -24,7 +24,8 @@ class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1"
 class MessageGathered(EventData, event_type="kameng.notification.MessageGathered.v1", event_key="message_id"):
     """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
 
-    The message about them is filled with the last one's `params`, and with how many `more` there are."""
+    The message about them is filled with the last one's `params`, and with how many `more` there are: those of the
+    message before are among them while that was not sent, for this one takes its place."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str

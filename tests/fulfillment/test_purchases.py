@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.routing import Health
-from shared.contracts import Event, Refused
+from services.fulfillment.domain.statements import MOST_REPORTS
+from shared.contracts import Decided, Event, Given, Metadata, Refused
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,
@@ -18,7 +20,20 @@ from shared.contracts.fulfillment import (
     SupplierDelivered,
     SupplierReportRefused,
 )
-from tests.fulfillment.builders import COST, ID, NOW, asked, deliver, deliver_by, given, names, order_line, report, when
+from tests.fulfillment.builders import (
+    COST,
+    ID,
+    NOW,
+    after,
+    asked,
+    deliver,
+    deliver_by,
+    given,
+    names,
+    order_line,
+    report,
+    when,
+)
 
 FINAL = (KeysDelivered, SupplierDelivered, DeliveryResolved, DeliveryFailed)
 
@@ -93,9 +108,26 @@ def test_another_supplier_is_refused() -> None:
         assert isinstance(refused, SupplierReportRefused)
         assert (refused.order_id, refused.request_id) == ("order-1" if past else None, f"{ID}#south")
         assert refused.cost == COST
-        after = [*past, refused]
-        assert when(after, report("south", "done"), {}) == []  # a repeat is no news
-        assert names(when(after, report("south", "done", cost=None), {})) == ["SupplierReportRefused"]
+        told = [*past, refused]
+        assert when(told, report("south", "done"), {}) == []  # a repeat is no news
+        assert names(when(told, report("south", "done", cost=None), {})) == ["SupplierReportRefused"]
+
+
+def test_what_an_unasked_supplier_tells_is_not_kept_without_end() -> None:
+    """Nor does what one tells take another's place."""
+    for before in ([], [deliver_by("north")]):
+        past = given(*before, *(report("south", "done", supplier_ref=f"s-{number}") for number in range(50)))
+        state = after(past)
+        assert [one.said.supplier_ref for one in state.reports] == [f"s-{number}" for number in range(MOST_REPORTS)]
+
+        for told, reason, kept in (
+            (report("south", "done", supplier_ref="s-50"), "too-many-reports", []),
+            (report("south", "done", supplier_ref=f"s-{MOST_REPORTS - 1}"), "wrong-supplier", []),
+            (report("west", "done", supplier_ref="w-1"), "wrong-supplier", ["SupplierReportRefused"]),
+        ):
+            decided = decide(told, state, Given(NOW, "c", Metadata(correlation_id="c", causation_id="c"), {}))
+            assert isinstance(decided, Decided)
+            assert (decided.answer, names(decided.events)) == ({"outcome": "refused", "reason": reason}, kept)
 
 
 def test_what_an_unasked_supplier_tells_changes_nothing_of_the_delivery() -> None:

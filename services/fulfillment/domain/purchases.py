@@ -55,7 +55,7 @@ def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[
 
 
 def record(command: RecordPurchase, state: Delivery, given: Given) -> list[Event] | Decided:
-    """What a supplier said. Answers {"outcome": "refused", "reason": "wrong-supplier"} to one that was never asked.
+    """What a supplier said. One that was never asked is answered as by `statements.unasked`.
 
     Only the supplier whose purchase is open moves the delivery; what another says later is kept for a person, and so is
     an answer whose goods are in doubt. Facts: the Resealed goods of a purchase that is done, if they are as many

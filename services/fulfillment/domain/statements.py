@@ -24,6 +24,8 @@ from shared.contracts.order import OrderLine
 # A cost beyond both is recorded and left to a person: so many times the line's price, so many minor units.
 MOST_TIMES_THE_PRICE = 10
 NEVER_ABSURD_BELOW = 100_000
+# So many reports of one supplier that was never asked are kept of a delivery, in its state with all their texts.
+MOST_REPORTS = 20
 
 
 def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
@@ -104,7 +106,10 @@ def record(
 
 def unasked(command: RecordPurchase, state: Delivery) -> Decided:
     """What is told of a purchase that was never asked of its supplier: kept as evidence, and again only when the last
-    thing told like this was another."""
+    thing told like this was another.
+
+    Answers {"outcome": "refused"} and the reason: `wrong-supplier`, or `too-many-reports` for what is not kept.
+    """
     refused = SupplierReportRefused(
         delivery_id=command.delivery_id,
         order_id=state.order_id or None,
@@ -118,6 +123,8 @@ def unasked(command: RecordPurchase, state: Delivery) -> Decided:
     )
     last = state.reports[-1] if state.reports else None
     is_repeated = last is not None and (last.supplier, last.said) == (command.supplier, Said.told(refused))
+    if not is_repeated and sum(one.supplier == command.supplier for one in state.reports) >= MOST_REPORTS:
+        return Decided(answer={"outcome": "refused", "reason": "too-many-reports"})
     return Decided([] if is_repeated else [refused], {"outcome": "refused", "reason": "wrong-supplier"})
 
 

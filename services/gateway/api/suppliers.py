@@ -55,7 +55,8 @@ async def called_back(
     signature: Annotated[str, Header(alias=callbacks.SIGNATURE_HEADER)] = "",
 ) -> dict[str, Any]:
     """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it. What is told of
-    any other, and what can't be read (422), is recorded and shown to staff."""
+    any other (409 `wrong-supplier`), and what can't be read (422), is recorded and shown to staff, but not without end:
+    409 `too-many-reports` was not recorded."""
     if supplier not in gate.backend.settings.suppliers:
         raise not_found("supplier")
     who = callbacks.Partner("supplier", supplier)
@@ -77,6 +78,9 @@ async def called_back(
     if reply.answer.get("reason") == "wrong-supplier":
         detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
         raise Problem(409, "wrong-supplier", detail)
+    if reply.answer.get("reason") == "too-many-reports":
+        detail = "it was not recorded; this supplier was not asked for this delivery, and told too much of it before"
+        raise Problem(409, "too-many-reports", detail)
     return {"outcome": "recorded"}
 
 

@@ -77,6 +77,28 @@ def test_a_second_bill_adds_what_it_is_higher() -> None:
     assert (other.finding, other.bill) == ("other-reference", None)
 
 
+def test_a_bill_that_is_corrected_to_nothing_is_another_cost_and_adds_nothing() -> None:
+    nothing = report("north", "done", cost=Money(amount=0))
+    delivered = given(deliver_by("north"), report("north", "done"))
+    late = given(deliver_by("north"), FAILED, report("north", "done"))
+
+    for past in (delivered, late):
+        event = stated(past, nothing)
+        assert (event.finding, event.bill, event.booked) == ("other-cost", None, COST)
+        with pytest.raises(Refused, match="cost-known"):
+            when([*past, event], settle("cost", event.statement, cost=COST))
+
+
+def test_nothing_is_doubtful_while_nothing_is_booked() -> None:
+    """Also where a bill was doubtful before, and once a credit took away what was booked."""
+    nothing = report("north", "done", cost=Money(amount=0))
+    doubtful = given(deliver_by("north"), report("north", "done", cost=None))
+    credited = given(deliver_by("north"), report("north", "done"), FAILED, settle("claim"), win())
+
+    for past in (doubtful, credited):
+        assert stated(past, nothing).finding == "doubtful-cost"
+
+
 def test_a_supplier_that_takes_its_delivery_back_is_heard() -> None:
     done = given(deliver_by("north"), report("north", "done"))
     by_hand = given(deliver_by("north"), UNKNOWN, DELIVERED)
@@ -265,6 +287,17 @@ def test_a_doubtful_bill_is_booked_at_what_a_person_says() -> None:
     assert settled(past, settle("cost")).bill is None
 
 
+def test_of_what_a_person_says_only_what_is_not_booked_yet_is_booked() -> None:
+    in_dollars = report("north", "done", cost=Money(amount=950, currency="USD"))
+    for first in (report("north", "done"), report("north", "done", cost=COST + COST)):
+        past = given(deliver_by("north"), first, in_dollars)
+        for cost in (COST, COST + COST + COST):
+            left = cost - (first.cost or cost)
+            bill = left if left.amount > 0 else None
+            event = settled(past, settle("cost", cost=cost))
+            assert (event.bill, event.moved) == (bill, bill)
+
+
 def test_a_statement_is_settled_once_and_by_its_rules() -> None:
     late = given(deliver_by("north"), FAILED, NOT_DELIVERED, report("north", "done"))
     doubtful = given(deliver_by("north"), report("north", "done", cost=None))
@@ -287,7 +320,9 @@ def test_a_statement_is_settled_once_and_by_its_rules() -> None:
             when(past, command)
 
 
-COSTS = st.sampled_from([None, -COST, COST, COST + COST, Money(amount=10), Money(amount=5, currency="USD")])
+COSTS = st.sampled_from(
+    [None, -COST, Money(amount=0), COST, COST + COST, Money(amount=10), Money(amount=5, currency="USD")]
+)
 SAYINGS = st.builds(
     lambda supplier, outcome, cost: report(supplier, outcome, cost=cost if outcome == "done" else None),
     st.sampled_from(["north", "south"]),
@@ -295,13 +330,16 @@ SAYINGS = st.builds(
     COSTS,
 )
 PEOPLE = st.one_of(st.sampled_from([NOT_DELIVERED, DELIVERED, UNKNOWN]))
-SETTLING = st.builds(settle, st.sampled_from(["cost", "claim"]), st.integers(1, 4), st.sampled_from([None, COST]))
+SETTLING = st.builds(
+    settle, st.sampled_from(["cost", "claim"]), st.integers(1, 4), st.sampled_from([None, COST, COST + COST])
+)
 WINNING = st.builds(win, st.integers(1, 4))
 
 
 @for_all(st.lists(st.one_of(SAYINGS, SAYINGS, PEOPLE, SETTLING, WINNING), max_size=25))
 def test_whatever_is_said_each_purchase_is_owed_its_highest_bill_once(commands: list[Command]) -> None:
-    """What the books hold for a purchase is the highest bill that can be believed, and no claim is below nothing."""
+    """What the books hold for a purchase is the highest bill that can be believed or that a person named, and no claim
+    is below nothing. What is said after a credit is owed anew."""
     past: list[Event] = given(deliver_by("north", "south"))
     highest: dict[str, int] = {}
     for command in commands:
@@ -311,16 +349,24 @@ def test_whatever_is_said_each_purchase_is_owed_its_highest_bill_once(commands: 
             continue
         past += events
         for event in events:
-            _raise_highest(highest, event)
+            _raise_highest(highest, event, command)
     for supplier in ("north", "south"):
         assert _owed(past, supplier) >= highest.get(supplier, 0)
+        assert _credited(past, supplier) or _owed(past, supplier) == highest.get(supplier, 0)
         assert 0 <= _claimed(past, supplier) <= _owed(past, supplier) - _credited(past, supplier)
     assert names(past).count("SupplierDelivered") <= 1
 
 
-def _raise_highest(highest: dict[str, int], event: Event) -> None:
-    if isinstance(event, SupplierStatementRecorded) and event.finding != "doubtful-cost" and event.cost:
-        highest[event.supplier] = max(highest.get(event.supplier, 0), event.cost.amount)
+def _raise_highest(highest: dict[str, int], event: Event, command: Command) -> None:
+    match event:
+        case SupplierDelivered(cost=cost):
+            highest[event.supplier] = max(highest.get(event.supplier, 0), cost.amount)
+        case SupplierStatementRecorded(cost=Money() as cost) if event.finding != "doubtful-cost":
+            highest[event.supplier] = max(highest.get(event.supplier, 0), cost.amount)
+        case SupplierStatementSettled() if isinstance(command, SettleStatement) and command.cost:
+            highest[event.supplier] = max(highest.get(event.supplier, 0), command.cost.amount)
+        case _:
+            pass
 
 
 def _owed(past: Iterable[Event], supplier: str) -> int:

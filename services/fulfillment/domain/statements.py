@@ -28,13 +28,14 @@ NEVER_ABSURD_BELOW = 100_000
 MOST_REPORTS = 20
 
 
-def is_doubtful(cost: Money | None, line: OrderLine) -> bool:
+def is_doubtful(cost: Money | None, line: OrderLine, booked: Money | None = None) -> bool:
     """Whether a bill may not be booked unseen: none, negative, of another currency than the sale's, absurd, or nothing
-    for what was sold for money and is not listed as costing nothing."""
+    for what was sold for money and is not listed as costing nothing. Where a bill is `booked`, nothing corrects it."""
     if cost is None or cost.amount < 0 or cost.currency != line.amount.currency:
         return True
     if cost.amount == 0:
-        return line.amount.amount > 0 and not line.costs_nothing
+        is_booked = booked is not None and booked.amount > 0
+        return line.amount.amount > 0 and not line.costs_nothing and not is_booked
     return cost.amount > max(MOST_TIMES_THE_PRICE * line.amount.amount, NEVER_ABSURD_BELOW)
 
 
@@ -61,7 +62,7 @@ def done(command: RecordPurchase, state: Delivery, line: OrderLine, doubt: str =
     is claimed."""
     bought = state.purchases[command.supplier]
     cost = command.cost
-    if cost is None or is_doubtful(cost, line):
+    if cost is None or is_doubtful(cost, line, bought.booked):
         return record(command, state, line, "doubtful-cost", booked=bought.booked, doubt=doubt)
     extra = cost if bought.booked is None else cost - bought.booked
     bill = extra if extra.amount > 0 else None
@@ -134,7 +135,7 @@ def settle(command: SettleStatement, state: Delivery) -> list[Event]:
     lost_claim = statement.settled == "claim" and command.decision == "cost"
     if statement.finding == "agrees" or (statement.settled is not None and not lost_claim):
         raise Refused("already-settled", "this statement is settled already")
-    bill = _named_bill(command, state, statement.finding)
+    bill = _named_bill(command, state, statement)
     settled = SupplierStatementSettled(
         delivery_id=command.delivery_id,
         order_id=state.order_id,
@@ -176,17 +177,20 @@ def _known(command: SettleStatement | WinClaim, state: Delivery) -> tuple[Statem
     return state.statements[command.statement - 1], state.line
 
 
-def _named_bill(command: SettleStatement, state: Delivery, finding: Finding) -> Money | None:
-    """What a person says that a doubtful bill really is, None when nothing is to be booked for it."""
+def _named_bill(command: SettleStatement, state: Delivery, statement: Statement) -> Money | None:
+    """What is to be booked for a doubtful bill, None when nothing is: a person says what it really is, and what the
+    books hold for the purchase already is no part of it."""
     cost = command.cost
     if cost is None:
         return None
-    if finding != "doubtful-cost" or command.decision != "cost":
+    if statement.finding != "doubtful-cost" or command.decision != "cost":
         raise Refused("cost-known", "only a doubtful bill that we bear is given its cost", status=422)
     line = state.line
     if line is None or cost.amount <= 0 or cost.currency != line.amount.currency:
         raise Refused("wrong-cost", "a cost is a positive amount in the currency of the sale", status=422)
-    return cost
+    booked = state.purchases[statement.supplier].booked
+    extra = cost if booked is None else cost - booked
+    return extra if extra.amount > 0 else None
 
 
 def _moved(command: SettleStatement, state: Delivery, statement: Statement) -> Money | None:

@@ -40,7 +40,8 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True)
 class Purchase:
-    """What to buy. `target` is the account or phone to top up, empty where the product needs none."""
+    """What to buy. `target` is the account, number or address that it is for: no order of what a supplier delivers is
+    taken without one."""
 
     delivery_id: str
     supplier: str

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.common import AmqpUrl, DatabaseUrl, fail, needed
+from services.cli.common import AmqpUrl, DatabaseUrl, needed
 from services.cli.http import http_server, serve_api
 from services.cli.sockets import listen
 from shared.eventlog.engines import open_engine
@@ -14,7 +14,7 @@ from shared.hosting.brokered import Brokered
 from shared.hosting.ports import Ports
 from shared.hosting.service import Surroundings
 from shared.hosting.settings import Settings, own_url
-from shared.security.secrets import MissingSecret, Secrets
+from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
 
@@ -36,8 +36,5 @@ def gateway(
         settings = settings.model_copy(update={"public_url": address})
     surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
     reads = open_engine(own_url(database_url, "gateway"), writer=False)
-    try:
-        with Brokered("gateway", reads, amqp_url, surroundings) as backend:
-            serve_api(backend, http_server(backend), listening, address)
-    except MissingSecret as error:
-        fail(f"{error}.")
+    with Brokered("gateway", reads, amqp_url, surroundings) as backend:
+        serve_api(backend, http_server(backend), listening, address)

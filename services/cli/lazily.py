@@ -11,6 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from services.cli.common import fail
+from shared.security.secrets import NoSecret
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -46,10 +49,16 @@ class _Unloaded(TyperCommand):
 
 
 def group_of(entries: Sequence[Entry]) -> type[TyperGroup]:
-    """The class of a group that has these commands."""
+    """The class of a group that has these commands. A secret that can't be had ends any of them with a sentence."""
 
     class Group(TyperGroup):
         def __init__(self, **options: Any) -> None:
             super().__init__(**{**options, "commands": [_Unloaded(entry) for entry in entries]})
+
+        def invoke(self, ctx: Any) -> Any:
+            try:
+                return super().invoke(ctx)
+            except NoSecret as error:
+                fail(f"{error}.")
 
     return Group

@@ -129,10 +129,7 @@ def _grouped(settings: Settings) -> dict[str, list[str]]:
 
 def _make(secrets: Secrets, names: Iterable[str]) -> None:
     for name in names:
-        try:
-            secrets.get(name)
-        except (ValueError, RuntimeError) as error:
-            fail(str(error))
+        secrets.get(name)
 
 
 def _secret(name: str, namespace: str, kind: str, data: Mapping[str, bytes]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from shared.eventlog.log import Incomplete
 from shared.eventlog.room import trouble_in
 from shared.hosting.embedded import Embedded, InUse, database_url
 from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
-from shared.security.secrets import MissingSecret, Secrets
+from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
 
@@ -59,7 +59,7 @@ def serve(
             _serve(Embedded(services_of(context), settings), listening, address)
     except InUse as error:
         fail(f"{error}. Stop it first, or give another folder with --var.")
-    except (MissingSecret, NotAccepted) as error:
+    except NotAccepted as error:
         fail(f"{error}.")
     except DBAPIError as error:
         what = trouble_in(var, error)

@@ -14,8 +14,9 @@ SHORTEST = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-class MissingSecret(RuntimeError):
-    """A secret is not there, and its folder can't be written, as where an orchestrator mounts it."""
+class NoSecret(RuntimeError):
+    """A secret can't be had: its name fits no file, its file can't be read or is too short, or it is missing and can't
+    be made, as where an orchestrator mounts the folder. Says which, and nothing of its bytes."""
 
 
 class Secrets:
@@ -33,10 +34,7 @@ class Secrets:
         return f"Secrets({str(self._directory)!r})"
 
     def get(self, name: str) -> bytes:
-        """The secret of this name.
-
-        Raises ValueError for an unfit name or a file too short to be a secret, MissingSecret where none can be made.
-        """
+        """The secret of this name. Raises NoSecret."""
         if name not in self._known:
             self._known[name] = self._read_or_create(name)
         return self._known[name]
@@ -47,16 +45,19 @@ class Secrets:
 
     def _read_or_create(self, name: str) -> bytes:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} cannot name a secret")
+            raise NoSecret(f"{name!r} cannot name a secret: 1 to 80 letters, digits and . _ -, a letter or digit first")
         path = self._directory / name
         if not path.exists():
             try:
                 self._create(path)
             except OSError as error:
-                raise MissingSecret(f"{path} is missing and can't be made: {error.strerror}") from error
-        secret = path.read_bytes()
+                raise NoSecret(f"{path} is missing and can't be made: {error.strerror}") from error
+        try:
+            secret = path.read_bytes()
+        except OSError as error:
+            raise NoSecret(f"{path} can't be read: {error.strerror}") from error
         if len(secret) < SHORTEST:
-            raise ValueError(f"the file of secret {name!r} is too short")
+            raise NoSecret(f"{path} is too short: a secret has {SHORTEST} bytes or more, and it has {len(secret)}")
         return secret
 
     def _create(self, path: Path) -> None:

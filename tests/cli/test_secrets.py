@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from services.__main__ import app
 from services.cli.known import NAMES
-from services.cli.secrets import app
 from shared.security.secrets import Secrets
 from tests.deploy.composed import variables
 
@@ -19,7 +22,7 @@ CHANNELS = {"KAMENG_CHANNELS": '{"wx": {"url": "https://pay.example"}}'}
 
 
 def kameng(*arguments: object, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)], env=env or {})
+    return CliRunner().invoke(app, ["secrets", *map(str, arguments)], env=env or {})
 
 
 def test_all_are_made_and_then_nothing_is_missing(tmp_path: Path) -> None:
@@ -41,7 +44,34 @@ def test_a_file_that_is_no_secret_is_told(tmp_path: Path) -> None:
     told = kameng("make", "--var", tmp_path)
 
     assert told.exit_code == 1
-    assert "too short" in told.stderr
+    assert (
+        told.stderr == f"{tmp_path / 'secrets' / 'tokens'} is too short: a secret has 16 bytes or more, and it has 5.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "secret"), [("serve", "SUPPLIERS", "supplier-north"), ("gateway", "CHANNELS", "channel-north")]
+)
+def test_nothing_starts_with_a_partners_secret_that_is_none(
+    tmp_path: Path, command: str, kind: str, secret: str
+) -> None:
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    (tmp_path / "secrets" / secret).write_bytes(b"fifteen bytes..")
+    nowhere = {"KAMENG_DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/none", "KAMENG_AMQP_URL": "amqp://127.0.0.1:1"}
+    partner = {f"KAMENG_{kind}": json.dumps({"north": {"url": "https://partner.example"}})}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "services", command, "--port", "0"],
+        env={**os.environ, **nowhere, **partner, "KAMENG_VAR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert ended.returncode == 1
+    assert f"{secret} is too short" in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_an_environment_file_is_filled_in_and_what_it_says_is_left(tmp_path: Path) -> None:

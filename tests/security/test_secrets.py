@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.security.secrets import MissingSecret, Secrets
+from shared.security.secrets import NoSecret, Secrets
 
 
 def _ask(directory: Path, barrier, answers) -> None:
@@ -61,20 +61,27 @@ def test_an_operators_own_secret_counts(tmp_path: Path) -> None:
 def test_one_that_is_missing_where_none_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "secrets").write_text("no folder")
 
-    with pytest.raises(MissingSecret, match="secrets/tokens is missing and can't be made"):
+    with pytest.raises(NoSecret, match="secrets/tokens is missing and can't be made"):
         Secrets(tmp_path / "secrets").get("tokens")
 
 
 def test_a_truncated_file_is_not_a_secret(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_bytes(b"")
 
-    with pytest.raises(ValueError, match="too short"):
+    with pytest.raises(NoSecret, match="too short"):
+        Secrets(tmp_path).get("tokens")
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir()
+
+    with pytest.raises(NoSecret, match="tokens can't be read: Is a directory"):
         Secrets(tmp_path).get("tokens")
 
 
 @pytest.mark.parametrize("name", ["", "../tokens", "a/b", ".hidden", "line\nbreak"])
 def test_unfit_names_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="cannot name"):
+    with pytest.raises(NoSecret, match="cannot name"):
         Secrets(tmp_path).get(name)
 
 

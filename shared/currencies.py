@@ -24,13 +24,14 @@ _BY_DIGITS: Mapping[int, str] = {
 # The active table (list one). Metals, funds and codes for tests have no minor unit, and nothing is sold for them.
 MINOR_UNITS: Mapping[str, int] = {code: digits for digits, codes in _BY_DIGITS.items() for code in codes.split()}
 # What people write beside an amount, in capitals. Several currencies share a sign; no other sign is taken for one.
-_SIGNS: Mapping[str, str] = {
+SIGNS: Mapping[str, str] = {
     "¥": "CNY JPY", "￥": "CNY JPY", "元": "CNY TWD HKD", "圆": "CNY", "人民币": "CNY", "RMB": "CNY", "CN¥": "CNY",
     "円": "JPY", "日元": "JPY", "JP¥": "JPY", "$": "USD HKD SGD AUD CAD NZD TWD MXN", "＄": "USD HKD TWD", "US$": "USD",
     "美元": "USD", "HK$": "HKD", "港元": "HKD", "港币": "HKD", "NT$": "TWD", "新台币": "TWD", "S$": "SGD", "A$": "AUD",
     "C$": "CAD", "CA$": "CAD", "NZ$": "NZD", "MX$": "MXN", "€": "EUR", "欧元": "EUR", "£": "GBP", "₩": "KRW",
     "￦": "KRW", "฿": "THB", "₫": "VND", "₱": "PHP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₴": "UAH", "₪": "ILS",
-    "₦": "NGN", "₸": "KZT",
+    "₦": "NGN", "₸": "KZT", "R$": "BRL", "S/": "PEN", "S/.": "PEN", "B/.": "PAB", "KR.": "DKK", "Р.": "RUB",
+    "РУБ.": "RUB",
 }  # fmt: skip
 USUAL = ("CNY", "USD", "EUR", "HKD", "JPY")
 # Beside an amount of a code that the table does not have (XXX, what a partner made up, what has left the table): how
@@ -58,7 +59,7 @@ def known(code: str) -> str:
 
 def is_called(code: str, unit: str) -> bool:
     """Whether people call this currency so beside an amount: by its code or a sign of it."""
-    return unit.upper() == code or code in _SIGNS.get(unit.upper(), "").split()
+    return unit.upper() == code or code in SIGNS.get(unit.upper(), "").split()
 
 
 def digits(code: str) -> int:

@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TypeVar
 
-from services.gateway.imports.formats import EXACT_DIGITS
+from services.gateway.imports.formats import EXACT_DIGITS, PIECES
 from services.gateway.imports.model import Flag, Moment, Number, Value
 from shared import currencies, identities
 from shared.contracts import Money
@@ -35,7 +35,6 @@ _SPOILT = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#
 _SPOILT_SOMEHOW = re.compile("|".join(f"(?:{one.pattern})" for one in (_SHORTENED, _DATE, _SPOILT)), re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?( 00:00(:00)?)?", re.ASCII)
 _LISTED = re.compile(r"[,;|、，；]")
-_PIECES = frozenset({"件", "个", "個", "张", "張", "份", "枚", "PC", "PCS", "PIECES"})
 _YES = frozenset({"1", "yes", "y", "true", "是", "上架"})
 _NO = frozenset({"0", "no", "n", "false", "否", "下架"})
 
@@ -167,7 +166,7 @@ def whole(field: str, value: Value) -> int:
     """A whole number, zero or more; of pieces, where the spreadsheet shows a word with it."""
     units = value.units if isinstance(value, Number) else frozenset[str]()
     value = _amount(field, value)
-    if not units <= _PIECES:
+    if not units <= PIECES:
         raise RowError(field, "the spreadsheet shows something else than pieces: format the cell as a number")
     if isinstance(value, float) and value.is_integer() and abs(value) < 10**EXACT_DIGITS:
         return whole(field, int(value))

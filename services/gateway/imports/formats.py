@@ -14,6 +14,7 @@ from typing import NamedTuple
 from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 from services.gateway.imports.model import Number
+from shared import currencies
 
 EXACT_DIGITS = 15
 LONGEST = 255
@@ -33,12 +34,17 @@ _TOKEN = re.compile(
 _UNCERTAIN_ESCAPE = ("plain", "!")
 _TEXT = ("plain", "@")
 _MOST_SECTIONS = 4
-_COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|colou?r ?\d{1,2}", re.IGNORECASE)
+# Some programs write the colours in their own language.
+_COLOUR = re.compile(
+    r"black|blue|cyan|green|magenta|red|white|yellow|(?:colou?r|颜色|顏色|色彩|色) ?\d{1,2}"
+    r"|(?:[黑蓝藍青绿綠红紅白黄黃]|蓝绿|藍綠|洋红|洋紅|紫红|紫紅)色?|[黒赤緑紫水]",
+    re.IGNORECASE | re.ASCII,
+)
 # Other figures, such as 五 for 5.
 _FIGURES = re.compile(r"dbnum[1-4]", re.IGNORECASE)
 # A text, then the language: of more than four digits the last but five and six are a calendar, 1 is the Gregorian.
 _CURRENCY = re.compile(
-    r"\$([^-]*)(?:-(?:[0-9a-f]{1,4}|[0-9a-f]{1,2}0[01][0-9a-f]{4}|x-sys\w+|[a-z]{2,3}(?:-[a-z0-9]+)*)?)?",
+    r"\$([^-]*)(?:-(?:[0-9a-f]{1,4}|[0-9a-f]{1,2}0[01][0-9a-f]{4}|x-[a-z]+\d*|[a-z]{2,3}(?:-[a-z0-9]+)*)?)?",
     re.IGNORECASE | re.ASCII,
 )
 _CONDITION = re.compile("[<>=]")
@@ -49,16 +55,24 @@ _SPLIT_SECOND = re.compile(r"s\.0+")
 _RUN = re.compile(r"([a-z])\1*")
 # Parts of a date and a time, eras and days of the week among them.
 _DATE_PARTS = frozenset("dmyeghsa")
-_BETWEEN_DATE_PARTS = " \u00a0-/.,:"
-_DATE_WORDS = frozenset(("", *"年月日号時时分秒년월일гt", "de"))
+_BLANKS = " \u00a0\u202f\u3000"
+_BETWEEN_DATE_PARTS = f"{_BLANKS}-/.,:()（）"
+_DATE_WORDS = frozenset(("", *"年月日号時时分秒년월일гtz", "de"))
+# Names of months and days in English, whatever the language.
+_ENGLISH = ("bracketed", "ENG")
 _PLACES = frozenset("0#?.,")
 _AMOUNT = re.compile(r"general|[0#?]+(?:,[0#?]+)*(?:\.[0#?]*)?|\.[0#?]+")
 _MULTIPLES = re.compile("[百千万亿萬億]")
-# A word, or the sign of a currency with the letters before it, such as HK$.
+# A word, with the marks that follow its letters, as in S/. and kr., or the sign of a currency with the letters before
+# it, such as HK$.
 _SIGN = re.compile("[$¢-¥\u0e3f\u20a0-\u20cf\ufe69\uff04\uffe0\uffe1\uffe5\uffe6]")
-_UNIT = re.compile(rf"[^\W\d_]*{_SIGN.pattern}|[^\W\d_]+")
-# What stands bare beside an amount, signs of currencies aside.
-_BARE = frozenset("-() \u00a0")
+_UNIT = re.compile(rf"[^\W\d_]*{_SIGN.pattern}|[^\W\d_]+(?:[/.]+[^\W\d_]*)*")
+# Words for pieces, in capitals.
+PIECES = frozenset((*"件个個张張份枚套盒条條次组組只隻台臺部瓶本", "PC", "PCS", "PIECES"))
+# What stands bare beside an amount, signs of currencies aside: letters that no format uses for anything else, of words
+# that are known beside amounts.
+_LETTERS = frozenset(letter for word in (*currencies.SIGNS, *PIECES) for letter in word if not letter.isascii())
+_BARE = _LETTERS | frozenset(f"-(){_BLANKS}")
 _PLAIN_LITERALS = frozenset("-+(): $¥￥€£")
 
 
@@ -205,9 +219,9 @@ def _amount(section: _Section, marks: str = "") -> Format:
         if literal is None:
             return UNCERTAIN
         shape, beside = f"{shape} " if literal else shape, beside + literal
-    shape, rest = shape.strip(), _UNIT.sub("", beside).strip(" \u00a0")
+    shape, rest = shape.strip(), _UNIT.sub("", beside).strip(_BLANKS)
     is_shown = _AMOUNT.fullmatch(shape) or (not shape and rest == "-" == marks)
-    if not is_shown or rest.strip(f"{marks} \u00a0") or _MULTIPLES.search(beside):
+    if not is_shown or rest.strip(marks + _BLANKS) or _MULTIPLES.search(beside):
         return UNCERTAIN
     decimals = None if "general" in shape else len(shape.partition(".")[2])
     return Format(decimals=decimals, units=frozenset(_UNIT.findall(beside.upper())))
@@ -261,6 +275,8 @@ def _shows_day(section: _Section) -> bool:
     """Whether a year, a month and a day are shown, and nothing with them but a time and what is usual between."""
     shape = ""
     for part in section:
+        if part == _ENGLISH:
+            continue
         if part.kind == "plain" and part.text.lower() in (
             *_DATE_PARTS,
             "p",

@@ -29,7 +29,9 @@ def test_a_number_that_is_shown_as_another_amount_is_no_amount(code: str) -> Non
         "0!.00", "#!.00", "!50.00", '0!.0,"万"', "^0.00", "0.00^", "0&0", "0~", "'0", "{0}", "0=", "<0", "+0", "0:0",
         '"-"0', "\\-0", '"("0")"', "0-", "*00", "0*-", "[$9-409]0", "[$.]0", "[ENG]0", "[NatNum1]0", "0E+00", "# ?/?",
         "# ##0", '0" "0', "0\u200b", "0k", '"0', "[Blue", '"9"@', "0@", "0;0;0;0;0", '0;"9"', f"{'0' * 256}",
-        '[<9]0.00;"1"0', "[<9]-0;0", "0.00\\",
+        '[<9]0.00;"1"0', "[<9]-0;0", "0.00\\", "0\u30000", "0\u202f0", "0千", "0万元", "[$/-280A]0",
+        "[$5/-280A]0", "[$S/5-280A]0", "[$€-x-2]0", "[$€-x-]0", "[红]9", "[红色红色]0", "[$千-804]0",
+        "!元0", "0(元)", '0"元/10"',
     ],
 )  # fmt: skip
 def test_what_is_not_understood_in_a_format_makes_the_amount_and_the_code_uncertain(code: str) -> None:
@@ -74,7 +76,10 @@ def test_a_format_that_the_standard_does_not_know_shows_no_certain_amount(number
 
 def test_a_number_of_pieces_is_shown_with_a_word_for_pieces_or_none() -> None:
     assert product(per_order_limit=format_of("164", {"164": '0" 件"'}).of(5)).per_order_limit == 5
-    for code in ('0"k"', '0"打"', "$0"):
+    for piece in "件个個张張份枚套盒条條次组組只隻台臺部瓶本":
+        for code in (f"0{piece}", f'0"{piece}"', f"0\u3000{piece}", f"[${piece}]0"):
+            assert product(per_order_limit=format_of("164", {"164": code}).of(5)).per_order_limit == 5
+    for code in ('0"k"', '0"打"', "$0", "0日", "0元", '0"件."', '0"件/盒"'):
         with pytest.raises(RowError, match="something else than pieces"):
             product(per_order_limit=format_of("164", {"164": code}).of(5))
 
@@ -86,7 +91,27 @@ def test_a_blank_within_a_code_is_not_certain() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["0", "#,##0", "#,##0.00_);(#,##0.00)", "[$¥-804]#,##0.00;-0", '_ * #,##0.00_ ;_ * "-"??_ ', "[DBNum1]0"]
+    "code",
+    [
+        "0",
+        "#,##0",
+        "#,##0.00_);(#,##0.00)",
+        "[$¥-804]#,##0.00;-0",
+        '_ * #,##0.00_ ;_ * "-"??_ ',
+        "[DBNum1]0",
+        "[红色]0.00",
+        "0.00;[紅色]-0.00",
+        "[颜色10]0.00",
+        "[洋红]0",
+        "[蓝色][$¥-804]0.00",
+        "[青色]0",
+        "[黑色]0",
+        "[白色]0",
+        "[绿色]0",
+        "[黄色]0",
+        "0.00\u3000",
+        "\u202f0.00\u202f",
+    ],
 )
 def test_a_number_that_is_shown_with_its_currency_or_thousands_is_an_amount(code: str) -> None:
     assert product(price=format_of("164", {"164": code}).of(5)).price.amount == 500
@@ -109,6 +134,10 @@ def test_decimals_that_a_number_has_only_by_how_it_is_stored_are_not_missed() ->
         ("[$$-409]#,##0.00", "USD"), ("0.00\\ [$€-407]", "EUR"), ('"US$"0.00', "USD"), ("[$HK$-C04]0.00", "HKD"),
         ("£0.00", "GBP"), ('0.00"元"', "CNY"), ('0.00 "eur"', "EUR"), ("¥0.00", "CNY"),
         ('0.00\u00a0"€"', "EUR"), ("[$¥-zh-CN]0.00", "CNY"),
+        ("[$€-x-euro2]\\ #,##0.00", "EUR"), ("#,##0.00\\ [$€-x-euro1]", "EUR"), ("[$S/.-280A]\\ #,##0.00", "PEN"),
+        ("[$S/-280A]#,##0.00", "PEN"), ('"S/." 0.00', "PEN"), ("[$kr.-406]\\ #,##0.00", "DKK"),
+        ("[$R$-416]\\ #,##0.00", "BRL"), ("#,##0.00\\ [$р.-419]", "RUB"), ("#,##0.00元", "CNY"), ("0.00美元", "USD"),
+        ("0.00\u202f€", "EUR"), ("0.00\u3000元", "CNY"), ("人民币0.00", "CNY"),
         ('_ ¥* #,##0.00_ ;_ ¥* \\-#,##0.00_ ;_ ¥* "-"??_ ;_ @_ ', "CNY"),
     ],
 )  # fmt: skip
@@ -119,7 +148,12 @@ def test_an_amount_is_in_the_currency_that_is_shown_with_it(code: str, currency:
         product(price=number, currency="THB")
 
 
-@pytest.mark.parametrize("code", ['0.00 "kr"', '0.00" apiece"', "[$zł-415]0.00", "[$₿]0.00"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        '0.00 "kr"', '0.00" apiece"', "[$zł-415]0.00", "[$₿]0.00", "0.00圆元", "0.00件", "[$元/件]0.00", '"元."0.00',
+    ],
+)  # fmt: skip
 def test_an_amount_with_a_word_that_is_no_name_of_its_currency_is_refused(code: str) -> None:
     with pytest.raises(RowError, match="something else than CNY"):
         product(price=format_of("164", {"164": code}).of(48.5))
@@ -136,6 +170,11 @@ def test_an_amount_with_a_word_that_is_no_name_of_its_currency_is_refused(code: 
         ("[$2031-]yyyy-mm-dd", False), ("[$-107041E]d mmmm yyyy", False), ("B2yyyy-mm-dd", False),
         ("yyyy-mm-dd*1", False), ("yyyy-mmmmm-dd", False), ("yyyy-dd hh:mm", False), ("yyyy dd mm:ss", False),
         ("dddd mm yyyy", False), ("yyyy-mm-dd^", False), ("mmm-yy", False), ("d-mmm", False),
+        ("yyyy/m/d(aaa)", True), ('yyyy"年"m"月"d"日"\\(aaa\\)', True), ("dd\\ mmm\\ yyyy\\ \\(ddd\\)", True),
+        ("yyyy/m/d（aaa）", True), ("[ENG][$-409]d/mmm/yyyy;@", True), ("[ENG]yyyy/m/d", True),
+        ('yyyy-mm-dd"T"hh:mm:ss"Z"', True), ("yyyy\u3000m\u3000d", True), ("d\u202fmmmm\u202fyyyy", True),
+        ('yyyy"年"\u3000m"月"d"日"', True), ("[红色]yyyy/m/d", True), ('yyyy/m/d("2")', False), ("yyyy/m/d(0)", False),
+        ("[ENG]d/mmm", False), ("[ENG5]yyyy/m/d", False), ('yyyy/m/d"ZZ"', False),
         ("yyyy ddd mmm", False), ('mmm yy "d"', False),
     ],
 )  # fmt: skip

@@ -1,8 +1,12 @@
-"""Rows of one file that name the same: a later one is a duplicate of an earlier one that was taken, and of no other."""
+"""Rows of one file that name the same: a later one is a duplicate of an earlier one that was taken, and of no other.
+
+They are judged in their order, each when the one before it is; after a few that were not taken no other is asked about.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from services.gateway.imports.report import Fate, RowFate
@@ -10,6 +14,8 @@ from services.gateway.imports.seen import Seen
 
 # How many rows wait at a time for what becomes of an earlier one.
 MOST_WAITING = 5_000
+# After so many rows of a name that were not taken, the others are told the same.
+MOST_REFUSALS = 3
 _TAKEN: frozenset[Fate] = frozenset({"listed", "changed", "unchanged", "loaded", "duplicate"})
 T = TypeVar("T")
 
@@ -20,9 +26,11 @@ class Repeats(Generic[T]):
     def __init__(self, field: str, called: str) -> None:
         self._field, self._called = field, called
         self._taken, self._unanswered = Seen(), Seen()
+        # Those refused once, twice, and so on; and by what they are told, those of which no other is sent.
+        self._refused = [Seen() for _ in range(1, MOST_REFUSALS)]
+        self._given_up: defaultdict[RowFate, Seen] = defaultdict(Seen)
         self._under_way: set[str] = set()
         self._behind: dict[str, deque[tuple[int, T]]] = {}
-        self._next: list[T] = []
         self.waiting = 0
 
     def judge(self, row: int, name: str, item: T) -> RowFate | T | None:
@@ -37,27 +45,29 @@ class Repeats(Generic[T]):
         self._under_way.add(name)
         return item
 
-    def told(self, name: str, fate: Fate) -> list[RowFate]:
-        """What became of a row that was sent; the fates that this decides."""
-        if fate in _TAKEN:
+    def told(self, name: str, fate: RowFate) -> tuple[list[RowFate], T | None]:
+        """What became of a row that was sent: the fates that this decides, and the row that is to be sent next, if
+        any."""
+        if fate.fate in _TAKEN:
             self._taken.add(name)
-        elif fate == "unanswered":
+        elif fate.fate == "unanswered":
             self._unanswered.add(name)
-        behind = self._behind.pop(name, None)
-        if behind is not None and fate not in _TAKEN and fate != "unanswered":
-            self._next.append(behind.popleft()[1])
-            if behind:
-                self._behind[name] = behind
-            return []
+        elif not self._is_given_up(name, fate) and (behind := self._behind.get(name)):
+            self.waiting -= 1
+            return [], behind.popleft()[1]
         self._under_way.remove(name)
-        self.waiting -= len(behind or ())
-        return [found for row, _ in behind or () if (found := self._fate(row, name)) is not None]
+        behind = self._behind.pop(name, ())
+        self.waiting -= len(behind)
+        return [found for row, _ in behind if (found := self._fate(row, name)) is not None], None
 
-    def release(self) -> list[T]:
-        """Those that are to be sent now, for the row before them was not taken."""
-        released, self._next = self._next, []
-        self.waiting -= len(released)
-        return released
+    def _is_given_up(self, name: str, refusal: RowFate) -> bool:
+        for names in self._refused:
+            if name not in names:
+                names.add(name)
+                return False
+        detail = f"{refusal.fate}, as the rows of the {self._called} before it"
+        self._given_up[replace(refusal, row=0, detail=detail)].add(name)
+        return True
 
     def _fate(self, row: int, name: str) -> RowFate | None:
         if name in self._taken:
@@ -65,4 +75,7 @@ class Repeats(Generic[T]):
         if name in self._unanswered:
             detail = f"an earlier row of the {self._called} was not answered; import the file again"
             return RowFate(row, "unanswered", code="unanswered", detail=detail)
+        for refusal, names in self._given_up.items():
+            if name in names:
+                return replace(refusal, row=row)
         return None

@@ -72,14 +72,12 @@ async def import_products(
         return row.number, product.command(dry_run=dry_run)
 
     async def list_product(number: int, command: ListProduct) -> None:
-        fate = await _list_product(send, import_id, number, command)
-        for one in (fate, *repeats.told(command.sku, fate.fate)):
-            record.record(one)
-
-    async def send_waiting() -> None:
-        await window.idle()
-        for item in repeats.release():
-            await window.start(list_product, *item)
+        following: tuple[int, ListProduct] | None = (number, command)
+        while following is not None:
+            fate = await _list_product(send, import_id, *following)
+            decided, following = repeats.told(command.sku, fate)
+            for one in (fate, *decided):
+                record.record(one)
 
     with recording(fates, report) as record:
         async with _window(PRODUCTS_IN_FLIGHT) as window:
@@ -90,11 +88,9 @@ async def import_products(
                         record.record(judged)
                     elif judged is not None:
                         await window.start(list_product, *judged)
-                    while repeats.waiting >= MOST_WAITING:
-                        await send_waiting()
+                    if repeats.waiting >= MOST_WAITING:
+                        await window.idle()
                 progress(report)
-            while repeats.waiting:
-                await send_waiting()
     report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)
     return report
@@ -150,21 +146,25 @@ async def import_keys(
             return RowFate(row.number, "bad", field=error.field, detail=error.message)
 
     async def load(chunk: list[ParsedKey]) -> None:
+        due = [chunk]
+        while due:
+            again = Lots()
+            for key, fate in await chunk_fates(due.pop()):
+                decided, following = repeats.told(key.index, fate)
+                for one in (fate, *decided):
+                    record.record(one)
+                if following is not None:
+                    due.extend(again.add(following))
+            due.extend(again.rest())
+
+    async def chunk_fates(chunk: list[ParsedKey]) -> Iterator[tuple[ParsedKey, RowFate]]:
         command = await asyncio.to_thread(load_keys, chunk, sealing, import_id, dry_run)
         reply = await _reply(send, new_id(), command)
-        for key, fate in zip(chunk, _chunk_fates(command.sku, [key.row for key in chunk], reply), strict=True):
-            for one in (fate, *repeats.told(key.index, fate.fate)):
-                record.record(one)
+        return zip(chunk, _chunk_fates(command.sku, [key.row for key in chunk], reply), strict=True)
 
     async def start(chunks: Iterator[list[ParsedKey]]) -> None:
         for chunk in chunks:
             await window.start(load, chunk)
-
-    async def send_waiting() -> None:
-        await start(lots.rest())
-        await window.idle()
-        for key in repeats.release():
-            await start(lots.add(key))
 
     with recording(fates, report) as record:
         async with _window(CHUNKS_IN_FLIGHT) as window:
@@ -175,11 +175,10 @@ async def import_keys(
                         record.record(judged)
                     elif judged is not None:
                         await start(lots.add(judged))
-                    while repeats.waiting >= MOST_WAITING:
-                        await send_waiting()
+                    if repeats.waiting >= MOST_WAITING:
+                        await start(lots.rest())
+                        await window.idle()
                 progress(report)
-            while repeats.waiting:
-                await send_waiting()
             await start(lots.rest())
     report.notes, report.last_row = rows.notes, rows.last_row
     progress(report)

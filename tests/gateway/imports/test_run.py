@@ -292,4 +292,66 @@ def test_few_rows_wait_for_earlier_ones(tmp_path: Path, monkeypatch: pytest.Monk
 
     report = keys(inventory, table(rows), tmp_path / "fates.csv")
 
-    assert report.counts == {"loaded": 8, "duplicate": 143, "refused": 150}
+    # The last row is not judged: three of its key were refused.
+    assert report.counts == {"loaded": 7, "duplicate": 143, "refused": 151}
+
+
+def test_repeats_of_what_is_refused_are_asked_about_a_few_times_and_told_the_same(tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    async def send(_: str, command: Command) -> Reply:
+        assert isinstance(command, ListProduct)
+        sent.append(command.sku)
+        await asyncio.sleep(0)
+        return Reply("refused", "inventory", 1, code="currency-not-traded", detail="not traded", status=422)
+
+    rows = [["sku", "name", "price"], *([("A", "B")[n % 2], "n", "1"] for n in range(12_000)), ["C", "n", "1"]]
+    for dry_run in (True, False):
+        sent.clear()
+        fates = tmp_path / f"{dry_run}.csv"
+        asyncio.run(run.import_products(table(rows), send, import_id="i", fates=fates, dry_run=dry_run))
+        assert Counter(sent) == {"A": 3, "B": 3, "C": 1}
+
+    done = by_row(tmp_path / "False.csv")
+    assert done == by_row(tmp_path / "True.csv")
+    assert {(fate.fate, fate.code) for fate in done} == {("refused", "currency-not-traded")}
+    assert [fate.detail for fate in done[4:8]] == ["not traded"] * 2 + ["refused, as the rows of the SKU before it"] * 2
+    assert len(done) == 12_001
+
+
+def test_a_repeat_of_what_is_refused_waits_for_no_other_row(tmp_path: Path) -> None:
+    """SLOW is answered when the repeat was sent."""
+    answered = asyncio.Event()
+
+    async def send(_: str, command: Command) -> Reply:
+        assert isinstance(command, ListProduct)
+        if command.sku == "SLOW":
+            await asyncio.wait_for(answered.wait(), timeout=60)
+        elif command.listing.name == "second":
+            answered.set()
+        else:
+            return Reply("refused", "inventory", 1, code="currency-not-traded", detail="not traded", status=422)
+        return Reply("accepted", "inventory", 1, answer={"fate": "listed"})
+
+    rows = [["sku", "name", "price"], ["SLOW", "slow", "1"], ["A", "first", "1"], ["A", "second", "1"]]
+    report = asyncio.run(run.import_products(table(rows), send, import_id="i", fates=tmp_path / "fates.csv"))
+
+    assert report.counts == {"listed": 2, "refused": 1}
+
+
+@pytest.mark.parametrize(("sku", "fate", "expires"), [("X", "refused", None), ("A", "expired", "2020-01-01")])
+def test_repeats_of_a_key_that_is_not_taken_are_sent_a_few_times(
+    tmp_path: Path, sku: str, fate: str, expires: str | None
+) -> None:
+    inventory = Inventory(listings={"A": 1})
+    rows = [["sku", "key", "expires"], *([sku, f"DEMO-{n % 5}", expires] for n in range(12_000)), ["A", "DEMO-9", None]]
+
+    tried = keys(inventory, table(rows), tmp_path / "tried.csv", dry_run=True)
+    inventory.sent.clear()
+    done = keys(inventory, table(rows), tmp_path / "done.csv")
+
+    loads = [command for _, command in inventory.sent if isinstance(command, LoadKeys)]
+    assert sum(len(load.keys) for load in loads) == 3 * 5 + 1
+    assert len(loads) == 3 + 1
+    assert tried.counts == done.counts == {fate: 12_000, "loaded": 1}
+    assert by_row(tmp_path / "tried.csv") == by_row(tmp_path / "done.csv")

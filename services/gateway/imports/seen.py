@@ -16,24 +16,19 @@ class Seen:
         self._buckets: defaultdict[bytes, bytearray] = defaultdict(bytearray)
 
     def __contains__(self, text: str) -> bool:
-        bucket, rest = self._place(text)
-        return self._has(bucket, rest)
-
-    def add(self, text: str) -> bool:
-        """Remember a text; False when it was there already."""
-        bucket, rest = self._place(text)
-        if self._has(bucket, rest):
-            return False
-        bucket += rest
-        return True
-
-    def _place(self, text: str) -> tuple[bytearray, bytes]:
-        digest = hashlib.blake2b(text.encode(), digest_size=_BUCKET + _REST).digest()
-        return self._buckets[digest[:_BUCKET]], digest[_BUCKET:]
-
-    @staticmethod
-    def _has(bucket: bytearray, rest: bytes) -> bool:
+        first, rest = self._hash(text)
+        bucket = self._buckets.get(first, b"")
         place = bucket.find(rest)
         while place % _REST and place > 0:
             place = bucket.find(rest, place + 1)
         return place >= 0
+
+    def add(self, text: str) -> None:
+        """Remember a text. One that is there already takes up room once more."""
+        first, rest = self._hash(text)
+        self._buckets[first] += rest
+
+    @staticmethod
+    def _hash(text: str) -> tuple[bytes, bytes]:
+        digest = hashlib.blake2b(text.encode(), digest_size=_BUCKET + _REST).digest()
+        return digest[:_BUCKET], digest[_BUCKET:]

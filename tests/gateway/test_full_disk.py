@@ -113,7 +113,29 @@ def test_a_try_that_could_not_be_told_as_over_is_known_as_interrupted(
         (import_id,) = connection.execute(sa.select(runs.c.import_id)).scalars()
     known = shop.client.get(f"/v1/imports/{import_id}", headers=shop.staff("operations")).json()
     assert known["state"] == "interrupted"
+    assert list(shop.client.app.state.importing.stopped) == [import_id]
     assert imported(shop).status_code == 200
+    assert shop.client.app.state.importing.stopped == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "answer", "status"),
+    [(CONTENT, HALTS, 503), (b"sku,name\nA-1,n\n", None, 422), (b'sku,key\nA-1,"K', None, 422)],
+    ids=["stopped", "no key column", "damaged"],
+)
+def test_a_try_whose_end_is_written_is_not_kept_in_mind(
+    shop: Shop, content: bytes, answer: Reply | None, status: int
+) -> None:
+    if answer is not None:
+        shop.backend.answers[LoadKeys] = answer
+    headers = {**shop.staff("operations"), "Idempotency-Key": "k"}
+
+    told = shop.client.post("/v1/imports/keys", files={"file": ("keys.csv", content)}, headers=headers)
+
+    assert told.status_code == status, told.text
+    with shop.backend.reads.connect() as connection:
+        assert connection.execute(sa.select(runs.c.state)).scalar_one() in ("failed", "interrupted")
+    assert shop.client.app.state.importing.stopped == {}
 
 
 def test_an_import_stops_where_nothing_is_decided_and_goes_on_later(shop: Shop) -> None:

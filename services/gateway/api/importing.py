@@ -72,16 +72,16 @@ def fates_path(gate: Gate, import_id: str) -> Path:
 
 
 class Importing:
-    """The imports of this process. One an application. Of those that stopped before their end it knows the last try:
-    where the disk was full, nothing else says that it is over."""
+    """The imports of this process. One an application. `stopped` are the last tries, by import, whose end could not be
+    written, as on a full disk: nothing else says that they are over."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
-        self._stopped: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}
 
     async def known(self, gate: Gate, import_id: str) -> ImportAnswer | None:
         """What is known of an import, running or over."""
-        stopped = self._stopped.get(import_id)
+        stopped = self.stopped.get(import_id)
         row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now(), stopped)
         if row is not None and row["state"] in OVER | {"running"}:
             return told(row)
@@ -104,7 +104,7 @@ class Importing:
                     if done is not None and done.state in OVER and done.started_at is None:
                         return done.model_copy(update={"replayed": True})  # known by the log alone
                     run = gate.backend.ports.new_id()
-                    stopped, now = self._stopped.get(job.import_id), gate.backend.ports.now()
+                    stopped, now = self.stopped.get(job.import_id), gate.backend.ports.now()
                     row = await run_sync(Runs(gate.backend.reads).claim, wanted, run, now, stopped)
                     if row is None:
                         is_taken = has_joined = True
@@ -138,15 +138,13 @@ class Importing:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, gate: Gate, job: Job, run: str) -> None:
-        task = asyncio.create_task(_run(gate, job, run))
+        task = asyncio.create_task(_run(gate, job, run, self.stopped))
         self._tasks[job.import_id] = (job.wanted(), task)
-        self._stopped.pop(job.import_id, None)
+        self.stopped.pop(job.import_id, None)
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._tasks[job.import_id]
             job.file.close()
-            if task.cancelled() or task.exception():
-                self._stopped[job.import_id] = run
             if not task.cancelled() and (error := task.exception()) and not isinstance(error, Problem):
                 logger.error("import stopped", import_id=job.import_id, error=repr(error))
 
@@ -175,8 +173,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-async def _run(gate: Gate, job: Job, run: str) -> None:
-    """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read."""
+async def _run(gate: Gate, job: Job, run: str, stopped: dict[str, str]) -> None:
+    """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
+    from when it stops until that is written."""
     runs, now = Runs(gate.backend.reads), gate.backend.ports.now
     reports = [Report()]
     try:
@@ -207,6 +206,7 @@ async def _run(gate: Gate, job: Job, run: str) -> None:
             )
         await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
     except BaseException:
+        stopped[job.import_id] = run
         # Nothing happens here when the import has ended, failed or was overtaken.
         try:
             await run_sync(runs.end, job.import_id, run, "interrupted", None, now())
@@ -214,6 +214,8 @@ async def _run(gate: Gate, job: Job, run: str) -> None:
             if not is_outage(error):
                 raise
             logger.warning("can't tell that an import stopped", import_id=job.import_id, error=type(error).__name__)
+        else:
+            del stopped[job.import_id]
         raise
 
 

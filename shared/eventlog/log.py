@@ -64,7 +64,8 @@ _MOVE_READER = Statement(
     .values(position=sa.bindparam("position"), hash=sa.bindparam("hash")),
     guarded=True,
 )
-_HEAD = sa.select(schema.head)
+# What every version's head has.
+_HEAD = sa.select(schema.head.c.position, schema.head.c.at, schema.head.c.hash, schema.head.c.epoch)
 _LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
 FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
 MOST_BYTES = 4 * 1024 * 1024  # of what is read at once
@@ -382,7 +383,7 @@ def check_chain(engine: sa.Engine) -> Tampered | None:
     """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
     chain, at, reached = GENESIS, EPOCH, 0
     with engine.connect() as connection:
-        head = connection.execute(sa.select(schema.head, _LAST.scalar_subquery().label("last"))).one()
+        head = connection.execute(_HEAD.add_columns(_LAST.scalar_subquery().label("last"))).one()
         while reached < head.position:
             statement = (
                 sa.select(schema.log)

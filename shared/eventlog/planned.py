@@ -117,8 +117,11 @@ def plan_anew(connection: sa.Connection, found: Amiss) -> None:
 
 
 def _since(connection: sa.Connection) -> int | None:
-    """The position behind which whatever is planned names its event; None where nobody knows."""
+    """The position behind which whatever is planned names its event; None where nobody knows, as in a database that
+    only older code has written."""
     c = schema.head.c
+    if c.agenda_since.name not in {column["name"] for column in sa.inspect(connection).get_columns(schema.head.name)}:
+        return None
     since = sa.select(c.agenda_since).where(c.agenda_epoch == c.epoch)
     return connection.execute(since).scalar_one_or_none()
 

@@ -103,6 +103,7 @@ def test_an_empty_database_lacks_everything_kernel_first(postgres: NewDatabase) 
             "kernel_0003",
             "kernel_0004",
             "kernel_0005",
+            "kernel_0006",
             "order_0001",
         ]
 

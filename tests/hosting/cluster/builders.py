@@ -37,7 +37,7 @@ from shared.security.secrets import Secrets
 from tests.hosting.builders import pressed, send
 from tests.messaging.broker import Consumer
 
-SECONDS = 30.0
+SECONDS = 120.0
 ROOT = Path(__file__).parents[3]
 
 

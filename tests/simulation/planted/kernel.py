@@ -92,7 +92,8 @@ def replies_do_not_wait_for_the_commit() -> AbstractContextManager[Any]:
 
 
 @planted(
-    "RebuildEqual", "NoOversell", "KeyOnce", "OneCapture", "OnePurchase", "PaidTerminal", "EvidenceSettled", "Drained"
+    "RebuildEqual", "NoOversell", "KeyOnce", "OneCapture", "OnePurchase", "PaidTerminal", "EvidenceSettled", "Drained",
+    "ScreenedOnly",
 )  # fmt: skip
 def two_writers_are_let_through() -> AbstractContextManager[Any]:
     """The position is taken? Then the next one. The reader is elsewhere? Then it goes where we say."""

@@ -146,30 +146,13 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
         bar.update(task, description=f"{service.name} ← {source}", completed=done, total=total)
 
     live = open_engine(place.urls[service.name], writer=True)
+    of_service = (service.name, service.tables, service.projected(), place.logs, live, progress)
     try:
         if place.is_cluster:
-            folded = Swap(
-                service.name,
-                service.tables,
-                service.projected(),
-                place.logs,
-                live,
-                progress,
-                plans=service.plans,
-                now=datetime.now(UTC),
-            ).run()
+            folded = Swap(*of_service, plans=service.plans, now=datetime.now(UTC)).run()
             start_over(live, service.name)
         else:
-            folded = rebuild(
-                service.name,
-                service.tables,
-                service.projected(),
-                place.logs,
-                live,
-                progress,
-                plans=service.plans,
-                now=datetime.now(UTC),
-            )
+            folded = rebuild(*of_service, plans=service.plans, now=datetime.now(UTC))
     finally:
         live.dispose()
     bar.update(task, description=f"{service.name}: {folded} events", completed=1, total=1)

@@ -143,29 +143,26 @@ def _number(state: Message) -> int:
 
 
 def _told(gathered: MessageGathered, state: Message, now: datetime) -> MessageQueued:
-    return MessageQueued(
-        message_id=gathered.message_id,
-        channel=gathered.channel,
-        to=gathered.to,
-        template=gathered.template,
-        locale=gathered.locale,
-        params={**gathered.params, "more": gathered.number - 1 + state.untold},
-        order_id=gathered.order_id,
-        round=state.round + 1,
-        again_from=now + timedelta(seconds=gathered.pause_seconds),
-    )
+    return _round(gathered, state, now, gathered.pause_seconds, gathered.number - 1 + state.untold)
 
 
 def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueued:
-    pause = command.again_after_seconds
+    more = _number(state) + state.untold if command.gather else None
+    return _round(command, state, now, command.again_after_seconds, more)
+
+
+def _round(
+    asked: SendMessage | MessageGathered, state: Message, now: datetime, pause: int | None, more: int | None
+) -> MessageQueued:
+    """The next round of a message. It tells how many `more` it stands for, where that is counted."""
     return MessageQueued(
-        message_id=command.message_id,
-        channel=command.channel,
-        to=command.to,
-        template=command.template,
-        locale=command.locale,
-        params={**command.params, "more": _number(state) + state.untold} if command.gather else command.params,
-        order_id=command.order_id,
+        message_id=asked.message_id,
+        channel=asked.channel,
+        to=asked.to,
+        template=asked.template,
+        locale=asked.locale,
+        params=asked.params if more is None else {**asked.params, "more": more},
+        order_id=asked.order_id,
         round=state.round + 1,
         again_from=None if pause is None else now + timedelta(seconds=pause),
     )

@@ -102,6 +102,14 @@ class SettlementBody(Body):
         return self
 
 
+def _asked(rows: sa.Select[Any], columns: Any, status: str | None, supplier: str | None) -> sa.Select[Any]:
+    """Those of a status and a supplier, where they are asked for."""
+    for column, wanted in ((columns.status, status), (columns.supplier, supplier)):
+        if wanted is not None:
+            rows = rows.where(column == wanted)
+    return rows
+
+
 @router.get(
     "/statements", response_model=Page, summary="What suppliers said that did not fit what had become of a purchase"
 )
@@ -114,12 +122,9 @@ async def told(
     cursor: Cursor = None,
 ) -> Response:
     """Those told first come first."""
-    statement = sa.select(statements)
-    for column, wanted in ((statements.c.status, status), (statements.c.supplier, supplier)):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
+    asked = _asked(sa.select(statements), statements.c, status, supplier)
     by = (statements.c.told_at, statements.c.statement_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True)
+    return await page(gate, asked, by, limit, cursor, ascending=True)
 
 
 @router.post(
@@ -179,12 +184,9 @@ async def reported(
     cursor: Cursor = None,
 ) -> Response:
     """Those told first come first."""
-    statement = sa.select(*(column for column in reports.c if column is not reports.c.reports))
-    for column, wanted in ((reports.c.status, status), (reports.c.supplier, supplier)):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
+    shown = sa.select(*(column for column in reports.c if column is not reports.c.reports))
     by = (reports.c.told_at, reports.c.report_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True)
+    return await page(gate, _asked(shown, reports.c, status, supplier), by, limit, cursor, ascending=True)
 
 
 @router.post("/reports/{delivery_id:path}/r{number}/goods", summary="Read the texts that came with such a report")

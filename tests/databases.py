@@ -58,6 +58,11 @@ class PrivateServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def in_memory() -> sa.Engine:
+    """A new SQLite database on one connection; any thread may close it, so the garbage collector as well."""
+    return sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+
+
 def _has_user(name: str) -> bool:
     return any(user.pw_name == name for user in pwd.getpwall())
 

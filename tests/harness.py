@@ -21,6 +21,8 @@ from shared.messaging.port import CommandMessage, Reply
 from shared.security.secrets import Secrets
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
+PATIENCE = 60.0
+"""How many seconds a call to a sandbox may take where no test is about one that takes too long."""
 
 
 class Harness:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -28,8 +28,9 @@ from shared.hosting.settings import Settings, SupplierSettings
 from shared.security.sealing import Opener, Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
 from tests.fulfillment.builders import BUYER, COST, ID, asked, deliver, deliver_by, names, order_line, report, take
-from tests.harness import START, Harness
+from tests.harness import PATIENCE, START, Harness
 
+LATE_SECONDS = 2.0
 TEXTS = ("CARD-0001", "CARD-0002")
 
 
@@ -45,10 +46,10 @@ class Clock:
 class Shop:
     """A fulfillment service that knows the suppliers north and south."""
 
-    def __init__(self, folder: Path, suppliers: dict[str, str], clock: Clock) -> None:
+    def __init__(self, folder: Path, suppliers: dict[str, str], clock: Clock, timeout: float) -> None:
         settings = Settings(
             var=folder,
-            suppliers={name: SupplierSettings(url=url, timeout_seconds=0.3) for name, url in suppliers.items()},
+            suppliers={name: SupplierSettings(url=url, timeout_seconds=timeout) for name, url in suppliers.items()},
         )
         self.harness = clock.harness = Harness(folder, [SERVICE], settings=settings)
         self.suppliers = suppliers
@@ -66,15 +67,28 @@ class Shop:
         return names(self.harness.events("fulfillment"))
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+@contextmanager
+def opened(tmp_path: Path, timeout: float) -> Iterator[Shop]:
     secrets, clock = Secrets(tmp_path / "secrets"), Clock()
     with ExitStack() as stack:
         suppliers = {}
         for name in ("north", "south"):
-            app = create_supplier(name, secrets.get(f"supplier-{name}"), late_seconds=0.6, now=clock)
+            app = create_supplier(name, secrets.get(f"supplier-{name}"), late_seconds=LATE_SECONDS, now=clock)
             suppliers[name] = stack.enter_context(run_server(app, name))
-        yield Shop(tmp_path, suppliers, clock)
+        yield Shop(tmp_path, suppliers, clock, timeout)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with opened(tmp_path, PATIENCE) as shop:
+        yield shop
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Shop]:
+    """A shop that has stopped waiting when a late supplier answers."""
+    with opened(tmp_path, LATE_SECONDS / 2) as shop:
+        yield shop
 
 
 def sealed(harness: Harness, *numbers: int) -> tuple[ReservedKey, ...]:
@@ -134,13 +148,13 @@ def test_the_next_supplier_sells_what_the_first_did_not(shop: Shop, target: str)
     assert (shop.bought("north"), shop.bought("south")) == (0, 1)
 
 
-def test_a_late_answer_is_looked_up_and_bought_once(shop: Shop) -> None:
-    shop.deliver_by("north", "south", target="late:1")
-    assert shop.happened() == ["DeliveryRequested", "PurchaseRequested"]
+def test_a_late_answer_is_looked_up_and_bought_once(hasty: Shop) -> None:
+    hasty.deliver_by("north", "south", target="late:1")
+    assert hasty.happened() == ["DeliveryRequested", "PurchaseRequested"]
 
-    shop.harness.advance(1)
-    assert shop.happened()[2:] == ["SupplierDelivered"]
-    assert (shop.bought("north"), shop.bought("south")) == (1, 0)
+    hasty.harness.advance(1)
+    assert hasty.happened()[2:] == ["SupplierDelivered"]
+    assert (hasty.bought("north"), hasty.bought("south")) == (1, 0)
 
 
 def test_a_lost_callback_is_found_by_polling(shop: Shop) -> None:
@@ -153,17 +167,17 @@ def test_a_lost_callback_is_found_by_polling(shop: Shop) -> None:
     assert shop.bought("north") == 1
 
 
-def test_a_supplier_that_stays_silent_is_left_to_a_person_and_nobody_else_sells(shop: Shop) -> None:
-    shop.deliver_by("north", "south", target="late:1")
-    httpx.put(f"{shop.suppliers['north']}/behaviour", json={"behaviour": "down"})
+def test_a_supplier_that_stays_silent_is_left_to_a_person_and_nobody_else_sells(hasty: Shop) -> None:
+    hasty.deliver_by("north", "south", target="late:1")
+    httpx.put(f"{hasty.suppliers['north']}/behaviour", json={"behaviour": "down"})
     for _ in range(10):
-        shop.harness.advance(60)
-    assert shop.happened() == ["DeliveryRequested", "PurchaseRequested", "DeliveryHandedOver"]
+        hasty.harness.advance(60)
+    assert hasty.happened() == ["DeliveryRequested", "PurchaseRequested", "DeliveryHandedOver"]
 
-    reply = shop.harness.send("fulfillment", report("north", "done"))
+    reply = hasty.harness.send("fulfillment", report("north", "done"))
     assert reply.outcome == "accepted"
-    assert shop.happened()[-1] == "SupplierDelivered"
-    assert (shop.bought("north"), shop.bought("south"), shop.harness.parked()) == (1, 0, 0)
+    assert hasty.happened()[-1] == "SupplierDelivered"
+    assert (hasty.bought("north"), hasty.bought("south"), hasty.harness.parked()) == (1, 0, 0)
 
 
 def test_another_suppliers_callback_is_refused(shop: Shop) -> None:
@@ -187,19 +201,19 @@ def test_repeated_failures_send_the_next_purchases_elsewhere(shop: Shop) -> None
 
 
 @pytest.mark.parametrize("answer", ["relenting", "late"], ids=["after a no", "after a person"])
-def test_a_late_success_is_found_though_its_callback_is_lost(shop: Shop, answer: str) -> None:
-    shop.deliver_by("north", target=f"{answer}:1")
-    httpx.put(f"{shop.suppliers['north']}/behaviour", json={"behaviour": "down"})
+def test_a_late_success_is_found_though_its_callback_is_lost(hasty: Shop, answer: str) -> None:
+    hasty.deliver_by("north", target=f"{answer}:1")
+    httpx.put(f"{hasty.suppliers['north']}/behaviour", json={"behaviour": "down"})
     for _ in range(10):
-        shop.harness.advance(60)
-    assert shop.happened()[-1] == "DeliveryHandedOver"
-    shop.harness.send("fulfillment", ResolveDelivery(delivery_id=ID, delivered=False, note="they say no"))
+        hasty.harness.advance(60)
+    assert hasty.happened()[-1] == "DeliveryHandedOver"
+    hasty.harness.send("fulfillment", ResolveDelivery(delivery_id=ID, delivered=False, note="they say no"))
 
-    httpx.put(f"{shop.suppliers['north']}/behaviour", json={"behaviour": "ok"})
+    httpx.put(f"{hasty.suppliers['north']}/behaviour", json={"behaviour": "ok"})
     for _ in range(2):
-        shop.harness.advance(3_600)
+        hasty.harness.advance(3_600)
 
-    [stated] = shop.harness.events("fulfillment", SupplierStatementRecorded)
+    [stated] = hasty.harness.events("fulfillment", SupplierStatementRecorded)
     assert isinstance(stated, SupplierStatementRecorded)
     assert (stated.finding, stated.bill) == ("late-success", COST)
 

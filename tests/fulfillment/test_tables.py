@@ -2,7 +2,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from services.fulfillment.domain.keys import keys_to_open
 from services.fulfillment.domain.routing import Health
@@ -10,12 +9,13 @@ from services.fulfillment.tables import FulfillmentTables
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryHandedOver
 from shared.eventlog.recorded import Recorded
+from tests.databases import in_memory
 from tests.fulfillment.builders import NOW, OPENED, after, deliver, deliver_by, given, report, take
 
 
 @pytest.fixture
 def tables() -> Iterator[FulfillmentTables]:
-    with sa.create_engine("sqlite://").begin() as connection:
+    with in_memory().begin() as connection:
         FulfillmentTables.metadata.create_all(connection)
         yield FulfillmentTables(lambda: connection)
 

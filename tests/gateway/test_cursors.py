@@ -20,6 +20,7 @@ from services.gateway.api.pages import LONGEST_CURSOR, decode, encode, page
 from services.gateway.problems import Problem
 from shared.contracts.risk import ListEntrySet
 from shared.hosting.reading import Reading
+from tests.databases import in_memory
 from tests.gateway.builders import Shop, open_shop
 
 TABLE = sa.Table(
@@ -35,7 +36,7 @@ NUMBERS = st.integers(-(2**63) + 1, 2**63 - 1)
 
 def paged(rows: Sequence[tuple[str, int]], limit: int, *, ascending: bool) -> list[tuple[str, int]]:
     """Every row, page by page."""
-    engine = sa.create_engine("sqlite://")
+    engine = in_memory()
     with engine.begin() as connection:
         TABLE.create(connection)
         if rows:

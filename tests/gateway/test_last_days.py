@@ -23,6 +23,7 @@ from shared.contracts.notification import MessageQueued
 from shared.days import day_of, zone
 from shared.eventlog.engines import open_engine
 from shared.telemetry import metrics
+from tests.databases import in_memory
 from tests.gateway.builders import Logs, fold, open_shop
 from tests.harness import Harness
 from tests.inventory.builders import NOW, SKU, TODAY, Shop, a_listing, fault, load, reserve, settle
@@ -59,7 +60,7 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=25))
 def test_the_figure_is_what_the_decision_would_find(steps: list[Any]) -> None:
     shop, logs, loaded = Shop(), Logs(), 0
-    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    engine = in_memory()
     ReadModels.metadata.create_all(engine)
 
     def do(command: ProductCommand) -> None:

@@ -8,12 +8,13 @@ from services.inventory.tables import BLOCK, BLOCKS_KEPT, InventoryTables
 from shared.contracts import Event
 from shared.contracts.inventory import KeysLoaded, StockSettled
 from shared.eventlog.recorded import Recorded
+from tests.databases import in_memory
 from tests.inventory.builders import NOW, SKU, sealed
 
 
 @pytest.fixture
 def connection() -> Iterator[sa.Connection]:
-    with sa.create_engine("sqlite://").connect() as opened:
+    with in_memory().connect() as opened:
         InventoryTables.metadata.create_all(opened)
         opened.commit()
         yield opened

@@ -31,6 +31,7 @@ from shared.contracts.ledger import (
 )
 from shared.eventlog.recorded import Recorded
 from shared.hosting.ports import Ports
+from tests.databases import in_memory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ASK_WITHIN = timedelta(hours=2)
@@ -137,7 +138,7 @@ class InMemory:
 
     @classmethod
     def fresh(cls) -> InMemory:
-        engine = sa.create_engine("sqlite://")
+        engine = in_memory()
         LedgerTables.metadata.create_all(engine)
         connection = engine.connect()
         return cls(connection, LedgerTables(lambda: connection))

@@ -35,7 +35,7 @@ from shared.contracts.order import OrderCancelled
 from shared.hosting.ports import Ports
 from shared.hosting.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
-from tests.harness import Harness
+from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import NOW, OPENED, Books, a_callback, a_request, folded, given, received, requested, yuan
 from tests.ledger.test_channel import PAYLOAD, Sandbox, answering, run
 
@@ -253,7 +253,7 @@ def test_a_channel_that_refuses_for_hours_is_told_of_and_closes_when_a_person_as
     harnesses: list[Harness] = []
     app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
     with run_server(app, "channel") as url, httpx.Client(base_url=url, trust_env=False) as http:
-        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harness = Harness(tmp_path, [SERVICE], settings=settings)
         harnesses.append(harness)
         harness.send("ledger", a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))

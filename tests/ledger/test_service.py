@@ -32,7 +32,7 @@ from shared.contracts.ledger import (
 from shared.hosting.ports import Ports
 from shared.hosting.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
-from tests.harness import Harness
+from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import a_callback, a_request, funding, hold, yuan
 
 
@@ -58,7 +58,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     harnesses: list[Harness] = []
     app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
     with run_server(app, "channel") as url:
-        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harnesses.append(Harness(tmp_path, [SERVICE], settings=settings))
         yield Shop(harnesses[-1])
 
@@ -157,7 +157,7 @@ def test_what_a_channel_says_and_nobody_understands_becomes_an_item(tmp_path: Pa
         return {"channel_ref": "ref-1", "status": "refunded", "amount": 500, "currency": "CNY"}
 
     with run_server(app, "channel") as url:
-        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harness = Harness(tmp_path, [SERVICE], settings=settings)
         harness.send("ledger", a_request())
         harness.send("ledger", a_request(payment_id="p-2"))
@@ -188,7 +188,7 @@ def test_a_refund_of_another_amount_is_in_the_books(tmp_path: Path) -> None:
         return {"refunds": [refund]}
 
     with run_server(app, "channel") as url:
-        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url)})
+        settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harness = Harness(tmp_path, [SERVICE], settings=settings)
         harness.send("ledger", order_payment())
         harness.send("ledger", a_callback(payment_id="o-1"))

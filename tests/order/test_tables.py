@@ -2,19 +2,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import sqlalchemy as sa
-
 from services.order.tables import METADATA, OrderTables
 from shared.contracts import Event
 from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
 from shared.eventlog.recorded import Recorded
+from tests.databases import in_memory
 from tests.order.builders import OFFERS, yuan
 
 CARD = OFFERS["card"]
 
 
 def fold(*events: Event) -> OrderTables:
-    connection = sa.create_engine("sqlite://").connect()
+    connection = in_memory().connect()
     METADATA.create_all(connection)
     tables = OrderTables(lambda: connection)
     for position, event in enumerate(events, start=1):

@@ -14,6 +14,7 @@ from services.risk.tables import METADATA, RiskTables
 from shared.contracts import Event, Given, Metadata, Money
 from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
 from shared.eventlog.recorded import Recorded
+from tests.databases import in_memory
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 META = Metadata(correlation_id="flow-1", causation_id="order/1")
@@ -47,7 +48,7 @@ class Desk:
     """Screens orders one after the other, folding every event into the tables, and counts the queries made."""
 
     def __init__(self) -> None:
-        self.engine = sa.create_engine("sqlite://")
+        self.engine = in_memory()
         self.connection = self.engine.connect()
         METADATA.create_all(self.connection)
         self.tables, self.position, self.queries = RiskTables(lambda: self.connection), 0, 0

@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field
 
 from sandboxes.payments import NewPayment, NewRefund, Payment, Payments, money_shown
 from sandboxes.turned_away import TurnedAway, answer_politely
-from shared.hosting.ports import Ports
+from shared.runtime.ports import Ports
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 DELIVERY_ATTEMPTS = 5

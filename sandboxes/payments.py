@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from sandboxes.turned_away import TurnedAway
-from shared import currencies
 from shared.contracts import Money
+from shared.values import currencies
 
 PositiveAmount = Annotated[int, Field(strict=True, gt=0, le=10**15)]
 Currency = Annotated[str, AfterValidator(currencies.known)]

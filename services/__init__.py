@@ -1,0 +1,42 @@
+"""The services of the platform. A new one is a folder here and its name in NAMES.
+
+What a service declares is imported when it is asked for: most commands need no more than names.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.runtime.service import Service
+
+NAMES = ("order", "inventory", "fulfillment", "ledger", "risk", "notification", "gateway")
+
+
+def declaration_of(name: str) -> str:
+    """Where a service is declared, as module:name."""
+    return f"services.{name}.service:SERVICE"
+
+
+def migrations_of(name: str) -> Path:
+    """Where the revisions of a service's tables lie."""
+    return Path(__file__).with_name(name) / "migrations"
+
+
+@cache
+def readers_of(name: str) -> tuple[str, ...]:
+    """The services that read a service's log."""
+    return tuple(one for one in NAMES if name in import_module(f"services.{one}").READS)
+
+
+@cache
+def all_services() -> tuple[Service, ...]:
+    """The declarations of all services."""
+    found = []
+    for name in NAMES:
+        module, _, attribute = declaration_of(name).partition(":")
+        found.append(getattr(import_module(module), attribute))
+    return tuple(found)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from deploy.local.packages import ensure_installed, postgres_programs
 from deploy.local.waiting import InfrastructureError
-from shared.eventlog.engines import open_engine
+from shared.eventstore.engines import open_engine
 
 NewDatabase = Callable[[], str]
 

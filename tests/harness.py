@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.contracts import Command, Event, Metadata
-from shared.eventlog import log
-from shared.eventlog.agenda import DueCall
-from shared.eventlog.engines import open_engine
-from shared.hosting.ports import Ports
-from shared.hosting.runner import Runner, make_call
-from shared.hosting.service import Service, Surroundings
-from shared.hosting.settings import Settings
-from shared.hosting.writer import Writer
-from shared.messaging.inprocess import InProcessBus
-from shared.messaging.port import CommandMessage, Reply
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.consumer_loop import Runner, make_call
+from shared.runtime.in_process import InProcessBus
+from shared.runtime.ports import Ports
+from shared.runtime.service import Service, Surroundings
+from shared.runtime.settings import Settings
+from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
+from shared.writer.writer import Writer
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 PATIENCE = 60.0

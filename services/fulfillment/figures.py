@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.tables import FulfillmentTables
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.telemetry import metrics
 from shared.telemetry.metric import Figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from services.fulfillment.adapters import Outside, build
 from services.fulfillment.adapters.effects import EFFECTS
@@ -26,7 +27,7 @@ from shared.contracts.fulfillment import (
     WinClaim,
 )
 from shared.contracts.inventory import KeysLoaded
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def open_keys(
@@ -109,4 +110,5 @@ SERVICE = Service(
     effects=EFFECTS,
     outside=build,
     figures=figures,
+    migrations=Path(__file__).with_name("migrations"),
 )

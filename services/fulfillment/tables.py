@@ -24,8 +24,13 @@ from shared.contracts.fulfillment import (
     supplied_indexes,
 )
 from shared.contracts.inventory import KeysLoaded
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Row, Rows, Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import (
+    Key,
+    Row,
+    Rows,
+    Tables,
+)
 
 STOCK_TEXTS_KEPT = 2_000
 

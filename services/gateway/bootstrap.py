@@ -13,8 +13,8 @@ from services.gateway.imports.runs import Runs
 from services.gateway.tables.people import staff
 from shared.contracts import Metadata
 from shared.contracts.gateway import AddStaff
-from shared.hosting.backend import Backend
-from shared.messaging.port import CommandMessage
+from shared.messages.messages import CommandMessage
+from shared.readside.backend import Backend
 
 USERNAME = "admin"
 

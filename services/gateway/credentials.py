@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from services.gateway.tables.people import customers
-from shared import identities
-from shared.identities import or_as_is
+from shared.values import identities
+from shared.values.identities import or_as_is
 
 Kind = Literal["staff", "customer"]
 metadata = sa.MetaData()

@@ -18,10 +18,10 @@ from services.gateway.tables.unmatched import OPEN, unmatched
 from services.gateway.tables.unread import unread
 from shared.contracts import Money
 from shared.contracts.gateway import PartnerKind
-from shared.days import day_of
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.telemetry import metrics
 from shared.telemetry.metric import Figure, seconds_since
+from shared.values.days import day_of
 
 MOST = 100_000
 STEPS = ("payment", "answers", "review", "delivery")

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 
 from services.gateway.auth import Principal
 from services.gateway.problems import Problem
-from shared.identities import network, or_as_is
+from shared.values.identities import network, or_as_is
 
 
 class Places:

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from shared.eventlog.engines import is_outage
-from shared.eventlog.room import FULL, trouble
-from shared.messaging.port import HALTED, Reply
+from shared.eventstore.disk_space import FULL, trouble
+from shared.eventstore.engines import is_outage
+from shared.messages.messages import HALTED, Reply
 from shared.telemetry.logs import bind
 
 MEDIA_TYPE = "application/problem+json"

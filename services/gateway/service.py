@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from services.gateway.domain import (
     CustomerState,
     ImportState,
@@ -36,7 +38,7 @@ from shared.contracts.gateway import (
     RotateWebhookSecret,
     SettleUnread,
 )
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def other_administrators(command: RemoveStaff, state: StaffState, tables: ReadModels, outside: object) -> int:
@@ -111,4 +113,5 @@ SERVICE = Service(
     is_queried=True,
     figures=figures,
     keeps=metadata,
+    migrations=Path(__file__).with_name("migrations"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 from services.inventory.adapters import Outside, build
@@ -12,7 +13,7 @@ from services.inventory.reactions import PLANS, REACTIONS, WANTS
 from services.inventory.tables import InventoryTables
 from shared.contracts.fulfillment import SupplierDelivered, SupplierReportRefused, SupplierStatementRecorded
 from shared.contracts.inventory import CompareTexts, FaultKey, LoadKeys, ReserveStock, StockKey, WithdrawKeys
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def _known(command: LoadKeys, state: Product, tables: InventoryTables, outside: Outside) -> Known:
@@ -65,4 +66,5 @@ SERVICE = Service(
     projects=(SupplierDelivered, SupplierStatementRecorded, SupplierReportRefused),
     wants=WANTS,
     outside=build,
+    migrations=Path(__file__).with_name("migrations"),
 )

@@ -15,8 +15,8 @@ from shared.contracts.fulfillment import (
     supplied_indexes,
 )
 from shared.contracts.inventory import KeysLoaded, StockKey, StockSettled
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Tables
 
 BLOCK = 256
 BLOCKS_KEPT = 256

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.ledger.tables import accounts
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.telemetry import metrics
 from shared.telemetry.metric import Figure
 

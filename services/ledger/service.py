@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from services.ledger.adapters import Outside, build
 from services.ledger.adapters.effects import EFFECTS
 from services.ledger.domain import entry, hold, payment
@@ -38,7 +40,7 @@ from shared.contracts.ledger import (
     StopPayment,
     VoidHold,
 )
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def _known_channels(
@@ -164,4 +166,5 @@ SERVICE = Service(
     effects=EFFECTS,
     outside=build,
     figures=figures,
+    migrations=Path(__file__).with_name("migrations"),
 )

@@ -35,8 +35,13 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
     UnmatchedSettled,
 )
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Row, Rows, Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import (
+    Key,
+    Row,
+    Rows,
+    Tables,
+)
 
 metadata = sa.MetaData()
 

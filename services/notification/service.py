@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from services.notification.adapters import Outside, build
 from services.notification.adapters.effects import SEND
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.reactions import PLANS, REACTIONS
 from services.notification.tables import NotificationTables
 from shared.contracts.notification import RecordSending, SendMessage, TellGathered
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def look(command: SendMessage, state: Message, tables: NotificationTables, outside: Outside) -> Reach:
@@ -38,4 +40,5 @@ SERVICE = Service(
     effects={"send": SEND},
     outside=build,
     rest_seconds=0.2,
+    migrations=Path(__file__).with_name("migrations"),
 )

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from services.notification.domain import is_unpaid
 from shared.contracts import Command, Event
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld, SendMessage
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
-from shared.identities import mailbox, or_as_is
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows, Tables
+from shared.values.identities import mailbox, or_as_is
 
 METADATA = sa.MetaData()
 MESSAGES = sa.Table(

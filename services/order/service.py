@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from services.order.adapters import Outside, build
 from services.order.domain import Limits, Market, Order, decide, evolve
 from services.order.reactions import PLANS, REACTIONS
@@ -24,7 +26,7 @@ from shared.contracts.order import (
     RefundOrder,
     ReplaceKey,
 )
-from shared.hosting.service import Aggregate, Service
+from shared.runtime.service import Aggregate, Service
 
 
 def _market(command: PlaceOrder, order: Order, tables: OrderTables, outside: Outside) -> Market:
@@ -81,4 +83,5 @@ SERVICE = Service(
     plans=PLANS,
     projects=PROJECTED,
     outside=build,
+    migrations=Path(__file__).with_name("migrations"),
 )

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from shared.contracts import Command, Event
 from shared.contracts.inventory import Listing, ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
 from shared.contracts.order import PlaceOrder
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows, Tables
 
 METADATA = sa.MetaData()
 OFFERS = sa.Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from services.risk.domain import lists, screening
 from services.risk.domain.lists import ListEntry
@@ -10,7 +11,6 @@ from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Screening
 from services.risk.reactions import REACTIONS
 from services.risk.tables import RiskTables
-from shared import currencies
 from shared.contracts import replace
 from shared.contracts.risk import (
     CloseCase,
@@ -21,7 +21,8 @@ from shared.contracts.risk import (
     ScreenOrder,
     SetListEntry,
 )
-from shared.hosting.service import Aggregate, Service, Surroundings
+from shared.runtime.service import Aggregate, Service, Surroundings
+from shared.values import currencies
 
 
 def build(surroundings: Surroundings) -> AmountLimits:
@@ -70,4 +71,5 @@ SERVICE = Service(
     tables=RiskTables,
     reactions=REACTIONS,
     outside=build,
+    migrations=Path(__file__).with_name("migrations"),
 )

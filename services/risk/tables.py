@@ -26,8 +26,8 @@ from services.risk.domain.velocity import (
 )
 from shared.contracts import Command, Event, Money
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, ListName, OrderScreened, ScreenOrder, TargetsPaid
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows, Tables
 
 METADATA = sa.MetaData()
 WINDOWS = sa.Table(

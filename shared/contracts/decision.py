@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from shared import currencies, days
 from shared.contracts.base import Command, Event, Metadata
+from shared.values import currencies, days
 
 
 class Refused(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from shared.laws.finding import Finding, finding
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 from shared.contracts import Event
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from shared.laws.finding import SHOWN, Finding, Violation
 
 Handlers: TypeAlias = Mapping[type[Event], Callable[[Any], None]]

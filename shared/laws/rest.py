@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.eventlog.log import Tampered
-from shared.eventlog.rebuild import Verdict
+from shared.eventstore.log import Tampered
 from shared.laws.finding import Finding, finding
 from shared.laws.money import Account
+from shared.projections.rebuild import Verdict
 
 
 def drained(lags: Mapping[str, Mapping[str, int]], agenda: Iterable[str] = (), parked: Iterable[str] = ()) -> Finding:

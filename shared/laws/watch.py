@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from shared.laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, Violation
 from shared.laws.law import Law

@@ -7,8 +7,14 @@ from typing import Any
 
 from cloudevents.core.bindings.rabbitmq import CE_PREFIX
 
-from shared.messaging.outgoing import JSON, PERSISTENT, SEQUENCE, SEQUENCE_DIGITS, VERSIONS
-from shared.messaging.topology import EVENTS
+from shared.broker.cloudevents import (
+    JSON,
+    PERSISTENT,
+    SEQUENCE,
+    SEQUENCE_DIGITS,
+    VERSIONS,
+)
+from shared.broker.topology import EVENTS
 from shared.published.kinds import Kind
 from shared.published.schemas import Schema
 

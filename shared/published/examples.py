@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from shared.broker.cloudevents import cloud_event, message_of
 from shared.contracts import Metadata, Money
-from shared.eventlog.recorded import Recorded
-from shared.messaging.outgoing import cloud_event, message_of
+from shared.eventstore.recorded import Recorded
 from shared.published.kinds import Kind
 from shared.published.schemas import Unsaid
 from shared.published.words import word

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared import identities
 from shared.contracts.fulfillment import PurchaseReport
 from shared.contracts.inventory import SealedKey
-from shared.identities import NoCanonicalForm
 from shared.security.sealing import Sealer, blind_index, keypair_from_secret
 from shared.security.secrets import Secrets
+from shared.values import identities
+from shared.values.identities import NoCanonicalForm
 
 
 @dataclass(frozen=True)

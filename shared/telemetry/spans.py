@@ -35,7 +35,7 @@ from shared.telemetry.logs import bind
 
 if TYPE_CHECKING:
     from shared.contracts import Metadata
-    from shared.eventlog.agenda import DueCall
+    from shared.scheduler.scheduler import DueCall
     from shared.telemetry.tracing import Task
 
 NAME = "service.name"

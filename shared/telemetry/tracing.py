@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from shared.contracts import Command, Metadata
-    from shared.eventlog.agenda import DueCall
+    from shared.scheduler.scheduler import DueCall
     from shared.telemetry.spans import Spans
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

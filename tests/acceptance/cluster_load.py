@@ -13,8 +13,13 @@ from uuid import UUID
 
 import httpx
 
+from demo.shop import (
+    TRUST,
+    Answer,
+    Buyer,
+    until,
+)
 from sandboxes.running import CHANNEL
-from services.demo.shop import TRUST, Answer, Buyer, until
 
 if TYPE_CHECKING:
     from tests.acceptance.cluster_market import ClusterMarket

@@ -21,19 +21,27 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from cli import clustering
+from cli.__main__ import SERVICES
+from cli.clustering import Cluster
+from demo.market import Builder
+from demo.running import PASSWORD, free_port
+from demo.shop import (
+    Answer,
+    Buyer,
+    Channel,
+    Unexpected,
+    answer_of,
+    client_at,
+    until,
+)
 from deploy.local import infrastructure
 from deploy.local.infrastructure import Infrastructure, InfrastructureError
 from deploy.local.server import Server as OurServer
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
-from services.__main__ import SERVICES
-from services.cli import clustering
-from services.cli.clustering import Cluster
-from services.demo.running import PASSWORD, free_port
-from services.demo.shop import Answer, Buyer, Channel, Unexpected, answer_of, client_at, until
-from services.demo.town import Builder
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.order import OrderCompleted, OrderPlaced
-from shared.hosting.cluster.health import HEALTH_FILE
+from shared.runtime.cluster.health import HEALTH_FILE
 from shared.security.secrets import Secrets
 from tests.acceptance.cluster_load import CARDS, PATIENCE_SECONDS, TOP_UP, Load
 from tests.acceptance.market import LIMITS, PRODUCT_COLUMNS, Market, Server
@@ -89,7 +97,7 @@ class ClusterMarket(Market):
     def kameng(self, *arguments: str) -> str:
         """Run a command on the cluster, as an operator does; what it prints. It must end well."""
         done = subprocess.run(
-            [sys.executable, "-m", "services", *arguments, "--cluster", "--var", str(self.var)],
+            [sys.executable, "-m", "cli", *arguments, "--cluster", "--var", str(self.var)],
             capture_output=True,
             text=True,
             timeout=4 * PATIENCE_SECONDS,

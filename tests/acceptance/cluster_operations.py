@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from services.demo.shop import Answer, Buyer, until
+from demo.shop import Answer, Buyer, until
 from services.gateway.api.gate import derived_id
 from shared.contracts import Event
 from shared.contracts.ledger import FundsHeld
 from shared.contracts.order import OrderCompleted, OrderPlaced
-from shared.eventlog import schema
+from shared.eventstore import schema
 from tests.acceptance.cluster_load import AT_ONCE, CARDS, Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, Fault
 

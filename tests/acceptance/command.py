@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 from typer.testing import CliRunner
 
-from services.__main__ import app
-from services.cli import common
+from cli import common
+from cli.__main__ import app
 
 WIDTH = 200  # so that no line is broken
 Ran = subprocess.CompletedProcess[str]
@@ -34,7 +34,7 @@ def process(*arguments: str, var: Path) -> subprocess.Popen[str]:
     """Start a command on a folder in a process of its own, without what is set for another folder."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("KAMENG_")}
     own["COLUMNS"] = str(WIDTH)
-    line = [sys.executable, "-m", "services", *arguments, "--var", str(var)]
+    line = [sys.executable, "-m", "cli", *arguments, "--var", str(var)]
     return subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**own, "COLUMNS": str(WIDTH)}
     )

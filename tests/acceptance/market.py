@@ -21,17 +21,24 @@ from uuid import uuid4
 import httpx
 import sqlalchemy as sa
 
+from cli.__main__ import SERVICES
+from cli.proofs import Proof, prove
+from demo.market import Builder
+from demo.running import PASSWORD, free_port, served
+from demo.shop import (
+    Answer,
+    Buyer,
+    Channel,
+    answer_of,
+    client_at,
+    until,
+)
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
-from services.__main__ import SERVICES
-from services.cli.proofs import Proof, prove
-from services.demo.running import PASSWORD, free_port, served
-from services.demo.shop import Answer, Buyer, Channel, answer_of, client_at, until
-from services.demo.town import Builder
 from shared.contracts import Event
-from shared.eventlog import log, schema
-from shared.eventlog.engines import open_engine
-from shared.eventlog.log import to_text
-from shared.hosting.embedded import database_url
+from shared.eventstore import log, schema
+from shared.eventstore.engines import open_engine
+from shared.eventstore.log import to_text
+from shared.runtime.embedded import database_url
 from shared.security.secrets import Secrets
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 

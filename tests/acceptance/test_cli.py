@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.__main__ import SERVICES, app
-from services.cli.started import Started
-from services.demo.shop import Answer, until
+from cli.__main__ import SERVICES, app
+from cli.started import Started
+from demo.shop import Answer, until
 from tests.acceptance.command import ended, kameng, process
 from tests.acceptance.market import KEY_COLUMNS, PRODUCT_COLUMNS, csv_bytes, open_market
 

@@ -9,9 +9,9 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from demo.shop import Answer, until
 from deploy.local.server import Server
-from services.demo.shop import Answer, until
-from shared.messaging.topology import inbox, log_exchange, pulls
+from shared.broker.topology import inbox, log_exchange, pulls
 from tests.acceptance.cluster_load import Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, Fault, ours
 from tests.acceptance.cluster_operations import OPERATIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from services.demo.scenario import SHARES, SMALLEST
+from demo.scenario import SHARES, SMALLEST
 from tests.acceptance.command import ended, kameng, process
 
 ORDERS = SMALLEST + 17

@@ -15,13 +15,13 @@ import pika
 import pytest
 import sqlalchemy as sa
 
+from demo.shop import Answer, Buyer, until
 from sandboxes.running import CHANNEL
-from services.demo.shop import Answer, Buyer, until
+from shared.broker.topology import EVENTS
 from shared.contracts import PositionLost
 from shared.contracts.order import OrderPlaced
-from shared.eventlog.databases import name_of
-from shared.hosting.cluster.health import HEALTH_FILE
-from shared.messaging.topology import EVENTS
+from shared.eventstore.databases import name_of
+from shared.runtime.cluster.health import HEALTH_FILE
 from tests.acceptance.cluster_load import CARDS, PATIENCE_SECONDS
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, cluster_or_skip
 
@@ -76,7 +76,7 @@ class Platform:
 
     def kameng(self, *arguments: str, code: int = 0) -> str:
         """Run a command on the cluster; what it prints. It must end with this code."""
-        line = [sys.executable, "-m", "services", *arguments, "--cluster", "--var", str(self.market.var)]
+        line = [sys.executable, "-m", "cli", *arguments, "--cluster", "--var", str(self.market.var)]
         done = subprocess.run(line, capture_output=True, text=True, timeout=4 * PATIENCE_SECONDS, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return " ".join(done.stdout.split())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 
-from services.demo.running import free_port
+from demo.running import free_port
 from services.gateway.auth import Principal, issue
 from services.gateway.bootstrap import USERNAME
-from shared.hosting.ports import Ports
+from shared.runtime.ports import Ports
 from shared.security.secrets import Secrets
 from tests.acceptance.market import Server
 

@@ -13,12 +13,18 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from demo.shop import (
+    TRUST,
+    Answer,
+    Buyer,
+    answer_of,
+    until,
+)
 from sandboxes.running import CHANNEL, SUPPLIERS
-from services.demo.shop import TRUST, Answer, Buyer, answer_of, until
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested, PaymentReturned
 from shared.contracts.order import OrderCompleted, OrderPlaced
-from shared.hosting.embedded import SEEN_SECONDS
+from shared.runtime.embedded import SEEN_SECONDS
 from tests.acceptance.market import PRODUCT_COLUMNS, Market, open_market
 
 ORDERS, KILLS, AT_ONCE, CUSTOMERS, SEED = 300, 4, 24, 12, 1

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from services.demo.shop import Answer, Buyer
+from demo.shop import Answer, Buyer
 from tests.acceptance.market import Market, open_market
 
 BUYERS, EACH, KEYS, PRICE, FUNDS = 40, 5, 50, 1_000, 5_000

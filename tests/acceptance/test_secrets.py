@@ -15,9 +15,14 @@ from typing import Any
 import httpx
 import pytest
 
-from services.__main__ import SERVICES
-from services.demo.running import PASSWORD
-from services.demo.shop import Answer, Buyer, answer_of, until
+from cli.__main__ import SERVICES
+from demo.running import PASSWORD
+from demo.shop import (
+    Answer,
+    Buyer,
+    answer_of,
+    until,
+)
 from shared.contracts.fulfillment import DeliveryFailed
 from tests.acceptance.market import KEY_COLUMNS, PRODUCT_COLUMNS, Market, csv_bytes, open_market
 from tests.gateway.imports.builders import xlsx

@@ -23,22 +23,27 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from shared.contracts import Metadata
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.memory import Folding, Memory
-from shared.hosting.collecting import collect_seldom
-from shared.hosting.ports import Ports
-from shared.hosting.runner import Runner
-from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
-from shared.hosting.writer import Writer
-from shared.messaging.inprocess import InProcessBus
-from shared.messaging.port import CommandMessage, Reply
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.consumer_loop import Runner
+from shared.runtime.garbage import collect_seldom
+from shared.runtime.in_process import InProcessBus
+from shared.runtime.ports import Ports
+from shared.runtime.service import Surroundings
+from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
+from shared.writer.aggregate_cache import Folding, Memory
+from shared.writer.writer import Writer
 from tests.bench.measures import Row, Section, median
 from tests.bench.peers.eventsourcing_store import Peer, appended_by_processes
 from tests.bench.processes import new_database
-from tests.hosting.toy import Count, ToyPress, button, evolve_button
+from tests.runtime.toy import (
+    Count,
+    ToyPress,
+    button,
+    evolve_button,
+)
 
 OURS, PEER = "ours", "eventsourcing"
 CALLERS, BATCHES = (1, 8), (1, 100)

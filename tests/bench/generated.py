@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from shared.eventlog import log
-from shared.eventlog.log import link, to_text
-from shared.eventlog.recorded import Recorded
+from shared.eventstore import log
+from shared.eventstore.log import link, to_text
+from shared.eventstore.recorded import Recorded
 
 COPY = "COPY log (position, stream, version, id, type, data, meta, at, hash) FROM STDIN"
 MOVE = "UPDATE head SET position = %s, at = %s, hash = %s"

@@ -9,7 +9,7 @@ from shared.contracts import Command, Money
 from shared.contracts.inventory import Listing, ListProduct, LoadKeys, SealedKey
 from shared.contracts.ledger import PostEntry, Posting
 from shared.contracts.order import PlaceOrder, Wish
-from shared.hosting.ports import Ports
+from shared.runtime.ports import Ports
 from shared.security.sealing import Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
 

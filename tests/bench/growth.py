@@ -12,12 +12,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
-from services.cli.known import all_services
+from services import all_services
 from shared.contracts.inventory import KeysLoaded, ProductListed
-from shared.eventlog import log, schema
-from shared.eventlog.engines import open_engine
-from shared.eventlog.folding import fold
-from shared.eventlog.recorded import Recorded
+from shared.eventstore import log, schema
+from shared.eventstore.engines import open_engine
+from shared.eventstore.recorded import Recorded
+from shared.projections.replay import fold
 from tests.bench.generated import extend
 from tests.bench.goods import CARD, ORDER, card, loading
 from tests.bench.market import Market

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from services.cli.started import processor_seconds
+from cli.started import processor_seconds
 from tests.bench.measures import Row, Section
 from tests.bench.shop import embedded_shop, resident_bytes
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
-from services.cli.known import all_services
+from services import all_services
 from shared.contracts import Command, Metadata
 from shared.contracts.order import OrderCompleted
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.hosting.ports import Ports
-from shared.hosting.runner import Runner
-from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
-from shared.hosting.writer import Writer
-from shared.messaging.inprocess import InProcessBus
-from shared.messaging.port import CommandMessage
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import CommandMessage
+from shared.runtime.consumer_loop import Runner
+from shared.runtime.in_process import InProcessBus
+from shared.runtime.ports import Ports
+from shared.runtime.service import Surroundings
+from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
+from shared.writer.writer import Writer
 from tests.bench.goods import order, stocking
 from tests.bench.processes import new_database
 

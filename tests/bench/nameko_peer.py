@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from demo.running import free_port
 from deploy.local.infrastructure import Infrastructure
-from services.demo.running import free_port
 from tests.bench.contest import Contestant, Sold
 from tests.bench.load import Plan, generate
 from tests.bench.measures import spent

@@ -14,8 +14,8 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.sql import SQL, Identifier
 
+from cli.started import processor_seconds
 from deploy.local.infrastructure import Infrastructure
-from services.cli.started import processor_seconds
 from tests.bench.peers.flow import ANY_SERVICE, database
 
 ENDING_SECONDS = 15.0

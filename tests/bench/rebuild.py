@@ -10,11 +10,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
-from services.cli.known import all_services
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.folding import fold
-from shared.hosting.service import Service
+from services import all_services
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.projections.replay import fold
+from shared.runtime.service import Service
 from tests.bench.generated import extend
 from tests.bench.goods import CARD, ORDER
 from tests.bench.market import Market

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cli import clustering
+from cli.started import processor_seconds
+from demo.market import Builder
+from demo.running import PASSWORD, free_port, served
+from demo.shop import Channel, until
 from sandboxes.running import CHANNEL
-from services.cli import clustering
-from services.cli.known import NAMES
-from services.cli.started import processor_seconds
-from services.demo.running import PASSWORD, free_port, served
-from services.demo.shop import Channel, until
-from services.demo.town import Builder
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
+from services import NAMES
+from shared.eventstore.engines import open_engine
+from shared.runtime.embedded import database_url
 from tests.acceptance.market import LIMITS, Market, Server
 from tests.bench.contest import Sold
 from tests.bench.load import Plan, generate

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from services.cli.known import all_services
+from services import all_services
 from shared.contracts import Metadata
-from shared.messaging.port import CommandMessage, Slice
+from shared.messages.messages import CommandMessage, Slice
 from tests.bench.goods import order, stocking
 from tests.harness import Harness
 

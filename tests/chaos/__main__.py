@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from demo.shop import Unexpected
 from deploy.local.infrastructure import InfrastructureError
-from services.demo.shop import Unexpected
 from tests.chaos.report import show
 from tests.chaos.running import run
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO, TypeAlias
 
 import httpx
 
-from services.demo.shop import Answer
+from demo.shop import Answer
 
 Outcome: TypeAlias = Literal["ok", "failed", "unknown"]
 PAUSES_SECONDS = (0.2, 0.5, 1.0)

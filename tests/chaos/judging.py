@@ -15,16 +15,21 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from cli.__main__ import SERVICES
+from cli.clustering import lags
+from cli.proofs import prove
+from demo.shop import (
+    Answer,
+    Unexpected,
+    answer_of,
+    until,
+)
 from sandboxes.running import SUPPLIERS
-from services.__main__ import SERVICES
-from services.cli.clustering import lags
-from services.cli.proofs import prove
-from services.demo.shop import Answer, Unexpected, answer_of, until
 from services.gateway.tables.payments import payments
 from shared.contracts.fulfillment import DeliveryHandedOver, SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved
-from shared.eventlog import schema
+from shared.eventstore import schema
 from shared.laws import (
     ChannelPayment,
     Finding,

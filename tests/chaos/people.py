@@ -12,8 +12,8 @@ from uuid import UUID
 
 import httpx
 
+from demo.shop import Answer, Buyer
 from sandboxes.running import CHANNEL
-from services.demo.shop import Answer, Buyer
 from shared.contracts.order import WALLET
 from tests.chaos.history import History, Request
 from tests.chaos.platform import CARDS, SCARCE, TOP_UP, Platform

@@ -13,19 +13,30 @@ from urllib.parse import urlsplit
 import httpx
 import sqlalchemy as sa
 
+from cli.__main__ import SERVICES
+from cli.clustering import (
+    READY_SECONDS,
+    Cluster,
+    Process,
+    processes,
+)
+from cli.migrating import database_of, migrate_service
+from demo.market import Builder
+from demo.running import PASSWORD
+from demo.shop import (
+    Buyer,
+    Channel,
+    Unexpected,
+    answer_of,
+    client_at,
+)
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
 from deploy.local.ports import free_port
 from deploy.local.server import Server as OurServer
 from deploy.local.waiting import until
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
-from services.__main__ import SERVICES
-from services.cli.clustering import READY_SECONDS, Cluster, Process, processes
-from services.cli.migrating import database_of, migrate_service
-from services.demo.running import PASSWORD
-from services.demo.shop import Buyer, Channel, Unexpected, answer_of, client_at
-from services.demo.town import Builder
-from shared.eventlog.engines import open_engine
+from shared.eventstore.engines import open_engine
 from shared.security.secrets import Secrets
 from shared.telemetry.health import HEALTH_FILE
 from tests.acceptance.market import LIMITS, PRODUCT_COLUMNS, Market, Server

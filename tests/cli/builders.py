@@ -6,12 +6,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.cli.places import Place
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
-from shared.hosting.service import Service
+from cli.places import Place
+from shared.eventstore.engines import open_engine
+from shared.runtime.embedded import database_url
+from shared.runtime.service import Service
 from tests.databases import NewDatabase
-from tests.hosting.toy import button, lamp
+from tests.runtime.toy import button, lamp
 
 SERVICES: tuple[Service, ...] = (button(), lamp())
 

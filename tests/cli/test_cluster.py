@@ -13,13 +13,19 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
+from cli import cluster, clustering
+from cli.__main__ import app
+from cli.clustering import Cluster, processes, start_cluster
+from cli.started import (
+    Started,
+    identify,
+    left_over,
+    running,
+    started,
+)
 from deploy.local.infrastructure import Infrastructure, InfrastructureError
 from deploy.local.processes import Process
-from services.__main__ import app
-from services.cli import cluster, clustering
-from services.cli.clustering import Cluster, processes, start_cluster
-from services.cli.started import Started, identify, left_over, running, started
-from tests.messaging.broker import wait_for
+from tests.broker.broker import wait_for
 
 URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
 SLEEP = "import time; time.sleep(600)"
@@ -192,7 +198,7 @@ def test_of_two_starts_at_once_one_says_that_it_does_nothing(tmp_path: Path, mon
         begun.append(kameng("down", "--var", str(tmp_path)))
         raise InfrastructureError("enough")
 
-    monkeypatch.setattr("services.cli.cluster.start_cluster", slow)
+    monkeypatch.setattr("cli.cluster.start_cluster", slow)
     first = kameng("up", "--var", str(tmp_path), "--port", "0")
     assert [one.exit_code for one in begun] == [1, 1]
     assert all("another command starts or ends the cluster" in one.output.replace("\n", " ") for one in begun)
@@ -208,15 +214,15 @@ def test_what_was_started_is_told_once(tmp_path: Path, sleepers: tuple[Sleeper, 
 
 
 def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path) -> None:
-    (tmp_path / "services.py").write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "cli.py").write_text("import time\ntime.sleep(600)\n")
     var = tmp_path / "var"
     var.mkdir()
     told = {**os.environ, "KAMENG_AMQP_URL": "amqp://nowhere", "PYTHONPATH": str(tmp_path)}
     left = [
         subprocess.Popen([sys.executable, *command], env={**told, "KAMENG_VAR": str(folder)}, cwd=tmp_path)
         for command, folder in (
-            (["-m", "services", "gateway", "--port", "8123"], var),
-            (["-m", "services"], tmp_path),
+            (["-m", "cli", "gateway", "--port", "8123"], var),
+            (["-m", "cli"], tmp_path),
             (["-c", "import time; time.sleep(600)"], var),
         )
     ]

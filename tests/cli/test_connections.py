@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from services.cli.connections import (
+from cli.connections import (
     BODY_SECONDS,
     HEAD_BYTES,
     HEAD_SECONDS,

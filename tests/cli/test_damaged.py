@@ -16,11 +16,11 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from services.__main__ import SERVICES, app
-from services.cli import common
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url, lock_folder
-from shared.hosting.upgrading import upgrade_files
+from cli import common
+from cli.__main__ import SERVICES, app
+from shared.eventstore.engines import open_engine
+from shared.runtime.embedded import database_url, lock_folder
+from shared.runtime.file_upgrade import upgrade_files
 from tests.upgrade.written import unpack
 
 Damage = Callable[[Path], object]
@@ -257,8 +257,8 @@ def test_nothing_is_rebuilt_from_the_database_of_another_service(var: Path, serv
 @pytest.mark.parametrize("type_", ["OrderPlaced.v9", "OrderDreamt.v1", "nonsense"])
 def test_an_event_that_this_version_does_not_know_is_named(var: Path, type_: str) -> None:
     """Newer code wrote it: the chain is whole."""
-    from shared.eventlog import log
-    from shared.eventlog.recorded import Recorded
+    from shared.eventstore import log
+    from shared.eventstore.recorded import Recorded
 
     engine = open_engine(database_url(var, "order"), writer=True)
     with engine.begin() as connection:

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
-from services.__main__ import app
-from services.cli import serving
+from cli import serving
+from cli.__main__ import app
 from services.gateway.bootstrap import NotAccepted
 from shared.security.secrets import Secrets
 from tests.acceptance.command import kameng
-from tests.hosting.test_room import Disk, small
+from tests.runtime.test_room import Disk, small
 from tests.upgrade.written import unpack
 
 __all__ = ["small"]

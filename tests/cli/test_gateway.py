@@ -16,10 +16,10 @@ from psycopg import errors
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from services.cli import http
-from services.cli.http import administrator, http_server, in_both_families
-from shared.hosting.backend import Busy
-from shared.hosting.settings import Settings
+from cli import http
+from cli.http import administrator, http_server, in_both_families
+from shared.readside.backend import Busy
+from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.gateway.builders import Client, open_shop, orders_follow
 

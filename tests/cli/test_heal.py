@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url, lock_folder
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.runtime.embedded import database_url, lock_folder
 from tests.cli.test_damaged import kameng, sound
 
 __all__ = ["sound"]

@@ -11,14 +11,19 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from services.cli import publishing
-from services.cli.logserving import health_of
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.messaging.logserver import LogServer
-from shared.messaging.publisher import Publisher
+from cli import publishing
+from cli.logserving import health_of
+from shared.broker.log_server import LogServer
+from shared.broker.publisher import Publisher
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from tests.broker.broker import (
+    Broker,
+    broker,
+    servers,
+    wait_for,
+)
 from tests.databases import NewDatabase
-from tests.messaging.broker import Broker, broker, servers, wait_for
 
 __all__ = ["broker", "servers"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.hearing import UNHEARD, unheard
+from cli.hearing import UNHEARD, unheard
 from shared.telemetry.serving import HealthServer
 
 

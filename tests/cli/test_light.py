@@ -9,13 +9,13 @@ import sys
 import pytest
 from typer.main import get_command
 
-from services.__main__ import COMMANDS, SERVICES, app
-from services.cli.known import NAMES
-from services.cli.lazily import Entry
+from cli.__main__ import COMMANDS, SERVICES, app
+from cli.lazily import Entry
+from services import NAMES
 
 HEAVY = ("alembic", "argon2", "fastapi", "httpx", "nameko", "eventlet", "openpyxl", "uvicorn")
 SEEN = "import json, sys; print(json.dumps(sorted(sys.modules)))"
-HELP = "from typer.testing import CliRunner; from services.__main__ import app; CliRunner().invoke(app, ['--help'])"
+HELP = "from typer.testing import CliRunner; from cli.__main__ import app; CliRunner().invoke(app, ['--help'])"
 
 
 def imported(code: str) -> set[str]:
@@ -39,23 +39,23 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 def test_what_serves_a_log_imports_neither_services_nor_frameworks(command: str) -> None:
     (entry,) = [entry for entry in COMMANDS if entry.name == command]
 
-    modules = imported(f"import services.__main__, {entry.where.partition(':')[0]}")
+    modules = imported(f"import cli.__main__, {entry.where.partition(':')[0]}")
 
     assert modules.isdisjoint(HEAVY)
     assert services_in(modules) == set()
 
 
 def test_a_service_that_calls_nobody_imports_no_client() -> None:
-    assert "httpx" not in imported("import shared.hosting.cluster.running, services.order.service")
+    assert "httpx" not in imported("import shared.runtime.cluster.running, services.order.service")
 
 
-@pytest.mark.parametrize("process", ["shared.hosting.cluster.running, services.order.service", "services.cli.gateway"])
+@pytest.mark.parametrize("process", ["shared.runtime.cluster.running, services.order.service", "cli.gateway"])
 def test_what_serves_does_not_import_what_migrates(process: str) -> None:
     assert "alembic" not in imported(f"import {process}")
 
 
 def test_ending_and_watching_a_cluster_needs_no_service() -> None:
-    modules = imported("import services.__main__, services.cli.cluster")
+    modules = imported("import cli.__main__, cli.cluster")
 
     assert modules.isdisjoint({"fastapi", "nameko", "openpyxl", "uvicorn"})
     assert services_in(modules) == set()

@@ -12,17 +12,27 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from services.cli import parked
-from services.cli.parked import parked_rows, replay_all, substitute
-from services.cli.places import Place
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.leading import Lead
-from shared.hosting.embedded import InUse, lock_folder
-from shared.hosting.writer import Writer
+from cli import parked
+from cli.parked import parked_rows, replay_all, substitute
+from cli.places import Place
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.eventstore.leadership import Lead
+from shared.runtime.embedded import InUse, lock_folder
+from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
-from tests.hosting.builders import Clock, pressed, rows, start
-from tests.hosting.toy import ToyLit, ToyPressed, heard, lamps
+from tests.runtime.builders import (
+    Clock,
+    pressed,
+    rows,
+    start,
+)
+from tests.runtime.toy import (
+    ToyLit,
+    ToyPressed,
+    heard,
+    lamps,
+)
 
 _, LAMP = SERVICES
 HEALED = replace(

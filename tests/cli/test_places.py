@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.__main__ import app
-from services.cli.places import place_of
+from cli.__main__ import app
+from cli.places import place_of
 from tests.cli.builders import SERVICES
 
 OWN = "postgresql+psycopg://kameng_{service}@{service}-database-rw:5432/kameng_{service}?sslmode=require"

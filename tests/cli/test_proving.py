@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from services.__main__ import app
-from services.cli.places import Place
-from services.cli.proving import proof_of, rebuild_service
-from shared.eventlog import schema, upgrading
-from shared.eventlog.engines import open_engine
+from cli.__main__ import app
+from cli.places import Place
+from cli.proving import proof_of, rebuild_service
+from shared.eventstore import schema
+from shared.eventstore.engines import open_engine
+from shared.projections import versions
 from tests.cli.builders import SERVICES, cluster, folder
-from tests.hosting.builders import press, presses, start
-from tests.hosting.toy import lamps
+from tests.runtime.builders import press, presses, start
+from tests.runtime.toy import lamps
 
 BUTTON, LAMP = SERVICES
 
@@ -39,7 +40,7 @@ def outdated(place: Place) -> list[str]:
     found = []
     for service in SERVICES:
         with place.logs[service.name].connect() as connection:
-            if upgrading.is_outdated(connection, service.tables):
+            if versions.is_outdated(connection, service.tables):
                 found.append(service.name)
     return found
 

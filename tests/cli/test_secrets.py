@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.cli.known import NAMES
+from cli.__main__ import app
+from services import NAMES
 from shared.security.secrets import Secrets
 from tests.deploy.composed import variables
 
@@ -61,7 +61,7 @@ def test_nothing_starts_with_a_partners_secret_that_is_none(
     partner = {f"KAMENG_{kind}": json.dumps({"north": {"url": "https://partner.example"}})}
 
     ended = subprocess.run(
-        [sys.executable, "-m", "services", command, "--port", "0"],
+        [sys.executable, "-m", "cli", command, "--port", "0"],
         env={**os.environ, **nowhere, **partner, "KAMENG_VAR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -116,7 +116,7 @@ def test_kubernetes_gets_the_bytes_of_the_files_and_the_passwords_as_they_are_us
 
 
 def test_kubernetes_refuses_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.cli.secrets._is_seen", lambda: True)
+    monkeypatch.setattr("cli.secrets._is_seen", lambda: True)
 
     told = kameng("kubernetes", "--var", tmp_path)
 

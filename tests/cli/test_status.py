@@ -10,18 +10,24 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.__main__ import SERVICES as ALL
-from services.__main__ import app
-from services.cli.operating import Lag, Standing, standings_of
-from services.cli.places import Place
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.leading import Lead
-from shared.hosting.embedded import database_url, lock_folder
-from shared.hosting.service import Service
-from shared.hosting.writer import Writer
+from cli.__main__ import SERVICES as ALL
+from cli.__main__ import app
+from cli.operating import Lag, Standing, standings_of
+from cli.places import Place
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.eventstore.leadership import Lead
+from shared.runtime.embedded import database_url, lock_folder
+from shared.runtime.service import Service
+from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
-from tests.hosting.builders import START, Clock, press, presses, start
+from tests.runtime.builders import (
+    START,
+    Clock,
+    press,
+    presses,
+    start,
+)
 
 BUTTON, LAMP = SERVICES
 

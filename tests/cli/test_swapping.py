@@ -9,18 +9,23 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.cli.places import Place
-from services.cli.proofs import verify_service
-from shared.eventlog import log, schema
-from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import positions
-from shared.eventlog.swapping import CannotSwap, Swap
-from shared.hosting.writer import Writer
-from shared.messaging.port import Slice
+from cli.places import Place
+from cli.proofs import verify_service
+from shared.eventstore import log, schema
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import Slice
+from shared.projections.online_rebuild import CannotSwap, Swap
+from shared.projections.rebuild import positions
+from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster
 from tests.databases import NewDatabase
-from tests.hosting.builders import START, press, rows, start
-from tests.hosting.toy import lamps
+from tests.runtime.builders import (
+    START,
+    press,
+    rows,
+    start,
+)
+from tests.runtime.toy import lamps
 
 BUTTON, LAMP = SERVICES
 
@@ -143,7 +148,7 @@ def test_tables_in_use_are_waited_for_and_then_left(
 ) -> None:
     writer = start(LAMP, live)
     hear(writer, place, 10)
-    monkeypatch.setattr("shared.eventlog.swapping.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("shared.projections.online_rebuild.PATIENCE_SECONDS", 0.5)
     with place.logs["lamp"].connect() as reading:
         reading.execute(sa.select(lamps)).all()
         with pytest.raises(CannotSwap, match="in use"):

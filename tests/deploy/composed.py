@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from services.cli.clustering import processes
-from services.cli.known import NAMES
+from cli.clustering import processes
+from services import NAMES
 
 ROOT = Path(__file__).parents[2]
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from deploy.local.infrastructure import POSTGRES_VARIABLE
 from services.gateway.auth import PERMISSIONS, ROLES
-from shared.hosting.cluster.settings import ClusterSettings
-from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
+from shared.runtime.cluster.settings import ClusterSettings
+from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.telemetry.logs import LOG_LEVEL
 from tests.gateway.builders import open_shop
 

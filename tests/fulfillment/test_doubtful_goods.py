@@ -26,7 +26,7 @@ from shared.contracts.fulfillment import (
     SupplierStatementSettled,
 )
 from shared.contracts.inventory import SealedKey
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener, blind_index, keypair_from_secret
 from tests.fulfillment.builders import BUYER, COST, ID, after, deliver, given, names, order_line, report, when

@@ -25,7 +25,7 @@ from shared.contracts.fulfillment import (
     SupplierStatementRecorded,
 )
 from shared.contracts.inventory import SealedKey
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener, keypair_from_secret
 from tests.fulfillment.builders import COST, ID, NOW, after, deliver, deliver_by, given, order_line, report, when

@@ -23,8 +23,8 @@ from shared.contracts.fulfillment import (
     SupplierStatementRecorded,
 )
 from shared.contracts.inventory import ReservedKey
-from shared.eventlog import schema
-from shared.hosting.settings import Settings, SupplierSettings
+from shared.eventstore import schema
+from shared.runtime.settings import Settings, SupplierSettings
 from shared.security.sealing import Opener, Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
 from tests.fulfillment.builders import BUYER, COST, ID, asked, deliver, deliver_by, names, order_line, report, take

@@ -8,7 +8,7 @@ from services.fulfillment.domain.routing import Health
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryHandedOver
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from tests.databases import in_memory
 from tests.fulfillment.builders import NOW, OPENED, after, deliver, deliver_by, given, report, take
 

@@ -34,12 +34,12 @@ from shared.contracts.inventory import (
     SoldKey,
     StockShort,
 )
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import verify
-from shared.hosting.settings import Settings
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
 from shared.laws import KeyOnce, Watch
-from shared.messaging.port import Slice
+from shared.messages.messages import Slice
+from shared.projections.rebuild import verify
+from shared.runtime.settings import Settings
 from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener
 from tests.fulfillment.builders import BUYER, COST, deliver, order_line

@@ -23,13 +23,13 @@ from shared.contracts import Command, Event, Metadata, Money
 from shared.contracts.gateway import CustomerRegistered, Role, StaffAdded
 from shared.contracts.inventory import Listing, ProductListed
 from shared.contracts.order import OrderLine, OrderPlaced, PlaceOrder
-from shared.eventlog.engines import open_engine
-from shared.eventlog.recorded import Recorded
-from shared.hosting.backend import ServiceHealth
-from shared.hosting.ports import Ports
-from shared.hosting.settings import ChannelSettings, Settings, SupplierSettings
-from shared.hosting.watermarks import Watermarks
-from shared.messaging.port import CommandMessage, Reply, Slice
+from shared.eventstore.engines import open_engine
+from shared.eventstore.recorded import Recorded
+from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.readside.backend import ServiceHealth
+from shared.readside.positions import Watermarks
+from shared.runtime.ports import Ports
+from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ import pytest
 from services.gateway.bootstrap import ensure_administrator
 from services.gateway.credentials import Credentials
 from shared.contracts.gateway import AddStaff, StaffAdded
-from shared.hosting.ports import Ports
-from shared.hosting.settings import Settings
-from shared.messaging.port import CommandMessage, Reply
+from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.ports import Ports
+from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.databases import NewDatabase
 from tests.gateway.builders import FakeBackend, Shop, database

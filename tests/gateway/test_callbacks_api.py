@@ -10,7 +10,7 @@ from shared.contracts import Money
 from shared.contracts.fulfillment import RecordPurchase
 from shared.contracts.gateway import RecordUnread
 from shared.contracts.ledger import RecordCallback
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from shared.security.sealing import Opener, keypair_from_secret
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.gateway.builders import Shop

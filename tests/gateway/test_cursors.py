@@ -19,7 +19,7 @@ from services.gateway.api.gate import Gate
 from services.gateway.api.pages import LONGEST_CURSOR, decode, encode, page
 from services.gateway.problems import Problem
 from shared.contracts.risk import ListEntrySet
-from shared.hosting.reading import Reading
+from shared.readside.batched_query import Reading
 from tests.databases import in_memory
 from tests.gateway.builders import Shop, open_shop
 

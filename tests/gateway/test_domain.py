@@ -32,7 +32,7 @@ from shared.contracts.gateway import (
     StaffAdded,
     StaffRemoved,
 )
-from shared.messaging.port import CommandMessage
+from shared.messages.messages import CommandMessage
 from tests.gateway.builders import NOW
 from tests.harness import Harness
 

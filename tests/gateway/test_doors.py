@@ -25,8 +25,8 @@ from services.gateway.places import Places
 from services.gateway.problems import Problem
 from shared.contracts.gateway import CustomerRegistered, RegisterCustomer
 from shared.contracts.ledger import RequestPayment
-from shared.hosting.backend import Busy
-from shared.messaging.port import HALTED, NobodyDecides, Reply
+from shared.messages.messages import HALTED, NobodyDecides, Reply
+from shared.readside.backend import Busy
 from tests.gateway.builders import Client, Shop, customer_registered, open_shop, orders_follow, placed
 
 ADMIN = {"kind": "staff", "login": "administrator-1", "password": "correct horse battery"}

@@ -18,9 +18,9 @@ from services.gateway.tables.products import products
 from services.gateway.tables.risk import risk_cases
 from services.gateway.tables.unmatched import unmatched
 from services.gateway.tables.unread import unread
-from shared.eventlog.engines import open_engine
-from shared.eventlog.log import to_text
-from shared.hosting.settings import Settings
+from shared.eventstore.engines import open_engine
+from shared.eventstore.log import to_text
+from shared.runtime.settings import Settings
 from tests.databases import NewDatabase
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

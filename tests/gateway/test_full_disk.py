@@ -16,9 +16,9 @@ from services.gateway.imports.runs import Runs, runs
 from shared.contracts import Event
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.inventory import LoadKeys
-from shared.messaging.port import HALTED, Reply
+from shared.messages.messages import HALTED, Reply
 from tests.gateway.builders import Client, Shop, open_shop
-from tests.hosting.test_room import Disk, small
+from tests.runtime.test_room import Disk, small
 
 __all__ = ["small"]
 CONTENT = b"sku,key,note\n" + b"".join(b"A-1,K-%d,%s\n" % (number, b"x" * 1_000) for number in range(2_000))

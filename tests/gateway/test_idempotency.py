@@ -20,7 +20,7 @@ from shared.contracts.gateway import (
     StatementUnread,
 )
 from shared.contracts.ledger import PaymentUnmatched
-from shared.messaging.port import CommandMessage, Reply
+from shared.messages.messages import CommandMessage, Reply
 from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed, yuan
 from tests.gateway.test_permissions import ROUTES
 

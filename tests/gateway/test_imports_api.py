@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from services.gateway.imports.runs import runs
 from shared.contracts import inventory as inv
 from shared.contracts.gateway import ImportCompleted, RecordImport
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from tests.gateway.builders import Shop
 
 

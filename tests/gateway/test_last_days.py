@@ -20,9 +20,9 @@ from services.inventory.service import SERVICE as INVENTORY
 from services.notification.service import SERVICE as NOTIFICATION
 from shared.contracts.inventory import KeysExpired, ListProduct, ReleaseStock, StockRanLow, WithdrawKeys
 from shared.contracts.notification import MessageQueued
-from shared.days import day_of, zone
-from shared.eventlog.engines import open_engine
+from shared.eventstore.engines import open_engine
 from shared.telemetry import metrics
+from shared.values.days import day_of, zone
 from tests.databases import in_memory
 from tests.gateway.builders import Logs, fold, open_shop
 from tests.harness import Harness

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from shared.contracts.order import CancelOrder
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from shared.telemetry import logs
 from tests.gateway.builders import Shop, open_shop, orders_follow, placed
 from tests.telemetry.builders import TRACE, TRACEPARENT, facts, ids, kept

@@ -13,7 +13,7 @@ from shared.contracts import fulfillment as ff
 from shared.contracts import ledger as led
 from shared.contracts import risk as r
 from shared.contracts.order import CancelOrder, OrderCancelled, PlaceOrder, RefundOrder, ReplaceKey, ScreeningRecorded
-from shared.messaging.port import NobodyDecides, Reply
+from shared.messages.messages import NobodyDecides, Reply
 from shared.security.sealing import Sealer
 from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed, yuan
 

@@ -16,7 +16,7 @@ from shared.contracts.ledger import (
     ReturnFailed,
     ReturnRequested,
 )
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from tests.gateway.builders import Shop, open_shop, yuan
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.gateway.api.parsing import JsonRoute
 from shared.contracts.gateway import RecordUnread
-from shared.parsing import SaidTwice, read_json
+from shared.values.json_text import SaidTwice, read_json
 from tests.gateway.builders import Shop
 from tests.gateway.test_callbacks_api import CHANNEL, DONE, PAID, SUPPLIER, call
 

@@ -20,7 +20,7 @@ from shared.contracts.gateway import (
     StaffAdded,
     StaffRemoved,
 )
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from tests.gateway.builders import Shop, open_shop
 
 LI = {"login": "Li@example.com", "password": "correct horse", "name": "Li"}

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from shared.contracts.fulfillment import OpenGoods, OpenReport
 from shared.contracts.gateway import Role, RotateWebhookSecret
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed
 
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.gateway.api.limits import IMPORT_LIMIT, JSON_LIMIT
 from tests.databases import NewDatabase
 from tests.gateway.builders import Shop, listed, open_shop, placed
-from tests.hosting.builders import failing
+from tests.runtime.builders import failing
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "facts"}
 

@@ -21,7 +21,7 @@ from shared.contracts import notification as note
 from shared.contracts import order as o
 from shared.contracts import risk as r
 from shared.contracts.gateway import CustomerRegistered, ImportCompleted, SignedIn, StaffAdded, StaffRemoved
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from tests.contracts.strategies import messages
 from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed, yuan
 

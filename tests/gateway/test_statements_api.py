@@ -11,7 +11,7 @@ import pytest
 from services.gateway.buyers import buyer_key
 from shared.contracts import fulfillment as ff
 from shared.contracts.inventory import SealedKey
-from shared.messaging.port import CommandMessage, Reply
+from shared.messages.messages import CommandMessage, Reply
 from shared.security.sealing import Sealer
 from tests.gateway.builders import Shop, customer_registered, line, placed, yuan
 

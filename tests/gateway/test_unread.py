@@ -16,7 +16,7 @@ from services.gateway.unread import MOST_WAITING, Unread, decide_unread, evolve_
 from shared.contracts import Command, Decided, Event, Given, Metadata, Refused
 from shared.contracts.gateway import RecordUnread, Scrap, SettleUnread, StatementUnread, UnreadSettled
 from shared.contracts.ledger import RecordCallback
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from tests.gateway.builders import NOW, Shop, open_shop
 from tests.gateway.test_callbacks_api import CHANNEL, DONE, PAID, SUPPLIER, call
 from tests.harness import Harness

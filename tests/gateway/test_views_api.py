@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.broker.cloudevents import outgoing
 from shared.contracts import fulfillment as ff
 from shared.contracts import inventory as inv
 from shared.contracts import ledger as led
@@ -16,8 +17,7 @@ from shared.contracts import notification as note
 from shared.contracts import risk as r
 from shared.contracts.fulfillment import ResolveDelivery
 from shared.contracts.ledger import PostEntry, RequestPayment
-from shared.currencies import IN_MINOR_UNITS, MINOR_UNITS
-from shared.messaging.outgoing import outgoing
+from shared.values.currencies import IN_MINOR_UNITS, MINOR_UNITS
 from tests.gateway.builders import Shop, customer_registered, line, listed, placed, yuan
 
 

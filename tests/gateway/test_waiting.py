@@ -17,7 +17,7 @@ from shared.contracts.fulfillment import DeliveryFailed, DeliveryHandedOver, Del
 from shared.contracts.order import OrderCancelled, OrderCompleted
 from shared.security.sealing import Sealer
 from tests.gateway.builders import Shop, line, open_shop, placed, yuan
-from tests.hosting.builders import failing, statements
+from tests.runtime.builders import failing, statements
 
 PATIENCE_SECONDS = 20
 LOOK = "LEFT OUTER JOIN deliveries"

@@ -11,7 +11,7 @@ from shared.contracts.inventory import (
     StockRanLow,
     StockShort,
 )
-from shared.days import zone
+from shared.values.days import zone
 from tests.inventory.builders import (
     NOW,
     SKU,

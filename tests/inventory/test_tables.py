@@ -7,7 +7,7 @@ from sqlalchemy.event import listen
 from services.inventory.tables import BLOCK, BLOCKS_KEPT, InventoryTables
 from shared.contracts import Event
 from shared.contracts.inventory import KeysLoaded, StockSettled
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from tests.databases import in_memory
 from tests.inventory.builders import NOW, SKU, sealed
 

@@ -42,7 +42,7 @@ from shared.contracts.order import (
     ScreeningRecorded,
 )
 from shared.contracts.risk import CaseDecided, Decision, OrderScreened
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from shared.laws import Finding, Watch, watch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

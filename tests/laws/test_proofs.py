@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.cli.proofs import Logs, Proof, prove
+from cli.proofs import Logs, Proof, prove
 from services.ledger.service import SERVICE as LEDGER
 from services.ledger.tables import accounts
 from shared.contracts import Event
 from shared.contracts.fulfillment import SupplierStatementRecorded
 from shared.contracts.ledger import PaymentRequested
-from shared.eventlog import log, schema, upgrading
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
+from shared.eventstore import log, schema
+from shared.eventstore.engines import open_engine
+from shared.projections import versions
+from shared.runtime.embedded import database_url
 from tests.laws.builders import captured, deposited, held, keys_delivered, placed, record, sale, yuan
 
 NAMES = ("inventory", "fulfillment", "order", "ledger", "risk")
@@ -58,7 +59,7 @@ def files(tmp_path: Path) -> Iterator[Files]:
             log.create(connection)
             if name == "ledger":
                 LEDGER.tables.metadata.create_all(connection)
-                upgrading.begin(connection, LEDGER.tables)
+                versions.begin(connection, LEDGER.tables)
         files.logs[name] = open_engine(database_url(tmp_path, name), writer=False)
     yield files
     for engine in files.logs.values():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.eventlog.log import Tampered
-from shared.eventlog.rebuild import Difference, Verdict
+from shared.eventstore.log import Tampered
 from shared.laws import chain_intact, drained, rebuild_equal
+from shared.projections.rebuild import Difference, Verdict
 
 INTACT = Verdict("order", 7, None, ())
 

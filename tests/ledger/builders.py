@@ -29,8 +29,8 @@ from shared.contracts.ledger import (
     RecordCallback,
     RequestPayment,
 )
-from shared.eventlog.recorded import Recorded
-from shared.hosting.ports import Ports
+from shared.eventstore.recorded import Recorded
+from shared.runtime.ports import Ports
 from tests.databases import in_memory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,9 +16,9 @@ from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUna
 from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid, NotYetReturned
 from shared.contracts import Money
 from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, RecordReturn
-from shared.hosting.ports import Ports
-from shared.hosting.service import EffectFailed
-from shared.hosting.writer import describe
+from shared.runtime.ports import Ports
+from shared.runtime.service import EffectFailed
+from shared.writer.writer import describe
 from tests.ledger.builders import ASK_WITHIN, NOW, yuan
 
 SECRET = b"a channel's secret of 32 bytes.."

@@ -32,8 +32,8 @@ from shared.contracts.ledger import (
     StopPayment,
 )
 from shared.contracts.order import OrderCancelled
-from shared.hosting.ports import Ports
-from shared.hosting.settings import ChannelSettings, Settings
+from shared.runtime.ports import Ports
+from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import NOW, OPENED, Books, a_callback, a_request, folded, given, received, requested, yuan

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.ledger.figures import figures
 from services.ledger.tables import accounts, metadata
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from shared.telemetry import metrics
 from tests.telemetry.test_happened import NOON
 

@@ -29,8 +29,8 @@ from shared.contracts.ledger import (
     ReturnFailed,
     VoidHold,
 )
-from shared.hosting.ports import Ports
-from shared.hosting.settings import ChannelSettings, Settings
+from shared.runtime.ports import Ports
+from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import a_callback, a_request, funding, hold, yuan

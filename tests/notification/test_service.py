@@ -14,7 +14,7 @@ from services.notification.adapters.effects import ATTEMPTS
 from services.notification.service import SERVICE
 from services.notification.tables import MESSAGES
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from tests.harness import Harness
 from tests.notification.builders import ORDER, mail, mail_server, staff_webhook, webhook
 

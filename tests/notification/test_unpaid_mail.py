@@ -9,7 +9,7 @@ from services.notification.domain import Mailed, Message, Reach, decide, is_unpa
 from services.notification.service import SERVICE
 from shared.contracts import Given, replace
 from shared.contracts.notification import MessageQueued, MessageWithheld, RecordSending, SendMessage
-from shared.hosting.settings import Settings
+from shared.runtime.settings import Settings
 from tests.harness import Harness
 from tests.notification.builders import NOW, folded, given, mail
 

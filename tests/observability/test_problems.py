@@ -12,7 +12,7 @@ from deploy.local.packages import prometheus_programs
 from deploy.local.waiting import InfrastructureError
 from deploy.observability import files
 from deploy.observability.problems import problems
-from services.cli.known import NAMES
+from services import NAMES
 from tests.observability.watching import ensure_prometheus
 
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cli.clustering import WEBHOOKS
 from deploy.local.packages import ensure_installed
 from deploy.local.prometheus import Prometheus
 from deploy.local.waiting import until
-from services.cli.clustering import WEBHOOKS
 from tests.acceptance.cluster_load import Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket
 from tests.observability.asking import Asked, Asking

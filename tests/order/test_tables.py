@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.order.tables import METADATA, OrderTables
 from shared.contracts import Event
 from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from tests.databases import in_memory
 from tests.order.builders import OFFERS, yuan
 

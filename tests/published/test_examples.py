@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from services.__main__ import SERVICES
+from cli.__main__ import SERVICES
 from shared.contracts import decode_event
 from shared.contracts.registry import events
 from shared.published.examples import AGGREGATES

@@ -13,7 +13,7 @@ from services.risk.domain.screening import Known, Screening, decide
 from services.risk.tables import METADATA, RiskTables
 from shared.contracts import Event, Given, Metadata, Money
 from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 from tests.databases import in_memory
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)

@@ -11,9 +11,9 @@ from services.risk.service import SERVICE, build
 from shared.contracts import Money
 from shared.contracts.order import OrderLine, OrderPlaced
 from shared.contracts.risk import CaseDecided, CaseOpened, DecideCase, OrderScreened, ScreenOrder, SetListEntry
-from shared.hosting.ports import Ports
-from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
+from shared.runtime.ports import Ports
+from shared.runtime.service import Surroundings
+from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.harness import Harness
 from tests.risk.builders import NOW, order

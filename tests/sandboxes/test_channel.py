@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sandboxes.channel import create_channel
-from shared.hosting.ports import Ports
+from shared.runtime.ports import Ports
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from shared.eventlog.engines import open_engine
+from shared.eventstore.engines import open_engine
 from shared.security.private import PASSABLE, private_folder
 
 

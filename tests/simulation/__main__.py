@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shared.hosting.simulated.faults import Faults
+from shared.runtime.simulated.faults import Faults
 from tests.simulation.case import Case
 from tests.simulation.outcomes import MEANINGS
 from tests.simulation.run import Ran, run, shrink

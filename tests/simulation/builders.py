@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.contracts import Command
-from shared.hosting.service import Surroundings
-from shared.hosting.settings import Settings
-from shared.hosting.simulated.faults import NONE
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
+from shared.runtime.service import Surroundings
+from shared.runtime.settings import Settings
+from shared.runtime.simulated.faults import NONE
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.manners import PERFECT, Manners
 from tests.simulation.partners import Partners
 from tests.simulation.scenario import Limits, Plan

@@ -11,8 +11,8 @@ from shared.contracts.fulfillment import KeysDelivered, delivery_id
 from shared.contracts.gateway import RegisterCustomer
 from shared.contracts.ledger import PaymentOpened, RequestPayment
 from shared.contracts.order import WALLET, CancelOrder, OrderCompleted, PlaceOrder, RefundOrder, ReplaceKey, Wish
-from shared.hosting.simulated.luck import Luck
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.partners import CHANNEL
 from tests.simulation.requests import Request
 from tests.simulation.scenario import Purchase, Sku

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from shared.hosting.simulated.faults import Faults
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.faults import Faults
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.manners import Manners
 from tests.simulation.scenario import Plan
 

@@ -23,10 +23,7 @@ from shared.contracts.fulfillment import (
 )
 from shared.contracts.gateway import RecordUnread, StatementUnread
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, OrderReopened
-from shared.eventlog import log, schema
-from shared.eventlog.memory import Folding
-from shared.eventlog.rebuild import Verdict, verify
-from shared.hosting.service import Service
+from shared.eventstore import log, schema
 from shared.laws import (
     Ack,
     ChannelPayment,
@@ -52,7 +49,10 @@ from shared.laws import (
     statements_kept,
 )
 from shared.laws.money import HoldsMatch
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
+from shared.projections.rebuild import Verdict, verify
+from shared.runtime.service import Service
+from shared.writer.aggregate_cache import Folding
 from tests.simulation.requests import Request
 from tests.simulation.world import World
 

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from services.cli.known import all_services
+from services import all_services
 from shared.contracts.inventory import Source
 from shared.contracts.order import WALLET
-from shared.hosting.simulated.faults import NONE, Faults
-from shared.hosting.simulated.luck import Luck
 from shared.laws import Finding, Violation, watch
+from shared.runtime.simulated.faults import NONE, Faults
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.buyers import Buyer, customer, deposit, pay
 from tests.simulation.judge import findings, meanwhile
 from tests.simulation.manners import PERFECT, Manners

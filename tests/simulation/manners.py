@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, fields
 
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.luck import Luck
 
 # The most of each, as a probability for each occasion.
 MOST = {

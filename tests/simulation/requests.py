@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.contracts import Command
-from shared.hosting.simulated.host import Simulated
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
+from shared.runtime.simulated.host import Simulated
 
 AGAIN_SECONDS, TIMES = 15.0, 3
 Then = Callable[[Reply], object]

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared.eventlog.recorded import Recorded
-from shared.hosting.simulated.host import digest
+from shared.eventstore.recorded import Recorded
 from shared.laws import Violation, watch
+from shared.runtime.simulated.host import digest
 from tests.simulation.case import Case
 from tests.simulation.judge import findings
 from tests.simulation.outcomes import outcomes

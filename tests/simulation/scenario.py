@@ -7,8 +7,8 @@ from typing import Literal
 
 from shared.contracts.inventory import Source
 from shared.contracts.order import WALLET
-from shared.hosting.settings import Settings
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.settings import Settings
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.manners import PERFECT, Manners
 from tests.simulation.partners import CHANNEL, SUPPLIERS
 from tests.simulation.partners.transport import ADDRESSES

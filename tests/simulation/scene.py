@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.hosting.simulated.host import Simulated
+from shared.runtime.simulated.host import Simulated
 from tests.simulation.partners import Partners
 from tests.simulation.requests import Requests
 from tests.simulation.window import Window

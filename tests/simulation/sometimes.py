@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import fields
 
-from shared.hosting.simulated.faults import Faults
+from shared.runtime.simulated.faults import Faults
 from tests.simulation.manners import Manners
 from tests.simulation.outcomes import MEANINGS
 

@@ -37,7 +37,7 @@ from shared.contracts.ledger import (
     UnmatchedSettled,
 )
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened, DecideCase, ListName, SetListEntry
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.luck import Luck
 from shared.security.sealing import keypair_from_secret
 from tests.simulation.scenario import STOLEN_PHONE, WATCHED_PHONE
 from tests.simulation.scene import Scene

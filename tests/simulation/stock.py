@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.gateway.imports.keys import KeySealing, Lot, ParsedKey, load_keys
 from shared.contracts import Money
 from shared.contracts.inventory import Listing, ListProduct, LoadKeys
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.luck import Luck
 from shared.security.sealing import keypair_from_secret
 from tests.simulation.scenario import Sku
 from tests.simulation.scene import Scene

@@ -16,7 +16,7 @@ from services.ledger.adapters.effects import NotYetClosed, close_payment, return
 from shared.contracts import Money
 from shared.contracts.fulfillment import RecordPurchase
 from shared.contracts.ledger import RecordCallback, RecordClosing
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.builders import Deaf, deaf
 from tests.simulation.manners import PERFECT, Manners, Whims
 from tests.simulation.partners import CHANNEL, STRANGER, Partners

@@ -9,10 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
-from shared.eventlog import log
-from shared.hosting import desk
-from shared.hosting.desk import Desk
-from shared.hosting.simulated import log_server
+from shared.eventstore import log
+from shared.runtime.simulated import log_server
+from shared.writer import state
+from shared.writer.state import Desk
 from tests.simulation.case import Case
 from tests.simulation.world import World, inhabited
 
@@ -67,7 +67,7 @@ class ClippingLags:
     """Nobody finds a reader beyond a head."""
 
     def __enter__(self) -> None:
-        self._patches = [patch.object(module, "divergence", lambda *_: None) for module in (desk, log_server)]
+        self._patches = [patch.object(module, "divergence", lambda *_: None) for module in (state, log_server)]
         for one in self._patches:
             one.start()
 

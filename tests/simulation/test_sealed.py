@@ -63,7 +63,7 @@ def test_seeds_run_the_same_where_every_way_out_is_shut() -> None:
     ("module", "function"),
     [
         ("services.inventory.domain.stock", "_take"),
-        ("shared.eventlog.log", "append"),
+        ("shared.eventstore.log", "append"),
     ],
 )
 def test_a_look_at_the_clock_is_caught_wherever_it_hides(module: str, function: str) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.hosting.simulated.faults import NONE, Faults
-from shared.hosting.simulated.host import digest
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.faults import NONE, Faults
+from shared.runtime.simulated.host import digest
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.builders import calm
 from tests.simulation.manners import PERFECT, Manners
 from tests.simulation.outcomes import MEANINGS, outcomes

@@ -30,7 +30,7 @@ from shared.contracts.ledger import (
 )
 from shared.contracts.order import OrderCompleted
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 SHOWN = {
     kind.__name__

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from services.cli.known import all_services
+from services import all_services
 from services.gateway.buyers import open_envelope
 from shared.contracts.fulfillment import KeysDelivered, SupplierDelivered
-from shared.eventlog import schema
-from shared.eventlog.agenda import WAITING
-from shared.eventlog.recorded import Recorded
-from shared.hosting.simulated.faults import Faults
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
+from shared.eventstore import schema
+from shared.eventstore.recorded import Recorded
+from shared.runtime.simulated.faults import Faults
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
+from shared.scheduler.scheduler import WAITING
 from tests.simulation.buyers import Buyer, sign_up
 from tests.simulation.partners import Partners
 from tests.simulation.requests import Requests

@@ -14,13 +14,13 @@ import pika
 from kameng_subscriber import Event, Feed, LogLost, Queue, Subscriber
 from kameng_subscriber.event import from_message
 from kameng_subscriber.feed import Page
+from shared.broker.cloudevents import Outgoing, outgoing, structured
+from shared.broker.topology import EVENTS
 from shared.contracts import Event as Fact
 from shared.contracts.base import Metadata
 from shared.contracts.gateway import StaffAdded
-from shared.eventlog.recorded import Recorded
-from shared.messaging.outgoing import Outgoing, outgoing, structured
-from shared.messaging.topology import EVENTS
-from tests.messaging.broker import Broker, wait_for
+from shared.eventstore.recorded import Recorded
+from tests.broker.broker import Broker, wait_for
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 META = Metadata(correlation_id="flow", causation_id="cause")

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.demo.shop import Answer, answer_of, until
+from demo.shop import Answer, answer_of, until
 from shared.contracts.order import OrderPlaced
-from shared.eventlog import log
-from shared.hosting.cluster.health import HEALTH_FILE
+from shared.eventstore import log
+from shared.runtime.cluster.health import HEALTH_FILE
 from tests.acceptance.cluster_load import AT_ONCE, PATIENCE_SECONDS, Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, ours
 from tests.bench.load import Plan, generate

@@ -14,10 +14,10 @@ from clients.generate import differing, generated
 from kameng_subscriber import Unreadable, from_message, from_structured
 from kameng_subscriber.events.order import OrderPlaced
 from kameng_subscriber.models import EventData
+from shared.broker.cloudevents import outgoing, structured
 from shared.contracts.base import Event as Fact
 from shared.contracts.gateway import StaffAdded
 from shared.contracts.registry import events
-from shared.messaging.outgoing import outgoing, structured
 from tests.contracts.strategies import messages
 from tests.gateway.builders import placed
 from tests.subscriber.builders import META, START, recorded, told

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demo.shop import answer_of
 from kameng_subscriber import Feed, Misconfigured, Unavailable
-from services.demo.shop import answer_of
 from tests.acceptance.market import Market, open_market
-from tests.messaging.broker import SECONDS, wait_for
+from tests.broker.broker import SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, SAMPLE = ROOT / "clients" / "python", ROOT / "docs" / "samples" / "sales.py"
@@ -24,7 +24,7 @@ NAME, PASSWORD = "sales-report", "a password of twelve"
 ALONE = """
 import importlib.util, sys
 import kameng_subscriber
-for stranger in ("shared", "services", "nameko", "kombu", "eventlet", "sqlalchemy"):
+for stranger in ("cli", "demo", "shared", "services", "nameko", "kombu", "eventlet", "sqlalchemy"):
     assert importlib.util.find_spec(stranger) is None, stranger
 print(kameng_subscriber.__file__)
 """

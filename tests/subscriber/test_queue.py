@@ -25,8 +25,8 @@ from kameng_subscriber import (
 )
 from kameng_subscriber import subscriber as subscribing
 from kameng_subscriber.__main__ import main as command
-from shared.messaging.topology import EVENTS
-from tests.messaging.broker import Broker, wait_for
+from shared.broker.topology import EVENTS
+from tests.broker.broker import Broker, wait_for
 from tests.subscriber.builders import Logged, Running, added, is_bound, malformed, publish, running, waiting_in
 
 OF_GATEWAY = ("gateway.#",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hosting.cluster.conftest import ground, replica
-from tests.messaging.broker import rabbitmq, servers
+from tests.broker.broker import rabbitmq, servers
+from tests.runtime.cluster.conftest import ground, replica
 
 __all__ = ["ground", "rabbitmq", "replica", "servers"]

@@ -15,12 +15,19 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from structlog.testing import capture_logs
 
 from shared.contracts import Command, Metadata
-from shared.eventlog import log
-from shared.hosting.service import Effect, EffectFailed
-from shared.messaging.port import CommandMessage, Reply
+from shared.eventstore import log
+from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.service import Effect, EffectFailed
 from shared.telemetry import tracing
 from tests.harness import Harness
-from tests.hosting.toy import POISON, REFUSING, ToyPress, button, gave_up, lamp
+from tests.runtime.toy import (
+    POISON,
+    REFUSING,
+    ToyPress,
+    button,
+    gave_up,
+    lamp,
+)
 from tests.telemetry.builders import CALLER, TRACE, TRACEPARENT, Kept, facts, ids, kept
 
 
@@ -139,11 +146,11 @@ def test_what_is_rolled_back_was_never_there(house: Harness, spans: Kept) -> Non
 OFF = """
 import os, sys, tempfile
 from pathlib import Path
-from services.cli.known import all_services
+from services import all_services
 from shared.telemetry.tracing import start_tracing
 from tests.harness import Harness
 from tests.bench.goods import order, stocking
-import services.cli.gateway, services.cli.serving, services.gateway.api
+import cli.gateway, cli.serving, services.gateway.api
 start_tracing("order")
 with tempfile.TemporaryDirectory() as folder:
     house = Harness(Path(folder), all_services())

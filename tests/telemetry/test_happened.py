@@ -12,8 +12,8 @@ from shared.contracts import Event, Money
 from shared.contracts.ledger import FundsCaptured
 from shared.contracts.order import OrderCancelled, OrderCompleted, PaymentRecorded
 from shared.contracts.risk import OrderScreened
-from shared.eventlog.recorded import Recorded
-from shared.telemetry.happened import COUNTS, ZEROS, Happened
+from shared.eventstore.recorded import Recorded
+from shared.telemetry.event_counters import COUNTS, ZEROS, Happened
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PRICE, NOTHING = Money(amount=990), Money(amount=0)

@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.eventlog import schema
-from shared.messaging.wire import Asked, encode
-from tests.hosting.cluster.builders import Caller, Ground, Replica, wait_for
+from shared.eventstore import schema
+from shared.messages.wire import Asked, encode
+from tests.runtime.cluster.builders import (
+    Caller,
+    Ground,
+    Replica,
+    wait_for,
+)
 from tests.telemetry.builders import CALLER, TRACE, Receiver, lines_of
 from tests.telemetry.test_decisions import command
 

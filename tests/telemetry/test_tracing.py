@@ -20,16 +20,16 @@ import structlog
 from structlog.testing import capture_logs
 
 from deploy.local.waiting import until
-from services.cli.known import all_services
+from services import all_services
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from shared.contracts import Metadata, Money
 from shared.contracts.fulfillment import PurchaseReport
 from shared.contracts.inventory import Listing, ListProduct
-from shared.eventlog import log, schema
-from shared.hosting.embedded import Embedded
-from shared.hosting.settings import Settings, SupplierSettings
-from shared.messaging.port import CommandMessage
+from shared.eventstore import log, schema
+from shared.messages.messages import CommandMessage
+from shared.runtime.embedded import Embedded
+from shared.runtime.settings import Settings, SupplierSettings
 from tests.bench.goods import card, stocking
 from tests.telemetry.builders import CALLER, TRACE, TRACEPARENT, Kept, facts, ids, kept
 

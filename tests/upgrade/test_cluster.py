@@ -10,12 +10,14 @@ from shutil import copyfile
 import pytest
 import sqlalchemy as sa
 
-from services.__main__ import SERVICES
-from services.cli.clustering import rebuild_outdated
-from services.cli.proofs import prove
-from shared.eventlog import migrating, revisions, schema, upgrading
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
+from cli.__main__ import SERVICES
+from cli.clustering import rebuild_outdated
+from cli.proofs import prove
+from services import migrations_of
+from shared.eventstore import migration, revisions, schema
+from shared.eventstore.engines import open_engine
+from shared.projections import versions
+from shared.runtime.embedded import database_url
 from tests.databases import NewDatabase
 from tests.upgrade import written
 
@@ -28,21 +30,22 @@ def urls(tmp_path: Path, postgres: NewDatabase, monkeypatch: pytest.MonkeyPatch)
     folder = written.unpack(tmp_path / "var")
     made = {service.name: sa.make_url(postgres()) for service in SERVICES}
     with monkeypatch.context() as patch:
-        patch.setattr(revisions, "MIGRATIONS", _revisions_of_then(tmp_path / "migrations"))
+        kernel = _revisions_of_then(revisions.KERNEL, tmp_path / "migrations" / "kernel")
+        copyfile(revisions.KERNEL.parent / "env.py", kernel.parent / "env.py")
+        for module in (revisions, migration):
+            patch.setattr(module, "KERNEL", kernel)
         for name, url in made.items():
-            migrating.migrate(url, name)
+            migration.migrate(url, _revisions_of_then(migrations_of(name), tmp_path / name / "migrations"))
             _copy_rows(sa.make_url(database_url(folder, name)), url)
     return made
 
 
-def _revisions_of_then(folder: Path) -> Path:
-    for path in revisions.MIGRATIONS.rglob("*.py"):
-        branch = path.parent.name
-        if path.name == "env.py" or int(path.name[:4]) <= written.REVISIONS.get(branch, 1):
-            copied = folder / path.relative_to(revisions.MIGRATIONS)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            copyfile(path, copied)
-    return folder
+def _revisions_of_then(folder: Path, copied: Path) -> Path:
+    copied.mkdir(parents=True)
+    for path in folder.glob("[0-9]*.py"):
+        if int(path.name[:4]) <= written.REVISIONS.get(revisions.branch_in(folder), 1):
+            copyfile(path, copied / path.name)
+    return copied
 
 
 def _copy_rows(source: sa.URL, target: sa.URL) -> None:
@@ -83,27 +86,27 @@ def logs(urls: Urls) -> Iterator[dict[str, sa.Engine]]:
 
 def test_revisions_and_a_rebuild_bring_it_up_to_this_version(urls: Urls, logs: dict[str, sa.Engine]) -> None:
     for name, url in urls.items():
-        migrating.migrate(url, name)
+        migration.migrate(url, migrations_of(name))
     rebuilt = rebuild_outdated(urls, lambda text: None)
     again = rebuild_outdated(urls, lambda text: None)
     proofs = prove(SERVICES, logs, drained=False)
 
     assert again == []
-    assert set(rebuilt) == {one.name for one in SERVICES if one.tables.version != upgrading.FIRST}
+    assert set(rebuilt) == {one.name for one in SERVICES if one.tables.version != versions.FIRST}
     assert [proof.detail for proof in proofs if not proof.ok] == []
 
 
 def test_a_writer_of_this_version_uses_no_snapshot_of_another(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     order = next(service for service in SERVICES if service.name == "order")
-    migrating.migrate(urls["order"], "order")
+    migration.migrate(urls["order"], migrations_of("order"))
     monkeypatch.setattr(order.tables, "version", order.tables.version + 1)
     engine = open_engine(urls["order"], writer=True)
     with engine.begin() as connection:
         connection.execute(
             sa.insert(schema.snapshots).values(stream="order-1", version=1, fingerprint="other", data="{}")
         )
-        upgrading.begin(connection, order.tables)
+        versions.begin(connection, order.tables)
 
         assert connection.execute(sa.select(schema.snapshots)).all() == []
-        assert upgrading.is_outdated(connection, order.tables)
+        assert versions.is_outdated(connection, order.tables)
     engine.dispose()

@@ -12,15 +12,16 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from services.__main__ import SERVICES
-from services.cli.proofs import prove, verify_service
-from services.demo.running import free_port, served
+from cli.__main__ import SERVICES
+from cli.proofs import prove, verify_service
+from demo.running import free_port, served
 from services.gateway.buyers import order_secret
-from shared.eventlog import schema, upgrading
-from shared.eventlog.engines import open_engine
-from shared.hosting.embedded import database_url
-from shared.hosting.service import Service
-from shared.hosting.upgrading import upgrade_files
+from shared.eventstore import schema
+from shared.eventstore.engines import open_engine
+from shared.projections import versions
+from shared.runtime.embedded import database_url
+from shared.runtime.file_upgrade import upgrade_files
+from shared.runtime.service import Service
 from shared.security.secrets import Secrets
 from tests.upgrade import written
 
@@ -47,10 +48,10 @@ def heads(logs: dict[str, sa.Engine]) -> dict[str, bytes]:
 def test_tables_that_come_out_otherwise_have_another_version(tmp_path: Path, service: Service) -> None:
     written.unpack(tmp_path)
     with engines(tmp_path, writer=False) as logs:
-        if service.tables.version != upgrading.FIRST:
+        if service.tables.version != versions.FIRST:
             return
         with logs[service.name].connect() as connection:
-            assert not upgrading.is_outdated(connection, service.tables), NEEDS_A_VERSION
+            assert not versions.is_outdated(connection, service.tables), NEEDS_A_VERSION
         verdict = verify_service(service, logs)
     assert verdict.ok, f"{verdict}: {NEEDS_A_VERSION}"
 
@@ -68,7 +69,7 @@ def test_the_files_are_brought_up_to_this_version_once(tmp_path: Path) -> None:
         assert [proof.detail for proof in proofs if not proof.ok] == []
         for service in SERVICES:
             with logs[service.name].connect() as connection:
-                assert not upgrading.is_outdated(connection, service.tables)
+                assert not versions.is_outdated(connection, service.tables)
 
 
 def test_an_interrupted_one_is_done_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_an_interrupted_one_is_done_by_the_next_start(tmp_path: Path, monkeypatc
 
     with engines(tmp_path, writer=True) as writing, engines(tmp_path, writer=False) as logs:
         with monkeypatch.context() as patch:
-            patch.setattr(upgrading, "rebuilt", interrupted)
+            patch.setattr(versions, "rebuilt", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 upgrade_files(SERVICES, writing, logs, datetime.now(UTC))
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
-from shared.hosting.service import Surroundings
-from shared.hosting.settings import SupplierSettings
+from shared.runtime.service import Surroundings
+from shared.runtime.settings import SupplierSettings
 from shared.security.goods import goods_sealing
 
 

@@ -11,7 +11,7 @@ import httpx
 from services.fulfillment.adapters import Outside
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
 from shared.contracts.fulfillment import RecordPurchase, RecordPurchaseUnknown
-from shared.hosting.service import Effect
+from shared.runtime.service import Effect
 
 
 def purchase(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from shared.contracts.fulfillment import PurchaseReport, RecordPurchase
 from shared.contracts.inventory import SealedKey
-from shared.hosting.service import EffectFailed
-from shared.parsing import NoJson, SaidTwice, read_as
+from shared.runtime.service import EffectFailed
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from shared.values.json_text import NoJson, SaidTwice, read_as
 
 UNCERTAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

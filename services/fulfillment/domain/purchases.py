@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from services.fulfillment.domain import goods, statements
 from services.fulfillment.domain.routing import Health, in_order
 from services.fulfillment.domain.state import Delivery
-from shared import identities
 from shared.contracts import Decided, Event, Given, zero
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
@@ -20,7 +19,8 @@ from shared.contracts.fulfillment import (
     purchase_request_id,
 )
 from shared.contracts.order import OrderLine
-from shared.identities import NoCanonicalForm
+from shared.values import identities
+from shared.values.identities import NoCanonicalForm
 
 NOBODY_LEFT = "no supplier could deliver"
 

@@ -46,8 +46,8 @@ from services.gateway.guessing import HOUR, Guessing
 from services.gateway.places import Places, own_sites
 from services.gateway.throttle import Throttle
 from services.gateway.webhooks.signing import SECRET as WEBHOOKS
-from shared.hosting.backend import Backend
-from shared.hosting.reading import Reading
+from shared.readside.backend import Backend
+from shared.readside.batched_query import Reading
 from shared.telemetry.process import Process
 
 DESCRIPTION = """The back office of a digital-goods marketplace.

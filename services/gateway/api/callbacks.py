@@ -19,8 +19,8 @@ from services.gateway.problems import Problem, invalid
 from services.gateway.scraps import faults_of, scraps_of
 from shared.contracts import Value
 from shared.contracts.gateway import PartnerKind, RecordUnread
-from shared.parsing import NoJson, SaidTwice, read_as
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
+from shared.values.json_text import NoJson, SaidTwice, read_as
 
 __all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Partner", "Told", "forged", "keep_unread", "receive"]
 LONGEST_TIMESTAMP = 12

@@ -10,7 +10,7 @@ from services.gateway.problems import Problem, not_shown_yet
 from services.gateway.tables.money import accounts
 from services.gateway.tables.people import customers
 from services.gateway.tables.products import known_suppliers
-from shared.hosting.reading import Lookup
+from shared.readside.batched_query import Lookup
 
 CUSTOMER = Lookup(customers.c.customer)
 SUPPLIER = Lookup(known_suppliers.c.supplier)

@@ -15,9 +15,9 @@ from services.gateway.problems import Problem, Unknown
 from services.gateway.tables.base import iso
 from services.gateway.tables.people import staff
 from services.gateway.throttle import Throttle
-from shared import identities
-from shared.hosting.reading import Lookup
-from shared.identities import or_as_is
+from shared.readside.batched_query import Lookup
+from shared.values import identities
+from shared.values.identities import or_as_is
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/sessions or POST /v1/customers.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

@@ -15,9 +15,9 @@ from services.gateway.api.gate import Gate
 from services.gateway.api.pages import Items, Page, as_json
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
+from shared.broker.cloudevents import cloud_events, structured
 from shared.contracts import UnknownMessage
-from shared.eventlog.recorded import Recorded
-from shared.messaging.outgoing import cloud_events, structured
+from shared.eventstore.recorded import Recorded
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")

@@ -23,11 +23,16 @@ from services.gateway.places import Places
 from services.gateway.problems import Problem, Unknown, build, not_found, not_shown_yet, of_reply
 from services.gateway.throttle import Throttle
 from shared.contracts import Command, Metadata
-from shared.days import day_of
-from shared.hosting.backend import Backend, Busy
-from shared.hosting.reading import Lookup, Reading, Row
-from shared.messaging.port import HALTED, CommandMessage, NobodyDecides, Reply
+from shared.messages.messages import (
+    HALTED,
+    CommandMessage,
+    NobodyDecides,
+    Reply,
+)
+from shared.readside.backend import Backend, Busy
+from shared.readside.batched_query import Lookup, Reading, Row
 from shared.telemetry.tracing import sending
+from shared.values.days import day_of
 
 T = TypeVar("T")
 _COMMANDS = UUID("0b5c4a3e-6b0e-5d0b-9d8e-2f4c8a1b7e60")

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from shared.currencies import IN_MINOR_UNITS, MINOR_UNITS
+from shared.values.currencies import IN_MINOR_UNITS, MINOR_UNITS
 
 router = APIRouter(include_in_schema=False)
 ORDER_PAGE = (

@@ -29,10 +29,10 @@ from services.gateway.problems import Problem, no_room, of_reply
 from services.gateway.tables.people import imports
 from shared.contracts import Command, Metadata
 from shared.contracts.gateway import RecordImport
-from shared.eventlog.engines import is_outage
-from shared.eventlog.room import trouble
-from shared.hosting.backend import Busy
-from shared.messaging.port import HALTED, CommandMessage, Reply
+from shared.eventstore.disk_space import trouble
+from shared.eventstore.engines import is_outage
+from shared.messages.messages import HALTED, CommandMessage, Reply
+from shared.readside.backend import Busy
 from shared.security.sealing import keypair_from_secret
 
 TELL_SECONDS = 1.0

@@ -24,7 +24,7 @@ from services.gateway.imports.encodings import codec_of
 from services.gateway.imports.model import BadFile
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from services.gateway.problems import Problem, not_found
-from shared.parsing import NoJson, SaidTwice, check_members
+from shared.values.json_text import NoJson, SaidTwice, check_members
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"], route_class=JsonRoute)
 Importer = Annotated[Principal, Depends(may(Permission.IMPORT))]

@@ -18,7 +18,7 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.tables.money import accounts, entries
 from shared.contracts import Money
 from shared.contracts.ledger import PostEntry, Posting, ReverseEntry
-from shared.hosting.reading import Reading
+from shared.readside.batched_query import Reading
 
 router = APIRouter(prefix="/v1/ledger", tags=["money"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.LEDGER_READ))]

@@ -24,7 +24,7 @@ from services.gateway.tables.orders import orders
 from services.gateway.tables.payments import payments
 from shared.contracts.gateway import RecordOpening
 from shared.contracts.order import WALLET
-from shared.hosting.reading import Lookup, Row
+from shared.readside.batched_query import Lookup, Row
 from shared.security.sealing import CannotOpen
 
 Secret = Annotated[

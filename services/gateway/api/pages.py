@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from services.gateway.api.gate import Gate
 from services.gateway.problems import Problem
-from shared.hosting.reading import Reading, Row
+from shared.readside.batched_query import Reading, Row
 
 JSON = "application/json"
 MOST = 200

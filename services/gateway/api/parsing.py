@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.gateway.problems import Problem
-from shared.parsing import NoJson, SaidTwice, read_json
+from shared.values.json_text import NoJson, SaidTwice, read_json
 
 
 def unread(error: SaidTwice | NoJson) -> Problem:

@@ -20,7 +20,7 @@ from services.gateway.tables.payments import payments
 from services.gateway.tables.unmatched import unmatched
 from shared.contracts import Money, Value
 from shared.contracts.ledger import RecordCallback
-from shared.hosting.reading import Lookup, Row
+from shared.readside.batched_query import Lookup, Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
 PAYMENT = Lookup(payments.c.payment_id)

@@ -17,10 +17,10 @@ from services.gateway.api.shapes import Body, PathId, Word
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import not_found
 from services.gateway.tables.products import expired, expiring_keys, products
-from shared.characters import as_written
 from shared.contracts.inventory import Kind, SetSale, Source
-from shared.hosting.reading import Lookup, Row
-from shared.identities import or_as_is
+from shared.readside.batched_query import Lookup, Row
+from shared.values.characters import as_written
+from shared.values.identities import or_as_is
 
 router = APIRouter(prefix="/v1/products", tags=["products"], route_class=JsonRoute)
 PRODUCT = Lookup(products.c.sku)

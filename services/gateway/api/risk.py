@@ -18,9 +18,9 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from services.gateway.tables.risk import risk_cases, risk_lists
 from shared.contracts.risk import DecideCase, Dimension, ListName, RemoveListEntry, SetListEntry
-from shared.eventlog.log import to_text
-from shared.hosting.reading import Row
-from shared.identities import NoCanonicalForm, or_as_is, trait
+from shared.eventstore.log import to_text
+from shared.readside.batched_query import Row
+from shared.values.identities import NoCanonicalForm, or_as_is, trait
 
 router = APIRouter(prefix="/v1/risk", tags=["risk"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.RISK_READ))]

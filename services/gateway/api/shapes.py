@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared import currencies, identities
-from shared.characters import readable
 from shared.contracts import Money
+from shared.values import currencies, identities
+from shared.values.characters import readable
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._:/#@+-]*$"
 PLAIN = r"^[^\x00-\x1f\x7f]*$"

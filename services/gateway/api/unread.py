@@ -15,7 +15,7 @@ from services.gateway.api.shapes import Body, PathId, Reason
 from services.gateway.auth import Permission, Principal
 from services.gateway.tables.unread import unread
 from shared.contracts.gateway import PartnerKind, SettleUnread
-from shared.hosting.reading import Lookup, Row
+from shared.readside.batched_query import Lookup, Row
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 PaymentReader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from services.gateway.tables.deliveries import deliveries
 from services.gateway.tables.orders import orders
-from shared.hosting.backend import Backend
-from shared.hosting.reading import Lookup, Reading, Rows
+from shared.readside.backend import Backend
+from shared.readside.batched_query import Lookup, Reading, Rows
 
 STATUSES = Lookup(
     orders.c.order_id,

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from services.gateway.imports.formats import EXACT_DIGITS, PIECES
 from services.gateway.imports.model import Flag, Moment, Number, Value
-from shared import currencies, identities
 from shared.contracts import Money
-from shared.identities import NoCanonicalForm
+from shared.values import currencies, identities
+from shared.values.identities import NoCanonicalForm
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 from services.gateway.imports.model import Number
-from shared import currencies
+from shared.values import currencies
 
 EXACT_DIGITS = 15
 LONGEST = 255

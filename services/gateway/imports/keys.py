@@ -11,10 +11,10 @@ from services.gateway.imports.cells import RowError, canonical, code, currency, 
 from services.gateway.imports.columns import Columns
 from services.gateway.imports.model import SheetRow, Value
 from services.gateway.imports.products import DEFAULT_CURRENCY, refuse_faults
-from shared import identities
 from shared.contracts import Money
 from shared.contracts.inventory import LoadKeys, SealedKey
 from shared.security.sealing import Sealer, blind_index
+from shared.values import identities
 
 CHUNK_KEYS = 1_000
 MAX_BUFFERED = 20_000

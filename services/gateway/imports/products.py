@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from services.gateway.imports.cells import RowError, canonical, code, currency, listed, money, one_of, text, whole, yes
 from services.gateway.imports.columns import Columns
 from services.gateway.imports.model import SheetRow, Value
-from shared import identities
 from shared.contracts.inventory import Kind, Listing, ListProduct, Source, Tier
+from shared.values import identities
 
 DEFAULT_CURRENCY = "CNY"
 KINDS: dict[str, Kind] = {

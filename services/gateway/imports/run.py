@@ -26,7 +26,7 @@ from services.gateway.imports.report import Change, Report, RowFate, recording
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import ListProduct
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 
 PRODUCTS_IN_FLIGHT = 200
 CHUNKS_IN_FLIGHT = 8

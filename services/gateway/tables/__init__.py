@@ -24,8 +24,8 @@ from services.gateway.tables.unmatched import Unmatched
 from services.gateway.tables.unread import UnreadStatements
 from services.gateway.tables.webhooks import Webhooks
 from shared.contracts import Command, Event
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows, Tables
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows, Tables
 
 VIEWS: tuple[type[View], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import sqlalchemy as sa
 
 from shared.contracts import Event
-from shared.eventlog.log import to_text
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.log import to_text
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 metadata = sa.MetaData()
 Fold = Callable[[Any, Any, Recorded], None]

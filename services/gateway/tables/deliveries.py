@@ -19,8 +19,8 @@ from shared.contracts.fulfillment import (
     PurchaseRequested,
     SupplierDelivered,
 )
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 deliveries = sa.Table(
     "deliveries",

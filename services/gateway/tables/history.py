@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Event, Money, events
 from shared.contracts.order import OrderLine
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 order_history = sa.Table(
     "order_history",

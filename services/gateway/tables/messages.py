@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 notifications = sa.Table(
     "notifications",

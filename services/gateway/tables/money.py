@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Money
 from shared.contracts.ledger import Entry, FundsCaptured, FundsHeld, HoldVoided
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 accounts = sa.Table(
     "accounts",

@@ -30,8 +30,8 @@ from shared.contracts.order import (
     ReplacementRequested,
     ScreeningRecorded,
 )
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 orders = sa.Table(
     "orders",

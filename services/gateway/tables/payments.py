@@ -25,8 +25,8 @@ from shared.contracts.ledger import (
     ReturnRequested,
     UnmatchedSettled,
 )
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 UNMATCHED = "unmatched"
 CLOSING, CLOSED, NOT_CLOSED = "closing", "closed", "not-closed"

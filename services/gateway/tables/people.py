@@ -13,7 +13,7 @@ from shared.contracts.gateway import (
     StaffAdded,
     StaffRemoved,
 )
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 staff = sa.Table(
     "staff",

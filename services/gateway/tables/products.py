@@ -23,8 +23,8 @@ from shared.contracts.inventory import (
     StockReserved,
     StockSettled,
 )
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 products = sa.Table(
     "products",

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.fulfillment import SupplierReportOpened, SupplierReportRefused, report_id
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 # `cost` is what the supplier named, in minor units. `goods` counts the texts that came with it, if any. `reports` are
 # those of the same delivery, in the row of the first.

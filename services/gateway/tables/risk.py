@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened, ListEntryRemoved, ListEntrySet, OrderScreened
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 risk_cases = sa.Table(
     "risk_cases",

@@ -11,7 +11,7 @@ from shared.contracts.fulfillment import (
     SupplierStatementSettled,
     statement_id,
 )
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 # `cost` is what the supplier named, `bill` what was booked of it; both in minor units. `goods` counts the texts that
 # came with it, if any.

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.ledger import PaymentUnmatched, ReturnFailed, ReturnRequested, UnmatchedSettled
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Key, Rows
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Key, Rows
 
 OPEN, RETURNING, SETTLED = "open", "returning", "settled"
 _RETURN = "unmatched:"

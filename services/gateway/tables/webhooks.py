@@ -13,7 +13,7 @@ from shared.contracts.gateway import (
     WebhookEndpointRemoved,
     WebhookSecretRotated,
 )
-from shared.eventlog.recorded import Recorded
+from shared.eventstore.recorded import Recorded
 
 webhook_endpoints = sa.Table(
     "webhook_endpoints",

@@ -26,13 +26,13 @@ from services.gateway.webhooks.pings import ping_body
 from services.gateway.webhooks.posting import Answer, Poster
 from services.gateway.webhooks.records import Outcome, Records
 from services.gateway.webhooks.signing import generations, headers
+from shared.broker.client import BrokerBusy
+from shared.broker.cloudevents import structured
 from shared.contracts import Metadata, UnknownMessage
 from shared.contracts.gateway import DisableWebhookEndpoint
-from shared.eventlog.log import to_text
-from shared.hosting.backend import Backend, Busy
-from shared.messaging.client import BrokerBusy
-from shared.messaging.outgoing import structured
-from shared.messaging.port import CommandMessage
+from shared.eventstore.log import to_text
+from shared.messages.messages import CommandMessage
+from shared.readside.backend import Backend, Busy
 
 PAGE = 100
 DUE = 50

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeAlias
 
-from shared.messaging.port import Slice
+from shared.messages.messages import Slice
 
 Pull: TypeAlias = Callable[[str, int, int], Awaitable[Slice]]
 

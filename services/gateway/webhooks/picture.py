@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from services.gateway.tables.webhooks import webhook_endpoints
 from services.gateway.webhooks.course import Course
 from services.gateway.webhooks.tables import courses, cursors, deliveries
-from shared.eventlog.log import to_text
-from shared.eventlog.rebuild import positions
+from shared.eventstore.log import to_text
+from shared.projections.rebuild import positions
 
 PING = "ping"
 WAITING, FAILED = "waiting", "failed"

@@ -25,7 +25,7 @@ from services.gateway.webhooks.picture import (
 )
 from services.gateway.webhooks.posting import Answer
 from services.gateway.webhooks.tables import attempts, courses, cursors, deliveries
-from shared.eventlog.log import to_text
+from shared.eventstore.log import to_text
 
 ATTEMPTS_KEPT, FAILED_KEPT = timedelta(days=14), timedelta(days=30)
 AT_ONCE = 1_000

@@ -14,8 +14,8 @@ import structlog
 from services.gateway.webhooks.dispatcher import LOOK_SECONDS, Dispatcher
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.posting import Poster
-from shared.eventlog.leading import Lead
-from shared.hosting.backend import Backend
+from shared.eventstore.leadership import Lead
+from shared.readside.backend import Backend
 from shared.telemetry import metrics
 from shared.telemetry.metric import seconds_since
 from shared.telemetry.serving import Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.inventory.domain.unpaid import UnpaidLimits
-from shared.hosting.service import Surroundings
+from shared.runtime.service import Surroundings
 
 
 @dataclass(frozen=True)

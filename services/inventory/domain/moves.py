@@ -40,7 +40,7 @@ from shared.contracts.inventory import (
     StockShort,
     WithdrawKeys,
 )
-from shared.days import end_of
+from shared.values.days import end_of
 
 BoxOf: TypeAlias = Callable[[int], str]
 SoldTo: TypeAlias = Callable[[int], str | None]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.ledger.adapters.channel import Channel
-from shared.hosting.ports import Ports
-from shared.hosting.service import Surroundings
+from shared.runtime.ports import Ports
+from shared.runtime.service import Surroundings
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from shared.contracts import Money
 from shared.contracts.base import MAX_MINOR_UNITS
-from shared.hosting.ports import Ports
-from shared.hosting.service import EffectFailed
-from shared.parsing import NoJson, SaidTwice, read_as
+from shared.runtime.ports import Ports
+from shared.runtime.service import EffectFailed
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from shared.values.json_text import NoJson, SaidTwice, read_as
 
 MAY_PASS = {401, 403, 408, 425, 429}
 MinorUnits = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR_UNITS)]

@@ -11,7 +11,7 @@ from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnr
 from services.ledger.domain.payment.state import statement
 from shared.contracts import Money
 from shared.contracts.ledger import ListedReturn, RecordCallback, RecordClosing, RecordPaymentOpening, RecordReturn
-from shared.hosting.service import Effect, EffectFailed
+from shared.runtime.service import Effect, EffectFailed
 
 Payload = Mapping[str, Any]
 

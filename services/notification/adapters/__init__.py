@@ -13,7 +13,7 @@ from services.notification.adapters.mail import Mail, MailServer
 from services.notification.adapters.templates import Templates
 from services.notification.adapters.webhook import TIMEOUT_SECONDS, Webhook
 from shared.contracts.notification import MessageChannel
-from shared.hosting.service import Surroundings
+from shared.runtime.service import Surroundings
 
 
 @dataclass(frozen=True)

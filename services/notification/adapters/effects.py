@@ -10,7 +10,7 @@ from services.notification.adapters import Outside
 from services.notification.adapters.letter import Letter, Undeliverable
 from services.notification.domain import STAFF
 from shared.contracts.notification import MessageQueued, RecordSending
-from shared.hosting.service import Effect
+from shared.runtime.service import Effect
 
 ATTEMPTS = 15
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from shared.contracts.notification import MessageChannel
-from shared.hosting.service import EffectFailed
+from shared.runtime.service import EffectFailed
 
 
 class Undeliverable(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.order.domain import Limits
-from shared.hosting.service import Surroundings
+from shared.runtime.service import Surroundings
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from services.order.domain.facts import Market
 from services.order.domain.quote import quote
 from services.order.domain.state import Order
-from shared import identities
 from shared.contracts import Decided, Given, Money, Refused
 from shared.contracts.order import WALLET, OrderPlaced, PlaceOrder, Wish
-from shared.identities import NoCanonicalForm
+from shared.values import identities
+from shared.values.identities import NoCanonicalForm
 
 SAME_ORDER = {"wishes", "customer", "payment", "sales_channel", "channel_order_no"}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.contracts import Event, Given, Refused
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, RemoveListEntry, SetListEntry
-from shared.identities import NoCanonicalForm, trait
+from shared.values.identities import NoCanonicalForm, trait
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from functools import lru_cache, partial
 from typing import TypeAlias, TypedDict, get_args
 
 from services.risk.domain.rules import COUNTS_CUSTOMERS, ENOUGH_CUSTOMERS, WINDOWS, Counted, Rule
-from shared import identities
 from shared.contracts import Money
 from shared.contracts.risk import Dimension, OrderScreened, ScreenOrder, TargetsPaid
-from shared.identities import or_as_is, trait
+from shared.values import identities
+from shared.values.identities import or_as_is, trait
 
 PARTS = 12
 DIMENSIONS = frozenset(get_args(Dimension))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.demo.shop import Answer, answer_of, until
+from demo.shop import Answer, answer_of, until
 from shared.contracts.ledger import CallbackRefused, PaymentClosed
 from tests.acceptance.bad_input.shop import Shop, opened
 from tests.acceptance.market import open_market

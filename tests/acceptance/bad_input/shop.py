@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import httpx
 
+from demo.shop import Answer, Buyer
 from sandboxes.running import CHANNEL
-from services.demo.shop import Answer, Buyer
 from tests.acceptance.market import PRODUCT_COLUMNS, Market
 
 CARD, DOLLARS, TOP_UP = "CARD", "CARD-USD", "TOP-UP"

@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from demo.shop import answer_of
 from sandboxes.running import CHANNEL
-from services.demo.shop import answer_of
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.gateway import StatementUnread
 from shared.contracts.ledger import CallbackRefused, PaymentOpened, PaymentReceived

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import httpx
 
+from demo.shop import answer_of
 from sandboxes.running import CHANNEL
-from services.demo.shop import answer_of
 from tests.acceptance.bad_input.ends import Request, requests
 from tests.acceptance.bad_input.shop import CARD, Shop
 

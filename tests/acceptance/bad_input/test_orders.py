@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.demo.shop import Answer, answer_of, until
+from demo.shop import Answer, answer_of, until
 from tests.acceptance.bad_input.shop import CARD, DOLLARS, TOP_UP, WISH, Shop, problem
 
 MEGABYTES = 10 * 1024 * 1024

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from services.demo.shop import answer_of
+from demo.shop import answer_of
 from tests.acceptance.bad_input.shop import CARD, Shop, problem
 from tests.gateway.imports.builders import raw_xlsx, sheet_xml, xlsx
 

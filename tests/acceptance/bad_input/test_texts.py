@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from demo.shop import answer_of
 from sandboxes.running import CHANNEL
-from services.demo.shop import answer_of
-from shared.identities import device, target
+from shared.values.identities import device, target
 from tests.acceptance.bad_input.shop import TOP_UP, Shop, problem
 from tests.acceptance.market import PRODUCT_COLUMNS
 

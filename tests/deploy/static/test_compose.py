@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from services.__main__ import COMMANDS
-from services.cli.common import HTTP_END_SECONDS
-from services.cli.secrets import compose
-from shared.eventlog.engines import CONNECTING
-from shared.hosting.cluster import link, term
-from shared.hosting.settings import Settings
+from cli.__main__ import COMMANDS
+from cli.common import HTTP_END_SECONDS
+from cli.secrets import compose
+from shared.eventstore.engines import CONNECTING
+from shared.runtime.cluster import broker_connection, leader_session
+from shared.runtime.settings import Settings
 from tests.deploy.composed import ROOT, Unset, composed, variables, wanted
 from tests.deploy.static.built import of_kind
 
@@ -99,7 +99,11 @@ def test_containers_are_closed(services: dict[str, Any], ours: dict[str, Any]) -
 
 
 def test_every_container_is_watched_and_has_time_to_end(services: dict[str, Any], ours: dict[str, Any]) -> None:
-    slowest = max(term.SETTLE_SECONDS, HTTP_END_SECONDS) + CONNECTING["tcp_user_timeout"] / 1000 + link.ANSWER_SECONDS
+    slowest = (
+        max(leader_session.SETTLE_SECONDS, HTTP_END_SECONDS)
+        + CONNECTING["tcp_user_timeout"] / 1000
+        + broker_connection.ANSWER_SECONDS
+    )
 
     for name, one in services.items():
         assert one["healthcheck"].get("test") or name == "migrate"

@@ -52,7 +52,7 @@ def test_all_that_is_copied_is_in_the_context_and_nothing_else() -> None:
 
 
 def test_its_user_is_the_one_of_the_manifests_and_of_the_folders_for_compose() -> None:
-    from services.cli.secrets import IMAGE_USER as OWNER
+    from cli.secrets import IMAGE_USER as OWNER
 
     (user,) = IMAGE_USER.findall(DOCKERFILE.read_text())
     contexts = [one["spec"]["template"]["spec"]["securityContext"] for one in of_kind("production", "Deployment")]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 
-from services.cli.known import NAMES
+from services import NAMES
 from tests.deploy.composed import wanted
 from tests.deploy.static.built import OVERLAYS, Resource, built, name_of, of_kind, workloads
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from services.__main__ import COMMANDS
-from services.cli.common import HTTP_END_SECONDS
-from services.cli.known import NAMES
-from services.cli.secrets import GROUPS
+from cli.__main__ import COMMANDS
+from cli.common import HTTP_END_SECONDS
+from cli.secrets import GROUPS
+from services import NAMES
 from services.gateway.api.limits import IMPORT_LIMIT
 from services.gateway.api.watch import LONGEST_SECONDS
-from shared.eventlog.engines import CONNECTING
-from shared.hosting.cluster import link, term
-from shared.hosting.cluster.settings import ClusterSettings
-from shared.hosting.settings import Settings
-from shared.messaging import amqp, publisher
+from shared.broker import amqp, publisher
+from shared.eventstore.engines import CONNECTING
+from shared.runtime.cluster import broker_connection, leader_session
+from shared.runtime.cluster.settings import ClusterSettings
+from shared.runtime.settings import Settings
 from tests.deploy.static.built import (
     OVERLAYS,
     ROOT,
@@ -93,7 +93,7 @@ def test_it_has_probes_at_a_port_that_it_opens(overlay: str, name: str) -> None:
 def test_it_has_longer_to_end_than_its_slowest_handler(overlay: str, name: str) -> None:
     database = CONNECTING["tcp_user_timeout"] / 1000
     slowest = {
-        "writer": term.SETTLE_SECONDS + database + link.ANSWER_SECONDS,
+        "writer": leader_session.SETTLE_SECONDS + database + broker_connection.ANSWER_SECONDS,
         "publisher": publisher.SETTLE_SECONDS + database + amqp.CONNECT_SECONDS,
         "log-server": database + amqp.CONNECT_SECONDS,
         "webhooks": publisher.SETTLE_SECONDS + database + amqp.CONNECT_SECONDS,
@@ -271,7 +271,7 @@ def groups_in_code(service: str) -> set[str]:
     code = "\n".join(path.read_text() for path in sorted((ROOT / "services" / service).rglob("*.py")))
     groups = {name: group for group, names in GROUPS.items() for name in names}
     asked = {re.sub(r"\{.*?\}", "{name}", name) for name in re.findall(r'secrets\.get\(f?"([^"]+)"', code)}
-    assert asked <= groups.keys(), "services/cli/secrets.py knows every secret"
+    assert asked <= groups.keys(), "cli/secrets.py knows every secret"
     return {group for name, group in groups.items() if name in asked or f'"{name}"' in code}
 
 

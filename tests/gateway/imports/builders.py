@@ -19,7 +19,7 @@ from services.gateway.imports.model import BadFile
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import ListProduct, LoadKeys
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from shared.security.sealing import KeyPair, keypair_from_secret
 
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

@@ -16,7 +16,7 @@ from services.gateway.api import create_app, importing
 from services.gateway.imports.runs import SILENCE
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.inventory import LoadKeys
-from shared.messaging.port import CommandMessage, Reply
+from shared.messages.messages import CommandMessage, Reply
 from tests.gateway.builders import FakeBackend, Shop, open_shop
 
 CONTENT = b"sku,key,other\n" + b"".join(b"A-1,K-%d,O-%d\n" % (n, n) for n in range(2_500))

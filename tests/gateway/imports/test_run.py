@@ -17,7 +17,7 @@ from services.gateway.imports.report import KEPT_CHANGES, Change, Report, RowFat
 from services.gateway.imports.sheets import Sheet
 from shared.contracts import Command
 from shared.contracts.inventory import Listing, ListProduct, LoadKeys
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
 from shared.security.sealing import Opener
 from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, read_rows, write_csv
 

@@ -1,5 +1,5 @@
 """Fixtures of the tests that want a broker."""
 
-from tests.messaging.broker import broker, rabbitmq, servers
+from tests.broker.broker import broker, rabbitmq, servers
 
 __all__ = ["broker", "rabbitmq", "servers"]

@@ -23,9 +23,9 @@ from shared.contracts.gateway import (
     WebhookEndpointRegistered,
     WebhookEndpointRemoved,
 )
-from shared.eventlog import log, schema
-from shared.eventlog.log import to_text
-from shared.messaging.port import Reply
+from shared.eventstore import log, schema
+from shared.eventstore.log import to_text
+from shared.messages.messages import Reply
 from tests.gateway.builders import NOW, Shop, open_shop
 
 URL = "https://8.8.8.8/hooks"

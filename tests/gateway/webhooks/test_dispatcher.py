@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from cli.__main__ import SERVICES
 from deploy.local.waiting import until
-from services.__main__ import SERVICES
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.tables import ReadModels
@@ -25,12 +25,12 @@ from services.gateway.webhooks.posting import Poster
 from services.gateway.webhooks.running import in_thread, readings
 from shared.contracts import Metadata
 from shared.contracts.gateway import AddStaff, RegisterCustomer
-from shared.eventlog.engines import open_engine
-from shared.eventlog.rebuild import verify
-from shared.hosting.embedded import Embedded, database_url
-from shared.hosting.ports import Ports
-from shared.hosting.settings import Settings
-from shared.messaging.port import CommandMessage, Reply
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import CommandMessage, Reply
+from shared.projections.rebuild import verify
+from shared.runtime.embedded import Embedded, database_url
+from shared.runtime.ports import Ports
+from shared.runtime.settings import Settings
 from shared.telemetry import metrics
 from tests.gateway.builders import Client
 from tests.gateway.webhooks.receiver import Receiver, Told, receiving

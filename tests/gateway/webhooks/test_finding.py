@@ -9,7 +9,7 @@ import pytest
 
 from services.gateway.webhooks.finding import position_at
 from shared.contracts.gateway import StaffAdded
-from shared.messaging.port import Slice
+from shared.messages.messages import Slice
 from tests.gateway.builders import NOW, Logs
 
 LOGS = Logs()

@@ -18,18 +18,18 @@ from services.gateway.service import SERVICE
 from services.gateway.tables import ReadModels
 from services.gateway.webhooks import tables
 from services.gateway.webhooks.signing import endpoint_secret
+from shared.broker.log_server import LogServer
 from shared.contracts import Event as Fact
 from shared.contracts.gateway import StaffAdded, WebhookEndpointRegistered
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.recorded import Recorded
-from shared.messaging.logserver import LogServer
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.eventstore.recorded import Recorded
 from shared.security.secrets import Secrets
+from tests.broker.broker import SECONDS, Broker, wait_for
 from tests.databases import NewDatabase
-from tests.eventlog.builders import append, created
+from tests.eventstore.builders import append, created
 from tests.gateway.builders import NOW, fold
 from tests.gateway.webhooks.receiver import Receiver, receiving
-from tests.messaging.broker import SECONDS, Broker, wait_for
 
 Start = Callable[[str], subprocess.Popen[bytes]]
 META = '{"correlation_id": "flow", "causation_id": "cause"}'
@@ -90,7 +90,7 @@ def start(gateway: Gateway, broker: Broker, tmp_path: Path) -> Iterator[Start]:
             "KAMENG_WEBHOOK_PRIVATE": "true",
             "KAMENG_HEALTH_FILE": str(tmp_path / f"{name}.health"),
         }
-        started.append(subprocess.Popen([sys.executable, "-m", "services", "webhooks"], env=environment))
+        started.append(subprocess.Popen([sys.executable, "-m", "cli", "webhooks"], env=environment))
         wait_for((tmp_path / f"{name}.health").exists)
         return started[-1]
 

@@ -17,10 +17,10 @@ from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint
 from services.gateway.webhooks.posting import Answer
 from services.gateway.webhooks.records import AT_ONCE, ATTEMPTS_KEPT, FAILED_KEPT, Outcome, Records
 from shared.contracts.gateway import WebhookEndpointDisabled, WebhookEndpointEnabled, WebhookEndpointRegistered
-from shared.eventlog import log
-from shared.eventlog.engines import open_engine
-from shared.eventlog.log import to_text
-from shared.eventlog.rebuild import rebuild
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.eventstore.log import to_text
+from shared.projections.rebuild import rebuild
 from tests.databases import NewDatabase
 from tests.gateway.builders import NOW, Logs, fold
 

@@ -17,7 +17,7 @@ from shared.contracts.gateway import (
     WebhookEndpointRemoved,
     WebhookSecretRotated,
 )
-from shared.eventlog.log import to_text
+from shared.eventstore.log import to_text
 from tests.gateway.builders import NOW, Logs, database, fold
 
 URL = "https://hooks.example.com/"

@@ -14,8 +14,8 @@ from sandboxes.payments import NewPayment, NewRefund, Payment, Payments, money_s
 from sandboxes.turned_away import TurnedAway
 from shared.contracts import Money
 from shared.contracts.ledger import RecordCallback
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.manners import Whims
 from tests.simulation.partners.partner import Partner, read
 

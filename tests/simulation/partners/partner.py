@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from sandboxes.turned_away import TurnedAway
 from shared.contracts import Command
 from shared.contracts.gateway import PartnerKind, RecordUnread, Scrap
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
-from shared.messaging.port import Reply
+from shared.messages.messages import Reply
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from tests.simulation.manners import Whims
 

@@ -13,8 +13,8 @@ from sandboxes.purchases import PIECE_COST, Behaviour, Purchase, Purchases, Want
 from sandboxes.turned_away import TurnedAway
 from shared.contracts import Money
 from shared.contracts.fulfillment import PurchaseReport, RecordPurchase, purchase_request_id
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
 from shared.security.goods import goods_sealing
 from tests.simulation.manners import Whims
 from tests.simulation.partners.partner import Partner, read

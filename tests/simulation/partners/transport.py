@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import httpx
 
-from shared.hosting.settings import ChannelSettings, SupplierSettings
-from shared.hosting.simulated.host import Simulated
-from shared.hosting.simulated.luck import Luck
+from shared.runtime.settings import ChannelSettings, SupplierSettings
+from shared.runtime.simulated.host import Simulated
+from shared.runtime.simulated.luck import Luck
 from tests.simulation.manners import Manners, Whims
 from tests.simulation.partners.channel import Channel
 from tests.simulation.partners.partner import Partner

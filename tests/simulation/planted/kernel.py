@@ -18,17 +18,22 @@ from shared.contracts import (
 )
 from shared.contracts.inventory import StockReserved
 from shared.contracts.order import MeetDeadline, OrderCancelled, PlaceOrder
-from shared.eventlog import log, schema
-from shared.eventlog.agenda import Agenda
-from shared.eventlog.log import Head
-from shared.eventlog.memory import Memory
-from shared.eventlog.recorded import Recorded
-from shared.eventlog.tables import Rows
-from shared.hosting.desk import Desk
-from shared.hosting.unit import Unit
-from shared.hosting.work import Heard, Outcome, Task, Work
-from shared.hosting.writer import Writer
-from shared.messaging.port import CommandMessage, Slice
+from shared.eventstore import log, schema
+from shared.eventstore.log import Head
+from shared.eventstore.recorded import Recorded
+from shared.messages.messages import CommandMessage, Slice
+from shared.projections.projection import Rows
+from shared.scheduler.scheduler import Agenda
+from shared.writer.aggregate_cache import Memory
+from shared.writer.inputs import (
+    Heard,
+    Outcome,
+    Task,
+    Work,
+)
+from shared.writer.state import Desk
+from shared.writer.unit_of_work import Unit
+from shared.writer.writer import Writer
 from tests.simulation.planted.registry import planted, together
 
 

@@ -1,0 +1,261 @@
+"""The platform as processes of their own on this machine: starting them, waiting for them, ending them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import sqlalchemy as sa
+
+from cli.migrating import database_of, migrate_service
+from cli.started import Started, identify, processor_seconds
+from deploy.local import infrastructure
+from deploy.local.infrastructure import InfrastructureError
+from services import declaration_of, readers_of
+from shared.eventstore import log
+from shared.eventstore.engines import open_engine
+from shared.projections import versions
+from shared.projections.rebuild import positions
+from shared.projections.replay import silent
+from shared.security.private import OTHERS, PASSABLE, private_folder
+from shared.security.secrets import Secrets
+
+READY_SECONDS = 180.0  # fifteen processes, on a machine that may have other things to do
+PUBLIC_URL = "KAMENG_PUBLIC_URL"
+WEBHOOKS = "gateway-webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the cluster, as its supervisor knows it."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def processes(
+    services: Sequence[str],
+    urls: Mapping[str, str],
+    amqp_url: str,
+    var: Path,
+    port: int,
+    *,
+    publish: bool = False,
+    webhooks: bool = False,
+) -> list[Process]:
+    """Every process of the cluster: a writer and a log server a service, the gateway's HTTP, and where outside
+    subscribers are served (`publish`) a publisher a service, or (`webhooks`) what posts events to them."""
+    folder = var.absolute()
+    here = {"KAMENG_AMQP_URL": amqp_url, "KAMENG_VAR": str(folder)}
+    found = []
+    for service in services:
+        own = {**here, "KAMENG_DATABASE_URL": urls[service]}
+        commands = {
+            "writer": ("shared.runtime.cluster", declaration_of(service), *readers_of(service)),
+            "log-server": ("cli", "log-server", service),
+        }
+        if publish:
+            commands["publisher"] = ("cli", "publisher", service)
+        for kind, command in commands.items():
+            name = f"{service}-{kind}"
+            health = {"KAMENG_HEALTH_FILE": str(folder / f"{service if kind == 'writer' else name}.health")}
+            found.append(Process(name, (sys.executable, "-m", *command), own | health))
+    read_side = {**here, "KAMENG_DATABASE_URL": urls["gateway"]}
+    if webhooks:
+        health = {"KAMENG_HEALTH_FILE": str(folder / f"{WEBHOOKS}.health")}
+        found.append(Process(WEBHOOKS, (sys.executable, "-m", "cli", "webhooks"), read_side | health))
+    http = (sys.executable, "-m", "cli", "gateway", "--port", str(port))
+    return [*found, Process("gateway-http", http, read_side)]
+
+
+@dataclass
+class Cluster:
+    """The running processes of one folder, each with its log in `<var>/logs`."""
+
+    var: Path
+    address: str
+    running: dict[str, subprocess.Popen[bytes]]
+    described: dict[str, Process]
+
+    def start(self, name: str) -> None:
+        """Start one process, anew if it ran before."""
+        process = self.described[name]
+        with (self.var / "logs" / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(  # noqa: S603 - our own command
+                process.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **process.environment, "COLUMNS": "200"},
+                start_new_session=True,
+                umask=OTHERS,
+            )
+
+    def stop(self, seconds: float = 30) -> None:
+        """End all of them gracefully, and by force what does not end in time."""
+        for process in self.running.values():
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        for process in self.running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What each process, and each private server, has used of the processor since it started."""
+        used = {name: processor_seconds(process.pid) for name, process in self.running.items()}
+        servers = infrastructure.find(self.var)
+        for name, server in (("postgresql", servers and servers.postgres), ("rabbitmq", servers and servers.rabbitmq)):
+            if server:
+                used[name] = sum(processor_seconds(process.pid) for process in server.processes())
+        return used
+
+    def started(self) -> Started:
+        """Which processes run now, for those who look later."""
+        return Started(self.address, {name: identify(process.pid) for name, process in self.running.items()})
+
+    def printed(self, name: str) -> str:
+        """What a process printed so far."""
+        return (self.var / "logs" / f"{name}.log").read_text(errors="replace")
+
+
+def start_cluster(
+    services: Sequence[str],
+    var: Path,
+    port: int,
+    told: Callable[[str], None],
+    environment: Mapping[str, str],
+    *,
+    publish: bool = False,
+    webhooks: bool = False,
+) -> tuple[Cluster, dict[str, sa.URL]]:
+    """Bring servers, databases and processes up; returns when the gateway answers. Raises InfrastructureError.
+
+    `environment` is added to every process. Also returns each service's database.
+    """
+    if changed := private_folder(var, PASSABLE):
+        told(f"{changed} files and folders were readable by others, and are no more")
+    (var / "logs").mkdir(mode=0o700, exist_ok=True)  # the gateway's holds the first password
+    servers = infrastructure.up(var, told)
+    secrets = Secrets(var / "secrets")
+    urls = {}
+    for service in services:
+        told(f"migrating {service}")
+        migrate_service(servers.postgres_url, service, secrets)
+        urls[service] = database_of(servers.postgres_url, service, secrets)
+    rebuild_outdated(urls, told)
+    shown = {service: url.render_as_string(hide_password=False) for service, url in urls.items()}
+    address = f"http://127.0.0.1:{port}"
+    for_all = {PUBLIC_URL: os.environ.get(PUBLIC_URL, address), **environment}
+    described = {
+        one.name: Process(one.name, one.command, {**one.environment, **for_all})
+        for one in processes(services, shown, servers.amqp_url, var, port, publish=publish, webhooks=webhooks)
+    }
+    cluster = Cluster(var, address, {}, described)
+    try:
+        for name in described:
+            told(f"starting {name}")
+            cluster.start(name)
+        told("waiting for the gateway")
+        _wait_until_ready(cluster)
+    except BaseException:
+        cluster.stop()
+        raise
+    return cluster, urls
+
+
+def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) -> list[str]:
+    """Fold tables that an older version derived anew. No writer may be at work. Returns the services that had some."""
+    logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
+    try:
+        if not any(map(_has_events, logs.values())):
+            return []
+        from services import all_services  # takes seconds, and a new cluster needs none of it
+        from shared.projections.online_rebuild import Swap
+
+        outdated = []
+        for service in all_services():
+            with logs[service.name].connect() as connection:
+                if not versions.is_outdated(connection, service.tables):
+                    continue
+            told(f"folding the tables of {service.name} anew")
+            Swap(
+                service.name,
+                service.tables,
+                service.projected(),
+                logs,
+                logs[service.name],
+                silent,
+                plans=service.plans,
+                now=datetime.now(UTC),
+            ).run()
+            outdated.append(service.name)
+        return outdated
+    finally:
+        for engine in logs.values():
+            engine.dispose()
+
+
+def _has_events(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        return log.last_position(connection) > 0
+
+
+def _wait_until_ready(cluster: Cluster) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        for name, process in cluster.running.items():
+            if process.poll() is not None:
+                raise InfrastructureError(f"{name} ended: {cluster.printed(name)[-2000:]}")
+        try:
+            if httpx.get(f"{cluster.address}/readyz", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise InfrastructureError(f"the gateway does not answer at {cluster.address}")
+
+
+@contextmanager
+def running(
+    services: Sequence[str],
+    var: Path,
+    port: int,
+    told: Callable[[str], None],
+    environment: Mapping[str, str],
+    *,
+    publish: bool = False,
+    webhooks: bool = False,
+) -> Iterator[tuple[Cluster, dict[str, sa.Engine]]]:
+    """A cluster with its databases, stopped at the end; the servers stay up."""
+    cluster, urls = start_cluster(services, var, port, told, environment, publish=publish, webhooks=webhooks)
+    logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
+    try:
+        yield cluster, logs
+    finally:
+        cluster.stop()
+        for engine in logs.values():
+            engine.dispose()
+
+
+def lags(logs: Mapping[str, sa.Engine]) -> dict[str, dict[str, int]]:
+    """How many events each service is behind each log it reads."""
+    reached = {}
+    for service, engine in logs.items():
+        with engine.connect() as connection:
+            reached[service] = positions(connection, service)
+    return {
+        service: {source: max(0, reached[source][source] - at) for source, at in known.items() if source != service}
+        for service, known in reached.items()
+    }

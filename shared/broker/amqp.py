@@ -1,0 +1,128 @@
+"""What the connections to RabbitMQ have in common: their settings, how queues are declared, how to keep at it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pika
+import tenacity
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.channel import Channel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+from structlog.typing import FilteringBoundLogger
+
+from shared.broker.topology import OUTDATED, Queue
+
+HEARTBEAT_SECONDS = 5
+CONNECT_SECONDS = 5
+BLOCKED_SECONDS = 30
+STEADY_SECONDS = 1.0
+
+# It logs a page for every lost connection; `keep_at_it` says the same in a line.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def parameters(url: str, name: str) -> pika.URLParameters:
+    """How to connect to amqp://user:password@host:port/vhost; the broker shows the connection under `name`."""
+    given = pika.URLParameters(url)
+    given.heartbeat = HEARTBEAT_SECONDS
+    given.socket_timeout = given.stack_timeout = CONNECT_SECONDS
+    given.blocked_connection_timeout = BLOCKED_SECONDS
+    given.client_properties = {"connection_name": name}
+    return given
+
+
+def reachable(given: pika.URLParameters) -> bool:
+    """Whether a broker lets us in."""
+    try:
+        pika.BlockingConnection(given).close()
+    except (AMQPError, OSError):
+        return False
+    return True
+
+
+def transient(lasting_seconds: float | None = None, headers: Mapping[str, str] | None = None) -> pika.BasicProperties:
+    """A message that lives in memory only, and no longer than it is of use."""
+    lasting = None if lasting_seconds is None else str(int(lasting_seconds * 1000))
+    return pika.BasicProperties(
+        content_type="application/json", delivery_mode=1, expiration=lasting, headers=dict(headers or {}) or None
+    )
+
+
+def declare(channel: BlockingChannel | Channel, queue: Queue) -> None:
+    """Declare a queue, and the exchanges it is bound to."""
+    channel.queue_declare(queue.name, **queue.settings)
+    for exchange in queue.bound_to:
+        declare_exchange(channel, exchange)
+        channel.queue_bind(queue.name, exchange)
+
+
+def delete_outdated(connection: pika.BlockingConnection, queue: Queue) -> None:
+    """Delete a queue that can't be declared as it should be, because it is there otherwise."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue.name, **queue.settings)
+    except ChannelClosedByBroker as error:
+        if error.reply_code not in OUTDATED:
+            raise
+        channel = connection.channel()
+        channel.queue_delete(queue.name)
+    channel.close()
+
+
+def declare_exchange(channel: BlockingChannel | Channel, exchange: str) -> None:
+    """Declare the exchange of a log."""
+    channel.exchange_declare(exchange, "fanout")
+
+
+@contextmanager
+def woken_by(stop: Event, wake: Callable[[], object]) -> Iterator[None]:
+    """Meanwhile `wake` is called, on another thread, when it is time to stop. To be left only then."""
+    helper = Thread(target=lambda: stop.wait() and wake(), daemon=True)
+    helper.start()
+    yield
+    helper.join()
+
+
+def keep_at_it(
+    session: Callable[[], None],
+    stop: Event,
+    log: FilteringBoundLogger,
+    sleep: Callable[[float], None] | None = None,
+) -> None:
+    """Run a session again and again until stopped, after a growing pause when it failed at once."""
+
+    def attempt() -> None:
+        since = time.monotonic()
+        try:
+            if not stop.is_set():
+                session()
+        except Exception as error:
+            if stop.is_set():
+                return
+            if time.monotonic() - since < STEADY_SECONDS:
+                raise
+            log.warning("session lost", error=describe(error))
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("session failed", attempt=state.attempt_number, error=describe(error))
+
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
+        stop=tenacity.stop_when_event_set(stop),
+        sleep=sleep or tenacity.sleep_using_event(stop),
+        before_sleep=tell,
+        retry_error_callback=lambda _: None,
+    )
+    while not stop.is_set():
+        retrying(attempt)
+
+
+def describe(error: BaseException | None) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {error}".split("\n")[0]

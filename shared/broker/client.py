@@ -1,0 +1,350 @@
+"""Sends commands to services over the broker and hears their replies: one connection, any number of callers."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from itertools import count
+from math import inf
+from threading import Event, Lock, Thread
+from typing import Any, Self
+from uuid import uuid4
+
+import structlog
+from pika.adapters.select_connection import IOLoop
+
+from shared.broker.amqp import keep_at_it, parameters
+from shared.broker.connection import Link
+from shared.broker.requests import CommandRequest, PullRequest, Request
+from shared.broker.topology import inbox, pulls, replies
+from shared.messages.messages import (
+    CommandMessage,
+    NobodyDecides,
+    Reply,
+    Slice,
+)
+from shared.messages.wire import (
+    MAX_BYTES,
+    Answered,
+    Asked,
+    Malformed,
+    Pull,
+    Shown,
+    decode,
+    encode,
+)
+
+MAX_COMMANDS = 100
+TICK_SECONDS = 0.1
+NOT_THERE_SECONDS = 0.2
+LOOK_SECONDS = 0.3
+CLOSE_SECONDS = 2.0
+
+
+class BrokerBusy(RuntimeError):
+    """So much waits for replies already that nothing more is taken on. It was not sent."""
+
+
+class BrokerClient:
+    """Use it as a context, or `start` and `close` it.
+
+    What has no reply is sent again: when the connection was lost, when nobody was there, after some seconds. That is
+    safe, for a command of the same id has the same reply. `messages` and `commands` count what was sent, repetitions
+    included; `late` counts replies that nobody waited for any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        amqp_url: str,
+        *,
+        deadline_seconds: float = 10.0,
+        patience_seconds: float = inf,
+        most_waiting: int = 10_000,
+        reader: str = "",
+        on_shown: Callable[[Mapping[str, int]], object] = lambda positions: None,
+    ) -> None:
+        """`name` says who it is in the broker's lists. `most_waiting`: commands and pulls without a reply yet.
+
+        A command has the deadline's time where somebody consumes its service's inbox, and else `patience_seconds`.
+        `on_shown` is told, on the loop's thread, how far `reader` has applied each log, whenever it has moved on.
+        """
+        self.messages, self.commands, self.late = 0, 0, 0
+        self._name, self._most_waiting = name, most_waiting
+        self._deadline, self._patience = deadline_seconds, patience_seconds
+        self._reader, self._on_shown = reader, on_shown
+        self._parameters = parameters(amqp_url, name)
+        self._log = structlog.get_logger().bind(client=name)
+        self._tickets = count(1)
+        self._lock = Lock()
+        self._arrived: list[Request] = []
+        self._taken, self._closed = 0, False
+        self._closing = Event()
+        self._loop = IOLoop()
+        self._thread = Thread(target=self._run, name=f"broker client {name}", daemon=True)
+        # From here on, the loop's thread only.
+        self._waiting: dict[str, Request] = {}
+        self._unsent: dict[str, Request] = {}
+        self._look_at: dict[str, float] = {}
+        self._link: Link | None = None
+        self._ticking = False
+
+    # For callers, on any thread
+
+    @property
+    def connected(self) -> bool:
+        return (link := self._link) is not None and link.can_send
+
+    @property
+    def waiting(self) -> int:
+        """How many commands and pulls have no reply yet."""
+        return self._taken
+
+    def start(self) -> None:
+        """Connect in the background; commands may be sent at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the connection. Whoever still waits is told that the outcome is unknown."""
+        with self._lock:
+            self._closed = True
+        self._closing.set()
+        self._loop.add_callback_threadsafe(self._shut)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, service: str, message: CommandMessage) -> Future[Reply]:
+        """Hand a command to the writer of `service`; the future ends with its reply.
+
+        Or with BrokerBusy (it was not sent), with TimeoutError after the deadline, or sooner with NobodyDecides: the
+        outcome is then unknown, and the same command, sent again, finds it. Raises RuntimeError once closed.
+        """
+        patient_until = time.monotonic() + self._patience
+        return self._take(
+            CommandRequest(
+                ticket=str(next(self._tickets)),
+                to=service,
+                until=self._until(),
+                patient_until=patient_until,
+                message=message,
+            )
+        )
+
+    def pull(self, source: str, after: int, limit: int) -> Slice:
+        """The events of a log after a position, at most `limit`; an empty slice has `last == after`.
+
+        Raises BrokerBusy or TimeoutError.
+        """
+        request = PullRequest(ticket=str(next(self._tickets)), to=source, until=self._until(), after=after, limit=limit)
+        return self._take(request).result()
+
+    def _until(self) -> float:
+        return time.monotonic() + self._deadline
+
+    def _take(self, request: Request) -> Future[Any]:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if self._taken >= self._most_waiting:
+                request.future.set_exception(BrokerBusy(f"{self._taken} requests wait for replies"))
+                return request.future
+            self._taken += 1
+            self._arrived.append(request)
+            alone = len(self._arrived) == 1
+        if alone:
+            self._loop.add_callback_threadsafe(self._turn)
+        return request.future
+
+    # On the loop's thread: the connection
+
+    def _run(self) -> None:
+        keep_at_it(self._session, self._closing, self._log, self._idle)
+        self._turn()
+        for request in list(self._waiting.values()):
+            self._fail(request, TimeoutError("closed before a reply came: the outcome is unknown"))
+
+    def _session(self) -> None:
+        queue = replies(f"{self._name}.{uuid4().hex}", self._reader)
+        self._link = Link(
+            self._loop, self._parameters, queue, ready=self._on_ready, heard=self._on_body, returned=self._on_return
+        )
+        try:
+            self._link.run()
+        finally:
+            self._link = None
+            self._look_at.clear()
+
+    def _idle(self, seconds: float) -> None:
+        """Pause, with the clock of the deadlines running."""
+        over = Event()
+
+        def end() -> None:
+            over.set()
+            self._loop.stop()
+
+        self._loop.call_later(seconds, end)
+        while not over.is_set() and not self._closing.is_set():
+            self._loop.start()
+
+    def _shut(self) -> None:
+        if self._link is None:
+            self._loop.stop()
+        else:
+            self._link.close()
+            self._loop.call_later(CLOSE_SECONDS, self._link.abandon)
+
+    # On the loop's thread: what goes out
+
+    def _turn(self) -> None:
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+        new = {request.ticket: request for request in arrived}
+        self._waiting |= new
+        self._unsent |= new
+        self._flush()
+        if self._waiting and not self._ticking:
+            self._ticking = True
+            self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _on_ready(self) -> None:
+        self._unsent = dict(self._waiting)
+        self._flush()
+
+    def _flush(self) -> None:
+        link = self._link
+        if link is None or not link.can_send or not self._unsent:
+            return
+        unsent, self._unsent = self._unsent.values(), {}
+        commands: defaultdict[str, list[CommandRequest]] = defaultdict(list)
+        now = time.monotonic()
+        for request in unsent:
+            request.sent = now
+            match request:
+                case CommandRequest():
+                    commands[request.to].append(request)
+                case PullRequest():
+                    body = encode(Pull(request.to, request.after, request.limit, link.queue.name))
+                    link.publish(pulls(request.to).name, body, mandatory=False, lasting_seconds=request.again_seconds)
+        for service, waiting in commands.items():
+            for start in range(0, len(waiting), MAX_COMMANDS):
+                self._publish(link, service, waiting[start : start + MAX_COMMANDS])
+
+    def _publish(self, link: Link, service: str, commands: Sequence[CommandRequest]) -> None:
+        for part, body in self._bodies(link.queue.name, commands):
+            link.publish(inbox(service, ()).name, body, mandatory=True, lasting_seconds=self._deadline)
+            self.messages, self.commands = self.messages + 1, self.commands + part
+
+    def _bodies(self, reply_to: str, commands: Sequence[CommandRequest]) -> Iterator[tuple[int, bytes]]:
+        """Message bodies of bearable size, each with the number of its commands."""
+        try:
+            body = encode([Asked(one.message, one.ticket, reply_to) for one in commands])
+            if len(body) <= MAX_BYTES or len(commands) == 1:
+                yield len(commands), body
+                return
+        except ValueError as error:
+            if len(commands) == 1:
+                self._fail(commands[0], error)
+                return
+        middle = len(commands) // 2
+        yield from self._bodies(reply_to, commands[:middle])
+        yield from self._bodies(reply_to, commands[middle:])
+
+    def _again(self, requests: Iterable[Request]) -> None:
+        self._unsent |= {request.ticket: request for request in requests if request.ticket in self._waiting}
+        self._flush()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for request in list(self._waiting.values()):
+            if request.until > now:
+                break
+            self._fail(request, TimeoutError(f"no reply from {request.to} in time: the outcome is unknown"))
+        self._again(request for request in self._waiting.values() if request.is_stale(now))
+        for service in {request.to for request in self._waiting.values() if request.is_overdue(now)}:
+            self._look_for(service, now)
+        self._ticking = bool(self._waiting)
+        if self._ticking:
+            self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _look_for(self, service: str, now: float) -> None:
+        """Ask the broker whether anybody is there to answer, one question at a time and not too often."""
+        if self._link is not None and self._link.can_send and now >= self._look_at.get(service, 0.0):
+            self._look_at[service] = inf
+            self._link.count_consumers(inbox(service, ()).name, lambda found: self._on_consumers(service, found))
+
+    # On the loop's thread: what comes back
+
+    def _on_consumers(self, service: str, found: int) -> None:
+        now = time.monotonic()
+        self._look_at[service] = now + LOOK_SECONDS
+        if found:
+            return
+        for request in [one for one in self._waiting.values() if one.to == service and one.is_overdue(now)]:
+            self._fail(request, NobodyDecides(f"nobody decides for {service} now"))
+
+    def _on_body(self, body: bytes, beside: Mapping[str, Any]) -> None:
+        try:
+            match decode(body, beside=beside):
+                case Slice() as part:
+                    self._on_slice(part)
+                case [Answered(), *_] as answers:
+                    for answered in answers:
+                        self._on_answer(answered)
+                case Shown(positions=positions):
+                    self._on_shown(positions)
+                case other:
+                    self._log.warning("not a reply", kind=type(other).__name__)
+        except Malformed as error:
+            self._log.warning("dropped a message", error=str(error))
+
+    def _on_answer(self, answered: Answered) -> None:
+        request = self._waiting.get(answered.ticket)
+        if isinstance(request, CommandRequest):
+            self._finish(request, answered.reply)
+        else:
+            self.late += 1
+
+    def _on_slice(self, part: Slice) -> None:
+        asked = [one for one in self._waiting.values() if isinstance(one, PullRequest)]
+        for pull in asked:
+            if (pull.to, pull.after + 1) == (part.source, part.first):
+                events = part.events[: pull.limit]
+                self._finish(pull, Slice(part.source, part.first, pull.after + len(events), events, part.before))
+
+    def _on_return(self, body: bytes) -> None:
+        """Nobody has made that queue yet: try again a little later."""
+        tickets = [asked.ticket for asked in _asked(body)]
+        found = [self._waiting[ticket] for ticket in tickets if ticket in self._waiting]
+        self._loop.call_later(NOT_THERE_SECONDS, lambda: self._again(found))
+
+    def _finish(self, request: Request, result: Reply | Slice) -> None:
+        self._forget(request)
+        if request.future.set_running_or_notify_cancel():
+            request.future.set_result(result)
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        self._forget(request)
+        if request.future.set_running_or_notify_cancel():
+            request.future.set_exception(error)
+
+    def _forget(self, request: Request) -> None:
+        del self._waiting[request.ticket]
+        self._unsent.pop(request.ticket, None)
+        with self._lock:
+            self._taken -= 1
+
+
+def _asked(body: bytes) -> list[Asked]:
+    match decode(body):
+        case [Asked(), *_] as asked:
+            return [one for one in asked if isinstance(one, Asked)]
+    return []

@@ -1,0 +1,105 @@
+"""How an event looks to the outside: CloudEvents 1.0.
+
+Over the broker by the SDK's RabbitMQ binding in binary mode (`ce-` headers), by webhook in structured mode.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pika
+from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from shared.broker.topology import event_key
+from shared.contracts import Message
+from shared.contracts.registry import older
+from shared.eventstore.recorded import Recorded
+
+JSON = "application/json"
+PERSISTENT = 2
+SEQUENCE, VERSIONS = "sequence", "versions"
+SEQUENCE_DIGITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message: the event's `position` in its log, its time there, and what the broker is given."""
+
+    position: int
+    at: datetime
+    key: str
+    properties: pika.BasicProperties
+    body: bytes
+
+
+def cloud_event(recorded: Recorded, said: Message | None = None, beside: Sequence[int] = ()) -> CloudEvent:
+    """An event, in its newest version unless it is `said` in an earlier one, with its data as JSON text.
+
+    Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
+    the log's order; its `versions`, if it is told in several, are those. Raises UnknownMessage, or pydantic's
+    ValidationError.
+    """
+    event = said or recorded.event
+    type_, meta = event.type(), json.loads(recorded.meta_json)
+    attributes = {
+        "id": recorded.id,
+        "source": f"/kameng/{recorded.source}",
+        "type": f"kameng.{event_key(recorded.source, type_)}",
+        "time": recorded.at,
+        "subject": recorded.stream,
+        "datacontenttype": JSON,
+        "partitionkey": event.partition_key(),
+        SEQUENCE: f"{recorded.position:0{SEQUENCE_DIGITS}}",
+        "correlationid": meta["correlation_id"],
+        "causationid": meta["causation_id"],
+        **({VERSIONS: " ".join(map(str, beside))} if beside else {}),
+        **({"traceparent": meta["traceparent"]} if "traceparent" in meta else {}),
+    }
+    data = recorded.data if recorded.type == type_ else event.model_dump_json()
+    return CloudEvent(attributes, data)
+
+
+def cloud_events(recorded: Recorded) -> list[CloudEvent]:
+    """An event in each version that is published, the oldest first. Raises what `cloud_event` does.
+
+    All have the same `id` and `sequence`: they tell the same fact.
+    """
+    event = recorded.event
+    earlier = older(event)
+    if not earlier:
+        return [cloud_event(recorded)]
+    beside = [said.version for said in (*earlier, event)]
+    return [cloud_event(recorded, said, beside) for said in (*earlier, event)]
+
+
+def outgoing(recorded: Recorded) -> list[Outgoing]:
+    """The messages for an event, one for each version that is published. Raises what `cloud_event` does."""
+    return [message_of(recorded, event) for event in cloud_events(recorded)]
+
+
+def message_of(recorded: Recorded, event: CloudEvent) -> Outgoing:
+    """The message for what was recorded."""
+    message = to_binary_event(event)
+    properties = pika.BasicProperties(
+        content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
+    )
+    key = event.get_type().removeprefix("kameng.")
+    return Outgoing(recorded.position, recorded.at, key, properties, message.body)
+
+
+def structured(recorded: Recorded, said: CloudEvent | None = None) -> str:
+    """An event as one JSON object, as the structured mode of CloudEvents has it; its newest version unless `said` in
+    another. Raises what `cloud_event` does."""
+    event = said or cloud_event(recorded)
+    data = json.loads(str(event.get_data()))
+    return JSONFormat().write(CloudEvent(dict(event.get_attributes()), data)).decode()
+
+
+def position_of(properties: pika.BasicProperties) -> int:
+    """The position of the event that a message of `outgoing` holds."""
+    return int(str((properties.headers or {})[CE_PREFIX + SEQUENCE]))

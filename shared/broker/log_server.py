@@ -1,0 +1,189 @@
+"""The log server: says how far one service's log reaches, and answers pulls."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from threading import Event
+
+import pika
+import sqlalchemy as sa
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ConnectionWrongStateError
+from pika.spec import Basic
+
+from shared.broker.amqp import (
+    declare,
+    declare_exchange,
+    delete_outdated,
+    keep_at_it,
+    parameters,
+    transient,
+    woken_by,
+)
+from shared.broker.topology import (
+    inbox,
+    log_exchange,
+    pulls,
+    reader_of,
+)
+from shared.eventstore import log
+from shared.eventstore.divergence import Divergence, Reached, divergence
+from shared.messages.messages import Slice
+from shared.messages.wire import (
+    MAX_BYTES,
+    MAX_EVENTS,
+    Head,
+    Known,
+    Malformed,
+    Pull,
+    Wire,
+    decode,
+    encode,
+    headers,
+)
+
+PULLS_AT_ONCE = 20
+
+
+class LogServer:
+    """Serves the log of one service to whoever reads it.
+
+    New events are published by the writer that appends them. What is lost of that on the way, or when the writer dies
+    at that moment, shows in the head that is announced here, and is pulled from here.
+
+    `head` is where the log ends as last seen, `answered` how many pulls were; `connected` tells whether a broker is
+    served.
+    """
+
+    def __init__(self, service: str, engine: sa.Engine, amqp_url: str, *, every_seconds: float = 1.0) -> None:
+        """`every_seconds`: how often the head is announced."""
+        self.service, self.head, self.answered = service, 0, 0
+        self.hash = b""
+        self._engine, self._every = engine, every_seconds
+        self._parameters = parameters(amqp_url, f"log server of {service}")
+        self._log = structlog.get_logger().bind(log_server=service)
+        self._connection: pika.BlockingConnection | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    def run(self, stop: Event) -> None:
+        """Serve until stopped. Broker and database may come and go; neither is needed to start."""
+        with woken_by(stop, self._wake):
+            keep_at_it(lambda: self._serve(stop), stop, self._log)
+
+    def _wake(self) -> None:
+        if connection := self._connection:
+            with suppress(ConnectionWrongStateError):
+                connection.add_callback_threadsafe(lambda: None)
+
+    def _serve(self, stop: Event) -> None:
+        self._look()
+        with pika.BlockingConnection(self._parameters) as connection:
+            delete_outdated(connection, pulls(self.service))
+            session = _Session(self, connection.channel())
+            self._connection = connection
+            self._log.info("serving", head=self.head)
+            try:
+                self._turn(connection, session, stop)
+            finally:
+                self._connection = None
+
+    def _turn(self, connection: pika.BlockingConnection, session: _Session, stop: Event) -> None:
+        due = time.monotonic()
+        while not stop.is_set():
+            if time.monotonic() >= due:
+                due = time.monotonic() + self._every
+                self._look()
+                session.announce(self.head, self.hash)
+            session.answer()
+            wait = max(0.0, due - time.monotonic())
+            connection.process_data_events(wait)  # pyright: ignore[reportArgumentType] - the stubs say int
+
+    def _look(self) -> None:
+        with self._engine.connect() as connection:
+            head = log.read_head(connection)
+        self.head, self.hash = head.position, head.hash
+
+    def read(self, after: int, limit: int) -> Slice:
+        """A slice of at most `limit` events and about MAX_BYTES."""
+        with self._engine.connect() as connection:
+            before, events = log.read_chained(connection, self.service, after, limit, MAX_BYTES)
+        reached = events[-1].hash if events else before
+        return Slice(self.service, after + 1, after + len(events), events, before, reached)
+
+    def contested(self, pull: Pull) -> Divergence | None:
+        """What the log has against what a reader has applied, if a reader it is that asks."""
+        if not (reader := reader_of(pull.queue)):
+            return None
+        with self._engine.connect() as connection:
+            return divergence(connection, reader, self.service, Reached(pull.after, pull.hash))
+
+
+class _QueueGone(ConnectionError):
+    """Somebody deleted the queue of pulls."""
+
+
+class _Session:
+    """What is said over one channel."""
+
+    def __init__(self, server: LogServer, channel: BlockingChannel) -> None:
+        self._server, self._channel = server, channel
+        self._log = structlog.get_logger().bind(log_server=server.service)
+        self._exchange = log_exchange(server.service)
+        self._asked: dict[Pull, None] = {}
+        self._last_tag, self._gone = 0, False
+        declare_exchange(channel, self._exchange)
+        declare(channel, pulls(server.service))
+        channel.basic_qos(prefetch_count=PULLS_AT_ONCE)
+        channel.add_on_cancel_callback(self._on_cancel)
+        channel.basic_consume(pulls(server.service).name, self._on_pull)
+
+    def announce(self, position: int, hash_: bytes) -> None:
+        """Say how far the log reaches."""
+        self._say(Head(self._server.service, position, hash_), exchange=self._exchange)
+
+    def _say(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
+        self._channel.basic_publish(exchange, queue, encode(body), transient(headers=headers(body)))
+
+    def answer(self) -> None:
+        """Answer the pulls that have come; the same one only once."""
+        if self._gone:
+            raise _QueueGone("the queue of pulls was deleted")
+        if not self._last_tag:
+            return
+        for pull in self._asked:
+            part = self._server.read(pull.after, min(pull.limit, MAX_EVENTS))
+            if not part.before or (pull.hash and part.before != pull.hash):
+                self._contradict(pull)
+            self._say(part, queue=pull.queue)
+            self._server.answered += 1
+        self._channel.basic_ack(self._last_tag, multiple=True)
+        self._asked, self._last_tag = {}, 0
+
+    def _contradict(self, pull: Pull) -> None:
+        """A reader knows other events than this log holds: it is to stop, and the log's writer as well."""
+        if found := self._server.contested(pull):
+            self._log.critical("a reader knows other events than this log holds", finding=str(found))
+            self._say(found, queue=pull.queue)
+            known = Known(found.reader, found.source, pull.after, pull.hash)
+            self._say(known, queue=inbox(found.source, ()).name)
+
+    def _on_pull(
+        self, channel: BlockingChannel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
+    ) -> None:
+        self._last_tag = method.delivery_tag
+        try:
+            match decode(body, beside=properties.headers):
+                case Pull() as pull if pull.source == self._server.service and pull.after >= 0 and pull.limit > 0:
+                    self._asked[pull] = None
+                case other:
+                    self._log.warning("not a pull of this log", kind=type(other).__name__)
+        except Malformed as error:
+            self._log.warning("dropped a message", error=str(error))
+
+    def _on_cancel(self, _: object) -> None:
+        self._gone = True

@@ -1,7 +1,0 @@
-"""Where Alembic runs the migrations: on the connection that shared.eventlog.migrating hands over."""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
-with context.begin_transaction():
-    context.run_migrations()

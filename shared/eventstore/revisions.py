@@ -1,0 +1,45 @@
+"""Which revisions of its schema a PostgreSQL database has, and which this code knows, from their files' names alone.
+
+Every process asks this of its database; what runs revisions is imported by what runs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+KERNEL = Path(__file__).with_name("migrations") / "kernel"
+VERSIONS = sa.table("alembic_version", sa.column("version_num"))
+
+
+def folders(own: Path | None) -> list[Path]:
+    """Where the revisions of each branch lie: the kernel's, and a service's own."""
+    return [KERNEL, *([own] if own is not None else [])]
+
+
+def branch_in(folder: Path) -> str:
+    """The branch whose revisions a folder holds: `kernel`, or the name of the service whose `migrations` they are."""
+    return folder.name if folder == KERNEL else folder.parent.name
+
+
+def branch_of(revision: str) -> str:
+    """The branch of a revision: `<branch>_<number>`."""
+    return revision.rpartition("_")[0]
+
+
+def known(own: Path | None) -> list[str]:
+    """All revisions that this code knows for a service's database, in the order in which they run."""
+    return [
+        f"{branch_in(folder)}_{file.name.partition('_')[0]}"
+        for folder in folders(own)
+        for file in sorted(folder.glob("[0-9]*.py"))
+    ]
+
+
+def lacking(connection: sa.Connection, own: Path | None) -> list[str]:
+    """The revisions that a service's database lacks; none when newer code has migrated it further."""
+    reached: dict[str, str] = {}
+    if sa.inspect(connection).has_table(VERSIONS.name):
+        reached = {branch_of(head): head for head in connection.execute(sa.select(VERSIONS.c.version_num)).scalars()}
+    return [revision for revision in known(own) if revision > reached.get(branch_of(revision), "")]

@@ -1,0 +1,81 @@
+"""What a log or a table holds and this code can't read."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from shared.contracts import UnknownMessage, check_event, owner_of
+from shared.eventstore import log
+from shared.eventstore.engines import is_unreachable
+from shared.eventstore.recorded import Recorded
+
+
+class Unreadable(Exception):
+    """An event that can't be applied; the text says which, why, and what to do. It holds nothing of its content."""
+
+
+@contextmanager
+def reading(recorded: Recorded) -> Iterator[None]:
+    """Whatever goes wrong with this event is told with its place. Raises Unreadable."""
+    try:
+        yield
+    except DBAPIError:
+        raise
+    except Exception as error:
+        raise Unreadable(
+            f"{recorded.source}: the event at position {recorded.position} ({recorded.type}) can't be read: "
+            f"{_reason(error)}"
+        ) from error
+
+
+def unknown_events(connection: sa.Connection, source: str) -> list[str]:
+    """What to say of the events in a log whose types this code does not know: newer code has written them."""
+    told = []
+    for type_, position, count in log.types(connection):
+        try:
+            check_event(type_)
+        except UnknownMessage as error:
+            more = f", and {count - 1} more of it" if count > 1 else ""
+            told.append(f"{source}: the event at position {position} ({type_}){more} can't be read: {_reason(error)}")
+    return told
+
+
+def foreign_events(connection: sa.Connection, source: str, others: Container[str]) -> str:
+    """What to say of a log that holds the events of another service, one of `others`; empty where it does not."""
+    for type_, position, _ in log.types(connection):
+        owner = owner_of(type_)
+        if owner != source and owner in others:
+            return (
+                f"its log holds events of {owner}, the first at position {position} ({type_}): this is the database of "
+                f"{owner}, or was mixed with it; put the database of {source} back in its place"
+            )
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnknownMessage():
+            return f"{error}; use the version that wrote it"
+        case ValidationError():
+            return "its data do not have the form of this type; restore the log from a backup"
+        case _:
+            return f"{type(error).__name__}; restore the log from a backup, or report it when `verify` finds no change"
+
+
+def described(error: Exception) -> str:
+    """An error of reading a database or a log for a person, in one line and without what it was about."""
+    if isinstance(error, DBAPIError):
+        told = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        if is_unreachable(error):
+            return (
+                f"its database can't be reached ({told}); see that it runs, and that its address and password are right"
+            )
+        return f"its database can't be read ({told}); restore it from a backup"
+    if isinstance(error, Unreadable | LookupError):
+        return str(error.args[0]) if error.args else type(error).__name__
+    return f"{type(error).__name__} while it was read; restore it from a backup"

@@ -1,1 +1,0 @@
-"""Runs services that declare themselves and import no framework."""

@@ -1,0 +1,1 @@
+"""What services send each other: commands, replies, batches of events; their form on the wire."""

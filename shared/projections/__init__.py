@@ -1,0 +1,1 @@
+"""Tables derived from events: kept up to date with the log, filled in bulk, rebuilt and compared."""

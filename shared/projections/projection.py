@@ -1,0 +1,214 @@
+"""Derived tables: read through memory while deciding, written in bulk with the events they come from."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from shared.contracts import Command, Event
+from shared.eventstore.recorded import Recorded
+from shared.eventstore.statements import send
+from shared.projections.bulk_loader import Filling
+from shared.projections.keyed_rows import (
+    Key,
+    Keyed,
+    Row,
+    keyed,
+)
+
+
+class Rows:
+    """The rows of one table by primary key, as the batch at hand sees them.
+
+    Reads see what this batch has put; `flush` writes all changes. One writer owns the
+    table, so rows stay in memory between batches (at most `keep` of them).
+    """
+
+    def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
+        self._table, self._connection, self.keep = table, connection, keep
+        self._key_of = _key_of(table)
+        self._blank: Row = dict.fromkeys(str(column.name) for column in table.columns)
+        self._rows: OrderedDict[Key, Row | None] = OrderedDict()
+        self._dirty: dict[Key, None] = {}
+        self._by_dialect: dict[str, Keyed] = {}
+        self._filling: Filling | None = None
+
+    def _keyed(self, connection: sa.Connection) -> Keyed:
+        dialect = connection.dialect.name
+        return self._by_dialect.get(dialect) or self._by_dialect.setdefault(dialect, keyed(self._table, dialect))
+
+    def get(self, *key: Any) -> Row | None:
+        """The row under this primary key, or None. Treat it as read only: change it through `put`."""
+        if key in self._rows:
+            return self._rows[key]
+        return self.get_many([key])[key]
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Row | None]:
+        """The rows under these primary keys (tuples), None for those that do not exist; one query for the unknown."""
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._rows]
+        if self.is_whole:
+            self._rows.update(dict.fromkeys(missing))
+            missing = []
+        for start in range(0, len(missing), 500):
+            part = missing[start : start + 500]
+            self._rows.update(dict.fromkeys(part))
+            connection = self._connection()
+            for found in self._keyed(connection).find(connection, part):
+                key = self._key_of(found)
+                self._rows[key] = found
+                if self._filling:
+                    self._filling.there.add(key)
+        return {key: self._rows[key] for key in wanted}
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        """Insert or replace a whole row; columns left out are None."""
+        self._put({**self._blank, **row})
+
+    def _put(self, whole: Row) -> None:
+        key = self._key_of(whole)
+        self._rows[key] = whole
+        self._rows.move_to_end(key)
+        self._dirty[key] = None
+
+    def update(self, *key: Any, **changes: Any) -> None:
+        """Change columns of an existing row. Raises KeyError when there is none."""
+        row = self.get(*key)
+        if row is None:
+            raise KeyError(f"{self._table.name} has no row {key}")
+        self._put({**row, **changes})
+
+    def delete(self, *key: Any) -> None:
+        """Remove the row under this primary key; nothing happens when there is none."""
+        self._rows[key] = None
+        self._dirty[key] = None
+
+    def select(self, statement: sa.Select[Any]) -> Iterator[sa.RowMapping]:
+        """Any query, after the changes so far were written, so that it sees them."""
+        self.flush()
+        send(self._connection())
+        yield from self._connection().execute(statement).mappings()
+
+    def flush(self) -> None:
+        """Write the changes of this batch inside its transaction."""
+        if not self._dirty:
+            return
+        connection = self._connection()
+        puts = {key: row for key in self._dirty if (row := self._rows[key]) is not None}
+        gone = [key for key in self._dirty if self._rows[key] is None]
+        if gone:
+            self._keyed(connection).delete(connection, gone)
+        if puts and self._filling:
+            self._filling.write(connection, puts)
+        elif puts:
+            self._keyed(connection).upsert(connection, list(puts.values()))
+        self._dirty.clear()
+
+    def committed(self) -> None:
+        """After a commit: forget the oldest rows beyond what is kept."""
+        if self._filling and not self.keep:
+            self._filling.forgot_all()
+            self._rows.clear()
+        while len(self._rows) > self.keep:
+            key, row = self._rows.popitem(last=False)
+            if self._filling and row is not None:
+                self._filling.forgot(key)
+
+    def forget(self) -> None:
+        """After a rollback: nothing in memory counts any more."""
+        self._rows.clear()
+        self._dirty.clear()
+
+    def fill(self) -> None:
+        """From now on fill the table, which is empty and which nobody else writes. A rollback ends the use of this."""
+        self._filling = Filling(self._table)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has to be looked up, for all that the table holds is in memory."""
+        return self._filling is not None and self._filling.is_whole
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows the next flush writes."""
+        return len(self._dirty)
+
+
+def _key_of(table: sa.Table) -> Callable[[Row], Key]:
+    names = [str(column.name) for column in table.primary_key.columns]
+    return itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+
+
+class Tables:
+    """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
+    folds events in `apply`: own ones of the types in `folds`, or of all types when that is None.
+
+    `version` is raised when the same events give other columns, other rows or other states of an aggregate than before:
+    rows and snapshots of an earlier version are then folded anew from the logs (see `upgrading`).
+
+    Rows must come out the same whatever order different sources' events arrive in: let each column be set from one
+    source's events only, since a rebuild reads the logs one after the other.
+    """
+
+    metadata: ClassVar[sa.MetaData]
+    version: ClassVar[int] = 1
+    folds: ClassVar[tuple[type[Event], ...] | None] = None
+
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
+        self._connection = connection
+        self._open: list[Rows] = []
+
+    def rows(self, table: sa.Table, keep: int = 20_000) -> Rows:
+        """Open one table of this set."""
+        opened = Rows(table, self._connection, keep)
+        self._open.append(opened)
+        return opened
+
+    @classmethod
+    def own(cls) -> frozenset[str] | None:
+        """The names of the own events that the tables fold, None for all."""
+        return None if cls.folds is None else frozenset(event.__name__ for event in cls.folds)
+
+    def apply(self, event: Event, recorded: Recorded) -> None:
+        """Fold one event: an own one, or a foreign one that the service's declaration projects."""
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterable[tuple[Rows, Key]]:
+        """The rows, with their keys, that folding this foreign event reads, or deciding this command in this state.
+
+        A hint only: they are looked up for a whole batch at once, and anything else when it is needed.
+        """
+        return ()
+
+    def flush(self) -> None:
+        """Write the batch's changes inside its transaction."""
+        for rows in self._open:
+            rows.flush()
+
+    def committed(self) -> None:
+        """The batch is durable."""
+        for rows in self._open:
+            rows.committed()
+
+    def forget(self) -> None:
+        """The batch was rolled back."""
+        for rows in self._open:
+            rows.forget()
+
+    def fill(self) -> None:
+        """From now on fill the tables, which are empty and which nobody else writes."""
+        for rows in self._open:
+            rows.fill()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no row has to be looked up; of tables of which nothing is kept none ever is."""
+        return all(rows.is_whole or not rows.keep for rows in self._open)
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows the next flush writes."""
+        return sum(rows.unwritten for rows in self._open)

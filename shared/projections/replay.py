@@ -1,0 +1,144 @@
+"""Folds whole logs into derived tables: what nobody folds is never fetched, and rows are written when they are many."""
+
+from __future__ import annotations
+
+import gc
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex
+
+from shared.eventstore import log
+from shared.eventstore.recorded import Recorded
+from shared.eventstore.unreadable import reading
+from shared.projections.projection import Key, Rows, Tables
+
+PAGE = 2_000
+MOST_BYTES_OF_A_CHARACTER = 4
+UNWRITTEN = 20_000
+Progress = Callable[[str, int, int], None]
+Logs = dict[str, sa.Engine]
+Page = tuple[list[Recorded], int]
+
+
+def silent(_source: str, _done: int, _total: int) -> None:
+    """Tells nobody."""
+
+
+def fold(
+    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, upto: dict[str, int],
+    target: sa.Engine, progress: Progress = silent, after: dict[str, int] | None = None,
+) -> int:  # fmt: skip
+    """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
+
+    `projects` names the foreign events that the tables fold. Returns how many events were folded. Raises LookupError
+    for a log that ends too early, and Unreadable for an event that can't be folded.
+    """
+    _check_ends(service, logs, upto)
+    holder: list[sa.Connection] = []
+    tables = tables_cls(lambda: holder[0])
+    folded = 0
+    with _few_collections(), target.connect() as connection:
+        holder.append(connection)
+        filled = _made(tables_cls.metadata, connection)
+        if filled:
+            tables.fill()
+        for source, last in sorted(upto.items(), key=lambda item: item[0] != service):
+            names = tables_cls.own() if source == service else projects
+            for events, reached in _pages(logs[source], source, (after or {}).get(source, 0), last, names):
+                _read_ahead(tables, events)
+                for recorded in events:
+                    with reading(recorded):
+                        tables.apply(recorded.event, recorded)
+                folded += len(events)
+                if tables.unwritten >= UNWRITTEN:
+                    _write(tables, connection)
+                progress(source, reached, last)
+        _write(tables, connection)
+        if filled:
+            _index(tables_cls.metadata, connection)
+    return folded
+
+
+def _check_ends(service: str, logs: Logs, upto: dict[str, int]) -> None:
+    for source, last in upto.items():
+        with logs[source].connect() as connection:
+            end = log.last_position(connection)
+        if end < last:
+            raise LookupError(f"the log of {source} ends at {end}, yet {service} has applied it up to {last}")
+
+
+def _made(metadata: sa.MetaData, connection: sa.Connection) -> bool:
+    """Make the tables that are missing. Whether all are empty: then they have no indexes yet but their keys."""
+    if any(sa.inspect(connection).has_table(table.name) for table in metadata.sorted_tables):
+        metadata.create_all(connection)
+        connection.commit()
+        return False
+    for table in metadata.sorted_tables:
+        connection.execute(sa.schema.CreateTable(table))
+    connection.commit()
+    return True
+
+
+def _index(metadata: sa.MetaData, connection: sa.Connection) -> None:
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            connection.execute(CreateIndex(index))
+    connection.commit()
+
+
+def _write(tables: Tables, connection: sa.Connection) -> None:
+    tables.flush()
+    connection.commit()
+    tables.committed()
+
+
+def _pages(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Iterator[Page]:
+    """The events of these names, a page at a time, and how far the log was read with each."""
+    if engine.dialect.name != "postgresql":
+        while after < last:
+            page = _page(engine, source, after, last, names)
+            yield page
+            after = page[1]
+        return
+    with ThreadPoolExecutor(1) as reading:  # the server finds the next page while this one is folded
+        coming = reading.submit(_page, engine, source, after, last, names) if after < last else None
+        while coming is not None:
+            page = coming.result()
+            reached = page[1]
+            coming = reading.submit(_page, engine, source, reached, last, names) if reached < last else None
+            yield page
+
+
+def _page(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Page:
+    with engine.connect() as connection:
+        events = log.read_named(connection, source, after, last, PAGE, names)
+    size = sum(len(recorded.data) + len(recorded.meta_json) for recorded in events)
+    is_whole = len(events) < PAGE and size * MOST_BYTES_OF_A_CHARACTER < log.MOST_BYTES
+    return events, last if is_whole else events[-1].position
+
+
+def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
+    if tables.is_whole:
+        return
+    wanted: dict[Rows, list[Key]] = defaultdict(list)
+    for recorded in events:
+        with reading(recorded):
+            for rows, key in tables.reads(recorded.event):
+                wanted[rows].append(key)
+    for rows, keys in wanted.items():
+        rows.get_many(keys)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Folding makes many objects that stay for a while and hardly a cycle: looking through them was a fifth of it."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,139 @@
+"""The gateway's HTTP process in the cluster: commands go over the broker, queries read the read side's database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.broker.client import BrokerBusy, BrokerClient
+from shared.eventstore import schema
+from shared.eventstore.divergence import Divergence, reached_by
+from shared.eventstore.log import read_head
+from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.readside.backend import Busy, ServiceHealth
+from shared.readside.positions import Watermarks
+from shared.runtime.service import Surroundings
+from shared.scheduler.scheduler import FAILED, WAITING
+
+SEEN_SECONDS = 5.0
+PATIENCE_SECONDS = 1.5  # what nobody is there to decide is answered within 2 s
+LOOK_SECONDS = 0.2
+PAGE = 1_000
+logger = structlog.get_logger()
+
+
+class Brokered:
+    """A Backend over a broker and the gateway's PostgreSQL database, which its writer's process keeps up to date.
+
+    How far that is, its writer tells; what is lost of that on the way is looked up while somebody waits for it. Use it
+    as a context.
+    """
+
+    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: Surroundings) -> None:
+        self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
+        self.reads, self._reader = reads, reader
+        self._marks = Watermarks()
+        self._client = BrokerClient(
+            f"{reader} http",
+            amqp_url,
+            patience_seconds=PATIENCE_SECONDS,
+            reader=reader,
+            on_shown=self._marks.reached,
+        )
+        self._stop, self._asked = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="read side", daemon=True)
+
+    def __enter__(self) -> Brokered:
+        self._client.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._asked.set()
+        self._thread.join()
+        self._client.close()
+        self.reads.dispose()
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._look()
+            except SQLAlchemyError as error:
+                # No server, or no tables or head yet: the read side's writer makes them when it first starts.
+                logger.warning("the read side's database is not there yet", error=type(error).__name__)
+                self._stop.wait(LOOK_SECONDS)
+            if not self._marks.awaited():
+                self._asked.wait()
+                self._asked.clear()
+            heard = -1
+            while heard != self._marks.moves and not self._stop.is_set():
+                heard = self._marks.moves
+                self._stop.wait(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        with self.reads.connect() as connection:
+            rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position)).all()
+            positions = {row.source: row.position for row in rows}
+            positions[self._reader] = read_head(connection).position
+        self._marks.reached(positions)
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        try:
+            return await asyncio.wrap_future(self._client.send(service, message))
+        except BrokerBusy as error:
+            raise Busy(str(error)) from error
+
+    async def seen(self, source: str, position: int) -> bool:
+        self._asked.set()
+        return await self._marks.wait(source, position, SEEN_SECONDS)
+
+    @property
+    def moves(self) -> int:
+        return self._marks.moves
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        self._asked.set()
+        return await self._marks.moved(since, seconds)
+
+    async def caught_up(self, source: str) -> bool:
+        try:
+            part = await self.pull(source, self._marks.position(source), PAGE)
+        except (TimeoutError, BrokerBusy):
+            return False
+        return await self.seen(source, part.last)
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        return await asyncio.to_thread(self._client.pull, source, after, limit)
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        """The gateway's own, but for its lag: its writer tells that, as every other one does, at its own address."""
+        states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
+        with self.reads.connect() as connection:
+            agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
+            parked = connection.execute(sa.select(sa.func.count()).select_from(schema.parked)).scalar_one()
+            head = read_head(connection).position
+            sources = reached_by(connection)
+        diverged = [
+            str(Divergence(self._reader, source, reached.position, reached.diverged))
+            for source, reached in sources.items()
+            if reached.diverged is not None
+        ]
+        ailing = {source: reached.ailing for source, reached in sources.items()}
+        return {
+            self._reader: ServiceHealth(
+                head=head,
+                lag=None,
+                parked=parked,
+                agenda_waiting=agenda.get(WAITING, 0),
+                agenda_failed=agenda.get(FAILED, 0),
+                diverged=diverged,
+                held=[one.held for one in ailing.values() if one.held],
+                unknown={source: dict.fromkeys(one.unknown, 0) for source, one in ailing.items() if one.unknown},
+            )
+        }

@@ -1,0 +1,1 @@
+"""Runs declared services on three hosts: embedded, cluster, simulated."""

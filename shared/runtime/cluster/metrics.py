@@ -1,0 +1,145 @@
+"""What a writer tells Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+
+from shared.contracts import Command
+from shared.contracts.fulfillment import RecordPurchase
+from shared.contracts.ledger import RecordPaymentOpening, RecordReturn
+from shared.contracts.notification import MessageChannel, RecordSending
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+from shared.scheduler.scheduler import DueCall
+from shared.telemetry import metrics
+from shared.telemetry.event_counters import Happened, PaidAt
+from shared.telemetry.metric import Figure, Metric
+from shared.telemetry.process import Process
+from shared.writer.external_calls import Result
+from shared.writer.inputs import CallFailed
+
+OUTCOMES = ("done", "pending", "failed", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a writer stands. `lag` is in events a source, `lag_seconds` how long the first of them is known; `diverged`
+    names the logs that are not those that were read, the own one included, `unannounced` those whose log server says
+    nothing; `unknown` counts, by source and type, the events whose types are not known; `figures` are what its tables
+    tell."""
+
+    head: int
+    lag: Mapping[str, int]
+    lag_seconds: Mapping[str, float]
+    parked: int
+    figures: Iterable[Figure]
+    diverged: Sequence[str] = ()
+    unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unannounced: Collection[str] = ()
+
+
+class Metrics:
+    """One process's metrics; `standing` is asked at each look and gives None in a standby."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        standing: Callable[[], Standing | None],
+        paid_at: PaidAt,
+        ahead: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`ahead`: how many seconds the clock is ahead of the database's; None while that is not known."""
+        self._registry, name = CollectorRegistry(), service.name
+        self.batches = metrics.BATCHES.counter(self._registry).labels(name)
+        self.retries = metrics.BATCH_RETRIES.counter(self._registry).labels(name)
+        self.pulls = metrics.PULLS.counter(self._registry).labels(name)
+        self.dropped = metrics.DROPPED.counter(self._registry).labels(name)
+        self.size = metrics.BATCH_SIZE.histogram(self._registry).labels(name)
+        self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
+        self.happened = Happened(name, self._registry, paid_at)
+        self.calls = OutsideCalls(service, settings, self._registry)
+        self._registry.register(_Standings(name, standing, ahead))
+        self._registry.register(Process(name, "writer"))
+
+    def render(self) -> str:
+        """All of them, in Prometheus's text format."""
+        return generate_latest(self._registry).decode()
+
+
+class OutsideCalls:
+    """Counts and times calls to the outside, by effect, partner and outcome."""
+
+    def __init__(self, service: Service, settings: Settings, registry: CollectorRegistry) -> None:
+        self._service = service.name
+        self._count = metrics.CALLS.counter(registry)
+        self._seconds = metrics.CALL_SECONDS.histogram(registry)
+        partners = {"fulfillment": settings.suppliers, "ledger": settings.channels}.get(service.name)
+        self._partners = frozenset(get_args(MessageChannel) if partners is None else partners)
+        for effect in service.effects:
+            for partner in sorted(self._partners):
+                self._seconds.labels(self._service, effect, partner)
+                for outcome in OUTCOMES:
+                    self._count.labels(self._service, effect, partner, outcome)
+
+    def measured(self, call: DueCall, make: Callable[[], Result]) -> Result:
+        """Make the call."""
+        started = time.perf_counter()
+        result = make()
+        took = time.perf_counter() - started
+        name = call.payload.get("supplier") or call.payload.get("channel") or ""
+        partner = name if name in self._partners else "other"
+        outcome = "error" if isinstance(result, CallFailed) else _outcome(result.result)
+        self._seconds.labels(self._service, call.effect, partner).observe(took)
+        self._count.labels(self._service, call.effect, partner, outcome).inc()
+        return result
+
+
+def _outcome(result: Command) -> str:
+    match result:
+        case RecordPurchase(outcome=outcome):
+            return outcome
+        case RecordPaymentOpening(opened=False) | RecordReturn(returned=False) | RecordSending(sent=False):
+            return "failed"
+        case _:
+            return "done"
+
+
+class _Standings(Collector):
+    def __init__(
+        self, service: str, standing: Callable[[], Standing | None], ahead: Callable[[], float | None]
+    ) -> None:
+        self._service, self._standing, self._ahead = service, standing, ahead
+
+    def collect(self) -> Iterable[Family]:
+        standing, mine = self._standing(), (self._service,)
+        yield metrics.LEADER.family({mine: standing is not None})
+        if (ahead := self._ahead()) is not None:
+            yield metrics.CLOCK_AHEAD.family({mine: ahead})
+        if standing is None:
+            return
+        yield metrics.LOG_HEAD.family({mine: standing.head})
+        yield metrics.PARKED.family({mine: standing.parked})
+        for metric, by_source in ((metrics.LOG_LAG, standing.lag), (metrics.LOG_LAG_SECONDS, standing.lag_seconds)):
+            yield metric.family({(self._service, source): value for source, value in by_source.items()})
+        logs = (*standing.lag, self._service)
+        yield metrics.LOG_DIVERGED.family({(self._service, one): one in standing.diverged for one in logs})
+        unknown = {(source, ""): 0 for source in standing.lag} | metrics.by_source_and_type(standing.unknown)
+        yield metrics.EVENTS_UNKNOWN.family({(self._service, *key): count for key, count in unknown.items()})
+        silent = {(self._service, one): one in standing.unannounced for one in standing.lag}
+        yield metrics.LOG_UNANNOUNCED.family(silent)
+        found: dict[Metric, dict[tuple[str, ...], float]] = {}
+        for metric, labels, value in standing.figures:
+            found.setdefault(metric, {})[tuple(labels)] = value
+        for metric, values in found.items():
+            yield metric.family(values)
+
+    def describe(self) -> Iterable[Family]:
+        return ()

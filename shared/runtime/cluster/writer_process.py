@@ -1,0 +1,199 @@
+"""A service's writer as a process of its own: standing by, leading, and starting over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared.eventstore import log
+from shared.eventstore.checkpoints import PUBLISHER
+from shared.eventstore.divergence import published
+from shared.eventstore.engines import is_outage, open_engine
+from shared.eventstore.leadership import Lead, LeadLost
+from shared.runtime.cluster import database
+from shared.runtime.cluster.alarm import Alarm
+from shared.runtime.cluster.broker_connection import reachable
+from shared.runtime.cluster.gauges import Figures, paid_at
+from shared.runtime.cluster.leader_session import Term
+from shared.runtime.cluster.metrics import Metrics, Standing
+from shared.runtime.cluster.settings import ClusterSettings
+from shared.runtime.garbage import collect_seldom
+from shared.runtime.service import Service, Surroundings
+from shared.scheduler.scheduler import DueCall
+from shared.subscriptions.divergence import differences
+from shared.telemetry.event_counters import PAID
+from shared.writer.external_calls import Result
+from shared.writer.writer import Writer
+
+STANDBY_SECONDS = 0.5
+STALLED_SECONDS = 120.0
+logger = structlog.get_logger()
+Role: TypeAlias = Literal["starting", "standby", "leader", "stopping"]
+PerformFor: TypeAlias = Callable[[Writer, DueCall, Callable[[Result], None]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a process does, or could at once do, its work; `lag` is in events a source, of a leader only, and less
+    than none of a log that ends before what was read of it. `diverged` names the logs that are not those that were
+    read, `halted` says why nothing is decided, `held` which logs this version can't apply further; `unannounced` the
+    sources whose log server says nothing: work goes on, but what is lost on its way from them can't be had."""
+
+    role: Role
+    database: bool
+    schema: bool
+    broker: bool
+    head: int
+    lag: dict[str, int]
+    diverged: list[str] = field(default_factory=list)
+    halted: str = ""
+    held: list[str] = field(default_factory=list)
+    unannounced: list[str] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        has_all = self.database and self.schema and self.broker
+        return self.role in ("leader", "standby") and has_all and not (self.diverged or self.halted or self.held)
+
+
+class WriterProcess:
+    """Runs one service's writer on its own database and broker connections. It knows neither nameko nor eventlet.
+
+    `readers` names those who read the service's log: it decides nothing before it has heard how far they are.
+    """
+
+    def __init__(
+        self, service: Service, settings: ClusterSettings, surroundings: Surroundings, readers: Sequence[str] = ()
+    ) -> None:
+        self._readers = tuple(readers)
+        self.service, self.settings = service, settings
+        url = settings.database_of(service.name)
+        self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
+        self._alarm, self._stopping = Alarm(), threading.Event()
+        self._lead = Lead(url, service.name, self._alarm.ring)
+        ports = replace(surroundings.ports, reference=self._lead.server_time)
+        self._surroundings = replace(surroundings, ports=ports)
+        self._role: Role = "starting"
+        self._term: Term | None = None
+        self._off = ""
+        self._looked_at = time.monotonic()
+        self._figures = Figures(service, surroundings.settings, self._reads)
+        self.metrics = Metrics(
+            service,
+            surroundings.settings,
+            self.standing,
+            lambda streams: paid_at(self._reads, streams, PAID),
+            self._lead.clock_ahead,
+        )
+
+    def run(self, perform: PerformFor) -> None:
+        """Until stopped: wait to be the leader, write, and start over whenever the lead is lost.
+
+        `perform(writer, call, done)` sees to it that `done(make_call(writer, call))` runs on another thread.
+        """
+        try:
+            while not self._stopping.is_set():
+                self._looked_at = time.monotonic()
+                if self._lead.acquire():
+                    self._be_leader(perform)
+                else:
+                    self._role = "standby"
+                self._rest()
+        finally:
+            self._lead.release()
+            self._engine.dispose()
+            self._reads.dispose()
+
+    def _rest(self) -> None:
+        if not self._stopping.is_set():
+            self._alarm.wait(STANDBY_SECONDS)
+
+    def _be_leader(self, perform: PerformFor) -> None:
+        self._role = "starting"
+        try:
+            writer = Writer(self.service, self._engine, self._surroundings)
+            if self._refuses(writer):
+                return
+            writer.start()
+            collect_seldom()
+            self._term = Term(
+                writer,
+                self._lead,
+                self.settings.amqp_url,
+                self._alarm,
+                self.metrics,
+                lambda call, done: perform(writer, call, done),
+                self._stopping.is_set,
+                (*self._readers, *self._publishers()),
+            )
+            self._role = "leader"
+            self._term.run()
+        except (LeadLost, log.Fenced, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not is_outage(error):
+                raise
+            logger.warning("the lead is lost, starting over", service=self.service.name, error=type(error).__name__)
+        finally:
+            self._role, self._term = "starting", None
+            self._lead.release()
+            self._engine.dispose()
+
+    def _publishers(self) -> Sequence[str]:
+        """Who has told the outside of this log knows it as readers do."""
+        with self._engine.connect() as connection:
+            return [PUBLISHER] if PUBLISHER in published(connection) else []
+
+    def _refuses(self, writer: Writer) -> bool:
+        """Whether the clock is too far off the server's to lead; another process may have a better one."""
+        if writer.clock_off != self._off and writer.clock_off:
+            logger.critical("will not lead", service=self.service.name, reason=writer.clock_off)
+        self._off = writer.clock_off
+        return bool(self._off)
+
+    def stop(self) -> None:
+        """Settle what has arrived, and let `run` return. From any thread."""
+        self._stopping.set()
+        self._alarm.ring()
+
+    # For whoever looks after it
+
+    def is_alive(self) -> bool:
+        """Whether the process moves at all."""
+        term = self._term
+        moved_at = term.turned_at if term is not None else self._looked_at
+        return time.monotonic() - moved_at < STALLED_SECONDS
+
+    def readiness(self) -> Readiness:
+        """Asks the database, and a standby the broker as well: what it would need is there."""
+        term, role = self._term, "stopping" if self._stopping.is_set() else self._role
+        answers, has_tables = database.look(self._reads, self.service)
+        if term is None:
+            return Readiness(role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off)
+        writer, is_linked = term.writer, term.link.session is not None
+        lag, diverged = term.following.lag(writer.positions), [str(found) for found in differences(writer)]
+        held = [str(one) for one in writer.unknown.held.values()]
+        head, silent = writer.head.position, sorted(term.following.unannounced)
+        return Readiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
+
+    def standing(self) -> Standing | None:
+        """Where the writer stands; None in a standby."""
+        term = self._term
+        if term is None:
+            return None
+        lag, now = term.following.lag(term.writer.positions), time.monotonic()
+        term.behind.look(lag, term.writer.positions, now)
+        return Standing(
+            head=term.writer.head.position,
+            lag=lag,
+            lag_seconds=term.behind.seconds(now),
+            parked=term.writer.parked.count(),
+            diverged=[*term.writer.diverged, *([self.service.name] if term.writer.contested else [])],
+            unknown={source: dict(counts) for source, counts in term.writer.unknown.counts.items()},
+            figures=self._figures.look(),
+            unannounced=term.following.unannounced,
+        )

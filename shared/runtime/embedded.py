@@ -1,0 +1,224 @@
+"""All services in one process, each with its own thread and its own SQLite file: no server needed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set, wait_exponential
+
+from shared.eventstore import log, schema
+from shared.eventstore.engines import open_engine
+from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.readside.backend import ServiceHealth
+from shared.readside.positions import Watermarks
+from shared.runtime.consumer_loop import Runner, make_call
+from shared.runtime.file_upgrade import upgrade_files
+from shared.runtime.in_process import InProcessBus
+from shared.runtime.ports import Ports, steady
+from shared.runtime.service import Service, Surroundings
+from shared.runtime.settings import Settings
+from shared.scheduler.scheduler import FAILED, WAITING, DueCall
+from shared.security.private import private_folder
+from shared.security.secrets import Secrets
+from shared.subscriptions.divergence import differences
+from shared.writer.writer import Writer
+
+ANNOUNCE_SECONDS = 1.0
+REPLY_SECONDS = 30.0
+SEEN_SECONDS = 5.0
+logger = structlog.get_logger()
+
+
+class InUse(RuntimeError):
+    """Another process works on this folder."""
+
+
+class Embedded:
+    """Runs services on the files of `settings.var`; it is also the gateway's Backend.
+
+    `reader` names the service whose database the gateway queries. Raises InUse when another process has the folder.
+    """
+
+    def __init__(
+        self, services: Sequence[Service], settings: Settings, *, reader: str = "gateway", ports: Ports | None = None
+    ) -> None:
+        self.settings, self.ports, self.services = settings, ports or Ports(reference=steady()), tuple(services)
+        if changed := private_folder(settings.var):
+            logger.warning("readable by others, now by us alone", folder=str(settings.var), changed=changed)
+        self._own = ExitStack()
+        self._own.enter_context(lock_folder(settings.var))
+        self.secrets = Secrets(settings.var / "secrets")
+        self.bus = InProcessBus()
+        self._marks, self._reader = Watermarks(), reader
+        self._stopping = threading.Event()
+        self._callers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="effect")
+        self._threads: list[threading.Thread] = []
+        self.runners: dict[str, Runner] = {}
+        self.reading: dict[str, sa.Engine] = {}
+        self.broken: str | None = None
+        self.on_broken: Callable[[], object] = lambda: None
+        surroundings = Surroundings(settings, self.ports, self.secrets)
+        for service in self.services:
+            self.runners[service.name] = self._runner(service, surroundings)
+        self.reads = self.reading[reader]
+
+    def _runner(self, service: Service, surroundings: Surroundings) -> Runner:
+        url = database_url(self.settings.var, service.name)
+        writer = Writer(service, open_engine(url, writer=True), surroundings)
+
+        def perform(call: DueCall) -> None:
+            if not self._stopping.is_set():
+                self._callers.submit(lambda: runner.offer(make_call(writer, call)))
+
+        runner = Runner(writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else []))
+        self.reading[service.name] = open_engine(url, writer=False)
+        self.bus.attach(service.name, runner.accept, self.reading[service.name], writer.contest)
+        return runner
+
+    def start(self) -> None:
+        """Start every service where it stopped last; returns when each has caught up with the logs it reads.
+
+        Files that an older version wrote are brought up to this one first. Raises LookupError when they do not fit each
+        other, and log.Incomplete for one that has lost what no log brings back.
+        """
+        writing = {name: runner.writer.engine for name, runner in self.runners.items()}
+        upgrade_files(self.services, writing, self.reading, self.ports.now())
+        for runner in self.runners.values():
+            runner.start()
+        for runner in self.runners.values():
+            runner.compare()
+        for runner in self.runners.values():
+            for source in runner.writer.service.sources():
+                runner.catch_up(source)
+        self._marks.reached(self.runners[self._reader].writer.reached)
+        for name, runner in self.runners.items():
+            thread = threading.Thread(target=self._run, args=(runner,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, runner: Runner) -> None:
+        try:
+            self._turn_until_stopped(runner)
+        except Exception:
+            self.broken = runner.writer.service.name
+            logger.critical("a service broke; everything stops", service=self.broken, exc_info=True)
+            self._stopping.set()
+            self.on_broken()
+
+    def _turn_until_stopped(self, runner: Runner) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type((DBAPIError, log.Fenced)),
+            wait=wait_exponential(multiplier=0.05, max=5),
+            sleep=sleep_using_event(self._stopping),
+            stop=stop_when_event_set(self._stopping),
+            retry_error_callback=lambda state: None,
+            before_sleep=lambda state: logger.warning(
+                "database error, trying again",
+                service=runner.writer.service.name,
+                attempt=state.attempt_number,
+                error=type(state.outcome.exception()).__name__ if state.outcome else "",
+            ),
+        )
+        announced = self.ports.now()
+        while not self._stopping.is_set():
+            retrying(runner.turn, ANNOUNCE_SECONDS)
+            now = self.ports.now()
+            if (now - announced).total_seconds() >= ANNOUNCE_SECONDS:
+                runner.announce()
+                announced = now
+        while runner.turn():
+            pass
+
+    def stop(self) -> None:
+        """Settle what has arrived, then stop. Calls under way are given up: they are made again after a restart."""
+        self._stopping.set()
+        for runner in self.runners.values():
+            runner.wake()
+        for thread in self._threads:
+            thread.join(timeout=30)
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        for name, runner in self.runners.items():
+            runner.writer.engine.dispose()
+            self.reading[name].dispose()
+        self._own.close()
+
+    # The gateway's Backend
+
+    async def send(self, service: str, message: CommandMessage) -> Reply:
+        future = asyncio.wrap_future(self.bus.send(service, message))
+        return await asyncio.wait_for(future, REPLY_SECONDS)
+
+    async def seen(self, source: str, position: int) -> bool:
+        return await self._marks.wait(source, position, SEEN_SECONDS)
+
+    async def caught_up(self, source: str) -> bool:
+        return await self.seen(source, self.runners[source].writer.head.position)
+
+    @property
+    def moves(self) -> int:
+        return self._marks.moves
+
+    async def moved(self, since: int, seconds: float) -> bool:
+        return await self._marks.moved(since, seconds)
+
+    async def pull(self, source: str, after: int, limit: int) -> Slice:
+        return await asyncio.to_thread(self.bus.pull, source, after, limit)
+
+    def health(self) -> Mapping[str, ServiceHealth]:
+        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
+        return {name: _health(runner, self.reading[name], heads) for name, runner in self.runners.items()}
+
+    def settled(self) -> bool:
+        """Whether every service has applied all there is of the logs it reads, and nothing is due or under way.
+
+        Ask twice: a message may be on its way between two services at the first look.
+        """
+        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
+        return all(runner.is_settled(heads) for runner in self.runners.values())
+
+
+def database_url(var: Path, service: str) -> str:
+    """Where a service's SQLite file is."""
+    return f"sqlite:///{(var / service).absolute()}.sqlite3"
+
+
+@contextmanager
+def lock_folder(var: Path) -> Iterator[None]:
+    """Have a folder to oneself. Raises InUse when another process works on it."""
+    handle = os.open(var / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"another process works on {var}") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _health(runner: Runner, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
+    writer = runner.writer
+    with reads.connect() as connection:
+        states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
+        agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
+    return ServiceHealth(
+        head=writer.head.position,
+        lag={source: heads[source] - position for source, position in writer.positions.items()},
+        diverged=[str(found) for found in differences(writer)],
+        halted=writer.halted,
+        held=[str(held) for held in writer.unknown.held.values()],
+        unknown={source: dict(counts) for source, counts in writer.unknown.counts.items()},
+        parked=writer.parked.count(),
+        agenda_waiting=agenda.get(WAITING, 0),
+        agenda_failed=agenda.get(FAILED, 0),
+    )

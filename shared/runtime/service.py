@@ -1,0 +1,122 @@
+"""How a service declares itself; a host runs what is declared here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
+from shared.projections.projection import Tables
+from shared.runtime.ports import Ports
+from shared.runtime.settings import Settings
+from shared.security.secrets import Secrets
+from shared.telemetry import tracing
+from shared.telemetry.metric import Figure
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def http_client(**options: Any) -> httpx.Client:
+    """An httpx.Client whose requests name the span they belong to, where there are traces."""
+    import httpx
+
+    return httpx.Client(event_hooks={"request": [tracing.tell]}, **options)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a host gives a service to build its adapters from. `client` makes HTTP clients, as httpx.Client does."""
+
+    settings: Settings
+    ports: Ports
+    secrets: Secrets
+    client: Callable[..., httpx.Client] = http_client
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One kind of stream: `<name>-<key of the command>`.
+
+    `initial` makes the state of an empty stream: a frozen dataclass that pydantic can write as JSON.
+    `decide(command, state, given)` returns events or a Decided, or raises Refused; `evolve(state, event)` returns the
+    next state. Both are pure. `look(command, state, tables, outside)`, given per command type, fetches the facts that
+    a decision needs from the service's tables and adapters; it changes nothing.
+    """
+
+    name: str
+    initial: Callable[[], Any]
+    decide: Callable[[Any, Any, Given], Sequence[Event] | Decided]
+    evolve: Callable[[Any, Any], Any]
+    commands: tuple[type[Command], ...]
+    look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
+
+
+class EffectFailed(Exception):
+    """A call to the outside world failed. The text is kept for people: it holds no secret and nobody's address."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A call to the outside world, made by the agenda and never on replay.
+
+    `run(payload, attempt, outside)` returns the command that carries the result. `attempt` counts from 1; above 1 an
+    earlier try may have reached the other side, so look its outcome up before repeating it. Any exception means "try
+    again", with exponential back-off; after `attempts` tries `gave_up(payload, reason)` returns the closing command.
+    """
+
+    run: Callable[[Mapping[str, Any], int, Any], Command]
+    gave_up: Callable[[Mapping[str, Any], str], Command]
+    attempts: int = 8
+    first_delay_seconds: float = 0.2
+    longest_delay_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """The one declaration that ties a service's rooms together.
+
+    `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
+    agenda items; `tables` fold own events and the foreign ones listed in `projects`. `wants` says of some foreign
+    events which of them concern the service, where not all do: the others are not heard. `is_queried`: other processes
+    query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
+    others, and never rebuilt or verified. `figures(connection, now, settings)` looks up what they tell Prometheus.
+    `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
+    nobody waits for. `migrations`: the folder with the revisions of its tables on PostgreSQL, if it has tables.
+    """
+
+    name: str
+    aggregates: tuple[Aggregate, ...]
+    tables: type[Tables]
+    reactions: Mapping[type[Event], Reaction] = field(default_factory=dict)
+    plans: Mapping[type[Event], Planner] = field(default_factory=dict)
+    projects: tuple[type[Event], ...] = ()
+    wants: Mapping[type[Event], Callable[[Any], bool]] = field(default_factory=dict)
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    outside: Callable[[Surroundings], Any] = lambda surroundings: None
+    is_queried: bool = False
+    figures: Callable[[sa.Connection, datetime, Settings], Iterable[Figure]] = lambda connection, now, settings: ()
+    keeps: sa.MetaData | None = None
+    rest_seconds: float = 0.0
+    migrations: Path | None = None
+
+    def sources(self) -> tuple[str, ...]:
+        """The other services whose logs this one reads, sorted."""
+        heard = {event.owner for event in (*self.reactions, *self.projects)}
+        return tuple(sorted(heard - {self.name}))
+
+    def projected(self) -> frozenset[str]:
+        """The names of the foreign events that its tables fold."""
+        return frozenset(event.__name__ for event in self.projects)
+
+    def aggregate_for(self, command: type[Command]) -> Aggregate:
+        """The aggregate that decides a command. Raises LookupError for a command this service does not know."""
+        for aggregate in self.aggregates:
+            if command in aggregate.commands:
+                return aggregate
+        raise LookupError(f"{self.name} does not decide {command.__name__}")

@@ -1,0 +1,60 @@
+"""A process that sends commands and hears replies, as the gateway's does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.broker.topology import inbox, replies
+from shared.messages.messages import CommandMessage, Reply
+from shared.messages.wire import Answered, Asked, decode
+from shared.runtime.simulated.network import Delivery, Network
+from shared.runtime.simulated.timeline import Timeline
+
+AGAIN_SECONDS = 2.0
+Done = Callable[[Reply | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    service: str
+    message: CommandMessage
+    done: Done
+
+
+class Client:
+    """What has no reply is sent again; at the deadline the outcome is unknown."""
+
+    def __init__(self, network: Network, timeline: Timeline) -> None:
+        self._network, self._timeline = network, timeline
+        self._queue = replies("simulated").name
+        self._waiting: dict[str, Request] = {}
+        self._sent = 0
+        network.consume(self._queue, self._on_reply)
+
+    def send(self, service: str, message: CommandMessage, done: Done, deadline_seconds: float) -> None:
+        self._sent += 1
+        ticket = str(self._sent)
+        self._waiting[ticket] = Request(service, message, done)
+        self._try(ticket)
+        self._timeline.after(deadline_seconds, lambda: self._give_up(ticket))
+
+    def _try(self, ticket: str) -> None:
+        request = self._waiting.get(ticket)
+        if request is None:
+            return
+        self._network.send(inbox(request.service, ()).name, [Asked(request.message, ticket, self._queue)])
+        self._timeline.after(AGAIN_SECONDS, lambda: self._try(ticket))
+
+    def _give_up(self, ticket: str) -> None:
+        if request := self._waiting.pop(ticket, None):
+            request.done(None)
+
+    def _on_reply(self, delivery: Delivery) -> None:
+        match decode(delivery.body):
+            case [Answered(), *_] as answers:
+                for answered in answers:
+                    if isinstance(answered, Answered) and (request := self._waiting.pop(answered.ticket, None)):
+                        request.done(answered.reply)
+            case other:
+                raise TypeError(f"{type(other).__name__} is no reply")

@@ -1,0 +1,110 @@
+"""What has arrived, made into work for one commit, and what is to be said once it is durable."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import structlog
+
+from shared.eventstore.divergence import Divergence
+from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.wire import (
+    Answered,
+    Asked,
+    Head,
+    Known,
+    Malformed,
+    decode,
+)
+from shared.subscriptions.tracker import Following
+from shared.writer.inputs import CallDone, CallFailed, Work
+
+MESSAGES = 2_000
+MOST_BYTES = 16 * 1024 * 1024
+logger = structlog.get_logger()
+Address: TypeAlias = tuple[str, str]
+
+
+class Message(Protocol):
+    """What a broker hands over."""
+
+    @property
+    def body(self) -> bytes | str | None: ...
+
+    @property
+    def headers(self) -> Mapping[str, Any] | None: ...
+
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(slots=True)
+class Batch(Generic[M]):
+    """Work for one commit, with those events of slices only whose names are `heard`, if that is given.
+
+    `last` is the last message that it holds; `size` counts commands and events. `heads` and `said` are what logs and
+    their readers told of how far they are: for `Agreeing`.
+    """
+
+    heard: Container[str] | None = None
+    works: list[Work] = field(default_factory=list)
+    last: M | None = None
+    size: int = 0
+    dropped: int = 0
+    heads: list[Head] = field(default_factory=list)
+    said: list[Known | Divergence] = field(default_factory=list)
+    _addresses: dict[int, Address] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def take_results(self, results: Iterable[CallDone | CallFailed]) -> None:
+        """Results of calls to the outside world."""
+        for result in results:
+            self.works.append(result)
+            self.size += 1
+
+    def take_messages(self, arrived: deque[M], following: Following) -> None:
+        """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `following`."""
+        while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
+            self.last = arrived.popleft()
+            self._bytes += len(self.last.body or b"")
+            self._take(self.last, following)
+
+    def _take(self, message: M, following: Following) -> None:
+        try:
+            body = decode(message.body or b"", self.heard, message.headers)
+        except Malformed as error:
+            self._drop(str(error))
+            return
+        match body:
+            case Slice(source=source, last=last) if source in following.heads:
+                following.heard(source, last)
+                self.works.append(body)
+                self.size += len(body.events)
+            case Head(source=source, position=position) as head:
+                following.announced(source, position)
+                self.heads.append(head)
+            case Known() | Divergence() as said:
+                self.said.append(said)
+            case [Asked(), *_]:
+                for asked in body:
+                    if isinstance(asked, Asked):
+                        self._addresses[id(asked.message)] = (asked.reply_to, asked.ticket)
+                        self.works.append(asked.message)
+                        self.size += 1
+            case _:
+                self._drop("nothing for a writer")
+
+    def _drop(self, reason: str) -> None:
+        self.dropped += 1
+        logger.error("message dropped", reason=reason)
+
+    def answers(self, replies: Iterable[tuple[CommandMessage, Reply]]) -> dict[str, list[Answered]]:
+        """The replies for each queue that wants some."""
+        found: dict[str, list[Answered]] = defaultdict(list)
+        for message, reply in replies:
+            queue, ticket = self._addresses[id(message)]
+            found[queue].append(Answered(ticket, reply))
+        return found

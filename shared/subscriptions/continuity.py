@@ -1,0 +1,27 @@
+"""Whether a stretch of a log continues what a reader has applied of it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from shared.messages.messages import Slice
+
+Fit: TypeAlias = Literal["next", "old", "gap", "other"]
+
+
+def fit(part: Slice, reached: int, known: bytes) -> Fit:
+    """How a slice fits behind position `reached`, where the chain has the hash `known` (empty: nobody knows).
+
+    `next`: it goes on from there. `old`: there is nothing new in it. `gap`: events are missing before it, or it begins
+    earlier, so that nobody can see whether it goes on from there: it is to be asked for again. `other`: it is of
+    another log, which has other events up to that position.
+    """
+    if known and part.before and part.first == reached + 1 and part.before != known:
+        return "other"
+    if known and part.hash and part.last == reached and part.hash != known:
+        return "other"
+    if part.last <= reached:
+        return "old"
+    if part.first > reached + 1 or (known and part.before and part.first <= reached):
+        return "gap"
+    return "next"

@@ -1,0 +1,127 @@
+"""Sees to it that a writer, the logs it reads and those who read its own speak of the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared.broker.topology import inbox
+from shared.eventstore.divergence import Divergence, Reached
+from shared.eventstore.engines import is_outage
+from shared.messages.wire import (
+    Head,
+    Known,
+    Malformed,
+    Wire,
+    decode,
+)
+from shared.subscriptions.batch import Batch, Message
+from shared.subscriptions.tracker import Following
+from shared.writer.state import Desk
+
+HOLD_SECONDS = 3.0
+KNOWN = b'["known"'
+logger = structlog.get_logger()
+Told: TypeAlias = tuple[str, Wire]
+"""What is to be said to a queue."""
+
+
+class Agreeing:
+    """One writer's part in it, as long as it leads.
+
+    It begins with a question to all who read its log, how far they have come, and decides nothing before they have
+    answered, or HOLD_SECONDS are over: its database may have been restored from a backup that is older than what they
+    have read. `readers` names them. Later whoever finds something else in its log than was read of it says so.
+    """
+
+    def __init__(self, desk: Desk, following: Following, readers: Iterable[str]) -> None:
+        self._desk, self._following = desk, following
+        self._name = desk.service.name
+        self.missing = set(readers)
+        self._overheard = 0
+        self._marks: dict[str, int] = {}
+
+    def question(self) -> Head:
+        """To all who read the log."""
+        self._overheard = 0
+        return Head(self._name, self._desk.head.position, self._desk.head.hash, asks=True)
+
+    def overhear(self, arrived: Sequence[Message]) -> list[Told]:
+        """Hear the answers among what has arrived and is not taken in yet."""
+        told: list[Told] = []
+        for message in islice(arrived, self._overheard, None):
+            self._overheard += 1
+            body: Any = message.body or b""
+            if not (body if isinstance(body, bytes) else body.encode()).startswith(KNOWN):
+                continue
+            try:
+                known = decode(body, beside=message.headers)
+            except Malformed:
+                continue  # counted and told when it is taken in
+            if isinstance(known, Known):
+                told += self._answered(known)
+        return told
+
+    def hear(self, batch: Batch[Any]) -> list[Told]:
+        """Take in what a batch holds of it, before anything of the batch is decided."""
+        told: list[Told] = []
+        for said in batch.said:
+            if isinstance(said, Known):
+                told += self._answered(said)
+            elif said.reader == self._name:
+                self._desk.diverge(said)
+        for head in batch.heads:
+            told += self._announced(head)
+        for source in list(self._following.beyond):
+            if source not in self._desk.diverged:
+                del self._following.beyond[source]
+        for source, found in self._desk.diverged.items():
+            if found.is_beyond:
+                self._following.beyond[source] = found.head
+        self._following.held = self._desk.unknown.held.keys()
+        try:
+            self._desk.tell_sources()
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("what is wrong with logs can't be stored now", service=self._name)
+        return told
+
+    def _answered(self, known: Known) -> Iterator[Told]:
+        if known.source != self._name:
+            return
+        self.missing.discard(known.reader)
+        try:
+            found = self._desk.compare(known.reader, Reached(known.position, known.hash))
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("what a reader knows can't be looked up now", service=self._name, reader=known.reader)
+            return
+        if found is not None:
+            yield inbox(known.reader, ()).name, found
+
+    def _announced(self, head: Head) -> Iterator[Told]:
+        """A head that stays behind what is applied, or has another hash there, is one to ask about; one alone may be
+        older than the slices that came before it."""
+        source, positions = head.source, self._desk.positions
+        if source not in positions:
+            return
+        agrees = self._desk.learn(source, head.position, head.hash) and head.position >= self._marks.get(source, 0)
+        self._marks[source] = positions[source]
+        if head.asks or not agrees or source in self._desk.diverged:
+            yield (
+                inbox(source, ()).name,
+                Known(self._name, source, positions[source], self._desk.hashes.get(source, b"")),
+            )
+        if not agrees or source in self._desk.diverged:
+            self._following.ask(source)
+
+
+def differences(desk: Desk) -> Sequence[Divergence]:
+    """All that a writer knows of logs that differ from what was read of them: those it reads, and its own."""
+    return (*desk.diverged.values(), *desk.contested.values())

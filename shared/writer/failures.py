@@ -1,0 +1,35 @@
+"""Whose fault it is when handling a message fails."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from shared.eventstore.engines import is_outage
+
+
+class Guilty(Exception):
+    """Handling the message called `ref` raised; the cause is the `__cause__`."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(ref)
+        self.ref = ref
+
+
+class Blamed:
+    """A context in which every error is the fault of the message called `ref`, unless the database failed or somebody
+    is blamed already. One may serve many messages: set `ref` before each."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: str = "") -> None:
+        self.ref = ref
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, Guilty) and not is_outage(error):
+            raise Guilty(self.ref) from error

@@ -1,0 +1,118 @@
+"""Messages that could not be handled, set aside with their error: shown, replayed or discarded by a person.
+
+A parked message holds back later ones of its key only, so that the order within a key is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from shared.contracts import Command, Metadata
+from shared.eventstore import schema
+from shared.eventstore.log import to_text
+from shared.eventstore.recorded import Recorded
+from shared.projections.projection import Row, Rows
+
+
+def event_key(recorded: Recorded) -> str:
+    """What a heard event is held back by: its stream in its source."""
+    return f"{recorded.source}:{recorded.stream}"
+
+
+def parked_event(row: Row) -> Recorded:
+    """The event in a parked row."""
+    body = json.loads(row["data"])
+    return Recorded(**{**body, "at": datetime.fromisoformat(body["at"])}, meta_json=row["meta"])
+
+
+class Parking:
+    """Parked messages of one service, as its writer sees them."""
+
+    def __init__(
+        self, connection: Callable[[], sa.Connection], on_parked: Callable[[Row], object] = lambda row: None
+    ) -> None:
+        """`on_parked` is told of each message once it is parked for good."""
+        self._connection, self._on_parked, self._parked = connection, on_parked, list[Row]()
+        self._rows = Rows(schema.parked, connection)
+        self._keys: dict[str, list[tuple[int, str]]] = {}
+        self._next = 1
+
+    def load(self, connection: sa.Connection) -> None:
+        """At start, and after a rollback: what is parked now."""
+        self._keys, self._next = {}, 1
+        columns = (schema.parked.c.key, schema.parked.c.number, schema.parked.c.id)
+        for key, number, id_ in connection.execute(sa.select(*columns).order_by(schema.parked.c.number)):
+            self._keys.setdefault(key, []).append((number, id_))
+            self._next = number + 1
+
+    def holds(self, key: str) -> bool:
+        """Whether messages of this key must wait."""
+        return key in self._keys
+
+    def count(self) -> int:
+        """How many messages are parked."""
+        return sum(map(len, self._keys.values())) if self._keys else 0
+
+    def park_command(self, id_: str, key: str, command: Command, meta: Metadata, error: str, at: datetime) -> None:
+        """Set a command aside under its stream."""
+        self._park(
+            {
+                "id": id_, "key": key, "kind": "command", "type": command.type(), "data": command.model_dump_json(),
+                "meta": meta.model_dump_json(), "error": error, "at": to_text(at),
+            }
+        )  # fmt: skip
+
+    def park_event(self, id_: str, recorded: Recorded, error: str, at: datetime) -> None:
+        """Set a heard event aside under its stream in its source."""
+        fields = ("source", "position", "stream", "version", "id", "type", "data")
+        body = {name: getattr(recorded, name) for name in fields} | {"at": to_text(recorded.at)}
+        self._park(
+            {
+                "id": id_, "key": event_key(recorded), "kind": "event", "type": recorded.type, "data": json.dumps(body),
+                "meta": recorded.meta_json, "error": error, "at": to_text(at),
+            }
+        )  # fmt: skip
+
+    def _park(self, row: Row) -> None:
+        self._rows.put({**row, "number": self._next})
+        self._parked.append(row)
+        self._keys.setdefault(row["key"], []).append((self._next, row["id"]))
+        self._next += 1
+
+    def oldest(self, id_: str) -> Row | None:
+        """The parked message, if it is there and the first of its key."""
+        row = self._rows.get(id_)
+        if row is None or self._keys[row["key"]][0][1] != id_:
+            return None
+        return row
+
+    def failed_again(self, row: Row, error: str) -> None:
+        """A replay failed: the message stays where it is, with its new error."""
+        self._rows.put({**row, "error": error})
+
+    def leave(self, row: Row) -> None:
+        """The message is handled or discarded."""
+        self._rows.delete(row["id"])
+        waiting = [item for item in self._keys.pop(row["key"]) if item[1] != row["id"]]
+        if waiting:
+            self._keys[row["key"]] = waiting
+
+    def flush(self) -> None:
+        """Write the batch's changes inside its transaction."""
+        self._rows.flush()
+
+    def committed(self) -> None:
+        """The batch is durable."""
+        self._rows.committed()
+        for row in self._parked:
+            self._on_parked(row)
+        self._parked.clear()
+
+    def forget(self) -> None:
+        """The batch was rolled back. Call `load` on a fresh connection before the next one."""
+        self._parked.clear()
+        self._rows.forget()

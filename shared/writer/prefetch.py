@@ -1,0 +1,30 @@
+"""Reads at once what a whole batch is about to read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from shared.projections.projection import Key, Rows
+from shared.writer.failures import Blamed
+from shared.writer.inputs import Heard, Task
+from shared.writer.state import Desk
+
+
+def look_ahead(desk: Desk, heard: Iterable[Heard], tasks: Sequence[Task]) -> None:
+    """Have in memory the states that these tasks are decided on, and the rows that the service's tables say they and
+    the events will read. Raises Guilty for an event or a task that can't be read."""
+    desk.memory.load(task.stream for task in tasks)
+    wanted: dict[Rows, list[Key]] = defaultdict(list)
+    with Blamed() as blamed:
+        for event in heard:
+            if event.recorded.name in desk.projected:
+                blamed.ref = event.ref
+                for rows, key in desk.tables.reads(event.recorded.event):
+                    wanted[rows].append(key)
+        for task in tasks:
+            blamed.ref = task.ref
+            for rows, key in desk.tables.reads(task.command, desk.memory.get(task.stream).state):
+                wanted[rows].append(key)
+    for rows, keys in wanted.items():
+        rows.get_many(keys)

@@ -1,0 +1,383 @@
+"""One unit of work: messages are decided one by one in memory, then everything is written together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
+
+from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Refused, decode_command
+from shared.eventstore.log import to_text
+from shared.eventstore.recorded import Recorded
+from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.scheduler.expected import caused_by, ended, token_of
+from shared.scheduler.scheduler import back_off
+from shared.subscriptions.unknown_events import understood
+from shared.writer.failures import Blamed, Guilty
+from shared.writer.inputs import (
+    ALL_DUE,
+    CallDone,
+    CallFailed,
+    Discard,
+    Due,
+    Heard,
+    Outcome,
+    Replay,
+    Task,
+    Work,
+    ref_of,
+)
+from shared.writer.parked_messages import event_key, parked_event
+from shared.writer.prefetch import look_ahead
+from shared.writer.state import Desk
+
+LEASE = timedelta(seconds=120)
+WAITS = "waits behind an earlier parked message of its key"
+REPLY = tuple(part.name for part in fields(Reply))
+
+__all__ = ["Guilty", "Unit"]
+
+
+@dataclass(slots=True)
+class Unit:
+    """The work of one transaction. `condemned` maps the refs to park to their errors.
+
+    `now` is the time, from which deadlines count; `at` what events are stamped with, which never falls along a log.
+    `unknown` has the events whose types this code does not know, `held` by source those of them that it must.
+    """
+
+    desk: Desk
+    now: datetime
+    at: datetime
+    condemned: dict[str, str]
+    events: list[Recorded] = field(default_factory=list)
+    moved: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hashes: dict[str, bytes] = field(default_factory=dict)
+    unknown: list[Recorded] = field(default_factory=list)
+    held: dict[str, Recorded] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self, works: Iterable[Work]) -> None:
+        """Decide everything. Raises Guilty for the first message that can't be handled."""
+        works = list(works)
+        reached = self.desk.positions
+        self.moved = {name: (at, reached[name]) for name, at in self.desk.stored.items() if at != reached[name]}
+        self.desk.remembered.get_many([(work.id,) for work in works if isinstance(work, CommandMessage)])
+        heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in works]
+        self._look_ahead(works, chain.from_iterable(heard))
+        for work, events in zip(works, heard, strict=True):
+            match work:
+                case CommandMessage():
+                    self._command(work)
+                case Slice():
+                    for event in events:
+                        self._take(event)
+                case CallDone():
+                    self._call_done(work)
+                case CallFailed():
+                    self._call_failed(work)
+                case Replay():
+                    self._replay(work)
+                case Discard(parked_id=parked_id):
+                    self._discard(parked_id)
+                case Due(limit=limit):
+                    self._due(limit)
+        self.outcome.calls = self.desk.agenda.lease(self.now, LEASE)
+
+    def _look_ahead(self, works: Iterable[Work], heard: Iterable[Heard]) -> None:
+        events = [event for event in heard if event.tasks is not None]
+        tasks = [task for task in map(self._task_of, works) if task]
+        tasks += [task for event in events for task in event.tasks or ()]
+        look_ahead(self.desk, events, [task for task in tasks if task.ref not in self.condemned])
+
+    def _task_of(self, work: Work) -> Task | None:
+        match work:
+            case CommandMessage() if self.desk.decides(work.command):
+                return self._task(ref_of(work), work.command, work.id, work.meta)
+            case CallDone() if self.desk.decides(work.result):
+                return self._task(ref_of(work), work.result, ref_of(work), work.call.meta)
+            case _:
+                return None
+
+    def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> Task:
+        return Task(ref, command, command_id, meta, self.desk.stream_of(command))
+
+    # Slices
+
+    def _unseen(self, work: Work) -> Iterator[Recorded]:
+        if not isinstance(work, Slice):
+            return
+        before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
+        if work.source in self.desk.unknown.held or work.source in self.held:
+            return
+        match self.desk.continues(work, reached, self.hash_at(work.source)):
+            case "gap":
+                self.outcome.gaps.add(work.source)
+                return
+            case "old" | "other":
+                return
+            case "next":
+                work, unknown, held = understood(work, self.desk.heard)
+                self.unknown += (recorded for recorded in unknown if recorded.position > reached)
+                if held is not None:
+                    self.unknown.append(held)
+                    self.held[work.source] = held
+                if work.last > reached:
+                    self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
+        for recorded in work.events:
+            if recorded.position > reached and self.desk.hears(recorded):
+                yield recorded
+
+    def hash_at(self, source: str) -> bytes:
+        """The hash of a source's chain where it is applied by now; empty when not known."""
+        return self.hashes.get(source, self.desk.hashes.get(source, b""))
+
+    def _hear(self, recorded: Recorded) -> Heard:
+        event = Heard(f"{recorded.source}/{recorded.position}/0", recorded)
+        if not self._is_held_back(event):
+            with Blamed(event.ref):
+                event.tasks = self._after(recorded)
+        return event
+
+    def _after(self, recorded: Recorded) -> Sequence[Task]:
+        """The tasks that an event calls for."""
+        commands = self.desk.react(recorded)
+        if not commands:
+            return ()
+        meta = self.desk.meta_after(recorded)
+        return [
+            self._task(f"{recorded.source}/{recorded.position}/{index}", command, recorded.id, meta)
+            for index, command in enumerate(commands, start=1)
+        ]
+
+    def _is_held_back(self, event: Heard) -> bool:
+        if not self.condemned and not self.desk.parked.count():
+            return False
+        return event.ref in self.condemned or self.desk.parked.holds(event_key(event.recorded))
+
+    def _take(self, event: Heard) -> None:
+        if self._is_held_back(event):
+            error = self.condemned.get(event.ref, WAITS)
+            self.desk.parked.park_event(event.ref, event.recorded, error, self.now)
+            return
+        self._apply(event)
+
+    def _apply(self, event: Heard) -> None:
+        recorded = event.recorded
+        with Blamed(event.ref):
+            if recorded.name in self.desk.projected:
+                self.desk.tables.apply(recorded.event, recorded)
+            tasks = self._after(recorded) if event.tasks is None else event.tasks
+        for task in tasks:
+            self._internal(task)
+
+    # Commands
+
+    def _command(self, message: CommandMessage) -> None:
+        self.outcome.replies.append((message, self._remembered(message) or self._new(message)))
+
+    def _remembered(self, message: CommandMessage) -> Reply | None:
+        row = self.desk.remembered.get(message.id)
+        if row is None:
+            return None
+        reply = Reply(**json.loads(row["reply"]))
+        if row["fingerprint"] == message.command.fingerprint():
+            return replace(reply, repeated=True)
+        detail = "this id was used before for another command"
+        return replace(self._no("conflict", "idempotency-conflict", detail, 409), position=reply.position)
+
+    def _new(self, message: CommandMessage) -> Reply:
+        task = self._task_of(message)
+        if task is None:
+            detail = f"{self.desk.service.name} does not decide {type(message.command).__name__}"
+            return self._no("refused", "unknown-command", detail, 404)
+        if task.ref in self.condemned:
+            self._park_task(task, self.condemned[task.ref])
+            reply = self._no("failed", "internal-error", "this could not be handled; staff have been told", 500)
+        elif self.desk.parked.holds(task.stream):
+            return self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
+        else:
+            reply = self._decided(task)
+        self._remember(message.id, message.command, reply)
+        return reply
+
+    def _remember(self, id_: str, command: Command, reply: Reply) -> None:
+        self._keep(id_, command.fingerprint(), reply)
+
+    def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
+        told = json.dumps({name: getattr(reply, name) for name in REPLY})
+        row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
+        self.desk.remembered.put(row)
+
+    def _decided(self, task: Task) -> Reply:
+        with Blamed(task.ref):
+            try:
+                answer = self._decide(task)
+            except Refused as no:
+                self.desk.spans.refused(task, no.code)
+                return self._no("refused", no.code, no.detail, no.status, no.facts)
+        return Reply("accepted", self.desk.service.name, self._position(), answer)
+
+    def _no(self, outcome: Any, code: str, detail: str, status: int, facts: Any = None) -> Reply:
+        position = self._position()
+        name = self.desk.service.name
+        return Reply(outcome, name, position, code=code, detail=detail, status=status, facts=facts or {})
+
+    def _position(self) -> int:
+        return self.events[-1].position if self.events else self.desk.head.position
+
+    def _internal(self, task: Task) -> None:
+        """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
+        if task.ref in self.condemned:
+            self._park_task(task, self.condemned[task.ref])
+        elif self.desk.parked.holds(task.stream) and not task.ref.startswith("parked/"):
+            self._park_task(task, WAITS)
+        else:
+            with Blamed(task.ref):
+                before = len(self.events)
+                self._decide(task)
+                if len(self.events) == before and (token := caused_by(task.command_id)):
+                    self._note_end(token)
+
+    def _note_end(self, token: str) -> None:
+        """What was planned is over or given up, and no event tells so."""
+        self._keep(ended(token), "", Reply("accepted", self.desk.service.name, self._position()))
+
+    def _decide(self, task: Task) -> dict[str, Any]:
+        desk = self.desk
+        aggregate = desk.aggregate_for(type(task.command))
+        state = desk.memory.get(task.stream).state
+        look = aggregate.look.get(type(task.command))
+        facts = look(task.command, state, desk.tables, desk.outside) if look else None
+        given = Given(self.now, task.command_id, task.meta, facts, desk.shop)
+        decided = aggregate.decide(task.command, state, given)
+        if not isinstance(decided, Decided):
+            decided = Decided(decided)
+        meta = desk.spans.decided(task, len(decided.events))
+        if decided.events:
+            meta = meta.leading_on(task.command_id)
+            meta_json = meta.model_dump_json()
+            for event in decided.events:
+                if event.essential:
+                    essential = meta.of_essential()
+                    self._append(task.stream, event, essential, essential.model_dump_json())
+                else:
+                    self._append(task.stream, event, meta, meta_json)
+        return dict(decided.answer)
+
+    def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
+        desk = self.desk
+        version = desk.memory.evolve(stream, event)
+        recorded = Recorded(
+            desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
+            event.model_dump_json(), meta_json, self.at, event, meta,
+        )  # fmt: skip
+        self.events.append(recorded)
+        if desk.folds(recorded):
+            desk.tables.apply(event, recorded)
+        self._plan(event, recorded)
+        for task in self._after(recorded):
+            self._own_reaction(task)
+
+    def _plan(self, event: Event, recorded: Recorded) -> None:
+        desk = self.desk
+        planner = desk.service.plans.get(type(event))
+        if planner is None:
+            return
+        for index, plan in enumerate(planner(event, self.now)):
+            if isinstance(plan, Later):
+                desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
+            desk.agenda.plan(plan, token_of(recorded.id, index), desk.meta_after(recorded), self.now)
+
+    def _own_reaction(self, task: Task) -> None:
+        """Part of the decision that caused it: what fails here fails the whole."""
+        if self.desk.parked.holds(task.stream):
+            self._park_task(task, WAITS)
+            return
+        try:
+            self._decide(task)
+        except Refused as no:
+            raise RuntimeError(f"a reaction was refused: {no}") from no
+
+    # The agenda
+
+    def _due(self, limit: int) -> None:
+        taken = self.desk.agenda.take_commands(self.now, limit, self._note_end)
+        refs = [f"agenda/{due.token}" for due in taken]
+        tasks = [self._task(ref, due.command, ref, due.meta) for ref, due in zip(refs, taken, strict=True)]
+        self.desk.memory.load(task.stream for task in tasks)
+        for task in tasks:
+            if ALL_DUE in self.condemned:
+                self.condemned[task.ref] = self.condemned[ALL_DUE]
+            self._internal(task)
+
+    def _call_done(self, done: CallDone) -> None:
+        self.desk.agenda.finish(done.call)
+        ref = ref_of(done)
+        self._internal(self._task(ref, done.result, ref, done.call.meta))
+
+    def _call_failed(self, failed: CallFailed) -> None:
+        call, agenda, ref = failed.call, self.desk.agenda, ref_of(failed)
+        row = agenda.leased(call)
+        if row is None:
+            return
+        if ref in self.condemned:
+            agenda.give_up(row, self.condemned[ref])
+            self._note_end(call.token)
+            return
+        with Blamed(ref):
+            effect = self.desk.service.effects[call.effect]
+            if call.attempt < effect.attempts:
+                wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
+                agenda.postpone(row, self.now + wait, failed.error)
+                return
+            closing = effect.gave_up(call.payload, failed.error)
+        agenda.give_up(row, failed.error)
+        last = f"{ref}/last"
+        self._internal(self._task(last, closing, last, call.meta))
+
+    # Parked messages
+
+    def _park_task(self, task: Task, error: str) -> None:
+        self.desk.parked.park_command(
+            task.ref.removeprefix("parked/"),
+            task.stream,
+            task.command,
+            task.meta.leading_on(task.command_id),
+            error,
+            self.now,
+        )
+
+    def _replay(self, replay: Replay) -> None:
+        """Parked messages of a key go first in, first out: only the oldest may be tried."""
+        row = self.desk.parked.oldest(replay.parked_id)
+        if row is None:
+            return
+        ref = f"parked/{replay.parked_id}"
+        if ref in self.condemned:
+            self.desk.parked.failed_again(row, self.condemned[ref])
+            return
+        self.desk.parked.leave(row)
+        with Blamed(ref):
+            if row["kind"] == "command":
+                command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
+                self._again(row["id"], self._task(ref, command, meta.causation_id, meta))
+            else:
+                self._apply(Heard(ref, parked_event(row)))
+
+    def _again(self, id_: str, task: Task) -> None:
+        if id_.startswith("command/"):
+            self._remember(task.command_id, task.command, self._decided(task))
+        else:
+            self._internal(task)
+
+    def _discard(self, parked_id: str) -> None:
+        row = self.desk.parked.oldest(parked_id)
+        if row is None:
+            return
+        self.desk.parked.leave(row)
+        if row["kind"] == "command" and (token := caused_by(row["id"])):
+            self._note_end(token)

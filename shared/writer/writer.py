@@ -1,0 +1,148 @@
+"""The writer: the only one that decides for a service and appends to its log. It has no thread and no clock."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared.eventstore import log
+from shared.eventstore.disk_space import has_room, trouble
+from shared.eventstore.engines import is_outage
+from shared.messages.messages import (
+    HALTED,
+    CommandMessage,
+    Reply,
+    Slice,
+)
+from shared.runtime.service import EffectFailed
+from shared.writer.inputs import (
+    CallDone,
+    CallFailed,
+    Due,
+    Outcome,
+    Work,
+    joined,
+    ref_of,
+    split,
+)
+from shared.writer.state import Desk
+from shared.writer.unit_of_work import Guilty, Unit
+
+TRIES = 3
+ROOM_SECONDS = 1.0
+logger = structlog.get_logger()
+
+
+class Writer(Desk):
+    """Decides for one service on one database.
+
+    `process` is one group commit: it takes whatever has arrived, decides each message in memory, and writes reader
+    positions, events, tables, agenda, command ids and head in one transaction. A message that can't be handled is
+    tried again, then parked; the others of its batch are not held up. Errors of the database are raised, with nothing
+    changed: offer the same work again. Raises log.Fenced when another writer was here.
+    While it is `halted` it changes nothing, and answers commands with `failed`.
+    """
+
+    def process(self, works: Sequence[Work]) -> Outcome:
+        """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
+        if self.halted:
+            return self._not_decided(works)
+        if works and self.pass_over(works):
+            return Outcome()
+        works, self._kept = [*self._kept, *works], []
+        try:
+            return self._process([*works, Due()], {})
+        except DBAPIError as error:
+            if not (full := trouble(error, self.engine.url)):
+                raise
+            self.is_full(full)
+            return self._not_decided(works)
+
+    def look_for_room(self) -> None:
+        """While the database's disk takes nothing, try it now and then. To be called at every turn."""
+        if not self.full or time.monotonic() < self._room_looked_for + ROOM_SECONDS:
+            return
+        if has_room(self.engine):
+            logger.warning("there is room again", service=self.service.name)
+            self.full = ""
+        self._room_looked_for = time.monotonic()
+
+    def is_full(self, full: str) -> None:
+        """The database's disk takes nothing: nothing is decided until `look_for_room` finds some."""
+        logger.critical("nothing can be written", service=self.service.name, reason=full)
+        self.full, self._room_looked_for = full, time.monotonic()
+
+    def _not_decided(self, works: Sequence[Work]) -> Outcome:
+        """Commands are answered, and nothing else is done: what is dropped here comes again. But for the results of
+        calls, which wait for room: a call whose result is lost is made again."""
+        if self.full:
+            self._kept += [work for work in works if isinstance(work, CallDone | CallFailed)]
+        reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
+        return Outcome(replies=[(work, reply) for work in works if isinstance(work, CommandMessage)])
+
+    def _process(self, works: Sequence[Work], condemned: dict[str, str]) -> Outcome:
+        tries: Counter[str] = Counter()
+        while True:
+            try:
+                return self._attempt(works, condemned)
+            except Guilty as guilty:
+                tries[guilty.ref] += 1
+                if tries[guilty.ref] >= TRIES:
+                    error = describe(guilty.__cause__)
+                    logger.warning("message can't be handled", service=self.service.name, ref=guilty.ref, error=error)
+                    condemned[guilty.ref] = error
+            except Exception as error:
+                if isinstance(error, log.Fenced) or is_outage(error):
+                    raise
+                parts = works if len(works) > 1 else split(works[0])
+                if len(parts) > 1:
+                    return self._process_halves(parts)
+                ref, message = ref_of(parts[0]), describe(error)
+                if ref in condemned:
+                    raise
+                logger.warning("message can't be handled", service=self.service.name, ref=ref, error=message)
+                condemned[ref] = message
+
+    def _process_halves(self, works: Sequence[Work]) -> Outcome:
+        """The whole can't be written and nobody knows why: what can't be written alone is the cause."""
+        middle = len(works) // 2
+        return joined(self._process(works[:middle], {}), self._process(works[middle:], {}))
+
+    def _attempt(self, works: Iterable[Work], condemned: dict[str, str]) -> Outcome:
+        self.recover()
+        now = self.ports.now()
+        unit = Unit(self, now, max(now, self.head.at), condemned)
+        try:
+            with self.engine.begin() as connection, self.at(connection):
+                unit.run(works)
+                for source, (before, after) in unit.moved.items():
+                    log.move_reader(connection, source, before, after, unit.hash_at(source))
+                self.flush()
+                head = log.append(connection, self.head, unit.events)
+        except BaseException as error:
+            self.forget(in_doubt=not isinstance(error, Guilty))
+            raise
+        before = self.head
+        self.unknown.met(unit.unknown, unit.held)
+        self.committed(head, {source: after for source, (_, after) in unit.moved.items()}, unit.hashes)
+        if unit.events:
+            first = unit.events[0].position
+            unit.outcome.published = Slice(self.service.name, first, head.position, unit.events, before.hash, head.hash)
+        return unit.outcome
+
+
+def describe(error: BaseException | None) -> str:
+    """An error for people, without the values that it was about: they may be secret. An EffectFailed tells its own."""
+    if error is None:
+        return "unknown"
+    if isinstance(error, EffectFailed):
+        return str(error)
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(frames[-3:])}"

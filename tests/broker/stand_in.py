@@ -1,0 +1,74 @@
+"""A stand-in for a writer, and clients that speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+
+from shared.broker.client import BrokerClient
+from shared.broker.topology import inbox
+from shared.messages.messages import Reply
+from shared.messages.wire import Answered, Asked, Wire
+from tests.broker.broker import Broker, Consumer
+
+
+@dataclass
+class Desk:
+    """Stands in for a writer: answers each command with its id, unless told to be silent."""
+
+    service: str
+    silent: bool = False
+    messages: list[list[Asked]] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        return [asked.message.id for message in self.messages for asked in message]
+
+    def hear(self, consumer: Consumer, body: Wire) -> None:
+        assert isinstance(body, list)
+        asked = [one for one in body if isinstance(one, Asked)]
+        self.messages.append(asked)
+        if not self.silent:
+            consumer.say(asked[0].reply_to, [self.answer(one) for one in asked])
+
+    def answer(self, asked: Asked) -> Answered:
+        return Answered(asked.ticket, Reply("accepted", self.service, 1, {"id": asked.message.id}))
+
+
+@contextmanager
+def opened(broker: Broker, desk: Desk) -> Iterator[Consumer]:
+    queue = inbox(desk.service, ())
+    broker.forget_later(queue.name)
+    with Consumer(broker.url, queue, desk.hear) as consumer:
+        yield consumer
+
+
+def answered(future: Future[Reply]) -> str:
+    reply = future.result(20)
+    assert reply.outcome == "accepted"
+    return str(reply.answer["id"])
+
+
+@pytest.fixture
+def service() -> str:
+    """A service of the test's own."""
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def desk(broker: Broker, service: str) -> Iterator[Desk]:
+    """A service that answers."""
+    made = Desk(service)
+    with opened(broker, made):
+        yield made
+
+
+@pytest.fixture
+def client(broker: Broker) -> Iterator[BrokerClient]:
+    with BrokerClient("test", broker.url) as made:
+        yield made

@@ -182,7 +182,7 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
         if not any(map(_has_events, logs.values())):
             return []
         from services import all_services  # takes seconds, and a new cluster needs none of it
-        from shared.projections.online_rebuild import Swap
+        from shared.projections.online_rebuild import OnlineRebuild
 
         outdated = []
         for service in all_services():
@@ -190,7 +190,7 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
                 if not versions.is_outdated(connection, service.tables):
                     continue
             told(f"folding the tables of {service.name} anew")
-            Swap(
+            OnlineRebuild(
                 service.name,
                 service.tables,
                 service.projected(),

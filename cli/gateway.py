@@ -10,9 +10,9 @@ from cli.common import AmqpUrl, DatabaseUrl, needed
 from cli.http import http_server, serve_api
 from cli.sockets import listen
 from shared.eventstore.engines import open_engine
-from shared.readside.broker_backend import Brokered
+from shared.readside.broker_backend import BrokerBackend
 from shared.runtime.ports import Ports
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings, own_url
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
@@ -34,7 +34,7 @@ def gateway(
     settings = Settings()
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
-    surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
+    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     reads = open_engine(own_url(database_url, "gateway"), writer=False)
-    with Brokered("gateway", reads, amqp_url, surroundings) as backend:
+    with BrokerBackend("gateway", reads, amqp_url, surroundings) as backend:
         serve_api(backend, http_server(backend), listening, address)

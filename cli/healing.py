@@ -34,8 +34,8 @@ from services.gateway.webhooks.tables import cursors
 from shared.broker.publisher_marks import NoBroker, read_marks
 from shared.eventstore import healing, log
 from shared.eventstore.engines import open_engine
-from shared.eventstore.healing import Known, Told, Wound
-from shared.eventstore.leadership import Lead
+from shared.eventstore.healing import KnownUpTo, LostRange, PublishedMark
+from shared.eventstore.leadership import Leadership
 from shared.runtime.embedded import InUse, lock_folder
 from shared.runtime.service import Service
 from shared.telemetry.logs import configure_logs
@@ -121,7 +121,7 @@ def _alone(place: Place) -> Iterator[None]:
         yield
 
 
-def _marks(place: Place, names: Sequence[str], *, without_broker: bool) -> dict[str, Told]:
+def _marks(place: Place, names: Sequence[str], *, without_broker: bool) -> dict[str, PublishedMark]:
     if not place.is_cluster or without_broker:
         return {}
     try:
@@ -135,11 +135,11 @@ def _marks(place: Place, names: Sequence[str], *, without_broker: bool) -> dict[
         )
 
 
-def _others(place: Place, service: str | None, beyond: int) -> dict[str, list[Known]]:
+def _others(place: Place, service: str | None, beyond: int) -> dict[str, list[KnownUpTo]]:
     """What is known of each log besides by readers and publishers."""
-    found: dict[str, list[Known]] = {name: [] for name in place.logs}
+    found: dict[str, list[KnownUpTo]] = {name: [] for name in place.logs}
     if service is not None and beyond:
-        found[service].append(Known(OPERATOR, beyond))
+        found[service].append(KnownUpTo(OPERATOR, beyond))
     gateway = place.logs.get("gateway")
     if gateway is not None:
         with gateway.connect() as connection:
@@ -147,15 +147,17 @@ def _others(place: Place, service: str | None, beyond: int) -> dict[str, list[Kn
                 last = sa.select(cursors.c.source, sa.func.max(cursors.c.position)).group_by(cursors.c.source)
                 for source, position in connection.execute(last):
                     if source in found:
-                        found[source].append(Known(WEBHOOKS, position))
+                        found[source].append(KnownUpTo(WEBHOOKS, position))
     return found
 
 
-def _examined(name: str, place: Place, marks: dict[str, Told], others: dict[str, list[Known]]) -> Wound:
+def _examined(
+    name: str, place: Place, marks: dict[str, PublishedMark], others: dict[str, list[KnownUpTo]]
+) -> LostRange:
     return healing.examine(name, place.logs, marks.get(name), others[name])
 
 
-def described(wound: Wound) -> Iterator[str]:
+def described(wound: LostRange) -> Iterator[str]:
     """A wound for a person."""
     source = wound.source
     if wound.lost:
@@ -175,7 +177,7 @@ def described(wound: Wound) -> Iterator[str]:
         yield f"{source}: {found}"
 
 
-def _refuse_contrary(wounds: Sequence[Wound]) -> None:
+def _refuse_contrary(wounds: Sequence[LostRange]) -> None:
     if contrary := [wound.source for wound in wounds if wound.contrary]:
         fail(
             f"the log of {', '.join(contrary)} went on after it was set back, under readers who were away: they would "
@@ -183,7 +185,7 @@ def _refuse_contrary(wounds: Sequence[Wound]) -> None:
         )
 
 
-def _as_json(wound: Wound) -> dict[str, Any]:
+def _as_json(wound: LostRange) -> dict[str, Any]:
     known = [asdict(one) for one in wound.known]
     return {
         "service": wound.source, "kept": wound.kept, "since": wound.since.isoformat(), "upto": wound.upto,
@@ -198,7 +200,7 @@ def _end(told: dict[str, Any], as_json: bool, message: str) -> NoReturn:
     raise typer.Exit(TO_HEAL)
 
 
-def _heal(wound: Wound, place: Place) -> None:
+def _heal(wound: LostRange, place: Place) -> None:
     """Fill one log, then have its readers go on, and last its own writer, who asks them."""
     engine = open_engine(place.urls[wound.source], writer=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -224,7 +226,7 @@ def _leading(service: str, place: Place) -> Iterator[None]:
     if not place.is_cluster:
         yield
         return
-    lead = Lead(place.urls[service], service, lambda: None)
+    lead = Leadership(place.urls[service], service, lambda: None)
     for _ in range(TRIES):
         if lead.acquire():
             break

@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 from cli.common import HTTP_END_SECONDS, console, show_administrator
 from cli.connections import Connection, Limits
 from services.gateway.api import create_app
-from services.gateway.api.watch import Watch
+from services.gateway.api.watch import LongPoll
 from services.gateway.bootstrap import ensure_administrator
 from shared.eventstore.engines import is_outage
 from shared.readside.backend import Backend, Busy
@@ -38,7 +38,7 @@ logger = structlog.get_logger()
 class _Server(uvicorn.Server):
     """Answers those at once, when it is told to end, whose answers are held back."""
 
-    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+    def __init__(self, config: uvicorn.Config, watch: LongPoll) -> None:
         super().__init__(config)
         self._watch = watch
 

@@ -24,7 +24,7 @@ from cli.places import (
 )
 from shared.contracts import Money
 from shared.eventstore import log, schema
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import described
 
 order_app = typer.Typer(help="Look at orders. 查看订单。", no_args_is_help=True)
@@ -71,7 +71,7 @@ def _reading(service: str) -> Iterator[None]:
         fail(f"{service}: {described(error)}")
 
 
-def _shown(recorded: Recorded) -> dict[str, object]:
+def _shown(recorded: RecordedEvent) -> dict[str, object]:
     try:
         data = {key: value for key, value in json.loads(recorded.data).items() if key not in SEALED}
         _ = recorded.meta
@@ -86,7 +86,7 @@ def _shown(recorded: Recorded) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _trace_of(recorded: Recorded) -> dict[str, str]:
+def _trace_of(recorded: RecordedEvent) -> dict[str, str]:
     """The trace that the event belongs to, if anybody traced it."""
     traceparent = recorded.meta.traceparent
     return {"trace_id": traceparent.split("-")[1]} if traceparent else {}
@@ -115,8 +115,8 @@ def show(context: typer.Context, order_id: str, var: AnyVar = None, cluster: InC
     console.print(f"Log lines 日志: correlation_id {order_id}", *(f"· Trace 链路 {trace}" for trace in traces))
 
 
-def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
-    found: list[Sequence[Recorded]] = []
+def _streams_of(order_id: str, place: Place) -> list[Sequence[RecordedEvent]]:
+    found: list[Sequence[RecordedEvent]] = []
     for service, pattern in ORDER_STREAMS.items():
         with _reading(service), place.logs[service].connect() as connection:
             stream = pattern.format(order_id)
@@ -131,7 +131,7 @@ def _streams_of(order_id: str, place: Place) -> list[Sequence[Recorded]]:
     return found
 
 
-def _lines(recorded: Recorded) -> str:
+def _lines(recorded: RecordedEvent) -> str:
     data = json.loads(recorded.data)
     lines = (f"{line['quantity']} × {line['name']} ({line['sku']})" for line in data["lines"])
     return f"{'; '.join(lines)} = {Money.model_validate(data['total'])}"

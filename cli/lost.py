@@ -28,7 +28,7 @@ from shared.contracts import Command, Metadata
 from shared.contracts.inventory import ReleaseStock
 from shared.contracts.ledger import CaptureHold, VoidHold
 from shared.eventstore import log
-from shared.laws import OrdersKnown, Watch
+from shared.laws import LawChecker, OrdersKnown
 from shared.laws.known import Kept
 from shared.messages.messages import CommandMessage
 from shared.runtime.embedded import InUse
@@ -79,7 +79,7 @@ def lost(
 
 def forgotten(logs: Logs) -> Orders:
     """The orders that others hold something for, and the log of `order` does not know."""
-    seen = Watch([OrdersKnown])
+    seen = LawChecker([OrdersKnown])
     for source in ORDER_LAST:
         if source in logs:
             for recorded in log.read_all(logs[source], source):

@@ -30,7 +30,7 @@ from shared.broker.topology import (
 from shared.eventstore import checkpoints, log, schema
 from shared.eventstore.checkpoints import PUBLISHER, TOLD
 from shared.eventstore.divergence import Divergence, disagreements, reached_by
-from shared.eventstore.healing import Told, agrees
+from shared.eventstore.healing import PublishedMark, agrees
 from shared.eventstore.leadership import leader_key
 from shared.eventstore.unreadable import foreign_events, unknown_events
 from shared.projections import versions
@@ -95,7 +95,7 @@ def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = Fals
         raise typer.Exit(1)
 
 
-def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, Told]:
+def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, PublishedMark]:
     """How far the outside was told of each log; a broker that can't be asked is told of by those who need it."""
     try:
         return read_marks(place.amqp_url, [service.name for service in services]) if place.amqp_url else {}
@@ -116,7 +116,7 @@ class _Own:
 
 
 def standings_of(
-    services: Sequence[Service], place: Place, now: datetime, marks: Mapping[str, Told] | None = None
+    services: Sequence[Service], place: Place, now: datetime, marks: Mapping[str, PublishedMark] | None = None
 ) -> list[Standing]:
     """Look at each service's database, and the logs it reads; one that can't be looked at hides none of the others.
     `marks` say how far the outside was told of each log."""
@@ -128,7 +128,7 @@ def standings_of(
     return [_standing(service, seen[service.name], replace(place, logs=sound), now) for service in services]
 
 
-def _own(service: Service, place: Place, now: datetime, told: Told | None) -> _Own:
+def _own(service: Service, place: Place, now: datetime, told: PublishedMark | None) -> _Own:
     with place.log(service.name).connect() as connection:
         if foreign := foreign_events(connection, service.name, place.logs):
             raise LookupError(foreign)
@@ -167,7 +167,7 @@ def _standing(service: Service, own: _Own | str, place: Place, now: datetime) ->
     return Standing(service.name, own.head, own.led, lags, parked, waiting, overdue, failed, reasons)
 
 
-def _published(service: str, told: Told, head: int) -> Divergence:
+def _published(service: str, told: PublishedMark, head: int) -> Divergence:
     return Divergence(PUBLISHER, service, told.position, head)
 
 

@@ -33,14 +33,14 @@ from shared.messages.messages import CommandMessage, Reply
 from shared.projections.projection import Row
 from shared.runtime.embedded import InUse, lock_folder
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.inputs import (
-    Discard,
-    Outcome,
-    Replay,
-    Work,
+    CommitResult,
+    DiscardParked,
+    Input,
+    ReplayParked,
 )
 from shared.writer.writer import Writer
 
@@ -59,29 +59,29 @@ class Substitute:
     never handles it twice. Calls to the outside that fall due are left to the service's own writer.
     """
 
-    def __init__(self, service: Service, engine: sa.Engine, surroundings: Surroundings) -> None:
+    def __init__(self, service: Service, engine: sa.Engine, surroundings: HostContext) -> None:
         self._service, self._engine, self._surroundings = service, engine, surroundings
         self._writer: Writer | None = None
 
     def replay(self, parked_id: str) -> bool:
         """Try a message again, the first of its key. Whether it was handled."""
-        return self._do(Replay(parked_id))
+        return self._do(ReplayParked(parked_id))
 
     def discard(self, parked_id: str) -> bool:
         """Drop a message, the first of its key. Whether it is gone."""
-        return self._do(Discard(parked_id))
+        return self._do(DiscardParked(parked_id))
 
     def send(self, message: CommandMessage) -> Reply:
         """Have a command decided. Raises log.Fenced."""
         ((_, reply),) = self._processed(message).replies
         return reply
 
-    def _do(self, work: Replay | Discard) -> bool:
+    def _do(self, work: ReplayParked | DiscardParked) -> bool:
         self._processed(work)
         with self._engine.connect() as connection:
             return _row(connection, work.parked_id) is None
 
-    def _processed(self, work: Work) -> Outcome:
+    def _processed(self, work: Input) -> CommitResult:
         for _ in range(1, TRIES):
             try:
                 return self._started().process([work])
@@ -105,7 +105,7 @@ def substitute(service: Service, place: Place) -> Iterator[Substitute]:
     notice that there is something new on its agenda.
     """
     settings = Settings(var=place.var)
-    surroundings = Surroundings(settings, Ports(), Secrets(place.var / "secrets"))
+    surroundings = HostContext(settings, Ports(), Secrets(place.var / "secrets"))
     engine = open_engine(place.urls[service.name], writer=True)
     try:
         if not place.is_cluster:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.ledger.tables import accounts
 from shared.eventstore import log
 from shared.eventstore.divergence import disagreements
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import (
     Unreadable,
     described,
@@ -28,6 +28,7 @@ from shared.laws import (
     HoldsMatch,
     KeyOnce,
     Law,
+    LawChecker,
     LinksClosed,
     NoOversell,
     OneCapture,
@@ -36,7 +37,6 @@ from shared.laws import (
     PaidTerminal,
     ScreenedOnly,
     ValueOnce,
-    Watch,
     accounts_agree,
     chain_intact,
     complaints,
@@ -46,7 +46,7 @@ from shared.laws.finding import finding
 from shared.projections import versions
 from shared.projections.rebuild import Verdict, verify
 from shared.runtime.service import Service
-from shared.writer.aggregate_cache import Folding
+from shared.writer.aggregate_cache import AggregateType
 
 __all__ = ["Logs", "Proof", "changed_logs", "complaints", "prove", "verify_service"]
 
@@ -78,7 +78,7 @@ def prove(
     """
     wrong = changed_logs(logs)
     intact = {service: engine for service, engine in logs.items() if service not in wrong}
-    seen, chains = Watch((*EVENT_LAWS, OrdersKnown)), finding("ChainIntact", len(logs), list(wrong.values()))
+    seen, chains = LawChecker((*EVENT_LAWS, OrdersKnown)), finding("ChainIntact", len(logs), list(wrong.values()))
     for source in ("inventory", "fulfillment", "notification"):
         _show(seen, intact, source, wrong)
     done("keys")
@@ -156,12 +156,12 @@ def unknown(logs: Logs) -> Iterator[str]:
             continue
 
 
-def _show(seen: Watch, logs: Logs, source: str, wrong: dict[str, str]) -> None:
+def _show(seen: LawChecker, logs: Logs, source: str, wrong: dict[str, str]) -> None:
     if source in logs:
         _told(seen, log.read_all(logs[source], source), source, wrong)
 
 
-def _show_ledger(seen: Watch, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
+def _show_ledger(seen: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
     """Show the ledger's log up to where its tables are, and compare."""
     try:
         live, head = _live_balances(ledger)
@@ -172,7 +172,7 @@ def _show_ledger(seen: Watch, ledger: sa.Engine, wrong: dict[str, str]) -> list[
     return [accounts_agree(seen.law(HoldsMatch).balances, live)] if "ledger" not in wrong else []
 
 
-def _told(seen: Watch, events: Iterable[Recorded], source: str, wrong: dict[str, str]) -> None:
+def _told(seen: LawChecker, events: Iterable[RecordedEvent], source: str, wrong: dict[str, str]) -> None:
     """Show events to the laws, up to one that can't be read: then `wrong` says which."""
     try:
         for recorded in events:
@@ -200,7 +200,7 @@ def verify_service(service: Service, logs: Logs) -> Verdict:
             raise LookupError(f"its database lacks {', '.join(lost)}; restore it from a backup")
         if versions.is_outdated(connection, service.tables):
             raise LookupError("its tables are of another version; start it once, or `kameng rebuild outdated`")
-    foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
+    foldings = {aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
     return verify(
         service.name,
         service.tables,

@@ -42,7 +42,7 @@ from shared.eventstore.divergence import disagreements
 from shared.eventstore.engines import open_engine
 from shared.eventstore.unreadable import Unreadable, described
 from shared.projections import versions
-from shared.projections.online_rebuild import CannotSwap, Swap
+from shared.projections.online_rebuild import CannotRebuild, OnlineRebuild
 from shared.projections.rebuild import rebuild
 from shared.runtime.embedded import InUse, lock_folder
 from shared.runtime.service import Service
@@ -146,7 +146,7 @@ def rebuild_tables(
                     rebuild_service(one, place, bar)
         except InUse as error:
             fail(f"{error}. Stop it first.")
-        except CannotSwap as error:
+        except CannotRebuild as error:
             fail(f"{error}. Nothing of this service was changed.")
         except (LookupError, TypeError, ValueError, Unreadable, log.Fenced) as error:
             fail(f"{described(error)}. Nothing of this service was changed; `kameng verify` tells more.")
@@ -158,7 +158,7 @@ def _is_outdated(service: Service, place: Place) -> bool:
 
 
 def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
-    """Rebuild one service's tables; in the cluster its writer starts over at the end. Raises CannotSwap."""
+    """Rebuild one service's tables; in the cluster its writer starts over at the end. Raises CannotRebuild."""
     task = bar.add_task(service.name, total=None)
 
     def progress(source: str, done: int, total: int) -> None:
@@ -168,7 +168,7 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
     of_service = (service.name, service.tables, service.projected(), place.logs, live, progress)
     try:
         if place.is_cluster:
-            folded = Swap(*of_service, plans=service.plans, now=datetime.now(UTC)).run()
+            folded = OnlineRebuild(*of_service, plans=service.plans, now=datetime.now(UTC)).run()
             start_over(live, service.name)
         else:
             folded = rebuild(*of_service, plans=service.plans, now=datetime.now(UTC))

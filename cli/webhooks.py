@@ -21,9 +21,9 @@ from cli.common import (
 from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.running import Turns, dispatcher_of, readings
 from shared.eventstore.engines import is_outage, open_engine
-from shared.readside.broker_backend import Brokered
+from shared.readside.broker_backend import BrokerBackend
 from shared.runtime.ports import Ports
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings, own_url
 from shared.security.secrets import Secrets
 from shared.telemetry import metrics
@@ -60,9 +60,9 @@ def webhooks(
     configure_logs(service=SERVICE)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     settings = Settings()
-    surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
+    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     engine = open_engine(own_url(database_url, SERVICE), writer=False)
-    with Brokered(SERVICE, engine, amqp_url, surroundings) as backend:
+    with BrokerBackend(SERVICE, engine, amqp_url, surroundings) as backend:
         dispatcher = dispatcher_of(backend, engine)
         turns = Turns(dispatcher, engine)
         told = (

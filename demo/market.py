@@ -16,7 +16,7 @@ from demo.paths import (
     CHANNEL,
     SCARCE,
     STOLEN_DEVICE,
-    Town,
+    DemoMarket,
 )
 from demo.shop import (
     Answer,
@@ -36,7 +36,7 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass
-class Builder:
+class ScenarioBuilder:
     """Builds the town through the API. `told(what, done, total)` hears of the progress."""
 
     address: str
@@ -146,11 +146,11 @@ async def all_products(client: httpx.AsyncClient) -> list[Answer]:
 @asynccontextmanager
 async def town(
     address: str, channel_address: str, admin_password: str, customers: int, orders: int, told: Told
-) -> AsyncIterator[tuple[Town, dict[str, Answer]]]:
+) -> AsyncIterator[tuple[DemoMarket, dict[str, Answer]]]:
     """A town ready for so many orders of so many customers, and the reports of its imports."""
     async with AsyncExitStack() as stack:
         channel = Channel(await stack.enter_async_context(client_at(channel_address, "127.0.0.1")))
-        builder = Builder(address, channel, stack, told)
+        builder = ScenarioBuilder(address, channel, stack, told)
         staff = await builder.staff(admin_password)
         reports = await builder.stock(staff["operations"])
         products = await all_products(staff["operations"])
@@ -165,7 +165,7 @@ async def town(
             return await builder.customer(f"special-{number}", number, fen)
 
         yield (
-            Town(
+            DemoMarket(
                 support=staff["support"],
                 operations=staff["operations"],
                 customers=buyers,

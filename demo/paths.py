@@ -27,7 +27,7 @@ CHANNEL = "sandbox-pay"
 
 
 @dataclass
-class Town:
+class DemoMarket:
     """Everybody and everything the paths need.
 
     `guest(n)` makes a guest with an address of its own, `rich(n, fen)` a new customer with that much in its wallet.
@@ -47,7 +47,7 @@ class Town:
 class Paths:
     """One method a path; `take` runs the one that is planned."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: DemoMarket) -> None:
         self.town = town
 
     async def take(self, planned: Planned) -> str:

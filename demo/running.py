@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from demo.market import town
-from demo.paths import Paths, Town
+from demo.paths import DemoMarket, Paths
 from demo.scenario import Planned, plan
 from demo.shop import (
     Answer,
@@ -157,7 +157,7 @@ async def _live(
         await until("every order to end", lambda: _all_ended(people))
 
 
-async def _orders(ran: Ran, people: Town, planned: Sequence[Planned], told: Told) -> None:
+async def _orders(ran: Ran, people: DemoMarket, planned: Sequence[Planned], told: Told) -> None:
     paths, free, done = Paths(people), asyncio.Semaphore(AT_ONCE), 0
     waiting = {"unpaid", "paid-late"}
 
@@ -178,7 +178,7 @@ async def _orders(ran: Ran, people: Town, planned: Sequence[Planned], told: Told
     await asyncio.gather(*map(one, planned))
 
 
-async def _all_ended(people: Town) -> Answer | None:
+async def _all_ended(people: DemoMarket) -> Answer | None:
     """Whether no order is under way and no service is behind."""
     for status in ("placed", "paid", "delivering"):
         page = answer_of(await people.support.get("/v1/orders", params={"status": status, "limit": "1"}))

@@ -11,10 +11,10 @@ from shared.contracts import Command, Event, Metadata
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
-from shared.runtime.consumer_loop import Runner, make_call
+from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.in_process import InProcessBus
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
@@ -40,13 +40,13 @@ class Harness:
         self.ports = Ports(now=lambda: self.now)
         self.secrets = Secrets(folder / "secrets")
         self.bus = InProcessBus()
-        self.runners: dict[str, Runner] = {}
-        self._calls: deque[tuple[Runner, DueCall]] = deque()
-        surroundings = Surroundings(self.settings, self.ports, self.secrets)
+        self.runners: dict[str, ConsumerLoop] = {}
+        self._calls: deque[tuple[ConsumerLoop, DueCall]] = deque()
+        surroundings = HostContext(self.settings, self.ports, self.secrets)
         for service in services:
             url = f"sqlite:///{folder / service.name}.sqlite3"
             writer = Writer(service, open_engine(url, writer=True), surroundings)
-            runner = Runner(writer, self.bus, self._later(service.name))
+            runner = ConsumerLoop(writer, self.bus, self._later(service.name))
             self.runners[service.name] = runner
             self.bus.attach(service.name, runner.accept, open_engine(url, writer=False), writer.contest)
         known = {runner: set(runner.writer.service.sources()) & set(self.runners) for runner in self.runners.values()}

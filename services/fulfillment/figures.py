@@ -11,10 +11,10 @@ from services.fulfillment.domain.routing import Health
 from services.fulfillment.tables import FulfillmentTables
 from shared.runtime.settings import Settings
 from shared.telemetry import metrics
-from shared.telemetry.metric import Figure
+from shared.telemetry.metric import Sample
 
 
-def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Figure]:
+def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Sample]:
     """How the configured suppliers are doing, as the routing sees them."""
     known = FulfillmentTables(lambda: connection).health(settings.suppliers)
     for supplier in settings.suppliers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from shared.contracts import Call, Cancel, Command, Event, Plan, Planner, Reaction
+from shared.contracts import CallExternal, Cancel, Command, Event, Plan, Planner, Reaction
 from shared.contracts.fulfillment import (
     DeliverLine,
     DeliveryHandedOver,
@@ -76,13 +76,13 @@ def buy(event: PurchaseRequested, at: datetime) -> list[Plan]:
         "quantity": event.quantity,
         "target": event.target,
     }
-    return [Call(key=event.request_id, effect="purchase", payload=payload)]
+    return [CallExternal(key=event.request_id, effect="purchase", payload=payload)]
 
 
 def poll(event: PurchasePending, at: datetime) -> list[Plan]:
     """Ask from time to time, in case the callback is lost. Takes the place of the purchase call."""
     payload = {"delivery_id": event.delivery_id, "supplier": event.supplier, "request_id": event.request_id}
-    return [Call(key=event.request_id, effect="poll_purchase", payload=payload, at=at + FIRST_POLL_AFTER)]
+    return [CallExternal(key=event.request_id, effect="poll_purchase", payload=payload, at=at + FIRST_POLL_AFTER)]
 
 
 def stop_asking(event: SupplierDelivered | SupplierStatementRecorded, at: datetime) -> list[Plan]:
@@ -109,7 +109,7 @@ def look_again_key(request_id: str) -> str:
 def _look_again(delivery_id: str, supplier: str, at: datetime) -> list[Plan]:
     request_id = purchase_request_id(delivery_id, supplier)
     payload = {"delivery_id": delivery_id, "supplier": supplier, "request_id": request_id, "since": at.isoformat()}
-    return [Cancel(request_id), Call(look_again_key(request_id), "look_again", payload, at + LOOK_AGAIN_AFTER)]
+    return [Cancel(request_id), CallExternal(look_again_key(request_id), "look_again", payload, at + LOOK_AGAIN_AFTER)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {

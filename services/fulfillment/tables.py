@@ -24,12 +24,12 @@ from shared.contracts.fulfillment import (
     supplied_indexes,
 )
 from shared.contracts.inventory import KeysLoaded
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import (
     Key,
+    Projection,
     Row,
-    Rows,
-    Tables,
+    RowCache,
 )
 
 STOCK_TEXTS_KEPT = 2_000
@@ -76,7 +76,7 @@ supplier_health = sa.Table(
 )
 
 
-class FulfillmentTables(Tables):
+class FulfillmentTables(Projection):
     """What deciding about deliveries needs to look up.
 
     A text goes to one buyer: every key of stock is known here before it is reserved, and every text of a supplier when
@@ -101,7 +101,7 @@ class FulfillmentTables(Tables):
         self.stock_texts = self.rows(stock_texts, keep=STOCK_TEXTS_KEPT)
         self.supplier_health = self.rows(supplier_health)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         opening = keys_to_open(asked, state) if isinstance(asked, Command) else None
         if opening is not None:
             for number in opening.numbers:
@@ -121,7 +121,7 @@ class FulfillmentTables(Tables):
             case _:
                 pass
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         """Fold one own event, or keys that inventory loaded."""
         match event:
             case KeysDelivered():

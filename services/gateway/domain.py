@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Refused
 from shared.contracts.gateway import (
     AddStaff,
     CustomerRegistered,
@@ -29,7 +29,7 @@ class StaffState:
     role: Role | None = None
 
 
-def decide_staff(command: Command, state: StaffState, given: Given) -> list[Event]:
+def decide_staff(command: Command, state: StaffState, given: DecisionContext) -> list[Event]:
     """Facts: for RemoveStaff how many administrators there are besides."""
     match command:
         case AddStaff(username=username, role=role):
@@ -63,7 +63,7 @@ class CustomerState:
     registered: bool = False
 
 
-def decide_customer(command: Command, state: CustomerState, given: Given) -> list[Event]:
+def decide_customer(command: Command, state: CustomerState, given: DecisionContext) -> list[Event]:
     match command:
         case RegisterCustomer(customer=customer, name=name, email=email):
             if state.registered:
@@ -85,7 +85,7 @@ class ImportState:
     fates: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide_import(command: Command, state: ImportState, given: Given) -> Decided:
+def decide_import(command: Command, state: ImportState, given: DecisionContext) -> Decided:
     match command:
         case RecordImport(fates=fates):
             if state.file_sha256 is not None:

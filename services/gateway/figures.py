@@ -20,7 +20,7 @@ from shared.contracts import Money
 from shared.contracts.gateway import PartnerKind
 from shared.runtime.settings import Settings
 from shared.telemetry import metrics
-from shared.telemetry.metric import Figure, seconds_since
+from shared.telemetry.metric import Sample, seconds_since
 from shared.values.days import day_of
 
 MOST = 100_000
@@ -79,7 +79,7 @@ def _stock(today: date) -> sa.Select[*tuple[Any, ...]]:
     ).select_from(products.outerjoin(over, over.c.sku == products.c.sku))
 
 
-def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Figure]:
+def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Sample]:
     """Open orders by step, stock, and what waits for people."""
     yield from _orders(connection, now)
     stock = connection.execute(_stock(day_of(now, settings.shop().zone))).mappings().one()
@@ -98,7 +98,7 @@ def figures(connection: sa.Connection, now: datetime, settings: Settings) -> Ite
     yield from _unread(connection, now)
 
 
-def _payments(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
+def _payments(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
     items, since = connection.execute(_UNMATCHED).one()
     yield metrics.UNMATCHED_OPEN, (), items
     yield metrics.UNMATCHED_OLDEST_SECONDS, (), seconds_since(since, now)
@@ -111,7 +111,7 @@ def _payments(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
     yield metrics.NOT_CLOSED_OLDEST_SECONDS, (), seconds_since(since, now)
 
 
-def _unread(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
+def _unread(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
     waiting = {kind: (count, since) for kind, count, since in connection.execute(_UNREAD)}
     for kind in get_args(PartnerKind):
         count, since = waiting.get(kind, (0, None))
@@ -119,7 +119,7 @@ def _unread(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
         yield metrics.UNREAD_OLDEST_SECONDS, (kind,), seconds_since(since, now)
 
 
-def _orders(connection: sa.Connection, now: datetime) -> Iterator[Figure]:
+def _orders(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
     counts, oldest, holds = dict.fromkeys(STEPS, 0), dict.fromkeys(STEPS, 0.0), defaultdict(int, {CURRENCY: 0})
     for step, currency, count, since in connection.execute(_BY_STEP):
         counts[step] += count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.contracts import Event, Given
+from shared.contracts import DecisionContext, Event
 from shared.contracts.gateway import DeliveriesOpened, RecordOpening
 
 PAUSE = timedelta(minutes=1)
@@ -19,7 +19,7 @@ class Opened:
     last: dict[str, datetime] = field(default_factory=dict)
 
 
-def decide_opening(command: RecordOpening, state: Opened, given: Given) -> list[Event]:
+def decide_opening(command: RecordOpening, state: Opened, given: DecisionContext) -> list[Event]:
     last = state.last.get(_reader(given.meta.actor, command))
     if last is not None and timedelta() <= given.now - last < PAUSE:
         return []

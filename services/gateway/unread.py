@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Refused
 from shared.contracts.gateway import PartnerKind, RecordUnread, SettleUnread, StatementUnread, UnreadSettled
 
 # So many of one partner wait at most: what it tells besides is not recorded, and it is told to come again.
@@ -20,7 +20,7 @@ class Unread:
     settled: bool = False
 
 
-def decide_unread(command: Command, state: Unread, given: Given) -> Decided:
+def decide_unread(command: Command, state: Unread, given: DecisionContext) -> Decided:
     """Facts: for RecordUnread how many statements of this partner wait. SettleUnread refuses `unknown-statement` and
     `already-settled`."""
     match command:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from services.inventory.domain.unpaid import holder
-from shared.contracts import Cancel, Command, Event, Later, Plan, Planner, Reaction
+from shared.contracts import Cancel, Command, Event, Plan, Planner, Reaction, ScheduleCommand
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryResolved,
@@ -160,7 +160,7 @@ def plan_end_of_keys(event: KeysLoaded, at: datetime) -> list[Plan]:
     if event.expires_on is None or event.over_from is None:
         return []
     command = ExpireKeys(sku=event.sku, expires_on=event.expires_on)
-    return [Later(key=f"last-day/{event.sku}/{event.expires_on}", command=command, at=event.over_from)]
+    return [ScheduleCommand(key=f"last-day/{event.sku}/{event.expires_on}", command=command, at=event.over_from)]
 
 
 def _expiry(order_id: str, line: int) -> str:
@@ -169,7 +169,7 @@ def _expiry(order_id: str, line: int) -> str:
 
 def plan_expiry(event: StockReserved, at: datetime) -> list[Plan]:
     command = ExpireReservation(sku=event.sku, order_id=event.order_id, line=event.line, attempt=event.attempt)
-    return [Later(key=_expiry(event.order_id, event.line), command=command, at=event.expires_at)]
+    return [ScheduleCommand(key=_expiry(event.order_id, event.line), command=command, at=event.expires_at)]
 
 
 def drop_expiry(event: StockReleased | StockSettled, at: datetime) -> list[Plan]:

@@ -15,8 +15,8 @@ from shared.contracts.fulfillment import (
     supplied_indexes,
 )
 from shared.contracts.inventory import KeysLoaded, StockKey, StockSettled
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Tables
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Projection
 
 BLOCK = 256
 BLOCKS_KEPT = 256
@@ -55,7 +55,7 @@ sold_keys = sa.Table(
 )
 
 
-class InventoryTables(Tables):
+class InventoryTables(Projection):
     """Boxes are read a block of numbers at a time, since stock sells in the order of its numbers; what a number's box
     holds never changes, so blocks stay valid until a rollback."""
 
@@ -107,7 +107,7 @@ class InventoryTables(Tables):
         row = self._sold_keys.get(sku, number)
         return row["order_id"] if row else None
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         match event:
             case KeysLoaded():
                 for number, key in enumerate(event.keys, event.first):

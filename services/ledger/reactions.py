@@ -12,7 +12,7 @@ from typing import Any
 
 from services.ledger.domain.payment.state import FAILED, statement
 from shared.contracts import Command, Event, Money, Plan, Planner, Reaction
-from shared.contracts.decision import Call, Cancel
+from shared.contracts.decision import CallExternal, Cancel
 from shared.contracts.fulfillment import (
     SupplierClaimWon,
     SupplierDelivered,
@@ -184,8 +184,8 @@ def _open(event: PaymentRequested, at: datetime) -> list[Plan]:
     }
     asking = payload | ({"until": event.ask_until.isoformat()} if event.ask_until else {})
     return [
-        Call(_opening(event.payment_id), "open_payment", payload),
-        Call(_asking(event.payment_id), "ask_payment", asking, at + FIRST_ASKED_AFTER),
+        CallExternal(_opening(event.payment_id), "open_payment", payload),
+        CallExternal(_asking(event.payment_id), "ask_payment", asking, at + FIRST_ASKED_AFTER),
     ]
 
 
@@ -196,7 +196,7 @@ def _opening(payment_id: str) -> str:
 def _close(event: PaymentClosing, at: datetime) -> list[Plan]:
     """An opening that has not got through is not tried again. The channel is asked on: it may have been paid before."""
     payload = {"payment_id": event.payment_id, "channel": event.channel}
-    return [Cancel(_opening(event.payment_id)), Call(f"close/{event.payment_id}", "close_payment", payload)]
+    return [Cancel(_opening(event.payment_id)), CallExternal(f"close/{event.payment_id}", "close_payment", payload)]
 
 
 def _asking(payment_id: str) -> str:
@@ -224,7 +224,7 @@ def _ask_on(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Pla
         "until": event.ask_until.isoformat(),
         "known": statement(FAILED if has_failed else "paid", event.channel, event.channel_ref, event.amount),
     }
-    return [Call(_asking(event.payment_id), "ask_payment", payload, first)]
+    return [CallExternal(_asking(event.payment_id), "ask_payment", payload, first)]
 
 
 def _ask_about(owner: str, event: CallbackRefused, at: datetime) -> Plan:
@@ -235,7 +235,7 @@ def _ask_about(owner: str, event: CallbackRefused, at: datetime) -> Plan:
         "amount": event.amount.model_dump() if event.amount else None,
         "until": (at + ASKED_ABOUT_FOR).isoformat(),
     }
-    return Call(f"ask-about/{owner}", "ask_payment", payload)
+    return CallExternal(f"ask-about/{owner}", "ask_payment", payload)
 
 
 def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
@@ -249,7 +249,7 @@ def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
     }
     if event.amount.amount == 0:
         return []
-    return [Call(f"return/{event.payment_id}/{event.return_id}", "return_payment", payload)]
+    return [CallExternal(f"return/{event.payment_id}/{event.return_id}", "return_payment", payload)]
 
 
 PLANS: Mapping[type[Event], Planner] = {

@@ -35,12 +35,12 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
     UnmatchedSettled,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import (
     Key,
+    Projection,
     Row,
-    Rows,
-    Tables,
+    RowCache,
 )
 
 metadata = sa.MetaData()
@@ -116,7 +116,7 @@ unmatched = sa.Table(
 )
 
 
-class LedgerTables(Tables):
+class LedgerTables(Projection):
     metadata = metadata
     version = 2
 
@@ -129,7 +129,7 @@ class LedgerTables(Tables):
         self.returns = self.rows(returns, keep=1_000)
         self.unmatched = self.rows(unmatched, keep=1_000)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(asked, HoldFunds):
             yield self.accounts, (asked.account, asked.amount.currency)
         elif isinstance(asked, PaymentReceived | PaymentUnmatched):
@@ -145,7 +145,7 @@ class LedgerTables(Tables):
         left = self.balance(account, currency).available
         return Money(amount=max(-MAX_MINOR_UNITS, min(left, MAX_MINOR_UNITS)), currency=currency)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         match event:
             case FundsHeld():
                 self._hold(event.account, event.amount)
@@ -167,7 +167,7 @@ class LedgerTables(Tables):
             case _:
                 self._apply_to_payment(event, recorded)
 
-    def _apply_to_payment(self, event: Event, recorded: Recorded) -> None:
+    def _apply_to_payment(self, event: Event, recorded: RecordedEvent) -> None:
         match event:
             case PaymentRequested():
                 money = {"amount": event.amount.amount, "currency": event.amount.currency}
@@ -263,7 +263,7 @@ class LedgerTables(Tables):
     def _hold(self, account: str, amount: Money) -> None:
         self._change(account, amount.currency, held=amount.amount)
 
-    def _post(self, postings: tuple[Posting, ...], recorded: Recorded, reference: str) -> None:
+    def _post(self, postings: tuple[Posting, ...], recorded: RecordedEvent, reference: str) -> None:
         for leg, posting in enumerate(postings):
             money = posting.amount
             self._change(posting.account, money.currency, posted=money.amount)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.contracts import Event, Given, replace
+from shared.contracts import DecisionContext, Event, replace
 from shared.contracts.notification import (
     MessageChannel,
     MessageFailed,
@@ -59,7 +59,7 @@ def is_unpaid(template: str, params: Mapping[str, str | int]) -> bool:
     return template == "order-cancelled" and not params.get("paid")
 
 
-def decide(command: SendMessage | TellGathered | RecordSending, state: Message, given: Given) -> list[Event]:
+def decide(command: SendMessage | TellGathered | RecordSending, state: Message, given: DecisionContext) -> list[Event]:
     """Queue a message, or record what became of it. `given.facts` is Reach for a SendMessage."""
     match command:
         case SendMessage(to=to, channel="webhook") if to == STAFF and not given.facts.staff_webhook:

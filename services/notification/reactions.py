@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from services.notification.domain import STAFF
-from shared.contracts import Call, Command, Event, Later, Plan, Planner, Reaction
+from shared.contracts import CallExternal, Command, Event, Plan, Planner, Reaction, ScheduleCommand
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     SupplierReportRefused,
@@ -260,7 +260,7 @@ def webhook_disabled(event: WebhookEndpointDisabled) -> list[Command]:
 def send(event: MessageQueued, at: datetime) -> list[Plan]:
     """The message goes out at once; a newer round takes an unsent older one's place."""
     payload = {**event.model_dump(mode="json"), "queued_at": at.isoformat()}
-    return [Call(key=event.message_id, effect="send", payload=payload)]
+    return [CallExternal(key=event.message_id, effect="send", payload=payload)]
 
 
 def tell_gathered(event: MessageGathered, at: datetime) -> list[Plan]:
@@ -268,7 +268,7 @@ def tell_gathered(event: MessageGathered, at: datetime) -> list[Plan]:
     if event.number > 1:
         return []
     command = TellGathered(message_id=event.message_id)
-    return [Later(key=f"gathered/{event.message_id}", command=command, at=event.until)]
+    return [ScheduleCommand(key=f"gathered/{event.message_id}", command=command, at=event.until)]
 
 
 def _unless_zero(event: OrderCompleted) -> str:

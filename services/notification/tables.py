@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from services.notification.domain import is_unpaid
 from shared.contracts import Command, Event
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld, SendMessage
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows, Tables
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
 from shared.values.identities import mailbox, or_as_is
 
 METADATA = sa.MetaData()
@@ -50,7 +50,7 @@ class Address:
     unpaid: Sequence[datetime]
 
 
-class NotificationTables(Tables):
+class NotificationTables(Projection):
     metadata = METADATA
     version = 4
     folds = (MessageQueued, MessageSent, MessageFailed, MessageWithheld)
@@ -60,7 +60,7 @@ class NotificationTables(Tables):
         self._messages = self.rows(MESSAGES)
         self._addresses = self.rows(ADDRESSES)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(asked, SendMessage | MessageQueued) and asked.channel == "email":
             yield self._addresses, (_form(asked.to),)
 
@@ -71,7 +71,7 @@ class NotificationTables(Tables):
             return Address(proven=False, unpaid=())
         return Address(row["proven"], [datetime.fromisoformat(at) for at in row["unpaid"]])
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         at = recorded.at.isoformat()
         match event:
             case MessageQueued():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from shared.contracts import Cancel, Event, Later, Plan, Planner, Reaction
+from shared.contracts import Cancel, Event, Plan, Planner, Reaction, ScheduleCommand
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
 from shared.contracts.inventory import ReservationExpired, StockReserved, StockShort
 from shared.contracts.ledger import (
@@ -174,7 +174,7 @@ def _wait(event: Waiting, at: datetime) -> list[Plan]:
     if event.wait is None:
         return []
     command = MeetDeadline(order_id=event.order_id, step=event.wait.step, attempt=event.wait.attempt)
-    return [Later(deadline_key(event.order_id), command, event.wait.until)]
+    return [ScheduleCommand(deadline_key(event.order_id), command, event.wait.until)]
 
 
 def _ended(event: OrderCancelled | OrderCompleted, at: datetime) -> list[Plan]:

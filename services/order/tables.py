@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from shared.contracts import Command, Event
 from shared.contracts.inventory import Listing, ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
 from shared.contracts.order import PlaceOrder
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows, Tables
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
 
 METADATA = sa.MetaData()
 OFFERS = sa.Table(
@@ -25,7 +25,7 @@ OFFERS = sa.Table(
 PROJECTED: tuple[type[Event], ...] = (ProductListed, ProductChanged, ProductPutOnSale, ProductTakenOffSale)
 
 
-class OrderTables(Tables):
+class OrderTables(Projection):
     metadata = METADATA
     version = 2
     folds = ()
@@ -34,12 +34,12 @@ class OrderTables(Tables):
         super().__init__(connection)
         self.offers = self.rows(OFFERS)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(asked, PlaceOrder):
             for wish in asked.wishes:
                 yield self.offers, (wish.sku,)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         match event:
             case ProductListed() | ProductChanged():
                 listing = event.listing

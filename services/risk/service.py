@@ -21,11 +21,11 @@ from shared.contracts.risk import (
     ScreenOrder,
     SetListEntry,
 )
-from shared.runtime.service import Aggregate, Service, Surroundings
+from shared.runtime.service import Aggregate, HostContext, Service
 from shared.values import currencies
 
 
-def build(surroundings: Surroundings) -> AmountLimits:
+def build(surroundings: HostContext) -> AmountLimits:
     """How much is too much, as the settings say."""
     settings = surroundings.settings
     return AmountLimits(

@@ -26,8 +26,8 @@ from services.risk.domain.velocity import (
 )
 from shared.contracts import Command, Event, Money
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, ListName, OrderScreened, ScreenOrder, TargetsPaid
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows, Tables
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
 
 METADATA = sa.MetaData()
 WINDOWS = sa.Table(
@@ -59,7 +59,7 @@ class Spelling(TypedDict):
     until: str | None
 
 
-class RiskTables(Tables):
+class RiskTables(Projection):
     metadata = METADATA
     version = 4
 
@@ -68,7 +68,7 @@ class RiskTables(Tables):
         self._windows = self.rows(WINDOWS)
         self._entries = self.rows(LIST_ENTRIES)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(asked, ScreenOrder):
             for dimension, value in counted(asked):
                 yield self._windows, (dimension, value)
@@ -95,7 +95,7 @@ class RiskTables(Tables):
         """The entries that stand for the value which this entry names."""
         return [one["entry"] for one in _spelled(self._entries.get(_canonical(entry)))]
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         match event:
             case OrderScreened():
                 self._count(tuple(placed(event)), event.amount, event.customer, recorded.at)

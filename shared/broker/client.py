@@ -16,22 +16,22 @@ import structlog
 from pika.adapters.select_connection import IOLoop
 
 from shared.broker.amqp import keep_at_it, parameters
-from shared.broker.connection import Link
+from shared.broker.connection import ClientConnection
 from shared.broker.requests import CommandRequest, PullRequest, Request
 from shared.broker.topology import inbox, pulls, replies
 from shared.messages.messages import (
     CommandMessage,
+    EventBatch,
     NobodyDecides,
     Reply,
-    Slice,
 )
 from shared.messages.wire import (
     MAX_BYTES,
-    Answered,
-    Asked,
+    CommandEnvelope,
     Malformed,
     Pull,
-    Shown,
+    ReadModelPosition,
+    ReplyEnvelope,
     decode,
     encode,
 )
@@ -88,7 +88,7 @@ class BrokerClient:
         self._waiting: dict[str, Request] = {}
         self._unsent: dict[str, Request] = {}
         self._look_at: dict[str, float] = {}
-        self._link: Link | None = None
+        self._link: ClientConnection | None = None
         self._ticking = False
 
     # For callers, on any thread
@@ -139,7 +139,7 @@ class BrokerClient:
             )
         )
 
-    def pull(self, source: str, after: int, limit: int) -> Slice:
+    def pull(self, source: str, after: int, limit: int) -> EventBatch:
         """The events of a log after a position, at most `limit`; an empty slice has `last == after`.
 
         Raises BrokerBusy or TimeoutError.
@@ -174,7 +174,7 @@ class BrokerClient:
 
     def _session(self) -> None:
         queue = replies(f"{self._name}.{uuid4().hex}", self._reader)
-        self._link = Link(
+        self._link = ClientConnection(
             self._loop, self._parameters, queue, ready=self._on_ready, heard=self._on_body, returned=self._on_return
         )
         try:
@@ -238,7 +238,7 @@ class BrokerClient:
             for start in range(0, len(waiting), MAX_COMMANDS):
                 self._publish(link, service, waiting[start : start + MAX_COMMANDS])
 
-    def _publish(self, link: Link, service: str, commands: Sequence[CommandRequest]) -> None:
+    def _publish(self, link: ClientConnection, service: str, commands: Sequence[CommandRequest]) -> None:
         for part, body in self._bodies(link.queue.name, commands):
             link.publish(inbox(service, ()).name, body, mandatory=True, lasting_seconds=self._deadline)
             self.messages, self.commands = self.messages + 1, self.commands + part
@@ -246,7 +246,7 @@ class BrokerClient:
     def _bodies(self, reply_to: str, commands: Sequence[CommandRequest]) -> Iterator[tuple[int, bytes]]:
         """Message bodies of bearable size, each with the number of its commands."""
         try:
-            body = encode([Asked(one.message, one.ticket, reply_to) for one in commands])
+            body = encode([CommandEnvelope(one.message, one.ticket, reply_to) for one in commands])
             if len(body) <= MAX_BYTES or len(commands) == 1:
                 yield len(commands), body
                 return
@@ -294,31 +294,31 @@ class BrokerClient:
     def _on_body(self, body: bytes, beside: Mapping[str, Any]) -> None:
         try:
             match decode(body, beside=beside):
-                case Slice() as part:
+                case EventBatch() as part:
                     self._on_slice(part)
-                case [Answered(), *_] as answers:
+                case [ReplyEnvelope(), *_] as answers:
                     for answered in answers:
                         self._on_answer(answered)
-                case Shown(positions=positions):
+                case ReadModelPosition(positions=positions):
                     self._on_shown(positions)
                 case other:
                     self._log.warning("not a reply", kind=type(other).__name__)
         except Malformed as error:
             self._log.warning("dropped a message", error=str(error))
 
-    def _on_answer(self, answered: Answered) -> None:
+    def _on_answer(self, answered: ReplyEnvelope) -> None:
         request = self._waiting.get(answered.ticket)
         if isinstance(request, CommandRequest):
             self._finish(request, answered.reply)
         else:
             self.late += 1
 
-    def _on_slice(self, part: Slice) -> None:
+    def _on_slice(self, part: EventBatch) -> None:
         asked = [one for one in self._waiting.values() if isinstance(one, PullRequest)]
         for pull in asked:
             if (pull.to, pull.after + 1) == (part.source, part.first):
                 events = part.events[: pull.limit]
-                self._finish(pull, Slice(part.source, part.first, pull.after + len(events), events, part.before))
+                self._finish(pull, EventBatch(part.source, part.first, pull.after + len(events), events, part.before))
 
     def _on_return(self, body: bytes) -> None:
         """Nobody has made that queue yet: try again a little later."""
@@ -326,7 +326,7 @@ class BrokerClient:
         found = [self._waiting[ticket] for ticket in tickets if ticket in self._waiting]
         self._loop.call_later(NOT_THERE_SECONDS, lambda: self._again(found))
 
-    def _finish(self, request: Request, result: Reply | Slice) -> None:
+    def _finish(self, request: Request, result: Reply | EventBatch) -> None:
         self._forget(request)
         if request.future.set_running_or_notify_cancel():
             request.future.set_result(result)
@@ -343,8 +343,8 @@ class BrokerClient:
             self._taken -= 1
 
 
-def _asked(body: bytes) -> list[Asked]:
+def _asked(body: bytes) -> list[CommandEnvelope]:
     match decode(body):
-        case [Asked(), *_] as asked:
-            return [one for one in asked if isinstance(one, Asked)]
+        case [CommandEnvelope(), *_] as asked:
+            return [one for one in asked if isinstance(one, CommandEnvelope)]
     return []

@@ -18,7 +18,7 @@ from cloudevents.core.v1.event import CloudEvent
 from shared.broker.topology import event_key
 from shared.contracts import Message
 from shared.contracts.registry import older
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 JSON = "application/json"
 PERSISTENT = 2
@@ -27,7 +27,7 @@ SEQUENCE_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingEvent:
     """One message: the event's `position` in its log, its time there, and what the broker is given."""
 
     position: int
@@ -37,7 +37,7 @@ class Outgoing:
     body: bytes
 
 
-def cloud_event(recorded: Recorded, said: Message | None = None, beside: Sequence[int] = ()) -> CloudEvent:
+def cloud_event(recorded: RecordedEvent, said: Message | None = None, beside: Sequence[int] = ()) -> CloudEvent:
     """An event, in its newest version unless it is `said` in an earlier one, with its data as JSON text.
 
     Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
@@ -64,7 +64,7 @@ def cloud_event(recorded: Recorded, said: Message | None = None, beside: Sequenc
     return CloudEvent(attributes, data)
 
 
-def cloud_events(recorded: Recorded) -> list[CloudEvent]:
+def cloud_events(recorded: RecordedEvent) -> list[CloudEvent]:
     """An event in each version that is published, the oldest first. Raises what `cloud_event` does.
 
     All have the same `id` and `sequence`: they tell the same fact.
@@ -77,22 +77,22 @@ def cloud_events(recorded: Recorded) -> list[CloudEvent]:
     return [cloud_event(recorded, said, beside) for said in (*earlier, event)]
 
 
-def outgoing(recorded: Recorded) -> list[Outgoing]:
+def outgoing(recorded: RecordedEvent) -> list[OutgoingEvent]:
     """The messages for an event, one for each version that is published. Raises what `cloud_event` does."""
     return [message_of(recorded, event) for event in cloud_events(recorded)]
 
 
-def message_of(recorded: Recorded, event: CloudEvent) -> Outgoing:
+def message_of(recorded: RecordedEvent, event: CloudEvent) -> OutgoingEvent:
     """The message for what was recorded."""
     message = to_binary_event(event)
     properties = pika.BasicProperties(
         content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
     )
     key = event.get_type().removeprefix("kameng.")
-    return Outgoing(recorded.position, recorded.at, key, properties, message.body)
+    return OutgoingEvent(recorded.position, recorded.at, key, properties, message.body)
 
 
-def structured(recorded: Recorded, said: CloudEvent | None = None) -> str:
+def structured(recorded: RecordedEvent, said: CloudEvent | None = None) -> str:
     """An event as one JSON object, as the structured mode of CloudEvents has it; its newest version unless `said` in
     another. Raises what `cloud_event` does."""
     event = said or cloud_event(recorded)

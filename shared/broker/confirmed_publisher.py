@@ -18,7 +18,7 @@ from pika.spec import Basic
 
 from shared.broker import publisher_marks
 from shared.broker.amqp import declare, transient
-from shared.broker.cloudevents import Outgoing, position_of
+from shared.broker.cloudevents import OutgoingEvent, position_of
 from shared.broker.topology import (
     EVENTS,
     Queue,
@@ -27,11 +27,11 @@ from shared.broker.topology import (
     mark,
 )
 from shared.eventstore.checkpoints import PUBLISHER
-from shared.eventstore.divergence import Reached
-from shared.eventstore.healing import Told
+from shared.eventstore.divergence import ReaderPosition
+from shared.eventstore.healing import PublishedMark
 from shared.messages.wire import (
-    Head,
-    Known,
+    KnownPosition,
+    LogHead,
     Malformed,
     decode,
     encode,
@@ -42,7 +42,7 @@ CLOSE_SECONDS = 2.0
 HEAD = b'["head"'
 
 
-class Held(RuntimeError):
+class EventHeldBack(RuntimeError):
     """An event that can't go out for now; none behind it counts as sent."""
 
     def __init__(self, position: int, key: str, reason: str) -> None:
@@ -50,7 +50,7 @@ class Held(RuntimeError):
         self.position, self.key, self.reason = position, key, reason
 
 
-class Outlet:
+class ConfirmedPublisher:
     """Sends a service's events in the order of their positions, without a gap, and hears when there are new ones; all
     but `wake` is for one thread.
 
@@ -67,10 +67,10 @@ class Outlet:
         self._service, self._mark = service, mark(service)
         self._mark_channel: Channel | None = None
         self.asked = False
-        self.held: Held | None = None
+        self.held: EventHeldBack | None = None
         self._mandatory = mandatory
         self._loop, self._lock = IOLoop(), Lock()
-        self._outstanding: deque[Outgoing] = deque()
+        self._outstanding: deque[OutgoingEvent] = deque()
         self._answers, self._answered = 0, set[int]()
         self._hopes: dict[int, int] = {}
         self._channel: Channel | None = None
@@ -102,7 +102,7 @@ class Outlet:
         return self.confirmed > self._start
 
     @property
-    def oldest(self) -> Outgoing | None:
+    def oldest(self) -> OutgoingEvent | None:
         """The first event sent of which the broker has not said anything."""
         return self._outstanding[0] if self._outstanding else None
 
@@ -126,7 +126,7 @@ class Outlet:
             self._loop.deactivate_poller()
             self._loop.close()
 
-    def send(self, messages: Sequence[Outgoing]) -> None:
+    def send(self, messages: Sequence[OutgoingEvent]) -> None:
         """Hand over the next event, in each version that is published."""
         channel, mandatory = self._channel, self._mandatory
         assert channel is not None
@@ -141,7 +141,7 @@ class Outlet:
         """The next event is told to nobody."""
         self.sent = position
 
-    def mark(self, told: Told) -> None:
+    def mark(self, told: PublishedMark) -> None:
         """Have the broker keep that the outside may be told of what is up to there. `marked` grows when it does."""
         channel = self._mark_channel
         assert channel is not None
@@ -150,11 +150,11 @@ class Outlet:
         self._marks.append((self._marking, told.position))
         self.marking = told.position
 
-    def tell_owner(self, reached: Reached) -> None:
+    def tell_owner(self, reached: ReaderPosition) -> None:
         """Tell the writer of the log how far the outside was told of it."""
         channel = self._mark_channel
         assert channel is not None
-        known = Known(PUBLISHER, self._service, reached.position, reached.hash)
+        known = KnownPosition(PUBLISHER, self._service, reached.position, reached.hash)
         queue, properties = inbox(self._service, ()).name, transient(headers=headers(known))
         channel.basic_publish("", queue, encode(known), properties)
         self._marking += 1
@@ -218,7 +218,7 @@ class Outlet:
                 head = decode(body, beside=properties.headers)
             except Malformed:
                 return  # its writer tells
-            self.asked |= isinstance(head, Head) and head.asks
+            self.asked |= isinstance(head, LogHead) and head.asks
 
     def _on_lost(self, _: object, reason: BaseException | str) -> None:
         error = reason if isinstance(reason, BaseException) else AMQPConnectionError(reason)
@@ -247,4 +247,4 @@ class Outlet:
 
     def _hold(self, position: int, key: str, reason: str) -> None:
         if self.held is None or position < self.held.position:
-            self.held = Held(position, key, reason)
+            self.held = EventHeldBack(position, key, reason)

@@ -14,7 +14,7 @@ from shared.broker.amqp import declare, transient
 from shared.broker.topology import NOT_FOUND, Queue
 
 
-class Link:
+class ClientConnection:
     """Call `run` on the loop's thread; everything else is called there, too.
 
     `ready`: messages can go out now. `heard`: a message came to `queue`, with these headers. `returned`: a

@@ -29,13 +29,13 @@ from shared.broker.topology import (
     reader_of,
 )
 from shared.eventstore import log
-from shared.eventstore.divergence import Divergence, Reached, divergence
-from shared.messages.messages import Slice
+from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
+from shared.messages.messages import EventBatch
 from shared.messages.wire import (
     MAX_BYTES,
     MAX_EVENTS,
-    Head,
-    Known,
+    KnownPosition,
+    LogHead,
     Malformed,
     Pull,
     Wire,
@@ -108,19 +108,19 @@ class LogServer:
             head = log.read_head(connection)
         self.head, self.hash = head.position, head.hash
 
-    def read(self, after: int, limit: int) -> Slice:
+    def read(self, after: int, limit: int) -> EventBatch:
         """A slice of at most `limit` events and about MAX_BYTES."""
         with self._engine.connect() as connection:
             before, events = log.read_chained(connection, self.service, after, limit, MAX_BYTES)
         reached = events[-1].hash if events else before
-        return Slice(self.service, after + 1, after + len(events), events, before, reached)
+        return EventBatch(self.service, after + 1, after + len(events), events, before, reached)
 
     def contested(self, pull: Pull) -> Divergence | None:
         """What the log has against what a reader has applied, if a reader it is that asks."""
         if not (reader := reader_of(pull.queue)):
             return None
         with self._engine.connect() as connection:
-            return divergence(connection, reader, self.service, Reached(pull.after, pull.hash))
+            return divergence(connection, reader, self.service, ReaderPosition(pull.after, pull.hash))
 
 
 class _QueueGone(ConnectionError):
@@ -144,7 +144,7 @@ class _Session:
 
     def announce(self, position: int, hash_: bytes) -> None:
         """Say how far the log reaches."""
-        self._say(Head(self._server.service, position, hash_), exchange=self._exchange)
+        self._say(LogHead(self._server.service, position, hash_), exchange=self._exchange)
 
     def _say(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
         self._channel.basic_publish(exchange, queue, encode(body), transient(headers=headers(body)))
@@ -169,7 +169,7 @@ class _Session:
         if found := self._server.contested(pull):
             self._log.critical("a reader knows other events than this log holds", finding=str(found))
             self._say(found, queue=pull.queue)
-            known = Known(found.reader, found.source, pull.after, pull.hash)
+            known = KnownPosition(found.reader, found.source, pull.after, pull.hash)
             self._say(known, queue=inbox(found.source, ()).name)
 
     def _on_pull(

@@ -21,17 +21,17 @@ from shared.broker.amqp import (
     woken_by,
 )
 from shared.broker.cloudevents import outgoing
-from shared.broker.confirmed_publisher import Held, Outlet
+from shared.broker.confirmed_publisher import ConfirmedPublisher, EventHeldBack
 from shared.broker.publisher_marks import read_mark
 from shared.broker.topology import event_key, inbox
 from shared.contracts import PositionLost, UnknownMessage
 from shared.eventstore import checkpoints, log
 from shared.eventstore.checkpoints import PUBLISHER, TOLD
-from shared.eventstore.divergence import Divergence, Reached
-from shared.eventstore.healing import Told, agrees
-from shared.eventstore.leadership import Lead
-from shared.eventstore.recorded import Recorded
-from shared.messages.wire import Known, encode, headers
+from shared.eventstore.divergence import Divergence, ReaderPosition
+from shared.eventstore.healing import PublishedMark, agrees
+from shared.eventstore.leadership import Leadership
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.wire import KnownPosition, encode, headers
 
 NAME = PUBLISHER
 WINDOW = 1_000
@@ -80,17 +80,17 @@ class Publisher:
         """
         self.service, self.position, self.head, self.events = service, 0, 0, 0
         self.oldest: datetime | None = None
-        self.held: Held | None = None
+        self.held: EventHeldBack | None = None
         self.diverged = ""
-        self._mark, self._passed_over = Told(0, log.GENESIS), 0
+        self._mark, self._passed_over = PublishedMark(0, log.GENESIS), 0
         self._engine, self._every, self._require_binding = engine, every_seconds, require_binding
         self._name = f"publisher of {service}"
         self._parameters = parameters(amqp_url, self._name)
         self._log = structlog.get_logger().bind(publisher=service)
-        self._lead = Lead(engine.url, service, self._wake, NAME)
+        self._lead = Leadership(engine.url, service, self._wake, NAME)
         self.leads = False
-        self._outlet: Outlet | None = None
-        self._ahead: deque[Recorded] = deque()
+        self._outlet: ConfirmedPublisher | None = None
+        self._ahead: deque[RecordedEvent] = deque()
         self._read, self._grown, self._stored_at = 0, False, 0.0
 
     @property
@@ -119,7 +119,9 @@ class Publisher:
             self._resume()
             self._agree()
             self.diverged = ""
-            with Outlet(self._parameters, self.service, self.position, mandatory=self._require_binding) as outlet:
+            with ConfirmedPublisher(
+                self._parameters, self.service, self.position, mandatory=self._require_binding
+            ) as outlet:
                 self._outlet = outlet
                 self._log.info("publishing", position=self.position, head=self.head)
                 outlet.tell_owner(self._reached())
@@ -147,17 +149,17 @@ class Publisher:
                 if not agrees(connection, told, self._passed_over):
                     self._contradict(broker, told)
                 if told.position > self._mark.position:
-                    self._mark = Told(told.position, log.hash_at(connection, told.position))
+                    self._mark = PublishedMark(told.position, log.hash_at(connection, told.position))
 
-    def _contradict(self, broker: pika.BlockingConnection, told: Told) -> None:
-        known = Known(PUBLISHER, self.service, told.position, told.hash)
+    def _contradict(self, broker: pika.BlockingConnection, told: PublishedMark) -> None:
+        known = KnownPosition(PUBLISHER, self.service, told.position, told.hash)
         properties = transient(headers=headers(known))
         broker.channel().basic_publish("", inbox(self.service, ()).name, encode(known), properties)
         raise Diverged(Divergence(PUBLISHER, self.service, told.position, self.head))
 
-    def _reached(self) -> Reached:
+    def _reached(self) -> ReaderPosition:
         """How far the outside may have been told."""
-        return Reached(self._mark.position, self._mark.hash)
+        return ReaderPosition(self._mark.position, self._mark.hash)
 
     def _resume(self) -> None:
         """Begin behind the checkpoint."""
@@ -165,14 +167,14 @@ class Publisher:
             self.position = checkpoints.read(connection, NAME)
             self._passed_over = checkpoints.stored(connection, TOLD)
             reached = max(self.position, self._passed_over)
-            self._mark = Told(reached, log.hash_at(connection, reached))
+            self._mark = PublishedMark(reached, log.hash_at(connection, reached))
         self._read = self.position
         self._ahead.clear()
         self._look()
         self._fill()
         self.oldest = self._ahead[0].at if self._ahead else None
 
-    def _work(self, outlet: Outlet, stop: Event) -> None:
+    def _work(self, outlet: ConfirmedPublisher, stop: Event) -> None:
         try:
             look_at = time.monotonic() + self._every
             while not stop.is_set():
@@ -190,7 +192,7 @@ class Publisher:
                 if self._is_due(outlet):
                     self._store(outlet)
                 self._tell(outlet)
-        except Held as held:
+        except EventHeldBack as held:
             self.held = held
             self._settle(outlet)
             raise
@@ -215,7 +217,7 @@ class Publisher:
             if page:
                 self._read = page[-1].position
                 if self._read > self._mark.position:
-                    self._mark = Told(self._read, log.hash_at(connection, self._read))
+                    self._mark = PublishedMark(self._read, log.hash_at(connection, self._read))
         if page:
             self._ahead.extend(page)
             self.head = max(self.head, self._read)
@@ -223,11 +225,11 @@ class Publisher:
 
     # Out
 
-    def _room(self, outlet: Outlet) -> int:
+    def _room(self, outlet: ConfirmedPublisher) -> int:
         window = WINDOW if outlet.has_begun else 1
         return window - (outlet.sent - self.position)
 
-    def _send(self, outlet: Outlet) -> None:
+    def _send(self, outlet: ConfirmedPublisher) -> None:
         """Hand over what the window has room for, and the broker has a mark for."""
         if not self._ahead and self._grown:
             self._fill()
@@ -244,10 +246,10 @@ class Publisher:
                 messages = outgoing(recorded)
             except (UnknownMessage, ValidationError) as error:
                 key, reason = event_key(self.service, recorded.type), type(error).__name__
-                raise Held(recorded.position, key, f"this code can't read it ({reason})") from None
+                raise EventHeldBack(recorded.position, key, f"this code can't read it ({reason})") from None
             outlet.send(messages)
 
-    def _patience(self, outlet: Outlet, look_at: float) -> float:
+    def _patience(self, outlet: ConfirmedPublisher, look_at: float) -> float:
         is_marked = not self._ahead or self._ahead[0].position <= outlet.marked
         if (self._ahead or self._grown) and self._room(outlet) > 0 and is_marked:
             return 0.0
@@ -256,7 +258,7 @@ class Publisher:
             until = min(until, self._stored_at + STORE_SECONDS)
         return max(0.0, until - time.monotonic())
 
-    def _tell(self, outlet: Outlet) -> None:
+    def _tell(self, outlet: ConfirmedPublisher) -> None:
         first = outlet.oldest or (self._ahead[0] if self._ahead else None)
         self.oldest = first.at if first else None
         if self.held and outlet.confirmed >= self.held.position:
@@ -264,11 +266,11 @@ class Publisher:
 
     # The checkpoint
 
-    def _is_due(self, outlet: Outlet) -> bool:
+    def _is_due(self, outlet: ConfirmedPublisher) -> bool:
         fresh = outlet.confirmed - self.position
         return fresh >= WINDOW // 2 or (fresh > 0 and time.monotonic() >= self._stored_at + STORE_SECONDS)
 
-    def _store(self, outlet: Outlet) -> None:
+    def _store(self, outlet: ConfirmedPublisher) -> None:
         after = outlet.confirmed
         if after > self.position:
             with self._engine.begin() as connection:
@@ -276,7 +278,7 @@ class Publisher:
             self.events += after - self.position
             self.position, self._stored_at = after, time.monotonic()
 
-    def _settle(self, outlet: Outlet) -> None:
+    def _settle(self, outlet: ConfirmedPublisher) -> None:
         """Wait a while for what the broker has not answered, and store how far it came."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while outlet.settled < outlet.sent and (left := deadline - time.monotonic()) > 0:

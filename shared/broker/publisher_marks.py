@@ -11,13 +11,13 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from shared.broker.amqp import describe, parameters
 from shared.broker.topology import NOT_FOUND, mark
-from shared.eventstore.healing import Told
+from shared.eventstore.healing import PublishedMark
 
 PERSISTENT = 2
 LOOKS, BETWEEN_SECONDS = 30, 0.1
 
 
-def body_of(told: Told) -> bytes:
+def body_of(told: PublishedMark) -> bytes:
     """A mark as a message has it."""
     return json.dumps({"position": told.position, "hash": told.hash.hex(), "safe": told.safe}).encode()
 
@@ -27,7 +27,7 @@ def properties() -> pika.BasicProperties:
     return pika.BasicProperties(content_type="application/json", delivery_mode=PERSISTENT)
 
 
-def read_mark(connection: pika.BlockingConnection, service: str) -> Told | None:
+def read_mark(connection: pika.BlockingConnection, service: str) -> PublishedMark | None:
     """What the service's publisher has kept last; None when there is nothing, or the broker has lost it.
 
     It stays where it is. A publisher puts it there as soon as it has made the queue, and whoever else looks at it has
@@ -52,20 +52,20 @@ def read_mark(connection: pika.BlockingConnection, service: str) -> Told | None:
         channel.close()
 
 
-def _look(channel: BlockingChannel, service: str) -> Told | None:
+def _look(channel: BlockingChannel, service: str) -> PublishedMark | None:
     method, _, body = channel.basic_get(mark(service).name)
     if method is None or body is None or method.delivery_tag is None:
         return None
     channel.basic_nack(method.delivery_tag, requeue=True)
     told = json.loads(body)
-    return Told(int(told["position"]), bytes.fromhex(told["hash"]), int(told["safe"]))
+    return PublishedMark(int(told["position"]), bytes.fromhex(told["hash"]), int(told["safe"]))
 
 
 class NoBroker(ConnectionError):
     """The broker can't be asked."""
 
 
-def read_marks(url: str, services: Iterable[str]) -> dict[str, Told]:
+def read_marks(url: str, services: Iterable[str]) -> dict[str, PublishedMark]:
     """The marks of these services' publishers, of those that have one. Raises NoBroker."""
     try:
         with pika.BlockingConnection(parameters(url, "marks")) as connection:

@@ -13,7 +13,18 @@ from shared.contracts.base import (
     Value,
     zero,
 )
-from shared.contracts.decision import Call, Cancel, Decided, Given, Later, Plan, Planner, Reaction, Refused, Shop
+from shared.contracts.decision import (
+    CallExternal,
+    Cancel,
+    Decided,
+    DecisionContext,
+    Plan,
+    Planner,
+    Reaction,
+    Refused,
+    ScheduleCommand,
+    Shop,
+)
 from shared.contracts.lost import PositionLost
 from shared.contracts.registry import (
     UnknownMessage,
@@ -31,15 +42,14 @@ from shared.contracts.states import replace
 
 __all__ = [
     "ESSENTIAL",
-    "Call",
+    "CallExternal",
     "Cancel",
     "Command",
     "CurrencyMismatch",
     "Decided",
+    "DecisionContext",
     "Event",
     "Former",
-    "Given",
-    "Later",
     "Message",
     "Metadata",
     "Money",
@@ -48,6 +58,7 @@ __all__ = [
     "PositionLost",
     "Reaction",
     "Refused",
+    "ScheduleCommand",
     "Shop",
     "UnknownMessage",
     "Value",

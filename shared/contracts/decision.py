@@ -42,7 +42,7 @@ USUAL_SHOP = Shop()
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class DecisionContext:
     """What a decision knows besides the command and the state: the time (UTC), the command's id and metadata, the
     facts that the service looked up for it, and the shop."""
 
@@ -67,7 +67,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class ScheduleCommand:
     """Send `command` to oneself at `at`. A later item under the same `key` takes this one's place."""
 
     key: str
@@ -76,7 +76,7 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallExternal:
     """Call the outside world by the service's effect of this name, at once or at `at`.
 
     The result comes back as a command. A later item under the same `key` takes this one's place.
@@ -95,6 +95,6 @@ class Cancel:
     key: str
 
 
-Plan: TypeAlias = Later | Call | Cancel
+Plan: TypeAlias = ScheduleCommand | CallExternal | Cancel
 Reaction: TypeAlias = Callable[[Any], Iterable[Command]]
 Planner: TypeAlias = Callable[[Any, datetime], Iterable[Plan]]

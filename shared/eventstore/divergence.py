@@ -42,7 +42,7 @@ class Divergence:
 
 
 @dataclass(frozen=True, slots=True)
-class Ailing:
+class SourceFault:
     """What is wrong with a source, as its reader has found it last.
 
     `diverged` is where the source ended when it was found to be another log; None while it is the same. `held` says
@@ -58,12 +58,12 @@ class Ailing:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ReaderPosition:
     """How far a reader has applied a source; `hash` is that of the source's chain there, empty when not known."""
 
     position: int
     hash: bytes = b""
-    ailing: Ailing = Ailing()
+    ailing: SourceFault = SourceFault()
 
     @property
     def diverged(self) -> int | None:
@@ -71,7 +71,7 @@ class Reached:
         return self.ailing.diverged
 
 
-def divergence(connection: sa.Connection, reader: str, source: str, reached: Reached) -> Divergence | None:
+def divergence(connection: sa.Connection, reader: str, source: str, reached: ReaderPosition) -> Divergence | None:
     """What a log, through a connection to its database, has against what somebody says to have read of it."""
     head = log.read_head(connection).position
     if reached.position > head:
@@ -81,21 +81,21 @@ def divergence(connection: sa.Connection, reader: str, source: str, reached: Rea
     return None
 
 
-def reached_by(connection: sa.Connection) -> dict[str, Reached]:
+def reached_by(connection: sa.Connection) -> dict[str, ReaderPosition]:
     """How far a service, through a connection to its database, has applied each of its sources; without hashes where
     an earlier version has written its tables."""
     readers = schema.readers.c
     columns = {column["name"] for column in sa.inspect(connection).get_columns(schema.readers.name)}
     wanted = [column for column in schema.readers.columns if column.name in columns]
     rows = connection.execute(sa.select(*wanted).order_by(readers.source)).mappings()
-    return {row["source"]: Reached(row["position"], bytes(row.get("hash") or b""), _ailing(row)) for row in rows}
+    return {row["source"]: ReaderPosition(row["position"], bytes(row.get("hash") or b""), _ailing(row)) for row in rows}
 
 
-def _ailing(row: Mapping[Any, Any]) -> Ailing:
-    return Ailing(row.get("diverged"), row.get("held") or "", tuple((row.get("unknown") or "").split()))
+def _ailing(row: Mapping[Any, Any]) -> SourceFault:
+    return SourceFault(row.get("diverged"), row.get("held") or "", tuple((row.get("unknown") or "").split()))
 
 
-def remember(connection: sa.Connection, source: str, found: Ailing) -> None:
+def remember(connection: sa.Connection, source: str, found: SourceFault) -> None:
     """Store what is wrong with a reader's source, or that nothing is any more, for all who look."""
     told = sa.update(schema.readers).where(schema.readers.c.source == source)
     unknown = " ".join(found.unknown) or None
@@ -125,7 +125,7 @@ def disagreements(logs: Mapping[str, sa.Engine], about: str | None = None) -> It
                 yield from _against(logs[source], reader, source, reached)
 
 
-def _against(engine: sa.Engine, reader: str, source: str, reached: Reached) -> Iterator[str]:
+def _against(engine: sa.Engine, reader: str, source: str, reached: ReaderPosition) -> Iterator[str]:
     try:
         with engine.connect() as connection:
             found = divergence(connection, reader, source, reached)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
-from shared.eventstore.pipeline import Pipelined
+from shared.eventstore.pipeline import PipelinedConnection
 
 LIMIT_EXCEEDED = "54"  # the class of PostgreSQL's errors for what is too large for it, such as an indexed value
 WRITER_SETTINGS = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=10s"
@@ -49,8 +49,10 @@ def _postgresql(url: sa.URL, writer: bool) -> sa.Engine:
     return engine
 
 
-def _pipelined(_dialect: object, _record: object, arguments: Sequence[str], settings: dict[str, Any]) -> Pipelined:
-    return Pipelined.connect(*arguments, **settings, prepare_threshold=None)
+def _pipelined(
+    _dialect: object, _record: object, arguments: Sequence[str], settings: dict[str, Any]
+) -> PipelinedConnection:
+    return PipelinedConnection.connect(*arguments, **settings, prepare_threshold=None)
 
 
 def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:

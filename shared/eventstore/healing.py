@@ -18,12 +18,12 @@ from shared.eventstore import checkpoints, log, schema
 from shared.eventstore.checkpoints import PUBLISHER, TOLD
 from shared.eventstore.divergence import (
     Divergence,
-    Reached,
+    ReaderPosition,
     divergence,
     published,
     reached_by,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.scheduler.scheduler import EFFECT, WAITING
 
 BATCH = 1_000
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PublishedMark:
     """What the publisher keeps outside of the database: the outside may have been told of the log up to `position`,
     where its chain had `hash`, and has been told up to `safe`."""
 
@@ -42,7 +42,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownUpTo:
     """Somebody knows a log up to a position."""
 
     who: str
@@ -50,7 +50,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Wound:
+class LostRange:
     """What is to be healed in the log of `source`, which ends at `kept` with an event of the time `since`.
 
     It is known up to `upto`, by `known`. `readers` remember a hash that the log does not have, or will have when it is
@@ -62,9 +62,9 @@ class Wound:
     kept: int
     since: datetime
     upto: int
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownUpTo, ...] = ()
     readers: tuple[str, ...] = ()
-    told: Told | None = None
+    told: PublishedMark | None = None
     contrary: tuple[Divergence, ...] = ()
 
     @property
@@ -79,17 +79,17 @@ class Wound:
 def examine(
     source: str,
     logs: Mapping[str, sa.Engine],
-    told: Told | None = None,
-    others: Iterable[Known] = (),
-) -> Wound:
+    told: PublishedMark | None = None,
+    others: Iterable[KnownUpTo] = (),
+) -> LostRange:
     """Compare a log with all that is known of it: by its readers, by the publisher, by others. Changes nothing."""
     with logs[source].connect() as connection:
         head = log.read_head(connection)
-        known = [Known(name, at) for name, at in published(connection).items()]
+        known = [KnownUpTo(name, at) for name, at in published(connection).items()]
         known += others
         differs = told if told and not agrees(connection, told, checkpoints.stored(connection, TOLD)) else None
     if differs:
-        known.append(Known("what the publisher has told the outside", differs.position))
+        known.append(KnownUpTo("what the publisher has told the outside", differs.position))
     readers, contrary = [], []
     for reader, reached in _readers(source, logs):
         with logs[source].connect() as connection:
@@ -100,13 +100,13 @@ def examine(
                 contrary.append(found)
                 continue
         readers.append(reader)
-        known.append(Known(reader, reached.position))
+        known.append(KnownUpTo(reader, reached.position))
     beyond = tuple(one for one in known if one.position > head.position)
     upto = max([head.position, *(one.position for one in beyond)])
-    return Wound(source, head.position, head.at, upto, beyond, tuple(readers), differs, tuple(contrary))
+    return LostRange(source, head.position, head.at, upto, beyond, tuple(readers), differs, tuple(contrary))
 
 
-def _readers(source: str, logs: Mapping[str, sa.Engine]) -> Iterator[tuple[str, Reached]]:
+def _readers(source: str, logs: Mapping[str, sa.Engine]) -> Iterator[tuple[str, ReaderPosition]]:
     for reader, engine in logs.items():
         with engine.connect() as connection:
             reached = reached_by(connection).get(source)
@@ -114,7 +114,7 @@ def _readers(source: str, logs: Mapping[str, sa.Engine]) -> Iterator[tuple[str, 
             yield reader, reached
 
 
-def agrees(connection: sa.Connection, told: Told, passed_over: int) -> bool:
+def agrees(connection: sa.Connection, told: PublishedMark, passed_over: int) -> bool:
     """Whether the log holds what the outside was told, or has been healed of it: up to `passed_over`, as TOLD says."""
     if told.position <= passed_over:
         return True
@@ -128,7 +128,7 @@ def _is_lost(connection: sa.Connection, position: int) -> bool:
 
 
 def heal(
-    wound: Wound, engine: sa.Engine, now: datetime, new_id: Callable[[], str], progress: Progress = lambda *_: None
+    wound: LostRange, engine: sa.Engine, now: datetime, new_id: Callable[[], str], progress: Progress = lambda *_: None
 ) -> None:
     """Fill a log, a batch at a time, on a writer's engine of its database; broken off, it may be done again.
 
@@ -153,8 +153,8 @@ def heal(
 
 
 def _fillers(
-    connection: sa.Connection, wound: Wound, head: log.Head, at: datetime, new_id: Callable[[], str]
-) -> Iterator[Recorded]:
+    connection: sa.Connection, wound: LostRange, head: log.Head, at: datetime, new_id: Callable[[], str]
+) -> Iterator[RecordedEvent]:
     stream = f"log-{wound.source}"
     last = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.version), 0)).where(schema.log.c.stream == stream)
     version = connection.execute(last).scalar_one()
@@ -162,12 +162,12 @@ def _fillers(
     data, cause = event.model_dump_json(), new_id()
     meta = Metadata(correlation_id=cause, causation_id=cause, actor=ACTOR).model_dump_json()
     for number in range(1, min(BATCH, wound.upto - head.position) + 1):
-        yield Recorded(
+        yield RecordedEvent(
             wound.source, head.position + number, stream, version + number, new_id(), event.type(), data, meta, at
         )  # fmt: skip
 
 
-def _tell(connection: sa.Connection, told: Told, wound: Wound) -> None:
+def _tell(connection: sa.Connection, told: PublishedMark, wound: LostRange) -> None:
     """Where the log went on by itself past what the outside knows, nothing of that is told; else lost positions only
     are passed over."""
     went_on = told.position <= wound.kept

@@ -27,7 +27,7 @@ _SESSION = (
 logger = structlog.get_logger()
 
 
-class LeadLost(RuntimeError):
+class LeadershipLost(RuntimeError):
     """The connection that holds the lock is gone: another process may have it by now."""
 
 
@@ -46,7 +46,7 @@ def _connect(url: str | sa.URL, service: str) -> psycopg.Connection:
     return psycopg.connect(autocommit=True, **{**settings, "options": options})
 
 
-class Lead:
+class Leadership:
     """The lock of one role of a service, and the connection that holds it.
 
     `on_lost` is called, from another thread, when the lock is found lost.
@@ -106,22 +106,22 @@ class Lead:
         return None if self._ahead is None else -self._ahead.total_seconds()
 
     def check(self) -> None:
-        """Raises LeadLost when the lock is known to be lost."""
+        """Raises LeadershipLost when the lock is known to be lost."""
         if self._connection is None or self._connection.closed:
-            raise LeadLost("the connection that holds the lock is gone")
+            raise LeadershipLost("the connection that holds the lock is gone")
 
     def ping(self) -> None:
-        """Ask the server. Raises LeadLost."""
+        """Ask the server. Raises LeadershipLost."""
         self.execute("SELECT 1", [])
 
     def execute(self, statement: LiteralString, values: list[str]) -> None:
-        """Run a statement on the connection that holds the lock. Raises LeadLost."""
+        """Run a statement on the connection that holds the lock. Raises LeadershipLost."""
         self.check()
         try:
             if self._connection is not None:
                 self._connection.execute(statement, values)
         except psycopg.Error as error:
-            raise LeadLost("the connection that holds the lock is gone") from error
+            raise LeadershipLost("the connection that holds the lock is gone") from error
 
     def release(self) -> None:
         """Let others lead; nothing happens when the lock is not held."""

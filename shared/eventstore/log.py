@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from shared.eventstore import schema
 from shared.eventstore.arrays import GIVEN, matching
 from shared.eventstore.fencing import Fenced as Fenced
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.statements import (
     Statement,
     fetch,
@@ -144,7 +144,7 @@ def to_text(at: datetime) -> str:
     return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
-def link(previous: bytes, recorded: Recorded) -> bytes:
+def link(previous: bytes, recorded: RecordedEvent) -> bytes:
     """The chain's next hash: SHA-256 over the previous one and every stored field (no field may hold a U+001F)."""
     return _link(
         previous, recorded.position, recorded.stream, recorded.version, recorded.id, recorded.type,
@@ -205,7 +205,7 @@ def next_epoch(connection: sa.Connection) -> int:
     return connection.execute(_NEXT_EPOCH).scalar_one()
 
 
-def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) -> Head:
+def append(connection: sa.Connection, before: Head, events: Sequence[RecordedEvent]) -> Head:
     """Append events that continue at `before.position + 1`, and move the head last.
 
     Raises Fenced when the head is no longer where `before` says or its epoch has passed, even without events: here, or
@@ -225,7 +225,7 @@ def append(connection: sa.Connection, before: Head, events: Sequence[Recorded]) 
     return after
 
 
-def _chained(chain: bytes, events: Sequence[Recorded]) -> list[tuple[bytes, ...]]:
+def _chained(chain: bytes, events: Sequence[RecordedEvent]) -> list[tuple[bytes, ...]]:
     """The rows of these events, each column as it is sent, which but for numbers is as it is stored; the hash last."""
     rows, at, text = [], None, b""
     for recorded in events:
@@ -256,15 +256,15 @@ def move_reader(connection: sa.Connection, source: str, before: int, after: int,
     write(connection, _MOVE_READER, [moved], fence=f"the reader of {source} is no longer at {before}")
 
 
-def recorded_of(source: str, row: Sequence[Any]) -> Recorded:
+def recorded_of(source: str, row: Sequence[Any]) -> RecordedEvent:
     """The event of a row of FIELDS."""
     position, stream, version, id_, type_, data, meta, at = row
-    return Recorded(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
+    return RecordedEvent(source, position, stream, version, id_, type_, data, meta, datetime.fromisoformat(at))
 
 
 def read(
     connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
-) -> list[Recorded]:
+) -> list[RecordedEvent]:
     """At most `limit` events behind a position, in order: one at least, and no more once they have `most_bytes`, or
     MOST_BYTES."""
     asked = {"behind": after, "most": limit, "bytes": MOST_BYTES if most_bytes is None else most_bytes}
@@ -273,7 +273,7 @@ def read(
 
 def read_chained(
     connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
-) -> tuple[bytes, list[Recorded]]:
+) -> tuple[bytes, list[RecordedEvent]]:
     """The chain's hash at a position, empty when this log has no event there, and the events behind it that `read`
     gives, each with its own hash."""
     most = MOST_BYTES if most_bytes is None else most_bytes
@@ -299,7 +299,7 @@ def hash_at(connection: sa.Connection, position: int) -> bytes:
 
 def read_named(
     connection: sa.Connection, source: str, after: int, last: int, limit: int, names: frozenset[str] | None
-) -> list[Recorded]:
+) -> list[RecordedEvent]:
     """At most `limit` events of these names (None for all, in any version), behind one position up to another; one at
     least, and no more once they have MOST_BYTES."""
     if names is not None and not names:
@@ -336,7 +336,7 @@ def last_position(connection: sa.Connection) -> int:
 
 def read_all(
     engine: sa.Engine, source: str, *, after: int = 0, up_to: int | None = None, page: int = 2_000
-) -> Iterator[Recorded]:
+) -> Iterator[RecordedEvent]:
     """Every event behind `after`, up to and including position `up_to`, a page at a time."""
     while up_to is None or after < up_to:
         with engine.connect() as connection:
@@ -347,9 +347,9 @@ def read_all(
         after = events[-1].position
 
 
-def read_streams(connection: sa.Connection, source: str, behind: dict[str, int]) -> dict[str, list[Recorded]]:
+def read_streams(connection: sa.Connection, source: str, behind: dict[str, int]) -> dict[str, list[RecordedEvent]]:
     """The events of each stream behind the given version (0 for all), in order."""
-    found: dict[str, list[Recorded]] = {stream: [] for stream in behind}
+    found: dict[str, list[RecordedEvent]] = {stream: [] for stream in behind}
     asking = _asking if connection.dialect.name == "postgresql" else _asking_sqlite
     for statement, values in asking(behind):
         for row in fetch(connection, statement, values):

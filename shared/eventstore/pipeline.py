@@ -43,7 +43,7 @@ _BEGIN = _Step(Prepared(b"begin", b"BEGIN"))
 _COMMIT = _Step(Prepared(b"commit", b"COMMIT"))
 
 
-class Pipelined(psycopg.Connection[Any]):
+class PipelinedConnection(psycopg.Connection[Any]):
     """What is written `later` goes to the server with the next question or the COMMIT, whichever comes first, and its
     errors come from there. When a statement fails, the server skips all that follows, the COMMIT as well.
 

@@ -16,7 +16,7 @@ def name_of(type_: str) -> str:
 
 
 @dataclass(slots=True)
-class Recorded:
+class RecordedEvent:
     """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
 
     `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC; `name` is the type

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from shared.eventstore.fencing import Fenced
-from shared.eventstore.pipeline import Pipelined, Prepared, Values
+from shared.eventstore.pipeline import PipelinedConnection, Prepared, Values
 
 Executable = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 Encode = Callable[[Any], bytes]
@@ -98,7 +98,7 @@ def write(connection: sa.Connection, statement: Statement, rows: Sequence[Mappin
     text: here or there.
     """
     driver = connection.connection.driver_connection
-    if isinstance(driver, Pipelined):
+    if isinstance(driver, PipelinedConnection):
         if not connection.in_transaction():
             connection.begin()  # or it would have nothing to commit
         for row in rows:
@@ -120,7 +120,7 @@ def write_encoded(
     """As `write`, for rows whose values are as they are sent, in the statement's order: `together` takes as many of
     them as fit, `one` the rest. False, with nothing done, where nothing is sent so."""
     driver = connection.connection.driver_connection
-    if not isinstance(driver, Pipelined):
+    if not isinstance(driver, PipelinedConnection):
         return False
     if not connection.in_transaction():
         connection.begin()
@@ -136,7 +136,7 @@ def write_encoded(
 def fetch(connection: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
     """The rows of a query, which sees everything written before. Raises Fenced as `write` does."""
     driver = connection.connection.driver_connection
-    if not isinstance(driver, Pipelined):
+    if not isinstance(driver, PipelinedConnection):
         return connection.execute(statement.executable, values).all()
     try:
         return driver.ask(statement.prepared, statement.values(values))
@@ -147,14 +147,14 @@ def fetch(connection: sa.Connection, statement: Statement, values: Mapping[str, 
 def send(connection: sa.Connection) -> None:
     """Have executed now what was written. Raises Fenced."""
     driver = connection.connection.driver_connection
-    if isinstance(driver, Pipelined):
+    if isinstance(driver, PipelinedConnection):
         try:
             driver.send()
         except psycopg.Error as error:
             raise _as_sqlalchemy(connection, driver, error) from error
 
 
-def _as_sqlalchemy(connection: sa.Connection, driver: Pipelined, error: psycopg.Error) -> BaseException:
+def _as_sqlalchemy(connection: sa.Connection, driver: PipelinedConnection, error: psycopg.Error) -> BaseException:
     if driver.closed:
         connection.invalidate(error)
     return DBAPIError.instance(None, None, error, psycopg.Error, dialect=connection.dialect)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.contracts import UnknownMessage, check_event, owner_of
 from shared.eventstore import log
 from shared.eventstore.engines import is_unreachable
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 
 class Unreadable(Exception):
@@ -20,7 +20,7 @@ class Unreadable(Exception):
 
 
 @contextmanager
-def reading(recorded: Recorded) -> Iterator[None]:
+def reading(recorded: RecordedEvent) -> Iterator[None]:
     """Whatever goes wrong with this event is told with its place. Raises Unreadable."""
     try:
         yield

@@ -1,6 +1,6 @@
 """What must always hold, whoever runs the services: checked at every event, or of what is left at the end."""
 
-from shared.laws.commands import Ack, Told, ack_durable, idempotent_same, reject_atomic
+from shared.laws.commands import Ack, ReplyTold, ack_durable, idempotent_same, reject_atomic
 from shared.laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, Violation
 from shared.laws.known import OrdersKnown
@@ -23,7 +23,7 @@ from shared.laws.rest import accounts_agree, chain_intact, complaints, drained, 
 from shared.laws.screening import ScreenedOnly
 from shared.laws.stock import KeyOnce, NoOversell
 from shared.laws.value import ValueOnce
-from shared.laws.watch import EVENT_LAWS, Watch, watch
+from shared.laws.watch import EVENT_LAWS, LawChecker, watch
 
 __all__ = [
     "EVENT_LAWS",
@@ -35,19 +35,19 @@ __all__ = [
     "HoldsMatch",
     "KeyOnce",
     "Law",
+    "LawChecker",
     "LinksClosed",
     "NoOversell",
     "OneCapture",
     "OnePurchase",
     "OrdersKnown",
     "PaidTerminal",
+    "ReplyTold",
     "ScreenedOnly",
     "SupplierPurchase",
     "SupplierSaid",
-    "Told",
     "ValueOnce",
     "Violation",
-    "Watch",
     "accounts_agree",
     "ack_durable",
     "chain_intact",

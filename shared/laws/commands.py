@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.laws.finding import Finding, finding
 
 
@@ -21,7 +21,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReplyTold:
     """A reply and what was asked for: `fingerprint` is the command's. `answer` is all that the reply says, in any form
     that can be compared, without whether it was repeated."""
 
@@ -51,13 +51,13 @@ def ack_durable(
     return finding("AckDurable", checked, broken)
 
 
-def idempotent_same(replies: Iterable[Told]) -> Finding:
+def idempotent_same(replies: Iterable[ReplyTold]) -> Finding:
     """IdempotentSame: the same command under the same id is always answered alike, another body is a conflict.
 
     Replies may be in any order. What `failed` promises nothing: it may be answered later.
     """
-    first: dict[tuple[str, str], Told] = {}
-    conflicts: list[Told] = []
+    first: dict[tuple[str, str], ReplyTold] = {}
+    conflicts: list[ReplyTold] = []
     broken: list[str] = []
     checked = 0
     for told in replies:
@@ -77,7 +77,7 @@ def idempotent_same(replies: Iterable[Told]) -> Finding:
     return finding("IdempotentSame", checked, broken)
 
 
-def reject_atomic(acks: Iterable[Ack], events: Iterable[Recorded]) -> Finding:
+def reject_atomic(acks: Iterable[Ack], events: Iterable[RecordedEvent]) -> Finding:
     """RejectAtomic: a refused command changed nothing; no event of its service carries its id as causation."""
     refused = {(ack.service, ack.command_id) for ack in acks if ack.outcome == "refused"}
     broken = [

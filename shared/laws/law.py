@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 from shared.contracts import Event
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.laws.finding import SHOWN, Finding, Violation
 
 Handlers: TypeAlias = Mapping[type[Event], Callable[[Any], None]]
@@ -32,7 +32,7 @@ class Law(ABC):
         self.on_violation: Callable[[Violation], None] = _silent
         self._broken = 0
         self._shown: list[str] = []
-        self._at: Recorded | None = None
+        self._at: RecordedEvent | None = None
 
     @abstractmethod
     def handlers(self) -> Handlers:
@@ -58,7 +58,7 @@ class Law(ABC):
     def _by_name(self) -> dict[str, Callable[[Any], None]]:
         return {event.__name__: handler for event, handler in self.handlers().items()}
 
-    def saw(self, recorded: Recorded) -> None:
+    def saw(self, recorded: RecordedEvent) -> None:
         """One more event, of those that the law hears. Raises what `on_violation` raises."""
         self._at = recorded
         self._by_name[recorded.name](recorded.event)

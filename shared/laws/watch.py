@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, Violation
 from shared.laws.law import Law
@@ -36,7 +36,7 @@ KEPT = 100
 L = TypeVar("L", bound=Law)
 
 
-class Watch:
+class LawChecker:
     """New laws of the given kinds, told of every event. `on_violation` hears of each violation at once, and may raise.
 
     `saw` expects the events of each log in order; how the logs are interleaved does not matter. What nobody hears is
@@ -53,7 +53,7 @@ class Watch:
         for law in self.laws:
             law.on_violation = self._violated
 
-    def saw(self, recorded: Recorded) -> None:
+    def saw(self, recorded: RecordedEvent) -> None:
         """One more event of a log. Raises what `on_violation` raises."""
         laws = self._heard.get((recorded.source, recorded.type))
         if laws is None:
@@ -61,7 +61,7 @@ class Watch:
         for law in laws:
             law.saw(recorded)
 
-    def _learn(self, recorded: Recorded) -> tuple[Law, ...]:
+    def _learn(self, recorded: RecordedEvent) -> tuple[Law, ...]:
         """Who hears events of this stored type; an older version of an event is heard like the newest."""
         laws = tuple(
             law
@@ -93,6 +93,6 @@ class Watch:
         return [law.finding(drained=drained) for law in self.laws]
 
 
-def watch(on_violation: Callable[[Violation], None] | None = None) -> Watch:
+def watch(on_violation: Callable[[Violation], None] | None = None) -> LawChecker:
     """A watch over every law of events."""
-    return Watch(EVENT_LAWS, on_violation)
+    return LawChecker(EVENT_LAWS, on_violation)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shared.contracts import Command, Metadata
-from shared.eventstore.divergence import Divergence, Reached
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.divergence import Divergence, ReaderPosition
+from shared.eventstore.recorded import RecordedEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class EventBatch:
     """A stretch of one log, from position `first` to `last`. For a reader, what it does not hear may be left out.
 
     `before` is the hash of the log's chain before `first`, `hash` that at `last`; empty where they are not known.
@@ -22,7 +22,7 @@ class Slice:
     source: str
     first: int
     last: int
-    events: Sequence[Recorded]
+    events: Sequence[RecordedEvent]
     before: bytes = field(default=b"", compare=False)
     hash: bytes = field(default=b"", compare=False)
 
@@ -75,7 +75,7 @@ class Bus(Protocol):
         """Hand a command to the writer of `service`; the future ends with its reply."""
         ...
 
-    def publish(self, part: Slice) -> None:
+    def publish(self, part: EventBatch) -> None:
         """Offer new events of a log to whoever reads it."""
         ...
 
@@ -83,14 +83,16 @@ class Bus(Protocol):
         """Say how far a log reaches, so that a lost last slice shows."""
         ...
 
-    def pull(self, source: str, after: int, limit: int) -> Slice:
+    def pull(self, source: str, after: int, limit: int) -> EventBatch:
         """The events of a log after a position, at most `limit`; an empty slice has `last == after`."""
         ...
 
-    def compare(self, reader: str, source: str, reached: Reached) -> Divergence | None:
+    def compare(self, reader: str, source: str, reached: ReaderPosition) -> Divergence | None:
         """What a log has against what a reader has applied of it; its owner hears of it."""
         ...
 
-    def subscribe(self, source: str, on_slice: Callable[[Slice], None], on_head: Callable[[str, int], None]) -> None:
+    def subscribe(
+        self, source: str, on_slice: Callable[[EventBatch], None], on_head: Callable[[str, int], None]
+    ) -> None:
         """Have a log's slices and head announcements handed over as they come."""
         ...

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from shared.contracts import Metadata, UnknownMessage, decode_command, is_event
 from shared.eventstore.divergence import Divergence
 from shared.eventstore.log import to_text
-from shared.eventstore.recorded import Recorded, name_of
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.eventstore.recorded import RecordedEvent, name_of
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 4 * 1024 * 1024
@@ -29,10 +29,10 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LogHead:
     """A log server, or a writer that has just begun, says how far its log reaches, and the hash there.
 
-    `asks`: whoever reads the log is to say how far it has come (`Known`), before the writer decides anything.
+    `asks`: whoever reads the log is to say how far it has come (`KnownPosition`), before the writer decides anything.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPosition:
     """A reader tells the owner of a log how far it has applied it, and the hash there (empty: not known)."""
 
     reader: str
@@ -52,7 +52,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ReadModelPosition:
     """A reader says how far it has applied each log, its own included, for those who query its tables."""
 
     reader: str
@@ -74,7 +74,7 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandEnvelope:
     """A command with the queue its reply is wanted in; `ticket` comes back with the reply."""
 
     message: CommandMessage
@@ -83,7 +83,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ReplyEnvelope:
     """A reply with the ticket it was asked under."""
 
     ticket: str
@@ -94,7 +94,16 @@ _REPLY = TypeAdapter(Reply)
 _BEFORE, _HASH, _ASKS = "before", "hash", "asks"
 _EVENT = (int, str, int, str, str, str, str, str)
 
-Wire = Slice | Head | Shown | Pull | Known | Divergence | list[Asked] | list[Answered]
+Wire = (
+    EventBatch
+    | LogHead
+    | ReadModelPosition
+    | Pull
+    | KnownPosition
+    | Divergence
+    | list[CommandEnvelope]
+    | list[ReplyEnvelope]
+)
 
 
 def encode(body: Wire) -> bytes:
@@ -105,7 +114,7 @@ def encode(body: Wire) -> bytes:
         raise Malformed(f"not to be sent: {error}") from error
 
 
-def size_of(recorded: Recorded) -> int:
+def size_of(recorded: RecordedEvent) -> int:
     """About how many bytes an event takes in a slice."""
     return len(recorded.data) + len(recorded.meta_json)
 
@@ -115,52 +124,52 @@ def headers(body: Wire) -> dict[str, str]:
     told = {
         name: value.hex() for name in (_BEFORE, _HASH) if isinstance(value := getattr(body, name, b""), bytes) and value
     }
-    return told | {_ASKS: "1"} if isinstance(body, Head) and body.asks else told
+    return told | {_ASKS: "1"} if isinstance(body, LogHead) and body.asks else told
 
 
-def slices(part: Slice) -> Iterator[Slice]:
+def slices(part: EventBatch) -> Iterator[EventBatch]:
     """A stretch of a log in pieces of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
-    events: list[Recorded] = []
+    events: list[RecordedEvent] = []
     size, before = 0, part.before
     for recorded in part.events:
         size += size_of(recorded)
         if events and (size > MAX_BYTES or len(events) == MAX_EVENTS):
-            yield Slice(part.source, events[0].position, events[-1].position, events, before, events[-1].hash)
+            yield EventBatch(part.source, events[0].position, events[-1].position, events, before, events[-1].hash)
             before = events[-1].hash
             events, size = [], size_of(recorded)
         events.append(recorded)
-    yield Slice(part.source, events[0].position if events else part.first, part.last, events, before, part.hash)
+    yield EventBatch(part.source, events[0].position if events else part.first, part.last, events, before, part.hash)
 
 
 def _plain(body: Wire) -> list[Any]:
     match body:
-        case Slice():
+        case EventBatch():
             return ["slice", body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
-        case Head():
+        case LogHead():
             return ["head", body.source, body.position]
-        case Shown():
+        case ReadModelPosition():
             return ["shown", body.reader, dict(body.positions)]
         case Pull():
             return ["pull", body.source, body.after, body.limit, body.queue]
-        case Known():
+        case KnownPosition():
             return ["known", body.reader, body.source, body.position]
         case Divergence():
             return ["diverged", body.reader, body.source, body.position, body.head]
-        case [Asked(), *_]:
-            return ["commands", *(_asked(asked) for asked in body if isinstance(asked, Asked))]
-        case [Answered(), *_]:
-            return ["replies", *([one.ticket, asdict(one.reply)] for one in body if isinstance(one, Answered))]
+        case [CommandEnvelope(), *_]:
+            return ["commands", *(_asked(asked) for asked in body if isinstance(asked, CommandEnvelope))]
+        case [ReplyEnvelope(), *_]:
+            return ["replies", *([one.ticket, asdict(one.reply)] for one in body if isinstance(one, ReplyEnvelope))]
     raise Malformed("nothing to send")
 
 
-def _event(recorded: Recorded) -> list[Any]:
+def _event(recorded: RecordedEvent) -> list[Any]:
     return [
         recorded.position, recorded.stream, recorded.version, recorded.id, recorded.type,
         recorded.data, recorded.meta_json, to_text(recorded.at),
     ]  # fmt: skip
 
 
-def _asked(asked: Asked) -> list[str]:
+def _asked(asked: CommandEnvelope) -> list[str]:
     message = asked.message
     return [
         asked.ticket, asked.reply_to, message.id, message.command.type(),
@@ -179,13 +188,13 @@ def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mappi
             case ["slice", str(source), int(first), int(last), list(events)]:
                 return _slice(source, first, last, events, heard, beside or {})
             case ["head", str(source), int(position)]:
-                return Head(source, position, _hash(beside, _HASH), bool(beside) and _ASKS in beside)
+                return LogHead(source, position, _hash(beside, _HASH), bool(beside) and _ASKS in beside)
             case ["shown", str(reader), dict(positions)]:
-                return Shown(reader, _positions(positions))
+                return ReadModelPosition(reader, _positions(positions))
             case ["pull", str(source), int(after), int(limit), str(queue)]:
                 return Pull(source, after, limit, queue, _hash(beside, _HASH))
             case ["known", str(reader), str(source), int(position)]:
-                return Known(reader, source, position, _hash(beside, _HASH))
+                return KnownPosition(reader, source, position, _hash(beside, _HASH))
             case ["diverged", str(reader), str(source), int(position), int(head)]:
                 return Divergence(reader, source, position, head)
             case ["commands", _, *_] as rows:
@@ -215,7 +224,7 @@ def _hash(beside: Mapping[str, Any] | None, name: str) -> bytes:
 
 def _slice(
     source: str, first: int, last: int, rows: list[Any], heard: Container[str] | None, beside: Mapping[str, Any]
-) -> Slice:
+) -> EventBatch:
     for row in rows:
         if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
             raise Malformed("not an event")
@@ -228,24 +237,24 @@ def _slice(
         for row in rows
         if heard is None or (name := name_of(row[4])) in heard or not is_event(name)
     ]
-    return Slice(source, first, last, events, _hash(beside, _BEFORE), _hash(beside, _HASH))
+    return EventBatch(source, first, last, events, _hash(beside, _BEFORE), _hash(beside, _HASH))
 
 
-def _recorded(source: str, row: list[Any]) -> Recorded:
+def _recorded(source: str, row: list[Any]) -> RecordedEvent:
     position, stream, version, id_, type_, data, meta, at = row
-    return Recorded(source, position, stream, version, id_, type_, data, meta, _moment(at))
+    return RecordedEvent(source, position, stream, version, id_, type_, data, meta, _moment(at))
 
 
-def _asking(row: Any) -> Asked:
+def _asking(row: Any) -> CommandEnvelope:
     match row:
         case [str(ticket), str(reply_to), str(id_), str(type_), str(data), str(meta)]:
             message = CommandMessage(id_, decode_command(type_, data), Metadata.model_validate_json(meta))
-            return Asked(message, ticket, reply_to)
+            return CommandEnvelope(message, ticket, reply_to)
     raise Malformed("not a command")
 
 
-def _answering(row: Any) -> Answered:
+def _answering(row: Any) -> ReplyEnvelope:
     match row:
         case [str(ticket), dict(reply)]:
-            return Answered(ticket, _REPLY.validate_python(reply))
+            return ReplyEnvelope(ticket, _REPLY.validate_python(reply))
     raise Malformed("not a reply")

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 from shared.projections.keyed_rows import Key, Row, keyed
 
 
-class Filling:
+class BulkLoader:
     """What is known of one table that nobody else writes.
 
     `is_whole`: every row that it holds is in memory, so what is not there need not be looked for. `there` are the keys

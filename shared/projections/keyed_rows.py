@@ -17,7 +17,7 @@ Row = dict[str, Any]
 FEW = 20  # With more rows, one statement for all costs PostgreSQL and us less than one each; with fewer, more.
 
 
-class Keyed:
+class KeyedRows:
     """The statements for one table, made once: building a statement costs more than running it."""
 
     def __init__(self, table: sa.Table, dialect: str) -> None:
@@ -57,7 +57,7 @@ class Keyed:
         return [dict(zip(self._key, key, strict=True)) for key in keys]
 
 
-keyed = cache(Keyed)
+keyed = cache(KeyedRows)
 
 
 def _among_given(table: sa.Table) -> sa.Select[Any]:

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.projections import versions
-from shared.projections.projection import Tables
+from shared.projections.projection import Projection
 from shared.projections.rebuild import positions
 from shared.projections.replay import Logs, Progress, fold
 from shared.scheduler import expected
@@ -29,11 +29,11 @@ LOCK_TIMEOUT = "300ms"
 BUSY = ("55P03", "40P01")
 
 
-class CannotSwap(RuntimeError):
+class CannotRebuild(RuntimeError):
     """The tables can't be put in place; the live ones are as they were."""
 
 
-class Swap:
+class OnlineRebuild:
     """One rebuild of one service's tables in a database of its own. `owner` may change its schema.
 
     First the logs are folded into a schema beside the live one while the writer goes on. Then one transaction locks the
@@ -42,7 +42,7 @@ class Swap:
     """
 
     def __init__(
-        self, service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, owner: sa.Engine,
+        self, service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, owner: sa.Engine,
         progress: Progress, *, plans: Plans, now: datetime,
     ) -> None:  # fmt: skip
         self._service, self._tables_cls, self._projects = service, tables_cls, projects
@@ -56,7 +56,7 @@ class Swap:
         self._shadow = f"rebuild_{self._live}"
 
     def run(self) -> int:
-        """Do it. Returns how many events were folded. Raises CannotSwap, and then nothing has changed."""
+        """Do it. Returns how many events were folded. Raises CannotRebuild, and then nothing has changed."""
         if not self._tables:
             return 0
         with self._alone(), self._beside() as target:
@@ -75,7 +75,7 @@ class Swap:
         key = sa.func.hashtextextended(f"kameng {self._shadow}", 0)
         with self._owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one():
-                raise CannotSwap(f"another rebuild of {self._service} is under way")
+                raise CannotRebuild(f"another rebuild of {self._service} is under way")
             self._check_columns(connection)
             connection.execute(DropSchema(self._shadow, cascade=True, if_exists=True))
             connection.execute(CreateSchema(self._shadow))
@@ -91,7 +91,7 @@ class Swap:
         for table in self._tables:
             live = {column["name"] for column in found.get((self._live, table.name), [])}
             if unknown := sorted(live - {column.name for column in table.columns}):
-                raise CannotSwap(f"{table.name} has columns that this version does not know: {', '.join(unknown)}")
+                raise CannotRebuild(f"{table.name} has columns that this version does not know: {', '.join(unknown)}")
 
     @contextmanager
     def _beside(self) -> Iterator[sa.Engine]:
@@ -135,7 +135,7 @@ class Swap:
         except OperationalError as error:
             if not _is_busy(error):
                 raise
-            raise CannotSwap(f"the tables of {self._service} were in use all the time") from error
+            raise CannotRebuild(f"the tables of {self._service} were in use all the time") from error
 
     def _swap(self, target: sa.Engine) -> None:
         with self._owner.begin() as connection:

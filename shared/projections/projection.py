@@ -10,18 +10,18 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from shared.contracts import Command, Event
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.statements import send
-from shared.projections.bulk_loader import Filling
+from shared.projections.bulk_loader import BulkLoader
 from shared.projections.keyed_rows import (
     Key,
-    Keyed,
+    KeyedRows,
     Row,
     keyed,
 )
 
 
-class Rows:
+class RowCache:
     """The rows of one table by primary key, as the batch at hand sees them.
 
     Reads see what this batch has put; `flush` writes all changes. One writer owns the
@@ -34,10 +34,10 @@ class Rows:
         self._blank: Row = dict.fromkeys(str(column.name) for column in table.columns)
         self._rows: OrderedDict[Key, Row | None] = OrderedDict()
         self._dirty: dict[Key, None] = {}
-        self._by_dialect: dict[str, Keyed] = {}
-        self._filling: Filling | None = None
+        self._by_dialect: dict[str, KeyedRows] = {}
+        self._filling: BulkLoader | None = None
 
-    def _keyed(self, connection: sa.Connection) -> Keyed:
+    def _keyed(self, connection: sa.Connection) -> KeyedRows:
         dialect = connection.dialect.name
         return self._by_dialect.get(dialect) or self._by_dialect.setdefault(dialect, keyed(self._table, dialect))
 
@@ -125,7 +125,7 @@ class Rows:
 
     def fill(self) -> None:
         """From now on fill the table, which is empty and which nobody else writes. A rollback ends the use of this."""
-        self._filling = Filling(self._table)
+        self._filling = BulkLoader(self._table)
 
     @property
     def is_whole(self) -> bool:
@@ -143,7 +143,7 @@ def _key_of(table: sa.Table) -> Callable[[Row], Key]:
     return itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
 
 
-class Tables:
+class Projection:
     """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
     folds events in `apply`: own ones of the types in `folds`, or of all types when that is None.
 
@@ -160,11 +160,11 @@ class Tables:
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         self._connection = connection
-        self._open: list[Rows] = []
+        self._open: list[RowCache] = []
 
-    def rows(self, table: sa.Table, keep: int = 20_000) -> Rows:
+    def rows(self, table: sa.Table, keep: int = 20_000) -> RowCache:
         """Open one table of this set."""
-        opened = Rows(table, self._connection, keep)
+        opened = RowCache(table, self._connection, keep)
         self._open.append(opened)
         return opened
 
@@ -173,10 +173,10 @@ class Tables:
         """The names of the own events that the tables fold, None for all."""
         return None if cls.folds is None else frozenset(event.__name__ for event in cls.folds)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         """Fold one event: an own one, or a foreign one that the service's declaration projects."""
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterable[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterable[tuple[RowCache, Key]]:
         """The rows, with their keys, that folding this foreign event reads, or deciding this command in this state.
 
         A hint only: they are looked up for a whole batch at once, and anything else when it is needed.

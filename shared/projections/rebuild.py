@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.projections import versions
-from shared.projections.projection import Tables
+from shared.projections.projection import Projection
 from shared.projections.replay import (
     PAGE,
     Logs,
@@ -27,7 +27,7 @@ from shared.projections.replay import (
 )
 from shared.scheduler import expected
 from shared.scheduler.expected import Plans
-from shared.writer.aggregate_cache import Folding, Memory
+from shared.writer.aggregate_cache import AggregateCache, AggregateType
 
 SHOWN = 5
 
@@ -102,9 +102,9 @@ def on_disk() -> Iterator[sa.Engine]:
 
 
 def verify(
-    service: str, tables_cls: type[Tables], projects: frozenset[str], foldings: dict[str, Folding], logs: Logs,
-    progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *, plans: Plans,
-    now: datetime,
+    service: str, tables_cls: type[Projection], projects: frozenset[str], foldings: dict[str, AggregateType],
+    logs: Logs, progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *,
+    plans: Plans, now: datetime,
 ) -> Verdict:  # fmt: skip
     """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
     row; and its agenda with what the log plans, at this time.
@@ -127,11 +127,11 @@ def verify(
     return Verdict(service, folded, found, differences, stale, sum(upto.values()))
 
 
-def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connection) -> Iterator[str]:
+def _stale_snapshots(service: str, foldings: dict[str, AggregateType], live: sa.Connection) -> Iterator[str]:
     """Streams whose snapshot leads to another state than their events do."""
     for stream in live.execute(sa.select(schema.snapshots.c.stream)).scalars().all():
-        cached = Memory(service, foldings, lambda: live)
-        plain = Memory(service, foldings, lambda: live, use_snapshots=False)
+        cached = AggregateCache(service, foldings, lambda: live)
+        plain = AggregateCache(service, foldings, lambda: live, use_snapshots=False)
         state = plain.get(stream).state
         try:
             is_stale = cached.get(stream).state != state
@@ -142,7 +142,7 @@ def _stale_snapshots(service: str, foldings: dict[str, Folding], live: sa.Connec
 
 
 def rebuild(
-    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, live: sa.Engine,
+    service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, live: sa.Engine,
     progress: Progress = silent, *, plans: Plans, now: datetime,
 ) -> int:  # fmt: skip
     """Rebuild the tables and put them in place of the live ones, and plan anew what the agenda lacks, in one

@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from shared.eventstore import log
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import reading
-from shared.projections.projection import Key, Rows, Tables
+from shared.projections.projection import Key, Projection, RowCache
 
 PAGE = 2_000
 MOST_BYTES_OF_A_CHARACTER = 4
 UNWRITTEN = 20_000
 Progress = Callable[[str, int, int], None]
 Logs = dict[str, sa.Engine]
-Page = tuple[list[Recorded], int]
+Page = tuple[list[RecordedEvent], int]
 
 
 def silent(_source: str, _done: int, _total: int) -> None:
@@ -29,7 +29,7 @@ def silent(_source: str, _done: int, _total: int) -> None:
 
 
 def fold(
-    service: str, tables_cls: type[Tables], projects: frozenset[str], logs: Logs, upto: dict[str, int],
+    service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, upto: dict[str, int],
     target: sa.Engine, progress: Progress = silent, after: dict[str, int] | None = None,
 ) -> int:  # fmt: skip
     """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
@@ -90,7 +90,7 @@ def _index(metadata: sa.MetaData, connection: sa.Connection) -> None:
     connection.commit()
 
 
-def _write(tables: Tables, connection: sa.Connection) -> None:
+def _write(tables: Projection, connection: sa.Connection) -> None:
     tables.flush()
     connection.commit()
     tables.committed()
@@ -121,10 +121,10 @@ def _page(engine: sa.Engine, source: str, after: int, last: int, names: frozense
     return events, last if is_whole else events[-1].position
 
 
-def _read_ahead(tables: Tables, events: Sequence[Recorded]) -> None:
+def _read_ahead(tables: Projection, events: Sequence[RecordedEvent]) -> None:
     if tables.is_whole:
         return
-    wanted: dict[Rows, list[Key]] = defaultdict(list)
+    wanted: dict[RowCache, list[Key]] = defaultdict(list)
     for recorded in events:
         with reading(recorded):
             for rows, key in tables.reads(recorded.event):

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from shared.eventstore import log, schema
-from shared.projections.projection import Tables
+from shared.projections.projection import Projection
 
 FIRST = 1  # of databases that were made before versions were kept
 
 
-def begin(connection: sa.Connection, tables: type[Tables]) -> None:
+def begin(connection: sa.Connection, tables: type[Projection]) -> None:
     """Before a writer decides: note the version of a new database; drop the snapshots of an older version's states."""
     found = version_of(connection)
     if found is None:
@@ -25,7 +25,7 @@ def begin(connection: sa.Connection, tables: type[Tables]) -> None:
         connection.execute(sa.delete(schema.snapshots))
 
 
-def rebuilt(connection: sa.Connection, tables: type[Tables]) -> None:
+def rebuilt(connection: sa.Connection, tables: type[Projection]) -> None:
     """Note that the rows and snapshots are of this version."""
     connection.execute(sa.delete(schema.projections))
     connection.execute(sa.insert(schema.projections).values(id=1, version=tables.version))
@@ -38,7 +38,7 @@ def version_of(connection: sa.Connection) -> int | None:
     return connection.execute(sa.select(schema.projections.c.version)).scalar_one_or_none()
 
 
-def is_outdated(connection: sa.Connection, tables: type[Tables]) -> bool:
+def is_outdated(connection: sa.Connection, tables: type[Projection]) -> bool:
     """Whether the rows come from another version of the tables, or the tables themselves do.
 
     A database without a log is not: its tables are still to be made.

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shared.broker.cloudevents import cloud_event, message_of
 from shared.contracts import Metadata, Money
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.published.kinds import Kind
 from shared.published.schemas import Unsaid
 from shared.published.words import word
@@ -52,7 +52,7 @@ def example(kind: Kind) -> dict[str, Any]:
         raise Unsaid(f"shared/published/examples.py needs the aggregate of {kind.owner} that {kind.cls.key} names")
     stream = f"{aggregate}-{event.partition_key()}"
     meta = Metadata(correlation_id=_id("flow"), causation_id=_id(kind.key, "cause"), actor="system")
-    recorded = Recorded(
+    recorded = RecordedEvent(
         kind.owner, POSITION, stream, 1, _id(kind.key), kind.cls.type(), event.model_dump_json(),
         meta.model_dump_json(), RECORDED_AT,
     )  # fmt: skip

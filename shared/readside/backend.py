@@ -8,7 +8,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.runtime.ports import Ports
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -68,7 +68,7 @@ class Backend(Protocol):
         """Wait until `moves` is more than `since`; False when that takes longer."""
         ...
 
-    async def pull(self, source: str, after: int, limit: int) -> Slice:
+    async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         """The events of a service's log after a position, for the feed."""
         ...
 

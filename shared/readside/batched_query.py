@@ -17,7 +17,7 @@ MOST_KEYS = 500
 ROWS_AHEAD = 16
 
 
-class Lookup:
+class BatchedQuery:
     """The rows of a table that have a text in one column, in the order of the primary key; with all columns when none
     are named. `joined` is the table joined with others, whose columns may then be named too.
 
@@ -51,7 +51,7 @@ class Lookup:
         return found
 
 
-class Reading:
+class QueryRunner:
     """Reads a database. Statements run outside transactions; a connection that broke is replaced and asked once more.
 
     One event loop at a time may use it. The rows it gives may be given to others too: they are not to be changed.
@@ -63,10 +63,10 @@ class Reading:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if is_far else engine
         self._thread = ThreadPoolExecutor(1, "look-ups")
         self._connection: sa.Connection | None = None  # the thread's
-        self._wanted: dict[Lookup, Askers] = {}
+        self._wanted: dict[BatchedQuery, Askers] = {}
         self._asking: asyncio.Task[None] | None = None
 
-    def find(self, lookup: Lookup, key: str) -> asyncio.Future[Rows]:
+    def find(self, lookup: BatchedQuery, key: str) -> asyncio.Future[Rows]:
         """The rows that have this key, fetched together with all else that is wanted by now. Raises DBAPIError."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rows] = loop.create_future()
@@ -110,8 +110,10 @@ class Reading:
 
     # In the thread
 
-    def _look_up(self, wanted: Mapping[Lookup, Sequence[str]]) -> dict[Lookup, Mapping[str, Rows] | Exception]:
-        found: dict[Lookup, Mapping[str, Rows] | Exception] = {}
+    def _look_up(
+        self, wanted: Mapping[BatchedQuery, Sequence[str]]
+    ) -> dict[BatchedQuery, Mapping[str, Rows] | Exception]:
+        found: dict[BatchedQuery, Mapping[str, Rows] | Exception] = {}
         for lookup, keys in wanted.items():
             try:
                 found[lookup] = self._rows_of(lookup, keys)
@@ -119,7 +121,7 @@ class Reading:
                 found[lookup] = error
         return found
 
-    def _rows_of(self, lookup: Lookup, keys: Sequence[str]) -> Mapping[str, Rows]:
+    def _rows_of(self, lookup: BatchedQuery, keys: Sequence[str]) -> Mapping[str, Rows]:
         try:
             return self._execute(lookup, keys)
         except DBAPIError as error:
@@ -127,7 +129,7 @@ class Reading:
                 raise
         return self._execute(lookup, keys)
 
-    def _execute(self, lookup: Lookup, keys: Sequence[str]) -> Mapping[str, Rows]:
+    def _execute(self, lookup: BatchedQuery, keys: Sequence[str]) -> Mapping[str, Rows]:
         if self._connection is None:
             self._connection = self._engine.connect()
         try:

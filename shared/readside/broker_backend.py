@@ -14,10 +14,10 @@ from shared.broker.client import BrokerBusy, BrokerClient
 from shared.eventstore import schema
 from shared.eventstore.divergence import Divergence, reached_by
 from shared.eventstore.log import read_head
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.readside.backend import Busy, ServiceHealth
-from shared.readside.positions import Watermarks
-from shared.runtime.service import Surroundings
+from shared.readside.positions import ReadModelProgress
+from shared.runtime.service import HostContext
 from shared.scheduler.scheduler import FAILED, WAITING
 
 SEEN_SECONDS = 5.0
@@ -27,17 +27,17 @@ PAGE = 1_000
 logger = structlog.get_logger()
 
 
-class Brokered:
+class BrokerBackend:
     """A Backend over a broker and the gateway's PostgreSQL database, which its writer's process keeps up to date.
 
     How far that is, its writer tells; what is lost of that on the way is looked up while somebody waits for it. Use it
     as a context.
     """
 
-    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: Surroundings) -> None:
+    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: HostContext) -> None:
         self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
         self.reads, self._reader = reads, reader
-        self._marks = Watermarks()
+        self._marks = ReadModelProgress()
         self._client = BrokerClient(
             f"{reader} http",
             amqp_url,
@@ -48,7 +48,7 @@ class Brokered:
         self._stop, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="read side", daemon=True)
 
-    def __enter__(self) -> Brokered:
+    def __enter__(self) -> BrokerBackend:
         self._client.start()
         self._thread.start()
         return self
@@ -108,7 +108,7 @@ class Brokered:
             return False
         return await self.seen(source, part.last)
 
-    async def pull(self, source: str, after: int, limit: int) -> Slice:
+    async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         return await asyncio.to_thread(self._client.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 Waiter = asyncio.Future[None]
 
 
-class Watermarks:
+class ReadModelProgress:
     """How far the read models have applied each log, and who waits for it. `moves` counts how often they moved on.
 
     Whoever waits does so on an event loop; `reached` may be called from any thread.

@@ -8,21 +8,21 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 
-from shared.eventstore.divergence import Reached
+from shared.eventstore.divergence import ReaderPosition
 from shared.eventstore.log import to_text
 from shared.messages.messages import (
     Bus,
     CommandMessage,
+    EventBatch,
     Reply,
-    Slice,
 )
 from shared.scheduler.scheduler import DueCall
 from shared.telemetry import tracing
 from shared.writer.inputs import (
     CallDone,
     CallFailed,
-    Outcome,
-    Work,
+    CommitResult,
+    Input,
 )
 from shared.writer.writer import Writer, describe
 
@@ -31,7 +31,7 @@ BACKLOG = 20_000
 PULL = 1_000
 
 
-class Runner:
+class ConsumerLoop:
     """One service's inbox and its writer.
 
     `perform` is handed each call to the outside world and must see to it that `make_call` runs, on whatever thread;
@@ -46,8 +46,8 @@ class Runner:
         committed: Callable[[Mapping[str, int]], None] = lambda positions: None,
     ) -> None:
         self.writer, self._bus, self._perform, self._tell = writer, bus, perform, committed
-        self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._unfinished: list[Work] = []
+        self._inbox: queue.SimpleQueue[Input | None] = queue.SimpleQueue()
+        self._unfinished: list[Input] = []
         self._replies: dict[int, Future[Reply]] = {}
         self._heads = dict.fromkeys(writer.service.sources(), 0)
         self._busy = False
@@ -63,11 +63,11 @@ class Runner:
         self._inbox.put(arrival)
         return future
 
-    def offer(self, work: Work) -> None:
+    def offer(self, work: Input) -> None:
         """Take any other work in."""
         self._inbox.put(work)
 
-    def on_slice(self, part: Slice) -> None:
+    def on_slice(self, part: EventBatch) -> None:
         """A slice too many is left out: the reader will find the gap and pull when it has time."""
         if self._inbox.qsize() < BACKLOG:
             self._inbox.put(part)
@@ -124,8 +124,8 @@ class Runner:
     def _is_due(self) -> bool:
         return self.writer.is_due()
 
-    def _arrived(self, wait_seconds: float) -> list[Work]:
-        works: list[Work] = []
+    def _arrived(self, wait_seconds: float) -> list[Input]:
+        works: list[Input] = []
         try:
             first = self._inbox.get(timeout=wait_seconds) if wait_seconds > 0 else self._inbox.get_nowait()
             while True:
@@ -157,14 +157,14 @@ class Runner:
     def compare(self) -> None:
         """Find out whether the logs that were applied here are those that there are now, before anything is decided."""
         for source, position in self.writer.positions.items():
-            reached = Reached(position, self.writer.hashes.get(source, b""))
+            reached = ReaderPosition(position, self.writer.hashes.get(source, b""))
             if found := self._bus.compare(self.writer.service.name, source, reached):
                 self.writer.diverge(found)
             else:
                 self.writer.diverged.pop(source, None)
         self.writer.tell_sources()
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: CommitResult) -> None:
         for message, reply in outcome.replies:
             future = self._replies.pop(id(message), None)
             if future is not None and future.set_running_or_notify_cancel():

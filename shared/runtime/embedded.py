@@ -18,14 +18,14 @@ from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_
 
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.readside.backend import ServiceHealth
-from shared.readside.positions import Watermarks
-from shared.runtime.consumer_loop import Runner, make_call
+from shared.readside.positions import ReadModelProgress
+from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.file_upgrade import upgrade_files
 from shared.runtime.in_process import InProcessBus
 from shared.runtime.ports import Ports, steady
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import FAILED, WAITING, DueCall
 from shared.security.private import private_folder
@@ -59,20 +59,20 @@ class Embedded:
         self._own.enter_context(lock_folder(settings.var))
         self.secrets = Secrets(settings.var / "secrets")
         self.bus = InProcessBus()
-        self._marks, self._reader = Watermarks(), reader
+        self._marks, self._reader = ReadModelProgress(), reader
         self._stopping = threading.Event()
         self._callers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="effect")
         self._threads: list[threading.Thread] = []
-        self.runners: dict[str, Runner] = {}
+        self.runners: dict[str, ConsumerLoop] = {}
         self.reading: dict[str, sa.Engine] = {}
         self.broken: str | None = None
         self.on_broken: Callable[[], object] = lambda: None
-        surroundings = Surroundings(settings, self.ports, self.secrets)
+        surroundings = HostContext(settings, self.ports, self.secrets)
         for service in self.services:
             self.runners[service.name] = self._runner(service, surroundings)
         self.reads = self.reading[reader]
 
-    def _runner(self, service: Service, surroundings: Surroundings) -> Runner:
+    def _runner(self, service: Service, surroundings: HostContext) -> ConsumerLoop:
         url = database_url(self.settings.var, service.name)
         writer = Writer(service, open_engine(url, writer=True), surroundings)
 
@@ -80,7 +80,9 @@ class Embedded:
             if not self._stopping.is_set():
                 self._callers.submit(lambda: runner.offer(make_call(writer, call)))
 
-        runner = Runner(writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else []))
+        runner = ConsumerLoop(
+            writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else [])
+        )
         self.reading[service.name] = open_engine(url, writer=False)
         self.bus.attach(service.name, runner.accept, self.reading[service.name], writer.contest)
         return runner
@@ -106,7 +108,7 @@ class Embedded:
             self._threads.append(thread)
             thread.start()
 
-    def _run(self, runner: Runner) -> None:
+    def _run(self, runner: ConsumerLoop) -> None:
         try:
             self._turn_until_stopped(runner)
         except Exception:
@@ -115,7 +117,7 @@ class Embedded:
             self._stopping.set()
             self.on_broken()
 
-    def _turn_until_stopped(self, runner: Runner) -> None:
+    def _turn_until_stopped(self, runner: ConsumerLoop) -> None:
         retrying = Retrying(
             retry=retry_if_exception_type((DBAPIError, log.Fenced)),
             wait=wait_exponential(multiplier=0.05, max=5),
@@ -171,7 +173,7 @@ class Embedded:
     async def moved(self, since: int, seconds: float) -> bool:
         return await self._marks.moved(since, seconds)
 
-    async def pull(self, source: str, after: int, limit: int) -> Slice:
+    async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         return await asyncio.to_thread(self.bus.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:
@@ -206,7 +208,7 @@ def lock_folder(var: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _health(runner: Runner, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
+def _health(runner: ConsumerLoop, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
     writer = runner.writer
     with reads.connect() as connection:
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)

@@ -9,11 +9,11 @@ from concurrent.futures import Future
 import sqlalchemy as sa
 
 from shared.eventstore import log
-from shared.eventstore.divergence import Divergence, Reached, divergence
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 
 Accept = Callable[[CommandMessage], "Future[Reply]"]
-OnSlice = Callable[[Slice], None]
+OnSlice = Callable[[EventBatch], None]
 OnHead = Callable[[str, int], None]
 OnDivergence = Callable[[Divergence], None]
 
@@ -36,7 +36,7 @@ class InProcessBus:
     def send(self, service: str, message: CommandMessage) -> Future[Reply]:
         return self._writers[service](message)
 
-    def publish(self, part: Slice) -> None:
+    def publish(self, part: EventBatch) -> None:
         for on_slice, _ in self._readers[part.source]:
             on_slice(part)
 
@@ -44,13 +44,13 @@ class InProcessBus:
         for _, on_head in self._readers[source]:
             on_head(source, head)
 
-    def pull(self, source: str, after: int, limit: int) -> Slice:
+    def pull(self, source: str, after: int, limit: int) -> EventBatch:
         with self._logs[source].connect() as connection:
             before, events = log.read_chained(connection, source, after, limit)
         last, reached = (events[-1].position, events[-1].hash) if events else (after, before)
-        return Slice(source, after + 1, last, events, before, reached)
+        return EventBatch(source, after + 1, last, events, before, reached)
 
-    def compare(self, reader: str, source: str, reached: Reached) -> Divergence | None:
+    def compare(self, reader: str, source: str, reached: ReaderPosition) -> Divergence | None:
         """What a log has against what a reader has applied of it; its owner hears of it."""
         with self._logs[source].connect() as connection:
             found = divergence(connection, reader, source, reached)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shared.contracts import Command, Decided, Event, Given, Planner, Reaction
-from shared.projections.projection import Tables
+from shared.contracts import Command, Decided, DecisionContext, Event, Planner, Reaction
+from shared.projections.projection import Projection
 from shared.runtime.ports import Ports
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.telemetry import tracing
-from shared.telemetry.metric import Figure
+from shared.telemetry.metric import Sample
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +30,7 @@ def http_client(**options: Any) -> httpx.Client:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class HostContext:
     """What a host gives a service to build its adapters from. `client` makes HTTP clients, as httpx.Client does."""
 
     settings: Settings
@@ -51,7 +51,7 @@ class Aggregate:
 
     name: str
     initial: Callable[[], Any]
-    decide: Callable[[Any, Any, Given], Sequence[Event] | Decided]
+    decide: Callable[[Any, Any, DecisionContext], Sequence[Event] | Decided]
     evolve: Callable[[Any, Any], Any]
     commands: tuple[type[Command], ...]
     look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
@@ -92,15 +92,15 @@ class Service:
 
     name: str
     aggregates: tuple[Aggregate, ...]
-    tables: type[Tables]
+    tables: type[Projection]
     reactions: Mapping[type[Event], Reaction] = field(default_factory=dict)
     plans: Mapping[type[Event], Planner] = field(default_factory=dict)
     projects: tuple[type[Event], ...] = ()
     wants: Mapping[type[Event], Callable[[Any], bool]] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    outside: Callable[[Surroundings], Any] = lambda surroundings: None
+    outside: Callable[[HostContext], Any] = lambda surroundings: None
     is_queried: bool = False
-    figures: Callable[[sa.Connection, datetime, Settings], Iterable[Figure]] = lambda connection, now, settings: ()
+    figures: Callable[[sa.Connection, datetime, Settings], Iterable[Sample]] = lambda connection, now, settings: ()
     keeps: sa.MetaData | None = None
     rest_seconds: float = 0.0
     migrations: Path | None = None

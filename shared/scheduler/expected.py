@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from shared.contracts import Cancel, Event, Metadata, Planner
 from shared.eventstore import log, schema
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import reading
 from shared.projections.projection import Row
 from shared.scheduler.scheduler import (
@@ -37,7 +37,7 @@ Plans = Mapping[type[Event], Planner]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedItem:
     """An item that the agenda should hold: `row` as it was planned, `at` the time it was planned for."""
 
     row: Row
@@ -53,10 +53,10 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Amiss:
+class SchedulerDifference:
     """How an agenda differs: what is missing or spoilt, as it should be, and the keys of what nothing planned."""
 
-    wanted: tuple[Wanted, ...] = ()
+    wanted: tuple[ExpectedItem, ...] = ()
     strangers: tuple[str, ...] = ()
 
     @property
@@ -88,14 +88,14 @@ def begin(connection: sa.Connection) -> None:
         connection.execute(sa.update(schema.head).values(agenda_epoch=c.epoch, agenda_since=c.position))
 
 
-def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) -> Amiss:
+def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) -> SchedulerDifference:
     """How the agenda differs from what the log says that it must hold at this time. Raises Unreadable.
 
     The connection must give one picture of the database.
     """
     since = _since(connection)
     if since is None or not plans:
-        return Amiss()
+        return SchedulerDifference()
     wanted = _wanted(connection, service, plans, since)
     held: dict[str, Row] = {row["key"]: dict(row) for row in connection.execute(sa.select(schema.agenda)).mappings()}
     over = _over(connection, [one.token for key, one in wanted.items() if not _waits(held.get(key))])
@@ -104,10 +104,10 @@ def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) 
     beside = [row for key, row in held.items() if key not in wanted]
     origins = _origins(connection, service, beside)
     strangers = [row["key"] for row in beside if not _stays(row, origins, plans, since)]
-    return Amiss(tuple(lost), tuple(strangers))
+    return SchedulerDifference(tuple(lost), tuple(strangers))
 
 
-def plan_anew(connection: sa.Connection, found: Amiss) -> None:
+def plan_anew(connection: sa.Connection, found: SchedulerDifference) -> None:
     """Put what is missing or spoilt on the agenda, and take what is strange off it; the writer must read it anew.
 
     A call may have been made already, so it counts as tried: it is looked up before it is made.
@@ -137,9 +137,9 @@ def _caused() -> sa.ColumnElement[bool]:
     return sa.or_(*(schema.log.c.meta.like(f'%"causation_id":"{cause}/%') for cause in _CAUSES))
 
 
-def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -> dict[str, Wanted]:
+def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -> dict[str, ExpectedItem]:
     planned = {event.__name__ for event in plans}
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, ExpectedItem] = {}
     keys: dict[str, str] = {}
     for recorded in _read(connection, service, schema.log.c.position > since, log.is_named(planned) | _caused()):
         with reading(recorded):
@@ -153,7 +153,7 @@ def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -
     return wanted
 
 
-def _planned_by(recorded: Recorded, plans: Plans) -> Iterator[tuple[str, Wanted | None]]:
+def _planned_by(recorded: RecordedEvent, plans: Plans) -> Iterator[tuple[str, ExpectedItem | None]]:
     """The keys that an event plans for; None with one that it clears."""
     planner = _planner(plans, recorded.name)
     for index, plan in enumerate(planner(recorded.event, recorded.at) if planner else ()):
@@ -162,14 +162,14 @@ def _planned_by(recorded: Recorded, plans: Plans) -> Iterator[tuple[str, Wanted 
             continue
         meta = recorded.meta.leading_on(recorded.id, f"system:{recorded.source}")
         row = row_of(plan, token_of(recorded.id, index), meta, recorded.at)
-        yield plan.key, Wanted(row, plan.at or recorded.at)
+        yield plan.key, ExpectedItem(row, plan.at or recorded.at)
 
 
 def _planner(plans: Plans, name: str) -> Planner | None:
     return next((planner for event, planner in plans.items() if event.__name__ == name), None)
 
 
-def _read(connection: sa.Connection, service: str, *conditions: sa.ColumnElement[bool]) -> Iterator[Recorded]:
+def _read(connection: sa.Connection, service: str, *conditions: sa.ColumnElement[bool]) -> Iterator[RecordedEvent]:
     statement = sa.select(*log.FIELDS).where(*conditions).order_by(schema.log.c.position)
     for row in connection.execute(statement, execution_options={"yield_per": PAGE}):
         yield log.recorded_of(service, row)
@@ -192,7 +192,7 @@ def _waits(row: Row | None) -> bool:
     return row is not None and row["state"] == WAITING
 
 
-def _is_well(row: Row | None, one: Wanted, latest: datetime, *, is_over: bool) -> bool:
+def _is_well(row: Row | None, one: ExpectedItem, latest: datetime, *, is_over: bool) -> bool:
     """Whether a row is what was planned, still waits, and is not put off for longer than its kind can be. What is over
     is gone, or stays in sight as failed."""
     if row is None:
@@ -207,7 +207,7 @@ def _is_well(row: Row | None, one: Wanted, latest: datetime, *, is_over: bool) -
     return _is_soon(row["due_at"], until) and _without_times(row["payload"]) == _without_times(one.row["payload"])
 
 
-def _stays(row: Row, origins: Mapping[str, Recorded], plans: Plans, since: int) -> bool:
+def _stays(row: Row, origins: Mapping[str, RecordedEvent], plans: Plans, since: int) -> bool:
     """Whether a row that the log does not want may be there: what was given up stays in sight, and of what an older
     version planned no more is known than the event that did."""
     id_ = row["token"].rpartition(".")[0]
@@ -219,10 +219,10 @@ def _stays(row: Row, origins: Mapping[str, Recorded], plans: Plans, since: int) 
     return origin is not None and origin.position <= since
 
 
-def _origins(connection: sa.Connection, service: str, rows: Iterable[Row]) -> dict[str, Recorded]:
+def _origins(connection: sa.Connection, service: str, rows: Iterable[Row]) -> dict[str, RecordedEvent]:
     """The events that rows say they come from, by their ids."""
     ids = sorted({id_ for row in rows for id_ in (row["token"].rpartition(".")[0], _cause(row)) if id_})
-    found: dict[str, Recorded] = {}
+    found: dict[str, RecordedEvent] = {}
     for start in range(0, len(ids), PAGE):
         some = schema.log.c.id.in_(ids[start : start + PAGE])
         found |= {recorded.id: recorded for recorded in _read(connection, service, some)}

@@ -13,15 +13,24 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, wait_exponential
 
-from shared.contracts import Call, Cancel, Command, Later, Metadata, Plan, UnknownMessage, decode_command
+from shared.contracts import (
+    CallExternal,
+    Cancel,
+    Command,
+    Metadata,
+    Plan,
+    ScheduleCommand,
+    UnknownMessage,
+    decode_command,
+)
 from shared.eventstore import schema
 from shared.eventstore.log import to_text
-from shared.projections.projection import Row, Rows
+from shared.projections.projection import Row, RowCache
 
 WAITING, FAILED = "waiting", "failed"
 COMMAND, EFFECT = "command", "effect"
 AT_ONCE = ""
-Item: TypeAlias = tuple[str, str, str]
+DueItem: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,9 @@ def back_off(attempt: int, first_seconds: float, longest_seconds: float) -> time
     return timedelta(seconds=wait_exponential(multiplier=first_seconds, max=longest_seconds)(state))
 
 
-def row_of(plan: Later | Call, token: str, meta: Metadata, now: datetime) -> Row:
+def row_of(plan: ScheduleCommand | CallExternal, token: str, meta: Metadata, now: datetime) -> Row:
     """A planned item as the database keeps it, never tried yet."""
-    if isinstance(plan, Later):
+    if isinstance(plan, ScheduleCommand):
         kind, name, payload, at = COMMAND, plan.command.type(), plan.command.model_dump_json(), plan.at
     else:
         kind, name, payload, at = EFFECT, plan.effect, json.dumps(dict(plan.payload)), plan.at or now
@@ -65,7 +74,7 @@ def row_of(plan: Later | Call, token: str, meta: Metadata, now: datetime) -> Row
     }  # fmt: skip
 
 
-class Agenda:
+class Scheduler:
     """The agenda as one writer sees it: rows in the database, their due times in memory.
 
     Changes become durable with `rows.flush()` inside the batch's transaction, then `committed()`; after a rollback
@@ -73,10 +82,10 @@ class Agenda:
     """
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
-        self.rows = Rows(schema.agenda, connection, keep=50_000)
-        self._due: dict[str, list[Item]] = {COMMAND: [], EFFECT: []}
-        self._added: list[tuple[str, Item]] = []
-        self._taken: list[tuple[str, Item]] = []
+        self.rows = RowCache(schema.agenda, connection, keep=50_000)
+        self._due: dict[str, list[DueItem]] = {COMMAND: [], EFFECT: []}
+        self._added: list[tuple[str, DueItem]] = []
+        self._taken: list[tuple[str, DueItem]] = []
 
     def load(self, connection: sa.Connection, *, restarted: bool) -> None:
         """What waits is due at its time; after a restart, what the former process had leased is due at once."""
@@ -110,7 +119,7 @@ class Agenda:
 
     def _pop_due(self, kind: str, moment: str, limit: int) -> Iterator[Row]:
         heap = self._due[kind]
-        items: list[Item] = []
+        items: list[DueItem] = []
         while heap and heap[0][0] <= moment and len(items) < limit:
             items.append(heapq.heappop(heap))
         self._taken += [(kind, item) for item in items]

@@ -10,17 +10,17 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import structlog
 
 from shared.eventstore.divergence import Divergence
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.messages.wire import (
-    Answered,
-    Asked,
-    Head,
-    Known,
+    CommandEnvelope,
+    KnownPosition,
+    LogHead,
     Malformed,
+    ReplyEnvelope,
     decode,
 )
-from shared.subscriptions.tracker import Following
-from shared.writer.inputs import CallDone, CallFailed, Work
+from shared.subscriptions.tracker import SubscriptionTracker
+from shared.writer.inputs import CallDone, CallFailed, Input
 
 MESSAGES = 2_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -42,7 +42,7 @@ M = TypeVar("M", bound=Message)
 
 
 @dataclass(slots=True)
-class Batch(Generic[M]):
+class InputBatch(Generic[M]):
     """Work for one commit, with those events of slices only whose names are `heard`, if that is given.
 
     `last` is the last message that it holds; `size` counts commands and events. `heads` and `said` are what logs and
@@ -50,12 +50,12 @@ class Batch(Generic[M]):
     """
 
     heard: Container[str] | None = None
-    works: list[Work] = field(default_factory=list)
+    works: list[Input] = field(default_factory=list)
     last: M | None = None
     size: int = 0
     dropped: int = 0
-    heads: list[Head] = field(default_factory=list)
-    said: list[Known | Divergence] = field(default_factory=list)
+    heads: list[LogHead] = field(default_factory=list)
+    said: list[KnownPosition | Divergence] = field(default_factory=list)
     _addresses: dict[int, Address] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -65,32 +65,32 @@ class Batch(Generic[M]):
             self.works.append(result)
             self.size += 1
 
-    def take_messages(self, arrived: deque[M], following: Following) -> None:
+    def take_messages(self, arrived: deque[M], following: SubscriptionTracker) -> None:
         """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `following`."""
         while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
             self._bytes += len(self.last.body or b"")
             self._take(self.last, following)
 
-    def _take(self, message: M, following: Following) -> None:
+    def _take(self, message: M, following: SubscriptionTracker) -> None:
         try:
             body = decode(message.body or b"", self.heard, message.headers)
         except Malformed as error:
             self._drop(str(error))
             return
         match body:
-            case Slice(source=source, last=last) if source in following.heads:
+            case EventBatch(source=source, last=last) if source in following.heads:
                 following.heard(source, last)
                 self.works.append(body)
                 self.size += len(body.events)
-            case Head(source=source, position=position) as head:
+            case LogHead(source=source, position=position) as head:
                 following.announced(source, position)
                 self.heads.append(head)
-            case Known() | Divergence() as said:
+            case KnownPosition() | Divergence() as said:
                 self.said.append(said)
-            case [Asked(), *_]:
+            case [CommandEnvelope(), *_]:
                 for asked in body:
-                    if isinstance(asked, Asked):
+                    if isinstance(asked, CommandEnvelope):
                         self._addresses[id(asked.message)] = (asked.reply_to, asked.ticket)
                         self.works.append(asked.message)
                         self.size += 1
@@ -101,10 +101,10 @@ class Batch(Generic[M]):
         self.dropped += 1
         logger.error("message dropped", reason=reason)
 
-    def answers(self, replies: Iterable[tuple[CommandMessage, Reply]]) -> dict[str, list[Answered]]:
+    def answers(self, replies: Iterable[tuple[CommandMessage, Reply]]) -> dict[str, list[ReplyEnvelope]]:
         """The replies for each queue that wants some."""
-        found: dict[str, list[Answered]] = defaultdict(list)
+        found: dict[str, list[ReplyEnvelope]] = defaultdict(list)
         for message, reply in replies:
             queue, ticket = self._addresses[id(message)]
-            found[queue].append(Answered(ticket, reply))
+            found[queue].append(ReplyEnvelope(ticket, reply))
         return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 
-Fit: TypeAlias = Literal["next", "old", "gap", "other"]
+Continuity: TypeAlias = Literal["next", "old", "gap", "other"]
 
 
-def fit(part: Slice, reached: int, known: bytes) -> Fit:
+def fit(part: EventBatch, reached: int, known: bytes) -> Continuity:
     """How a slice fits behind position `reached`, where the chain has the hash `known` (empty: nobody knows).
 
     `next`: it goes on from there. `old`: there is nothing new in it. `gap`: events are missing before it, or it begins

@@ -10,27 +10,27 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from shared.broker.topology import inbox
-from shared.eventstore.divergence import Divergence, Reached
+from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.engines import is_outage
 from shared.messages.wire import (
-    Head,
-    Known,
+    KnownPosition,
+    LogHead,
     Malformed,
     Wire,
     decode,
 )
-from shared.subscriptions.batch import Batch, Message
-from shared.subscriptions.tracker import Following
-from shared.writer.state import Desk
+from shared.subscriptions.batch import InputBatch, Message
+from shared.subscriptions.tracker import SubscriptionTracker
+from shared.writer.state import WriterState
 
 HOLD_SECONDS = 3.0
 KNOWN = b'["known"'
 logger = structlog.get_logger()
-Told: TypeAlias = tuple[str, Wire]
+AddressedMessage: TypeAlias = tuple[str, Wire]
 """What is to be said to a queue."""
 
 
-class Agreeing:
+class DivergenceCheck:
     """One writer's part in it, as long as it leads.
 
     It begins with a question to all who read its log, how far they have come, and decides nothing before they have
@@ -38,21 +38,21 @@ class Agreeing:
     have read. `readers` names them. Later whoever finds something else in its log than was read of it says so.
     """
 
-    def __init__(self, desk: Desk, following: Following, readers: Iterable[str]) -> None:
+    def __init__(self, desk: WriterState, following: SubscriptionTracker, readers: Iterable[str]) -> None:
         self._desk, self._following = desk, following
         self._name = desk.service.name
         self.missing = set(readers)
         self._overheard = 0
         self._marks: dict[str, int] = {}
 
-    def question(self) -> Head:
+    def question(self) -> LogHead:
         """To all who read the log."""
         self._overheard = 0
-        return Head(self._name, self._desk.head.position, self._desk.head.hash, asks=True)
+        return LogHead(self._name, self._desk.head.position, self._desk.head.hash, asks=True)
 
-    def overhear(self, arrived: Sequence[Message]) -> list[Told]:
+    def overhear(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
         """Hear the answers among what has arrived and is not taken in yet."""
-        told: list[Told] = []
+        told: list[AddressedMessage] = []
         for message in islice(arrived, self._overheard, None):
             self._overheard += 1
             body: Any = message.body or b""
@@ -62,15 +62,15 @@ class Agreeing:
                 known = decode(body, beside=message.headers)
             except Malformed:
                 continue  # counted and told when it is taken in
-            if isinstance(known, Known):
+            if isinstance(known, KnownPosition):
                 told += self._answered(known)
         return told
 
-    def hear(self, batch: Batch[Any]) -> list[Told]:
+    def hear(self, batch: InputBatch[Any]) -> list[AddressedMessage]:
         """Take in what a batch holds of it, before anything of the batch is decided."""
-        told: list[Told] = []
+        told: list[AddressedMessage] = []
         for said in batch.said:
-            if isinstance(said, Known):
+            if isinstance(said, KnownPosition):
                 told += self._answered(said)
             elif said.reader == self._name:
                 self._desk.diverge(said)
@@ -91,12 +91,12 @@ class Agreeing:
             logger.warning("what is wrong with logs can't be stored now", service=self._name)
         return told
 
-    def _answered(self, known: Known) -> Iterator[Told]:
+    def _answered(self, known: KnownPosition) -> Iterator[AddressedMessage]:
         if known.source != self._name:
             return
         self.missing.discard(known.reader)
         try:
-            found = self._desk.compare(known.reader, Reached(known.position, known.hash))
+            found = self._desk.compare(known.reader, ReaderPosition(known.position, known.hash))
         except DBAPIError as error:
             if not is_outage(error):
                 raise
@@ -105,7 +105,7 @@ class Agreeing:
         if found is not None:
             yield inbox(known.reader, ()).name, found
 
-    def _announced(self, head: Head) -> Iterator[Told]:
+    def _announced(self, head: LogHead) -> Iterator[AddressedMessage]:
         """A head that stays behind what is applied, or has another hash there, is one to ask about; one alone may be
         older than the slices that came before it."""
         source, positions = head.source, self._desk.positions
@@ -116,12 +116,12 @@ class Agreeing:
         if head.asks or not agrees or source in self._desk.diverged:
             yield (
                 inbox(source, ()).name,
-                Known(self._name, source, positions[source], self._desk.hashes.get(source, b"")),
+                KnownPosition(self._name, source, positions[source], self._desk.hashes.get(source, b"")),
             )
         if not agrees or source in self._desk.diverged:
             self._following.ask(source)
 
 
-def differences(desk: Desk) -> Sequence[Divergence]:
+def differences(desk: WriterState) -> Sequence[Divergence]:
     """All that a writer knows of logs that differ from what was read of them: those it reads, and its own."""
     return (*desk.diverged.values(), *desk.contested.values())

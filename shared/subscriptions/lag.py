@@ -9,7 +9,7 @@ EVERY_SECONDS = 1.0
 MARKS = 3_600
 
 
-class Behind:
+class LagTracker:
     """Remembers, once a second, how far each log was known to reach: what is not applied of it is known since then."""
 
     def __init__(self) -> None:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from shared.eventstore.divergence import Ailing, Divergence, remember
-from shared.subscriptions.unknown_events import Unknown
+from shared.eventstore.divergence import Divergence, SourceFault, remember
+from shared.subscriptions.unknown_events import UnknownEvents
 
 
-class Told:
+class SourceStatuses:
     """What the database holds of it, by source."""
 
-    def __init__(self, told: Mapping[str, Ailing] | None = None) -> None:
+    def __init__(self, told: Mapping[str, SourceFault] | None = None) -> None:
         self._told = {source: ailing for source, ailing in (told or {}).items() if ailing}
 
-    def tell(self, engine: sa.Engine, diverged: Mapping[str, Divergence], unknown: Unknown) -> None:
+    def tell(self, engine: sa.Engine, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> None:
         """Store which sources are other logs, and which have events of unknown types, if that is new. Raises
         DBAPIError."""
         if not (self._told or diverged or unknown.counts):
@@ -27,11 +27,11 @@ class Told:
             return
         with engine.begin() as connection:
             for source in self._told.keys() | ailing.keys():
-                remember(connection, source, ailing.get(source, Ailing()))
+                remember(connection, source, ailing.get(source, SourceFault()))
         self._told = ailing
 
 
-def _ailing(source: str, diverged: Mapping[str, Divergence], unknown: Unknown) -> Ailing:
+def _ailing(source: str, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> SourceFault:
     found, held = diverged.get(source), unknown.held.get(source)
     types = tuple(sorted(unknown.counts.get(source, ())))
-    return Ailing(found.head if found else None, str(held) if held else "", types)
+    return SourceFault(found.head if found else None, str(held) if held else "", types)

@@ -11,14 +11,14 @@ SILENT_SECONDS = 5.0  # a log server says every second how far its log reaches
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PullState:
     """A pull under way: the position behind which events were asked for, and when, in seconds."""
 
     after: int
     at: float
 
 
-class Following:
+class SubscriptionTracker:
     """How far the logs reach that one service reads, as far as is known.
 
     At most one pull a source is under way; it is over when the reader has moved on, or after a second in vain.
@@ -30,7 +30,7 @@ class Following:
     def __init__(self, sources: tuple[str, ...]) -> None:
         self.heads = dict.fromkeys(sources, 0)
         self._unsure: set[str] = set()
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, PullState] = {}
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._heard_at: dict[str, float] = {}
         self._spoke: set[str] = set()
@@ -110,7 +110,7 @@ class Following:
                 self._asked.pop(source, None)
             elif asked is None or position > asked.after or now - asked.at >= AGAIN_SECONDS:
                 self._unsure.discard(source)
-                self._asked[source] = Asked(position, now)
+                self._asked[source] = PullState(position, now)
                 yield source, position
 
     def lag(self, positions: Mapping[str, int]) -> dict[str, int]:

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import structlog
 
 from shared.contracts import is_event
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import Slice
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import EventBatch
 
 logger = structlog.get_logger()
 _known: set[str] = set()  # the names that `is_event` has said yes to: every event of every slice is looked up
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSource:
     """`reader` applies the log of `source` no further than before this position: the event there is an essential one,
     of a type that it does not know."""
 
@@ -33,7 +33,7 @@ class Held:
         )
 
 
-class Unknown:
+class UnknownEvents:
     """What one reader has met of them since it began: `counts` by source and type, `held` by source.
 
     An event that is not essential is passed over. An essential one holds its source: what comes behind it waits for
@@ -43,9 +43,9 @@ class Unknown:
     def __init__(self, reader: str) -> None:
         self._reader = reader
         self.counts: dict[str, Counter[str]] = {}
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, HeldSource] = {}
 
-    def met(self, events: Iterable[Recorded], held: Mapping[str, Recorded]) -> None:
+    def met(self, events: Iterable[RecordedEvent], held: Mapping[str, RecordedEvent]) -> None:
         """These events are passed over for good, and stopped at."""
         for recorded in events:
             counts = self.counts.setdefault(recorded.source, Counter())
@@ -54,15 +54,15 @@ class Unknown:
                 logger.warning("an event of an unknown type", service=self._reader, **place)
             counts[recorded.type] += 1
         for source, recorded in held.items():
-            self.held[source] = Held(self._reader, source, recorded.position, recorded.type)
+            self.held[source] = HeldSource(self._reader, source, recorded.position, recorded.type)
             logger.critical("a source is applied no further", finding=str(self.held[source]))
 
 
-def understood(part: Slice, heard: Container[str]) -> tuple[Slice, list[Recorded], Recorded | None]:
+def understood(part: EventBatch, heard: Container[str]) -> tuple[EventBatch, list[RecordedEvent], RecordedEvent | None]:
     """A stretch of a log up to the first event in it that is essential and not known, the other events in it that are
     not known, and that event. `heard` are the names that the reader knows anyway.
     """
-    unknown: list[Recorded] = []
+    unknown: list[RecordedEvent] = []
     for index, recorded in enumerate(part.events):
         if (name := recorded.name) in heard or name in _known:
             continue

@@ -13,11 +13,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts import Event, Money, fulfillment, inventory, ledger, notification, order, risk
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.telemetry import metrics
-from shared.telemetry.metric import Figure, Metric
+from shared.telemetry.metric import Metric, Sample
 
-Counted: TypeAlias = Callable[[Any], Iterable[Figure]]
+Counted: TypeAlias = Callable[[Any], Iterable[Sample]]
 PaidAt: TypeAlias = Callable[[Sequence[str]], Mapping[str, datetime]]
 PAID = order.PaymentRecorded.__name__
 MOST = 100_000
@@ -28,7 +28,7 @@ def _always(metric: Metric, *labels: str) -> Counted:
     return lambda _: figures
 
 
-def _money(flow: str, money: Money) -> Figure:
+def _money(flow: str, money: Money) -> Sample:
     return metrics.MONEY, (flow, money.currency), money.amount
 
 
@@ -88,7 +88,7 @@ ZEROS: Mapping[str, Mapping[Metric, Iterable[tuple[str, ...]]]] = {
 }
 
 
-class Happened(Collector):
+class EventCounters(Collector):
     """What one service's events add up to since this process started.
 
     `paid_at` finds when these orders' streams were paid; it is asked at scrapes, and only for orders that were paid
@@ -105,7 +105,7 @@ class Happened(Collector):
         self._counts = {event.__name__: count for event, count in COUNTS.items() if event.owner == service}
         self._sales = _Sales(registry) if service == "order" else None
 
-    def committed(self, events: Sequence[Recorded]) -> None:
+    def committed(self, events: Sequence[RecordedEvent]) -> None:
         """These were committed just now."""
         self._events += len(events)
         for recorded in events:
@@ -137,7 +137,7 @@ class _Sales:
         self._paid: dict[str, datetime] = {}
         self._unknown: deque[tuple[str, datetime, str]] = deque(maxlen=MOST)
 
-    def take(self, recorded: Recorded) -> None:
+    def take(self, recorded: RecordedEvent) -> None:
         match recorded.event:
             case order.PaymentRecorded():
                 if len(self._paid) >= MOST:
@@ -150,7 +150,7 @@ class _Sales:
             case _:
                 pass
 
-    def _end(self, recorded: Recorded, outcome: str) -> None:
+    def _end(self, recorded: RecordedEvent, outcome: str) -> None:
         paid_at = self._paid.pop(recorded.stream, None)
         if paid_at is None:
             self._unknown.append((recorded.stream, recorded.at, outcome))

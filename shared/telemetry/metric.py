@@ -55,7 +55,7 @@ class Metric:
         return (self.name,)
 
 
-Figure: TypeAlias = tuple[Metric, Sequence[str], float]
+Sample: TypeAlias = tuple[Metric, Sequence[str], float]
 """A value that is looked up at a scrape, with its labels in the metric's order."""
 
 

@@ -36,7 +36,7 @@ from shared.telemetry.logs import bind
 if TYPE_CHECKING:
     from shared.contracts import Metadata
     from shared.scheduler.scheduler import DueCall
-    from shared.telemetry.tracing import Task
+    from shared.telemetry.tracing import TracedCommand
 
 NAME = "service.name"
 LEAVING_SECONDS = 3.0
@@ -110,7 +110,7 @@ class Spans:
             sampled = context.trace_flags.sampled
             yield meta.model_copy(update={"traceparent": _written(context)}) if sampled else meta
 
-    def decided(self, service: str, task: Task, outcome: Facts) -> tuple[Span, str]:
+    def decided(self, service: str, task: TracedCommand, outcome: Facts) -> tuple[Span, str]:
         """The span begins now, and is to be ended with the commit. Also gives the traceparent of what follows."""
         command = task.command
         facts = {

@@ -32,7 +32,7 @@ logger = structlog.get_logger()
 _spans: Spans | None = None
 
 
-class Task(Protocol):
+class TracedCommand(Protocol):
     """What a writer decides on."""
 
     @property
@@ -108,19 +108,19 @@ class Decisions:
         self._service = service
         self._open: list[Span] = []
 
-    def decided(self, task: Task, events: int) -> Metadata:
+    def decided(self, task: TracedCommand, events: int) -> Metadata:
         """A command was decided; gives the metadata that its events lead on."""
         if _spans is None or task.meta.traceparent is None:
             return task.meta
         outcome = "accepted" if events else "nothing to do"
         return self._begin(task, {"kameng.outcome": outcome, "kameng.events": events})
 
-    def refused(self, task: Task, code: str) -> None:
+    def refused(self, task: TracedCommand, code: str) -> None:
         """A command was refused."""
         if _spans is not None and task.meta.traceparent is not None:
             self._begin(task, {"kameng.outcome": "refused", "kameng.code": code})
 
-    def _begin(self, task: Task, facts: dict[str, str | int]) -> Metadata:
+    def _begin(self, task: TracedCommand, facts: dict[str, str | int]) -> Metadata:
         assert _spans is not None
         span, traceparent = _spans.decided(self._service, task, facts)
         self._open.append(span)

@@ -16,13 +16,13 @@ from pydantic import TypeAdapter
 from shared.contracts import Event
 from shared.eventstore import schema
 from shared.eventstore.log import read_streams
-from shared.projections.projection import Rows
+from shared.projections.projection import RowCache
 
 SNAPSHOT_EVERY = 200
 _ANY_SAVED = sa.select(schema.snapshots.c.stream).limit(1)
 
 
-class Held(NamedTuple):
+class CachedState(NamedTuple):
     """A stream's state after `version` events; `saved` is the version of its last snapshot."""
 
     version: int
@@ -31,7 +31,7 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Folding:
+class AggregateType:
     """How streams of one kind become states."""
 
     initial: Callable[[], Any]
@@ -50,7 +50,7 @@ def fingerprint(cls: type) -> str:
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-class Memory:
+class AggregateCache:
     """States of the streams that were lately used, at most `keep` of them.
 
     A stream is named `<kind>-<key>`.
@@ -59,7 +59,7 @@ class Memory:
     def __init__(
         self,
         source: str,
-        foldings: dict[str, Folding],
+        foldings: dict[str, AggregateType],
         connection: Callable[[], sa.Connection],
         *,
         keep: int = 50_000,
@@ -67,19 +67,19 @@ class Memory:
     ) -> None:
         self._source, self._connection, self._keep = source, connection, keep
         self._foldings = [(f"{kind}-", folding) for kind, folding in foldings.items()]
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._held: OrderedDict[str, CachedState] = OrderedDict()
         self._changed: set[str] = set()
         self._use_snapshots = use_snapshots
-        self._snapshots = Rows(schema.snapshots, connection, keep=0)
+        self._snapshots = RowCache(schema.snapshots, connection, keep=0)
         self._any_saved: bool | None = None
 
-    def _folding(self, stream: str) -> Folding:
+    def _folding(self, stream: str) -> AggregateType:
         for prefix, folding in self._foldings:
             if stream.startswith(prefix):
                 return folding
         raise LookupError(f"{self._source} has no streams like {stream}")
 
-    def get(self, stream: str) -> Held:
+    def get(self, stream: str) -> CachedState:
         """The stream's state as this batch sees it."""
         if stream not in self._held:
             self.load([stream])
@@ -99,7 +99,7 @@ class Memory:
             for recorded in events:
                 state = evolve(state, recorded.event)
             version = events[-1].version if events else held.version
-            self._held[stream] = Held(version, state, held.saved)
+            self._held[stream] = CachedState(version, state, held.saved)
 
     def _saved(self, streams: list[str]) -> dict[tuple[Any, ...], dict[str, Any] | None]:
         keys = [(stream,) for stream in streams]
@@ -108,16 +108,16 @@ class Memory:
             self._any_saved = self._connection().execute(_ANY_SAVED).first() is not None
         return self._snapshots.get_many(keys) if self._any_saved else dict.fromkeys(keys)
 
-    def _from_snapshot(self, stream: str, row: dict[str, Any] | None) -> Held:
+    def _from_snapshot(self, stream: str, row: dict[str, Any] | None) -> CachedState:
         initial = self._folding(stream).initial()
         if row is None or row["fingerprint"] != fingerprint(type(initial)):
-            return Held(0, initial)
-        return Held(row["version"], _adapter(type(initial)).validate_json(row["data"]), row["version"])
+            return CachedState(0, initial)
+        return CachedState(row["version"], _adapter(type(initial)).validate_json(row["data"]), row["version"])
 
     def evolve(self, stream: str, event: Event) -> int:
         """Fold one more event into a stream. Returns its version."""
         held = self.get(stream)
-        after = Held(held.version + 1, self._folding(stream).evolve(held.state, event), held.saved)
+        after = CachedState(held.version + 1, self._folding(stream).evolve(held.state, event), held.saved)
         self._held[stream] = after
         self._held.move_to_end(stream)
         self._changed.add(stream)
@@ -133,7 +133,7 @@ class Memory:
                 row = {"stream": stream, "version": held.version, "fingerprint": fingerprint(cls), "data": data}
                 self._snapshots.put(row)
                 self._any_saved = self._use_snapshots
-                self._held[stream] = Held(held.version, held.state, held.version)
+                self._held[stream] = CachedState(held.version, held.state, held.version)
         self._snapshots.flush()
 
     def committed(self) -> None:

@@ -10,11 +10,11 @@ from shared.scheduler.scheduler import DueCall
 from shared.writer.inputs import CallDone, CallFailed
 
 AT_ONCE = 32
-Result: TypeAlias = CallDone | CallFailed
-Perform: TypeAlias = Callable[[DueCall, Callable[[Result], None]], object]
+CallResult: TypeAlias = CallDone | CallFailed
+Perform: TypeAlias = Callable[[DueCall, Callable[[CallResult], None]], object]
 
 
-class Calls:
+class ExternalCalls:
     """The calls of one writer, under way or waiting for their turn.
 
     `perform(call, done)` must see to it that the call is made elsewhere and `done` is called with its result, on
@@ -25,7 +25,7 @@ class Calls:
         self._perform, self._arrived = perform, arrived
         self._waiting: dict[str, DueCall] = {}
         self._under_way = 0
-        self._results: deque[Result] = deque()
+        self._results: deque[CallResult] = deque()
 
     def offer(self, call: DueCall) -> None:
         """Make it when its turn comes; a later attempt takes the place of an earlier one that still waits."""
@@ -38,11 +38,11 @@ class Calls:
             self._under_way += 1
             self._perform(call, self._done)
 
-    def _done(self, result: Result) -> None:
+    def _done(self, result: CallResult) -> None:
         self._results.append(result)
         self._arrived()
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[CallResult]:
         """What has come back since the last time."""
         came = [self._results.popleft() for _ in range(len(self._results))]
         self._under_way -= len(came)

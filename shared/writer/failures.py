@@ -8,7 +8,7 @@ from typing import Self
 from shared.eventstore.engines import is_outage
 
 
-class Guilty(Exception):
+class HandlingFailed(Exception):
     """Handling the message called `ref` raised; the cause is the `__cause__`."""
 
     def __init__(self, ref: str) -> None:
@@ -16,7 +16,7 @@ class Guilty(Exception):
         self.ref = ref
 
 
-class Blamed:
+class FailureAttribution:
     """A context in which every error is the fault of the message called `ref`, unless the database failed or somebody
     is blamed already. One may serve many messages: set `ref` before each."""
 
@@ -31,5 +31,5 @@ class Blamed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, Guilty) and not is_outage(error):
-            raise Guilty(self.ref) from error
+        if isinstance(error, Exception) and not isinstance(error, HandlingFailed) and not is_outage(error):
+            raise HandlingFailed(self.ref) from error

@@ -14,22 +14,22 @@ import sqlalchemy as sa
 from shared.contracts import Command, Metadata
 from shared.eventstore import schema
 from shared.eventstore.log import to_text
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Row, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Row, RowCache
 
 
-def event_key(recorded: Recorded) -> str:
+def event_key(recorded: RecordedEvent) -> str:
     """What a heard event is held back by: its stream in its source."""
     return f"{recorded.source}:{recorded.stream}"
 
 
-def parked_event(row: Row) -> Recorded:
+def parked_event(row: Row) -> RecordedEvent:
     """The event in a parked row."""
     body = json.loads(row["data"])
-    return Recorded(**{**body, "at": datetime.fromisoformat(body["at"])}, meta_json=row["meta"])
+    return RecordedEvent(**{**body, "at": datetime.fromisoformat(body["at"])}, meta_json=row["meta"])
 
 
-class Parking:
+class ParkedMessages:
     """Parked messages of one service, as its writer sees them."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Parking:
     ) -> None:
         """`on_parked` is told of each message once it is parked for good."""
         self._connection, self._on_parked, self._parked = connection, on_parked, list[Row]()
-        self._rows = Rows(schema.parked, connection)
+        self._rows = RowCache(schema.parked, connection)
         self._keys: dict[str, list[tuple[int, str]]] = {}
         self._next = 1
 
@@ -66,7 +66,7 @@ class Parking:
             }
         )  # fmt: skip
 
-    def park_event(self, id_: str, recorded: Recorded, error: str, at: datetime) -> None:
+    def park_event(self, id_: str, recorded: RecordedEvent, error: str, at: datetime) -> None:
         """Set a heard event aside under its stream in its source."""
         fields = ("source", "position", "stream", "version", "id", "type", "data")
         body = {name: getattr(recorded, name) for name in fields} | {"at": to_text(recorded.at)}

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from shared.projections.projection import Key, Rows
-from shared.writer.failures import Blamed
-from shared.writer.inputs import Heard, Task
-from shared.writer.state import Desk
+from shared.projections.projection import Key, RowCache
+from shared.writer.failures import FailureAttribution
+from shared.writer.inputs import PendingCommand, ReceivedEvent
+from shared.writer.state import WriterState
 
 
-def look_ahead(desk: Desk, heard: Iterable[Heard], tasks: Sequence[Task]) -> None:
+def look_ahead(desk: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
     """Have in memory the states that these tasks are decided on, and the rows that the service's tables say they and
     the events will read. Raises Guilty for an event or a task that can't be read."""
     desk.memory.load(task.stream for task in tasks)
-    wanted: dict[Rows, list[Key]] = defaultdict(list)
-    with Blamed() as blamed:
+    wanted: dict[RowCache, list[Key]] = defaultdict(list)
+    with FailureAttribution() as blamed:
         for event in heard:
             if event.recorded.name in desk.projected:
                 blamed.ref = event.ref

@@ -15,24 +15,24 @@ from shared.contracts import Command, Metadata, is_event
 from shared.eventstore import log, schema
 from shared.eventstore.divergence import (
     Divergence,
-    Reached,
+    ReaderPosition,
     divergence,
     reached_by,
 )
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import Slice
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import EventBatch
 from shared.projections import versions
-from shared.projections.projection import Rows, Tables
-from shared.runtime.service import Service, Surroundings
+from shared.projections.projection import Projection, RowCache
+from shared.runtime.service import HostContext, Service
 from shared.scheduler import expected
-from shared.scheduler.scheduler import Agenda
-from shared.subscriptions.continuity import Fit, fit
-from shared.subscriptions.source_status import Told
-from shared.subscriptions.unknown_events import Unknown
+from shared.scheduler.scheduler import Scheduler
+from shared.subscriptions.continuity import Continuity, fit
+from shared.subscriptions.source_status import SourceStatuses
+from shared.subscriptions.unknown_events import UnknownEvents
 from shared.telemetry import tracing
-from shared.writer.aggregate_cache import Folding, Memory
-from shared.writer.inputs import Work
-from shared.writer.parked_messages import Parking
+from shared.writer.aggregate_cache import AggregateCache, AggregateType
+from shared.writer.inputs import Input
+from shared.writer.parked_messages import ParkedMessages
 
 MOST_PASSED = 50
 logger = structlog.get_logger()
@@ -44,7 +44,7 @@ def _off(by: timedelta, tolerance: timedelta) -> str:
     return f"{abs(by).total_seconds():.0f} s {'ahead of' if by > timedelta() else 'behind'}"
 
 
-class Desk:
+class WriterState:
     """One service's working memory over its database, as the transaction at hand sees it.
 
     Inside `at(connection)` it may be read and changed; `flush` writes the changes. Then `committed`, or after a
@@ -56,7 +56,7 @@ class Desk:
     that this code does not know.
     """
 
-    def __init__(self, service: Service, engine: sa.Engine, surroundings: Surroundings) -> None:
+    def __init__(self, service: Service, engine: sa.Engine, surroundings: HostContext) -> None:
         self.service, self.engine, self.ports = service, engine, surroundings.ports
         self.outside = service.outside(surroundings)
         self.shop = surroundings.settings.shop()
@@ -69,19 +69,21 @@ class Desk:
         self._decided = {command for aggregate in service.aggregates for command in aggregate.commands}
         self.aggregate_for = cache(service.aggregate_for)
         self._connected: sa.Connection | None = None
-        self.tables: Tables = service.tables(self._connection)
-        self.remembered = Rows(schema.commands, self._connection, keep=10_000)
-        self.agenda = Agenda(self._connection)
-        self.parked = Parking(self._connection, partial(tracing.parked, service.name))
+        self.tables: Projection = service.tables(self._connection)
+        self.remembered = RowCache(schema.commands, self._connection, keep=10_000)
+        self.agenda = Scheduler(self._connection)
+        self.parked = ParkedMessages(self._connection, partial(tracing.parked, service.name))
         self.spans = tracing.Decisions(service.name)
-        foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
-        self.memory = Memory(service.name, foldings, self._connection)
+        foldings = {
+            aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates
+        }
+        self.memory = AggregateCache(service.name, foldings, self._connection)
         self.positions: dict[str, int] = {}
         self.hashes: dict[str, bytes] = {}
         self.diverged: dict[str, Divergence] = {}
         self.contested: dict[str, Divergence] = {}
-        self.unknown = Unknown(service.name)
-        self._told = Told()
+        self.unknown = UnknownEvents(service.name)
+        self._told = SourceStatuses()
         self._tolerance = timedelta(seconds=surroundings.settings.clock_tolerance_seconds)
         self.stored: dict[str, int] = {}
         self._passed = 0
@@ -90,7 +92,7 @@ class Desk:
         self._parts = (self.remembered, self.tables, self.memory, self.agenda, self.parked, self.spans)
         self._rolled_back = self._in_doubt = False
         self.full, self._room_looked_for = "", 0.0
-        self._kept: list[Work] = []
+        self._kept: list[Input] = []
 
     def _connection(self) -> sa.Connection:
         if self._connected is None:
@@ -127,7 +129,7 @@ class Desk:
                 for source, reached in found.items()
                 if reached.diverged is not None
             }
-            self._told = Told({source: reached.ailing for source, reached in found.items()})
+            self._told = SourceStatuses({source: reached.ailing for source, reached in found.items()})
         self.stored = stored
         self.parked.load(connection)
 
@@ -176,14 +178,14 @@ class Desk:
             self.memory.clear()
         self._rolled_back = self._in_doubt = False
 
-    def pass_over(self, works: Sequence[Work]) -> bool:
+    def pass_over(self, works: Sequence[Input]) -> bool:
         """Whether these works are but slices without anything for this service, and nothing is due: then they are
         applied, and there is nothing to commit now. `is_ahead` until the next commit stores the positions."""
         if self._rolled_back or self._passed >= MOST_PASSED or self.agenda.is_due(self.ports.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
         for work in works:
-            if not isinstance(work, Slice) or work.source in self.diverged or self._hears(work):
+            if not isinstance(work, EventBatch) or work.source in self.diverged or self._hears(work):
                 return False
             match fit(work, positions[work.source], hashes.get(work.source, b"")):
                 case "gap" | "other":
@@ -227,7 +229,7 @@ class Desk:
         """Whether the time of anything on the agenda has come."""
         return not self.halted and self.agenda.is_due(self.ports.now())
 
-    def continues(self, part: Slice, reached: int, known: bytes) -> Fit:
+    def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
         """How a slice fits, as `joining.fit` says. One of another log stops its source, until one comes that goes on
         from where this reader is."""
         found = fit(part, reached, known)
@@ -265,7 +267,7 @@ class Desk:
             logger.critical("nothing is decided: a reader knows other events than this log holds", finding=str(found))
         self.contested[found.reader] = found
 
-    def compare(self, reader: str, reached: Reached) -> Divergence | None:
+    def compare(self, reader: str, reached: ReaderPosition) -> Divergence | None:
         """What the log, as the database has it, says to what a reader has applied; what it has against it is
         contested from now on. Raises DBAPIError."""
         with self.engine.connect() as connection:
@@ -276,7 +278,7 @@ class Desk:
             self.contested.pop(reader, None)
         return found
 
-    def hears(self, recorded: Recorded) -> bool:
+    def hears(self, recorded: RecordedEvent) -> bool:
         """Whether a foreign event concerns this service. One that can't be read does: handling it tells so."""
         if recorded.name not in self.heard:
             return False
@@ -286,7 +288,7 @@ class Desk:
         except (ValueError, LookupError):
             return True
 
-    def _hears(self, part: Slice) -> bool:
+    def _hears(self, part: EventBatch) -> bool:
         reached = self.positions[part.source]
         return any(
             recorded.position > reached and (self.hears(recorded) or not is_event(recorded.name))
@@ -311,15 +313,15 @@ class Desk:
         """The stream that a command is decided on. Raises LookupError for one that this service does not decide."""
         return f"{self.aggregate_for(type(command)).name}-{command.partition_key()}"
 
-    def folds(self, recorded: Recorded) -> bool:
+    def folds(self, recorded: RecordedEvent) -> bool:
         """Whether the tables fold this own event."""
         return self._own is None or recorded.name in self._own
 
-    def react(self, recorded: Recorded) -> list[Command]:
+    def react(self, recorded: RecordedEvent) -> list[Command]:
         """The own commands that an event calls for."""
         reaction = self._reactions.get(recorded.name)
         return list(reaction(recorded.event)) if reaction else []
 
-    def meta_after(self, recorded: Recorded) -> Metadata:
+    def meta_after(self, recorded: RecordedEvent) -> Metadata:
         """The metadata of what an event causes here."""
         return recorded.meta.leading_on(recorded.id, self._actor)

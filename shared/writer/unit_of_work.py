@@ -9,58 +9,65 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from shared.contracts import Command, Decided, Event, Given, Later, Metadata, Refused, decode_command
+from shared.contracts import (
+    Command,
+    Decided,
+    DecisionContext,
+    Event,
+    Metadata,
+    Refused,
+    ScheduleCommand,
+    decode_command,
+)
 from shared.eventstore.log import to_text
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.scheduler.expected import caused_by, ended, token_of
 from shared.scheduler.scheduler import back_off
 from shared.subscriptions.unknown_events import understood
-from shared.writer.failures import Blamed, Guilty
+from shared.writer.failures import FailureAttribution
 from shared.writer.inputs import (
     ALL_DUE,
     CallDone,
     CallFailed,
-    Discard,
-    Due,
-    Heard,
-    Outcome,
-    Replay,
-    Task,
-    Work,
+    CommitResult,
+    DiscardParked,
+    DueCommands,
+    Input,
+    PendingCommand,
+    ReceivedEvent,
+    ReplayParked,
     ref_of,
 )
 from shared.writer.parked_messages import event_key, parked_event
 from shared.writer.prefetch import look_ahead
-from shared.writer.state import Desk
+from shared.writer.state import WriterState
 
 LEASE = timedelta(seconds=120)
 WAITS = "waits behind an earlier parked message of its key"
 REPLY = tuple(part.name for part in fields(Reply))
 
-__all__ = ["Guilty", "Unit"]
-
 
 @dataclass(slots=True)
-class Unit:
+class UnitOfWork:
     """The work of one transaction. `condemned` maps the refs to park to their errors.
 
     `now` is the time, from which deadlines count; `at` what events are stamped with, which never falls along a log.
     `unknown` has the events whose types this code does not know, `held` by source those of them that it must.
     """
 
-    desk: Desk
+    desk: WriterState
     now: datetime
     at: datetime
     condemned: dict[str, str]
-    events: list[Recorded] = field(default_factory=list)
+    events: list[RecordedEvent] = field(default_factory=list)
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     hashes: dict[str, bytes] = field(default_factory=dict)
-    unknown: list[Recorded] = field(default_factory=list)
-    held: dict[str, Recorded] = field(default_factory=dict)
-    outcome: Outcome = field(default_factory=Outcome)
+    unknown: list[RecordedEvent] = field(default_factory=list)
+    held: dict[str, RecordedEvent] = field(default_factory=dict)
+    outcome: CommitResult = field(default_factory=CommitResult)
 
-    def run(self, works: Iterable[Work]) -> None:
+    def run(self, works: Iterable[Input]) -> None:
         """Decide everything. Raises Guilty for the first message that can't be handled."""
         works = list(works)
         reached = self.desk.positions
@@ -72,28 +79,28 @@ class Unit:
             match work:
                 case CommandMessage():
                     self._command(work)
-                case Slice():
+                case EventBatch():
                     for event in events:
                         self._take(event)
                 case CallDone():
                     self._call_done(work)
                 case CallFailed():
                     self._call_failed(work)
-                case Replay():
+                case ReplayParked():
                     self._replay(work)
-                case Discard(parked_id=parked_id):
+                case DiscardParked(parked_id=parked_id):
                     self._discard(parked_id)
-                case Due(limit=limit):
+                case DueCommands(limit=limit):
                     self._due(limit)
         self.outcome.calls = self.desk.agenda.lease(self.now, LEASE)
 
-    def _look_ahead(self, works: Iterable[Work], heard: Iterable[Heard]) -> None:
+    def _look_ahead(self, works: Iterable[Input], heard: Iterable[ReceivedEvent]) -> None:
         events = [event for event in heard if event.tasks is not None]
         tasks = [task for task in map(self._task_of, works) if task]
         tasks += [task for event in events for task in event.tasks or ()]
         look_ahead(self.desk, events, [task for task in tasks if task.ref not in self.condemned])
 
-    def _task_of(self, work: Work) -> Task | None:
+    def _task_of(self, work: Input) -> PendingCommand | None:
         match work:
             case CommandMessage() if self.desk.decides(work.command):
                 return self._task(ref_of(work), work.command, work.id, work.meta)
@@ -102,13 +109,13 @@ class Unit:
             case _:
                 return None
 
-    def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> Task:
-        return Task(ref, command, command_id, meta, self.desk.stream_of(command))
+    def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> PendingCommand:
+        return PendingCommand(ref, command, command_id, meta, self.desk.stream_of(command))
 
     # Slices
 
-    def _unseen(self, work: Work) -> Iterator[Recorded]:
-        if not isinstance(work, Slice):
+    def _unseen(self, work: Input) -> Iterator[RecordedEvent]:
+        if not isinstance(work, EventBatch):
             return
         before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
         if work.source in self.desk.unknown.held or work.source in self.held:
@@ -135,14 +142,14 @@ class Unit:
         """The hash of a source's chain where it is applied by now; empty when not known."""
         return self.hashes.get(source, self.desk.hashes.get(source, b""))
 
-    def _hear(self, recorded: Recorded) -> Heard:
-        event = Heard(f"{recorded.source}/{recorded.position}/0", recorded)
+    def _hear(self, recorded: RecordedEvent) -> ReceivedEvent:
+        event = ReceivedEvent(f"{recorded.source}/{recorded.position}/0", recorded)
         if not self._is_held_back(event):
-            with Blamed(event.ref):
+            with FailureAttribution(event.ref):
                 event.tasks = self._after(recorded)
         return event
 
-    def _after(self, recorded: Recorded) -> Sequence[Task]:
+    def _after(self, recorded: RecordedEvent) -> Sequence[PendingCommand]:
         """The tasks that an event calls for."""
         commands = self.desk.react(recorded)
         if not commands:
@@ -153,21 +160,21 @@ class Unit:
             for index, command in enumerate(commands, start=1)
         ]
 
-    def _is_held_back(self, event: Heard) -> bool:
+    def _is_held_back(self, event: ReceivedEvent) -> bool:
         if not self.condemned and not self.desk.parked.count():
             return False
         return event.ref in self.condemned or self.desk.parked.holds(event_key(event.recorded))
 
-    def _take(self, event: Heard) -> None:
+    def _take(self, event: ReceivedEvent) -> None:
         if self._is_held_back(event):
             error = self.condemned.get(event.ref, WAITS)
             self.desk.parked.park_event(event.ref, event.recorded, error, self.now)
             return
         self._apply(event)
 
-    def _apply(self, event: Heard) -> None:
+    def _apply(self, event: ReceivedEvent) -> None:
         recorded = event.recorded
-        with Blamed(event.ref):
+        with FailureAttribution(event.ref):
             if recorded.name in self.desk.projected:
                 self.desk.tables.apply(recorded.event, recorded)
             tasks = self._after(recorded) if event.tasks is None else event.tasks
@@ -212,8 +219,8 @@ class Unit:
         row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
         self.desk.remembered.put(row)
 
-    def _decided(self, task: Task) -> Reply:
-        with Blamed(task.ref):
+    def _decided(self, task: PendingCommand) -> Reply:
+        with FailureAttribution(task.ref):
             try:
                 answer = self._decide(task)
             except Refused as no:
@@ -229,14 +236,14 @@ class Unit:
     def _position(self) -> int:
         return self.events[-1].position if self.events else self.desk.head.position
 
-    def _internal(self, task: Task) -> None:
+    def _internal(self, task: PendingCommand) -> None:
         """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
         if task.ref in self.condemned:
             self._park_task(task, self.condemned[task.ref])
         elif self.desk.parked.holds(task.stream) and not task.ref.startswith("parked/"):
             self._park_task(task, WAITS)
         else:
-            with Blamed(task.ref):
+            with FailureAttribution(task.ref):
                 before = len(self.events)
                 self._decide(task)
                 if len(self.events) == before and (token := caused_by(task.command_id)):
@@ -246,13 +253,13 @@ class Unit:
         """What was planned is over or given up, and no event tells so."""
         self._keep(ended(token), "", Reply("accepted", self.desk.service.name, self._position()))
 
-    def _decide(self, task: Task) -> dict[str, Any]:
+    def _decide(self, task: PendingCommand) -> dict[str, Any]:
         desk = self.desk
         aggregate = desk.aggregate_for(type(task.command))
         state = desk.memory.get(task.stream).state
         look = aggregate.look.get(type(task.command))
         facts = look(task.command, state, desk.tables, desk.outside) if look else None
-        given = Given(self.now, task.command_id, task.meta, facts, desk.shop)
+        given = DecisionContext(self.now, task.command_id, task.meta, facts, desk.shop)
         decided = aggregate.decide(task.command, state, given)
         if not isinstance(decided, Decided):
             decided = Decided(decided)
@@ -271,7 +278,7 @@ class Unit:
     def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
         desk = self.desk
         version = desk.memory.evolve(stream, event)
-        recorded = Recorded(
+        recorded = RecordedEvent(
             desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
             event.model_dump_json(), meta_json, self.at, event, meta,
         )  # fmt: skip
@@ -282,17 +289,17 @@ class Unit:
         for task in self._after(recorded):
             self._own_reaction(task)
 
-    def _plan(self, event: Event, recorded: Recorded) -> None:
+    def _plan(self, event: Event, recorded: RecordedEvent) -> None:
         desk = self.desk
         planner = desk.service.plans.get(type(event))
         if planner is None:
             return
         for index, plan in enumerate(planner(event, self.now)):
-            if isinstance(plan, Later):
+            if isinstance(plan, ScheduleCommand):
                 desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
             desk.agenda.plan(plan, token_of(recorded.id, index), desk.meta_after(recorded), self.now)
 
-    def _own_reaction(self, task: Task) -> None:
+    def _own_reaction(self, task: PendingCommand) -> None:
         """Part of the decision that caused it: what fails here fails the whole."""
         if self.desk.parked.holds(task.stream):
             self._park_task(task, WAITS)
@@ -328,7 +335,7 @@ class Unit:
             agenda.give_up(row, self.condemned[ref])
             self._note_end(call.token)
             return
-        with Blamed(ref):
+        with FailureAttribution(ref):
             effect = self.desk.service.effects[call.effect]
             if call.attempt < effect.attempts:
                 wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
@@ -341,7 +348,7 @@ class Unit:
 
     # Parked messages
 
-    def _park_task(self, task: Task, error: str) -> None:
+    def _park_task(self, task: PendingCommand, error: str) -> None:
         self.desk.parked.park_command(
             task.ref.removeprefix("parked/"),
             task.stream,
@@ -351,7 +358,7 @@ class Unit:
             self.now,
         )
 
-    def _replay(self, replay: Replay) -> None:
+    def _replay(self, replay: ReplayParked) -> None:
         """Parked messages of a key go first in, first out: only the oldest may be tried."""
         row = self.desk.parked.oldest(replay.parked_id)
         if row is None:
@@ -361,14 +368,14 @@ class Unit:
             self.desk.parked.failed_again(row, self.condemned[ref])
             return
         self.desk.parked.leave(row)
-        with Blamed(ref):
+        with FailureAttribution(ref):
             if row["kind"] == "command":
                 command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
                 self._again(row["id"], self._task(ref, command, meta.causation_id, meta))
             else:
-                self._apply(Heard(ref, parked_event(row)))
+                self._apply(ReceivedEvent(ref, parked_event(row)))
 
-    def _again(self, id_: str, task: Task) -> None:
+    def _again(self, id_: str, task: PendingCommand) -> None:
         if id_.startswith("command/"):
             self._remember(task.command_id, task.command, self._decided(task))
         else:

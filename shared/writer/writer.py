@@ -15,29 +15,30 @@ from shared.eventstore.engines import is_outage
 from shared.messages.messages import (
     HALTED,
     CommandMessage,
+    EventBatch,
     Reply,
-    Slice,
 )
 from shared.runtime.service import EffectFailed
+from shared.writer.failures import HandlingFailed
 from shared.writer.inputs import (
     CallDone,
     CallFailed,
-    Due,
-    Outcome,
-    Work,
+    CommitResult,
+    DueCommands,
+    Input,
     joined,
     ref_of,
     split,
 )
-from shared.writer.state import Desk
-from shared.writer.unit_of_work import Guilty, Unit
+from shared.writer.state import WriterState
+from shared.writer.unit_of_work import UnitOfWork
 
 TRIES = 3
 ROOM_SECONDS = 1.0
 logger = structlog.get_logger()
 
 
-class Writer(Desk):
+class Writer(WriterState):
     """Decides for one service on one database.
 
     `process` is one group commit: it takes whatever has arrived, decides each message in memory, and writes reader
@@ -47,15 +48,15 @@ class Writer(Desk):
     While it is `halted` it changes nothing, and answers commands with `failed`.
     """
 
-    def process(self, works: Sequence[Work]) -> Outcome:
+    def process(self, works: Sequence[Input]) -> CommitResult:
         """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
         if self.halted:
             return self._not_decided(works)
         if works and self.pass_over(works):
-            return Outcome()
+            return CommitResult()
         works, self._kept = [*self._kept, *works], []
         try:
-            return self._process([*works, Due()], {})
+            return self._process([*works, DueCommands()], {})
         except DBAPIError as error:
             if not (full := trouble(error, self.engine.url)):
                 raise
@@ -76,20 +77,20 @@ class Writer(Desk):
         logger.critical("nothing can be written", service=self.service.name, reason=full)
         self.full, self._room_looked_for = full, time.monotonic()
 
-    def _not_decided(self, works: Sequence[Work]) -> Outcome:
+    def _not_decided(self, works: Sequence[Input]) -> CommitResult:
         """Commands are answered, and nothing else is done: what is dropped here comes again. But for the results of
         calls, which wait for room: a call whose result is lost is made again."""
         if self.full:
             self._kept += [work for work in works if isinstance(work, CallDone | CallFailed)]
         reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
-        return Outcome(replies=[(work, reply) for work in works if isinstance(work, CommandMessage)])
+        return CommitResult(replies=[(work, reply) for work in works if isinstance(work, CommandMessage)])
 
-    def _process(self, works: Sequence[Work], condemned: dict[str, str]) -> Outcome:
+    def _process(self, works: Sequence[Input], condemned: dict[str, str]) -> CommitResult:
         tries: Counter[str] = Counter()
         while True:
             try:
                 return self._attempt(works, condemned)
-            except Guilty as guilty:
+            except HandlingFailed as guilty:
                 tries[guilty.ref] += 1
                 if tries[guilty.ref] >= TRIES:
                     error = describe(guilty.__cause__)
@@ -107,15 +108,15 @@ class Writer(Desk):
                 logger.warning("message can't be handled", service=self.service.name, ref=ref, error=message)
                 condemned[ref] = message
 
-    def _process_halves(self, works: Sequence[Work]) -> Outcome:
+    def _process_halves(self, works: Sequence[Input]) -> CommitResult:
         """The whole can't be written and nobody knows why: what can't be written alone is the cause."""
         middle = len(works) // 2
         return joined(self._process(works[:middle], {}), self._process(works[middle:], {}))
 
-    def _attempt(self, works: Iterable[Work], condemned: dict[str, str]) -> Outcome:
+    def _attempt(self, works: Iterable[Input], condemned: dict[str, str]) -> CommitResult:
         self.recover()
         now = self.ports.now()
-        unit = Unit(self, now, max(now, self.head.at), condemned)
+        unit = UnitOfWork(self, now, max(now, self.head.at), condemned)
         try:
             with self.engine.begin() as connection, self.at(connection):
                 unit.run(works)
@@ -124,14 +125,16 @@ class Writer(Desk):
                 self.flush()
                 head = log.append(connection, self.head, unit.events)
         except BaseException as error:
-            self.forget(in_doubt=not isinstance(error, Guilty))
+            self.forget(in_doubt=not isinstance(error, HandlingFailed))
             raise
         before = self.head
         self.unknown.met(unit.unknown, unit.held)
         self.committed(head, {source: after for source, (_, after) in unit.moved.items()}, unit.hashes)
         if unit.events:
             first = unit.events[0].position
-            unit.outcome.published = Slice(self.service.name, first, head.position, unit.events, before.hash, head.hash)
+            unit.outcome.published = EventBatch(
+                self.service.name, first, head.position, unit.events, before.hash, head.hash
+            )
         return unit.outcome
 
 

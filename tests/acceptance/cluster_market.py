@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from cli import clustering
 from cli.__main__ import SERVICES
 from cli.clustering import Cluster
-from demo.market import Builder
+from demo.market import ScenarioBuilder
 from demo.running import PASSWORD, free_port
 from demo.shop import (
     Answer,
@@ -224,7 +224,7 @@ def open_cluster(var: Path, *, publish: bool = False, webhooks: bool = False) ->
         clients = AsyncExitStack()
         stack.callback(lambda: loop.run(clients.aclose()))
         channel = Channel(loop.run(clients.enter_async_context(client_at(sandboxes[CHANNEL], "127.0.0.1"))))
-        builder = Builder(address, channel, clients, lambda what, done, total: None)
+        builder = ScenarioBuilder(address, channel, clients, lambda what, done, total: None)
         market = ClusterMarket(
             Server(var, port, environment),
             address,

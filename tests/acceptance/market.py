@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from cli.__main__ import SERVICES
 from cli.proofs import Proof, prove
-from demo.market import Builder
+from demo.market import ScenarioBuilder
 from demo.running import PASSWORD, free_port, served
 from demo.shop import (
     Answer,
@@ -90,7 +90,7 @@ class Market:
     address: str
     sandboxes: dict[str, str]
     loop: asyncio.Runner
-    builder: Builder
+    builder: ScenarioBuilder
     staff: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
@@ -261,7 +261,7 @@ def open_market(var: Path, **limits: str) -> Iterator[Market]:
         clients = AsyncExitStack()
         stack.callback(lambda: loop.run(clients.aclose()))
         channel = Channel(loop.run(clients.enter_async_context(client_at(sandboxes[CHANNEL], "127.0.0.1"))))
-        builder = Builder(address, channel, clients, lambda what, done, total: None)
+        builder = ScenarioBuilder(address, channel, clients, lambda what, done, total: None)
         market = Market(server, address, sandboxes, loop, builder)
         password = PASSWORD.search((var / "serve.log").read_text())
         assert password, "the server showed no administrator's password"

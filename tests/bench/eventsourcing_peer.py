@@ -26,14 +26,14 @@ from shared.contracts import Metadata
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
-from shared.runtime.consumer_loop import Runner
+from shared.runtime.consumer_loop import ConsumerLoop
 from shared.runtime.garbage import collect_seldom
 from shared.runtime.in_process import InProcessBus
 from shared.runtime.ports import Ports
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
-from shared.writer.aggregate_cache import Folding, Memory
+from shared.writer.aggregate_cache import AggregateCache, AggregateType
 from shared.writer.writer import Writer
 from tests.bench.measures import Row, Section, median
 from tests.bench.peers.eventsourcing_store import Peer, appended_by_processes
@@ -81,12 +81,12 @@ def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: C
 
 
 @contextmanager
-def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[Runner, sa.Engine]]:
+def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[ConsumerLoop, sa.Engine]]:
     """A real writer on a database of its own, its crank turned by a thread."""
     engine = open_engine(new_database(servers, "bench_append"), writer=True)
-    surroundings = Surroundings(Settings(var=var), Ports(), Secrets(var / "secrets"))
+    surroundings = HostContext(Settings(var=var), Ports(), Secrets(var / "secrets"))
     runner, is_over = (
-        Runner(Writer(button(), engine, surroundings), InProcessBus(), lambda call: None),
+        ConsumerLoop(Writer(button(), engine, surroundings), InProcessBus(), lambda call: None),
         threading.Event(),
     )
     runner.start()
@@ -106,13 +106,13 @@ def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[Runner, sa.
         engine.dispose()
 
 
-def _press(runner: Runner, caller: int, size: int) -> Future[Reply]:
+def _press(runner: ConsumerLoop, caller: int, size: int) -> Future[Reply]:
     id_ = str(uuid4())
     command = ToyPress(button=f"{caller}", times=size, note="pressed")
     return runner.accept(CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_)))
 
 
-def _appending(runner: Runner) -> Append:
+def _appending(runner: ConsumerLoop) -> Append:
     def append(callers: int, calls: int, size: int) -> float:
         def call_all(caller: int) -> None:
             for _ in range(calls):
@@ -126,7 +126,7 @@ def _appending(runner: Runner) -> Append:
     return append
 
 
-def _appending_by_coroutines(runner: Runner) -> Append:
+def _appending_by_coroutines(runner: ConsumerLoop) -> Append:
     def append(callers: int, calls: int, size: int) -> float:
         async def call_all(caller: int) -> None:
             for _ in range(calls):
@@ -186,11 +186,11 @@ def _longest(engine: sa.Engine) -> str:
         return connection.execute(found).scalar_one()
 
 
-def _state(engine: sa.Engine, stream: str) -> Memory:
+def _state(engine: sa.Engine, stream: str) -> AggregateCache:
     """The stream's state from all its events, without a snapshot."""
     with engine.connect() as connection:
-        folding = {"button": Folding(Count, evolve_button)}
-        memory = Memory("button", folding, lambda: connection, use_snapshots=False)
+        folding = {"button": AggregateType(Count, evolve_button)}
+        memory = AggregateCache("button", folding, lambda: connection, use_snapshots=False)
         memory.load([stream])
         return memory
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared.eventstore import log
 from shared.eventstore.log import link, to_text
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 COPY = "COPY log (position, stream, version, id, type, data, meta, at, hash) FROM STDIN"
 MOVE = "UPDATE head SET position = %s, at = %s, hash = %s"
@@ -20,7 +20,7 @@ Rename = Callable[[str, int], str]
 
 def extend(
     engine: sa.Engine,
-    pattern: Sequence[Recorded],
+    pattern: Sequence[RecordedEvent],
     copies: int,
     rename: Rename,
     told: Callable[[int], None] = lambda _: None,
@@ -51,14 +51,14 @@ def extend(
 
 
 def _chained(
-    before: log.Head, pattern: Sequence[Recorded], copies: int, rename: Rename, told: Callable[[int], None]
-) -> Iterator[tuple[Recorded, bytes]]:
+    before: log.Head, pattern: Sequence[RecordedEvent], copies: int, rename: Rename, told: Callable[[int], None]
+) -> Iterator[tuple[RecordedEvent, bytes]]:
     position, at, chain = before.position, max(before.at, pattern[-1].at), before.hash
     for number in range(copies):
         for recorded in pattern:
             position, at = position + 1, at + STEP
             id_ = hashlib.md5(f"{number}/{recorded.id}".encode(), usedforsecurity=False).hexdigest()
-            copy = Recorded(
+            copy = RecordedEvent(
                 recorded.source, position, rename(recorded.stream, number), recorded.version, id_, recorded.type,
                 rename(recorded.data, number), rename(recorded.meta_json, number), at,
             )  # fmt: skip

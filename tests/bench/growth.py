@@ -16,7 +16,7 @@ from services import all_services
 from shared.contracts.inventory import KeysLoaded, ProductListed
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.projections.replay import fold
 from tests.bench.generated import extend
 from tests.bench.goods import CARD, ORDER, card, loading
@@ -89,7 +89,7 @@ def _grown(servers: Infrastructure, name: str, market: Market, size: Size, told:
     }
 
 
-def _pattern(market: Market, service: str) -> list[Recorded]:
+def _pattern(market: Market, service: str) -> list[RecordedEvent]:
     """Whole orders; of inventory, products and their first keys."""
     with market.engines[service].connect() as connection:
         whole = log.read(connection, service, 0, market.head(service), sys.maxsize)
@@ -99,7 +99,7 @@ def _pattern(market: Market, service: str) -> list[Recorded]:
     return [recorded for recorded in whole if CARD in recorded.stream and recorded.name in first]
 
 
-def _list_products(market: Market, pattern: list[Recorded], copies: int, told: Told) -> None:
+def _list_products(market: Market, pattern: list[RecordedEvent], copies: int, told: Told) -> None:
     """Products and keys in inventory's log and in the tables of all that fold them."""
     before = market.head("inventory")
     extend(market.engines["inventory"], pattern, copies, renamed)
@@ -111,7 +111,7 @@ def _list_products(market: Market, pattern: list[Recorded], copies: int, told: T
             fold(service.name, service.tables, service.projected(), market.engines, upto, target, after=after)
 
 
-def _appended(market: Market, pattern: list[Recorded], copies: int) -> float:
+def _appended(market: Market, pattern: list[RecordedEvent], copies: int) -> float:
     """Events a second through `log.append`, AT_ONCE copies of the pattern a transaction."""
     engine, events = market.engines["order"], 0
     started = time.perf_counter()

@@ -16,10 +16,10 @@ from shared.contracts.order import OrderCompleted
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage
-from shared.runtime.consumer_loop import Runner
+from shared.runtime.consumer_loop import ConsumerLoop
 from shared.runtime.in_process import InProcessBus
 from shared.runtime.ports import Ports
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.writer import Writer
@@ -36,10 +36,10 @@ class Market:
     def __init__(self, servers: Infrastructure, name: str, var: Path, *, skus: int, keys_each: int) -> None:
         self.urls = {one.name: new_database(servers, f"bench_{name}_{one.name}") for one in all_services()}
         self.ports, self.secrets = Ports(), Secrets(var / "secrets")
-        self._surroundings = Surroundings(Settings(var=var), self.ports, self.secrets)
+        self._surroundings = HostContext(Settings(var=var), self.ports, self.secrets)
         self._skus, self._keys_each, self._numbers = skus, keys_each, count()
         self.engines: dict[str, sa.Engine] = {}
-        self.runners: dict[str, Runner] = {}
+        self.runners: dict[str, ConsumerLoop] = {}
 
     def __enter__(self) -> Market:
         self._open()
@@ -60,7 +60,7 @@ class Market:
         self.bus = InProcessBus()
         for service in all_services():
             engine = self.engines[service.name] = open_engine(self.urls[service.name], writer=True)
-            runner = Runner(Writer(service, engine, self._surroundings), self.bus, lambda call: None)
+            runner = ConsumerLoop(Writer(service, engine, self._surroundings), self.bus, lambda call: None)
             self.runners[service.name] = runner
             self.bus.attach(service.name, runner.accept, engine)
         for runner in self.runners.values():

@@ -14,7 +14,7 @@ import httpx
 
 from cli import clustering
 from cli.started import processor_seconds
-from demo.market import Builder
+from demo.market import ScenarioBuilder
 from demo.running import PASSWORD, free_port, served
 from demo.shop import Channel, until
 from sandboxes.running import CHANNEL
@@ -127,7 +127,7 @@ def _open(
     with asyncio.Runner() as loop:
         clients = AsyncExitStack()
         channel = Channel(httpx.AsyncClient(base_url=address))
-        builder = Builder(address, channel, clients, lambda what, done, total: None)
+        builder = ScenarioBuilder(address, channel, clients, lambda what, done, total: None)
         market = Market(server, address, {}, loop, builder)
         market.staff = loop.run(builder.staff(password))
         names = [f"CARD-{number}" for number in range(skus)]

@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 from services import all_services
 from shared.contracts import Metadata
-from shared.messages.messages import CommandMessage, Slice
+from shared.messages.messages import CommandMessage, EventBatch
 from tests.bench.goods import order, stocking
 from tests.harness import Harness
 
@@ -45,7 +45,7 @@ class Counts:
             self._watch(name, runner.writer.engine)
         publish = harness.bus.publish
 
-        def published(part: Slice) -> None:
+        def published(part: EventBatch) -> None:
             self.slices[part.source] += 1
             self.events[part.source] += len(part.events)
             publish(part)

@@ -23,7 +23,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.waiting import until
 from shared.broker.topology import Queue
 from shared.messages.wire import (
-    Head,
+    LogHead,
     Pull,
     Wire,
     decode,
@@ -253,7 +253,7 @@ class Reader:
 
     def hear(self, consumer: Consumer, body: Any) -> None:
         match body:
-            case Head(_, position):
+            case LogHead(_, position):
                 self.heads += 1
                 if position > self.position:
                     self._pull(consumer)

@@ -13,7 +13,7 @@ import pytest
 from shared.broker.client import BrokerClient
 from shared.broker.topology import inbox
 from shared.messages.messages import Reply
-from shared.messages.wire import Answered, Asked, Wire
+from shared.messages.wire import CommandEnvelope, ReplyEnvelope, Wire
 from tests.broker.broker import Broker, Consumer
 
 
@@ -23,7 +23,7 @@ class Desk:
 
     service: str
     silent: bool = False
-    messages: list[list[Asked]] = field(default_factory=list)
+    messages: list[list[CommandEnvelope]] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
@@ -31,13 +31,13 @@ class Desk:
 
     def hear(self, consumer: Consumer, body: Wire) -> None:
         assert isinstance(body, list)
-        asked = [one for one in body if isinstance(one, Asked)]
+        asked = [one for one in body if isinstance(one, CommandEnvelope)]
         self.messages.append(asked)
         if not self.silent:
             consumer.say(asked[0].reply_to, [self.answer(one) for one in asked])
 
-    def answer(self, asked: Asked) -> Answered:
-        return Answered(asked.ticket, Reply("accepted", self.service, 1, {"id": asked.message.id}))
+    def answer(self, asked: CommandEnvelope) -> ReplyEnvelope:
+        return ReplyEnvelope(asked.ticket, Reply("accepted", self.service, 1, {"id": asked.message.id}))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS
 from shared.eventstore import checkpoints
 from shared.eventstore.engines import open_engine
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import Broker
 from tests.databases import NewDatabase
 from tests.eventstore.builders import append, created, events
@@ -39,7 +39,7 @@ class Log:
     def grow(self, count: int = 1) -> None:
         self.add(events(self.head.position + 1, count))
 
-    def add(self, recorded: list[Recorded]) -> None:
+    def add(self, recorded: list[RecordedEvent]) -> None:
         self.head = append(self.engine, self.head, recorded)
 
     @property

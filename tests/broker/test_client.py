@@ -17,8 +17,8 @@ from shared.broker.log_server import LogServer
 from shared.broker.requests import CommandRequest, PullRequest
 from shared.broker.topology import inbox, pulls
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Reply, Slice
-from shared.messages.wire import Answered, Malformed
+from shared.messages.messages import EventBatch, Reply
+from shared.messages.wire import Malformed, ReplyEnvelope
 from tests.broker.broker import Broker, wait_for
 from tests.broker.stand_in import Desk, answered, opened
 from tests.eventstore.builders import append, created, events
@@ -58,7 +58,7 @@ def test_every_caller_gets_the_reply_to_its_own_command(client: BrokerClient, de
 
 def test_a_reply_comes_as_it_was_given(client: BrokerClient, broker: Broker, desk: Desk) -> None:
     given = Reply("refused", desk.service, 7, code="too-late", detail="太晚了", status=409, facts={"left": 0})
-    desk.answer = lambda asked: Answered(asked.ticket, given)
+    desk.answer = lambda asked: ReplyEnvelope(asked.ticket, given)
     assert client.send(desk.service, press("1")).result(20) == given
 
 
@@ -99,7 +99,7 @@ def test_nonsense_among_the_replies_is_dropped(client: BrokerClient, broker: Bro
     future = client.send(desk.service, press("1"))
     wait_for(lambda: desk.messages)
     asked = desk.messages[0][0]
-    unknown = Answered("no such ticket", Reply("accepted", "", 0))
+    unknown = ReplyEnvelope("no such ticket", Reply("accepted", "", 0))
     for body in (b"{", [asked], [unknown, desk.answer(asked)]):
         broker.send(asked.reply_to, body)
     assert answered(future) == "1"
@@ -255,7 +255,7 @@ def test_a_pull_gives_what_is_behind_a_position_and_an_empty_one_stays(client: B
     with running(button):
         part = client.pull("button", 10, 5)
         assert (part.first, part.last, [one.position for one in part.events]) == (11, 15, [11, 12, 13, 14, 15])
-        assert client.pull("button", 30, 5) == Slice("button", 31, 30, [])
+        assert client.pull("button", 30, 5) == EventBatch("button", 31, 30, [])
 
 
 def test_pulls_at_the_same_time_get_what_each_asked_for(client: BrokerClient, button: LogServer) -> None:
@@ -281,7 +281,7 @@ def test_a_pull_waits_for_the_log_server_to_appear(
     client: BrokerClient, button: LogServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PullRequest, "again_seconds", 0.1)
-    got: list[Slice] = []
+    got: list[EventBatch] = []
     thread = Thread(target=lambda: got.append(client.pull("button", 0, 30)))
     thread.start()
     wait_for(lambda: client.waiting)

@@ -10,27 +10,27 @@ from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_rabbitmq_ev
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from shared.broker.cloudevents import Outgoing, outgoing, structured
+from shared.broker.cloudevents import OutgoingEvent, outgoing, structured
 from shared.contracts import Metadata
 from shared.contracts.order import OrderPlaced
 from shared.contracts.risk import ListEntryRemoved
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.gateway.builders import Logs, placed
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RECORDED = Logs().record(placed("o1"))
 
 
-def recorded(traceparent: str | None) -> Recorded:
+def recorded(traceparent: str | None) -> RecordedEvent:
     event = ListEntryRemoved(entry="email/ann", reason="a friend")
     meta = Metadata(correlation_id="flow", causation_id="cause", traceparent=traceparent)
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    return Recorded(
+    return RecordedEvent(
         "risk", 1, "list-email/ann", 1, "e1", event.type(), event.model_dump_json(), meta.model_dump_json(), at
     )
 
 
-def read(message: Outgoing) -> CloudEvent:
+def read(message: OutgoingEvent) -> CloudEvent:
     headers: Any = message.properties.headers
     return from_rabbitmq_event(RabbitMQMessage(dict(headers), str(message.properties.content_type), message.body))
 

@@ -17,8 +17,8 @@ from shared.broker.log_server import LogServer
 from shared.broker.topology import Queue, log_exchange, pulls
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Slice
-from shared.messages.wire import Head, Pull, Wire
+from shared.messages.messages import EventBatch
+from shared.messages.wire import LogHead, Pull, Wire
 from tests.broker.broker import (
     Broker,
     Consumer,
@@ -92,12 +92,12 @@ class Ear:
         self.heard.append(body)
 
     @property
-    def slices(self) -> list[Slice]:
-        return [body for body in self.heard if isinstance(body, Slice)]
+    def slices(self) -> list[EventBatch]:
+        return [body for body in self.heard if isinstance(body, EventBatch)]
 
     @property
     def heads(self) -> list[int]:
-        return [body.position for body in self.heard if isinstance(body, Head)]
+        return [body.position for body in self.heard if isinstance(body, LogHead)]
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def test_a_pull_is_answered_to_its_queue_only(button: Log, broker: Broker) -> No
         broker.send(pulls("button").name, Pull("button", 5, 3, queue))
         wait_for(lambda: len(ear.slices) == 2)
         assert [one.position for one in ear.slices[0].events] == [2, 3, 4]
-        assert ear.slices[1] == Slice("button", 6, 5, [])
+        assert ear.slices[1] == EventBatch("button", 6, 5, [])
         assert other.slices == []
 
 
@@ -172,7 +172,7 @@ def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: p
 def test_nonsense_among_the_pulls_is_dropped(button: Log, broker: Broker) -> None:
     button.grow(2)
     with listening(broker) as (ear, queue), serving(button.url, broker) as server:
-        for nonsense in (b"{", Head("button", 1), Pull("lamp", 0, 1, queue), Pull("button", -1, 1, queue)):
+        for nonsense in (b"{", LogHead("button", 1), Pull("lamp", 0, 1, queue), Pull("button", -1, 1, queue)):
             broker.send(pulls("button").name, nonsense)
         broker.send(pulls("button").name, Pull("button", 0, 0, queue))
         broker.send(pulls("button").name, Pull("button", 0, 5, "test.nobody"))

@@ -14,7 +14,7 @@ from shared.broker.publisher import NAME, Publisher
 from shared.broker.topology import EVENTS, log_exchange
 from shared.contracts import Event, upcaster
 from shared.eventstore import checkpoints, log, schema
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import Broker, wait_for
 from tests.broker.subscribing import (
     Log,
@@ -46,9 +46,11 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishers, "WINDOW", WINDOW)
 
 
-def of_type(position: int, type_: str, body: dict[str, Any]) -> Recorded:
+def of_type(position: int, type_: str, body: dict[str, Any]) -> RecordedEvent:
     one = event(position, "button-a", position)
-    return Recorded("button", position, one.stream, position, one.id, type_, json.dumps(body), one.meta_json, one.at)
+    return RecordedEvent(
+        "button", position, one.stream, position, one.id, type_, json.dumps(body), one.meta_json, one.at
+    )
 
 
 # What it sends

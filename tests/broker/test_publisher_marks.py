@@ -14,10 +14,10 @@ from shared.broker.topology import inbox, mark
 from shared.contracts import PositionLost
 from shared.eventstore import log, schema
 from shared.eventstore.divergence import Divergence
-from shared.eventstore.healing import Told, examine, heal
+from shared.eventstore.healing import PublishedMark, examine, heal
 from shared.messages.wire import (
-    Head,
-    Known,
+    KnownPosition,
+    LogHead,
     decode,
     encode,
     headers,
@@ -54,7 +54,7 @@ def backed_up(button: Log) -> Callable[[], None]:
     return restore
 
 
-def told(button: Log, broker: Broker) -> Told | None:
+def told(button: Log, broker: Broker) -> PublishedMark | None:
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         return read_mark(connection, button.service)
 
@@ -116,7 +116,7 @@ def test_a_database_that_was_restored_is_named_and_nothing_of_it_is_told(
     with broker.channel() as channel:
         _, properties, body = channel.basic_get(queue.name, auto_ack=True)
 
-    assert decode(body, beside=properties.headers) == Known("publisher", button.service, 10)
+    assert decode(body, beside=properties.headers) == KnownPosition("publisher", button.service, 10)
     assert properties.headers["hash"] == lost.hex()
     assert subscriber.has(10)
     assert subscriber.positions == up_to(10)
@@ -171,7 +171,7 @@ def test_a_log_that_is_healed_while_a_publisher_begins_is_told_from_behind_as_we
     lost = (f"lost-{number}" for number in range(100))
     to_heal = [lambda: heal(wound, button.engine, START, lambda: next(lost))]
 
-    def looked_up(connection: pika.BlockingConnection, service: str) -> Told | None:
+    def looked_up(connection: pika.BlockingConnection, service: str) -> PublishedMark | None:
         if to_heal:
             to_heal.pop()()
         return read_mark(connection, service)
@@ -192,7 +192,7 @@ def test_what_was_lost_and_never_told_is_told_as_lost(button: Log, broker: Broke
     published(button, broker, 8)
     restore()
     logs = {button.service: button.engine}
-    from shared.eventstore.healing import Known as Somebody
+    from shared.eventstore.healing import KnownUpTo as Somebody
 
     wound = examine(button.service, logs, told(button, broker), [Somebody("an operator", 10)])
     numbers = iter(range(100))
@@ -216,7 +216,7 @@ def test_a_writer_that_asks_is_answered(button: Log, broker: Broker) -> None:
         with publishing(button, broker.url) as publisher:
             wait_for(lambda: publisher.position == 3)
             channel.queue_purge(queue.name)
-            asks = Head(button.service, 3, button.head.hash, asks=True)
+            asks = LogHead(button.service, 3, button.head.hash, asks=True)
             properties = pika.BasicProperties(headers=headers(asks))
             channel.basic_publish(f"kameng.log.{button.service}", "", encode(asks), properties)
             heard: list[object] = []
@@ -228,4 +228,4 @@ def test_a_writer_that_asks_is_answered(button: Log, broker: Broker) -> None:
                 return bool(heard)
 
             wait_for(answered)
-    assert heard == [Known("publisher", button.service, 3)]
+    assert heard == [KnownPosition("publisher", button.service, 3)]

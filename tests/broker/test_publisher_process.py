@@ -14,7 +14,7 @@ import pytest
 
 from shared.broker.publisher import WINDOW
 from shared.contracts.gateway import StaffAdded
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import SECONDS, Broker, wait_for
 from tests.broker.subscribing import (
     Log,
@@ -38,10 +38,10 @@ def gateway(postgres: NewDatabase) -> Iterator[Log]:
     made.engine.dispose()
 
 
-def added(position: int) -> Recorded:
+def added(position: int) -> RecordedEvent:
     fact, one = StaffAdded(username=f"u{position}", role="support"), event(position, "staff-u", position)
     data = fact.model_dump_json()
-    return Recorded("gateway", position, one.stream, position, one.id, fact.type(), data, one.meta_json, one.at)
+    return RecordedEvent("gateway", position, one.stream, position, one.id, fact.type(), data, one.meta_json, one.at)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from shared.broker.topology import (
     replies,
 )
 from shared.messages.wire import Pull
-from shared.runtime.cluster.broker_connection import Session
+from shared.runtime.cluster.broker_connection import BrokerSession
 from tests.broker.broker import Broker, wait_for
 from tests.broker.test_log_server import (
     Log,
@@ -107,6 +107,6 @@ def test_a_writer_replaces_the_queue_of_the_version_before(broker: Broker) -> No
     queue = inbox(f"test-{uuid4().hex}", ())
     declared_before(broker, queue)
     for _ in range(2):
-        session = Session(broker.direct_url, queue, ())
+        session = BrokerSession(broker.direct_url, queue, ())
         session.abandon()
     assert is_durable(broker, queue)

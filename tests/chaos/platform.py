@@ -21,7 +21,7 @@ from cli.clustering import (
     processes,
 )
 from cli.migrating import database_of, migrate_service
-from demo.market import Builder
+from demo.market import ScenarioBuilder
 from demo.running import PASSWORD
 from demo.shop import (
     Buyer,
@@ -128,7 +128,7 @@ def open_platform(var: Path, keys: int, told: Callable[[str], None]) -> Iterator
             address,
             sandboxes,
             loop,
-            Builder(address, channel, clients, lambda what, done, total: None),
+            ScenarioBuilder(address, channel, clients, lambda what, done, total: None),
             cluster=cluster,
             logs=logs,
             servers={DATABASE: servers.postgres, BROKER: servers.rabbitmq},

@@ -258,14 +258,14 @@ def test_nothing_is_rebuilt_from_the_database_of_another_service(var: Path, serv
 def test_an_event_that_this_version_does_not_know_is_named(var: Path, type_: str) -> None:
     """Newer code wrote it: the chain is whole."""
     from shared.eventstore import log
-    from shared.eventstore.recorded import Recorded
+    from shared.eventstore.recorded import RecordedEvent
 
     engine = open_engine(database_url(var, "order"), writer=True)
     with engine.begin() as connection:
         head = log.read_head(connection)
         meta = '{"correlation_id":"c","causation_id":"c"}'
         at = head.position + 1
-        log.append(connection, head, [Recorded("order", at, "order-x", 1, "id-x", type_, "{}", meta, head.at)])
+        log.append(connection, head, [RecordedEvent("order", at, "order-x", 1, "id-x", type_, "{}", meta, head.at)])
     engine.dispose()
 
     ran = kameng(var, "verify")

@@ -17,7 +17,7 @@ from cli.parked import parked_rows, replay_all, substitute
 from cli.places import Place
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from shared.eventstore.leadership import Lead
+from shared.eventstore.leadership import Leadership
 from shared.runtime.embedded import InUse, lock_folder
 from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
@@ -125,8 +125,8 @@ def test_a_writer_at_work_is_fenced_and_goes_on_after_a_start(place: Place, writ
 
 @pytest.mark.parametrize("place", ["cluster"], indirect=True)
 def test_the_leader_is_made_to_start_over(place: Place) -> None:
-    leader = Lead(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
-    other = Lead(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
+    leader = Leadership(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
+    other = Leadership(place.urls["lamp"].render_as_string(hide_password=False), "lamp", lambda: None)
     assert leader.acquire()
 
     with substitute(LAMP, place):

@@ -16,7 +16,7 @@ from cli.operating import Lag, Standing, standings_of
 from cli.places import Place
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from shared.eventstore.leadership import Lead
+from shared.eventstore.leadership import Leadership
 from shared.runtime.embedded import database_url, lock_folder
 from shared.runtime.service import Service
 from shared.writer.writer import Writer
@@ -93,7 +93,7 @@ def test_a_cluster_service_is_led_while_its_writer_has_the_lock(tmp_path: Path, 
     place = cluster(tmp_path, request.getfixturevalue("postgres"))
     engine = open_engine(place.urls["button"], writer=True)
     start(BUTTON, engine)
-    leader = Lead(place.urls["button"].render_as_string(hide_password=False), "button", lambda: None)
+    leader = Leadership(place.urls["button"].render_as_string(hide_password=False), "button", lambda: None)
 
     before = standing_of(BUTTON, place, START)
     assert leader.acquire()

@@ -13,8 +13,8 @@ from cli.places import Place
 from cli.proofs import verify_service
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Slice
-from shared.projections.online_rebuild import CannotSwap, Swap
+from shared.messages.messages import EventBatch
+from shared.projections.online_rebuild import CannotRebuild, OnlineRebuild
 from shared.projections.rebuild import positions
 from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster
@@ -55,12 +55,12 @@ def hear(writer: Writer, place: Place, limit: int) -> int:
     with place.logs["button"].connect() as connection:
         events = log.read(connection, "button", writer.positions["button"], limit)
     if events:
-        writer.process([Slice("button", events[0].position, events[-1].position, events)])
+        writer.process([EventBatch("button", events[0].position, events[-1].position, events)])
     return len(events)
 
 
-def swap(place: Place, live: sa.Engine) -> Swap:
-    return Swap(
+def swap(place: Place, live: sa.Engine) -> OnlineRebuild:
+    return OnlineRebuild(
         "lamp",
         LAMP.tables,
         LAMP.projected(),
@@ -151,7 +151,7 @@ def test_tables_in_use_are_waited_for_and_then_left(
     monkeypatch.setattr("shared.projections.online_rebuild.PATIENCE_SECONDS", 0.5)
     with place.logs["lamp"].connect() as reading:
         reading.execute(sa.select(lamps)).all()
-        with pytest.raises(CannotSwap, match="in use"):
+        with pytest.raises(CannotRebuild, match="in use"):
             swap(place, live).run()
 
     assert hear(writer, place, 10) == 10, "nobody was fenced"
@@ -162,5 +162,5 @@ def test_a_table_of_newer_code_is_left_alone(place: Place, live: sa.Engine) -> N
     with live.begin() as connection:
         connection.execute(sa.text("ALTER TABLE lamps ADD COLUMN colour text"))
 
-    with pytest.raises(CannotSwap, match="colour"):
+    with pytest.raises(CannotRebuild, match="colour"):
         swap(place, live).run()

@@ -9,26 +9,26 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from shared.eventstore import log
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.runtime.builders import META, START
 from tests.runtime.toy import ToyPressed
 
 
-def event(position: int, stream: str, version: int, note: str = "", at: datetime | None = None) -> Recorded:
+def event(position: int, stream: str, version: int, note: str = "", at: datetime | None = None) -> RecordedEvent:
     """An event for the log of `button`, one second later for each position."""
     pressed = ToyPressed(button=stream.partition("-")[2], note=note)
-    return Recorded(
+    return RecordedEvent(
         "button", position, stream, version, f"id-{position}", pressed.type(), pressed.model_dump_json(),
         META.model_dump_json(), at or START + timedelta(seconds=position),
     )  # fmt: skip
 
 
-def events(first: int, count: int, stream: str = "button-a") -> list[Recorded]:
+def events(first: int, count: int, stream: str = "button-a") -> list[RecordedEvent]:
     """So many events of one stream, whose versions are its positions."""
     return [event(position, stream, position) for position in range(first, first + count)]
 
 
-def append(engine: sa.Engine, before: log.Head, new: list[Recorded]) -> log.Head:
+def append(engine: sa.Engine, before: log.Head, new: list[RecordedEvent]) -> log.Head:
     """Append in a transaction of its own."""
     with engine.begin() as connection:
         return log.append(connection, before, new)
@@ -41,7 +41,7 @@ def created(engine: sa.Engine, count: int = 0) -> log.Head:
         return log.append(connection, log.read_head(connection), events(1, count))
 
 
-def read(engine: sa.Engine, after: int = 0, limit: int = 1_000) -> list[Recorded]:
+def read(engine: sa.Engine, after: int = 0, limit: int = 1_000) -> list[RecordedEvent]:
     with engine.connect() as connection:
         return log.read(connection, "button", after, limit)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.eventstore import log
 from shared.eventstore.engines import is_outage, open_engine
-from shared.eventstore.pipeline import Pipelined
+from shared.eventstore.pipeline import PipelinedConnection
 from tests.eventstore.builders import (
     append,
     created,
@@ -38,13 +38,13 @@ def writing(url: str) -> Iterator[sa.Engine]:
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The messages to the server: the first words of their statements."""
     seen: list[list[str]] = []
-    exchange = Pipelined._exchange
+    exchange = PipelinedConnection._exchange
 
-    def noted(connection: Pipelined, *steps: Any) -> object:
+    def noted(connection: PipelinedConnection, *steps: Any) -> object:
         seen.append([" ".join(step.prepared.text.decode().split()[:2]) for step in steps])
         return exchange(connection, *steps)
 
-    monkeypatch.setattr(Pipelined, "_exchange", noted)
+    monkeypatch.setattr(PipelinedConnection, "_exchange", noted)
     return seen
 
 
@@ -105,7 +105,7 @@ def test_a_question_that_comes_first_begins_no_transaction(writing: sa.Engine) -
     with writing.connect() as connection:
         log.read(connection, "button", 0, 9)
         driver = connection.connection.driver_connection
-        assert isinstance(driver, Pipelined)
+        assert isinstance(driver, PipelinedConnection)
         assert driver.info.transaction_status == TransactionStatus.IDLE
 
 
@@ -114,7 +114,7 @@ def test_a_session_that_is_gone_is_an_outage_and_replaced(writing: sa.Engine, wa
     head = created(writing)
     with writing.connect() as connection:
         driver = connection.connection.driver_connection
-        assert isinstance(driver, Pipelined)
+        assert isinstance(driver, PipelinedConnection)
         with writing.connect() as other:
             ended = sa.text("SELECT pg_terminate_backend(:pid, 5000)")
             assert other.execute(ended, {"pid": driver.info.backend_pid}).scalar_one()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.eventstore.statements import send as send_now
-from shared.writer.inputs import Work
+from shared.writer.inputs import Input
 from shared.writer.writer import Writer
 from tests.eventstore.builders import append, created, events
 from tests.runtime.builders import (
@@ -31,10 +31,10 @@ from tests.runtime.toy import (
     lamp,
 )
 
-NOTHING: Sequence[Work] = ()
+NOTHING: Sequence[Input] = ()
 
 
-def call(id_: str) -> Work:
+def call(id_: str) -> Input:
     return send(id_, ToyLight(lamp="a", press="by hand", note="call"))
 
 
@@ -52,7 +52,7 @@ def everything(engine: sa.Engine) -> dict[str, list[dict[str, object]]]:
     ],
     ids=["a command", "poison to be parked", "a command answered before", "nothing"],
 )
-def test_the_older_of_two_writers_commits_nothing(engine: sa.Engine, works: Sequence[Work]) -> None:
+def test_the_older_of_two_writers_commits_nothing(engine: sa.Engine, works: Sequence[Input]) -> None:
     older = start(button(), engine)
     older.process([press("0", "a")])
     start(button(), engine)
@@ -99,7 +99,7 @@ def test_a_fenced_writer_that_starts_again_fences_the_other(engine: sa.Engine) -
 def test_the_fence_costs_one_statement_without_events_and_none_with_them(engine: sa.Engine) -> None:
     writer: Writer = start(lamp(), engine)
 
-    def heads(works: Sequence[Work]) -> list[str]:
+    def heads(works: Sequence[Input]) -> list[str]:
         with statements(engine) as seen:
             writer.process(works)
         return ["UPDATE" if "UPDATE head" in one else "SELECT" for one in seen if "head" in one]

@@ -20,15 +20,15 @@ from shared.eventstore import (
 )
 from shared.eventstore.divergence import (
     Divergence,
-    Reached,
+    ReaderPosition,
     disagreements,
     reached_by,
 )
 from shared.eventstore.engines import open_engine
 from shared.eventstore.healing import (
-    Known,
-    Told,
-    Wound,
+    KnownUpTo,
+    LostRange,
+    PublishedMark,
     examine,
     heal,
     settle,
@@ -83,7 +83,7 @@ def set_back(logs: Logs, position: int) -> None:
         connection.execute(sa.update(schema.head).values(position=position, at=at, hash=hash_))
 
 
-def healed(logs: Logs, wound: Wound) -> None:
+def healed(logs: Logs, wound: LostRange) -> None:
     heal(wound, logs["button"], NOW, number("id").__next__)
     for reader in wound.readers:
         settle("button", logs["button"], logs[reader])
@@ -97,17 +97,17 @@ def test_a_log_that_all_agree_on_needs_nothing(logs: Logs) -> None:
     grown(logs, 5)
     read(logs, "lamp", 5)
 
-    assert not examine("button", logs, Told(5, hash_at(logs, 5)))
+    assert not examine("button", logs, PublishedMark(5, hash_at(logs, 5)))
 
 
 def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) -> None:
     grown(logs, 40)
     read(logs, "lamp", 30)
     read(logs, "bell", 8)
-    told = Told(35, hash_at(logs, 35), safe=33)
+    told = PublishedMark(35, hash_at(logs, 35), safe=33)
     set_back(logs, 10)
 
-    wound = examine("button", logs, told, [Known("a webhook", 37)])
+    wound = examine("button", logs, told, [KnownUpTo("a webhook", 37)])
     healed(logs, wound)
 
     assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.told) == (10, 37, 27, ("lamp",), told)
@@ -115,9 +115,9 @@ def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) ->
     assert positions(logs) == list(range(1, 38))
     assert log.check_chain(logs["button"]) is None
     assert list(disagreements(logs)) == []
-    assert not examine("button", logs, told, [Known("a webhook", 37)])
+    assert not examine("button", logs, told, [KnownUpTo("a webhook", 37)])
     with logs["lamp"].connect() as connection:
-        assert reached_by(connection) == {"button": Reached(30, hash_at(logs, 30))}
+        assert reached_by(connection) == {"button": ReaderPosition(30, hash_at(logs, 30))}
     with logs["button"].connect() as connection:
         assert checkpoints.stored(connection, checkpoints.PUBLISHER) == 33
         assert checkpoints.stored(connection, checkpoints.TOLD) == 35
@@ -198,7 +198,7 @@ def test_a_reader_of_a_log_that_went_on_cannot_be_healed(logs: Logs) -> None:
 
 def test_of_a_log_that_went_on_nothing_is_told_that_was_told_otherwise(logs: Logs) -> None:
     grown(logs, 9)
-    told = Told(9, hash_at(logs, 9), safe=7)
+    told = PublishedMark(9, hash_at(logs, 9), safe=7)
     set_back(logs, 4)
     with logs["button"].connect() as connection:
         head = log.read_head(connection)
@@ -222,7 +222,7 @@ def test_what_was_to_be_called_is_looked_up_first(logs: Logs) -> None:
         for key, kind, attempts in (("a", "effect", 0), ("b", "effect", 3), ("c", "command", 0)):
             connection.execute(sa.insert(schema.agenda).values(key=key, kind=kind, attempts=attempts, **row))
 
-    healed(logs, examine("button", logs, None, [Known("an operator", 5)]))
+    healed(logs, examine("button", logs, None, [KnownUpTo("an operator", 5)]))
 
     with logs["button"].connect() as connection:
         found = connection.execute(sa.select(schema.agenda.c.key, schema.agenda.c.attempts)).all()
@@ -248,7 +248,7 @@ def test_no_position_is_given_twice(logs: Logs, drawn: list[int]) -> None:
     grown(logs, length)
     read(logs, "lamp", lamp)
     read(logs, "bell", bell)
-    told = Told(upto, hash_at(logs, upto), min(safe, upto))
+    told = PublishedMark(upto, hash_at(logs, upto), min(safe, upto))
     set_back(logs, kept)
 
     wound = examine("button", logs, told)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.keys import Opened
 from services.fulfillment.domain.state import Delivery, evolve
-from shared.contracts import Command, Decided, Event, Given, Metadata, Money
+from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts.fulfillment import DeliverLine, PurchaseRequested, RecordPurchase, TakeKeys
 from shared.contracts.inventory import ReservedKey
 from shared.contracts.order import OrderLine
@@ -64,7 +64,7 @@ def after(events: Iterable[Event]) -> Delivery:
 def when(past: Iterable[Event], command: Command, facts: object = None, now: datetime = NOW) -> list[Event]:
     """The events that a command brings about after those that happened."""
     meta = Metadata(correlation_id="c", causation_id="c")
-    decided = decide(command, after(past), Given(now, "command-1", meta, facts))
+    decided = decide(command, after(past), DecisionContext(now, "command-1", meta, facts))
     return list(decided.events) if isinstance(decided, Decided) else decided
 
 

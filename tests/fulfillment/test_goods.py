@@ -11,7 +11,7 @@ import pytest
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.service import SERVICE
-from shared.contracts import Decided, Given, Metadata, Money, Refused
+from shared.contracts import Decided, DecisionContext, Metadata, Money, Refused
 from shared.contracts.fulfillment import (
     OpenGoods,
     OpenReport,
@@ -78,7 +78,7 @@ def test_only_texts_of_a_statement_are_shown() -> None:
 
 def test_a_reading_is_an_event_and_its_answer_is_sealed() -> None:
     past = given(deliver_by("north"), FAILED, NOT_DELIVERED, LATE)
-    asked = Given(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
+    asked = DecisionContext(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
     decided = decide(reading(), after(past), asked)
 
     assert isinstance(decided, Decided)
@@ -141,7 +141,7 @@ def test_each_report_that_was_never_asked_for_is_read_by_its_number() -> None:
             opening = goods_to_open(reading_report(number), after(past))
             assert opening is not None
             assert (opening.goods, opening.context) == (boxes, f"{ID}/r{number}")
-            told = Given(NOW, "c", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
+            told = DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
             decided = decide(reading_report(number), after(past), told)
             assert isinstance(decided, Decided)
             [event] = decided.events

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.statements import MOST_REPORTS
-from shared.contracts import Decided, Event, Given, Metadata, Refused
+from shared.contracts import Decided, DecisionContext, Event, Metadata, Refused
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,
@@ -125,7 +125,7 @@ def test_what_an_unasked_supplier_tells_is_not_kept_without_end() -> None:
             (report("south", "done", supplier_ref=f"s-{MOST_REPORTS - 1}"), "wrong-supplier", []),
             (report("west", "done", supplier_ref="w-1"), "wrong-supplier", ["SupplierReportRefused"]),
         ):
-            decided = decide(told, state, Given(NOW, "c", Metadata(correlation_id="c", causation_id="c"), {}))
+            decided = decide(told, state, DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), {}))
             assert isinstance(decided, Decided)
             assert (decided.answer, names(decided.events)) == ({"outcome": "refused", "reason": reason}, kept)
 

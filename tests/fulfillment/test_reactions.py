@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.service import SERVICE
-from shared.contracts import Call, Cancel, Event
+from shared.contracts import CallExternal, Cancel, Event
 from shared.contracts.fulfillment import DeliverLine, DeliveryHandedOver, TakeKeys
 from shared.contracts.inventory import StockReserved
 from shared.contracts.order import OrderConfirmed, ReplacementConfirmed
@@ -49,7 +49,7 @@ def test_a_confirmed_replacement_is_delivered_from_its_only_attempt() -> None:
 def test_a_purchase_is_called_once_under_its_request_id() -> None:
     [call] = plans(given(deliver_by("north"))[-1])
 
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.effect, call.at) == (REQUEST, "purchase", None)
     assert call.payload["target"] == "ok:13800000000"
     assert call.effect in SERVICE.effects
@@ -58,7 +58,7 @@ def test_a_purchase_is_called_once_under_its_request_id() -> None:
 def test_polling_takes_the_place_of_the_purchase_call() -> None:
     [call] = plans(given(deliver_by("north"), report("north", "pending"))[-1])
 
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.effect, call.at) == (REQUEST, "poll_purchase", NOW + timedelta(seconds=1))
     assert call.effect in SERVICE.effects
 
@@ -75,7 +75,7 @@ def test_a_purchase_that_failed_is_looked_up_again() -> None:
     cancelled, call = plans(given(deliver_by("north", "south"), report("north", "failed"))[-2])
 
     assert cancelled == Cancel(REQUEST)
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.effect, call.at) == (f"again/{REQUEST}", "look_again", NOW + timedelta(seconds=30))
     assert call.effect in SERVICE.effects
 
@@ -87,6 +87,6 @@ def test_a_purchase_of_unknown_outcome_is_looked_up_again_beside_the_person() ->
 
     cancelled, call = plans(over)
     assert cancelled == Cancel(REQUEST)
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert call.key == f"again/{REQUEST}"
     assert plans(over.model_copy(update={"supplier": None})) == []

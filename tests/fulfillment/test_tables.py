@@ -8,7 +8,7 @@ from services.fulfillment.domain.routing import Health
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryHandedOver
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.databases import in_memory
 from tests.fulfillment.builders import NOW, OPENED, after, deliver, deliver_by, given, report, take
 
@@ -24,7 +24,7 @@ def fold(tables: FulfillmentTables, events: list[Event], seconds: int = 0) -> No
     """Fold events written that long after NOW, as a batch, and read the rest from the database."""
     for event in events:
         at = NOW + timedelta(seconds=seconds)
-        tables.apply(event, Recorded("fulfillment", 1, "delivery-1", 1, "id", event.type(), "", "", at, event))
+        tables.apply(event, RecordedEvent("fulfillment", 1, "delivery-1", 1, "id", event.type(), "", "", at, event))
     tables.flush()
     tables.forget()
 

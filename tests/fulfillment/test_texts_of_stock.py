@@ -36,8 +36,8 @@ from shared.contracts.inventory import (
 )
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from shared.laws import KeyOnce, Watch
-from shared.messages.messages import Slice
+from shared.laws import KeyOnce, LawChecker
+from shared.messages.messages import EventBatch
 from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings
 from shared.security.goods import goods_sealing
@@ -100,7 +100,7 @@ class Shop:
     @contextmanager
     def not_hearing(self) -> Iterator[None]:
         """While services commit, and nobody hears of it."""
-        kept: list[Slice] = []
+        kept: list[EventBatch] = []
         bus = self.harness.bus
         publish, bus.publish = bus.publish, kept.append  # type: ignore[method-assign]
         yield
@@ -111,7 +111,7 @@ class Shop:
 
     def check(self) -> None:
         """The law holds, nothing is parked, and the tables come out the same from the logs."""
-        watch = Watch([KeyOnce])
+        watch = LawChecker([KeyOnce])
         urls = {name: f"sqlite:///{self.harness.folder / name}.sqlite3" for name in self.harness.runners}
         engines = {name: open_engine(url, writer=False) for name, url in urls.items()}
         for name in engines:

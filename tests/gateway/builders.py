@@ -24,10 +24,10 @@ from shared.contracts.gateway import CustomerRegistered, Role, StaffAdded
 from shared.contracts.inventory import Listing, ProductListed
 from shared.contracts.order import OrderLine, OrderPlaced, PlaceOrder
 from shared.eventstore.engines import open_engine
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.readside.backend import ServiceHealth
-from shared.readside.positions import Watermarks
+from shared.readside.positions import ReadModelProgress
 from shared.runtime.ports import Ports
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
@@ -95,12 +95,12 @@ class Logs:
         self._heads: dict[str, int] = {}
         self._count = 0
 
-    def record(self, event: Event, actor: str = "system:test") -> Recorded:
+    def record(self, event: Event, actor: str = "system:test") -> RecordedEvent:
         source = event.owner
         position = self._heads[source] = self._heads.get(source, 0) + 1
         self._count += 1
         meta = Metadata(correlation_id="flow", causation_id="cause", actor=actor)
-        return Recorded(
+        return RecordedEvent(
             source=source,
             position=position,
             stream=f"{source}-{event.partition_key()}",
@@ -113,7 +113,7 @@ class Logs:
         )
 
 
-def fold(engine: sa.Engine, recorded: Iterable[Recorded], batch: int = 100) -> None:
+def fold(engine: sa.Engine, recorded: Iterable[RecordedEvent], batch: int = 100) -> None:
     """Fold events as a writer does, `batch` of them a transaction."""
     events = list(recorded)
     for start in range(0, len(events), batch):
@@ -145,9 +145,9 @@ class FakeBackend:
     sent: list[CommandMessage] = field(default_factory=list)
     answers: dict[type[Command], Answer] = field(default_factory=dict)
     then: dict[type[Command], Callable[[Any], Sequence[Event]]] = field(default_factory=dict)
-    log: list[Recorded] = field(default_factory=list)
+    log: list[RecordedEvent] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-    marks: Watermarks = field(default_factory=Watermarks)
+    marks: ReadModelProgress = field(default_factory=ReadModelProgress)
     lag: int = 0
     is_behind: bool = False
     parked: int = 0
@@ -188,10 +188,10 @@ class FakeBackend:
     async def moved(self, since: int, seconds: float) -> bool:
         return await self.marks.moved(since, seconds)
 
-    async def pull(self, source: str, after: int, limit: int) -> Slice:
+    async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         events = [item for item in self.log if item.source == source and item.position > after][:limit]
         before = b"hash" if any((item.source, item.position) == (source, after) for item in self.log) else b""
-        return Slice(source, after + 1, events[-1].position if events else after, events, before)
+        return EventBatch(source, after + 1, events[-1].position if events else after, events, before)
 
     def health(self) -> Mapping[str, ServiceHealth]:
         return {

@@ -15,11 +15,11 @@ from fastapi import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import LONGEST_CURSOR, decode, encode, page
 from services.gateway.problems import Problem
 from shared.contracts.risk import ListEntrySet
-from shared.readside.batched_query import Reading
+from shared.readside.batched_query import QueryRunner
 from tests.databases import in_memory
 from tests.gateway.builders import Shop, open_shop
 
@@ -45,8 +45,8 @@ def paged(rows: Sequence[tuple[str, int]], limit: int, *, ascending: bool) -> li
     async def made(make: Callable[..., Response], *arguments: Any) -> Response:
         return make(*arguments)
 
-    reading, found, cursor = Reading(engine), list[tuple[str, int]](), None
-    gate = cast(Gate, Mock(reading=reading, made=made))
+    reading, found, cursor = QueryRunner(engine), list[tuple[str, int]](), None
+    gate = cast(ApiContext, Mock(reading=reading, made=made))
     try:
         while True:
             by = (TABLE.c.word, TABLE.c.number)

@@ -18,7 +18,7 @@ from services.gateway.domain import (
     evolve_staff,
 )
 from services.gateway.service import SERVICE
-from shared.contracts import Given, Metadata, Refused
+from shared.contracts import DecisionContext, Metadata, Refused
 from shared.contracts.gateway import (
     AddStaff,
     CustomerRegistered,
@@ -36,7 +36,7 @@ from shared.messages.messages import CommandMessage
 from tests.gateway.builders import NOW
 from tests.harness import Harness
 
-GIVEN = Given(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"))
+GIVEN = DecisionContext(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"))
 ANNA = StaffState("support")
 
 

@@ -17,7 +17,7 @@ from starlette import formparsers
 
 from services.gateway.api import create_app
 from services.gateway.api.app import STRANGERS, STRANGERS_WAITING
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.limits import JSON_LIMIT
 from services.gateway.buyers import order_secret
 from services.gateway.credentials import Credentials
@@ -123,7 +123,7 @@ def test_tries_at_the_same_time_are_counted(shop: Shop) -> None:
 
 def test_strangers_at_the_door_do_not_hold_up_those_whom_we_know(shop: Shop) -> None:
     device = sign_in(shop, "192.0.2.7", ADMIN).json()["device"]
-    gate: Gate = shop.client.app.state.gate
+    gate: ApiContext = shop.client.app.state.gate
 
     async def crowded() -> list[int]:
         over = asyncio.Event()

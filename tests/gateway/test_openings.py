@@ -10,7 +10,7 @@ import pytest
 
 from services.gateway.buyers import order_secret
 from services.gateway.openings import Opened, decide_opening, evolve_opening
-from shared.contracts import Given, Metadata
+from shared.contracts import DecisionContext, Metadata
 from shared.contracts.gateway import DeliveriesOpened, RecordOpening
 from shared.contracts.order import CancelOrder
 from tests.gateway.builders import NOW, Shop, open_shop
@@ -19,12 +19,12 @@ from tests.gateway.test_orders_api import deliver
 ASKED = RecordOpening(order_id="o1", shown="keys", address="192.0.2.7")
 
 
-def given(seconds: float = 0, actor: str = "customer:c1") -> Given:
+def given(seconds: float = 0, actor: str = "customer:c1") -> DecisionContext:
     meta = Metadata(correlation_id="o1", causation_id="c", actor=actor)
-    return Given(NOW + timedelta(seconds=seconds), "c", meta)
+    return DecisionContext(NOW + timedelta(seconds=seconds), "c", meta)
 
 
-def opened(*told: tuple[RecordOpening, Given]) -> list[DeliveriesOpened]:
+def opened(*told: tuple[RecordOpening, DecisionContext]) -> list[DeliveriesOpened]:
     state, events = Opened(), []
     for command, at in told:
         for event in decide_opening(command, state, at):

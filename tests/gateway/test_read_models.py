@@ -21,7 +21,7 @@ from shared.contracts import notification as note
 from shared.contracts import order as o
 from shared.contracts import risk as r
 from shared.contracts.gateway import CustomerRegistered, ImportCompleted, SignedIn, StaffAdded, StaffRemoved
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.contracts.strategies import messages
 from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed, yuan
 
@@ -113,7 +113,7 @@ def engine(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-def told(happened: list[Event]) -> list[Recorded]:
+def told(happened: list[Event]) -> list[RecordedEvent]:
     logs = Logs()
     return [logs.record(event, "staff:anna") for event in happened]
 
@@ -160,7 +160,7 @@ def test_a_sale_reads_as_it_went(engine: sa.Engine) -> None:
 
 def test_the_order_of_sources_does_not_matter(tmp_path: Path) -> None:
     recorded = told(SALE)
-    logs: dict[str, list[Recorded]] = defaultdict(list)
+    logs: dict[str, list[RecordedEvent]] = defaultdict(list)
     for item in recorded:
         logs[item.source].append(item)
     live = database(f"sqlite:///{tmp_path}/live.db")

@@ -13,7 +13,7 @@ from services.gateway import unread
 from services.gateway.scraps import LONGEST, MOST, scraps_of
 from services.gateway.service import SERVICE
 from services.gateway.unread import MOST_WAITING, Unread, decide_unread, evolve_unread
-from shared.contracts import Command, Decided, Event, Given, Metadata, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Refused
 from shared.contracts.gateway import RecordUnread, Scrap, SettleUnread, StatementUnread, UnreadSettled
 from shared.contracts.ledger import RecordCallback
 from shared.messages.messages import Reply
@@ -34,7 +34,9 @@ def decided(command: Command, *before: Event, waiting: int = 0) -> Decided:
     state = Unread()
     for event in before:
         state = evolve_unread(state, event)
-    return decide_unread(command, state, Given(NOW, "c", Metadata(correlation_id="s", causation_id="c"), waiting))
+    return decide_unread(
+        command, state, DecisionContext(NOW, "c", Metadata(correlation_id="s", causation_id="c"), waiting)
+    )
 
 
 def test_a_statement_is_recorded_once_also_after_it_was_settled() -> None:
@@ -81,7 +83,7 @@ def served(folder: Path) -> Shop:
     def follow(command: RecordUnread | SettleUnread) -> Sequence[Event]:
         state = states.get(command.statement_id, Unread())
         events = decide_unread(
-            command, state, Given(NOW, "c", Metadata(correlation_id="s", causation_id="c"), 0)
+            command, state, DecisionContext(NOW, "c", Metadata(correlation_id="s", causation_id="c"), 0)
         ).events
         for event in events:
             states[command.statement_id] = evolve_unread(states.get(command.statement_id, Unread()), event)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.api.watch import Watch
+from services.gateway.api.watch import LongPoll
 from services.gateway.buyers import buyer_key
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryHandedOver, DeliveryRequested, KeysDelivered
@@ -39,7 +39,7 @@ def shop(tmp_path: Path) -> Shop:
     return shop
 
 
-def watch(shop: Shop) -> Watch:
+def watch(shop: Shop) -> LongPoll:
     return shop.client.app.state.gate.watch
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from services.inventory.domain import Product, ProductCommand, decide, evolve
 from services.inventory.domain.moves import Known, Reserving
 from services.inventory.domain.unpaid import UnpaidLimits
-from shared.contracts import Decided, Event, Given, Metadata, Money
+from shared.contracts import Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts import Shop as ShopPlace
 from shared.contracts.inventory import (
     FaultKey,
@@ -80,7 +80,7 @@ class Shop:
     def ask(self, command: ProductCommand) -> Decided:
         """Decide, and change nothing."""
         meta = Metadata(correlation_id="c1", causation_id="c1")
-        outcome = decide(command, self.state, Given(self.now, "c1", meta, self._facts(command), self.place))
+        outcome = decide(command, self.state, DecisionContext(self.now, "c1", meta, self._facts(command), self.place))
         return outcome if isinstance(outcome, Decided) else Decided(events=outcome)
 
     def do(self, command: ProductCommand) -> list[Event]:

@@ -1,7 +1,7 @@
 from typing import Literal
 
 from services.inventory.reactions import PLANS, REACTIONS
-from shared.contracts import Cancel, Command, Event, Later
+from shared.contracts import Cancel, Command, Event, ScheduleCommand
 from shared.contracts.fulfillment import DeliveryFailed, KeysDelivered
 from shared.contracts.inventory import (
     ExpireReservation,
@@ -119,7 +119,7 @@ def test_a_reservation_expires_later_unless_it_ends_before() -> None:
     settled = StockSettled(sku="A", order_id="o1", line=1, numbers=(1,))
     [later] = PLANS[StockReserved](reserved, NOW)
 
-    assert later == Later(
+    assert later == ScheduleCommand(
         key="expiry/o1/1",
         command=ExpireReservation(sku="A", order_id="o1", line=1, attempt=2),
         at=LATER,

@@ -7,7 +7,7 @@ import pytest
 from services.inventory.domain.moves import Known, load
 from services.inventory.domain.stock import available
 from services.inventory.reactions import WANTS, on_texts_found, on_texts_supplied
-from shared.contracts import Event, Given, Metadata, Shop
+from shared.contracts import DecisionContext, Event, Metadata, Shop
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.inventory import (
     KeyFaulted,
@@ -119,7 +119,10 @@ def test_an_import_says_which_keys_a_supplier_has_sent(shop: builders.Shop) -> N
     meta = Metadata(correlation_id="c", causation_id="c")
     known = Known(frozenset({"hash-x"}), frozenset({"hash-y"}))
     decided = load(
-        builders.load("x", "y", "z"), shop.state.listing, shop.state.stock, Given(NOW, "c", meta, known, Shop())
+        builders.load("x", "y", "z"),
+        shop.state.listing,
+        shop.state.stock,
+        DecisionContext(NOW, "c", meta, known, Shop()),
     )
 
     assert decided.answer == {"loaded": 1, "duplicates": [0, 1], "supplied": [1]}

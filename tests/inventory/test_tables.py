@@ -7,7 +7,7 @@ from sqlalchemy.event import listen
 from services.inventory.tables import BLOCK, BLOCKS_KEPT, InventoryTables
 from shared.contracts import Event
 from shared.contracts.inventory import KeysLoaded, StockSettled
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.databases import in_memory
 from tests.inventory.builders import NOW, SKU, sealed
 
@@ -26,7 +26,9 @@ def tables(connection: sa.Connection) -> InventoryTables:
 
 
 def fold(tables: InventoryTables, event: Event) -> None:
-    recorded = Recorded("inventory", 1, f"product-{SKU}", 1, "e1", event.type(), event.model_dump_json(), "{}", NOW)
+    recorded = RecordedEvent(
+        "inventory", 1, f"product-{SKU}", 1, "e1", event.type(), event.model_dump_json(), "{}", NOW
+    )
     tables.apply(event, recorded)
 
 

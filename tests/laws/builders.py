@@ -42,8 +42,8 @@ from shared.contracts.order import (
     ScreeningRecorded,
 )
 from shared.contracts.risk import CaseDecided, Decision, OrderScreened
-from shared.eventstore.recorded import Recorded
-from shared.laws import Finding, Watch, watch
+from shared.eventstore.recorded import RecordedEvent
+from shared.laws import Finding, LawChecker, watch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKU = "CARD"
@@ -58,7 +58,7 @@ def transfer(debit: str, credit: str, fen: int) -> tuple[Posting, Posting]:
     return Posting(account=debit, amount=yuan(fen)), Posting(account=credit, amount=yuan(-fen))
 
 
-def record(events: Iterable[Event], causation_id: str = "cause") -> list[Recorded]:
+def record(events: Iterable[Event], causation_id: str = "cause") -> list[RecordedEvent]:
     """The events as the logs of their services hold them."""
     positions: dict[str, int] = defaultdict(int)
     meta = META.model_copy(update={"causation_id": causation_id}).model_dump_json()
@@ -67,11 +67,11 @@ def record(events: Iterable[Event], causation_id: str = "cause") -> list[Recorde
         positions[event.owner] += 1
         position, stream = positions[event.owner], f"{event.owner}-{event.partition_key()}"
         id_, data = f"{event.owner}-{position}", event.model_dump_json()
-        recorded.append(Recorded(event.owner, position, stream, position, id_, event.type(), data, meta, NOW))
+        recorded.append(RecordedEvent(event.owner, position, stream, position, id_, event.type(), data, meta, NOW))
     return recorded
 
 
-def watched(*events: Event) -> Watch:
+def watched(*events: Event) -> LawChecker:
     """A watch that saw these events."""
     seen = watch()
     for recorded in record(events):

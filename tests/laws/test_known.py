@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts import Event
-from shared.laws import OrdersKnown, Watch
+from shared.laws import LawChecker, OrdersKnown
 from tests.laws.builders import captured, held, keys_delivered, loaded, placed, record, reserved, settled, voided
 
 
 def told(*events: Event) -> list[str]:
-    seen = Watch([OrdersKnown])
+    seen = LawChecker([OrdersKnown])
     for recorded in record(events):
         seen.saw(recorded)
     return list(seen.law(OrdersKnown).overdue())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts.inventory import StockRanLow
-from shared.laws import EVENT_LAWS, Conserved, KeyOnce, NoOversell, Violation, Watch, watch
+from shared.laws import EVENT_LAWS, Conserved, KeyOnce, LawChecker, NoOversell, Violation, watch
 from tests.laws.builders import SKU, keys_delivered, loaded, record, reserved, watched
 
 
@@ -57,7 +57,7 @@ def test_the_newest_violations_are_kept_and_all_are_counted() -> None:
 
 
 def test_laws_can_be_watched_apart() -> None:
-    seen = Watch([KeyOnce])
+    seen = LawChecker([KeyOnce])
 
     for recorded in record([loaded("a"), reserved("o-1", 2)]):
         seen.saw(recorded)

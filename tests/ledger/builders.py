@@ -16,7 +16,7 @@ from services.ledger.domain.payment.state import item_id
 from services.ledger.domain.postings import transfer
 from services.ledger.service import SERVICE
 from services.ledger.tables import LedgerTables
-from shared.contracts import Command, Decided, Event, Given, Metadata, Money
+from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts.ledger import (
     CallbackRefused,
     HoldFunds,
@@ -29,7 +29,7 @@ from shared.contracts.ledger import (
     RecordCallback,
     RequestPayment,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.runtime.ports import Ports
 from tests.databases import in_memory
 
@@ -43,8 +43,8 @@ def yuan(fen: int, currency: str = "CNY") -> Money:
     return Money(amount=fen, currency=currency)
 
 
-def given(facts: Any = None) -> Given:
-    return Given(NOW, "command-1", META, facts)
+def given(facts: Any = None) -> DecisionContext:
+    return DecisionContext(NOW, "command-1", META, facts)
 
 
 def posting(account: str, fen: int, currency: str = "CNY") -> Posting:
@@ -162,7 +162,7 @@ class Books:
         self.memory = InMemory.fresh()
         self.tables = self.memory.tables
         self.states: dict[str, Any] = {}
-        self.log: list[Recorded] = []
+        self.log: list[RecordedEvent] = []
 
     def do(self, command: Command) -> Mapping[str, Any]:
         """Decide and fold; gives the answer."""
@@ -181,7 +181,9 @@ class Books:
 
     def _append(self, stream: str, event: Event) -> None:
         position = len(self.log) + 1
-        recorded = Recorded("ledger", position, stream, 1, f"id-{position}", event.type(), "", "", NOW, event, META)
+        recorded = RecordedEvent(
+            "ledger", position, stream, 1, f"id-{position}", event.type(), "", "", NOW, event, META
+        )
         self.log.append(recorded)
         self.tables.apply(event, recorded)
         for command in SERVICE.reactions.get(type(event), lambda _: ())(event):

@@ -16,7 +16,7 @@ from services.ledger.adapters.effects import ABSENT_AFTER_TRIES, EFFECTS, NotYet
 from services.ledger.domain.payment import Payment, decide, evolve
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.service import SERVICE
-from shared.contracts import Call, Cancel, Command, Decided, Event, Refused
+from shared.contracts import CallExternal, Cancel, Command, Decided, Event, Refused
 from shared.contracts.ledger import (
     ClosePayment,
     FundsHeld,
@@ -89,7 +89,7 @@ def test_there_is_nothing_to_close(before: tuple[Event, ...]):
 
 def test_an_opening_that_waits_is_dropped_and_the_channel_asked():
     plans = PLANS[PaymentClosing](CLOSING, NOW)
-    call = Call("close/p-1", "close_payment", {"payment_id": "p-1", "channel": "wechat"})
+    call = CallExternal("close/p-1", "close_payment", {"payment_id": "p-1", "channel": "wechat"})
     assert list(plans) == [Cancel("open/p-1"), call]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.ledger.reactions import PLANS, REACTIONS
-from shared.contracts import Call, Cancel, Command, Event, Plan
+from shared.contracts import CallExternal, Cancel, Command, Event, Plan
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.ledger import (
     CaptureHold,
@@ -117,8 +117,8 @@ def asked(event: Event) -> list[Plan]:
 
 def test_a_payment_is_opened_at_once_and_asked_about_later():
     assert asked(requested()) == [
-        Call("open/p-1", "open_payment", PAYLOAD),
-        Call("ask/p-1", "ask_payment", PAYLOAD | UNTIL, NOW + timedelta(seconds=5)),
+        CallExternal("open/p-1", "open_payment", PAYLOAD),
+        CallExternal("ask/p-1", "ask_payment", PAYLOAD | UNTIL, NOW + timedelta(seconds=5)),
     ]
 
 
@@ -137,7 +137,7 @@ def test_asking_stops_when_the_payment_has_come():
 def test_asking_goes_on_after_a_no_and_after_another_amount(event: Event, known: str):
     (call,) = asked(event)
 
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.at) == ("ask/p-1", NOW + timedelta(seconds=5))
     assert (call.payload["known"], call.payload["until"]) == (known, UNTIL["until"])
 
@@ -157,12 +157,12 @@ def test_nothing_is_asked_for_longer_than_the_payment_is_waited_for(event: Event
 def test_a_statement_under_another_name_is_a_reason_to_ask_about_its_reference():
     (call,) = asked(refused("wrong-reference", amount=yuan(500), reference_of="p-7", ask_until=NOW + ASK_WITHIN))
 
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.payload["payment_id"], call.at) == ("ask-about/p-7", "p-7", None)
 
 
 def test_a_return_is_asked_of_the_channel():
     event = ReturnRequested(payment_id="p-1", return_id="r-1", amount=yuan(50), channel="wechat", channel_ref="ref-1")
     (call,) = PLANS[ReturnRequested](event, NOW)
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.effect, call.key, call.payload["channel"]) == ("return_payment", "return/p-1/r-1", "wechat")

@@ -10,7 +10,7 @@ import pytest
 from shared.broker import publisher as publishers
 from shared.broker.cloudevents import outgoing
 from shared.broker.publisher import Publisher
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import Broker, wait_for
 from tests.broker.subscribing import (
     Log,
@@ -28,10 +28,12 @@ VERSIONS = ("ToyPainted.v1", "ToyPainted.v2", "ToyPainted.v3")
 WINDOW = 20
 
 
-def painted(position: int, type_: str = "ToyPainted.v3", **body: Any) -> Recorded:
+def painted(position: int, type_: str = "ToyPainted.v3", **body: Any) -> RecordedEvent:
     one = event(position, "button-a", position)
     body = body or json.loads(ToyPainted(fence="f", colours=("red",), coats=2).model_dump_json())
-    return Recorded("button", position, one.stream, position, one.id, type_, json.dumps(body), one.meta_json, one.at)
+    return RecordedEvent(
+        "button", position, one.stream, position, one.id, type_, json.dumps(body), one.meta_json, one.at
+    )
 
 
 def paint(log: Log, count: int) -> None:

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from shared.contracts import Event, Metadata
 from shared.contracts.registry import commands, events
 from shared.eventstore.divergence import Divergence
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.messages import wire
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.messages.wire import (
-    Answered,
-    Asked,
-    Head,
-    Known,
+    CommandEnvelope,
+    KnownPosition,
+    LogHead,
     Malformed,
     Pull,
-    Shown,
+    ReadModelPosition,
+    ReplyEnvelope,
     decode,
     encode,
     headers,
@@ -56,15 +56,15 @@ replies = st.builds(
     facts=facts,
     repeated=st.booleans(),
 )
-asked = st.builds(Asked, st.builds(CommandMessage, text, any_command, messages(Metadata)), text, text)
+asked = st.builds(CommandEnvelope, st.builds(CommandMessage, text, any_command, messages(Metadata)), text, text)
 
 
 @st.composite
-def slices(draw: st.DrawFn) -> Slice:
+def slices(draw: st.DrawFn) -> EventBatch:
     source, after = draw(text), draw(position)
     rows = draw(st.lists(st.tuples(text, position, text, any_event, messages(Metadata), moment), max_size=3))
     recorded = [
-        Recorded(
+        RecordedEvent(
             source, after + n, stream, version, id_, event.type(), event.model_dump_json(), meta.model_dump_json(), at
         )
         for n, (stream, version, id_, event, meta, at) in enumerate(rows, start=1)
@@ -72,19 +72,19 @@ def slices(draw: st.DrawFn) -> Slice:
     for one in recorded:
         one.hash = draw(hashes)
     last = recorded[-1].hash if recorded else draw(hashes)
-    return Slice(source, after + 1, after + len(recorded), recorded, draw(hashes), last)
+    return EventBatch(source, after + 1, after + len(recorded), recorded, draw(hashes), last)
 
 
 @given(
     body=st.one_of(
         slices(),
-        st.builds(Head, text, position, hashes, st.booleans()),
-        st.builds(Shown, text, st.dictionaries(text, position, max_size=3)),
+        st.builds(LogHead, text, position, hashes, st.booleans()),
+        st.builds(ReadModelPosition, text, st.dictionaries(text, position, max_size=3)),
         st.builds(Pull, text, position, position, text, hashes),
-        st.builds(Known, text, text, position, hashes),
+        st.builds(KnownPosition, text, text, position, hashes),
         st.builds(Divergence, text, text, position, position),
         st.lists(asked, min_size=1, max_size=3),
-        st.lists(st.builds(Answered, text, replies), min_size=1, max_size=3),
+        st.lists(st.builds(ReplyEnvelope, text, replies), min_size=1, max_size=3),
     )
 )
 @UNHURRIED
@@ -95,13 +95,13 @@ def test_every_body_survives_its_journey(body: Any) -> None:
 
 @given(slices(), st.integers(1, 3), st.integers(1, 2_000))
 @UNHURRIED
-def test_a_long_stretch_goes_in_several_bodies(part: Slice, most_events: int, most_bytes: int) -> None:
+def test_a_long_stretch_goes_in_several_bodies(part: EventBatch, most_events: int, most_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "MAX_EVENTS", most_events)
         patch.setattr(wire, "MAX_BYTES", most_bytes)
         arrived = [decode(encode(one), beside=headers(one)) for one in wire.slices(part)]
 
-    parts = [one for one in arrived if isinstance(one, Slice)]
+    parts = [one for one in arrived if isinstance(one, EventBatch)]
     assert [event for one in parts for event in one.events] == list(part.events)
     assert [one.first for one in parts] == [part.first, *(one.last + 1 for one in parts[:-1])]
     assert parts[-1].last == part.last
@@ -114,7 +114,7 @@ def test_a_long_stretch_goes_in_several_bodies(part: Slice, most_events: int, mo
 
 @UNHURRIED
 @given(slices(), st.data())
-def test_a_reader_is_given_what_it_hears_of_a_slice_that_is_whole(part: Slice, data: st.DataObject) -> None:
+def test_a_reader_is_given_what_it_hears_of_a_slice_that_is_whole(part: EventBatch, data: st.DataObject) -> None:
     heard = set(data.draw(st.lists(st.sampled_from([event.name for event in part.events] or ["OrderPlaced"]))))
 
     got = decode(encode(part), heard)
@@ -124,9 +124,9 @@ def test_a_reader_is_given_what_it_hears_of_a_slice_that_is_whole(part: Slice, d
 
 @given(slices())
 @UNHURRIED
-def test_events_arrive_as_the_log_holds_them(part: Slice) -> None:
+def test_events_arrive_as_the_log_holds_them(part: EventBatch) -> None:
     arrived = decode(encode(part))
-    assert isinstance(arrived, Slice)
+    assert isinstance(arrived, EventBatch)
     assert [one.data for one in arrived.events] == [one.data for one in part.events]
     assert all(isinstance(one.event, Event) for one in arrived.events)
 
@@ -178,8 +178,8 @@ def tampered(body: Any, path: list[int], value: Any) -> str:
 
 
 PART = presses(5, "a", "b", "c")
-COMMAND = [Asked(press("1"), "ticket", "queue")]
-REPLY = [Answered("ticket", Reply("accepted", "button", 1))]
+COMMAND = [CommandEnvelope(press("1"), "ticket", "queue")]
+REPLY = [ReplyEnvelope("ticket", Reply("accepted", "button", 1))]
 
 
 @pytest.mark.parametrize(

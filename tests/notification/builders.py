@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.notification.domain import Message, Reach, evolve
-from shared.contracts import Event, Given, Metadata
+from shared.contracts import DecisionContext, Event, Metadata
 from shared.contracts.notification import SendMessage
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
@@ -50,8 +50,8 @@ def staff_webhook(**changes: Any) -> SendMessage:
     return command.model_copy(update=changes)
 
 
-def given(now: datetime = NOW, *, staff_webhook: bool = True) -> Given:
-    return Given(now=now, command_id="command-1", meta=META, facts=Reach(staff_webhook))
+def given(now: datetime = NOW, *, staff_webhook: bool = True) -> DecisionContext:
+    return DecisionContext(now=now, command_id="command-1", meta=META, facts=Reach(staff_webhook))
 
 
 def folded(*events: Event) -> Message:

@@ -8,7 +8,7 @@ import pytest
 
 from services.notification.adapters.templates import Templates
 from services.notification.reactions import PLANS, REACTIONS, message_id
-from shared.contracts import Call, Event, Money, zero
+from shared.contracts import CallExternal, Event, Money, zero
 from shared.contracts.fulfillment import DeliveryHandedOver, SupplierReportRefused, SupplierStatementRecorded
 from shared.contracts.gateway import Scrap, StatementUnread, WebhookEndpointDisabled
 from shared.contracts.inventory import KeysSupplied, SoldKey, StockRanLow
@@ -308,7 +308,7 @@ def test_a_queued_message_is_sent_under_its_id():
         order_id=None, again_from=NOW + timedelta(hours=1),
     )  # fmt: skip
     (call,) = PLANS[MessageQueued](event, NOW)
-    assert isinstance(call, Call)
+    assert isinstance(call, CallExternal)
     assert (call.key, call.effect, call.at) == ("m-1", "send", None)
     assert call.payload["queued_at"] == "2026-01-01T08:00:00+00:00"
     assert MessageQueued.model_validate(call.payload) == event

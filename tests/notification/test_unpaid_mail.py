@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.notification.domain import Mailed, Message, Reach, decide, is_unpaid
 from services.notification.service import SERVICE
-from shared.contracts import Given, replace
+from shared.contracts import DecisionContext, replace
 from shared.contracts.notification import MessageQueued, MessageWithheld, RecordSending, SendMessage
 from shared.runtime.settings import Settings
 from tests.harness import Harness
@@ -19,7 +19,7 @@ def cancelled(number: int, to: str = "stranger@example.org", paid: int = 0) -> S
     return mail(message_id=f"order-cancelled/o{number}/buyer", to=to, template="order-cancelled", params=params)
 
 
-def told(at: list[int], most: int = 3) -> Given:
+def told(at: list[int], most: int = 3) -> DecisionContext:
     """Given that an address got mail so many hours ago."""
     return replace(given(), facts=Reach(True, Mailed([NOW - timedelta(hours=hours) for hours in at], most)))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.order.domain import Limits, Market, Order, decide, evolve
-from shared.contracts import Command, Decided, Event, Given, Metadata, Money
+from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts.inventory import Listing, Tier
 from shared.contracts.order import (
     PlaceOrder,
@@ -79,7 +79,7 @@ class Life:
         lapsed = isinstance(command, RecordPayment) and self.order.phase == "cancelled"
         facts = Market(self.offers, LIMITS) if lapsed or isinstance(command, PlaceOrder) else LIMITS
         meta = Metadata(correlation_id="flow", causation_id="cause")
-        decided = decide(command, self.order, Given(now=self.now, command_id="c1", meta=meta, facts=facts))
+        decided = decide(command, self.order, DecisionContext(now=self.now, command_id="c1", meta=meta, facts=facts))
         events = list(decided.events if isinstance(decided, Decided) else decided)
         self.answer = decided.answer if isinstance(decided, Decided) else {}
         for event in events:

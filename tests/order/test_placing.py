@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.order.domain import Market, Order, decide, evolve
 from services.order.domain.quote import quote
-from shared.contracts import Given, Metadata, Money, Refused
+from shared.contracts import DecisionContext, Metadata, Money, Refused
 from shared.contracts.inventory import Kind, Listing
 from shared.contracts.order import OrderPlaced
 from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish, yuan
@@ -172,7 +172,7 @@ def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not
     facts = Market(
         {"dinar": Listing(sku="dinar", name="Dinar card", price=Money(amount=1_500, currency="KWD"))}, LIMITS
     )
-    given = Given(now=NOW, command_id="c1", meta=Metadata(correlation_id="f", causation_id="f"), facts=facts)
+    given = DecisionContext(now=NOW, command_id="c1", meta=Metadata(correlation_id="f", causation_id="f"), facts=facts)
     with pytest.raises(Refused) as no:
         decide(place(wish("dinar")), Order(), given)
     assert (no.value.code, no.value.status) == ("currency-not-traded", 422)

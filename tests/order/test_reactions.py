@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from services.order.reactions import PLANS, REACTIONS
 from services.order.service import SERVICE
-from shared.contracts import Cancel, Later, Money, commands
+from shared.contracts import Cancel, Money, ScheduleCommand, commands
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryResolved, KeysDelivered, SupplierDelivered
 from shared.contracts.inventory import ReservationExpired, ReservedKey, StockReserved, StockShort
 from shared.contracts.ledger import UNTOLD, FundsHeld, FundsRefunded, HoldRefused, PaymentUnmatched, Posting
@@ -77,14 +77,18 @@ def test_fulfillment_delivers_or_not():
 def test_each_wait_takes_the_place_of_the_one_before():
     life = placed()
     assert plans(life) == [
-        Later("deadline/o1", MeetDeadline(order_id="o1", step="payment", attempt=1), NOW + LIMITS.pay_within)
+        ScheduleCommand("deadline/o1", MeetDeadline(order_id="o1", step="payment", attempt=1), NOW + LIMITS.pay_within)
     ]
     assert plans(life.all(held())) == [
-        Later("deadline/o1", MeetDeadline(order_id="o1", step="answers", attempt=1), NOW + LIMITS.answer_within)
+        ScheduleCommand(
+            "deadline/o1", MeetDeadline(order_id="o1", step="answers", attempt=1), NOW + LIMITS.answer_within
+        )
     ]
     assert plans(life.all(screened())) == []
     assert plans(confirmed()) == [
-        Later("deadline/o1", MeetDeadline(order_id="o1", step="delivery", attempt=1), NOW + LIMITS.deliver_within)
+        ScheduleCommand(
+            "deadline/o1", MeetDeadline(order_id="o1", step="delivery", attempt=1), NOW + LIMITS.deliver_within
+        )
     ]
 
 

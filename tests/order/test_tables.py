@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.order.tables import METADATA, OrderTables
 from shared.contracts import Event
 from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.databases import in_memory
 from tests.order.builders import OFFERS, yuan
 
@@ -20,7 +20,8 @@ def fold(*events: Event) -> OrderTables:
         data = event.model_dump_json()
         at = datetime(2026, 5, 1, tzinfo=UTC)
         tables.apply(
-            event, Recorded("inventory", position, "product-card", position, str(position), event.type(), data, "", at)
+            event,
+            RecordedEvent("inventory", position, "product-card", position, str(position), event.type(), data, "", at),
         )
     tables.flush()
     tables.forget()

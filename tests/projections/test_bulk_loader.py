@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from shared.contracts import Event
 from shared.eventstore import log
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import RowCache
 from shared.projections.replay import PAGE, fold
 from tests.eventstore.builders import created, events
 from tests.projections.test_projection import (
@@ -28,7 +28,7 @@ def test_filled_rows_are_a_dictionary(engine: sa.Engine, keep: int) -> None:
     metadata.create_all(engine)
     luck, expected = Random(keep), {}
     with engine.connect() as connection:
-        found = Rows(boxes, lambda: connection, keep)
+        found = RowCache(boxes, lambda: connection, keep)
         found.fill()
         for _ in range(600):
             key = ("a", luck.randrange(12))
@@ -58,7 +58,7 @@ def test_filled_values_are_what_was_put(engine: sa.Engine) -> None:
         {"key": "c", "text": "", "number": 0, "real": -1e300, "true": True, "json": "null"},
     ]
     with engine.begin() as connection:
-        found = Rows(things, lambda: connection)
+        found = RowCache(things, lambda: connection)
         found.fill()
         for row in put:
             found.put(row)
@@ -69,7 +69,7 @@ def test_filled_values_are_what_was_put(engine: sa.Engine) -> None:
 def test_what_is_all_in_memory_is_not_looked_up(engine: sa.Engine) -> None:
     metadata.create_all(engine)
     with engine.begin() as connection:
-        found = Rows(boxes, lambda: connection)
+        found = RowCache(boxes, lambda: connection)
         found.fill()
         found.put(box("a", 1))
         found.flush()
@@ -88,7 +88,7 @@ class OfPresses(LampTables):
 class OfButtons(LampTables):
     folds = (ToyPressed,)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         assert isinstance(event, ToyPressed)
         super().apply(event, recorded)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.eventstore.engines import open_engine
 from shared.eventstore.statements import send
 from shared.projections.keyed_rows import FEW
-from shared.projections.projection import Rows
+from shared.projections.projection import RowCache
 from tests.eventstore.builders import Transaction
 from tests.runtime.builders import rows, statements
 
@@ -49,7 +49,7 @@ def at_work(engine: sa.Engine) -> Transaction:
 
 
 def test_a_batch_sees_what_it_put_before_anything_is_written(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work)
+    found = RowCache(boxes, at_work)
     with at_work.begin():
         assert found.get("a", 1) is None
         found.put(box("a", 1, 5))
@@ -69,13 +69,13 @@ def test_a_batch_sees_what_it_put_before_anything_is_written(at_work: Transactio
 
 
 def test_updating_what_is_not_there_is_an_error(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work)
+    found = RowCache(boxes, at_work)
     with at_work.begin(), pytest.raises(KeyError, match="boxes"):
         found.update("a", 1, weight=1)
 
 
 def test_all_changes_are_two_statements_and_all_reads_one(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work)
+    found = RowCache(boxes, at_work)
     with at_work.begin():
         for shelf in range(400):
             found.put(box("a", shelf, shelf))
@@ -94,7 +94,7 @@ def test_all_changes_are_two_statements_and_all_reads_one(at_work: Transaction) 
 
 
 def test_a_table_of_keys_only(at_work: Transaction) -> None:
-    found = Rows(doors, at_work)
+    found = RowCache(doors, at_work)
     for _ in range(2):
         with at_work.begin():
             found.put({"door": "front"})
@@ -117,7 +117,7 @@ def test_values_come_back_as_they_were_put(at_work: Transaction) -> None:
         {"key": "null", "text": None, "number": None, "real": None, "true": None, "json": None},
         {"key": '"null"', "text": "null", "number": 0, "real": 0.0, "true": None, "json": "a text"},
     ]
-    found = Rows(things, at_work)
+    found = RowCache(things, at_work)
     for filling in range(0, 3 * FEW, 2 * FEW):
         with at_work.begin():
             for row in [*put, *({"key": f"filling-{n}"} for n in range(filling))]:
@@ -135,7 +135,7 @@ def test_values_come_back_as_they_were_put(at_work: Transaction) -> None:
 
 
 def test_after_a_rollback_the_database_counts(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work)
+    found = RowCache(boxes, at_work)
     with at_work.begin():
         found.put(box("a", 1, 1))
         found.flush()
@@ -152,7 +152,7 @@ def test_after_a_rollback_the_database_counts(at_work: Transaction) -> None:
 
 
 def test_a_query_sees_the_changes_so_far(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work)
+    found = RowCache(boxes, at_work)
     with at_work.begin():
         found.put(box("a", 1, 3))
         found.put(box("a", 2, 4))
@@ -163,7 +163,7 @@ def test_a_query_sees_the_changes_so_far(at_work: Transaction) -> None:
 
 
 def test_trimming_forgets_the_oldest_and_loses_nothing(at_work: Transaction) -> None:
-    found = Rows(boxes, at_work, keep=2)
+    found = RowCache(boxes, at_work, keep=2)
     with at_work.begin():
         for shelf in range(4):
             found.put(box("a", shelf))
@@ -190,7 +190,7 @@ def test_rows_are_a_dictionary_that_commits_and_rolls_back(steps: list[tuple]) -
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/boxes.sqlite3", writer=True)
         metadata.create_all(engine)
-        found = Rows(boxes, lambda: connection, keep=2)
+        found = RowCache(boxes, lambda: connection, keep=2)
         durable: dict = {}
         batch: dict = {}
         connection = engine.connect()

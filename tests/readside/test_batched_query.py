@@ -12,8 +12,8 @@ from sqlalchemy import event
 from shared.eventstore.engines import open_engine
 from shared.readside.batched_query import (
     MOST_KEYS,
-    Lookup,
-    Reading,
+    BatchedQuery,
+    QueryRunner,
     Rows,
 )
 from tests.databases import NewDatabase
@@ -28,8 +28,8 @@ pages = sa.Table(
     sa.Column("text", sa.Text),
 )
 books = sa.Table("books", metadata, sa.Column("book", sa.Text, primary_key=True), sa.Column("title", sa.Text))
-BOOK, PAGES = Lookup(books.c.book), Lookup(pages.c.book)
-TITLED = Lookup(books.c.book, pages.c.number, joined=books.outerjoin(pages, pages.c.book == books.c.book))
+BOOK, PAGES = BatchedQuery(books.c.book), BatchedQuery(pages.c.book)
+TITLED = BatchedQuery(books.c.book, pages.c.number, joined=books.outerjoin(pages, pages.c.book == books.c.book))
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def opened(url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def reading(reads: sa.Engine) -> Iterator[Reading]:
-    found = Reading(reads)
+def reading(reads: sa.Engine) -> Iterator[QueryRunner]:
+    found = QueryRunner(reads)
     yield found
     found.close()
 
 
-def find(reading: Reading, *wanted: tuple[Lookup, str]) -> list[Rows | BaseException]:
+def find(reading: QueryRunner, *wanted: tuple[BatchedQuery, str]) -> list[Rows | BaseException]:
     """What is found, or raised, for each of these when all are wanted at the same moment."""
 
     async def together() -> list[Rows | BaseException]:
@@ -71,7 +71,7 @@ def find(reading: Reading, *wanted: tuple[Lookup, str]) -> list[Rows | BaseExcep
     return asyncio.run(together())
 
 
-def test_each_gets_its_rows_in_the_order_of_the_primary_key(reading: Reading) -> None:
+def test_each_gets_its_rows_in_the_order_of_the_primary_key(reading: QueryRunner) -> None:
     first, none, titled = find(reading, (PAGES, "a"), (PAGES, "b"), (TITLED, "b"))
 
     assert first == [{"book": "a", "number": 1, "text": "x"}, {"book": "a", "number": 2, "text": "y"}]
@@ -79,7 +79,7 @@ def test_each_gets_its_rows_in_the_order_of_the_primary_key(reading: Reading) ->
     assert titled == [{"book": "b", "number": None}]
 
 
-def test_what_is_wanted_at_the_same_moment_is_one_statement(reads: sa.Engine, reading: Reading) -> None:
+def test_what_is_wanted_at_the_same_moment_is_one_statement(reads: sa.Engine, reading: QueryRunner) -> None:
     with statements(reads) as made:
         found = find(reading, *((BOOK, key) for key in "abcab"))
 
@@ -87,13 +87,13 @@ def test_what_is_wanted_at_the_same_moment_is_one_statement(reads: sa.Engine, re
     assert len([one for one in made if "FROM books" in one]) == 1
 
 
-def test_more_keys_than_a_statement_takes(reading: Reading) -> None:
+def test_more_keys_than_a_statement_takes(reading: QueryRunner) -> None:
     keys = [*(f"none-{number}" for number in range(MOST_KEYS)), "a"]
 
     assert find(reading, *((BOOK, key) for key in keys))[-1] == [{"book": "a", "title": "A"}]
 
 
-def test_what_was_committed_meanwhile_is_seen(reads: sa.Engine, reading: Reading) -> None:
+def test_what_was_committed_meanwhile_is_seen(reads: sa.Engine, reading: QueryRunner) -> None:
     find(reading, (BOOK, "a"))
     with reads.begin() as connection:
         connection.execute(sa.update(books).values(title="new"))
@@ -101,7 +101,7 @@ def test_what_was_committed_meanwhile_is_seen(reads: sa.Engine, reading: Reading
     assert find(reading, (BOOK, "a")) == [[{"book": "a", "title": "new"}]]
 
 
-def test_who_gives_up_takes_nothing_from_others(reading: Reading) -> None:
+def test_who_gives_up_takes_nothing_from_others(reading: QueryRunner) -> None:
     async def ask() -> Rows:
         given_up, patient = reading.find(BOOK, "a"), reading.find(BOOK, "a")
         given_up.cancel()
@@ -110,7 +110,7 @@ def test_who_gives_up_takes_nothing_from_others(reading: Reading) -> None:
     assert asyncio.run(ask()) == [{"book": "a", "title": "A"}]
 
 
-def test_an_outage_is_told_to_whoever_asked_and_is_over_afterwards(reads: sa.Engine, reading: Reading) -> None:
+def test_an_outage_is_told_to_whoever_asked_and_is_over_afterwards(reads: sa.Engine, reading: QueryRunner) -> None:
     with failing(reads, "FROM books"):
         *lost, rest = find(reading, (BOOK, "a"), (BOOK, "b"), (PAGES, "b"))
 
@@ -119,7 +119,7 @@ def test_an_outage_is_told_to_whoever_asked_and_is_over_afterwards(reads: sa.Eng
     assert find(reading, (BOOK, "a")) == [[{"book": "a", "title": "A"}]]
 
 
-def test_nobody_waits_for_what_is_closed(reading: Reading) -> None:
+def test_nobody_waits_for_what_is_closed(reading: QueryRunner) -> None:
     reading.close()
 
     [error] = find(reading, (BOOK, "a"))
@@ -127,7 +127,7 @@ def test_nobody_waits_for_what_is_closed(reading: Reading) -> None:
 
 
 def test_a_connection_that_broke_is_replaced(far: sa.Engine) -> None:
-    reading, served = Reading(far), list[int]()
+    reading, served = QueryRunner(far), list[int]()
     event.listen(far, "checkout", lambda connection, *_: served.append(connection.info.backend_pid))
     find(reading, (BOOK, "a"))
     with far.connect() as connection:
@@ -139,7 +139,7 @@ def test_a_connection_that_broke_is_replaced(far: sa.Engine) -> None:
 
 
 def test_no_transaction_is_begun_on_a_server(far: sa.Engine) -> None:
-    reading, modes = Reading(far), list[bool]()
+    reading, modes = QueryRunner(far), list[bool]()
     event.listen(
         far,
         "before_cursor_execute",
@@ -153,7 +153,7 @@ def test_no_transaction_is_begun_on_a_server(far: sa.Engine) -> None:
 
 
 def test_rows_are_read_one_after_the_other(reads: sa.Engine) -> None:
-    reading = Reading(reads)
+    reading = QueryRunner(reads)
     with reads.begin() as connection:
         more = [{"book": "b", "number": number, "text": "z"} for number in range(1, 101)]
         connection.execute(sa.insert(pages), more)

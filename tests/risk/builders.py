@@ -11,9 +11,9 @@ from sqlalchemy import event as sa_event
 
 from services.risk.domain.screening import Known, Screening, decide
 from services.risk.tables import METADATA, RiskTables
-from shared.contracts import Event, Given, Metadata, Money
+from shared.contracts import DecisionContext, Event, Metadata, Money
 from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.databases import in_memory
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
@@ -34,8 +34,8 @@ def order(
     return ScreenOrder(order_id=order_id, customer=customer, ip=ip, device=device, targets=targets, amount=amount)
 
 
-def given(facts: Known | Sequence[str] = Known(histories={}), now: datetime = NOW) -> Given:
-    return Given(now=now, command_id="command-1", meta=META, facts=facts)
+def given(facts: Known | Sequence[str] = Known(histories={}), now: datetime = NOW) -> DecisionContext:
+    return DecisionContext(now=now, command_id="command-1", meta=META, facts=facts)
 
 
 def entry(dimension: Dimension, value: str, **changes: Any) -> ListEntrySet:
@@ -70,7 +70,7 @@ class Desk:
         for event in events:
             self.position += 1
             stream = f"screening-{event.partition_key()}"
-            recorded = Recorded("risk", self.position, stream, 1, str(self.position), event.type(), "", "", at)
+            recorded = RecordedEvent("risk", self.position, stream, 1, str(self.position), event.type(), "", "", at)
             self.tables.apply(event, recorded)
 
     def go_cold(self) -> None:

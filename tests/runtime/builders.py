@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from shared.contracts import Command, Event, Metadata
 from shared.eventstore import log, schema
-from shared.eventstore.pipeline import Pipelined
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import CommandMessage, Reply, Slice
+from shared.eventstore.pipeline import PipelinedConnection
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.writer import Writer
@@ -50,7 +50,7 @@ class Clock:
 def start(service: Service, engine: sa.Engine, clock: Clock | None = None) -> Writer:
     """A started writer; starting one more on the same engine is a restart."""
     nowhere = Path("/nonexistent")
-    surroundings = Surroundings(Settings(var=nowhere), Ports(now=clock or Clock()), Secrets(nowhere))
+    surroundings = HostContext(Settings(var=nowhere), Ports(now=clock or Clock()), Secrets(nowhere))
     writer = Writer(service, engine, surroundings)
     writer.start()
     return writer
@@ -81,24 +81,24 @@ def replies(writer: Writer, *works: Any) -> list[Reply]:
     return [reply for _, reply in writer.process(works).replies]
 
 
-def recorded(position: int, event_: Event, *, source: str = "button", version: int = 1) -> Recorded:
+def recorded(position: int, event_: Event, *, source: str = "button", version: int = 1) -> RecordedEvent:
     """An event as its log holds it."""
-    return Recorded(
+    return RecordedEvent(
         source, position, f"{source}-{event_.partition_key()}", version, f"id-{source}-{position}", event_.type(),
         event_.model_dump_json(), META.model_dump_json(), START,
     )  # fmt: skip
 
 
-def presses(first: int, *notes: str, button: str = "a") -> Slice:
+def presses(first: int, *notes: str, button: str = "a") -> EventBatch:
     """A stretch of the button's log."""
     events = [recorded(first + n, ToyPressed(button=button, note=note)) for n, note in enumerate(notes)]
-    return Slice("button", first, first + len(notes) - 1, events)
+    return EventBatch("button", first, first + len(notes) - 1, events)
 
 
-def pressed(first: int, *pairs: tuple[str, str]) -> Slice:
+def pressed(first: int, *pairs: tuple[str, str]) -> EventBatch:
     """A stretch of the button's log, of pairs of a button and a note."""
     events = [recorded(first + n, ToyPressed(button=b, note=note)) for n, (b, note) in enumerate(pairs)]
-    return Slice("button", first, first + len(pairs) - 1, events)
+    return EventBatch("button", first, first + len(pairs) - 1, events)
 
 
 def logged(writer: Writer) -> list[Event]:
@@ -125,19 +125,19 @@ def parked(writer: Writer) -> list[str]:
 def seeing(engine: sa.Engine, see: Callable[[str], None]) -> Iterator[None]:
     """Meanwhile, `see` is told each SQL statement before it is executed; one for many rows that PostgreSQL is sent in a
     message, once."""
-    exchange = Pipelined._exchange
+    exchange = PipelinedConnection._exchange
 
     def before(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         see(statement)
 
-    def exchanged(connection: Pipelined, *steps: Any) -> Any:
+    def exchanged(connection: PipelinedConnection, *steps: Any) -> Any:
         for text in dict.fromkeys(step.prepared.text.decode() for step in steps):
             see(text)
         return exchange(connection, *steps)
 
     event.listen(engine, "before_cursor_execute", before)
     try:
-        with patch.object(Pipelined, "_exchange", exchanged):
+        with patch.object(PipelinedConnection, "_exchange", exchanged):
             yield
     finally:
         event.remove(engine, "before_cursor_execute", before)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shared.eventstore import log, schema
 from shared.messages.messages import HALTED
 from shared.runtime.ports import Ports, steady
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.writer import Writer
@@ -31,7 +31,7 @@ DAY = 86_400.0
 def compared(engine: sa.Engine, clock: Clock, other: Clock, tolerance: float = 300) -> Writer:
     nowhere = Path("/nonexistent")
     settings = Settings(var=nowhere, clock_tolerance_seconds=tolerance)
-    writer = Writer(button(), engine, Surroundings(settings, Ports(clock, reference=other), Secrets(nowhere)))
+    writer = Writer(button(), engine, HostContext(settings, Ports(clock, reference=other), Secrets(nowhere)))
     writer.start()
     return writer
 

@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.contracts import Command, Event, Given
+from shared.contracts import Command, DecisionContext, Event
 from shared.messages.messages import Reply
-from shared.writer.inputs import Replay
+from shared.writer.inputs import ReplayParked
 from tests.harness import Harness
 from tests.runtime.builders import (
     Outage,
@@ -131,7 +131,7 @@ class Presses(RuleBasedStateMachine):
     @rule()
     def replay(self) -> None:
         for id_ in parked(self.host.runners["lamp"].writer):
-            self.host.runners["lamp"].offer(Replay(id_))
+            self.host.runners["lamp"].offer(ReplayParked(id_))
         self.host.drain()
 
     @invariant()
@@ -156,7 +156,7 @@ class Presses(RuleBasedStateMachine):
         """What made messages poisonous is mended; people replay what was parked."""
         aggregate = self.host.runners["lamp"].writer.service.aggregates[0]
 
-        def mended(command: Command, state: Count, given: Given) -> list[Event]:
+        def mended(command: Command, state: Count, given: DecisionContext) -> list[Event]:
             if isinstance(command, ToyLight):
                 return [ToyLit(lamp=command.lamp, press=command.press, note=command.note)]
             return decide_lamp(command, state, given)

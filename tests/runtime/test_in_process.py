@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 from shared.runtime import consumer_loop as runners
-from shared.runtime.consumer_loop import Runner, make_call
+from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.in_process import InProcessBus
 from shared.runtime.service import Service
 from shared.scheduler.scheduler import DueCall
@@ -39,7 +39,7 @@ class LossyBus(InProcessBus):
 
     losing = False
 
-    def publish(self, part: Slice) -> None:
+    def publish(self, part: EventBatch) -> None:
         if not self.losing:
             super().publish(part)
 
@@ -55,11 +55,11 @@ class Pair:
         self.button = self._run(button(), folder)
         self.lamp = self._run(lamp(self.outside), folder)
 
-    def _run(self, service: Service, folder: Path) -> Runner:
+    def _run(self, service: Service, folder: Path) -> ConsumerLoop:
         url = f"sqlite:///{folder / service.name}.sqlite3"
         self.engines += [open_engine(url, writer=True), open_engine(url, writer=False)]
         writer = start(service, self.engines[-2], self.clock)
-        run = Runner(writer, self.bus, self.calls.append, self.told.append)
+        run = ConsumerLoop(writer, self.bus, self.calls.append, self.told.append)
         self.bus.attach(service.name, run.accept, self.engines[-1])
         run.start()
         return run
@@ -134,7 +134,7 @@ def test_a_pull_gives_what_is_behind_a_position_and_an_empty_one_stays(pair: Pai
     part = pair.bus.pull("button", 1, 10)
     assert (part.first, part.last, [one.position for one in part.events]) == (2, 3, [2, 3])
     assert pair.bus.pull("button", 1, 1).last == 2
-    assert pair.bus.pull("button", 3, 10) == Slice("button", 4, 3, [])
+    assert pair.bus.pull("button", 3, 10) == EventBatch("button", 4, 3, [])
 
 
 def test_a_lost_acknowledgement_of_a_commit_loses_no_reader(pair: Pair) -> None:

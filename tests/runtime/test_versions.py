@@ -17,10 +17,10 @@ from cli.proofs import verify_service
 from cli.proving import rebuild_service
 from shared.contracts import Command, Metadata, UnknownMessage, registry
 from shared.eventstore import log
-from shared.eventstore.divergence import Ailing, reached_by
+from shared.eventstore.divergence import SourceFault, reached_by
 from shared.eventstore.engines import open_engine
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import CommandMessage, Slice
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import CommandMessage, EventBatch
 from shared.messages.wire import decode, encode
 from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
@@ -101,7 +101,7 @@ def other_code_wrote(place: Place, *events: tuple[str, dict[str, Any]], meta: Me
         log.create(connection, [])
         head = log.read_head(connection)
         recorded = [
-            Recorded("button", n, "button-a", n, f"id-{n}", type_, json.dumps(body), meta.model_dump_json(), START)
+            RecordedEvent("button", n, "button-a", n, f"id-{n}", type_, json.dumps(body), meta.model_dump_json(), START)
             for n, (type_, body) in enumerate(events, head.position + 1)
         ]
         log.append(connection, head, recorded)
@@ -112,8 +112,8 @@ def hear(lamp: Writer, place: Place) -> None:
     """The lamp applies all that is new in the button's log, as it comes over the wire."""
     with place.logs["button"].connect() as connection:
         events = log.read(connection, "button", lamp.positions["button"], 100)
-    part = decode(encode(Slice("button", events[0].position, events[-1].position, events)), lamp.heard)
-    assert isinstance(part, Slice)
+    part = decode(encode(EventBatch("button", events[0].position, events[-1].position, events)), lamp.heard)
+    assert isinstance(part, EventBatch)
     lamp.process([part])
 
 
@@ -182,11 +182,11 @@ def test_what_is_passed_over_is_told_to_all_who_look(place: Place, writers: tupl
 
     assert lamp.unknown.counts == {"button": {"ToyTinted.v1": 2}}
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == Ailing(unknown=("ToyTinted.v1",))
+        assert reached_by(connection)["button"].ailing == SourceFault(unknown=("ToyTinted.v1",))
     again = start(LAMP, lamp.engine)
     again.tell_sources()
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == Ailing()
+        assert reached_by(connection)["button"].ailing == SourceFault()
 
 
 def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
@@ -217,7 +217,7 @@ def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
     assert lit(upgraded) == ["first", "green", "last"]
     assert (upgraded.positions, upgraded.unknown.held) == ({"button": 3}, {})
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == Ailing()
+        assert reached_by(connection)["button"].ailing == SourceFault()
 
 
 def test_the_writer_of_an_essential_event_says_so_of_it_alone(place: Place, writers: tuple[Writer, Writer]) -> None:

@@ -10,9 +10,19 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from shared.contracts import Call, Cancel, Command, Decided, Event, Given, Later, Plan, Refused
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows, Tables
+from shared.contracts import (
+    CallExternal,
+    Cancel,
+    Command,
+    Decided,
+    DecisionContext,
+    Event,
+    Plan,
+    Refused,
+    ScheduleCommand,
+)
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
 from shared.runtime.service import Aggregate, Effect, Service
 
 POISON = "poison"
@@ -100,7 +110,7 @@ class Count:
     notes: tuple[str, ...] = ()
 
 
-def decide_button(command: ToyPress | ToyTint, state: Count, given: Given) -> Decided:
+def decide_button(command: ToyPress | ToyTint, state: Count, given: DecisionContext) -> Decided:
     if isinstance(command, ToyTint):
         return Decided([ToyTinted(button=command.button, colour=command.colour)])
     if command.note == REFUSING:
@@ -118,7 +128,7 @@ def evolve_button(state: Count, event: Event) -> Count:
     return state
 
 
-def decide_lamp(command: Command, state: Count, given: Given) -> list[Event]:
+def decide_lamp(command: Command, state: Count, given: DecisionContext) -> list[Event]:
     match command:
         case ToyLight(lamp=lamp, press=press, note=note):
             if note == "lamp-poison":
@@ -135,7 +145,7 @@ def evolve_lamp(state: Count, event: Event) -> Count:
     return replace(state, number=state.number + 1) if isinstance(event, ToyLit) else state
 
 
-def decide_room(command: ToyCount, state: Count, given: Given) -> list[Event]:
+def decide_room(command: ToyCount, state: Count, given: DecisionContext) -> list[Event]:
     if command.press.endswith("room-poison"):
         raise ZeroDivisionError(command.press)
     return [ToyCounted(room=command.room, press=command.press)]
@@ -158,14 +168,14 @@ def lit(event: ToyLit) -> list[Command]:
 def plan_lit(event: ToyLit, at: datetime) -> Iterable[Plan]:
     match event.note:
         case "call":
-            yield Call(f"tell/{event.lamp}", "tell", {"lamp": event.lamp})
+            yield CallExternal(f"tell/{event.lamp}", "tell", {"lamp": event.lamp})
         case "later":
-            yield Later(f"dim/{event.lamp}", ToyDim(lamp=event.lamp), at + timedelta(seconds=60))
+            yield ScheduleCommand(f"dim/{event.lamp}", ToyDim(lamp=event.lamp), at + timedelta(seconds=60))
         case "at-once":
-            yield Later(f"dim/{event.lamp}", ToyDim(lamp=event.lamp), at)
+            yield ScheduleCommand(f"dim/{event.lamp}", ToyDim(lamp=event.lamp), at)
         case note if note.startswith("dims "):
             target = note.removeprefix("dims ")
-            yield Later(f"dim/{target}", ToyDim(lamp=target), at)
+            yield ScheduleCommand(f"dim/{target}", ToyDim(lamp=target), at)
         case "cancel":
             yield Cancel(f"dim/{event.lamp}")
 
@@ -181,14 +191,14 @@ lamps = sa.Table(
 )
 
 
-class LampTables(Tables):
+class LampTables(Projection):
     metadata = metadata
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self.lamps = self.rows(lamps)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         lamp = getattr(event, "lamp", None) or getattr(event, "button", None)
         if lamp is None:
             return
@@ -205,7 +215,7 @@ class LampTables(Tables):
 class Foreseeing(LampTables):
     """Says what it will read, and fails where a note asks for it."""
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         match asked:
             case ToyPressed(note="unreadable event") | ToyLight(note="unreadable command"):
                 raise ZeroDivisionError(asked.note)
@@ -215,7 +225,7 @@ class Foreseeing(LampTables):
                 pass
 
 
-class ButtonTables(Tables):
+class ButtonTables(Projection):
     metadata = sa.MetaData()
 
 

@@ -11,7 +11,7 @@ from shared.eventstore import log, schema
 from shared.runtime.consumer_loop import make_call
 from shared.scheduler import expected
 from shared.writer import unit_of_work
-from shared.writer.inputs import Discard, Work
+from shared.writer.inputs import DiscardParked, Input
 from tests.runtime.builders import (
     START,
     Clock,
@@ -39,7 +39,7 @@ def plan_anew(engine: sa.Engine) -> None:
 def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine: sa.Engine) -> None:
     clock, outside = Clock(), Outside(failures=1)
     writer = start(lamp(outside), engine, clock)
-    works: list[Work] = [pressed(1, ("a", "later"), ("b", "later"), ("c", "later"), ("d", "call"))]
+    works: list[Input] = [pressed(1, ("a", "later"), ("b", "later"), ("c", "later"), ("d", "call"))]
     for turn in range(5):
         outcome = writer.process(works)
         works = [make_call(writer, call) for call in outcome.calls]
@@ -108,7 +108,7 @@ def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: 
     writer.process([])
     (id_,) = parked(writer)
     assert amiss(engine) == []
-    writer.process([Discard(id_)])
+    writer.process([DiscardParked(id_)])
     assert (parked(writer), amiss(engine)) == ([], [])
 
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.contracts import Call, Cancel, Later
+from shared.contracts import CallExternal, Cancel, ScheduleCommand
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
-from shared.scheduler.scheduler import Agenda, back_off
+from shared.scheduler.scheduler import Scheduler, back_off
 from tests.eventstore.builders import Transaction
 from tests.runtime.builders import META, START, rows
 from tests.runtime.toy import ToyDim
@@ -25,8 +25,8 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def later(key: str, seconds: float) -> Later:
-    return Later(key, ToyDim(lamp=key), after(seconds))
+def later(key: str, seconds: float) -> ScheduleCommand:
+    return ScheduleCommand(key, ToyDim(lamp=key), after(seconds))
 
 
 class Desk:
@@ -38,7 +38,7 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        self.agenda = Agenda(self.at_work)
+        self.agenda = Scheduler(self.at_work)
         with self.at_work.begin() as connection:
             self.agenda.load(connection, restarted=True)
 
@@ -46,7 +46,7 @@ class Desk:
         self.tokens += 1
         return f"token-{self.tokens}"
 
-    def plan(self, *plans: Later | Call | Cancel, seconds: float = 0, rollback: bool = False) -> None:
+    def plan(self, *plans: ScheduleCommand | CallExternal | Cancel, seconds: float = 0, rollback: bool = False) -> None:
         with self.at_work.begin(rollback=rollback):
             for plan in plans:
                 self.agenda.plan(plan, self._token(), META, after(seconds))
@@ -93,7 +93,7 @@ def test_commands_come_in_order_of_their_time_and_once(desk: Desk) -> None:
 def test_one_key_holds_one_item(desk: Desk) -> None:
     desk.plan(later("a", 1), later("a", 5))
     desk.plan(later("b", 1))
-    desk.plan(Call("b", "tell", {}, after(7)))
+    desk.plan(CallExternal("b", "tell", {}, after(7)))
     assert desk.take(4) == []
     assert desk.take(5) == ["a"]
     assert desk.lease(6) == []
@@ -101,13 +101,13 @@ def test_one_key_holds_one_item(desk: Desk) -> None:
 
 
 def test_cancelled_items_never_come(desk: Desk) -> None:
-    desk.plan(later("a", 1), Call("b", "tell", {}, after(1)), Cancel("a"), Cancel("nothing"))
+    desk.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)), Cancel("a"), Cancel("nothing"))
     desk.plan(Cancel("b"))
     assert (desk.take(9), desk.lease(9), rows(desk.at_work.engine, schema.agenda)) == ([], [], [])
 
 
 def test_a_rollback_restores_what_was_taken_and_drops_what_was_planned(desk: Desk) -> None:
-    desk.plan(later("a", 1), Call("b", "tell", {}, after(1)))
+    desk.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)))
     desk.plan(later("c", 1), Cancel("a"), rollback=True)
     assert desk.take(2, rollback=True) == ["a"]
     assert desk.take(2, rollback=True) == ["a"]
@@ -116,7 +116,7 @@ def test_a_rollback_restores_what_was_taken_and_drops_what_was_planned(desk: Des
 
 
 def test_a_lease_that_ends_or_dies_is_the_next_attempt(desk: Desk) -> None:
-    desk.plan(Call("a", "tell", {"n": [1, "x"]}))
+    desk.plan(CallExternal("a", "tell", {"n": [1, "x"]}))
     assert desk.lease(0) == [("a", 1)]
     assert desk.lease(119) == []
     assert desk.lease(120) == [("a", 2)]

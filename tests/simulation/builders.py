@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from shared.contracts import Command
 from shared.messages.messages import Reply
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.runtime.simulated.faults import NONE
 from shared.runtime.simulated.host import Simulated
@@ -45,8 +45,8 @@ class Deaf(Simulated):
         while self.timeline.now() < until:
             self.timeline.step()
 
-    def surroundings(self) -> Surroundings:
-        return Surroundings(self.settings, self.ports, self.secrets, self._client_of)
+    def surroundings(self) -> HostContext:
+        return HostContext(self.settings, self.ports, self.secrets, self._client_of)
 
 
 ACCEPTED = Reply("accepted", "ledger", 1)

@@ -29,11 +29,11 @@ from shared.laws import (
     ChannelPayment,
     EvidenceSettled,
     Finding,
+    LawChecker,
     LinksClosed,
+    ReplyTold,
     SupplierPurchase,
     SupplierSaid,
-    Told,
-    Watch,
     accounts_agree,
     ack_durable,
     chain_intact,
@@ -52,7 +52,7 @@ from shared.laws.money import HoldsMatch
 from shared.messages.messages import Reply
 from shared.projections.rebuild import Verdict, verify
 from shared.runtime.service import Service
-from shared.writer.aggregate_cache import Folding
+from shared.writer.aggregate_cache import AggregateType
 from tests.simulation.requests import Request
 from tests.simulation.world import World
 
@@ -60,7 +60,7 @@ UNREAD = "unread"
 TEXTS = 3  # searched for in each run: over many runs every disguise of many keys
 
 
-def findings(world: World, watch: Watch, rest: Sequence[str]) -> Iterator[Finding]:
+def findings(world: World, watch: LawChecker, rest: Sequence[str]) -> Iterator[Finding]:
     """What the laws say at the end. `rest` is what the run has not brought to an end."""
     yield from meanwhile(world)
     yield evidence_settled(_payments(world), watch.law(EvidenceSettled))
@@ -222,10 +222,10 @@ def _ack(request: Request, reply: Reply) -> Ack:
     return Ack(reply.source, request.id, reply.position, reply.outcome)
 
 
-def _tolds(request: Request) -> Iterator[Told]:
+def _tolds(request: Request) -> Iterator[ReplyTold]:
     for reply in request.replies:
         said = replace(reply, repeated=False)
-        yield Told(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)
+        yield ReplyTold(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)
 
 
 def _known(world: World) -> set[tuple[str, str]]:
@@ -272,7 +272,7 @@ _engine = sa.create_engine("sqlite://", creator=lambda: _held[-1], poolclass=Sta
 
 
 def _verdict(service: Service, world: World) -> Verdict:
-    foldings = {aggregate.name: Folding(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
+    foldings = {aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
     projects = frozenset(event.__name__ for event in service.projects)
     logs = dict(world.host.logs)
     return verify(

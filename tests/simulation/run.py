@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.laws import Violation, watch
 from shared.runtime.simulated.host import digest
 from tests.simulation.case import Case
@@ -69,7 +69,7 @@ def _ran(case: Case, world: World, broken: Mapping[str, str]) -> Ran:
     )
 
 
-def _line(recorded: Recorded) -> str:
+def _line(recorded: RecordedEvent) -> str:
     at = recorded.at.strftime("%H:%M:%S.%f")[:-3]
     return f"{at}  {recorded.source} {recorded.position}  {recorded.name}  {recorded.stream}"
 

@@ -12,7 +12,7 @@ import pytest
 from shared.eventstore import log
 from shared.runtime.simulated import log_server
 from shared.writer import state
-from shared.writer.state import Desk
+from shared.writer.state import WriterState
 from tests.simulation.case import Case
 from tests.simulation.world import World, inhabited
 
@@ -60,7 +60,7 @@ def test_nothing_is_accepted_on_a_log_that_was_set_back(seed: str) -> None:
 
 
 def the_owner_decides_on() -> AbstractContextManager[Any]:
-    return patch.object(Desk, "contest", lambda self, found: None)
+    return patch.object(WriterState, "contest", lambda self, found: None)
 
 
 class ClippingLags:

@@ -30,7 +30,7 @@ from shared.contracts.ledger import (
 )
 from shared.contracts.order import OrderCompleted
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 SHOWN = {
     kind.__name__
@@ -71,7 +71,7 @@ class Window:
         self._once: dict[tuple[str, str], list[Act]] = defaultdict(list)
         self._always: dict[str, list[Act]] = defaultdict(list)
 
-    def committed(self, recorded: Recorded) -> None:
+    def committed(self, recorded: RecordedEvent) -> None:
         if recorded.name not in SHOWN:
             return
         event = recorded.event

@@ -11,7 +11,7 @@ from services import all_services
 from services.gateway.buyers import open_envelope
 from shared.contracts.fulfillment import KeysDelivered, SupplierDelivered
 from shared.eventstore import schema
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.runtime.simulated.faults import Faults
 from shared.runtime.simulated.host import Simulated
 from shared.runtime.simulated.luck import Luck
@@ -42,11 +42,11 @@ class World:
 
     def __init__(self, plan: Plan, luck: Luck) -> None:
         self.plan, self._luck = plan, luck.fork("people")
-        self.partners, self.events = Partners(plan.manners, luck.fork("partners")), list[Recorded]()
+        self.partners, self.events = Partners(plan.manners, luck.fork("partners")), list[RecordedEvent]()
         self._window = Window()
         self._settled = False
 
-    def committed(self, recorded: Recorded) -> None:
+    def committed(self, recorded: RecordedEvent) -> None:
         self.events.append(recorded)
         self._window.committed(recorded)
 
@@ -128,12 +128,12 @@ class World:
 
 @contextmanager
 def inhabited(
-    plan: Plan, luck: Luck, faults: Faults, committed: Callable[[Recorded], object] = lambda recorded: None
+    plan: Plan, luck: Luck, faults: Faults, committed: Callable[[RecordedEvent], object] = lambda recorded: None
 ) -> Iterator[World]:
     """A platform with its world, ready to `run`. `committed` hears of every event as soon as it is durable."""
     world = World(plan, luck)
 
-    def hear(recorded: Recorded) -> None:
+    def hear(recorded: RecordedEvent) -> None:
         world.committed(recorded)
         committed(recorded)
 

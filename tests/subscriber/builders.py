@@ -14,12 +14,12 @@ import pika
 from kameng_subscriber import Event, Feed, LogLost, Queue, Subscriber
 from kameng_subscriber.event import from_message
 from kameng_subscriber.feed import Page
-from shared.broker.cloudevents import Outgoing, outgoing, structured
+from shared.broker.cloudevents import OutgoingEvent, outgoing, structured
 from shared.broker.topology import EVENTS
 from shared.contracts import Event as Fact
 from shared.contracts.base import Metadata
 from shared.contracts.gateway import StaffAdded
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import Broker, wait_for
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
@@ -27,15 +27,17 @@ META = Metadata(correlation_id="flow", causation_id="cause")
 SOURCE = "gateway"
 
 
-def recorded(fact: Fact, position: int = 1) -> Recorded:
+def recorded(fact: Fact, position: int = 1) -> RecordedEvent:
     """An event at its place in its owner's log."""
     at = START + timedelta(seconds=position)
     stream = f"thing-{fact.partition_key()}"
     data, meta = fact.model_dump_json(), META.model_dump_json()
-    return Recorded(fact.owner, position, stream, position, f"id-{fact.owner}-{position}", fact.type(), data, meta, at)
+    return RecordedEvent(
+        fact.owner, position, stream, position, f"id-{fact.owner}-{position}", fact.type(), data, meta, at
+    )
 
 
-def added(position: int) -> Recorded:
+def added(position: int) -> RecordedEvent:
     return recorded(StaffAdded(username=f"u{position}", role="support"), position)
 
 
@@ -55,13 +57,13 @@ class Logged(Feed):
 
     def __init__(self, count: int = 0, page: int = 50) -> None:
         super().__init__("http://nowhere", "nobody", "")
-        self.log: list[Recorded] = []
+        self.log: list[RecordedEvent] = []
         self.asked: list[int] = []
         self.between_pages: Callable[[], object] = lambda: None
         self._size = page
         self.grow(count)
 
-    def grow(self, count: int) -> list[Recorded]:
+    def grow(self, count: int) -> list[RecordedEvent]:
         new = [added(len(self.log) + number) for number in range(1, count + 1)]
         self.log += new
         return new
@@ -86,17 +88,17 @@ class Logged(Feed):
             self.between_pages()
 
 
-def publish(broker: Broker, events: Iterable[Recorded | Outgoing]) -> None:
+def publish(broker: Broker, events: Iterable[RecordedEvent | OutgoingEvent]) -> None:
     """Send events as a publisher does; returns when the broker has them."""
     with broker.channel() as channel:
         channel.confirm_delivery()
         for event in events:
-            for message in [event] if isinstance(event, Outgoing) else outgoing(event):
+            for message in [event] if isinstance(event, OutgoingEvent) else outgoing(event):
                 channel.basic_publish(EVENTS, message.key, message.body, message.properties)
 
 
-def malformed(key: str, headers: dict[str, Any], body: bytes) -> Outgoing:
-    return Outgoing(0, START, key, pika.BasicProperties(headers=headers, delivery_mode=2), body)
+def malformed(key: str, headers: dict[str, Any], body: bytes) -> OutgoingEvent:
+    return OutgoingEvent(0, START, key, pika.BasicProperties(headers=headers, delivery_mode=2), body)
 
 
 class Running:

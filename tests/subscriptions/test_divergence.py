@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from shared.eventstore import healing, log
 from shared.eventstore.divergence import (
     Divergence,
-    Reached,
+    ReaderPosition,
     divergence,
     reached_by,
 )
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import HALTED, Slice
+from shared.messages.messages import HALTED, EventBatch
 from shared.subscriptions.continuity import fit
 from shared.writer.writer import Writer
 from tests.harness import START, Harness
@@ -177,10 +177,10 @@ def test_a_healed_log_goes_on_and_its_reader_with_it(tmp_path: Path) -> None:
 
 def test_nothing_of_another_log_is_applied(engine: sa.Engine) -> None:
     reader = start(lamp(), engine)
-    reader.process([Slice("button", 1, 40, [], log.GENESIS, b"one")])
+    reader.process([EventBatch("button", 1, 40, [], log.GENESIS, b"one")])
 
-    reader.process([Slice("button", 41, 50, [], b"two", b"three")])
-    reader.process([Slice("button", 41, 60, [], b"two", b"four")])
+    reader.process([EventBatch("button", 41, 50, [], b"two", b"three")])
+    reader.process([EventBatch("button", 41, 60, [], b"two", b"four")])
 
     assert reader.positions == {"button": 40}
     assert reader.diverged == {"button": Divergence("lamp", "button", 40, 60)}
@@ -188,17 +188,17 @@ def test_nothing_of_another_log_is_applied(engine: sa.Engine) -> None:
 
 def test_a_reader_goes_on_when_its_source_does(engine: sa.Engine) -> None:
     reader = start(lamp(), engine)
-    reader.process([Slice("button", 1, 40, [], log.GENESIS, b"one")])
-    reader.process([Slice("button", 41, 50, [], b"two", b"three")])
+    reader.process([EventBatch("button", 1, 40, [], log.GENESIS, b"one")])
+    reader.process([EventBatch("button", 41, 50, [], b"two", b"three")])
 
-    reader.process([Slice("button", 41, 50, [], b"one", b"five")])
+    reader.process([EventBatch("button", 41, 50, [], b"one", b"five")])
 
     assert (reader.positions, reader.hashes, reader.diverged) == ({"button": 50}, {"button": b"five"}, {})
 
 
 def test_what_was_found_is_stored_for_the_next_writer_and_for_all_who_look(engine: sa.Engine) -> None:
     reader = start(lamp(), engine)
-    reader.process([Slice("button", 1, 40, [], log.GENESIS, b"one")])
+    reader.process([EventBatch("button", 1, 40, [], log.GENESIS, b"one")])
     reader.process([])
     reader.diverge(Divergence("lamp", "button", 40, 30))
     reader.tell_sources()
@@ -208,16 +208,16 @@ def test_what_was_found_is_stored_for_the_next_writer_and_for_all_who_look(engin
 
 def test_the_hash_is_stored_with_the_position(engine: sa.Engine) -> None:
     reader = start(lamp(), engine)
-    reader.process([Slice("button", 1, 40, [], log.GENESIS, b"one")])
+    reader.process([EventBatch("button", 1, 40, [], log.GENESIS, b"one")])
     reader.process([])
 
     with engine.connect() as connection:
-        assert reached_by(connection) == {"button": Reached(40, b"one")}
+        assert reached_by(connection) == {"button": ReaderPosition(40, b"one")}
 
 
 def test_a_reader_of_an_earlier_version_takes_the_hash_on(engine: sa.Engine) -> None:
     reader = start(lamp(), engine)
-    reader.process([Slice("button", 1, 40, [])])
+    reader.process([EventBatch("button", 1, 40, [])])
     assert reader.hashes == {"button": b""}
 
     assert reader.learn("button", 40, b"one")
@@ -233,7 +233,7 @@ def test_a_halted_writer_does_nothing_that_is_due(engine: sa.Engine) -> None:
 
     assert (reply.outcome, reply.status, writer.next_due(), writer.is_due()) == ("failed", 503, None, False)
     assert len(logged(writer)) == 1
-    writer.compare("lamp", Reached(1))
+    writer.compare("lamp", ReaderPosition(1))
     assert [one.outcome for one in replies(writer, press("2"))] == ["accepted"]
 
 
@@ -244,7 +244,7 @@ def test_a_slice_fits_only_the_log_it_is_of(reached: int, first: int, length: in
     def hash_(position: int, name: str) -> bytes:
         return f"{name}{position}".encode()
 
-    part = Slice("button", first, first + length - 1, [], hash_(first - 1, "x"), hash_(first + length - 1, "x"))
+    part = EventBatch("button", first, first + length - 1, [], hash_(first - 1, "x"), hash_(first + length - 1, "x"))
 
     found = fit(part, reached, hash_(reached, "x" if is_same else "y"))
 
@@ -263,6 +263,8 @@ def test_a_log_says_what_it_has_against_a_reader(
     writer.process([press("1"), press("2")])
 
     with engine.connect() as connection:
-        assert (divergence(connection, "lamp", "button", Reached(position, hash_)) is not None) == expected
-        assert divergence(connection, "lamp", "button", Reached(2, writer.head.hash)) is None
-        assert divergence(connection, "lamp", "button", Reached(2, b"another")) == Divergence("lamp", "button", 2, 2)
+        assert (divergence(connection, "lamp", "button", ReaderPosition(position, hash_)) is not None) == expected
+        assert divergence(connection, "lamp", "button", ReaderPosition(2, writer.head.hash)) is None
+        assert divergence(connection, "lamp", "button", ReaderPosition(2, b"another")) == Divergence(
+            "lamp", "button", 2, 2
+        )

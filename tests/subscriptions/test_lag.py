@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.subscriptions.lag import Behind
+from shared.subscriptions.lag import LagTracker
 
 
 def test_who_has_applied_everything_is_not_behind() -> None:
-    behind = Behind()
+    behind = LagTracker()
 
     behind.look({"order": 0}, {"order": 7}, 100.0)
 
@@ -14,7 +14,7 @@ def test_who_has_applied_everything_is_not_behind() -> None:
 
 
 def test_the_first_event_not_applied_counts() -> None:
-    behind = Behind()
+    behind = LagTracker()
     behind.look({"order": 1}, {"order": 7}, 100.0)  # it reaches 8
     behind.look({"order": 5}, {"order": 7}, 110.0)  # 12
 
@@ -30,7 +30,7 @@ def test_the_first_event_not_applied_counts() -> None:
 
 
 def test_a_reader_that_follows_at_a_distance_is_behind_by_that_distance() -> None:
-    behind = Behind()
+    behind = LagTracker()
     for second in range(60):  # ten events a second, five seconds of them not applied
         behind.look({"order": 50}, {"order": 10 * second}, float(second))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from shared.subscriptions.tracker import Following
+from shared.subscriptions.tracker import SubscriptionTracker
 
 
-def following() -> Following:
-    return Following(("button", "door"))
+def following() -> SubscriptionTracker:
+    return SubscriptionTracker(("button", "door"))
 
 
-def asked(one: Following, button: int, *, at: float = 0.0, door: int = 0) -> list[tuple[str, int]]:
+def asked(one: SubscriptionTracker, button: int, *, at: float = 0.0, door: int = 0) -> list[tuple[str, int]]:
     return list(one.to_pull({"button": button, "door": door}, at))
 
 

@@ -12,8 +12,8 @@ from shared.contracts import Event, Money
 from shared.contracts.ledger import FundsCaptured
 from shared.contracts.order import OrderCancelled, OrderCompleted, PaymentRecorded
 from shared.contracts.risk import OrderScreened
-from shared.eventstore.recorded import Recorded
-from shared.telemetry.event_counters import COUNTS, ZEROS, Happened
+from shared.eventstore.recorded import RecordedEvent
+from shared.telemetry.event_counters import COUNTS, ZEROS, EventCounters
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PRICE, NOTHING = Money(amount=990), Money(amount=0)
@@ -27,7 +27,7 @@ class Counting:
         self.known: Mapping[str, datetime] | None = {}
         self.asked: list[str] = []
         self._service = service
-        self.happened = Happened(service, self.registry, self._paid_at)
+        self.happened = EventCounters(service, self.registry, self._paid_at)
 
     def _paid_at(self, streams: Sequence[str]) -> Mapping[str, datetime]:
         self.asked += streams
@@ -38,7 +38,7 @@ class Counting:
     def commit(self, *events: Event, after: float = 0) -> None:
         at = NOON + timedelta(seconds=after)
         self.happened.committed(
-            [Recorded(self._service, 1, "order-1", 1, "e", one.type(), "", "", at, one) for one in events]
+            [RecordedEvent(self._service, 1, "order-1", 1, "e", one.type(), "", "", at, one) for one in events]
         )
 
     def value(self, name: str, **labels: str) -> float | None:

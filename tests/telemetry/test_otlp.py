@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.eventstore import schema
-from shared.messages.wire import Asked, encode
+from shared.messages.wire import CommandEnvelope, encode
 from tests.runtime.cluster.builders import (
     Caller,
     Ground,
@@ -30,7 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(caller: Caller, id_: str, note: str = "") -> None:
     """Send a command of the caller's trace, and wait for the reply."""
-    caller.send(encode([Asked(command(id_, note), id_, caller.queue.name)]))
+    caller.send(encode([CommandEnvelope(command(id_, note), id_, caller.queue.name)]))
     wait_for(lambda: id_ in caller.answered, "a reply")
 
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from shared.contracts import Event
 from shared.eventstore import log, schema
 from shared.writer import aggregate_cache
-from shared.writer.aggregate_cache import Folding, Memory
+from shared.writer.aggregate_cache import AggregateCache, AggregateType
 from tests.eventstore.builders import Transaction, event
 from tests.runtime.builders import rows, statements
 from tests.runtime.toy import Count, ToyPressed, evolve_button
 
-FOLDINGS = {"button": Folding(Count, evolve_button)}
+FOLDINGS = {"button": AggregateType(Count, evolve_button)}
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ def count(state: OtherShape, event: Event) -> OtherShape:
 class Place:
     """A log and a memory of it that moves along."""
 
-    def __init__(self, engine: sa.Engine, foldings: dict[str, Folding] | None = None, *, keep: int = 100) -> None:
+    def __init__(self, engine: sa.Engine, foldings: dict[str, AggregateType] | None = None, *, keep: int = 100) -> None:
         self.at_work = Transaction(engine)
         with engine.begin() as connection:
             log.create(connection)
             self.head = log.read_head(connection)
-        self.memory = Memory("button", foldings or FOLDINGS, self.at_work, keep=keep)
+        self.memory = AggregateCache("button", foldings or FOLDINGS, self.at_work, keep=keep)
 
     def press(self, stream: str, *notes: str, rollback: bool = False) -> list[int]:
         """Press so often in one transaction; the versions this gave."""
@@ -131,7 +131,7 @@ def test_no_snapshot_is_looked_for_while_there_is_none(engine: sa.Engine) -> Non
 
 def test_a_snapshot_of_another_shape_is_not_used_and_replaced(engine: sa.Engine) -> None:
     Place(engine).press("button-a", "1", "2", "3", "4")
-    place = Place(engine, {"button": Folding(OtherShape, count)})
+    place = Place(engine, {"button": AggregateType(OtherShape, count)})
     assert place.state("button-a") == OtherShape(4)
     place.press("button-a", "5")
     [row] = rows(engine, schema.snapshots)

@@ -7,16 +7,16 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from shared.contracts import Event, Later, Plan
+from shared.contracts import Event, Plan, ScheduleCommand
 from shared.eventstore import log, schema
 from shared.runtime.consumer_loop import make_call
 from shared.scheduler.scheduler import DueCall
 from shared.writer.inputs import (
     CallDone,
     CallFailed,
-    Discard,
-    Outcome,
-    Replay,
+    CommitResult,
+    DiscardParked,
+    ReplayParked,
 )
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
@@ -53,7 +53,7 @@ def dimmed(events: list[Event]) -> list[str]:
     return [event.lamp for event in events if isinstance(event, ToyDimmed)]
 
 
-def run(writer: Writer, outcome: Outcome) -> Outcome:
+def run(writer: Writer, outcome: CommitResult) -> CommitResult:
     """Make the calls that came out of a batch, and process what they gave."""
     return writer.process([make_call(writer, call) for call in outcome.calls])
 
@@ -141,7 +141,7 @@ def test_two_parked_firings_of_one_agenda_key_are_both_kept(engine: sa.Engine) -
         writer.process([])
     assert len(parked(writer)) == 2
     for id_ in parked(writer):
-        writer.process([Discard(id_)])
+        writer.process([DiscardParked(id_)])
     assert (parked(writer), writer.parked.count()) == ([], 0)
 
 
@@ -248,7 +248,7 @@ def test_the_end_of_an_old_lease_makes_no_further_call(engine: sa.Engine) -> Non
     [second] = writer.process([]).calls
     clock.advance(20)
     assert writer.process([]).calls == []
-    run(writer, Outcome(calls=[second]))
+    run(writer, CommitResult(calls=[second]))
     assert (outside.calls, told(logged(writer))) == ([1, 2], [True])
 
 
@@ -267,7 +267,7 @@ def test_a_late_failure_of_an_earlier_attempt_changes_nothing(engine: sa.Engine)
     writer.process([CallFailed(first, "late")])
     clock.advance(30)
     assert writer.process([]).calls == []
-    run(writer, Outcome(calls=[second]))
+    run(writer, CommitResult(calls=[second]))
     assert told(logged(writer)) == [True]
 
 
@@ -283,7 +283,7 @@ def test_the_same_failure_counts_once(engine: sa.Engine) -> None:
 def test_a_late_success_of_an_earlier_attempt_ends_the_call(engine: sa.Engine) -> None:
     clock = Clock()
     writer, first, second = overtaken(engine, clock)
-    run(writer, Outcome(calls=[first]))
+    run(writer, CommitResult(calls=[first]))
     writer.process([CallFailed(second, "too late")])
     clock.advance(1_000)
     assert writer.process([]).calls == []
@@ -322,7 +322,7 @@ def test_a_poison_result_is_parked_and_replayed(engine: sa.Engine, monkeypatch: 
     writer.process([CallDone(call, ToyTell(lamp="a", told=True))])
     assert parked(writer) == [f"call/{call.token}/1"]
     object.__setattr__(writer.service.aggregates[0], "decide", decide)
-    writer.process([Replay(f"call/{call.token}/1")])
+    writer.process([ReplayParked(f"call/{call.token}/1")])
     assert (parked(writer), told(logged(writer)), rows(engine, schema.agenda)) == ([], [True], [])
 
 
@@ -330,7 +330,7 @@ def test_a_plan_for_another_service_is_blamed_on_its_planner(engine: sa.Engine) 
     writer = start(lamp(), engine)
 
     def plan(event: ToyDimmed, at: datetime) -> list[Plan]:
-        return [Later("press", ToyPress(button=event.lamp), at)]
+        return [ScheduleCommand("press", ToyPress(button=event.lamp), at)]
 
     object.__setattr__(writer.service, "plans", {ToyDimmed: plan})
     writer.process([send("1", ToyDim(lamp="a")), pressed(1, ("b", "1"))])

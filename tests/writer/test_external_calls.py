@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.scheduler.scheduler import DueCall
-from shared.writer.external_calls import AT_ONCE, Calls, Result
+from shared.writer.external_calls import AT_ONCE, CallResult, ExternalCalls
 from shared.writer.inputs import CallFailed
 from tests.runtime.builders import META
 
@@ -14,9 +14,9 @@ class World:
     """Takes calls and answers none before it is told to."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[DueCall, Callable[[Result], None]]] = []
+        self.taken: list[tuple[DueCall, Callable[[CallResult], None]]] = []
         self.rings = 0
-        self.calls = Calls(lambda call, done: self.taken.append((call, done)), self._ring)
+        self.calls = ExternalCalls(lambda call, done: self.taken.append((call, done)), self._ring)
 
     def _ring(self) -> None:
         self.rings += 1
@@ -24,7 +24,7 @@ class World:
     def attempts(self) -> list[tuple[str, int]]:
         return [(call.key, call.attempt) for call, _ in self.taken]
 
-    def answer(self, index: int) -> Result:
+    def answer(self, index: int) -> CallResult:
         call, done = self.taken[index]
         result = CallFailed(call, "no")
         done(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from shared.writer.inputs import Discard
+from shared.writer.inputs import DiscardParked
 from tests.runtime.builders import (
     Clock,
     Outage,
@@ -76,7 +76,7 @@ def test_an_outage_while_parking_leaves_no_key_held_back(engine: sa.Engine) -> N
         writer.process([press("1", note=POISON)])
     assert tells(replies(writer, press("2"))[0]) == ("accepted", {"presses": 1})
     writer.process([press("1", note=POISON)])
-    writer.process([Discard("command/1")])
+    writer.process([DiscardParked("command/1")])
     assert writer.parked.count() == 0
 
 

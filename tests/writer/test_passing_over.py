@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import schema
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 from shared.writer import state
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
@@ -24,10 +24,10 @@ from tests.runtime.builders import (
 from tests.runtime.toy import ToyDimmed, ToyLit, lamp
 
 
-def nothing(first: int, last: int) -> Slice:
+def nothing(first: int, last: int) -> EventBatch:
     """A stretch of the button's log that the lamp has no use for."""
     events = [recorded(position, ToyDimmed(lamp="x")) for position in range(first, last + 1)]
-    return Slice("button", first, last, events)
+    return EventBatch("button", first, last, events)
 
 
 def stored(engine: sa.Engine) -> int:

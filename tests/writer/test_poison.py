@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import log, schema
-from shared.messages.messages import Slice
-from shared.writer.inputs import Discard, Replay
+from shared.messages.messages import EventBatch
+from shared.writer.inputs import DiscardParked, ReplayParked
 from tests.runtime.builders import (
     lit,
     logged,
@@ -60,14 +60,14 @@ def test_a_poison_event_holds_back_only_its_own_key_and_replay_keeps_the_order(e
     assert writer.positions == {"button": 5}
 
     writer = start(lamp(), engine)
-    writer.process([Replay("button/3/0")])
+    writer.process([ReplayParked("button/3/0")])
     assert parked(writer) == ["button/1/0", "button/3/0", "button/4/0"]
-    writer.process([Replay("button/1/0")])
+    writer.process([ReplayParked("button/1/0")])
     assert parked(writer) == ["button/1/0", "button/3/0", "button/4/0"]
 
-    writer.process([Discard("button/3/0"), Discard("button/1/0")])
+    writer.process([DiscardParked("button/3/0"), DiscardParked("button/1/0")])
     assert parked(writer) == ["button/3/0", "button/4/0"]
-    writer.process([Replay("button/3/0"), Replay("button/4/0"), Replay("button/3/0")])
+    writer.process([ReplayParked("button/3/0"), ReplayParked("button/4/0"), ReplayParked("button/3/0")])
     assert parked(writer) == []
     assert writer.parked.count() == 0
     assert lit(logged(writer)) == [("b", "1"), ("b", "4"), ("a", "2"), ("a", "3")]
@@ -78,7 +78,7 @@ def test_an_event_of_an_unknown_version_is_parked_and_read_after_an_update(engin
     writer = start(lamp(), engine)
     part = presses(1, "1", "2")
     part.events[0].type = "ToyPressed.v9"
-    writer.process([Slice("button", 1, 2, [replace(one, _event=None) for one in part.events])])
+    writer.process([EventBatch("button", 1, 2, [replace(one, _event=None) for one in part.events])])
     assert parked(writer) == ["button/1/0", "button/2/0"]
     assert writer.positions == {"button": 2}
 
@@ -105,7 +105,7 @@ def test_an_own_reaction_waits_behind_a_parked_message_of_its_stream(engine: sa.
     [reply] = replies(writer, press_lamp("2", "a", "count"))
     assert reply.outcome == "accepted"
     assert parked(writer) == ["command/1", "lamp/1/1"]
-    writer.process([Discard("command/1"), Replay("lamp/1/1")])
+    writer.process([DiscardParked("command/1"), ReplayParked("lamp/1/1")])
     assert parked(writer) == []
     lit_event, counted = log.read_all(engine, "lamp")
     assert isinstance(counted.event, ToyCounted)
@@ -116,7 +116,7 @@ def test_a_replayed_command_answers_its_sender_at_last(engine: sa.Engine, monkey
     writer = start(button(), engine)
     writer.process([press("1", note=POISON)])
     monkeypatch.setattr("tests.runtime.toy.POISON", "healed")
-    writer.process([Replay("command/1")])
+    writer.process([ReplayParked("command/1")])
     [reply] = replies(writer, press("1", note=POISON))
     assert (reply.outcome, reply.repeated, parked(writer)) == ("accepted", True, [])
 
@@ -125,7 +125,7 @@ def test_a_replayed_command_that_the_rules_refuse_leaves(engine: sa.Engine, monk
     writer = start(button(), engine)
     writer.process([press("1", note=POISON)])
     monkeypatch.setattr("tests.runtime.toy.REFUSING", POISON)
-    writer.process([Replay("command/1")])
+    writer.process([ReplayParked("command/1")])
     [reply] = replies(writer, press("1", note=POISON))
     assert (reply.outcome, parked(writer)) == ("refused", [])
 

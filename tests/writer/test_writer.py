@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from shared.eventstore import log
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 from tests.runtime.builders import (
     Clock,
     lit,
@@ -160,7 +160,7 @@ def test_the_same_slice_object_twice_is_applied_once(engine: sa.Engine) -> None:
 
 def test_what_nobody_reacts_to_only_moves_the_position(engine: sa.Engine) -> None:
     writer = start(lamp(), engine)
-    writer.process([Slice("button", 1, 40, [])])
+    writer.process([EventBatch("button", 1, 40, [])])
     writer.process([presses(41, "41")])
     assert writer.positions == {"button": 41}
     assert lit(logged(writer)) == [("a", "41")]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 from shared.runtime.settings import SupplierSettings
 from shared.security.goods import goods_sealing
 
@@ -23,7 +23,7 @@ class Outside:
     look_up_for: timedelta
 
 
-def build(surroundings: Surroundings) -> Outside:
+def build(surroundings: HostContext) -> Outside:
     """The adapters as the settings want them."""
     secrets, ports = surroundings.secrets, surroundings.ports
     suppliers = {
@@ -37,7 +37,7 @@ def build(surroundings: Surroundings) -> Outside:
     )
 
 
-def _supplier(name: str, settings: SupplierSettings, surroundings: Surroundings) -> Supplier:
+def _supplier(name: str, settings: SupplierSettings, surroundings: HostContext) -> Supplier:
     return Supplier(
         name=name,
         client=surroundings.client(base_url=settings.url, timeout=settings.timeout_seconds),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.fulfillment.domain import goods, keys, purchases, statements
 from services.fulfillment.domain.state import Delivery
-from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Refused
 from shared.contracts.fulfillment import (
     DeliverLine,
     DeliveryFailed,
@@ -24,7 +24,7 @@ from shared.contracts.fulfillment import (
 BY_HAND = "delivered by hand"
 
 
-def decide(command: Command, state: Delivery, given: Given) -> list[Event] | Decided:
+def decide(command: Command, state: Delivery, given: DecisionContext) -> list[Event] | Decided:
     """The events that follow from a command. Raises Refused for what people and suppliers may not do.
 
     `given.facts`: Opened or None for keys, Resealed or None for goods, a mapping of supplier to Health where a supplier
@@ -53,7 +53,7 @@ def decide(command: Command, state: Delivery, given: Given) -> list[Event] | Dec
             raise TypeError(f"a delivery does not know {type(command).__name__}")
 
 
-def _deliver(command: DeliverLine, state: Delivery, given: Given) -> list[Event]:
+def _deliver(command: DeliverLine, state: Delivery, given: DecisionContext) -> list[Event]:
     if state.phase != "expected":
         return []
     requested = DeliveryRequested(

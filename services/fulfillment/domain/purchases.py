@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from services.fulfillment.domain import goods, statements
 from services.fulfillment.domain.routing import Health, in_order
 from services.fulfillment.domain.state import Delivery
-from shared.contracts import Decided, Event, Given, zero
+from shared.contracts import Decided, DecisionContext, Event, zero
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
     PurchaseFailed,
@@ -25,7 +25,7 @@ from shared.values.identities import NoCanonicalForm
 NOBODY_LEFT = "no supplier could deliver"
 
 
-def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[str], given: Given) -> Event:
+def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[str], given: DecisionContext) -> Event:
     """Ask the best supplier that was not asked yet, or a person when none is left.
 
     A person decides as well where the target is none: orders of the version before may have a blank one.
@@ -54,7 +54,7 @@ def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[
     )
 
 
-def record(command: RecordPurchase, state: Delivery, given: Given) -> list[Event] | Decided:
+def record(command: RecordPurchase, state: Delivery, given: DecisionContext) -> list[Event] | Decided:
     """What a supplier said. One that was never asked is answered as by `statements.unasked`.
 
     Only the supplier whose purchase is open moves the delivery; what another says later is kept for a person, and so is
@@ -117,7 +117,7 @@ def _pending(command: RecordPurchase, state: Delivery, line: OrderLine) -> Purch
     )
 
 
-def _failed(command: RecordPurchase, state: Delivery, line: OrderLine, given: Given) -> list[Event]:
+def _failed(command: RecordPurchase, state: Delivery, line: OrderLine, given: DecisionContext) -> list[Event]:
     """Asked elsewhere; what the supplier charges all the same is left to a person."""
     failed: list[Event] = [_not_bought(command, state, line)]
     if statements.charges(command):

@@ -34,20 +34,20 @@ from services.gateway.api import (
 )
 from services.gateway.api.callbacks import Partner
 from services.gateway.api.depends import admit
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.headers import SingleHeaders
 from services.gateway.api.importing import Importing
 from services.gateway.api.limits import BodyLimit
 from services.gateway.api.logged import Logged
 from services.gateway.api.metrics import Health, Measured, Requests
-from services.gateway.api.watch import Watch
+from services.gateway.api.watch import LongPoll
 from services.gateway.credentials import Credentials
 from services.gateway.guessing import HOUR, Guessing
 from services.gateway.places import Places, own_sites
 from services.gateway.throttle import Throttle
 from services.gateway.webhooks.signing import SECRET as WEBHOOKS
 from shared.readside.backend import Backend
-from shared.readside.batched_query import Reading
+from shared.readside.batched_query import QueryRunner
 from shared.telemetry.process import Process
 
 DESCRIPTION = """The back office of a digital-goods marketplace.
@@ -103,7 +103,7 @@ SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHO
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
-    now, reading, importing = backend.ports.now, Reading(backend.reads), Importing()
+    now, reading, importing = backend.ports.now, QueryRunner(backend.reads), Importing()
     partners = [Partner("channel", name) for name in backend.settings.channels]
     partners += [Partner("supplier", name) for name in backend.settings.suppliers]
     for name in (*SECRETS, *(partner.secret for partner in partners)):  # later its disk may be full
@@ -118,10 +118,10 @@ def create_app(backend: Backend) -> FastAPI:
     app = FastAPI(
         title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=served
     )
-    app.state.gate = Gate(
+    app.state.gate = ApiContext(
         backend,
         reading,
-        Watch(backend, reading),
+        LongPoll(backend, reading),
         Credentials(backend.reads),
         Places(HASHING, HASHING_WAITING, HASHING_EACH),
         Places(STRANGERS, STRANGERS_WAITING, STRANGERS_EACH),

@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from services.gateway.api.depends import slow_down, too_many
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.parsing import unread
 from services.gateway.auth import Principal
 from services.gateway.problems import Problem, invalid
@@ -59,14 +59,14 @@ class Partner:
         return Principal(self.kind, self.name)
 
 
-def _slow_forgers(gate: Gate, ip: str) -> None:
+def _slow_forgers(gate: ApiContext, ip: str) -> None:
     """Wrong signatures are recorded, but not without end. Raises Problem (429)."""
     slow_down(gate.wrong_signatures, ip)
     gate.wrong_signatures.tried(ip)
 
 
 async def receive(
-    gate: Gate, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
+    gate: ApiContext, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
 ) -> Told[C]:
     """Read and check a callback of `who`, if it is. Raises Problem: 401 for a forged one that can't be read, 429 for
     who forged too many, readable or not; 422 for a true one that can't be read or says something twice, which is
@@ -96,7 +96,7 @@ async def receive(
     return Told(content, authentic)
 
 
-async def keep_unread(gate: Gate, who: Partner, body: bytes, faults: Iterable[str]) -> None:
+async def keep_unread(gate: ApiContext, who: Partner, body: bytes, faults: Iterable[str]) -> None:
     """Record that a partner told, signed, what can't be read, for a person to find out what. Its body is not kept.
     Raises Problem (429) while too many of its statements wait."""
     key = gate.backend.secrets.get("blind-index")

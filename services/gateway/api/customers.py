@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.auth import Principal
 from services.gateway.problems import Problem, not_shown_yet
 from services.gateway.tables.money import accounts
 from services.gateway.tables.people import customers
 from services.gateway.tables.products import known_suppliers
-from shared.readside.batched_query import Lookup
+from shared.readside.batched_query import BatchedQuery
 
-CUSTOMER = Lookup(customers.c.customer)
-SUPPLIER = Lookup(known_suppliers.c.supplier)
+CUSTOMER = BatchedQuery(customers.c.customer)
+SUPPLIER = BatchedQuery(known_suppliers.c.supplier)
 OF_CHANNELS = ("channel", "by-hand", "suspense", "difference")
 OF_SUPPLIERS = ("supplier", "claims")
 _WALLET = "wallet:"
@@ -24,7 +24,7 @@ def wallet_of(customer: str) -> str:
     return f"{_WALLET}{customer}"
 
 
-async def require_customer(gate: Gate, caller: Principal, customer: str) -> None:
+async def require_customer(gate: ApiContext, caller: Principal, customer: str) -> None:
     """Raises Problem: 404 for a customer who never registered, 503 when the read models may not show them yet.
 
     A customer who asks for themselves has a token of ours, which says so.
@@ -35,7 +35,7 @@ async def require_customer(gate: Gate, caller: Principal, customer: str) -> None
         raise await gate.absent(caller, "gateway", "customer")
 
 
-async def require_owner(gate: Gate, caller: Principal, account: str) -> None:
+async def require_owner(gate: ApiContext, caller: Principal, account: str) -> None:
     """Raises Problem as `require_customer` does, for an account that is the wallet of nobody, and 422 for one of a
     supplier whom nothing was ever bought from, or is to be, and of a channel that there never was."""
     kind, _, name = account.partition(":")
@@ -47,7 +47,7 @@ async def require_owner(gate: Gate, caller: Principal, account: str) -> None:
         await _require_supplier(gate, name)
 
 
-async def _require_channel(gate: Gate, name: str) -> None:
+async def _require_channel(gate: ApiContext, name: str) -> None:
     """One that is configured, or that the books know already."""
     if name in gate.backend.settings.channels:
         return
@@ -59,7 +59,7 @@ async def _require_channel(gate: Gate, name: str) -> None:
     raise Problem(422, "unknown-channel", "there is no payment channel of this name, and there never was")
 
 
-async def _require_supplier(gate: Gate, name: str) -> None:
+async def _require_supplier(gate: ApiContext, name: str) -> None:
     """One that is configured, that a product or a batch of keys names, or that the books know already."""
     if name in gate.backend.settings.suppliers or await gate.found(SUPPLIER, name) is not None:
         return

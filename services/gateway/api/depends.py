@@ -9,22 +9,22 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.auth import GUEST, BadToken, Claims, Permission, Principal, read
 from services.gateway.problems import Problem, Unknown
 from services.gateway.tables.base import iso
 from services.gateway.tables.people import staff
 from services.gateway.throttle import Throttle
-from shared.readside.batched_query import Lookup
+from shared.readside.batched_query import BatchedQuery
 from shared.values import identities
 from shared.values.identities import or_as_is
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/sessions or POST /v1/customers.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-STAFF = Lookup(staff.c.username)
+STAFF = BatchedQuery(staff.c.username)
 
 
-def gate_of(request: Request) -> Gate:
+def gate_of(request: Request) -> ApiContext:
     """The application's gate."""
     return request.app.state.gate
 
@@ -36,7 +36,7 @@ def ip_of(request: Request) -> str:
 
 # Not `async`, they would each be sent to a thread. Each costs a request some 20 µs: what depends on the request anyway
 # takes the functions above.
-async def gate(request: Request) -> Gate:
+async def gate(request: Request) -> ApiContext:
     return gate_of(request)
 
 
@@ -44,7 +44,7 @@ async def client_ip(request: Request) -> str:
     return ip_of(request)
 
 
-TheGate = Annotated[Gate, Depends(gate)]
+TheGate = Annotated[ApiContext, Depends(gate)]
 ClientIp = Annotated[str, Depends(client_ip)]
 
 
@@ -70,7 +70,7 @@ async def principal(
     return claims.principal
 
 
-async def _still_staff(gate: Gate, claims: Claims) -> None:
+async def _still_staff(gate: ApiContext, claims: Claims) -> None:
     """A token ends with its holder's place on the staff, and does not come back with a new one."""
     row = await gate.found(STAFF, claims.principal.subject)
     if row is None or row["role"] != claims.principal.role or row["added_at"] > iso(claims.issued_at):

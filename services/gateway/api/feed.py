@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from services.gateway.api import pages
 from services.gateway.api.depends import TheGate, may
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Items, Page, as_json
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
 from shared.broker.cloudevents import cloud_events, structured
 from shared.contracts import UnknownMessage
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
@@ -26,7 +26,7 @@ MOST_POSITION = 2**53
 MOST_VERSIONS = 100
 
 
-def _as_stored(recorded: Recorded) -> tuple[bytes]:
+def _as_stored(recorded: RecordedEvent) -> tuple[bytes]:
     told = {
         "id": recorded.id,
         "source": recorded.source,
@@ -39,7 +39,7 @@ def _as_stored(recorded: Recorded) -> tuple[bytes]:
     return (b'%s,"data":%s,"meta":%s}' % (as_json(told)[:-1], recorded.data.encode(), recorded.meta_json.encode()),)
 
 
-def _as_published(recorded: Recorded) -> tuple[bytes, ...]:
+def _as_published(recorded: RecordedEvent) -> tuple[bytes, ...]:
     """In each version that publishers send. Raises Problem (503) for what is newer than this code."""
     try:
         return tuple(structured(recorded, said).encode() for said in cloud_events(recorded))
@@ -47,14 +47,14 @@ def _as_published(recorded: Recorded) -> tuple[bytes, ...]:
         raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
 
 
-RENDER: Mapping[str, Callable[[Recorded], tuple[bytes, ...]]] = {"log": _as_stored, "cloudevents": _as_published}
+RENDER: Mapping[str, Callable[[RecordedEvent], tuple[bytes, ...]]] = {"log": _as_stored, "cloudevents": _as_published}
 
 
 def _made(
-    found: Sequence[Recorded],
+    found: Sequence[RecordedEvent],
     form: str,
     limit: int,
-    following: Callable[[Sequence[Recorded]], str],
+    following: Callable[[Sequence[RecordedEvent]], str],
     beyond: Sequence[str],
 ) -> Response:
     """A page of as many of these events as fit, each with all of its versions."""
@@ -66,7 +66,7 @@ def _made(
     return items.answer(following(found[:shown]), beyond=beyond)
 
 
-async def _pull(gate: Gate, source: str, after: int, limit: int) -> tuple[list[Recorded], bool]:
+async def _pull(gate: ApiContext, source: str, after: int, limit: int) -> tuple[list[RecordedEvent], bool]:
     """The events, and whether the log ends before the position that was asked after."""
     found = await gate.backend.pull(source, after, limit)
     return list(found.events), bool(after) and not found.events and not found.before
@@ -83,26 +83,26 @@ def _positions(after: str | None) -> dict[str, int]:
     return told
 
 
-async def _one(gate: Gate, source: str, after: str | None, form: str, limit: int) -> Response:
+async def _one(gate: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
         raise pages.bad_cursor()
     position = int(after or 0)
     events, is_beyond = await _pull(gate, source, position, limit)
 
-    def following(shown: Sequence[Recorded]) -> str:
+    def following(shown: Sequence[RecordedEvent]) -> str:
         return str(shown[-1].position if shown else position)
 
     return await gate.made(_made, events, form, limit, following, [source] if is_beyond else [])
 
 
-async def _all(gate: Gate, after: str | None, form: str, limit: int) -> Response:
+async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Response:
     positions = _positions(after)
     pulled = {source: await _pull(gate, source, positions[source], limit) for source in SOURCES}
     logs, beyond = [found for found, _ in pulled.values()], [source for source in SOURCES if pulled[source][1]]
     # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
     events = list(merge(*logs, key=lambda recorded: recorded.at))
 
-    def following(shown: Sequence[Recorded]) -> str:
+    def following(shown: Sequence[RecordedEvent]) -> str:
         return pages.encode(positions | {recorded.source: recorded.position for recorded in shown})
 
     return await gate.made(_made, events, form, limit, following, beyond)

@@ -15,7 +15,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Request
 
-from services.gateway.api.watch import Watch
+from services.gateway.api.watch import LongPoll
 from services.gateway.auth import Principal
 from services.gateway.credentials import Credentials
 from services.gateway.guessing import Guessing
@@ -30,7 +30,7 @@ from shared.messages.messages import (
     Reply,
 )
 from shared.readside.backend import Backend, Busy
-from shared.readside.batched_query import Lookup, Reading, Row
+from shared.readside.batched_query import BatchedQuery, QueryRunner, Row
 from shared.telemetry.tracing import sending
 from shared.values.days import day_of
 
@@ -46,15 +46,15 @@ def derived_id(*parts: str) -> str:
 
 
 @dataclass(frozen=True)
-class Gate:
+class ApiContext:
     """One an application. Database work runs in threads, so that the loop never waits for it; `hashing` bounds the
     memory and time that passwords cost, `strangers` those of people and places that we do not know, and `registering`
     those of new ones, so that none waits for the others;
     `pages` those of large answers."""
 
     backend: Backend
-    reading: Reading
-    watch: Watch
+    reading: QueryRunner
+    watch: LongPoll
     credentials: Credentials
     hashing: Places
     strangers: Places
@@ -133,7 +133,7 @@ class Gate:
             return not_found(what)
         return not_shown_yet(what)
 
-    async def found(self, lookup: Lookup, key: str) -> Row | None:
+    async def found(self, lookup: BatchedQuery, key: str) -> Row | None:
         """The first row that has this key. It is not to be changed."""
         rows = await self.reading.find(lookup, key)
         return rows[0] if rows else None

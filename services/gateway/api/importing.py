@@ -15,7 +15,7 @@ import structlog
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import DBAPIError
 
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.imported import ImportAnswer, outcome, told, told_by_log
 from services.gateway.auth import Principal
 from services.gateway.imports.keys import KeySealing
@@ -65,7 +65,7 @@ class Job:
         return Wanted(self.import_id, self.kind, self.file_sha256, digest, self.dry_run, self.caller.actor)
 
 
-def fates_path(gate: Gate, import_id: str) -> Path:
+def fates_path(gate: ApiContext, import_id: str) -> Path:
     folder = gate.backend.settings.var / "imports"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"{import_id}.csv"
@@ -79,7 +79,7 @@ class Importing:
         self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
         self.stopped: dict[str, str] = {}
 
-    async def known(self, gate: Gate, import_id: str) -> ImportAnswer | None:
+    async def known(self, gate: ApiContext, import_id: str) -> ImportAnswer | None:
         """What is known of an import, running or over."""
         stopped = self.stopped.get(import_id)
         row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now(), stopped)
@@ -88,7 +88,7 @@ class Importing:
         done = await gate.row(sa.select(imports).where(imports.c.import_id == import_id))
         return told_by_log(done) if done else told(row) if row else None
 
-    async def answer(self, gate: Gate, job: Job, seconds: float) -> ImportAnswer:
+    async def answer(self, gate: ApiContext, job: Job, seconds: float) -> ImportAnswer:
         """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
 
         Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
@@ -137,7 +137,7 @@ class Importing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, gate: Gate, job: Job, run: str) -> None:
+    def _start(self, gate: ApiContext, job: Job, run: str) -> None:
         task = asyncio.create_task(_run(gate, job, run, self.stopped))
         self._tasks[job.import_id] = (job.wanted(), task)
         self.stopped.pop(job.import_id, None)
@@ -173,7 +173,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-async def _run(gate: Gate, job: Job, run: str, stopped: dict[str, str]) -> None:
+async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
     """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
     from when it stops until that is written."""
     runs, now = Runs(gate.backend.reads), gate.backend.ports.now
@@ -219,7 +219,7 @@ async def _run(gate: Gate, job: Job, run: str, stopped: dict[str, str]) -> None:
         raise
 
 
-async def _tell(gate: Gate, job: Job, run: str, reports: list[Report]) -> None:
+async def _tell(gate: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
     runs = Runs(gate.backend.reads)
     while True:
         await asyncio.sleep(TELL_SECONDS)
@@ -234,7 +234,7 @@ async def _tell(gate: Gate, job: Job, run: str, reports: list[Report]) -> None:
             logger.warning("can't tell how far an import is", import_id=job.import_id, error=type(error).__name__)
 
 
-async def _import(gate: Gate, job: Job, progress: Progress) -> Report | BadFile:
+async def _import(gate: ApiContext, job: Job, progress: Progress) -> Report | BadFile:
     send, fates = _Sender(gate, job.caller, job.import_id), fates_path(gate, job.import_id)
     try:
         sheet = await run_sync(read_rows, job.file, job.file_name, job.encoding, job.mapping)
@@ -270,7 +270,7 @@ async def _import(gate: Gate, job: Job, progress: Progress) -> Report | BadFile:
 class _Sender:
     """Sends an import's commands, and remembers how far they moved inventory's log."""
 
-    def __init__(self, gate: Gate, caller: Principal, import_id: str) -> None:
+    def __init__(self, gate: ApiContext, caller: Principal, import_id: str) -> None:
         self._gate, self._caller, self._import_id = gate, caller, import_id
         self._reached = 0
 
@@ -293,7 +293,7 @@ class _Sender:
         await self._gate.backend.seen("inventory", self._reached)
 
 
-def _sealing(gate: Gate) -> KeySealing:
+def _sealing(gate: ApiContext) -> KeySealing:
     secrets = gate.backend.secrets
     public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
     return KeySealing(public, secrets.get("blind-index"), gate.backend.ports.random_bytes)

@@ -18,7 +18,7 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.tables.money import accounts, entries
 from shared.contracts import Money
 from shared.contracts.ledger import PostEntry, Posting, ReverseEntry
-from shared.readside.batched_query import Reading
+from shared.readside.batched_query import QueryRunner
 
 router = APIRouter(prefix="/v1/ledger", tags=["money"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.LEDGER_READ))]
@@ -64,7 +64,7 @@ async def trial_balance(gate: TheGate, cursor: Cursor = None) -> Response:
     return await gate.made(_trial_balance, gate.reading, after)
 
 
-def _trial_balance(reading: Reading, after: list[str] | None) -> Response:
+def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
     sums: defaultdict[str, int] = defaultdict(int)
     items, last, is_full = Items(MOST_ACCOUNTS), after, False
     for row in reading.stream(sa.select(accounts).order_by(*ACCOUNT)):

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from services.gateway.api import orders_access as access
 from services.gateway.api.customers import require_customer
 from services.gateway.api.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
-from services.gateway.api.gate import Gate, derived_id
+from services.gateway.api.gate import ApiContext, derived_id
 from services.gateway.api.pages import MOST, Cursor, Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import (
@@ -143,7 +143,7 @@ def _owner(caller: Principal, body: OrderBody) -> str | None:
     return None
 
 
-async def _order_id(gate: Gate, caller: Principal, body: OrderBody, key: str) -> str:
+async def _order_id(gate: ApiContext, caller: Principal, body: OrderBody, key: str) -> str:
     """Staff share the sales channels' own order numbers; a customer's are theirs alone, so that nobody can take those
     of a sales channel, or of another customer."""
     if body.channel_order_no is None:
@@ -235,7 +235,9 @@ async def place(
     return shown
 
 
-async def _may_know_secret(gate: Gate, caller: Principal, body: OrderBody, order_id: str, was_known: bool) -> bool:
+async def _may_know_secret(
+    gate: ApiContext, caller: Principal, body: OrderBody, order_id: str, was_known: bool
+) -> bool:
     """Buyers know the secrets of their own orders, whose ids are theirs alone. Staff know those of orders that they
     placed first and that have no customer: nobody else could read these."""
     if caller.kind != "staff":
@@ -313,7 +315,7 @@ async def deliveries(
     return answer
 
 
-async def _now(gate: Gate, order_id: str) -> dict[str, Any]:
+async def _now(gate: ApiContext, order_id: str) -> dict[str, Any]:
     order = await access.find(gate, order_id)
     return await access.shown(gate, order) if order else {"order_id": order_id}
 

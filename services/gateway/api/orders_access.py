@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Header, Request, Response
 
 from services.gateway.api.depends import Caller, demand, gate_of, ip_of, slow_down
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Items, as_json, encode, page, place
 from services.gateway.api.shapes import PathId
 from services.gateway.auth import Permission, Principal
@@ -24,15 +24,15 @@ from services.gateway.tables.orders import orders
 from services.gateway.tables.payments import payments
 from shared.contracts.gateway import RecordOpening
 from shared.contracts.order import WALLET
-from shared.readside.batched_query import Lookup, Row
+from shared.readside.batched_query import BatchedQuery, Row
 from shared.security.sealing import CannotOpen
 
 Secret = Annotated[
     str | None, Header(alias="Order-Secret", max_length=200, description="`secret` of the answer to placing the order.")
 ]
-ORDER = Lookup(orders.c.order_id)
-DELIVERIES = Lookup(deliveries_table.c.order_id)
-CHANNEL_PAYMENT = Lookup(payments.c.payment_id, payments.c.status, payments.c.reason, payments.c.pay_url)
+ORDER = BatchedQuery(orders.c.order_id)
+DELIVERIES = BatchedQuery(deliveries_table.c.order_id)
+CHANNEL_PAYMENT = BatchedQuery(payments.c.payment_id, payments.c.status, payments.c.reason, payments.c.pay_url)
 OF_A_LINE = ("line", "sku", "name", "kind", "quantity", "unit_price", "amount", "target", "status", "replaces")
 BUYER_FACTS = (
     "amount",
@@ -63,11 +63,11 @@ class Seen:
     opens: bool
 
 
-async def find(gate: Gate, order_id: str) -> Row | None:
+async def find(gate: ApiContext, order_id: str) -> Row | None:
     return await gate.found(ORDER, order_id)
 
 
-async def placed_by(gate: Gate, order_id: str) -> str | None:
+async def placed_by(gate: ApiContext, order_id: str) -> str | None:
     """The actor who placed an order, None while it is not shown."""
     c = order_history.c
     statement = sa.select(c.actor).where(c.order_id == order_id, c.source == "order", c.event == "OrderPlaced")
@@ -75,7 +75,7 @@ async def placed_by(gate: Gate, order_id: str) -> str | None:
     return row["actor"] if row else None
 
 
-async def existing(gate: Gate, caller: Principal, order_id: str) -> Row:
+async def existing(gate: ApiContext, caller: Principal, order_id: str) -> Row:
     """The order, for staff. Raises Problem: 404, or 503 when it may be there."""
     order = await find(gate, order_id)
     if order is None:
@@ -83,7 +83,7 @@ async def existing(gate: Gate, caller: Principal, order_id: str) -> Row:
     return order
 
 
-async def _proven(gate: Gate, order_id: str) -> Row:
+async def _proven(gate: ApiContext, order_id: str) -> Row:
     """An order whose secret the caller knows: it was accepted, so it is there. Raises Problem (503)."""
     order = await find(gate, order_id)
     if order is None:
@@ -91,7 +91,9 @@ async def _proven(gate: Gate, order_id: str) -> Row:
     return order
 
 
-async def _seen(gate: Gate, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission) -> Seen:
+async def _seen(
+    gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission
+) -> Seen:
     """Whoever has no right to an order learns nothing, not even whether it exists. Staff need their permission with a
     secret as well. Raises Problem: 401, 403, 404, 429 for a guesser, 503."""
     is_staff = caller.kind == "staff"
@@ -147,7 +149,7 @@ def rendered(order: Row) -> dict[str, Any]:
     }
 
 
-async def shown(gate: Gate, order: Row) -> dict[str, Any]:
+async def shown(gate: ApiContext, order: Row) -> dict[str, Any]:
     """An order with its payment, where a channel collects it."""
     whole = rendered(order)
     if order["payment"] != WALLET:
@@ -156,7 +158,7 @@ async def shown(gate: Gate, order: Row) -> dict[str, Any]:
     return whole
 
 
-async def history(gate: Gate, seen: Seen, limit: int, cursor: str | None) -> Response:
+async def history(gate: ApiContext, seen: Seen, limit: int, cursor: str | None) -> Response:
     """A page of the order's events in the order of time."""
     columns = order_history.c
     statement = sa.select(order_history).where(columns.order_id == seen.order["order_id"])
@@ -178,7 +180,7 @@ def _for_buyer(row: Row) -> dict[str, Any]:
     return {"at": row["at"], "event": row["event"], "actor": row["actor"].partition(":")[0], "summary": summary}
 
 
-async def deliveries(gate: Gate, seen: Seen, ip: str, cursor: str | None) -> Response:
+async def deliveries(gate: ApiContext, seen: Seen, ip: str, cursor: str | None) -> Response:
     """Deliveries with their keys to who opens them, else with the keys' numbers: whole deliveries, as many as fit a
     page. Who reads them is recorded before they are shown. Raises Problem (422, 503, 504)."""
     after = place(cursor, (deliveries_table.c.delivery_id,))[0] if cursor is not None else None
@@ -209,7 +211,7 @@ def _closed(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "envelope"}
 
 
-async def _record_opening(gate: Gate, seen: Seen, ip: str) -> None:
+async def _record_opening(gate: ApiContext, seen: Seen, ip: str) -> None:
     order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
     told = {"order_id": order_id, "shown": shown, "address": ip}
     await gate.send(RecordOpening, seen.caller, gate.backend.ports.new_id(), flow=order_id, **told)
@@ -219,7 +221,7 @@ def _delivered(lines: Iterable[Row]) -> set[int]:
     return {line["line"] for line in lines if line["status"] == "delivered"}
 
 
-def _opened(gate: Gate, row: Row) -> dict[str, Any]:
+def _opened(gate: ApiContext, row: Row) -> dict[str, Any]:
     names = ("line", "sku", "status", "how", "quantity", "target", "requested_at", "ended_at")
     told = {name: row[name] for name in names}
     if row["envelope"] is None:
@@ -234,7 +236,7 @@ def _opened(gate: Gate, row: Row) -> dict[str, Any]:
     return {**told, "keys": keys}
 
 
-async def may_read_order(gate: Gate, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
+async def may_read_order(gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
     """Whether a buyer may read this order. Raises Problem (429) for a guesser."""
     try:
         return (await _seen(gate, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer

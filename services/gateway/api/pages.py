@@ -14,9 +14,9 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.problems import Problem
-from shared.readside.batched_query import Reading, Row
+from shared.readside.batched_query import QueryRunner, Row
 
 JSON = "application/json"
 MOST = 200
@@ -109,7 +109,7 @@ def as_json(value: Any) -> bytes:
 
 
 async def page(
-    gate: Gate,
+    gate: ApiContext,
     statement: sa.Select[*tuple[Any, ...]],
     by: Sequence[sa.Column[Any]],
     limit: int,
@@ -131,7 +131,7 @@ async def page(
 
 
 def _made(
-    reading: Reading,
+    reading: QueryRunner,
     statement: sa.Select[*tuple[Any, ...]],
     by: Sequence[str],
     limit: int,

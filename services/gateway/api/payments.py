@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.gateway.api import callbacks
 from services.gateway.api.depends import Caller, ClientIp, TheGate, demand
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.orders_access import Secret, may_read_order
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Line, Name, PathId
@@ -20,11 +20,11 @@ from services.gateway.tables.payments import payments
 from services.gateway.tables.unmatched import unmatched
 from shared.contracts import Money, Value
 from shared.contracts.ledger import RecordCallback
-from shared.readside.batched_query import Lookup, Row
+from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
-PAYMENT = Lookup(payments.c.payment_id)
-ITEMS = Lookup(unmatched.c.payment_id)
+PAYMENT = BatchedQuery(payments.c.payment_id)
+ITEMS = BatchedQuery(unmatched.c.payment_id)
 REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-channel": 422, "unknown-payment": 404}
 
 
@@ -39,7 +39,7 @@ class Callback(Value):
     status: Literal["paid", "failed"]
 
 
-async def find_payment(gate: Gate, payment_id: str) -> Row | None:
+async def find_payment(gate: ApiContext, payment_id: str) -> Row | None:
     return await gate.found(PAYMENT, payment_id)
 
 
@@ -74,7 +74,7 @@ def rendered_item(row: Row) -> dict[str, Any]:
     }
 
 
-async def with_items(gate: Gate, row: Row) -> dict[str, Any]:
+async def with_items(gate: ApiContext, row: Row) -> dict[str, Any]:
     """A payment for staff: with all that its channel said of money and that did not fit."""
     items = await gate.reading.find(ITEMS, row["payment_id"])
     return {**rendered(row), "unmatched": [rendered_item(item) for item in items]}
@@ -95,7 +95,7 @@ async def payment(
     return await with_items(gate, row) if caller.kind == "staff" else rendered(row)
 
 
-async def _own(gate: Gate, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
+async def _own(gate: ApiContext, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
     row = await find_payment(gate, payment_id)
     if row is not None and caller.kind == "customer" and row["account"] == f"wallet:{caller.subject}":
         return row

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from services.gateway.api.depends import ClientIp, IdempotencyKey, TheGate, counted, may
-from services.gateway.api.gate import Gate, derived_id
+from services.gateway.api.gate import ApiContext, derived_id
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.sessions import session
 from services.gateway.api.shapes import Body, Login, Mailbox, PathId, ShownName, Username
@@ -42,7 +42,7 @@ class StaffBody(Body):
 
 
 @contextmanager
-def _counted(gate: Gate, ip: str) -> Iterator[None]:
+def _counted(gate: ApiContext, ip: str) -> Iterator[None]:
     """Counts a registration, also of a login that is taken. Raises Problem (429) beyond the limits."""
     counts = [(gate.all_registered, "")]
     if not gate.is_own_site(ip):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, may
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Cursor, Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, PathId, Word
@@ -18,13 +18,13 @@ from services.gateway.auth import Permission, Principal
 from services.gateway.problems import not_found
 from services.gateway.tables.products import expired, expiring_keys, products
 from shared.contracts.inventory import Kind, SetSale, Source
-from shared.readside.batched_query import Lookup, Row
+from shared.readside.batched_query import BatchedQuery, Row
 from shared.values.characters import as_written
 from shared.values.identities import or_as_is
 
 router = APIRouter(prefix="/v1/products", tags=["products"], route_class=JsonRoute)
-PRODUCT = Lookup(products.c.sku)
-EXPIRING = Lookup(expiring_keys.c.sku)
+PRODUCT = BatchedQuery(products.c.sku)
+EXPIRING = BatchedQuery(expiring_keys.c.sku)
 SHOWN_TO_STAFF = ("loaded", "reserved", "sold", "faulted", "withdrawn")
 STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
 
@@ -85,14 +85,14 @@ async def listed(
     return await page(gate, statement, (columns.sku,), limit, cursor, ascending=True, render=render)
 
 
-async def _find(gate: Gate, caller: Principal, sku: str) -> Row:
+async def _find(gate: ApiContext, caller: Principal, sku: str) -> Row:
     row = await gate.found(PRODUCT, sku)
     if row is None:
         raise await gate.absent(caller, "inventory", "product")
     return row
 
 
-async def _shown(gate: Gate, row: Row, caller: Principal) -> dict[str, Any]:
+async def _shown(gate: ApiContext, row: Row, caller: Principal) -> dict[str, Any]:
     today = gate.today().isoformat()
     lots = await gate.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
     return _rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from services.gateway.api.depends import STAFF, ClientIp, TheGate, too_many
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, Line
 from services.gateway.auth import Principal, issue
@@ -30,7 +30,7 @@ class SignInBody(Body):
     )
 
 
-def session(gate: Gate, principal: Principal) -> dict[str, Any]:
+def session(gate: ApiContext, principal: Principal) -> dict[str, Any]:
     """A token and what it is good for."""
     token, expires_at = issue(gate.backend.secrets.get("tokens"), principal, gate.backend.ports.now())
     return {
@@ -42,7 +42,7 @@ def session(gate: Gate, principal: Principal) -> dict[str, Any]:
     }
 
 
-async def _record(gate: Gate, username: str, *, accepted: bool) -> None:
+async def _record(gate: ApiContext, username: str, *, accepted: bool) -> None:
     command_id = gate.backend.ports.new_id()
     await gate.send(RecordSignIn, Principal("staff", username), command_id, username=username, accepted=accepted)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.gateway.api.customers import require_customer
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Cursor, Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.payments import find_payment, rendered_item, rendered_return, with_items
@@ -20,13 +20,13 @@ from services.gateway.tables.payments import payments
 from services.gateway.tables.unmatched import unmatched
 from shared.contracts import Command
 from shared.contracts.ledger import GiveBackPayment, MatchPayment, RecordReturnByHand, RetryReturn, SettlePayment
-from shared.readside.batched_query import Lookup, Row
+from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
 Reader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]
 Bookkeeper = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
 Refunder = Annotated[Principal, Depends(may(Permission.ORDER_REFUND))]
-ITEM = Lookup(unmatched.c.item)
+ITEM = BatchedQuery(unmatched.c.item)
 Status = Annotated[
     Literal["open", "returning", "settled"],
     Query(description="`open` waits for a person, `returning` for the channel; `settled` has found its place."),
@@ -72,7 +72,7 @@ def _failed(row: Row) -> dict[str, Any]:
     return {**named, "returns": [part for part in shown if part["status"] == "failed"]}
 
 
-async def _item(gate: Gate, caller: Principal, item: str) -> Row:
+async def _item(gate: ApiContext, caller: Principal, item: str) -> Row:
     """Raises Problem: 404, or 503 when it may be there."""
     row = await gate.found(ITEM, item)
     if row is None:
@@ -81,7 +81,13 @@ async def _item(gate: Gate, caller: Principal, item: str) -> Row:
 
 
 async def _finish(
-    gate: Gate, caller: Principal, request: Request, key: str | None, kind: type[Command], item: str, **fields: Any
+    gate: ApiContext,
+    caller: Principal,
+    request: Request,
+    key: str | None,
+    kind: type[Command],
+    item: str,
+    **fields: Any,
 ) -> dict[str, Any]:
     row = await _item(gate, caller, item)
     command_id = gate.command_id(caller, request, key)
@@ -117,7 +123,7 @@ async def settle(
     return await _finish(gate, caller, request, key, SettlePayment, item, **body.model_dump())
 
 
-async def _payment(gate: Gate, caller: Principal, payment_id: str) -> dict[str, Any]:
+async def _payment(gate: ApiContext, caller: Principal, payment_id: str) -> dict[str, Any]:
     row = await find_payment(gate, payment_id)
     if row is None:
         raise await gate.absent(caller, "ledger", "payment")

@@ -8,21 +8,21 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Cursor, Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, PathId, Reason
 from services.gateway.auth import Permission, Principal
 from services.gateway.tables.unread import unread
 from shared.contracts.gateway import PartnerKind, SettleUnread
-from shared.readside.batched_query import Lookup, Row
+from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 PaymentReader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]
 Bookkeeper = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
 SupplierReader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
 Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
-STATEMENT = Lookup(unread.c.statement_id)
+STATEMENT = BatchedQuery(unread.c.statement_id)
 Status = Annotated[Literal["open", "settled"], Query(description="`open` ones wait for a person.")]
 
 
@@ -80,14 +80,14 @@ async def settle_of_supplier(
     return await _settle(gate, caller, request, key, "supplier", statement_id, body)
 
 
-async def _listed(gate: Gate, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
+async def _listed(gate: ApiContext, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
     statement = sa.select(unread).where(unread.c.kind == kind, unread.c.status == status)
     by = (unread.c.told_at, unread.c.statement_id)
     return await page(gate, statement, by, limit, cursor, ascending=True)
 
 
 async def _settle(
-    gate: Gate,
+    gate: ApiContext,
     caller: Principal,
     request: Request,
     key: str | None,
@@ -101,7 +101,7 @@ async def _settle(
     return dict(await _statement(gate, caller, kind, statement_id))
 
 
-async def _statement(gate: Gate, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
+async def _statement(gate: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
     """Raises Problem: 404, also for one of a partner of another kind, or 503 when it may be there."""
     row = await gate.found(STATEMENT, statement_id)
     if row is None or row["kind"] != kind:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.gateway.api.customers import require_customer, wallet_of
 from services.gateway.api.depends import Caller, IdempotencyKey, TheGate, counted, demand
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.payments import find_payment, rendered
 from services.gateway.api.shapes import Amount, Body, Name, PathId
@@ -50,7 +50,7 @@ async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, A
     return {"customer": customer, "balances": balances}
 
 
-def _counted(gate: Gate, caller: Principal) -> AbstractContextManager[None]:
+def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None]:
     """Counts a deposit of a customer's own. Raises Problem (429) beyond the limit."""
     if caller.kind != "customer":
         return nullcontext()

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from services.gateway.tables.deliveries import deliveries
 from services.gateway.tables.orders import orders
 from shared.readside.backend import Backend
-from shared.readside.batched_query import Lookup, Reading, Rows
+from shared.readside.batched_query import BatchedQuery, QueryRunner, Rows
 
-STATUSES = Lookup(
+STATUSES = BatchedQuery(
     orders.c.order_id,
     orders.c.status,
     deliveries.c.line,
@@ -62,10 +62,10 @@ class _Waiter:
             self.met.set_exception(error)
 
 
-class Watch:
+class LongPoll:
     """Holds requests back. It looks for half of the time at most, however often the read models move."""
 
-    def __init__(self, backend: Backend, reading: Reading) -> None:
+    def __init__(self, backend: Backend, reading: QueryRunner) -> None:
         self._backend, self._reading = backend, reading
         self._waiters: set[_Waiter] = set()
         self._looking: asyncio.Task[None] | None = None

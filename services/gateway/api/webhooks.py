@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from services.gateway.api.depends import IdempotencyKey, TheGate, may
 from services.gateway.api.feed import MOST_POSITION, Source
-from services.gateway.api.gate import Gate
+from services.gateway.api.gate import ApiContext
 from services.gateway.api.pages import Cursor as PageCursor
 from services.gateway.api.pages import Limit, Page, page
 from services.gateway.api.parsing import JsonRoute
@@ -24,8 +24,8 @@ from services.gateway.webhooks import pings
 from services.gateway.webhooks.addresses import AddressRefused, check_reachable, resolve
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.finding import position_at
-from services.gateway.webhooks.picture import Delivery, Endpoint, Picture, Queue
-from services.gateway.webhooks.records import Records
+from services.gateway.webhooks.picture import Delivery, Endpoint, Queue, Snapshot
+from services.gateway.webhooks.records import DeliveryStore
 from services.gateway.webhooks.signing import endpoint_secret
 from services.gateway.webhooks.tables import attempts, deliveries
 from shared.contracts.gateway import (
@@ -256,7 +256,7 @@ async def redrive(endpoint_id: PathId, body: RedriveBody, gate: TheGate, caller:
 
 
 async def _places(
-    gate: Gate, endpoint: Endpoint, picture: Picture, place: PlaceBody | None, since: datetime | None
+    gate: ApiContext, endpoint: Endpoint, picture: Snapshot, place: PlaceBody | None, since: datetime | None
 ) -> dict[str, int]:
     """Behind which position of which log to go on."""
     sources = sources_of(endpoint.events)
@@ -271,18 +271,18 @@ async def _places(
     return {place.source: place.position - 1}
 
 
-async def _event(gate: Gate, place: PlaceBody) -> Delivery:
+async def _event(gate: ApiContext, place: PlaceBody) -> Delivery:
     events = (await gate.backend.pull(place.source, place.position - 1, 1)).events
     if not events:
         raise Problem(404, "not-found", "there is no such event")
     return Delivery(events[0].id, place.source, events[0].position, events[0].type)
 
 
-def _records(gate: Gate) -> Records:
-    return Records(gate.backend.reads, gate.backend.reads)
+def _records(gate: ApiContext) -> DeliveryStore:
+    return DeliveryStore(gate.backend.reads, gate.backend.reads)
 
 
-async def _check(gate: Gate, url: str) -> None:
+async def _check(gate: ApiContext, url: str) -> None:
     """Raises Problem (422) for a URL that nothing is to be posted to."""
     try:
         await check_reachable(url, resolve, private=gate.backend.settings.webhook_private)
@@ -290,7 +290,7 @@ async def _check(gate: Gate, url: str) -> None:
         raise Problem(422, "address-refused", str(error)) from None
 
 
-async def _row(gate: Gate, caller: Principal, endpoint_id: str) -> dict[str, Any]:
+async def _row(gate: ApiContext, caller: Principal, endpoint_id: str) -> dict[str, Any]:
     c = webhook_endpoints.c
     row = await gate.row(sa.select(webhook_endpoints).where(c.endpoint_id == endpoint_id, c.status != "removed"))
     if row is None:
@@ -298,7 +298,7 @@ async def _row(gate: Gate, caller: Principal, endpoint_id: str) -> dict[str, Any
     return row
 
 
-def _shown(row: dict[str, Any], picture: Picture) -> dict[str, Any]:
+def _shown(row: dict[str, Any], picture: Snapshot) -> dict[str, Any]:
     endpoint_id: str = row["endpoint_id"]
     endpoint, queue = picture.endpoints.get(endpoint_id), picture.queues.get(endpoint_id, Queue())
     told = {name: value for name, value in row.items() if name != "since"}

@@ -24,8 +24,8 @@ from services.gateway.tables.unmatched import Unmatched
 from services.gateway.tables.unread import UnreadStatements
 from services.gateway.tables.webhooks import Webhooks
 from shared.contracts import Command, Event
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows, Tables
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
 
 VIEWS: tuple[type[View], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
@@ -36,7 +36,7 @@ FOREIGN: tuple[type[Event], ...] = tuple(
 )
 
 
-class ReadModels(Tables):
+class ReadModels(Projection):
     """All views together."""
 
     metadata: ClassVar[sa.MetaData] = metadata
@@ -44,7 +44,7 @@ class ReadModels(Tables):
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
-        self._handlers: dict[type[Event], list[Callable[[Event, Recorded], None]]] = {}
+        self._handlers: dict[type[Event], list[Callable[[Event, RecordedEvent], None]]] = {}
         self._folding: dict[type[Event], list[View]] = {}
         self.people, self.unread = People(self.rows), UnreadStatements(self.rows)
         asked: dict[type[View], View] = {People: self.people, UnreadStatements: self.unread}
@@ -54,10 +54,10 @@ class ReadModels(Tables):
                 self._handlers.setdefault(event, []).append(partial(method, view))
                 self._folding.setdefault(event, []).append(view)
 
-    def apply(self, event: Event, recorded: Recorded) -> None:
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
         for handle in self._handlers.get(type(event), ()):
             handle(event, recorded)
 
-    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
         for view in self._folding.get(type(asked), ()) if isinstance(asked, Event) else ():
             yield from view.reads(asked)

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 
 from shared.contracts import Event
 from shared.eventstore.log import to_text
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 metadata = sa.MetaData()
-Fold = Callable[[Any, Any, Recorded], None]
+Fold = Callable[[Any, Any, RecordedEvent], None]
 F = TypeVar("F", bound=Fold)
 iso = lru_cache(maxsize=1_000)(to_text)  # the events of a batch share their times
 
 
 class OpenRows(Protocol):
-    def __call__(self, table: sa.Table, keep: int = ...) -> Rows: ...
+    def __call__(self, table: sa.Table, keep: int = ...) -> RowCache: ...
 
 
 def folds(*events: type[Event]) -> Callable[[F], F]:
@@ -47,6 +47,6 @@ class View:
         """Open the tables this view writes."""
         raise NotImplementedError
 
-    def reads(self, event: Any) -> Iterable[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterable[tuple[RowCache, Key]]:
         """The rows that folding the event reads, with their keys: they are looked up for a whole batch at once."""
         return ()

@@ -19,8 +19,8 @@ from shared.contracts.fulfillment import (
     PurchaseRequested,
     SupplierDelivered,
 )
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 deliveries = sa.Table(
     "deliveries",
@@ -63,7 +63,7 @@ class Deliveries(View):
     def __init__(self, rows: OpenRows) -> None:
         self._deliveries = rows(deliveries, keep=2_000)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         line = event.line.line if isinstance(event, DeliveryRequested) else event.line
         yield self._deliveries, (event.order_id, line)
 
@@ -77,7 +77,7 @@ class Deliveries(View):
         self._deliveries.put({**row, "sku": sku, **changes})
 
     @folds(DeliveryRequested)
-    def requested(self, event: DeliveryRequested, recorded: Recorded) -> None:
+    def requested(self, event: DeliveryRequested, recorded: RecordedEvent) -> None:
         line = event.line
         row = self._deliveries.get(event.order_id, line.line) or {}
         self._deliveries.put(
@@ -95,7 +95,7 @@ class Deliveries(View):
         )
 
     @folds(KeysDelivered)
-    def keys_delivered(self, event: KeysDelivered, recorded: Recorded) -> None:
+    def keys_delivered(self, event: KeysDelivered, recorded: RecordedEvent) -> None:
         self._set(
             event,
             status="delivered",
@@ -107,19 +107,19 @@ class Deliveries(View):
         )
 
     @folds(PurchaseRequested)
-    def purchase_requested(self, event: PurchaseRequested, recorded: Recorded) -> None:
+    def purchase_requested(self, event: PurchaseRequested, recorded: RecordedEvent) -> None:
         self._set(event, status="purchasing", supplier=event.supplier, target=event.target, quantity=event.quantity)
 
     @folds(PurchasePending)
-    def purchase_pending(self, event: PurchasePending, recorded: Recorded) -> None:
+    def purchase_pending(self, event: PurchasePending, recorded: RecordedEvent) -> None:
         self._set(event, status="pending", supplier=event.supplier, supplier_ref=event.supplier_ref)
 
     @folds(PurchaseFailed)
-    def purchase_failed(self, event: PurchaseFailed, recorded: Recorded) -> None:
+    def purchase_failed(self, event: PurchaseFailed, recorded: RecordedEvent) -> None:
         self._set(event, status="purchasing", supplier=event.supplier, reason=event.reason)
 
     @folds(SupplierDelivered)
-    def supplier_delivered(self, event: SupplierDelivered, recorded: Recorded) -> None:
+    def supplier_delivered(self, event: SupplierDelivered, recorded: RecordedEvent) -> None:
         self._set(
             event,
             status="delivered",
@@ -132,13 +132,13 @@ class Deliveries(View):
         )
 
     @folds(DeliveryHandedOver)
-    def handed_over(self, event: DeliveryHandedOver, recorded: Recorded) -> None:
+    def handed_over(self, event: DeliveryHandedOver, recorded: RecordedEvent) -> None:
         self._set(event, status=HANDED_OVER, reason=event.reason, handed_over_at=iso(recorded.at))
 
     @folds(DeliveryResolved)
-    def resolved(self, event: DeliveryResolved, recorded: Recorded) -> None:
+    def resolved(self, event: DeliveryResolved, recorded: RecordedEvent) -> None:
         self._set(event, status="delivered", how="manual", reason=None, ended_at=iso(recorded.at))
 
     @folds(DeliveryFailed)
-    def failed(self, event: DeliveryFailed, recorded: Recorded) -> None:
+    def failed(self, event: DeliveryFailed, recorded: RecordedEvent) -> None:
         self._set(event, status="failed", reason=event.reason, ended_at=iso(recorded.at))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Event, Money, events
 from shared.contracts.order import OrderLine
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 order_history = sa.Table(
     "order_history",
@@ -70,7 +70,7 @@ class History(View):
         self._history = rows(order_history, keep=0)
 
     @folds(*OF_ORDERS)
-    def happened(self, event: Event, recorded: Recorded) -> None:
+    def happened(self, event: Event, recorded: RecordedEvent) -> None:
         order_id: str | None = getattr(event, "order_id", None)
         if order_id is None:
             return

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 notifications = sa.Table(
     "notifications",
@@ -34,7 +34,7 @@ class Messages(View):
         self._messages = rows(notifications)
 
     @folds(MessageQueued)
-    def queued(self, event: MessageQueued, recorded: Recorded) -> None:
+    def queued(self, event: MessageQueued, recorded: RecordedEvent) -> None:
         self._messages.put(
             {
                 "message_id": event.message_id,
@@ -51,7 +51,7 @@ class Messages(View):
         )
 
     @folds(MessageWithheld)
-    def withheld(self, event: MessageWithheld, recorded: Recorded) -> None:
+    def withheld(self, event: MessageWithheld, recorded: RecordedEvent) -> None:
         at = iso(recorded.at)
         self._messages.put(
             {
@@ -70,13 +70,13 @@ class Messages(View):
         )
 
     @folds(MessageSent)
-    def sent(self, event: MessageSent, recorded: Recorded) -> None:
+    def sent(self, event: MessageSent, recorded: RecordedEvent) -> None:
         self._messages.update(
             event.message_id, status="sent", attempts=event.attempts, reason=None, ended_at=iso(recorded.at)
         )
 
     @folds(MessageFailed)
-    def failed(self, event: MessageFailed, recorded: Recorded) -> None:
+    def failed(self, event: MessageFailed, recorded: RecordedEvent) -> None:
         self._messages.update(
             event.message_id, status="failed", attempts=event.attempts, reason=event.reason, ended_at=iso(recorded.at)
         )

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts import Money
 from shared.contracts.ledger import Entry, FundsCaptured, FundsHeld, HoldVoided
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 accounts = sa.Table(
     "accounts",
@@ -43,7 +43,7 @@ class Accounts(View):
     def __init__(self, rows: OpenRows) -> None:
         self._accounts, self._entries = rows(accounts), rows(entries, keep=0)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(event, FundsHeld | FundsCaptured | HoldVoided):
             yield self._accounts, (event.account, event.amount.currency)
         if not isinstance(event, FundsHeld | HoldVoided):
@@ -65,7 +65,7 @@ class Accounts(View):
         self._add(account, amount.currency, held=amount.amount)
 
     @folds(*get_args(Entry))
-    def posted(self, event: Entry, recorded: Recorded) -> None:
+    def posted(self, event: Entry, recorded: RecordedEvent) -> None:
         for index, posting in enumerate(event.postings):
             amount, currency = posting.amount.amount, posting.amount.currency
             self._add(posting.account, currency, posted=amount)
@@ -85,9 +85,9 @@ class Accounts(View):
             self._hold(event.account, -(event.amount + event.released))
 
     @folds(FundsHeld)
-    def held(self, event: FundsHeld, recorded: Recorded) -> None:
+    def held(self, event: FundsHeld, recorded: RecordedEvent) -> None:
         self._hold(event.account, event.amount)
 
     @folds(HoldVoided)
-    def voided(self, event: HoldVoided, recorded: Recorded) -> None:
+    def voided(self, event: HoldVoided, recorded: RecordedEvent) -> None:
         self._hold(event.account, -event.amount)

@@ -30,8 +30,8 @@ from shared.contracts.order import (
     ReplacementRequested,
     ScreeningRecorded,
 )
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 orders = sa.Table(
     "orders",
@@ -98,7 +98,7 @@ class Orders(View):
     def __init__(self, rows: OpenRows) -> None:
         self._orders, self._skus = rows(orders), rows(order_skus, keep=0)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if not isinstance(event, OrderPlaced):
             yield self._orders, (event.order_id,)
 
@@ -110,7 +110,7 @@ class Orders(View):
         return list(row["lines"]) if row else []
 
     @folds(OrderPlaced)
-    def placed(self, event: OrderPlaced, recorded: Recorded) -> None:
+    def placed(self, event: OrderPlaced, recorded: RecordedEvent) -> None:
         self._orders.put(
             {
                 "order_id": event.order_id,
@@ -136,22 +136,22 @@ class Orders(View):
             self._skus.put({"sku": line.sku, "order_id": event.order_id})
 
     @folds(ScreeningRecorded)
-    def screened(self, event: ScreeningRecorded, recorded: Recorded) -> None:
+    def screened(self, event: ScreeningRecorded, recorded: RecordedEvent) -> None:
         self._change(event.order_id, screening=event.decision)
 
     @folds(PaymentRecorded)
-    def paid(self, event: PaymentRecorded, recorded: Recorded) -> None:
+    def paid(self, event: PaymentRecorded, recorded: RecordedEvent) -> None:
         changes: dict[str, object] = {"paid_at": iso(recorded.at)}
         if not event.late:
             changes["status"] = "paid"
         self._change(event.order_id, **changes)
 
     @folds(OrderReopened)
-    def reopened(self, event: OrderReopened, recorded: Recorded) -> None:
+    def reopened(self, event: OrderReopened, recorded: RecordedEvent) -> None:
         self._change(event.order_id, status="paid", attempt=event.attempt, cancel_reason=None, cancelled_at=None)
 
     @folds(OrderConfirmed)
-    def confirmed(self, event: OrderConfirmed, recorded: Recorded) -> None:
+    def confirmed(self, event: OrderConfirmed, recorded: RecordedEvent) -> None:
         at = iso(recorded.at)
         self._change(
             event.order_id,
@@ -163,13 +163,13 @@ class Orders(View):
         )
 
     @folds(DeliveryRecorded)
-    def delivered(self, event: DeliveryRecorded, recorded: Recorded) -> None:
+    def delivered(self, event: DeliveryRecorded, recorded: RecordedEvent) -> None:
         outcome = {"status": "delivered" if event.delivered else "failed", "reason": event.reason}
         lines = [{**line, **outcome} if line["line"] == event.line else line for line in self._lines(event.order_id)]
         self._change(event.order_id, lines=lines)
 
     @folds(OrderCompleted)
-    def completed(self, event: OrderCompleted, recorded: Recorded) -> None:
+    def completed(self, event: OrderCompleted, recorded: RecordedEvent) -> None:
         self._change(
             event.order_id,
             status="completed",
@@ -179,41 +179,41 @@ class Orders(View):
         )
 
     @folds(OrderCancelled)
-    def cancelled(self, event: OrderCancelled, recorded: Recorded) -> None:
+    def cancelled(self, event: OrderCancelled, recorded: RecordedEvent) -> None:
         self._change(event.order_id, status="cancelled", cancel_reason=event.reason, cancelled_at=iso(recorded.at))
 
     @folds(DeliveryOverdue)
-    def overdue(self, event: DeliveryOverdue, recorded: Recorded) -> None:
+    def overdue(self, event: DeliveryOverdue, recorded: RecordedEvent) -> None:
         self._change(event.order_id, overdue=True)
 
     @folds(PaymentDiffers)
-    def payment_differs(self, event: PaymentDiffers, recorded: Recorded) -> None:
+    def payment_differs(self, event: PaymentDiffers, recorded: RecordedEvent) -> None:
         self._change(event.order_id, payment_problem=event.reason)
 
     @folds(PaymentDifferenceSettled)
-    def difference_settled(self, event: PaymentDifferenceSettled, recorded: Recorded) -> None:
+    def difference_settled(self, event: PaymentDifferenceSettled, recorded: RecordedEvent) -> None:
         if not event.waiting:
             self._change(event.order_id, payment_problem=None)
 
     @folds(RepaymentDelayed)
-    def repayment_delayed(self, event: RepaymentDelayed, recorded: Recorded) -> None:
+    def repayment_delayed(self, event: RepaymentDelayed, recorded: RecordedEvent) -> None:
         self._change(event.order_id, payment_problem=RETURN_FAILED)
 
     @folds(RepaymentEnded)
-    def repayment_ended(self, event: RepaymentEnded, recorded: Recorded) -> None:
+    def repayment_ended(self, event: RepaymentEnded, recorded: RecordedEvent) -> None:
         if not event.waiting:
             self._change(event.order_id, payment_problem=None)
 
     @folds(RefundApproved, RefundRetried)
-    def refund_pending(self, event: RefundApproved | RefundRetried, recorded: Recorded) -> None:
+    def refund_pending(self, event: RefundApproved | RefundRetried, recorded: RecordedEvent) -> None:
         self._refund(event, "pending", event.amount.amount, refund_requested_at=iso(recorded.at))
 
     @folds(RefundFailed)
-    def refund_failed(self, event: RefundFailed, recorded: Recorded) -> None:
+    def refund_failed(self, event: RefundFailed, recorded: RecordedEvent) -> None:
         self._refund(event, "failed", event.amount.amount)
 
     @folds(RefundRecorded)
-    def refunded(self, event: RefundRecorded, recorded: Recorded) -> None:
+    def refunded(self, event: RefundRecorded, recorded: RecordedEvent) -> None:
         done = "refunded" if event.full else "partly-refunded"
         self._refund(event, done, event.amount.amount, refunded=event.refunded.amount)
 
@@ -228,12 +228,12 @@ class Orders(View):
         self._change(event.order_id, status=shown, refunds=refunds, **changes)
 
     @folds(ReplacementRequested)
-    def replacement_requested(self, event: ReplacementRequested, recorded: Recorded) -> None:
+    def replacement_requested(self, event: ReplacementRequested, recorded: RecordedEvent) -> None:
         added = _line(event.line, replaces={"line": event.replaces, "number": event.number})
         self._change(event.order_id, lines=[*self._lines(event.order_id), added])
 
     @folds(ReplacementFailed)
-    def replacement_failed(self, event: ReplacementFailed, recorded: Recorded) -> None:
+    def replacement_failed(self, event: ReplacementFailed, recorded: RecordedEvent) -> None:
         failed = {"status": "failed", "reason": event.reason}
         lines = [{**line, **failed} if line["line"] == event.line else line for line in self._lines(event.order_id)]
         self._change(event.order_id, lines=lines)

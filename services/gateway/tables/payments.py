@@ -25,8 +25,8 @@ from shared.contracts.ledger import (
     ReturnRequested,
     UnmatchedSettled,
 )
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 UNMATCHED = "unmatched"
 CLOSING, CLOSED, NOT_CLOSED = "closing", "closed", "not-closed"
@@ -71,12 +71,12 @@ class Payments(View):
     def __init__(self, rows: OpenRows) -> None:
         self._payments = rows(payments)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if not isinstance(event, PaymentRequested):
             yield self._payments, (event.payment_id,)
 
     @folds(PaymentRequested)
-    def requested(self, event: PaymentRequested, recorded: Recorded) -> None:
+    def requested(self, event: PaymentRequested, recorded: RecordedEvent) -> None:
         self._payments.put(
             {
                 "payment_id": event.payment_id,
@@ -99,7 +99,7 @@ class Payments(View):
         return self._payments.get(payment_id) or {}
 
     @folds(PaymentOpened)
-    def opened(self, event: PaymentOpened, recorded: Recorded) -> None:
+    def opened(self, event: PaymentOpened, recorded: RecordedEvent) -> None:
         row = self._row(event.payment_id)
         if row["closing"]:
             self._change(event.payment_id, channel_ref=event.channel_ref)
@@ -114,19 +114,19 @@ class Payments(View):
         self._change(event.payment_id, **changes)
 
     @folds(PaymentOpeningFailed)
-    def opening_failed(self, event: PaymentOpeningFailed, recorded: Recorded) -> None:
+    def opening_failed(self, event: PaymentOpeningFailed, recorded: RecordedEvent) -> None:
         self._change(event.payment_id, status="opening-failed", reason=event.reason)
 
     @folds(PaymentClosing)
-    def closing(self, event: PaymentClosing, recorded: Recorded) -> None:
+    def closing(self, event: PaymentClosing, recorded: RecordedEvent) -> None:
         self._closing(event, CLOSING, recorded)
 
     @folds(PaymentClosed)
-    def closed(self, event: PaymentClosed, recorded: Recorded) -> None:
+    def closed(self, event: PaymentClosed, recorded: RecordedEvent) -> None:
         self._closing(event, CLOSED, recorded)
 
     @folds(PaymentNotClosed)
-    def not_closed(self, event: PaymentNotClosed, recorded: Recorded) -> None:
+    def not_closed(self, event: PaymentNotClosed, recorded: RecordedEvent) -> None:
         """What was paid before is told of by events of its own."""
         if event.paid is None:
             self._closing(event, NOT_CLOSED, recorded, event.reason)
@@ -137,7 +137,7 @@ class Payments(View):
         self,
         event: PaymentClosing | PaymentClosed | PaymentNotClosed,
         closing: str,
-        recorded: Recorded,
+        recorded: RecordedEvent,
         reason: str | None = None,
     ) -> None:
         """The buyer gets no link any more, whatever the channel says. What has come shows before it."""
@@ -148,7 +148,7 @@ class Payments(View):
         self._change(event.payment_id, **changes)
 
     @folds(PaymentReceived)
-    def received(self, event: PaymentReceived, recorded: Recorded) -> None:
+    def received(self, event: PaymentReceived, recorded: RecordedEvent) -> None:
         row = self._row(event.payment_id)
         self._change(
             event.payment_id,
@@ -164,13 +164,13 @@ class Payments(View):
             self._change(event.payment_id, closing=None)
 
     @folds(CallbackRefused)
-    def callback_refused(self, event: CallbackRefused, recorded: Recorded) -> None:
+    def callback_refused(self, event: CallbackRefused, recorded: RecordedEvent) -> None:
         row = self._row(event.payment_id)
         if event.reason == "failed" and row and row["status"] != UNMATCHED and not row["closing"]:
             self._change(event.payment_id, reason=_waiting(row) or event.reason)
 
     @folds(PaymentUnmatched)
-    def unmatched(self, event: PaymentUnmatched, recorded: Recorded) -> None:
+    def unmatched(self, event: PaymentUnmatched, recorded: RecordedEvent) -> None:
         """It shows on the payment that the channel named, where it is one of ours."""
         if row := self._row(event.payment_id):
             stays = row["received_at"] is not None or event.reason in UNTOLD
@@ -179,7 +179,7 @@ class Payments(View):
             self._change(event.payment_id, status=status, reason=event.reason, open_items=items)
 
     @folds(UnmatchedSettled)
-    def settled(self, event: UnmatchedSettled, recorded: Recorded) -> None:
+    def settled(self, event: UnmatchedSettled, recorded: RecordedEvent) -> None:
         row = self._row(event.payment_id)
         if not row:
             return
@@ -195,26 +195,26 @@ class Payments(View):
             self._change(event.payment_id, returns=returns, failed_returns=_failed(returns), reason=reason)
 
     @folds(ReturnRequested)
-    def return_requested(self, event: ReturnRequested, recorded: Recorded) -> None:
+    def return_requested(self, event: ReturnRequested, recorded: RecordedEvent) -> None:
         self._returns(event, "requested", recorded)
 
     @folds(PaymentReturned)
-    def returned(self, event: PaymentReturned, recorded: Recorded) -> None:
+    def returned(self, event: PaymentReturned, recorded: RecordedEvent) -> None:
         self._returns(event, "returned", recorded)
 
     @folds(ReturnedByHand)
-    def returned_by_hand(self, event: ReturnedByHand, recorded: Recorded) -> None:
+    def returned_by_hand(self, event: ReturnedByHand, recorded: RecordedEvent) -> None:
         self._returns(event, "by-hand", recorded, event.note)
 
     @folds(ReturnFailed)
-    def return_failed(self, event: ReturnFailed, recorded: Recorded) -> None:
+    def return_failed(self, event: ReturnFailed, recorded: RecordedEvent) -> None:
         self._returns(event, "failed", recorded, event.reason)
 
     def _returns(
         self,
         event: ReturnRequested | PaymentReturned | ReturnedByHand | ReturnFailed,
         status: str,
-        recorded: Recorded,
+        recorded: RecordedEvent,
         reason: str | None = None,
     ) -> None:
         row = self._row(event.payment_id)

@@ -13,7 +13,7 @@ from shared.contracts.gateway import (
     StaffAdded,
     StaffRemoved,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 staff = sa.Table(
     "staff",
@@ -60,23 +60,23 @@ class People(View):
         return len(list(self._staff.select(others)))
 
     @folds(StaffAdded)
-    def staff_added(self, event: StaffAdded, recorded: Recorded) -> None:
+    def staff_added(self, event: StaffAdded, recorded: RecordedEvent) -> None:
         self._staff.put({"username": event.username, "role": event.role, "added_at": iso(recorded.at)})
 
     @folds(StaffRemoved)
-    def staff_removed(self, event: StaffRemoved, recorded: Recorded) -> None:
+    def staff_removed(self, event: StaffRemoved, recorded: RecordedEvent) -> None:
         self._staff.delete(event.username)
 
     @folds(SignedIn)
-    def signed_in(self, event: SignedIn, recorded: Recorded) -> None:
+    def signed_in(self, event: SignedIn, recorded: RecordedEvent) -> None:
         self._staff.update(event.username, signed_in_at=iso(recorded.at))
 
     @folds(SignInRefused)
-    def sign_in_refused(self, event: SignInRefused, recorded: Recorded) -> None:
+    def sign_in_refused(self, event: SignInRefused, recorded: RecordedEvent) -> None:
         self._staff.update(event.username, refused_at=iso(recorded.at))
 
     @folds(CustomerRegistered)
-    def customer_registered(self, event: CustomerRegistered, recorded: Recorded) -> None:
+    def customer_registered(self, event: CustomerRegistered, recorded: RecordedEvent) -> None:
         self._customers.put(
             {
                 "customer": event.customer,
@@ -87,7 +87,7 @@ class People(View):
         )
 
     @folds(ImportCompleted)
-    def import_completed(self, event: ImportCompleted, recorded: Recorded) -> None:
+    def import_completed(self, event: ImportCompleted, recorded: RecordedEvent) -> None:
         self._imports.put(
             {
                 "import_id": event.import_id,

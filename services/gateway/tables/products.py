@@ -23,8 +23,8 @@ from shared.contracts.inventory import (
     StockReserved,
     StockSettled,
 )
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 products = sa.Table(
     "products",
@@ -95,7 +95,7 @@ class Products(View):
         self._last_days, self._expiring = rows(last_days), rows(expiring_keys)
         self._suppliers = rows(known_suppliers)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if not isinstance(event, ProductListed):
             yield self._products, (event.sku,)
         if isinstance(event, StockReserved | StockReleased | StockSettled | KeyFaulted):
@@ -158,7 +158,7 @@ class Products(View):
                 self._suppliers.put({"supplier": supplier})
 
     @folds(ProductListed, ProductChanged)
-    def listed(self, event: ProductListed | ProductChanged, recorded: Recorded) -> None:
+    def listed(self, event: ProductListed | ProductChanged, recorded: RecordedEvent) -> None:
         at, listing = iso(recorded.at), event.listing
         self._know(*listing.suppliers)
         # A first listing has no row to look for: imports are full of them.
@@ -182,15 +182,15 @@ class Products(View):
         )
 
     @folds(ProductPutOnSale)
-    def put_on_sale(self, event: ProductPutOnSale, recorded: Recorded) -> None:
+    def put_on_sale(self, event: ProductPutOnSale, recorded: RecordedEvent) -> None:
         self._products.update(event.sku, on_sale=True, changed_at=iso(recorded.at))
 
     @folds(ProductTakenOffSale)
-    def taken_off_sale(self, event: ProductTakenOffSale, recorded: Recorded) -> None:
+    def taken_off_sale(self, event: ProductTakenOffSale, recorded: RecordedEvent) -> None:
         self._products.update(event.sku, on_sale=False, changed_at=iso(recorded.at))
 
     @folds(KeysLoaded)
-    def loaded(self, event: KeysLoaded, recorded: Recorded) -> None:
+    def loaded(self, event: KeysLoaded, recorded: RecordedEvent) -> None:
         count = len(event.keys)
         self._move(event.sku, loaded=count, available=count)
         if event.supplier is not None:
@@ -201,30 +201,30 @@ class Products(View):
             self._count(event.sku, day, count)
 
     @folds(StockReserved)
-    def reserved(self, event: StockReserved, recorded: Recorded) -> None:
+    def reserved(self, event: StockReserved, recorded: RecordedEvent) -> None:
         numbers = {key.number for key in event.keys}
         self._keep(event.sku, event.order_id, self._numbers(event.sku, event.order_id) | numbers)
         self._move(event.sku, available=-len(numbers), reserved=len(numbers))
         self._free(event.sku, numbers, -1)
 
     @folds(StockReleased)
-    def released(self, event: StockReleased, recorded: Recorded) -> None:
+    def released(self, event: StockReleased, recorded: RecordedEvent) -> None:
         self._keep(event.sku, event.order_id, self._numbers(event.sku, event.order_id) - set(event.numbers))
         self._move(event.sku, reserved=-len(event.numbers), available=len(event.numbers))
         self._free(event.sku, event.numbers, 1)
 
     @folds(StockSettled)
-    def settled(self, event: StockSettled, recorded: Recorded) -> None:
+    def settled(self, event: StockSettled, recorded: RecordedEvent) -> None:
         self._keep(event.sku, event.order_id, self._numbers(event.sku, event.order_id) - set(event.numbers))
         self._move(event.sku, reserved=-len(event.numbers), sold=len(event.numbers))
 
     @folds(KeysWithdrawn)
-    def withdrawn(self, event: KeysWithdrawn, recorded: Recorded) -> None:
+    def withdrawn(self, event: KeysWithdrawn, recorded: RecordedEvent) -> None:
         self._move(event.sku, available=-len(event.numbers), withdrawn=len(event.numbers))
         self._free(event.sku, event.numbers, -1)
 
     @folds(KeyFaulted)
-    def faulted(self, event: KeyFaulted, recorded: Recorded) -> None:
+    def faulted(self, event: KeyFaulted, recorded: RecordedEvent) -> None:
         numbers = self._numbers(event.sku, event.order_id)
         if event.number in numbers:
             self._keep(event.sku, event.order_id, numbers - {event.number})

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.fulfillment import SupplierReportOpened, SupplierReportRefused, report_id
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 # `cost` is what the supplier named, in minor units. `goods` counts the texts that came with it, if any. `reports` are
 # those of the same delivery, in the row of the first.
@@ -45,14 +45,14 @@ class Reports(View):
     def __init__(self, rows: OpenRows) -> None:
         self._reports = rows(reports, keep=200)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(event, SupplierReportRefused):
             yield self._reports, (report_id(event.delivery_id, 1),)
         elif isinstance(event, SupplierReportOpened):
             yield self._reports, (report_id(event.delivery_id, event.report),)
 
     @folds(SupplierReportRefused)
-    def told(self, event: SupplierReportRefused, recorded: Recorded) -> None:
+    def told(self, event: SupplierReportRefused, recorded: RecordedEvent) -> None:
         first = self._reports.get(report_id(event.delivery_id, 1))
         number = first["reports"] + 1 if first else 1
         if first:
@@ -76,7 +76,7 @@ class Reports(View):
         )
 
     @folds(SupplierReportOpened)
-    def opened(self, event: SupplierReportOpened, recorded: Recorded) -> None:
+    def opened(self, event: SupplierReportOpened, recorded: RecordedEvent) -> None:
         self._reports.update(
             report_id(event.delivery_id, event.report),
             status=OPENED,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened, ListEntryRemoved, ListEntrySet, OrderScreened
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 risk_cases = sa.Table(
     "risk_cases",
@@ -51,7 +51,7 @@ class Risk(View):
         self._cases, self._lists = rows(risk_cases), rows(risk_lists)
 
     @folds(OrderScreened)
-    def screened(self, event: OrderScreened, recorded: Recorded) -> None:
+    def screened(self, event: OrderScreened, recorded: RecordedEvent) -> None:
         if event.decision == "pass":
             return
         self._cases.put(
@@ -70,17 +70,17 @@ class Risk(View):
         )
 
     @folds(CaseOpened)
-    def opened(self, event: CaseOpened, recorded: Recorded) -> None:
+    def opened(self, event: CaseOpened, recorded: RecordedEvent) -> None:
         row = self._cases.get(event.order_id) or {"order_id": event.order_id, "screened_at": iso(recorded.at)}
         amount = {"amount": event.amount.amount, "currency": event.amount.currency}
         self._cases.put({**row, **amount, "status": "open", "reasons": list(event.reasons)})
 
     @folds(CaseClosed)
-    def closed(self, event: CaseClosed, recorded: Recorded) -> None:
+    def closed(self, event: CaseClosed, recorded: RecordedEvent) -> None:
         self._cases.update(event.order_id, status="closed")
 
     @folds(CaseDecided)
-    def decided(self, event: CaseDecided, recorded: Recorded) -> None:
+    def decided(self, event: CaseDecided, recorded: RecordedEvent) -> None:
         self._cases.update(
             event.order_id,
             status="decided",
@@ -91,7 +91,7 @@ class Risk(View):
         )
 
     @folds(ListEntrySet)
-    def list_entry_set(self, event: ListEntrySet, recorded: Recorded) -> None:
+    def list_entry_set(self, event: ListEntrySet, recorded: RecordedEvent) -> None:
         for entry in event.spellings:
             self._lists.delete(entry)
         self._lists.put(
@@ -104,6 +104,6 @@ class Risk(View):
         )
 
     @folds(ListEntryRemoved)
-    def list_entry_removed(self, event: ListEntryRemoved, recorded: Recorded) -> None:
+    def list_entry_removed(self, event: ListEntryRemoved, recorded: RecordedEvent) -> None:
         for entry in (event.entry, *event.spellings):
             self._lists.delete(entry)

@@ -11,7 +11,7 @@ from shared.contracts.fulfillment import (
     SupplierStatementSettled,
     statement_id,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 # `cost` is what the supplier named, `bill` what was booked of it; both in minor units. `goods` counts the texts that
 # came with it, if any.
@@ -52,7 +52,7 @@ class Statements(View):
         self._statements = rows(statements, keep=200)
 
     @folds(SupplierStatementRecorded)
-    def recorded(self, event: SupplierStatementRecorded, recorded: Recorded) -> None:
+    def recorded(self, event: SupplierStatementRecorded, recorded: RecordedEvent) -> None:
         self._statements.put(
             {
                 "statement_id": statement_id(event.delivery_id, event.statement),
@@ -76,7 +76,7 @@ class Statements(View):
         )
 
     @folds(SupplierStatementSettled)
-    def settled(self, event: SupplierStatementSettled, recorded: Recorded) -> None:
+    def settled(self, event: SupplierStatementSettled, recorded: RecordedEvent) -> None:
         booked = {"bill": event.bill.amount, "bill_currency": event.bill.currency} if event.bill else {}
         self._statements.update(
             statement_id(event.delivery_id, event.statement),
@@ -88,7 +88,7 @@ class Statements(View):
         )
 
     @folds(SupplierClaimWon)
-    def won(self, event: SupplierClaimWon, recorded: Recorded) -> None:
+    def won(self, event: SupplierClaimWon, recorded: RecordedEvent) -> None:
         self._statements.update(
             statement_id(event.delivery_id, event.statement),
             status=WON,

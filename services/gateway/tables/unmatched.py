@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.ledger import PaymentUnmatched, ReturnFailed, ReturnRequested, UnmatchedSettled
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 OPEN, RETURNING, SETTLED = "open", "returning", "settled"
 _RETURN = "unmatched:"
@@ -45,12 +45,12 @@ class Unmatched(View):
     def __init__(self, rows: OpenRows) -> None:
         self._unmatched = rows(unmatched, keep=1_000)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(event, UnmatchedSettled):
             yield self._unmatched, (event.item,)
 
     @folds(PaymentUnmatched)
-    def opened(self, event: PaymentUnmatched, recorded: Recorded) -> None:
+    def opened(self, event: PaymentUnmatched, recorded: RecordedEvent) -> None:
         expected = event.expected
         self._unmatched.put(
             {
@@ -71,15 +71,15 @@ class Unmatched(View):
         )
 
     @folds(ReturnRequested)
-    def returning(self, event: ReturnRequested, recorded: Recorded) -> None:
+    def returning(self, event: ReturnRequested, recorded: RecordedEvent) -> None:
         self._change(event.return_id, RETURNING)
 
     @folds(ReturnFailed)
-    def return_failed(self, event: ReturnFailed, recorded: Recorded) -> None:
+    def return_failed(self, event: ReturnFailed, recorded: RecordedEvent) -> None:
         self._change(event.return_id, OPEN)
 
     @folds(UnmatchedSettled)
-    def settled(self, event: UnmatchedSettled, recorded: Recorded) -> None:
+    def settled(self, event: UnmatchedSettled, recorded: RecordedEvent) -> None:
         at = iso(recorded.at)
         self._unmatched.update(event.item, status=SETTLED, how=event.how, note=event.note, settled_at=at)
 

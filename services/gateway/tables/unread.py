@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.tables.base import OpenRows, View, folds, iso, metadata
 from shared.contracts.gateway import StatementUnread, UnreadSettled
-from shared.eventstore.recorded import Recorded
-from shared.projections.projection import Key, Rows
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 OPEN, SETTLED = "open", "settled"
 
@@ -38,7 +38,7 @@ class UnreadStatements(View):
     def __init__(self, rows: OpenRows) -> None:
         self._unread = rows(unread, keep=200)
 
-    def reads(self, event: Any) -> Iterator[tuple[Rows, Key]]:
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
         if isinstance(event, UnreadSettled):
             yield self._unread, (event.statement_id,)
 
@@ -48,10 +48,10 @@ class UnreadStatements(View):
         return sum(row["count"] for row in self._unread.select(sa.select(sa.func.count().label("count")).where(theirs)))
 
     @folds(StatementUnread)
-    def told(self, event: StatementUnread, recorded: Recorded) -> None:
+    def told(self, event: StatementUnread, recorded: RecordedEvent) -> None:
         self._unread.put({**event.model_dump(mode="json"), "status": OPEN, "told_at": iso(recorded.at)})
 
     @folds(UnreadSettled)
-    def settled(self, event: UnreadSettled, recorded: Recorded) -> None:
+    def settled(self, event: UnreadSettled, recorded: RecordedEvent) -> None:
         at, by = iso(recorded.at), recorded.meta.actor
         self._unread.update(event.statement_id, status=SETTLED, settled_at=at, settled_by=by, note=event.note)

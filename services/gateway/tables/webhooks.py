@@ -13,7 +13,7 @@ from shared.contracts.gateway import (
     WebhookEndpointRemoved,
     WebhookSecretRotated,
 )
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 
 webhook_endpoints = sa.Table(
     "webhook_endpoints",
@@ -42,7 +42,7 @@ class Webhooks(View):
         self._endpoints = rows(webhook_endpoints)
 
     @folds(WebhookEndpointRegistered)
-    def registered(self, event: WebhookEndpointRegistered, recorded: Recorded) -> None:
+    def registered(self, event: WebhookEndpointRegistered, recorded: RecordedEvent) -> None:
         at = iso(recorded.at)
         self._endpoints.put(
             {
@@ -59,7 +59,7 @@ class Webhooks(View):
         )
 
     @folds(WebhookEndpointChanged)
-    def changed(self, event: WebhookEndpointChanged, recorded: Recorded) -> None:
+    def changed(self, event: WebhookEndpointChanged, recorded: RecordedEvent) -> None:
         row = self._endpoints.get(event.endpoint_id)
         before = row["since"] if row else {}
         since = {source: before.get(source, iso(recorded.at)) for source in event.sources}
@@ -68,20 +68,20 @@ class Webhooks(View):
         )
 
     @folds(WebhookSecretRotated)
-    def rotated(self, event: WebhookSecretRotated, recorded: Recorded) -> None:
+    def rotated(self, event: WebhookSecretRotated, recorded: RecordedEvent) -> None:
         self._endpoints.update(event.endpoint_id, generation=event.generation, former_until=iso(event.former_until))
 
     @folds(WebhookEndpointEnabled)
-    def enabled(self, event: WebhookEndpointEnabled, recorded: Recorded) -> None:
+    def enabled(self, event: WebhookEndpointEnabled, recorded: RecordedEvent) -> None:
         self._turn(event.endpoint_id, "enabled", None, recorded)
 
     @folds(WebhookEndpointDisabled)
-    def disabled(self, event: WebhookEndpointDisabled, recorded: Recorded) -> None:
+    def disabled(self, event: WebhookEndpointDisabled, recorded: RecordedEvent) -> None:
         self._turn(event.endpoint_id, "disabled", event.reason, recorded)
 
     @folds(WebhookEndpointRemoved)
-    def removed(self, event: WebhookEndpointRemoved, recorded: Recorded) -> None:
+    def removed(self, event: WebhookEndpointRemoved, recorded: RecordedEvent) -> None:
         self._turn(event.endpoint_id, "removed", None, recorded)
 
-    def _turn(self, endpoint_id: str, status: str, reason: str | None, recorded: Recorded) -> None:
+    def _turn(self, endpoint_id: str, status: str, reason: str | None, recorded: RecordedEvent) -> None:
         self._endpoints.update(endpoint_id, status=status, reason=reason, changed_at=iso(recorded.at))

@@ -31,7 +31,7 @@ def next_try(tries: int, first_at: datetime, now: datetime, asked_seconds: int |
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class EndpointHealth:
     """How an endpoint has fared: failures in a row and since when, until when it is left alone, its last success.
 
     From `DOWN_FROM` failures in a row on it counts as down: it is left alone for a while after each, and its events
@@ -50,21 +50,21 @@ class Course:
     def is_resting(self, now: datetime) -> bool:
         return self.resting_until is not None and now < self.resting_until
 
-    def succeeded(self, now: datetime) -> Course:
-        return Course(succeeded_at=now)
+    def succeeded(self, now: datetime) -> EndpointHealth:
+        return EndpointHealth(succeeded_at=now)
 
-    def failed(self, now: datetime) -> Course:
+    def failed(self, now: datetime) -> EndpointHealth:
         failures = self.failures + 1
         rest = None
         if failures >= DOWN_FROM:
             doubled = FIRST_REST_SECONDS * 2 ** min(failures - DOWN_FROM, 10)
             rest = now + timedelta(seconds=min(doubled, LONGEST_REST_SECONDS))
-        return Course(failures, self.failing_since or now, rest, self.succeeded_at)
+        return EndpointHealth(failures, self.failing_since or now, rest, self.succeeded_at)
 
-    def since(self, enabled_at: datetime) -> Course:
+    def since(self, enabled_at: datetime) -> EndpointHealth:
         """What counts of it for an endpoint that was enabled then: failures before have had their consequence."""
         if self.failing_since is not None and self.failing_since < enabled_at:
-            return Course(succeeded_at=self.succeeded_at)
+            return EndpointHealth(succeeded_at=self.succeeded_at)
         return self
 
     def is_given_up(self, now: datetime, after: timedelta) -> bool:

@@ -21,10 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.gateway.webhooks.filters import lets_through, sources_of
 from services.gateway.webhooks.finding import position_at
-from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Picture
+from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Snapshot
 from services.gateway.webhooks.pings import ping_body
 from services.gateway.webhooks.posting import Answer, Poster
-from services.gateway.webhooks.records import Outcome, Records
+from services.gateway.webhooks.records import DeliveryStore, Outcome
 from services.gateway.webhooks.signing import generations, headers
 from shared.broker.client import BrokerBusy
 from shared.broker.cloudevents import structured
@@ -73,9 +73,9 @@ class Dispatcher:
         self, backend: Backend, engine: sa.Engine, poster: Callable[[], Poster], *, look_seconds: float = LOOK_SECONDS
     ) -> None:
         """`engine` is the gateway's database, to be written; `poster` is made on the loop that runs it."""
-        self.counts, self.picture = Counts(), Picture()
+        self.counts, self.picture = Counts(), Snapshot()
         self.held: dict[Lane, str] = {}
-        self._backend, self._records, self._make_poster = backend, Records(backend.reads, engine), poster
+        self._backend, self._records, self._make_poster = backend, DeliveryStore(backend.reads, engine), poster
         self._look_seconds = look_seconds
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._resting: dict[Lane, float] = {}
@@ -144,7 +144,7 @@ class Dispatcher:
             self._purged_at = None if more else now
 
     def _due(
-        self, endpoint: Endpoint, picture: Picture, now: datetime
+        self, endpoint: Endpoint, picture: Snapshot, now: datetime
     ) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The lanes of an endpoint that have something to do."""
         endpoint_id, queue, at = endpoint.endpoint_id, picture.queues.get(endpoint.endpoint_id), to_text(now)
@@ -190,7 +190,7 @@ class Dispatcher:
         else:
             logger.error("a lane of webhooks failed", **facts, exc_info=error)
 
-    async def _forget(self, endpoint: Endpoint, picture: Picture) -> None:
+    async def _forget(self, endpoint: Endpoint, picture: Snapshot) -> None:
         endpoint_id = endpoint.endpoint_id
         self.held = {lane: why for lane, why in self.held.items() if lane[0] != endpoint_id}
         kept = endpoint_id in picture.courses or endpoint_id in picture.queues

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from services.gateway.webhooks.filters import sources_of
-from shared.contracts import Command, Decided, Event, Given, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Refused
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
     DisableWebhookEndpoint,
@@ -35,7 +35,7 @@ class EndpointState:
     generation: int = 1
 
 
-def decide_endpoint(command: Command, state: EndpointState, given: Given) -> Sequence[Event] | Decided:
+def decide_endpoint(command: Command, state: EndpointState, given: DecisionContext) -> Sequence[Event] | Decided:
     """The answer to a rotation names the new `generation`."""
     match command:
         case RegisterWebhookEndpoint(endpoint_id=endpoint_id, name=name, url=url, events=events):

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeAlias
 
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 
-Pull: TypeAlias = Callable[[str, int, int], Awaitable[Slice]]
+Pull: TypeAlias = Callable[[str, int, int], Awaitable[EventBatch]]
 
 
 async def position_at(pull: Pull, source: str, head: int, at: datetime) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.gateway.tables.webhooks import webhook_endpoints
-from services.gateway.webhooks.course import Course
+from services.gateway.webhooks.course import EndpointHealth
 from services.gateway.webhooks.tables import courses, cursors, deliveries
 from shared.eventstore.log import to_text
 from shared.projections.rebuild import positions
@@ -72,25 +72,25 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """All that there is at a moment. `reached` is how far the read models hold each log."""
 
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     reached: Mapping[str, int] = field(default_factory=dict)
     cursors: Mapping[tuple[str, str], Cursor] = field(default_factory=dict)
-    courses: Mapping[str, Course] = field(default_factory=dict)
+    courses: Mapping[str, EndpointHealth] = field(default_factory=dict)
     queues: Mapping[str, Queue] = field(default_factory=dict)
 
-    def course(self, endpoint: Endpoint) -> Course:
-        return self.courses.get(endpoint.endpoint_id, Course()).since(endpoint.turned_at)
+    def course(self, endpoint: Endpoint) -> EndpointHealth:
+        return self.courses.get(endpoint.endpoint_id, EndpointHealth()).since(endpoint.turned_at)
 
 
-def look(connection: sa.Connection) -> Picture:
+def look(connection: sa.Connection) -> Snapshot:
     """Endpoints, and where they stand; nothing more where there are none."""
     endpoints = {row["endpoint_id"]: _endpoint(row) for row in _all(connection, sa.select(webhook_endpoints))}
     if not endpoints:
-        return Picture()
-    return Picture(
+        return Snapshot()
+    return Snapshot(
         endpoints,
         positions(connection, "gateway"),
         {
@@ -150,8 +150,10 @@ def _endpoint(row: sa.RowMapping) -> Endpoint:
     )
 
 
-def course_of(row: sa.RowMapping) -> Course:
-    return Course(row["failures"], _time(row["failing_since"]), _time(row["resting_until"]), _time(row["succeeded_at"]))
+def course_of(row: sa.RowMapping) -> EndpointHealth:
+    return EndpointHealth(
+        row["failures"], _time(row["failing_since"]), _time(row["resting_until"]), _time(row["succeeded_at"])
+    )
 
 
 def _delivery(row: sa.RowMapping) -> Delivery:

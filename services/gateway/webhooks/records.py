@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.gateway.webhooks.course import Course, next_try
+from services.gateway.webhooks.course import EndpointHealth, next_try
 from services.gateway.webhooks.picture import (
     FAILED,
     PING,
@@ -18,7 +18,7 @@ from services.gateway.webhooks.picture import (
     Cursor,
     Delivery,
     Endpoint,
-    Picture,
+    Snapshot,
     course_of,
     due,
     look,
@@ -36,18 +36,18 @@ class Outcome:
     """What an attempt led to: how the endpoint fares since, and whether the event was given up. `is_current`: the
     endpoint's place in the log had not been moved meanwhile."""
 
-    course: Course
+    course: EndpointHealth
     given_up: bool
     is_current: bool
 
 
-class Records:
+class DeliveryStore:
     """`writes` may be the same as `reads`, but for a dispatcher on SQLite, who is not the only one that writes."""
 
     def __init__(self, reads: sa.Engine, writes: sa.Engine) -> None:
         self._reads, self._writes = reads, writes
 
-    def look(self) -> Picture:
+    def look(self) -> Snapshot:
         """How all stands now."""
         with self._reads.connect() as connection:
             return look(connection)
@@ -167,10 +167,10 @@ class Records:
         with self._writes.begin() as connection:
             return connection.execute(statement).rowcount
 
-    def _course(self, connection: sa.Connection, endpoint: Endpoint) -> Course:
+    def _course(self, connection: sa.Connection, endpoint: Endpoint) -> EndpointHealth:
         statement = sa.select(courses).where(courses.c.endpoint_id == endpoint.endpoint_id)
         row = connection.execute(statement).mappings().one_or_none()
-        return (course_of(row) if row else Course()).since(endpoint.turned_at)
+        return (course_of(row) if row else EndpointHealth()).since(endpoint.turned_at)
 
 
 def _put(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
@@ -203,7 +203,7 @@ def _waiting_now(connection: sa.Connection, endpoint_id: str, now: datetime) -> 
     connection.execute(statement.values(due_at=to_text(now)))
 
 
-def _row_of(endpoint_id: str, course: Course) -> Mapping[str, Any]:
+def _row_of(endpoint_id: str, course: EndpointHealth) -> Mapping[str, Any]:
     return {
         "endpoint_id": endpoint_id,
         "failures": course.failures,

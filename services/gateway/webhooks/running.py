@@ -14,7 +14,7 @@ import structlog
 from services.gateway.webhooks.dispatcher import LOOK_SECONDS, Dispatcher
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.posting import Poster
-from shared.eventstore.leadership import Lead
+from shared.eventstore.leadership import Leadership
 from shared.readside.backend import Backend
 from shared.telemetry import metrics
 from shared.telemetry.metric import seconds_since
@@ -71,7 +71,7 @@ class Turns:
         """Dispatch, or stand by, until stopped."""
         loop = asyncio.get_running_loop()
         lost = asyncio.Event()
-        lead = Lead(self._url, "gateway", lambda: loop.call_soon_threadsafe(lost.set), ROLE)
+        lead = Leadership(self._url, "gateway", lambda: loop.call_soon_threadsafe(lost.set), ROLE)
         while not stop.is_set():
             lost.clear()
             self.leads = await asyncio.to_thread(lead.acquire)

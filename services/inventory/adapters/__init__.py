@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.inventory.domain.unpaid import UnpaidLimits
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Outside:
     unpaid: UnpaidLimits
 
 
-def build(surroundings: Surroundings) -> Outside:
+def build(surroundings: HostContext) -> Outside:
     settings = surroundings.settings
     return Outside(
         unpaid=UnpaidLimits(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from services.inventory.domain import listing, moves, stock
 from services.inventory.domain.stock import Stock
-from shared.contracts import Decided, Event, Given
+from shared.contracts import Decided, DecisionContext, Event
 from shared.contracts.inventory import (
     ExpireKeys,
     ExpireReservation,
@@ -45,7 +45,7 @@ class Product:
     stock: Stock = field(default_factory=Stock)
 
 
-def decide(command: ProductCommand, state: Product, given: Given) -> Sequence[Event] | Decided:
+def decide(command: ProductCommand, state: Product, given: DecisionContext) -> Sequence[Event] | Decided:
     """`given.facts` is, for LoadKeys, Known; for ReserveStock, Reserving; for FaultKey, the order that the number was
     sold to, or None; for WithdrawKeys, what finds that of any number."""
     match command:

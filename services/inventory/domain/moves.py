@@ -13,7 +13,7 @@ from services.inventory.domain.listing import check_cost, unknown_sku
 from services.inventory.domain.ranges import Ranges
 from services.inventory.domain.stock import Ended, Stock, available, cost_of, evolve, line_key, pick, reservation_of
 from services.inventory.domain.unpaid import UnpaidLimits, refusal
-from shared.contracts import Decided, Event, Given, Refused
+from shared.contracts import Decided, DecisionContext, Event, Refused
 from shared.contracts.inventory import (
     ExpireKeys,
     ExpireReservation,
@@ -63,7 +63,7 @@ class Reserving:
     unpaid: UnpaidLimits
 
 
-def load(command: LoadKeys, listing: Listing | None, stock: Stock, given: Given) -> Decided:
+def load(command: LoadKeys, listing: Listing | None, stock: Stock, given: DecisionContext) -> Decided:
     """The facts are what is Known of the command's indexes."""
     if listing is None:
         raise unknown_sku()

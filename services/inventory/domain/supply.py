@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.contracts import Event, Given
+from shared.contracts import DecisionContext, Event
 from shared.contracts.inventory import CompareTexts, StockKey, TextsFound
 
 
@@ -13,7 +13,7 @@ class Supply:
     """What was sent for one delivery; nothing of it has to be remembered here."""
 
 
-def decide(command: CompareTexts, state: Supply, given: Given) -> list[Event]:
+def decide(command: CompareTexts, state: Supply, given: DecisionContext) -> list[Event]:
     """The facts are the StockKeys that have these texts."""
     keys: tuple[StockKey, ...] = given.facts
     if not keys:

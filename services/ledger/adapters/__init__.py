@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from services.ledger.adapters.channel import Channel
 from shared.runtime.ports import Ports
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Outside:
     ports: Ports
 
 
-def build(surroundings: Surroundings) -> Outside:
+def build(surroundings: HostContext) -> Outside:
     """The channels of the settings, each with its own secret `channel-<name>`."""
     settings = surroundings.settings
     channels = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.ledger.domain.chart import Balance, UnknownAccount, takes_entries
 from services.ledger.domain.postings import changes, opposite, totals
-from shared.contracts import Command, Event, Given, Money, Refused, Shop, replace
+from shared.contracts import Command, DecisionContext, Event, Money, Refused, Shop, replace
 from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import EntryPosted, EntryReversed, PostEntry, Posting, ReverseEntry
 
@@ -23,7 +23,7 @@ class Entry:
     reversed: bool = False
 
 
-def decide(command: Command, state: Entry, given: Given) -> list[Event]:
+def decide(command: Command, state: Entry, given: DecisionContext) -> list[Event]:
     """Facts: the Balance of every (account, currency) that the entry touches."""
     match command:
         case PostEntry():

@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.ledger.domain.chart import is_guarded
 from services.ledger.domain.postings import transfer
-from shared.contracts import Command, Event, Given, Money, replace, zero
+from shared.contracts import Command, DecisionContext, Event, Money, replace, zero
 from shared.contracts.ledger import (
     CaptureHold,
     CreditSupplierClaim,
@@ -58,7 +58,7 @@ class Hold:
         return Money(amount=before // whole - after // whole, currency=self.captured.currency)
 
 
-def decide(command: Command, state: Hold, given: Given) -> list[Event]:
+def decide(command: Command, state: Hold, given: DecisionContext) -> list[Event]:
     """Facts: for HoldFunds the Money available on the account, for CaptureHold the commission in basis points, for
     CreditSupplierClaim the Money that we owe the supplier."""
     match command:

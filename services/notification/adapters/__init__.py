@@ -13,7 +13,7 @@ from services.notification.adapters.mail import Mail, MailServer
 from services.notification.adapters.templates import Templates
 from services.notification.adapters.webhook import TIMEOUT_SECONDS, Webhook
 from shared.contracts.notification import MessageChannel
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Outside:
     staff_webhook_url: str | None = field(default=None, repr=False)
 
 
-def build(surroundings: Surroundings) -> Outside:
+def build(surroundings: HostContext) -> Outside:
     """Raises ValueError for a mail server's URL that makes no sense."""
     settings, now = surroundings.settings, surroundings.ports.now
     console = Console()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.order.domain import Limits
-from shared.runtime.service import Surroundings
+from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Outside:
     limits: Limits
 
 
-def build(surroundings: Surroundings) -> Outside:
+def build(surroundings: HostContext) -> Outside:
     settings = surroundings.settings
     return Outside(
         limits=Limits(

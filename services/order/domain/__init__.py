@@ -8,7 +8,7 @@ from services.order.domain import after_sale, placing, repayments, saga
 from services.order.domain.facts import Limits, Market
 from services.order.domain.quote import quote
 from services.order.domain.state import Order, evolve
-from shared.contracts import Command, Decided, Event, Given
+from shared.contracts import Command, Decided, DecisionContext, Event
 from shared.contracts.order import (
     CancelOrder,
     DropRepayment,
@@ -30,7 +30,7 @@ from shared.contracts.order import (
 __all__ = ["Limits", "Market", "Order", "decide", "evolve", "quote"]
 
 
-def decide(command: Command, order: Order, given: Given) -> Sequence[Event] | Decided:
+def decide(command: Command, order: Order, given: DecisionContext) -> Sequence[Event] | Decided:
     """What becomes of a command. Raises Refused only for what people ask for, never for another service's answer."""
     match command:
         case PlaceOrder():

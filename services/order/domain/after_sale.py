@@ -6,7 +6,7 @@ from services.order.domain import repayments
 from services.order.domain.facts import Limits
 from services.order.domain.saga import delivery_recorded
 from services.order.domain.state import REPLACEMENT_REFUND, Key, Order, Replacement, evolve
-from shared.contracts import Decided, Event, Given, Money, Refused, zero
+from shared.contracts import Decided, DecisionContext, Event, Money, Refused, zero
 from shared.contracts.order import (
     OrderLine,
     RecordDelivery,
@@ -151,7 +151,7 @@ def record_refund(command: RecordRefund, order: Order) -> list[Event]:
     return [recorded]
 
 
-def replace_key(command: ReplaceKey, order: Order, given: Given) -> Decided:
+def replace_key(command: ReplaceKey, order: Order, given: DecisionContext) -> Decided:
     """Answers {"line"}, the line that was added.
 
     Refuses `unknown-order`, `not-completed`, `unknown-key`, `already-replaced`, `already-refunded`, and `nothing-left`

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from services.order.domain.facts import Market
 from services.order.domain.quote import quote
 from services.order.domain.state import Order
-from shared.contracts import Decided, Given, Money, Refused
+from shared.contracts import Decided, DecisionContext, Money, Refused
 from shared.contracts.order import WALLET, OrderPlaced, PlaceOrder, Wish
 from shared.values import identities
 from shared.values.identities import NoCanonicalForm
@@ -17,7 +17,7 @@ from shared.values.identities import NoCanonicalForm
 SAME_ORDER = {"wishes", "customer", "payment", "sales_channel", "channel_order_no"}
 
 
-def place(command: PlaceOrder, order: Order, given: Given) -> Decided:
+def place(command: PlaceOrder, order: Order, given: DecisionContext) -> Decided:
     """Answers {"order_id", "total" (minor units), "currency", "pay_by"}, and "repeated" for an order already placed.
 
     Refuses what `quote` refuses, and `order-number-taken`, `customer-needed`, `wrong-target`, `wrong-email`,
@@ -38,7 +38,7 @@ def place(command: PlaceOrder, order: Order, given: Given) -> Decided:
     return Decided([placed], {**_answer(command.order_id, placed.total), "pay_by": placed.pay_by.isoformat()})
 
 
-def _placed(command: PlaceOrder, given: Given) -> OrderPlaced:
+def _placed(command: PlaceOrder, given: DecisionContext) -> OrderPlaced:
     market: Market = given.facts
     lines = quote(command.wishes, market.offers)
     given.shop.check(lines[0].amount.currency)

@@ -15,7 +15,7 @@ from datetime import datetime
 from services.order.domain.facts import Limits, Market
 from services.order.domain.quote import unit_price
 from services.order.domain.state import Order, evolve
-from shared.contracts import Event, Given, Refused, replace
+from shared.contracts import DecisionContext, Event, Refused, replace
 from shared.contracts.order import (
     WALLET,
     CancelOrder,
@@ -61,7 +61,7 @@ def cancel(command: CancelOrder, order: Order) -> list[Event]:
             raise Refused("too-late", "the order is confirmed; it can only be refunded", phase=order.phase)
 
 
-def record_screening(command: RecordScreening, order: Order, given: Given) -> list[Event]:
+def record_screening(command: RecordScreening, order: Order, given: DecisionContext) -> list[Event]:
     """The first decision counts; after `review` a person's.
 
     It is noted for an order cancelled as unpaid too, which a late payment may reopen.
@@ -86,7 +86,7 @@ def record_screening(command: RecordScreening, order: Order, given: Given) -> li
     return events
 
 
-def record_reservation(command: RecordReservation, order: Order, given: Given) -> list[Event]:
+def record_reservation(command: RecordReservation, order: Order, given: DecisionContext) -> list[Event]:
     """Answers of an earlier attempt are ignored."""
     current = order.phase == "placed" and command.attempt == order.attempt and order.has_line(command.line)
     if not current or order.stockless or command.line in order.reserved:
@@ -105,7 +105,7 @@ def record_reservation_expiry(command: RecordReservationExpiry, order: Order) ->
     return [_cancelled(order, "expired")] if current else []
 
 
-def record_payment(command: RecordPayment, order: Order, given: Given) -> list[Event]:
+def record_payment(command: RecordPayment, order: Order, given: DecisionContext) -> list[Event]:
     """One answer to the ledger's one answer; see the module's text for money that comes late."""
     if order.funds != "awaited":
         return []
@@ -216,7 +216,7 @@ def meet_deadline(command: MeetDeadline, order: Order) -> list[Event]:
             return [DeliveryOverdue(order_id=order.order_id, lines=missing)]
 
 
-def _paid(order: Order, given: Given) -> list[Event]:
+def _paid(order: Order, given: DecisionContext) -> list[Event]:
     recorded = PaymentRecorded(order_id=order.order_id, amount=order.total)
     after = evolve(order, recorded)
     if after.joined:
@@ -228,7 +228,7 @@ def _from_stock(order: Order) -> tuple[OrderLine, ...]:
     return tuple(line for line in order.lines if line.source == "keys")
 
 
-def _stock_requested(order: Order, given: Given) -> StockRequested:
+def _stock_requested(order: Order, given: DecisionContext) -> StockRequested:
     """Asks for the stock that was put back, in a new attempt, which waits anew."""
     limits: Limits = given.facts
     requested = StockRequested(
@@ -262,7 +262,7 @@ def _declined(order: Order, reason: str) -> LatePaymentDeclined:
     )
 
 
-def _reopened(order: Order, given: Given) -> list[Event]:
+def _reopened(order: Order, given: DecisionContext) -> list[Event]:
     limits: Limits = given.facts
     recorded = PaymentRecorded(order_id=order.order_id, amount=order.total, late=True)
     reopened = OrderReopened(
@@ -280,7 +280,7 @@ def _reopened(order: Order, given: Given) -> list[Event]:
     return [recorded, reopened.model_copy(update={"wait": _next_wait(order, after, given)})]
 
 
-def _next_wait(before: Order, after: Order, given: Given) -> Wait | None:
+def _next_wait(before: Order, after: Order, given: DecisionContext) -> Wait | None:
     """The wait that begins now, None when the one before goes on."""
     limits: Limits = given.facts
     step = _awaited(after)
@@ -293,7 +293,7 @@ def _awaited(order: Order) -> Step:
     return "review" if order.screening == "review" else "answers"
 
 
-def _confirmed(order: Order, given: Given) -> list[Event]:
+def _confirmed(order: Order, given: DecisionContext) -> list[Event]:
     """It is confirmed, and over at once where all was delivered before: see `record_delivery`."""
     limits: Limits = given.facts
     confirmed = OrderConfirmed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.contracts import Event, Given, Refused
+from shared.contracts import DecisionContext, Event, Refused
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, RemoveListEntry, SetListEntry
 from shared.values.identities import NoCanonicalForm, trait
 
@@ -16,7 +16,7 @@ class ListEntry:
     listed: ListEntrySet | None = None
 
 
-def decide(command: SetListEntry | RemoveListEntry, state: ListEntry, given: Given) -> list[Event]:
+def decide(command: SetListEntry | RemoveListEntry, state: ListEntry, given: DecisionContext) -> list[Event]:
     """`given.facts` are the entries that stand for the same value, however they are spelled."""
     spellings = tuple(entry for entry in given.facts if entry != command.entry)
     match command:
@@ -41,7 +41,7 @@ def evolve(state: ListEntry, event: Event) -> ListEntry:
     return state
 
 
-def _check(command: SetListEntry, given: Given) -> None:
+def _check(command: SetListEntry, given: DecisionContext) -> None:
     if command.entry != f"{command.dimension}:{command.value}":
         raise Refused("wrong-entry", "an entry is named <dimension>:<value>", status=422)
     try:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from services.risk.domain.rules import RULES, USUAL_LIMITS, AmountLimits, Counted
 from services.risk.domain.velocity import History, counted, measured
-from shared.contracts import Event, Given, Refused, replace
+from shared.contracts import DecisionContext, Event, Refused, replace
 from shared.contracts.risk import (
     CaseClosed,
     CaseDecided,
@@ -61,7 +61,7 @@ class Known:
 ScreeningCommand: TypeAlias = ScreenOrder | DecideCase | CloseCase | ReopenCase | RecordPaidTargets
 
 
-def decide(command: ScreeningCommand, state: Screening, given: Given) -> list[Event]:
+def decide(command: ScreeningCommand, state: Screening, given: DecisionContext) -> list[Event]:
     """Screen an order once, decide its open case, close and reopen it with its order, or count the order as paid.
 
     `given.facts` is Known for a ScreenOrder.

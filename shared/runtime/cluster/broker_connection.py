@@ -29,7 +29,7 @@ ERRORS = (*Transport.connection_errors, *Transport.channel_errors)
 logger = structlog.get_logger()
 
 
-class Session:
+class BrokerSession:
     """One connection that consumes one inbox; after any of ERRORS it is of no more use.
 
     Only one thread may drain, publish, acknowledge and close; another may send heartbeats meanwhile.
@@ -148,14 +148,14 @@ class Session:
             self._connection.collect()
 
 
-class Link:
+class BrokerConnection:
     """One session after the other, for ever; each declares the `exchanges` that it publishes to.
 
     `on_change` is called, from another thread, when a new `session` is there and when it has failed.
     """
 
     def __init__(self, url: str, inbox: Queue, exchanges: Sequence[str], on_change: Callable[[], object]) -> None:
-        self.session: Session | None = None
+        self.session: BrokerSession | None = None
         self._url, self._inbox, self._exchanges, self._on_change = url, inbox, exchanges, on_change
         self._failures = 0
         self._over = threading.Event()
@@ -165,7 +165,7 @@ class Link:
     def _keep(self) -> None:
         while not self._over.wait(self._back_off()):
             try:
-                session = Session(self._url, self._inbox, self._exchanges)
+                session = BrokerSession(self._url, self._inbox, self._exchanges)
             except ERRORS as error:
                 self._failures += 1
                 logger.warning("no broker, trying again", failures=self._failures, error=type(error).__name__)
@@ -178,7 +178,7 @@ class Link:
     def _back_off(self) -> float:
         return back_off(self._failures, 0.05, LONGEST_BACK_OFF).total_seconds() if self._failures else 0.0
 
-    def _look_after(self, session: Session) -> None:
+    def _look_after(self, session: BrokerSession) -> None:
         while self.session is session and not self._over.wait(HEARTBEAT_SECONDS / 5):
             if session.failure is None:
                 try:
@@ -188,7 +188,7 @@ class Link:
                     self._on_change()
         self._failures = 0 if time.monotonic() - session.began > STEADY_SECONDS else self._failures + 1
 
-    def lose(self, session: Session, error: Exception) -> None:
+    def lose(self, session: BrokerSession, error: Exception) -> None:
         """A session has failed; another one will come. From the thread that drains."""
         logger.warning("the broker's connection is lost", error=type(error).__name__)
         self.session = None

@@ -11,7 +11,7 @@ from nameko.extensions import Entrypoint
 
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.scheduler.scheduler import DueCall
-from shared.writer.external_calls import Result
+from shared.writer.external_calls import CallResult
 from shared.writer.inputs import CallFailed
 from shared.writer.writer import Writer, describe
 
@@ -39,14 +39,14 @@ class Batches(Entrypoint):
     def kill(self) -> None:
         self._process.stop()
 
-    def _perform(self, writer: Writer, call: DueCall, done: Callable[[Result], None]) -> None:
+    def _perform(self, writer: Writer, call: DueCall, done: Callable[[CallResult], None]) -> None:
         handle = partial(self._handle_result, call, done)
         self.container.spawn_worker(self, (writer, call), {}, handle_result=handle)
 
     @staticmethod
     def _handle_result(
-        call: DueCall, done: Callable[[Result], None], _worker: object, result: Result, exc_info: Any
-    ) -> tuple[Result, Any]:
+        call: DueCall, done: Callable[[CallResult], None], _worker: object, result: CallResult, exc_info: Any
+    ) -> tuple[CallResult, Any]:
         done(CallFailed(call, describe(exc_info[1])) if exc_info else result)
         return result, exc_info
 

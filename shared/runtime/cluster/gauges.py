@@ -15,7 +15,7 @@ from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import FAILED, WAITING
 from shared.telemetry import metrics
-from shared.telemetry.metric import Figure, seconds_since
+from shared.telemetry.metric import Sample, seconds_since
 
 FRESH_SECONDS = 5.0
 SHARE = 0.01
@@ -43,7 +43,7 @@ _PAID_AT = (
 )
 
 
-class Figures:
+class Gauges:
     """The figures of one service. What took long is not looked up again soon: at most one percent of the time goes
     into it. What can't be looked up is left out, and `kameng_database_up` tells when that is the database's fault."""
 
@@ -56,7 +56,7 @@ class Figures:
             _Part(lambda connection: service.figures(connection, datetime.now(UTC), settings)),
         ]
 
-    def look(self) -> list[Figure]:
+    def look(self) -> list[Sample]:
         """The newest there are: looked up now, or a while ago."""
         return [figure for part in self._parts for figure in part.look(self._engine, self._service.name)]
 
@@ -64,12 +64,12 @@ class Figures:
 class _Part:
     """Figures that are looked up together."""
 
-    def __init__(self, read: Callable[[sa.Connection], Iterable[Figure]], without: Sequence[Figure] = ()) -> None:
+    def __init__(self, read: Callable[[sa.Connection], Iterable[Sample]], without: Sequence[Sample] = ()) -> None:
         self._read, self._without = read, without
-        self._found: Sequence[Figure] = ()
+        self._found: Sequence[Sample] = ()
         self._again_at = 0.0
 
-    def look(self, engine: sa.Engine, service: str) -> Sequence[Figure]:
+    def look(self, engine: sa.Engine, service: str) -> Sequence[Sample]:
         started = time.monotonic()
         if started < self._again_at:
             return self._found
@@ -84,7 +84,7 @@ class _Part:
         return self._found
 
 
-def _statistics(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Figure]:
+def _statistics(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Sample]:
     yield metrics.DATABASE_UP, mine, 1
     row = connection.execute(_STATISTICS).one()
     yield metrics.DATABASE_CONNECTIONS, mine, row.numbackends
@@ -97,7 +97,7 @@ def _statistics(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Fi
     yield metrics.DATABASE_OLDEST_SECONDS, mine, float(row.oldest)
 
 
-def _agenda(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Figure]:
+def _agenda(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Sample]:
     states = {state: (count, due_at) for state, count, due_at in connection.execute(_AGENDA)}
     waiting, due_at = states.get(WAITING, (0, None))
     failed, _ = states.get(FAILED, (0, None))

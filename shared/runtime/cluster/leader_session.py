@@ -18,25 +18,25 @@ from shared.broker.topology import (
     shown_exchange,
 )
 from shared.eventstore.engines import is_outage
-from shared.eventstore.leadership import Lead, LeadLost
+from shared.eventstore.leadership import Leadership, LeadershipLost
 from shared.messages.wire import (
     Pull,
-    Shown,
+    ReadModelPosition,
     Wire,
     encode,
     headers,
     slices,
 )
 from shared.runtime.cluster.alarm import Alarm
-from shared.runtime.cluster.broker_connection import ERRORS, Link, Session
-from shared.runtime.cluster.metrics import Metrics
+from shared.runtime.cluster.broker_connection import ERRORS, BrokerConnection, BrokerSession
+from shared.runtime.cluster.metrics import WriterMetrics
 from shared.scheduler.scheduler import AT_ONCE
-from shared.subscriptions.batch import Batch
-from shared.subscriptions.divergence import HOLD_SECONDS, Agreeing
-from shared.subscriptions.lag import Behind
-from shared.subscriptions.tracker import Following
-from shared.writer.external_calls import Calls, Perform
-from shared.writer.inputs import Outcome
+from shared.subscriptions.batch import InputBatch
+from shared.subscriptions.divergence import HOLD_SECONDS, DivergenceCheck
+from shared.subscriptions.lag import LagTracker
+from shared.subscriptions.tracker import SubscriptionTracker
+from shared.writer.external_calls import ExternalCalls, Perform
+from shared.writer.inputs import CommitResult
 from shared.writer.writer import Writer
 
 TICK_SECONDS = 0.5
@@ -50,35 +50,35 @@ class Stopped(Exception):
     """Told to stop while the database does not take a batch: its messages go back to the broker."""
 
 
-class Term:
+class LeaderSession:
     """A started writer and its crank, turned by one thread.
 
-    `perform` sees to it that a call is made elsewhere (see Calls). `run` raises LeadLost, or log.Fenced, when another
-    writer may be at work: then nothing that is known here is of use any more.
+    `perform` sees to it that a call is made elsewhere (see ExternalCalls). `run` raises LeadershipLost, or log.Fenced,
+    when another writer may be at work: then nothing that is known here is of use any more.
     """
 
     def __init__(
         self,
         writer: Writer,
-        lead: Lead,
+        lead: Leadership,
         amqp_url: str,
         alarm: Alarm,
-        metrics: Metrics,
+        metrics: WriterMetrics,
         perform: Perform,
         is_stopping: Callable[[], bool],
         readers: Iterable[str] = (),
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
-        self.following, self.behind = Following(writer.service.sources()), Behind()
-        self.agreeing = Agreeing(writer, self.following, readers)
+        self.following, self.behind = SubscriptionTracker(writer.service.sources()), LagTracker()
+        self.agreeing = DivergenceCheck(writer, self.following, readers)
         name, shows = writer.service.name, writer.service.is_queried
         self._log, self._shown = log_exchange(name), shown_exchange(name) if shows else None
         self._inbox = inbox(name, writer.service.sources())
         exchanges = [self._log, self._shown] if self._shown else [self._log]
-        self.link = Link(amqp_url, self._inbox, exchanges, alarm.ring)
-        self._calls = Calls(perform, alarm.ring)
+        self.link = BrokerConnection(amqp_url, self._inbox, exchanges, alarm.ring)
+        self._calls = ExternalCalls(perform, alarm.ring)
         self._lead, self._alarm, self._metrics, self._is_stopping = lead, alarm, metrics, is_stopping
-        self._session: Session | None = None
+        self._session: BrokerSession | None = None
         self._linger_until = self._committed_at = 0.0
 
     def run(self) -> None:
@@ -95,7 +95,7 @@ class Term:
 
     def _hear_readers(self) -> None:
         """Decide nothing before those who read this log have said how far they know it, or were silent for long."""
-        asked: Session | None = None
+        asked: BrokerSession | None = None
         until = time.monotonic()
         while self.agreeing.missing and not self._is_stopping():
             session = self._current_session()
@@ -116,7 +116,7 @@ class Term:
         tell = logger.warning if self.writer.head.position else logger.info
         tell("readers are silent", service=self.writer.service.name, of=sorted(self.agreeing.missing))
 
-    def _say(self, session: Session | None, told: Iterable[tuple[str, Wire]]) -> None:
+    def _say(self, session: BrokerSession | None, told: Iterable[tuple[str, Wire]]) -> None:
         for queue, body in told:
             if session is not None:
                 self._tell(session, body, queue=queue)
@@ -127,14 +127,14 @@ class Term:
         self._lead.check()
         self.writer.look_for_room()
         if off := self.writer.clock_off:
-            raise LeadLost(off)
+            raise LeadershipLost(off)
         session = self.link.session
         batch = self._collect(session)
         self._say(session, self.agreeing.hear(batch))
         if batch.works or self._is_due():
             self._finish(session, batch, self._commit(batch))
         if session is not None and batch.last is not None:
-            self._guarded(session, Session.acknowledge, batch.last)
+            self._guarded(session, BrokerSession.acknowledge, batch.last)
         self._listen_again()
         self._pull_what_is_missing()
         self.behind.look(self.following.lag(self.writer.positions), self.writer.positions, time.monotonic())
@@ -144,7 +144,7 @@ class Term:
         """Take nothing more in, wait a while for the calls under way, and commit what has come."""
         self._calls.forget_waiting()
         if self.link.session is not None:
-            self._guarded(self.link.session, Session.cancel)
+            self._guarded(self.link.session, BrokerSession.cancel)
         deadline = time.monotonic() + SETTLE_SECONDS
         while self._turn(deadline - time.monotonic() if self._calls else 0.0) or self._calls:
             if time.monotonic() > deadline:
@@ -171,19 +171,19 @@ class Term:
         self.turned_at = time.monotonic()
         session = self._current_session()
         if self._alarm.wait(seconds, session.fileno if session else None) and session:
-            self._guarded(session, Session.drain)
+            self._guarded(session, BrokerSession.drain)
             self._linger(session)
 
-    def _linger(self, session: Session) -> None:
+    def _linger(self, session: BrokerSession) -> None:
         """Under load, a moment's rest after a commit makes fewer and larger ones; the slower they get, the longer."""
         left = self._linger_until - time.monotonic()
         if left <= 0 or len(session.arrived) >= ENOUGH:
             return
         time.sleep(left)
         if session is self.link.session and self._alarm.wait(0, session.fileno):
-            self._guarded(session, Session.drain)
+            self._guarded(session, BrokerSession.drain)
 
-    def _current_session(self) -> Session | None:
+    def _current_session(self) -> BrokerSession | None:
         session = self.link.session
         if session is not None and session.failure is not None:
             self.link.lose(session, session.failure)
@@ -193,7 +193,7 @@ class Term:
             self.following.doubt()
         return session
 
-    def _guarded(self, session: Session, act: Callable[..., None], *arguments: object) -> None:
+    def _guarded(self, session: BrokerSession, act: Callable[..., None], *arguments: object) -> None:
         """What fails at the broker ends the session and nothing else."""
         if session is not self.link.session:
             return
@@ -202,8 +202,8 @@ class Term:
         except ERRORS as error:
             self.link.lose(session, error)
 
-    def _collect(self, session: Session | None) -> Batch[Message]:
-        batch: Batch[Message] = Batch(self.writer.heard)
+    def _collect(self, session: BrokerSession | None) -> InputBatch[Message]:
+        batch: InputBatch[Message] = InputBatch(self.writer.heard)
         batch.take_results(self._calls.results())
         if session is not None:
             batch.take_messages(session.arrived, self.following)
@@ -212,7 +212,7 @@ class Term:
 
     # The commit
 
-    def _commit(self, batch: Batch[Message]) -> Outcome:
+    def _commit(self, batch: InputBatch[Message]) -> CommitResult:
         """Offer the batch until the database takes it, as long as nobody else may write."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_outage(error)),
@@ -245,7 +245,7 @@ class Term:
         self._metrics.retries.inc()
 
     def _hold_out(self, seconds: float) -> None:
-        """Wait without losing the broker. Raises LeadLost or Stopped."""
+        """Wait without losing the broker. Raises LeadershipLost or Stopped."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._is_stopping():
@@ -255,19 +255,21 @@ class Term:
 
     # Out
 
-    def _finish(self, session: Session | None, batch: Batch[Message], outcome: Outcome) -> None:
+    def _finish(self, session: BrokerSession | None, batch: InputBatch[Message], outcome: CommitResult) -> None:
         if session is not None:
             for body in slices(outcome.published) if outcome.published else ():
                 self._tell(session, body, exchange=self._log)
             if self._shown:
-                self._tell(session, Shown(self.writer.service.name, self.writer.reached), exchange=self._shown)
+                self._tell(
+                    session, ReadModelPosition(self.writer.service.name, self.writer.reached), exchange=self._shown
+                )
             for queue, answers in batch.answers(outcome.replies).items():
                 self._tell(session, answers, queue=queue)
         for call in outcome.calls:
             self._calls.offer(call)
 
-    def _tell(self, session: Session, body: Wire, **place: str) -> None:
-        self._guarded(session, partial(Session.publish, body=encode(body), headers=headers(body), **place))
+    def _tell(self, session: BrokerSession, body: Wire, **place: str) -> None:
+        self._guarded(session, partial(BrokerSession.publish, body=encode(body), headers=headers(body), **place))
 
     def _listen_again(self) -> None:
         """Silence means that a log server is gone, or that what it says does not reach our inbox any more."""
@@ -276,7 +278,7 @@ class Term:
             return
         if silent := self.following.silent(time.monotonic()):
             logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
-            self._guarded(session, Session.bind, self._inbox)
+            self._guarded(session, BrokerSession.bind, self._inbox)
 
     def _pull_what_is_missing(self) -> None:
         session = self.link.session

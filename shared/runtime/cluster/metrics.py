@@ -19,17 +19,17 @@ from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
 from shared.telemetry import metrics
-from shared.telemetry.event_counters import Happened, PaidAt
-from shared.telemetry.metric import Figure, Metric
+from shared.telemetry.event_counters import EventCounters, PaidAt
+from shared.telemetry.metric import Metric, Sample
 from shared.telemetry.process import Process
-from shared.writer.external_calls import Result
+from shared.writer.external_calls import CallResult
 from shared.writer.inputs import CallFailed
 
 OUTCOMES = ("done", "pending", "failed", "error")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WriterStatus:
     """Where a writer stands. `lag` is in events a source, `lag_seconds` how long the first of them is known; `diverged`
     names the logs that are not those that were read, the own one included, `unannounced` those whose log server says
     nothing; `unknown` counts, by source and type, the events whose types are not known; `figures` are what its tables
@@ -39,20 +39,20 @@ class Standing:
     lag: Mapping[str, int]
     lag_seconds: Mapping[str, float]
     parked: int
-    figures: Iterable[Figure]
+    figures: Iterable[Sample]
     diverged: Sequence[str] = ()
     unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unannounced: Collection[str] = ()
 
 
-class Metrics:
+class WriterMetrics:
     """One process's metrics; `standing` is asked at each look and gives None in a standby."""
 
     def __init__(
         self,
         service: Service,
         settings: Settings,
-        standing: Callable[[], Standing | None],
+        standing: Callable[[], WriterStatus | None],
         paid_at: PaidAt,
         ahead: Callable[[], float | None] = lambda: None,
     ) -> None:
@@ -64,7 +64,7 @@ class Metrics:
         self.dropped = metrics.DROPPED.counter(self._registry).labels(name)
         self.size = metrics.BATCH_SIZE.histogram(self._registry).labels(name)
         self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
-        self.happened = Happened(name, self._registry, paid_at)
+        self.happened = EventCounters(name, self._registry, paid_at)
         self.calls = OutsideCalls(service, settings, self._registry)
         self._registry.register(_Standings(name, standing, ahead))
         self._registry.register(Process(name, "writer"))
@@ -89,7 +89,7 @@ class OutsideCalls:
                 for outcome in OUTCOMES:
                     self._count.labels(self._service, effect, partner, outcome)
 
-    def measured(self, call: DueCall, make: Callable[[], Result]) -> Result:
+    def measured(self, call: DueCall, make: Callable[[], CallResult]) -> CallResult:
         """Make the call."""
         started = time.perf_counter()
         result = make()
@@ -114,7 +114,7 @@ def _outcome(result: Command) -> str:
 
 class _Standings(Collector):
     def __init__(
-        self, service: str, standing: Callable[[], Standing | None], ahead: Callable[[], float | None]
+        self, service: str, standing: Callable[[], WriterStatus | None], ahead: Callable[[], float | None]
     ) -> None:
         self._service, self._standing, self._ahead = service, standing, ahead
 

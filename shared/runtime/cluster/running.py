@@ -20,13 +20,13 @@ from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.consumer_loop import make_call
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
-from shared.writer.external_calls import AT_ONCE, Result
+from shared.writer.external_calls import AT_ONCE, CallResult
 from shared.writer.writer import Writer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -42,7 +42,7 @@ def service_class(process: WriterProcess) -> type:
         name = f"kameng-{process.service.name}"
 
         @batches(process)
-        def call(self, writer: Writer, call: DueCall) -> Result:
+        def call(self, writer: Writer, call: DueCall) -> CallResult:
             return process.metrics.calls.measured(call, lambda: make_call(writer, call))
 
         @health.http("GET", "/healthz")
@@ -80,7 +80,7 @@ def run(service: Service, readers: Sequence[str] = ()) -> None:
     configure_logs(service=service.name)
     start_tracing(service.name)
     settings = Settings()
-    surroundings = Surroundings(settings, Ports(), Secrets(settings.var / "secrets"))
+    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     process = WriterProcess(service, ClusterSettings(), surroundings, readers)  # pyright: ignore[reportCallIssue]
     container = container_for(process)
 

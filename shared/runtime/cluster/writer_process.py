@@ -15,31 +15,31 @@ from shared.eventstore import log
 from shared.eventstore.checkpoints import PUBLISHER
 from shared.eventstore.divergence import published
 from shared.eventstore.engines import is_outage, open_engine
-from shared.eventstore.leadership import Lead, LeadLost
+from shared.eventstore.leadership import Leadership, LeadershipLost
 from shared.runtime.cluster import database
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.broker_connection import reachable
-from shared.runtime.cluster.gauges import Figures, paid_at
-from shared.runtime.cluster.leader_session import Term
-from shared.runtime.cluster.metrics import Metrics, Standing
+from shared.runtime.cluster.gauges import Gauges, paid_at
+from shared.runtime.cluster.leader_session import LeaderSession
+from shared.runtime.cluster.metrics import WriterMetrics, WriterStatus
 from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.garbage import collect_seldom
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.scheduler.scheduler import DueCall
 from shared.subscriptions.divergence import differences
 from shared.telemetry.event_counters import PAID
-from shared.writer.external_calls import Result
+from shared.writer.external_calls import CallResult
 from shared.writer.writer import Writer
 
 STANDBY_SECONDS = 0.5
 STALLED_SECONDS = 120.0
 logger = structlog.get_logger()
 Role: TypeAlias = Literal["starting", "standby", "leader", "stopping"]
-PerformFor: TypeAlias = Callable[[Writer, DueCall, Callable[[Result], None]], object]
+PerformFor: TypeAlias = Callable[[Writer, DueCall, Callable[[CallResult], None]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class WriterReadiness:
     """Whether a process does, or could at once do, its work; `lag` is in events a source, of a leader only, and less
     than none of a log that ends before what was read of it. `diverged` names the logs that are not those that were
     read, `halted` says why nothing is decided, `held` which logs this version can't apply further; `unannounced` the
@@ -69,22 +69,22 @@ class WriterProcess:
     """
 
     def __init__(
-        self, service: Service, settings: ClusterSettings, surroundings: Surroundings, readers: Sequence[str] = ()
+        self, service: Service, settings: ClusterSettings, surroundings: HostContext, readers: Sequence[str] = ()
     ) -> None:
         self._readers = tuple(readers)
         self.service, self.settings = service, settings
         url = settings.database_of(service.name)
         self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
         self._alarm, self._stopping = Alarm(), threading.Event()
-        self._lead = Lead(url, service.name, self._alarm.ring)
+        self._lead = Leadership(url, service.name, self._alarm.ring)
         ports = replace(surroundings.ports, reference=self._lead.server_time)
         self._surroundings = replace(surroundings, ports=ports)
         self._role: Role = "starting"
-        self._term: Term | None = None
+        self._term: LeaderSession | None = None
         self._off = ""
         self._looked_at = time.monotonic()
-        self._figures = Figures(service, surroundings.settings, self._reads)
-        self.metrics = Metrics(
+        self._figures = Gauges(service, surroundings.settings, self._reads)
+        self.metrics = WriterMetrics(
             service,
             surroundings.settings,
             self.standing,
@@ -122,7 +122,7 @@ class WriterProcess:
                 return
             writer.start()
             collect_seldom()
-            self._term = Term(
+            self._term = LeaderSession(
                 writer,
                 self._lead,
                 self.settings.amqp_url,
@@ -134,7 +134,7 @@ class WriterProcess:
             )
             self._role = "leader"
             self._term.run()
-        except (LeadLost, log.Fenced, DBAPIError) as error:
+        except (LeadershipLost, log.Fenced, DBAPIError) as error:
             if isinstance(error, DBAPIError) and not is_outage(error):
                 raise
             logger.warning("the lead is lost, starting over", service=self.service.name, error=type(error).__name__)
@@ -168,26 +168,28 @@ class WriterProcess:
         moved_at = term.turned_at if term is not None else self._looked_at
         return time.monotonic() - moved_at < STALLED_SECONDS
 
-    def readiness(self) -> Readiness:
+    def readiness(self) -> WriterReadiness:
         """Asks the database, and a standby the broker as well: what it would need is there."""
         term, role = self._term, "stopping" if self._stopping.is_set() else self._role
         answers, has_tables = database.look(self._reads, self.service)
         if term is None:
-            return Readiness(role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off)
+            return WriterReadiness(
+                role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off
+            )
         writer, is_linked = term.writer, term.link.session is not None
         lag, diverged = term.following.lag(writer.positions), [str(found) for found in differences(writer)]
         held = [str(one) for one in writer.unknown.held.values()]
         head, silent = writer.head.position, sorted(term.following.unannounced)
-        return Readiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
+        return WriterReadiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> WriterStatus | None:
         """Where the writer stands; None in a standby."""
         term = self._term
         if term is None:
             return None
         lag, now = term.following.lag(term.writer.positions), time.monotonic()
         term.behind.look(lag, term.writer.positions, now)
-        return Standing(
+        return WriterStatus(
             head=term.writer.head.position,
             lag=lag,
             lag_seconds=term.behind.seconds(now),

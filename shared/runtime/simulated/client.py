@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from shared.broker.topology import inbox, replies
 from shared.messages.messages import CommandMessage, Reply
-from shared.messages.wire import Answered, Asked, decode
-from shared.runtime.simulated.network import Delivery, Network
+from shared.messages.wire import CommandEnvelope, ReplyEnvelope, decode
+from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
 from shared.runtime.simulated.timeline import Timeline
 
 AGAIN_SECONDS = 2.0
@@ -22,10 +22,10 @@ class Request:
     done: Done
 
 
-class Client:
+class SimulatedClient:
     """What has no reply is sent again; at the deadline the outcome is unknown."""
 
-    def __init__(self, network: Network, timeline: Timeline) -> None:
+    def __init__(self, network: SimulatedNetwork, timeline: Timeline) -> None:
         self._network, self._timeline = network, timeline
         self._queue = replies("simulated").name
         self._waiting: dict[str, Request] = {}
@@ -43,18 +43,18 @@ class Client:
         request = self._waiting.get(ticket)
         if request is None:
             return
-        self._network.send(inbox(request.service, ()).name, [Asked(request.message, ticket, self._queue)])
+        self._network.send(inbox(request.service, ()).name, [CommandEnvelope(request.message, ticket, self._queue)])
         self._timeline.after(AGAIN_SECONDS, lambda: self._try(ticket))
 
     def _give_up(self, ticket: str) -> None:
         if request := self._waiting.pop(ticket, None):
             request.done(None)
 
-    def _on_reply(self, delivery: Delivery) -> None:
+    def _on_reply(self, delivery: NetworkDelivery) -> None:
         match decode(delivery.body):
-            case [Answered(), *_] as answers:
+            case [ReplyEnvelope(), *_] as answers:
                 for answered in answers:
-                    if isinstance(answered, Answered) and (request := self._waiting.pop(answered.ticket, None)):
+                    if isinstance(answered, ReplyEnvelope) and (request := self._waiting.pop(answered.ticket, None)):
                         request.done(answered.reply)
             case other:
                 raise TypeError(f"{type(other).__name__} is no reply")

@@ -16,18 +16,18 @@ import sqlalchemy as sa
 from shared.broker.topology import inbox
 from shared.contracts import Command, Metadata
 from shared.eventstore import log, schema
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
-from shared.runtime.simulated.client import Client, Done
+from shared.runtime.simulated.client import Done, SimulatedClient
 from shared.runtime.simulated.faults import Fate, Faults
-from shared.runtime.simulated.log_server import LogServer
+from shared.runtime.simulated.log_server import SimulatedLogServer
 from shared.runtime.simulated.luck import Luck
-from shared.runtime.simulated.network import Network
-from shared.runtime.simulated.process import Place, Process
-from shared.runtime.simulated.store import Store
+from shared.runtime.simulated.network import SimulatedNetwork
+from shared.runtime.simulated.process import SimulatedMachine, SimulatedProcess
+from shared.runtime.simulated.store import SimulatedStore
 from shared.runtime.simulated.timeline import Timeline
 from shared.security.secrets import Secrets
 
@@ -47,13 +47,13 @@ class SimulatedSecrets(Secrets):
         return self._luck.fork(name).randbytes(32)
 
 
-_idle: dict[str, list[Store]] = defaultdict(list)
+_idle: dict[str, list[SimulatedStore]] = defaultdict(list)
 
 
-def _store(service: Service) -> Store:
+def _store(service: Service) -> SimulatedStore:
     """A store that no run uses now."""
     idle = _idle[service.name]
-    return idle.pop() if idle else Store(service.tables, service.sources(), service.keeps)
+    return idle.pop() if idle else SimulatedStore(service.tables, service.sources(), service.keeps)
 
 
 class Simulated:
@@ -69,31 +69,31 @@ class Simulated:
         faults: Faults,
         settings: Settings,
         transport: httpx.BaseTransport,
-        committed: Callable[[Recorded], object] = lambda recorded: None,
+        committed: Callable[[RecordedEvent], object] = lambda recorded: None,
     ) -> None:
         self.timeline, self.luck, self.settings = Timeline(), luck, settings
         self.secrets = SimulatedSecrets(luck.fork("secrets"))
         self.fate = Fate(faults, luck.fork("faults"))
         self.ports = Ports(self.timeline.now, luck.fork("ports").randbytes)
-        self.network = Network(self.timeline, luck.fork("network"), self.fate)
+        self.network = SimulatedNetwork(self.timeline, luck.fork("network"), self.fate)
         self.services = tuple(services)
         self.stores = {service.name: _store(service) for service in services}
         self._written: dict[str, None] = {}
         for name, store in self.stores.items():
             store.reset(self.fate, lambda name=name: self._written.setdefault(name))
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, SimulatedProcess] = {}
         self.restarts = 0
         self._committed, self._client_of = committed, partial(httpx.Client, transport=transport)
         self._seen = {service.name: 0 for service in services}
         self._skews = {service.name: timedelta() for service in services}
-        self._client = Client(self.network, self.timeline)
+        self._client = SimulatedClient(self.network, self.timeline)
         self._places = {service.name: self._place(service) for service in services}
 
-    def _place(self, service: Service) -> Place:
+    def _place(self, service: Service) -> SimulatedMachine:
         store, name = self.stores[service.name], service.name
-        log_server = LogServer(name, store, self.network, self.timeline)
+        log_server = SimulatedLogServer(name, store, self.network, self.timeline)
         luck, readers = self.luck.fork(name), tuple(one.name for one in self.services if name in one.sources())
-        return Place(service, store, log_server, self.network, self.timeline, luck, self.fate, readers)
+        return SimulatedMachine(service, store, log_server, self.network, self.timeline, luck, self.fate, readers)
 
     def __enter__(self) -> Simulated:
         for service in self.services:
@@ -110,19 +110,19 @@ class Simulated:
 
     def _start(self, name: str) -> None:
         ports = replace(self.ports, now=lambda: self._now(name), reference=self.timeline.now)
-        surroundings = Surroundings(self.settings, ports, self.secrets, self._client_of)
-        process = Process(self._places[name], surroundings, self._on_end, lambda: self._start(name))
+        surroundings = HostContext(self.settings, ports, self.secrets, self._client_of)
+        process = SimulatedProcess(self._places[name], surroundings, self._on_end, lambda: self._start(name))
         self.processes[name] = process
         process.start()
 
-    def _on_end(self, process: Process) -> None:
+    def _on_end(self, process: SimulatedProcess) -> None:
         """Have somebody in its place, unless there is somebody already."""
         name = process.writer.service.name
         if self.processes[name] is process:
             self.restarts += 1
             self.timeline.after(self.luck.uniform(0.1, 2) * RESTART_SECONDS, lambda: self._restart(process))
 
-    def _restart(self, process: Process) -> None:
+    def _restart(self, process: SimulatedProcess) -> None:
         name = process.writer.service.name
         if self.processes[name] is process:
             self._start(name)

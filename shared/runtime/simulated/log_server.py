@@ -9,25 +9,25 @@ from shared.broker.topology import (
     reader_of,
 )
 from shared.eventstore import log
-from shared.eventstore.divergence import Reached, divergence
-from shared.messages.messages import Slice
+from shared.eventstore.divergence import ReaderPosition, divergence
+from shared.messages.messages import EventBatch
 from shared.messages.wire import (
-    Head,
-    Known,
+    KnownPosition,
+    LogHead,
     Pull,
     decode,
 )
-from shared.runtime.simulated.network import Delivery, Network
-from shared.runtime.simulated.store import Store
+from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
+from shared.runtime.simulated.store import SimulatedStore
 from shared.runtime.simulated.timeline import Timeline
 
 HEAD_SECONDS, LONGEST_SECONDS = 1.0, 3600.0
 
 
-class LogServer:
+class SimulatedLogServer:
     """Announces its head often while the log grows, and ever more seldom when it does not: a day passes faster so."""
 
-    def __init__(self, service: str, store: Store, network: Network, timeline: Timeline) -> None:
+    def __init__(self, service: str, store: SimulatedStore, network: SimulatedNetwork, timeline: Timeline) -> None:
         self._service, self._store, self._network, self._timeline = service, store, network, timeline
         self._pause, self._round = HEAD_SECONDS, 0
         self.restart()
@@ -56,25 +56,27 @@ class LogServer:
             return
         with self._store.reads.connect() as connection:
             head = log.read_head(connection)
-        self._network.publish(log_exchange(self._service), Head(self._service, head.position, head.hash))
+        self._network.publish(log_exchange(self._service), LogHead(self._service, head.position, head.hash))
         self._pause = min(2 * self._pause, LONGEST_SECONDS)
         self._begin_round()
 
-    def _read(self, after: int, limit: int) -> Slice:
+    def _read(self, after: int, limit: int) -> EventBatch:
         with self._store.reads.connect() as connection:
             before, events = log.read_chained(connection, self._service, after, limit)
         reached = events[-1].hash if events else before
-        return Slice(self._service, after + 1, after + len(events), events, before, reached)
+        return EventBatch(self._service, after + 1, after + len(events), events, before, reached)
 
     def _contradict(self, pull: Pull) -> None:
         reader = reader_of(pull.queue)
         with self._store.reads.connect() as connection:
-            found = divergence(connection, reader, self._service, Reached(pull.after, pull.hash))
+            found = divergence(connection, reader, self._service, ReaderPosition(pull.after, pull.hash))
         if found is not None:
             self._network.send(pull.queue, found)
-            self._network.send(inbox(self._service, ()).name, Known(reader, self._service, pull.after, pull.hash))
+            self._network.send(
+                inbox(self._service, ()).name, KnownPosition(reader, self._service, pull.after, pull.hash)
+            )
 
-    def _on_pull(self, delivery: Delivery) -> None:
+    def _on_pull(self, delivery: NetworkDelivery) -> None:
         match decode(delivery.body, beside=delivery.headers):
             case Pull(after=after, limit=limit, queue=queue) as pull:
                 part = self._read(after, limit)

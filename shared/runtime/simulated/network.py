@@ -12,18 +12,18 @@ from shared.runtime.simulated.luck import Luck
 from shared.runtime.simulated.timeline import Timeline
 
 QUICK_SECONDS, LATE_SECONDS = 0.001, 3.0
-Consume = Callable[["Delivery"], object]
+Consume = Callable[["NetworkDelivery"], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class NetworkDelivery:
     """A message as a consumer gets it."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Network:
+class SimulatedNetwork:
     """Exchanges, queues and their consumers. What comes while a queue has no consumer waits for one.
 
     `carried` is everything that was ever sent, for those who look for what may not be sent.
@@ -33,7 +33,7 @@ class Network:
         self._timeline, self._luck, self._fate = timeline, luck, fate
         self._bound: dict[str, list[str]] = defaultdict(list)
         self._consumers: dict[str, Consume] = {}
-        self._waiting: dict[str, list[Delivery]] = defaultdict(list)
+        self._waiting: dict[str, list[NetworkDelivery]] = defaultdict(list)
         self._cut: set[str] = set()
         self.carried = bytearray()
 
@@ -47,7 +47,7 @@ class Network:
         for delivery in self._waiting.pop(queue, []):
             self._arrive(queue, delivery)
 
-    def leave(self, queue: str, consumer: Consume, unsettled: list[Delivery]) -> None:
+    def leave(self, queue: str, consumer: Consume, unsettled: list[NetworkDelivery]) -> None:
         """A consumer is gone; what it had not settled waits for the next one."""
         if self._consumers.get(queue) == consumer:
             del self._consumers[queue]
@@ -58,7 +58,7 @@ class Network:
             self.send(queue, body)
 
     def send(self, queue: str, body: Wire) -> None:
-        delivery = Delivery(encode(body), headers(body))
+        delivery = NetworkDelivery(encode(body), headers(body))
         self.carried += delivery.body
         if self._fate.strikes("lost"):
             return
@@ -68,7 +68,7 @@ class Network:
                 seconds += self._luck.expovariate(1 / LATE_SECONDS)
             self._timeline.after(seconds, lambda: self._arrive(queue, delivery))
 
-    def _arrive(self, queue: str, delivery: Delivery) -> None:
+    def _arrive(self, queue: str, delivery: NetworkDelivery) -> None:
         if queue in self._cut:
             return
         if consumer := self._consumers.get(queue):

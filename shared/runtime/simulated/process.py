@@ -14,19 +14,19 @@ from shared.eventstore import log
 from shared.eventstore.engines import is_outage
 from shared.messages.wire import Pull, Wire, slices
 from shared.runtime.consumer_loop import make_call
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.simulated.faults import Fate
-from shared.runtime.simulated.log_server import LogServer
+from shared.runtime.simulated.log_server import SimulatedLogServer
 from shared.runtime.simulated.luck import Luck
-from shared.runtime.simulated.network import Delivery, Network
-from shared.runtime.simulated.store import Crashed, Store
+from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
+from shared.runtime.simulated.store import Crashed, SimulatedStore
 from shared.runtime.simulated.timeline import START, Timeline
 from shared.scheduler.scheduler import AT_ONCE, DueCall
-from shared.subscriptions.batch import Batch
-from shared.subscriptions.divergence import HOLD_SECONDS, Agreeing
-from shared.subscriptions.tracker import AGAIN_SECONDS, Following
-from shared.writer.external_calls import Calls, Result
-from shared.writer.inputs import Outcome
+from shared.subscriptions.batch import InputBatch
+from shared.subscriptions.divergence import HOLD_SECONDS, DivergenceCheck
+from shared.subscriptions.tracker import AGAIN_SECONDS, SubscriptionTracker
+from shared.writer.external_calls import CallResult, ExternalCalls
+from shared.writer.inputs import CommitResult
 from shared.writer.writer import Writer
 
 TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.05, 0.2, 0.05
@@ -36,20 +36,20 @@ PULL = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SimulatedMachine:
     """Where processes of one service live."""
 
     service: Service
-    store: Store
-    log_server: LogServer
-    network: Network
+    store: SimulatedStore
+    log_server: SimulatedLogServer
+    network: SimulatedNetwork
     timeline: Timeline
     luck: Luck
     fate: Fate
     readers: tuple[str, ...] = ()
 
 
-class Process:
+class SimulatedProcess:
     """Turned by the timeline whenever something has arrived or is due, until it is dead.
 
     `ended(self)` is called when it has died, or was fenced by another writer, and somebody must take its place;
@@ -57,19 +57,23 @@ class Process:
     """
 
     def __init__(
-        self, place: Place, surroundings: Surroundings, ended: Callable[[Process], None], replaced: Callable[[], None]
+        self,
+        place: SimulatedMachine,
+        surroundings: HostContext,
+        ended: Callable[[SimulatedProcess], None],
+        replaced: Callable[[], None],
     ) -> None:
         self._place, self._ended, self._replaced = place, ended, replaced
         self.is_alive, self.is_frozen = True, False
         self.writer = Writer(place.service, place.store.writes, surroundings)
-        self.following = Following(place.service.sources())
-        self.agreeing = Agreeing(self.writer, self.following, place.readers)
+        self.following = SubscriptionTracker(place.service.sources())
+        self.agreeing = DivergenceCheck(self.writer, self.following, place.readers)
         self._held_until = place.timeline.now()
         self._inbox = inbox(place.service.name, place.service.sources())
-        self._calls = Calls(self._perform, self._wake)
-        self._arrived: deque[Delivery] = deque()
-        self._unsettled: list[Delivery] = []
-        self._batch: Batch[Delivery] | None = None
+        self._calls = ExternalCalls(self._perform, self._wake)
+        self._arrived: deque[NetworkDelivery] = deque()
+        self._unsettled: list[NetworkDelivery] = []
+        self._batch: InputBatch[NetworkDelivery] | None = None
         self._turns_at: datetime | None = None
 
     def start(self) -> None:
@@ -111,7 +115,7 @@ class Process:
 
     # The crank
 
-    def _on_message(self, delivery: Delivery) -> None:
+    def _on_message(self, delivery: NetworkDelivery) -> None:
         self._arrived.append(delivery)
         self._unsettled.append(delivery)
         self._wake()
@@ -148,7 +152,7 @@ class Process:
                 self._wake(AGAIN_AFTER_SECONDS)
                 return
         if self._batch is None:
-            self._batch = Batch(self.writer.heard)
+            self._batch = InputBatch(self.writer.heard)
             self._batch.take_results(self._calls.results())
             self._batch.take_messages(self._arrived, self.following)
             self._say(self.agreeing.hear(self._batch))
@@ -165,7 +169,7 @@ class Process:
         self._pull_what_is_missing()
         self._sleep()
 
-    def _commit(self, batch: Batch[Delivery]) -> Outcome | None:
+    def _commit(self, batch: InputBatch[NetworkDelivery]) -> CommitResult | None:
         """None when the database failed: the same batch is offered again a little later."""
         try:
             return self.writer.process(batch.works)
@@ -175,7 +179,7 @@ class Process:
             self._wake(AGAIN_AFTER_SECONDS)
             return None
 
-    def _finish(self, batch: Batch[Delivery], outcome: Outcome) -> None:
+    def _finish(self, batch: InputBatch[NetworkDelivery], outcome: CommitResult) -> None:
         self._place.store.step()
         if outcome.published is not None:
             self._place.log_server.grown()
@@ -189,7 +193,7 @@ class Process:
             self._place.store.step()
             self._calls.offer(call)
 
-    def _perform(self, call: DueCall, done: Callable[[Result], None]) -> None:
+    def _perform(self, call: DueCall, done: Callable[[CallResult], None]) -> None:
         """The other side hears of it after a while, and the answer takes as long."""
         luck, timeline = self._place.luck, self._place.timeline
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from shared.eventstore import log
-from shared.projections.projection import Tables
+from shared.projections.projection import Projection
 from shared.runtime.simulated.faults import NONE, Fate
 from shared.runtime.simulated.luck import Luck
 
@@ -21,14 +21,14 @@ class Crashed(BaseException):
     """The process at work has died, here and now."""
 
 
-class Store:
+class SimulatedStore:
     """One service's database, used by one run after the other: a new one would have to compile its statements anew.
 
     `writes` is a process's way in, which fails as `fate` says; `reads` never fails. `on_commit` hears that something
     became durable.
     """
 
-    def __init__(self, tables: type[Tables], sources: tuple[str, ...], keeps: sa.MetaData | None = None) -> None:
+    def __init__(self, tables: type[Projection], sources: tuple[str, ...], keeps: sa.MetaData | None = None) -> None:
         self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.fate = Fate(NONE, Luck("none"))
         self.on_commit: Callable[[], object] = lambda: None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.gateway.webhooks import tables
 from services.gateway.webhooks.picture import Delivery
-from services.gateway.webhooks.records import Records
+from services.gateway.webhooks.records import DeliveryStore
 from services.gateway.webhooks.signing import endpoint_secret
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
@@ -210,7 +210,7 @@ def test_one_event_is_delivered_again(shop: Shop) -> None:
 
 def test_all_that_were_given_up_are_delivered_again(shop: Shop) -> None:
     shop.backend.happen(REGISTERED)
-    records = Records(shop.backend.reads, shop.backend.reads)
+    records = DeliveryStore(shop.backend.reads, shop.backend.reads)
     for number in range(3):
         records.ask_again("e1", Delivery(f"event-{number}", "order", number, "T.v1"), NOW)
     with shop.backend.reads.begin() as connection:

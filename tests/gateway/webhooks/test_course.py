@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from services.gateway.webhooks.course import DOWN_FROM, Course, next_try
+from services.gateway.webhooks.course import DOWN_FROM, EndpointHealth, next_try
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = timedelta(days=3)
@@ -19,8 +19,8 @@ def schedule() -> list[datetime]:
     return tries
 
 
-def after(failures: int, start: datetime = NOW) -> Course:
-    course = Course()
+def after(failures: int, start: datetime = NOW) -> EndpointHealth:
+    course = EndpointHealth()
     for minute in range(failures):
         course = course.failed(start + timedelta(minutes=minute))
     return course
@@ -57,7 +57,7 @@ def test_a_few_failures_do_not_make_an_endpoint_rest() -> None:
 
 def test_an_endpoint_that_only_fails_rests_longer_and_longer() -> None:
     rests = []
-    course = Course()
+    course = EndpointHealth()
     for _ in range(15):
         course = course.failed(NOW)
         rests.append((course.resting_until - NOW).total_seconds() if course.resting_until else 0)
@@ -68,7 +68,7 @@ def test_an_endpoint_that_only_fails_rests_longer_and_longer() -> None:
 
 def test_one_success_ends_it() -> None:
     later = NOW + timedelta(days=1)
-    assert after(20).succeeded(later) == Course(succeeded_at=later)
+    assert after(20).succeeded(later) == EndpointHealth(succeeded_at=later)
 
 
 def test_it_is_given_up_after_days_without_a_success_only() -> None:
@@ -80,7 +80,7 @@ def test_it_is_given_up_after_days_without_a_success_only() -> None:
 
 
 def test_an_event_is_given_up_and_the_endpoint_with_it_when_nothing_else_went_well() -> None:
-    course = Course()
+    course = EndpointHealth()
     for at in schedule():
         course = course.failed(at)
     assert course.is_given_up(schedule()[-1], DAYS)
@@ -88,5 +88,5 @@ def test_an_event_is_given_up_and_the_endpoint_with_it_when_nothing_else_went_we
 
 def test_failures_before_it_was_enabled_again_do_not_count() -> None:
     enabled_at = NOW + timedelta(days=4)
-    assert after(20).since(enabled_at) == Course()
+    assert after(20).since(enabled_at) == EndpointHealth()
     assert after(20, enabled_at).since(enabled_at) == after(20, enabled_at)

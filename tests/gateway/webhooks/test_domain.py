@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
-from shared.contracts import Command, Decided, Event, Given, Metadata, Refused
+from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Refused
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
     DisableWebhookEndpoint,
@@ -37,7 +37,7 @@ def decided(given: Sequence[Event], command: Command) -> Decided:
     for event in given:
         state = evolve_endpoint(state, event)
     meta = Metadata(correlation_id="c", causation_id="c")
-    made = decide_endpoint(command, state, Given(NOW, "c", meta))
+    made = decide_endpoint(command, state, DecisionContext(NOW, "c", meta))
     return made if isinstance(made, Decided) else Decided(made)
 
 

@@ -9,16 +9,16 @@ import pytest
 
 from services.gateway.webhooks.finding import position_at
 from shared.contracts.gateway import StaffAdded
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 from tests.gateway.builders import NOW, Logs
 
 LOGS = Logs()
 EVENTS = [LOGS.record(StaffAdded(username=f"s{number}", role="support")) for number in range(10)]
 
 
-async def pull(source: str, after: int, limit: int) -> Slice:
+async def pull(source: str, after: int, limit: int) -> EventBatch:
     events = EVENTS[after : after + limit]
-    return Slice(source, after + 1, after + len(events), events)
+    return EventBatch(source, after + 1, after + len(events), events)
 
 
 @pytest.mark.parametrize("seconds", range(12))

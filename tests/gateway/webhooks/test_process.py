@@ -23,7 +23,7 @@ from shared.contracts import Event as Fact
 from shared.contracts.gateway import StaffAdded, WebhookEndpointRegistered
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.security.secrets import Secrets
 from tests.broker.broker import SECONDS, Broker, wait_for
 from tests.databases import NewDatabase
@@ -49,7 +49,7 @@ class Gateway:
     def happen(self, fact: Fact) -> None:
         position = self._head.position + 1
         stream, at = f"{fact.owner}-{position}", NOW + timedelta(seconds=position)
-        one = Recorded(
+        one = RecordedEvent(
             "gateway", position, stream, 1, f"event-{position}", fact.type(), fact.model_dump_json(), META, at
         )
         fold(self.engine, [one])

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from services.gateway.service import SERVICE
 from services.gateway.tables import ReadModels
 from services.gateway.webhooks import tables
-from services.gateway.webhooks.course import DOWN_FROM, TRY_FOR, Course
+from services.gateway.webhooks.course import DOWN_FROM, TRY_FOR, EndpointHealth
 from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint
 from services.gateway.webhooks.posting import Answer
-from services.gateway.webhooks.records import AT_ONCE, ATTEMPTS_KEPT, FAILED_KEPT, Outcome, Records
+from services.gateway.webhooks.records import AT_ONCE, ATTEMPTS_KEPT, FAILED_KEPT, DeliveryStore, Outcome
 from shared.contracts.gateway import WebhookEndpointDisabled, WebhookEndpointEnabled, WebhookEndpointRegistered
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
@@ -42,7 +42,7 @@ class Desk:
             ReadModels.metadata.create_all(connection)
             tables.metadata.create_all(connection)
         fold(engine, [self.logs.record(REGISTERED)])
-        self.records, self._attempts = Records(engine, engine), 0
+        self.records, self._attempts = DeliveryStore(engine, engine), 0
         self.records.start_at("e1", "order", BEGIN.since, BEGIN.position)
 
     @property
@@ -126,7 +126,7 @@ def test_what_waits_is_due_at_once_when_an_endpoint_is_back(desk: Desk) -> None:
     assert desk.records.look().courses["e1"].is_down
     desk.attempt(YES, replace(EVENT, event_id="event-0", tries=1, first_at=desk.now))
     assert [one.event_id for one in desk.due()] == [f"event-{number}" for number in range(1, DOWN_FROM)]
-    assert desk.records.look().courses["e1"] == Course(succeeded_at=desk.now)
+    assert desk.records.look().courses["e1"] == EndpointHealth(succeeded_at=desk.now)
 
 
 def test_one_success_among_few_failures_does_not_hurry(desk: Desk) -> None:
@@ -145,7 +145,7 @@ def test_failures_before_it_was_enabled_again_do_not_count(desk: Desk) -> None:
     desk.logs._count += 7_200
     fold(desk.engine, [desk.logs.record(event) for event in turned])
     picture = desk.records.look()
-    assert picture.course(picture.endpoints["e1"]) == Course()
+    assert picture.course(picture.endpoints["e1"]) == EndpointHealth()
     desk.now = datetime.fromisoformat(to_text(NOW)) + timedelta(hours=3)
     assert desk.attempt(NO).course.failures == 1
 
@@ -156,7 +156,7 @@ def test_a_ping_is_tried_once_and_says_nothing_of_the_endpoint(desk: Desk) -> No
     assert desk.due() == []
     assert desk.due(pings=True) == [ping]
     outcome = desk.attempt(NO, ping)
-    assert (outcome.given_up, outcome.course) == (False, Course())
+    assert (outcome.given_up, outcome.course) == (False, EndpointHealth())
     assert desk.rows(tables.deliveries) == []
     assert desk.rows(tables.courses) == []
     assert [row["outcome"] for row in desk.rows(tables.attempts)] == ["failed"]

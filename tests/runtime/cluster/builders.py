@@ -30,12 +30,12 @@ from shared.contracts import Command, Event
 from shared.eventstore import log
 from shared.eventstore.divergence import Divergence
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Reply, Slice
+from shared.messages.messages import EventBatch, Reply
 from shared.messages.wire import (
-    Answered,
-    Asked,
-    Head,
+    CommandEnvelope,
+    LogHead,
     Pull,
+    ReplyEnvelope,
     Wire,
     encode,
 )
@@ -43,7 +43,7 @@ from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.consumer_loop import make_call
 from shared.runtime.ports import Ports
-from shared.runtime.service import Service, Surroundings
+from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.broker.broker import Consumer
@@ -119,7 +119,7 @@ class Ground:
 def in_process(service: Service, ground: Ground) -> Iterator[WriterProcess]:
     """A writer on a thread of this process, that stops in good order."""
     nowhere = Path("/nonexistent")
-    process = WriterProcess(service, ground.settings, Surroundings(Settings(var=nowhere), Ports(), Secrets(nowhere)))
+    process = WriterProcess(service, ground.settings, HostContext(Settings(var=nowhere), Ports(), Secrets(nowhere)))
 
     def perform(writer: Any, call: Any, done: Any) -> None:
         Thread(target=lambda: done(make_call(writer, call)), daemon=True).start()
@@ -154,13 +154,13 @@ class Caller:
     def _heard(self, _consumer: Consumer, body: Wire) -> None:
         assert isinstance(body, list)
         for one in body:
-            assert isinstance(one, Answered)
+            assert isinstance(one, ReplyEnvelope)
             with self._lock:
                 self.answered.setdefault(one.ticket, []).append(one.reply)
 
     def ask(self, commands: Mapping[str, Command]) -> None:
         """Send commands by their ids; a queue that is not there loses them."""
-        body = [Asked(send(id_, command), id_, self.queue.name) for id_, command in commands.items()]
+        body = [CommandEnvelope(send(id_, command), id_, self.queue.name) for id_, command in commands.items()]
         self.send(encode(body))
 
     def send(self, *bodies: bytes) -> None:
@@ -197,7 +197,7 @@ class FakeLog:
     def __exit__(self, *error: object) -> None:
         self._server.__exit__(*error)
 
-    def part(self, first: int, last: int) -> Slice:
+    def part(self, first: int, last: int) -> EventBatch:
         """The stretch from first to last."""
         return pressed(first, *self.notes[first - 1 : last])
 
@@ -208,7 +208,7 @@ class FakeLog:
         if last > body.after:
             consumer.say(body.queue, self.part(body.after + 1, last))
 
-    def publish(self, *bodies: Slice | Head) -> None:
+    def publish(self, *bodies: EventBatch | LogHead) -> None:
         """To every reader."""
         with pika.BlockingConnection(pika.URLParameters(self._url)) as connection:
             channel = connection.channel()
@@ -216,8 +216,8 @@ class FakeLog:
             for body in bodies:
                 channel.basic_publish(log_exchange("button"), "", encode(body))
 
-    def head(self) -> Head:
-        return Head("button", len(self.notes))
+    def head(self) -> LogHead:
+        return LogHead("button", len(self.notes))
 
     def tell_diverged(self, reader: str, position: int, head: int) -> None:
         """To one reader, as the log's owner does."""

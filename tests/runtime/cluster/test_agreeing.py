@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.eventstore import checkpoints
 from shared.messages.messages import HALTED
-from shared.messages.wire import Known, encode
-from shared.runtime.cluster.writer_process import Readiness, WriterProcess
+from shared.messages.wire import KnownPosition, encode
+from shared.runtime.cluster.writer_process import WriterProcess, WriterReadiness
 from tests.runtime.cluster.builders import (
     Caller,
     FakeLog,
@@ -16,18 +16,18 @@ from tests.runtime.cluster.builders import (
 from tests.runtime.toy import ToyPress, button, lamp
 
 
-def readiness(process: WriterProcess) -> Readiness:
+def readiness(process: WriterProcess) -> WriterReadiness:
     return process.readiness()
 
 
 def test_the_owner_decides_nothing_once_a_reader_knows_more(ground: Ground) -> None:
     with Caller(ground.servers.amqp_url, "button") as caller, in_process(button(), ground) as process:
         caller.insist({"1": ToyPress(button="a"), "2": ToyPress(button="a")})
-        caller.send(encode(Known("lamp", "button", 2)))
+        caller.send(encode(KnownPosition("lamp", "button", 2)))
         caller.insist({"3": ToyPress(button="a")})
         assert readiness(process).ready
 
-        caller.send(encode(Known("lamp", "button", 9)))
+        caller.send(encode(KnownPosition("lamp", "button", 9)))
         replies = caller.insist({"4": ToyPress(button="a")})
 
         assert (replies["4"].outcome, replies["4"].code, replies["4"].status) == ("failed", HALTED, 503)
@@ -57,7 +57,7 @@ def test_a_writer_whose_log_was_published_hears_the_publisher_before_it_decides(
             caller.insist({"1": ToyPress(button="a")})
         with ground.engine.begin() as connection:
             checkpoints.read(connection, checkpoints.PUBLISHER)  # as a publisher does that begins
-        caller.send(encode(Known("publisher", "button", 7)))
+        caller.send(encode(KnownPosition("publisher", "button", 7)))
 
         with in_process(button(), ground) as process:
             replies = caller.insist({"2": ToyPress(button="a")})

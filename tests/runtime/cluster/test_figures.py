@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
-from shared.runtime.cluster.gauges import Figures
+from shared.runtime.cluster.gauges import Gauges
 from shared.runtime.settings import Settings
 from shared.telemetry import metrics
-from shared.telemetry.metric import Figure
+from shared.telemetry.metric import Sample
 from tests.runtime.toy import button
 
 
@@ -34,7 +34,7 @@ def agenda(engine: sa.Engine, key: str, **more: Any) -> None:
         connection.execute(sa.insert(schema.agenda).values(row | more))
 
 
-def told(figures: Figures) -> dict[str, float]:
+def told(figures: Gauges) -> dict[str, float]:
     return {metric.name: value for metric, _, value in figures.look()}
 
 
@@ -43,7 +43,7 @@ def test_the_agenda_is_as_late_as_its_oldest_item_that_waits(engine: sa.Engine) 
     agenda(engine, "2", state="waiting", due_at="9999-01-01T00:00:00+00:00")
     agenda(engine, "3", state="failed", due_at="2020-01-01T00:00:00+00:00")
 
-    found = told(Figures(button(), Settings(), engine))
+    found = told(Gauges(button(), Settings(), engine))
 
     assert (found["kameng_agenda_waiting"], found["kameng_agenda_failed"]) == (2, 1)
     assert 0 < found["kameng_agenda_overdue_seconds"] < 3e9
@@ -52,11 +52,11 @@ def test_the_agenda_is_as_late_as_its_oldest_item_that_waits(engine: sa.Engine) 
 def test_an_agenda_that_is_ahead_of_its_time_is_not_late(engine: sa.Engine) -> None:
     agenda(engine, "1", state="waiting", due_at="9999-01-01T00:00:00+00:00")
 
-    assert told(Figures(button(), Settings(), engine))["kameng_agenda_overdue_seconds"] == 0
+    assert told(Gauges(button(), Settings(), engine))["kameng_agenda_overdue_seconds"] == 0
 
 
 def test_what_cannot_be_looked_up_is_left_out_and_the_rest_is_told(engine: sa.Engine) -> None:
-    found = told(Figures(button(), Settings(), engine))
+    found = told(Gauges(button(), Settings(), engine))
 
     assert found["kameng_database_up"] == 0
     assert "kameng_database_size_bytes" not in found
@@ -66,11 +66,11 @@ def test_what_cannot_be_looked_up_is_left_out_and_the_rest_is_told(engine: sa.En
 def test_a_figure_is_not_looked_up_again_at_once(engine: sa.Engine) -> None:
     asked: list[datetime] = []
 
-    def count(connection: sa.Connection, now: datetime, settings: Settings) -> Iterable[Figure]:
+    def count(connection: sa.Connection, now: datetime, settings: Settings) -> Iterable[Sample]:
         asked.append(now)
         yield metrics.HANDED_OVER, (), len(asked)
 
-    figures = Figures(replace(button(), figures=count), Settings(), engine)
+    figures = Gauges(replace(button(), figures=count), Settings(), engine)
 
     assert [told(figures)["kameng_deliveries_handed_over"] for _ in range(3)] == [1, 1, 1]
     assert len(asked) == 1

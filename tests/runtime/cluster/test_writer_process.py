@@ -11,7 +11,7 @@ from shared.broker.client import BrokerClient
 from shared.broker.topology import Queue, log_exchange
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import Slice
+from shared.messages.messages import EventBatch
 from shared.messages.wire import Wire
 from shared.runtime.cluster.writer_process import WriterProcess
 from tests.broker.broker import Consumer
@@ -77,11 +77,11 @@ def test_a_command_that_comes_again_gets_the_same_answer(ground: Ground) -> None
 
 
 def test_what_a_writer_commits_is_published_at_once_and_in_order(ground: Ground) -> None:
-    heard: list[Slice] = []
+    heard: list[EventBatch] = []
     queue = Queue(f"test.{uuid4().hex}", (log_exchange("button"),), exclusive=True)
 
     def hear(_: Consumer, body: Wire) -> None:
-        assert isinstance(body, Slice)
+        assert isinstance(body, EventBatch)
         heard.append(body)
 
     with (

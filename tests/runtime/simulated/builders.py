@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import HALTED, Reply
 from shared.runtime.settings import Settings
 from shared.runtime.simulated.client import AGAIN_SECONDS
@@ -30,7 +30,7 @@ class Toys:
     faults: Faults
     presses: int = 20
     answers: dict[str, Reply | None] = field(default_factory=dict)
-    told: list[Recorded] = field(default_factory=list)
+    told: list[RecordedEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         luck = Luck(self.seed)

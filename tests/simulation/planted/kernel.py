@@ -11,74 +11,74 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from shared.contracts import (
-    Later,
     Metadata,
     Plan,
     Refused,
+    ScheduleCommand,
 )
 from shared.contracts.inventory import StockReserved
 from shared.contracts.order import MeetDeadline, OrderCancelled, PlaceOrder
 from shared.eventstore import log, schema
 from shared.eventstore.log import Head
-from shared.eventstore.recorded import Recorded
-from shared.messages.messages import CommandMessage, Slice
-from shared.projections.projection import Rows
-from shared.scheduler.scheduler import Agenda
-from shared.writer.aggregate_cache import Memory
+from shared.eventstore.recorded import RecordedEvent
+from shared.messages.messages import CommandMessage, EventBatch
+from shared.projections.projection import RowCache
+from shared.scheduler.scheduler import Scheduler
+from shared.writer.aggregate_cache import AggregateCache
 from shared.writer.inputs import (
-    Heard,
-    Outcome,
-    Task,
-    Work,
+    CommitResult,
+    Input,
+    PendingCommand,
+    ReceivedEvent,
 )
-from shared.writer.state import Desk
-from shared.writer.unit_of_work import Unit
+from shared.writer.state import WriterState
+from shared.writer.unit_of_work import UnitOfWork
 from shared.writer.writer import Writer
 from tests.simulation.planted.registry import planted, together
 
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_position_moves_without_its_events() -> AbstractContextManager[Any]:
-    take = Unit._take
+    take = UnitOfWork._take
 
-    def _take(self: Unit, event: Heard) -> None:
+    def _take(self: UnitOfWork, event: ReceivedEvent) -> None:
         if event.recorded.position % 7:
             take(self, event)
 
-    return patch.object(Unit, "_take", _take)
+    return patch.object(UnitOfWork, "_take", _take)
 
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_slice_is_accepted_over_a_gap() -> AbstractContextManager[Any]:
-    def _unseen(self: Unit, work: Work) -> Iterator[Recorded]:
-        if not isinstance(work, Slice):
+    def _unseen(self: UnitOfWork, work: Input) -> Iterator[RecordedEvent]:
+        if not isinstance(work, EventBatch):
             return
         before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
         if work.last > reached:
             self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
             yield from (it for it in work.events if it.position > reached and it.name in self.desk.heard)
 
-    return patch.object(Unit, "_unseen", _unseen)
+    return patch.object(UnitOfWork, "_unseen", _unseen)
 
 
 @planted("IdempotentSame")
 def a_command_id_is_forgotten() -> AbstractContextManager[Any]:
-    def _remembered(self: Unit, message: CommandMessage) -> None:
+    def _remembered(self: UnitOfWork, message: CommandMessage) -> None:
         return None
 
-    return patch.object(Unit, "_remembered", _remembered)
+    return patch.object(UnitOfWork, "_remembered", _remembered)
 
 
 @contextmanager
 def _replying_early() -> Iterator[None]:
-    last: list[Outcome] = []
-    run, attempt = Unit.run, Writer._attempt
+    last: list[CommitResult] = []
+    run, attempt = UnitOfWork.run, Writer._attempt
 
-    def remember(self: Unit, works: list[Work]) -> None:
+    def remember(self: UnitOfWork, works: list[Input]) -> None:
         run(self, works)
         last.append(self.outcome)
 
-    def _attempt(self: Writer, works: list[Work], condemned: dict[str, str]) -> Outcome:
+    def _attempt(self: Writer, works: list[Input], condemned: dict[str, str]) -> CommitResult:
         last.clear()
         try:
             return attempt(self, works, condemned)
@@ -87,7 +87,7 @@ def _replying_early() -> Iterator[None]:
                 raise
             return last[-1]
 
-    with patch.object(Unit, "run", remember), patch.object(Writer, "_attempt", _attempt):
+    with patch.object(UnitOfWork, "run", remember), patch.object(Writer, "_attempt", _attempt):
         yield
 
 
@@ -104,7 +104,7 @@ def two_writers_are_let_through() -> AbstractContextManager[Any]:
     """The position is taken? Then the next one. The reader is elsewhere? Then it goes where we say."""
     append = log.append
 
-    def renumbered(connection: sa.Connection, before: Head, events: list[Recorded]) -> Head:
+    def renumbered(connection: sa.Connection, before: Head, events: list[RecordedEvent]) -> Head:
         head = log.read_head(connection)
         versions = sa.select(sa.func.max(schema.log.c.version))
         for number, recorded in enumerate(events, start=1):
@@ -123,24 +123,24 @@ def two_writers_are_let_through() -> AbstractContextManager[Any]:
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_time_out_is_lost() -> AbstractContextManager[Any]:
-    plan = Agenda.plan
+    plan = Scheduler.plan
 
-    def forgetful(self: Agenda, item: Plan, token: str, meta: Metadata, now: Any) -> None:
-        if not (isinstance(item, Later) and isinstance(item.command, MeetDeadline)):
+    def forgetful(self: Scheduler, item: Plan, token: str, meta: Metadata, now: Any) -> None:
+        if not (isinstance(item, ScheduleCommand) and isinstance(item.command, MeetDeadline)):
             plan(self, item, token, meta, now)
 
-    return patch.object(Agenda, "plan", forgetful)
+    return patch.object(Scheduler, "plan", forgetful)
 
 
 @planted("Drained", "PaidTerminal")
 def a_deadline_counts_from_the_last_event() -> AbstractContextManager[Any]:
     """And nobody compares clocks: one that was hours ahead for a while delays all that is planned after it."""
-    init = Unit.__init__
+    init = UnitOfWork.__init__
 
-    def from_the_last(self: Unit, desk: Any, now: Any, at: Any, condemned: dict[str, str]) -> None:
+    def from_the_last(self: UnitOfWork, desk: Any, now: Any, at: Any, condemned: dict[str, str]) -> None:
         init(self, desk, at, at, condemned)
 
-    return together(patch.object(Unit, "__init__", from_the_last), patch.object(Desk, "halted", ""))
+    return together(patch.object(UnitOfWork, "__init__", from_the_last), patch.object(WriterState, "halted", ""))
 
 
 @planted("Unhandled")
@@ -152,20 +152,20 @@ def an_upcaster_is_dropped() -> AbstractContextManager[Any]:
 
 @planted("RebuildEqual", "HoldsMatch", "Drained")
 def rows_survive_a_rollback() -> AbstractContextManager[Any]:
-    return patch.object(Rows, "forget", lambda self: self._dirty.clear())
+    return patch.object(RowCache, "forget", lambda self: self._dirty.clear())
 
 
 @planted("NoOversell", "KeyOnce", "OneCapture", "PaidTerminal", "ScreenedOnly", "EvidenceSettled")
 def states_survive_a_rollback() -> AbstractContextManager[Any]:
-    kept = patch.object(Memory, "forget", lambda self: self._changed.clear())
-    return together(kept, patch.object(Memory, "clear", lambda self: None))
+    kept = patch.object(AggregateCache, "forget", lambda self: self._changed.clear())
+    return together(kept, patch.object(AggregateCache, "clear", lambda self: None))
 
 
 @planted("RejectAtomic")
 def a_refusal_leaves_an_event() -> AbstractContextManager[Any]:
-    decide = Unit._decide
+    decide = UnitOfWork._decide
 
-    def telling(self: Unit, task: Task) -> Mapping[str, Any]:
+    def telling(self: UnitOfWork, task: PendingCommand) -> Mapping[str, Any]:
         try:
             return decide(self, task)
         except Refused as no:
@@ -176,14 +176,14 @@ def a_refusal_leaves_an_event() -> AbstractContextManager[Any]:
                 self._append(task.stream, told, task.meta, task.meta.model_dump_json())
             raise
 
-    return patch.object(Unit, "_decide", telling)
+    return patch.object(UnitOfWork, "_decide", telling)
 
 
 @planted("ChainIntact")
 def the_chain_leaves_the_content_out() -> AbstractContextManager[Any]:
     whole = log._chained
 
-    def chained(chain: bytes, events: Sequence[Recorded]) -> list[tuple[bytes, ...]]:
+    def chained(chain: bytes, events: Sequence[RecordedEvent]) -> list[tuple[bytes, ...]]:
         rows: list[tuple[bytes, ...]] = []
         for *fields, _ in whole(chain, events):
             chain = log._link(chain, *(field.decode() for field in fields[:4]))

@@ -15,8 +15,8 @@ from services.order import reactions as order_reactions
 from services.order.domain import saga
 from services.order.domain.state import Order
 from shared.contracts import (
+    DecisionContext,
     Event,
-    Given,
     Money,
     replace,
     zero,
@@ -72,7 +72,7 @@ def a_key_is_opened_before_payment() -> AbstractContextManager[Any]:
 def a_blocked_order_is_reopened_by_a_late_payment() -> AbstractContextManager[Any]:
     pay = saga.record_payment
 
-    def believing(command: RecordPayment, order: Order, given: Given) -> list[Event]:
+    def believing(command: RecordPayment, order: Order, given: DecisionContext) -> list[Event]:
         if order.cancelled_for == "blocked":
             order = replace(order, cancelled_for="unpaid", screening="pass")
         return pay(command, order, given)

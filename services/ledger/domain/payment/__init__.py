@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.ledger.domain.payment import closing, opening, returns, statements, unmatched
 from services.ledger.domain.payment.opening import Channels
 from services.ledger.domain.payment.state import Payment, evolve
-from shared.contracts import Command, Decided, Event, Given
+from shared.contracts import Command, Decided, DecisionContext, Event
 from shared.contracts.ledger import (
     ClosePayment,
     GiveBackPayment,
@@ -26,7 +26,7 @@ from shared.contracts.ledger import (
 __all__ = ["Channels", "Payment", "decide", "evolve"]
 
 
-def decide(command: Command, state: Payment, given: Given) -> list[Event] | Decided:
+def decide(command: Command, state: Payment, given: DecisionContext) -> list[Event] | Decided:
     """Facts: for RequestPayment the Channels, for RecordCallback and RecordClosing the payment that already has this
     channel reference (None when none has), for ReturnPayment, RetryReturn, RetryRefund and RecordReturnByHand the Money
     available on the account that pays."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from services.ledger.domain.chart import type_of
 from services.ledger.domain.payment import closing, statements
 from services.ledger.domain.payment.state import Payment
-from shared.contracts import Event, Given, Refused
+from shared.contracts import DecisionContext, Event, Refused
 from shared.contracts.ledger import (
     PaymentOpened,
     PaymentOpeningFailed,
@@ -26,7 +26,7 @@ class Channels:
     ask_within: timedelta
 
 
-def request(command: RequestPayment, state: Payment, given: Given) -> list[Event]:
+def request(command: RequestPayment, state: Payment, given: DecisionContext) -> list[Event]:
     """Facts: the Channels. Refuses `payment-exists`, and a deposit with `bad-amount`, `unknown-channel` and
     `unknown-account`."""
     channels: Channels = given.facts

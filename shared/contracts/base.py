@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
@@ -11,9 +12,27 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.values import currencies
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doc:
+    """What a field means, for those who read events, and a value of it to show: JSON, or of money the minor units.
+
+    It stands in the field's `Annotated`, or in that of a type that fields share; the outermost speaks. Without a value
+    it shows that of the type within, else what follows from the type. It checks nothing.
+    """
+
+    meaning: str
+    example: Any = None
+
+
+# What looks like a box or a key, and is none: long enough, and opens nothing.
+BOX = "k1.EXAMPLE" + "A" * 70
+PUBLIC_KEY = "EXAMPLE" + "A" * 36
+KEYED_HASH = "EXAMPLE" + "B" * 36
+
 Id = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#@+-]*$")]
 Text = Annotated[str, Field(max_length=500)]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000), Doc("How many pieces.", 2)]
 At = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 
 MAX_MINOR_UNITS = 10**15
@@ -45,8 +64,10 @@ class CurrencyMismatch(ValueError):
 class Money(Value):
     """An amount in integer minor units (fen, cents) of one ISO 4217 currency."""
 
-    amount: Annotated[int, Field(strict=True, ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "CNY"
+    amount: Annotated[
+        int, Field(strict=True, ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS), Doc("In minor units (fen, cents).", 9800)
+    ]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$"), Doc("ISO 4217.", "CNY")] = "CNY"
 
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:

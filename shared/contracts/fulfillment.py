@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from shared.contracts.base import Command, Event, Former, Id, Money, Text, Value
-from shared.contracts.inventory import ReservedKey, SealedKey
-from shared.contracts.order import OrderLine
+from shared.contracts.base import BOX, Command, Doc, Event, Former, Id, Money, Text, Value
+from shared.contracts.fields import Attempt, BuyerKey, DeliveryId, Line, Note, Numbers, OrderId, Reason, Sku, Supplier
+from shared.contracts.inventory import Cost, ReservedKeys, SealedKey
+from shared.contracts.order import LineToDeliver, OrderLine
 from shared.contracts.registry import downcaster, upcaster
 
 
@@ -29,7 +30,27 @@ def purchase_request_id(delivery_id: str, supplier: str) -> str:
 Goods = Annotated[str, Field(min_length=1, max_length=500)]
 FormerFinding = Literal["late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "agrees"]
 Finding = Literal[FormerFinding, "doubtful-goods"]
+FINDING = Doc("How the statement does not fit what was known; `agrees` when it does.", "late-success")
 NO_CURRENCY = "XXX"  # of ISO 4217
+KnownOrder = Annotated[OrderId, Doc("The order; null where we know no such delivery.")]
+RequestId = Annotated[Id, Doc("The purchase: `<delivery id>#<supplier>`.", "1042/1#north")]
+SupplierRef = Annotated[Text, Doc("The supplier's own number for the purchase; may be empty.", "N-88120")]
+Outcome = Annotated[Literal["done", "failed", "pending"], Doc("What the supplier says became of the purchase.", "done")]
+Statement = Annotated[int, Doc("The supplier's statement, counted from 1 in its delivery.", 1)]
+Billed = Annotated[Money, Doc("What the supplier bills, as it said; null where it named none.", 4100)]
+Bill = Annotated[Money, Doc("What is booked for it, as owed and as claimed back; null when nothing is.", 4100)]
+Booked = Annotated[Money, Doc("What the books held for the purchase before; null when nothing.", 3900)]
+SealedGoods = Annotated[
+    tuple[SealedKey, ...],
+    Doc(
+        "Texts that it delivered and that no buyer waits for, or may have, sealed to fulfillment.",
+        [{"index": "YWxwaGE", "box": BOX}],
+    ),
+]
+Doubt = Annotated[Text, Doc("Why a buyer who waited was not given the texts that came; empty when nobody waited.", "")]
+
+# What a stream is called by, by the key of its events.
+AGGREGATES = {"delivery_id": "delivery"}
 
 
 def statement_id(delivery_id: str, statement: int) -> str:
@@ -53,11 +74,11 @@ class PurchaseReport(Value):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    request_id: Id
-    outcome: Literal["done", "failed", "pending"]
-    supplier_ref: Text = ""
-    cost: Money | None = None
-    reason: Text = ""
+    request_id: RequestId
+    outcome: Outcome
+    supplier_ref: SupplierRef = ""
+    cost: Cost | None = None
+    reason: Reason = ""
     goods: tuple[Goods, ...] = Field(default=(), max_length=10_000, repr=False)
 
     @field_validator("cost", mode="before")
@@ -93,22 +114,22 @@ class PurchaseReport(Value):
 class TakeKeys(Command, key="delivery_id"):
     """Inventory reserved these sealed keys for the line."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    attempt: int
-    sku: Id
-    keys: tuple[ReservedKey, ...]
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
+    sku: Sku
+    keys: ReservedKeys
 
 
 class DeliverLine(Command, key="delivery_id"):
     """The order is confirmed: deliver this line to the holder of `buyer_key`, from the keys of this `attempt`."""
 
-    delivery_id: Id
-    order_id: Id
+    delivery_id: DeliveryId
+    order_id: OrderId
     line: OrderLine
-    attempt: int
-    buyer_key: str
+    attempt: Attempt
+    buyer_key: BuyerKey
 
 
 class RecordPurchase(Command, key="delivery_id"):
@@ -117,29 +138,29 @@ class RecordPurchase(Command, key="delivery_id"):
 
     incidental: ClassVar[frozenset[str]] = frozenset({"goods"})
 
-    delivery_id: Id
-    supplier: Id
-    outcome: Literal["done", "failed", "pending"]
-    supplier_ref: Text = ""
-    cost: Money | None = None
-    reason: Text = ""
-    goods: tuple[SealedKey, ...] = ()
+    delivery_id: DeliveryId
+    supplier: Supplier
+    outcome: Outcome
+    supplier_ref: SupplierRef = ""
+    cost: Cost | None = None
+    reason: Reason = ""
+    goods: SealedGoods = ()
 
 
 class RecordPurchaseUnknown(Command, key="delivery_id"):
     """We could not learn what became of a purchase: a person must ask the supplier, nobody buys again."""
 
-    delivery_id: Id
-    supplier: Id
-    reason: Text
+    delivery_id: DeliveryId
+    supplier: Supplier
+    reason: Reason
 
 
 class ResolveDelivery(Command, key="delivery_id"):
     """A person says what became of a delivery that was handed over."""
 
-    delivery_id: Id
+    delivery_id: DeliveryId
     delivered: bool
-    note: Text
+    note: Note
 
 
 class SettleStatement(Command, key="delivery_id"):
@@ -148,119 +169,123 @@ class SettleStatement(Command, key="delivery_id"):
     A claim that was lost may be turned into a cost later. `cost` is what a doubtful bill really is, where it is borne.
     """
 
-    delivery_id: Id
-    statement: int
+    delivery_id: DeliveryId
+    statement: Statement
     decision: Literal["cost", "claim"]
-    cost: Money | None = None
-    note: Text
+    cost: Cost | None = None
+    note: Note
 
 
 class WinClaim(Command, key="delivery_id"):
     """The supplier credits what we claimed of it: the claim is won, and ends."""
 
-    delivery_id: Id
-    statement: int
-    note: Text
+    delivery_id: DeliveryId
+    statement: Statement
+    note: Note
 
 
 class OpenGoods(Command, key="delivery_id"):
     """A person wants to read the texts that came with a supplier's statement, sealed to `reader_key`."""
 
-    delivery_id: Id
-    statement: int
+    delivery_id: DeliveryId
+    statement: Statement
     reader_key: str
-    note: Text
+    note: Note
 
 
 class OpenReport(Command, key="delivery_id"):
     """A person wants to read the texts that came with a report of a purchase that was never asked, sealed to
     `reader_key`."""
 
-    delivery_id: Id
+    delivery_id: DeliveryId
     report: int
     reader_key: str
-    note: Text
+    note: Note
 
 
 class KeysTaken(Event, key="delivery_id"):
     """The sealed keys that inventory reserved for a line are here; they are opened once the order is confirmed."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    attempt: int
-    sku: Id
-    keys: tuple[ReservedKey, ...]
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
+    sku: Sku
+    keys: ReservedKeys
 
 
 class DeliveryRequested(Event, key="delivery_id"):
     """Confirmed; waiting for the keys of this `attempt`, the supplier or a person."""
 
-    delivery_id: Id
-    order_id: Id
-    line: OrderLine
-    attempt: int
-    buyer_key: str
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: LineToDeliver
+    attempt: Attempt
+    buyer_key: BuyerKey
 
 
 class KeysDelivered(Event, key="delivery_id"):
     """The line's keys, opened once and sealed again to the buyer's key (`envelope`), in the order of `numbers`."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    numbers: tuple[int, ...]
-    envelope: str
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    numbers: Numbers
+    envelope: Annotated[
+        str, Doc("The line's keys, sealed to the buyer's key: ciphertext that only the buyer can open.", BOX)
+    ]
 
 
 class PurchaseRequested(Event, key="delivery_id"):
     """Buy from this supplier, under a request id of `<delivery id>#<supplier>`."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    supplier: Id
-    request_id: Id
-    quantity: int
-    target: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    supplier: Supplier
+    request_id: RequestId
+    quantity: Annotated[int, Doc("How many pieces.", 2)]
+    target: Annotated[Text, Doc("The account or phone to top up; empty where none is needed.", "13800000000")]
 
 
 class PurchasePending(Event, key="delivery_id"):
     """The supplier works on the purchase."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    supplier: Id
-    request_id: Id
-    supplier_ref: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    supplier: Supplier
+    request_id: RequestId
+    supplier_ref: SupplierRef
 
 
 class PurchaseFailed(Event, key="delivery_id"):
     """The supplier will certainly not deliver; the next one is asked, if there is one."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    supplier: Id
-    reason: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    supplier: Supplier
+    reason: Reason
 
 
 class SupplierDelivered(Event, key="delivery_id"):
     """A supplier delivered the line; we owe it `cost`. Where it delivered texts, they are sealed again to the buyer's
     key (`envelope`), and `indexes` are their keyed hashes."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    supplier: Id
-    supplier_ref: Text
-    cost: Money
-    envelope: str = ""
-    indexes: tuple[str, ...] = ()
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    supplier: Supplier
+    supplier_ref: SupplierRef
+    cost: Annotated[Money, Doc("What we owe the supplier for it.", 8200)]
+    envelope: Annotated[str, Doc("The texts that it delivered, sealed to the buyer's key; may be empty.", BOX)] = ""
+    indexes: Annotated[
+        tuple[str, ...], Doc("Keyed hashes of the texts that the supplier delivered, if it did.", [])
+    ] = ()
 
 
 class DeliveryHandedOver(Event, key="delivery_id"):
@@ -269,34 +294,38 @@ class DeliveryHandedOver(Event, key="delivery_id"):
     `supplier` is the one whose purchase has an unknown outcome, `numbers` are the keys in doubt, if that is why.
     """
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    reason: Text
-    supplier: Id | None = None
-    numbers: tuple[int, ...] = ()
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    reason: Reason
+    supplier: Annotated[Supplier | None, Doc("Whose purchase has an unknown outcome, if that is why.")] = None
+    numbers: Annotated[
+        tuple[int, ...], Doc("The keys in doubt, by number; empty when it is not about keys.", [17])
+    ] = ()
 
 
 class DeliveryResolved(Event, key="delivery_id"):
     """A person delivered the line by hand."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    note: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    note: Note
 
 
 class DeliveryFailed(Event, key="delivery_id"):
     """The line will not be delivered; `numbers` are the keys that could not be opened, if that was why."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    reason: Text
-    numbers: tuple[int, ...] = ()
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    reason: Reason
+    numbers: Annotated[
+        tuple[int, ...], Doc("The keys that could not be opened, by number; empty when it was not that.", [17])
+    ] = ()
 
 
 class SupplierStatementRecordedV1(Former, of="SupplierStatementRecorded", key="delivery_id", version=1):
@@ -308,22 +337,22 @@ class SupplierStatementRecordedV1(Former, of="SupplierStatementRecorded", key="d
     waited was not given them.
     """
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    supplier: Id
-    request_id: Id
-    statement: int
-    finding: FormerFinding
-    outcome: Literal["done", "failed", "pending"]
-    supplier_ref: Text
-    cost: Money | None
-    reason: Text
-    bill: Money | None = None
-    booked: Money | None = None
-    goods: tuple[SealedKey, ...] = ()
-    doubt: Text = ""
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    supplier: Supplier
+    request_id: RequestId
+    statement: Statement
+    finding: Annotated[FormerFinding, FINDING]
+    outcome: Outcome
+    supplier_ref: SupplierRef
+    cost: Billed | None
+    reason: Reason
+    bill: Bill | None = None
+    booked: Booked | None = None
+    goods: SealedGoods = ()
+    doubt: Doubt = ""
 
 
 class SupplierStatementRecorded(Event, key="delivery_id", version=2):
@@ -335,22 +364,22 @@ class SupplierStatementRecorded(Event, key="delivery_id", version=2):
     waited was not given what came.
     """
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    sku: Id
-    supplier: Id
-    request_id: Id
-    statement: int
-    finding: Finding
-    outcome: Literal["done", "failed", "pending"]
-    supplier_ref: Text
-    cost: Money | None
-    reason: Text
-    bill: Money | None = None
-    booked: Money | None = None
-    goods: tuple[SealedKey, ...] = ()
-    doubt: Text = ""
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    sku: Sku
+    supplier: Supplier
+    request_id: RequestId
+    statement: Statement
+    finding: Annotated[Finding, FINDING]
+    outcome: Outcome
+    supplier_ref: SupplierRef
+    cost: Billed | None
+    reason: Reason
+    bill: Bill | None = None
+    booked: Booked | None = None
+    goods: SealedGoods = ()
+    doubt: Doubt = ""
 
 
 @upcaster("SupplierStatementRecorded", 1)
@@ -369,15 +398,15 @@ class SupplierReportRefused(Event, key="delivery_id"):
     """A supplier told, signed, of a purchase that was never asked of it; nothing moved. `order_id` is null where we
     know no such delivery. `goods` are texts that came with it, sealed to fulfillment."""
 
-    delivery_id: Id
-    order_id: Id | None
-    supplier: Id
-    request_id: Id
-    outcome: Literal["done", "failed", "pending"]
-    supplier_ref: Text
-    cost: Money | None
-    reason: Text
-    goods: tuple[SealedKey, ...] = ()
+    delivery_id: DeliveryId
+    order_id: KnownOrder | None
+    supplier: Supplier
+    request_id: RequestId
+    outcome: Outcome
+    supplier_ref: SupplierRef
+    cost: Billed | None
+    reason: Reason
+    goods: SealedGoods = ()
 
 
 Supplied: TypeAlias = SupplierDelivered | SupplierStatementRecorded | SupplierReportRefused
@@ -397,16 +426,18 @@ class SupplierStatementSettled(Event, key="delivery_id"):
     to the claims when we claim it.
     """
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    supplier: Id
-    request_id: Id
-    statement: int
-    decision: Literal["cost", "claim"]
-    bill: Money | None
-    moved: Money | None
-    note: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    supplier: Supplier
+    request_id: RequestId
+    statement: Statement
+    decision: Annotated[
+        Literal["cost", "claim"], Doc("Whether we bear it as a cost, or claim it from the supplier.", "cost")
+    ]
+    bill: Bill | None
+    moved: Annotated[Money | None, Doc("What changes sides between claims and costs; null when nothing does.", 4100)]
+    note: Note
 
 
 class SupplierClaimWon(Event, key="delivery_id"):
@@ -414,33 +445,33 @@ class SupplierClaimWon(Event, key="delivery_id"):
 
     essential: ClassVar[bool] = True
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    supplier: Id
-    request_id: Id
-    statement: int
-    amount: Money | None
-    note: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    supplier: Supplier
+    request_id: RequestId
+    statement: Annotated[int, Doc("The statement whose claim is won, counted from 1 in its delivery.", 1)]
+    amount: Annotated[Money | None, Doc("What the supplier credits; null where nothing was booked.", 4100)]
+    note: Note
 
 
 class SupplierGoodsOpened(Event, key="delivery_id"):
     """A person read the texts that came with a supplier's statement."""
 
-    delivery_id: Id
-    order_id: Id
-    line: int
-    supplier: Id
-    statement: int
-    note: Text
+    delivery_id: DeliveryId
+    order_id: OrderId
+    line: Line
+    supplier: Supplier
+    statement: Annotated[int, Doc("The statement that they came with, counted from 1 in its delivery.", 1)]
+    note: Note
 
 
 class SupplierReportOpened(Event, key="delivery_id"):
     """A person read the texts that came with a supplier's report of a purchase that was never asked of it. `order_id`
     is null where we know no such delivery."""
 
-    delivery_id: Id
-    order_id: Id | None
-    supplier: Id
-    report: int
-    note: Text
+    delivery_id: DeliveryId
+    order_id: KnownOrder | None
+    supplier: Supplier
+    report: Annotated[int, Doc("The report that they came with, counted from 1 among those of its delivery.", 1)]
+    note: Note

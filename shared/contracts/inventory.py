@@ -7,65 +7,91 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import At, Command, Event, Id, Money, Quantity, Text, Value
+from shared.contracts.base import BOX, KEYED_HASH, At, Command, Doc, Event, Id, Money, Quantity, Text, Value
+from shared.contracts.fields import Attempt, DeliveryId, Line, Number, Numbers, OrderId, Reason, Sku, Supplier
 
-Kind = Literal["card-key", "top-up", "activation-code", "membership", "course", "bill-payment", "custom"]
-Source = Literal["keys", "supplier", "manual"]
+Kind = Annotated[
+    Literal["card-key", "top-up", "activation-code", "membership", "course", "bill-payment", "custom"],
+    Doc("What sort of product it is.", "card-key"),
+]
+Source = Annotated[
+    Literal["keys", "supplier", "manual"],
+    Doc("Where a delivery comes from: own keys, a supplier, a person.", "keys"),
+]
 ShortFor = Literal["stock", "unpaid-share", "buyer-share"]
+Suppliers = Annotated[tuple[Id, ...], Doc("Who is asked to deliver, in this order; empty for own keys.", ["north"])]
+UnitPrice = Annotated[Money, Doc("The price of one piece.", 4900)]
+Cost = Annotated[Money, Doc("What it costs us; null where it is not known.", 4100)]
+Available = Annotated[int, Doc("How many pieces are left.", 3)]
+ExpiresOn = Annotated[date, Doc("The last day on which the keys can be used.", "2027-12-31")]
+Box = Annotated[str, Doc("The sealed text of a key: ciphertext that only fulfillment can open.", BOX)]
+Given = Annotated[bool, Doc("Whether what the supplier sent went to its buyer; else it is kept for a person.", False)]
+
+# What a stream is called by, by the key of its events.
+AGGREGATES = {"sku": "product", "delivery_id": "supply"}
 
 
 class Tier(Value):
     """Wholesale: from `from_quantity` pieces on, each costs `price`."""
 
-    from_quantity: Quantity
-    price: Money
+    from_quantity: Annotated[Quantity, Doc("The tier begins with so many pieces.", 10)]
+    price: Annotated[Money, Doc("The price of one piece in this tier.", 4700)]
 
 
 class Listing(Value):
     """All that is said of a product. `source` says where a delivery comes from: own keys, a supplier, a person."""
 
-    sku: Id
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    sku: Sku
+    name: Annotated[
+        str, Field(min_length=1, max_length=200), Doc("The product's name, for people.", "Game points, 100")
+    ]
     kind: Kind = "card-key"
     source: Source = "keys"
-    category: tuple[Text, ...] = ()
-    tags: tuple[Text, ...] = ()
-    face_value: Money | None = None
-    price: Money
-    tiers: tuple[Tier, ...] = ()
-    cost: Money | None = None
-    suppliers: tuple[Id, ...] = ()
-    per_order_limit: Quantity = 2_000
-    low_stock_threshold: Annotated[int, Field(strict=True, ge=0)] = 0
-    on_sale: bool = True
+    category: Annotated[tuple[Text, ...], Doc("The path of categories, from the widest.", ["Games"])] = ()
+    tags: Annotated[tuple[Text, ...], Doc("Words to find it by.", ["popular"])] = ()
+    face_value: Annotated[Money | None, Doc("What is printed on it.", 5000)] = None
+    price: UnitPrice
+    tiers: Annotated[tuple[Tier, ...], Doc("Wholesale prices, by quantity.")] = ()
+    cost: Cost | None = None
+    suppliers: Suppliers = ()
+    per_order_limit: Annotated[Quantity, Doc("How many pieces one order may have.", 100)] = 2_000
+    low_stock_threshold: Annotated[
+        int, Field(strict=True, ge=0), Doc("With so many pieces or fewer, staff are told.", 20)
+    ] = 0
+    on_sale: Annotated[bool, Doc("Whether it can be ordered.", True)] = True
 
 
 class SealedKey(Value):
     """A card key that only fulfillment can open (`box`), and the keyed hash that finds duplicates (`index`)."""
 
-    index: str
-    box: str
+    index: Annotated[
+        str, Doc("A keyed hash of the key's text, which finds duplicates and tells nothing of it.", KEYED_HASH)
+    ]
+    box: Box
 
 
 class ReservedKey(Value):
     """One key of a SKU: its number in the order of loading, from 1, and its sealed text."""
 
-    number: int
-    box: str
+    number: Number
+    box: Box
+
+
+ReservedKeys = Annotated[tuple[ReservedKey, ...], Doc("The keys, each sealed: only fulfillment can open them.")]
 
 
 class StockKey(Value):
     """A key of our stock: the number that it has among those of its product."""
 
-    sku: Id
-    number: int
+    sku: Sku
+    number: Number
 
 
 class SoldKey(Value):
     """A key that was sold, by its number, and to which order."""
 
-    number: int
-    order_id: Id
+    number: Number
+    order_id: OrderId
 
 
 class ListProduct(Command, key="sku"):
@@ -79,7 +105,7 @@ class ListProduct(Command, key="sku"):
     JSON.
     """
 
-    sku: Id
+    sku: Sku
     listing: Listing
     dry_run: bool = False
     named: tuple[str, ...] | None = None
@@ -89,7 +115,7 @@ class ListProduct(Command, key="sku"):
 class SetSale(Command, key="sku"):
     """Put a product on sale or take it off."""
 
-    sku: Id
+    sku: Sku
     on_sale: bool
 
 
@@ -103,12 +129,12 @@ class LoadKeys(Command, key="sku"):
     supplier sent for an order, where there are any, and "expired": true where that is so.
     """
 
-    sku: Id
+    sku: Sku
     batch_id: Id
     keys: tuple[SealedKey, ...]
-    supplier: Id | None = None
-    cost: Money | None = None
-    expires_on: date | None = None
+    supplier: Supplier | None = None
+    cost: Cost | None = None
+    expires_on: ExpiresOn | None = None
     dry_run: bool = False
     as_written: tuple[str, ...] = ()
 
@@ -116,8 +142,8 @@ class LoadKeys(Command, key="sku"):
 class ExpireKeys(Command, key="sku"):
     """The last day of these keys is over."""
 
-    sku: Id
-    expires_on: date
+    sku: Sku
+    expires_on: ExpiresOn
 
 
 class ReserveStock(Command, key="sku"):
@@ -127,11 +153,11 @@ class ReserveStock(Command, key="sku"):
     bounded share of the stock.
     """
 
-    sku: Id
-    order_id: Id
-    line: int
+    sku: Sku
+    order_id: OrderId
+    line: Line
     quantity: Quantity
-    attempt: int = 1
+    attempt: Attempt = 1
     expires_at: At
     unpaid: bool = False
     holders: tuple[Text, ...] = ()
@@ -140,185 +166,189 @@ class ReserveStock(Command, key="sku"):
 class ReleaseStock(Command, key="sku"):
     """Put a line's reserved keys back into stock; nothing happens when there are none."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    reason: Text
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    reason: Reason
 
 
 class ExpireReservation(Command, key="sku"):
     """The reservation's time is over."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    attempt: int
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
 
 
 class SettleStock(Command, key="sku"):
     """The line's keys were delivered: they are sold."""
 
-    sku: Id
-    order_id: Id
-    line: int
+    sku: Sku
+    order_id: OrderId
+    line: Line
 
 
 class FaultKey(Command, key="sku"):
     """A sold key turned out to be invalid."""
 
-    sku: Id
-    order_id: Id
-    number: int
-    reason: Text
+    sku: Sku
+    order_id: OrderId
+    number: Number
+    reason: Reason
 
 
 class CompareTexts(Command, key="delivery_id"):
     """A supplier sent texts for a delivery, by keyed hash: some may be keys of our stock. `given`: they went to its
     buyer; else they are kept for a person."""
 
-    delivery_id: Id
-    supplier: Id
+    delivery_id: DeliveryId
+    supplier: Supplier
     indexes: tuple[str, ...]
-    given: bool
+    given: Given
 
 
 class WithdrawKeys(Command, key="sku"):
     """A supplier sent the texts of these keys: they are not sold any more."""
 
-    sku: Id
-    numbers: tuple[int, ...]
-    delivery_id: Id
-    supplier: Id
-    given: bool
+    sku: Sku
+    numbers: Numbers
+    delivery_id: DeliveryId
+    supplier: Supplier
+    given: Given
 
 
 class ProductListed(Event, key="sku"):
     """A product was listed for the first time."""
 
-    sku: Id
-    listing: Listing
+    sku: Sku
+    listing: Annotated[Listing, Doc("All that is said of the product.")]
 
 
 class ProductChanged(Event, key="sku"):
     """The listing of a product changed; `listing` is all of it as it is now."""
 
-    sku: Id
-    listing: Listing
+    sku: Sku
+    listing: Annotated[Listing, Doc("All that is said of the product.")]
 
 
 class ProductPutOnSale(Event, key="sku"):
     """A product can be ordered again."""
 
-    sku: Id
+    sku: Sku
 
 
 class ProductTakenOffSale(Event, key="sku"):
     """A product can't be ordered any more; what was ordered before goes on."""
 
-    sku: Id
+    sku: Sku
 
 
 class KeysLoaded(Event, key="sku"):
     """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`. They are over from `over_from` on, the end
     of `expires_on` where the shop is."""
 
-    sku: Id
-    batch_id: Id
-    first: int
-    keys: tuple[SealedKey, ...]
-    supplier: Id | None = None
-    cost: Money | None = None
-    expires_on: date | None = None
-    over_from: At | None = None
+    sku: Sku
+    batch_id: Annotated[Id, Doc("The batch the keys were loaded with.", "batch-12")]
+    first: Annotated[int, Doc("The number of the first of the keys, from 1.", 1)]
+    keys: Annotated[tuple[SealedKey, ...], Doc("The keys, each sealed: only fulfillment can open them.")]
+    supplier: Annotated[Supplier | None, Doc("Whom the keys were bought from, where it is known.")] = None
+    cost: Cost | None = None
+    expires_on: ExpiresOn | None = None
+    over_from: Annotated[At | None, Doc("When that day ends where the shop is.", "2027-12-31T16:00:00Z")] = None
 
 
 class KeysExpired(Event, key="sku"):
     """The last day of `count` unsold keys is over: they are not sold any more. `available` is what is left."""
 
-    sku: Id
-    expires_on: date
-    count: int
-    available: int
+    sku: Sku
+    expires_on: ExpiresOn
+    count: Annotated[int, Doc("How many pieces.", 12)]
+    available: Available
 
 
 class StockReserved(Event, key="sku"):
     """Keys were set aside for an order line, until `expires_at` unless the order goes on."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    attempt: int
-    keys: tuple[ReservedKey, ...]
-    expires_at: At
-    unpaid: bool = False
-    holders: tuple[Text, ...] = ()
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
+    keys: ReservedKeys
+    expires_at: Annotated[At, Doc("Until when they are set aside.", "2026-01-01T08:25:00Z")]
+    unpaid: Annotated[bool, Doc("Whether the order was still to be paid at a channel when it asked.", True)] = False
+    holders: Annotated[
+        tuple[Text, ...], Doc("Hashes of who asked: the person, the address, the device.", ["0a1b2c3d4e5f6071"])
+    ] = ()
 
 
 class StockShort(Event, key="sku"):
     """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    attempt: int
-    quantity: int
-    available: int
-    short_for: ShortFor = "stock"
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
+    quantity: Annotated[int, Doc("How many pieces were wanted.", 5)]
+    available: Available
+    short_for: Annotated[
+        ShortFor, Doc("What it was short of: stock, the share of unpaid orders, or that of one buyer.", "stock")
+    ] = "stock"
 
 
 class StockReleased(Event, key="sku"):
     """A line's reserved keys went back into stock."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    numbers: tuple[int, ...]
-    reason: Text
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    numbers: Numbers
+    reason: Reason
 
 
 class ReservationExpired(Event, key="sku"):
     """A proposal to the order, which alone may give the stock up: the keys stay reserved until it answers."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    attempt: int
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
 
 
 class StockSettled(Event, key="sku"):
     """A line's keys were delivered: they are sold. `cost` is what they were bought for, where it is known."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    numbers: tuple[int, ...]
-    cost: Money | None = None
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    numbers: Numbers
+    cost: Cost | None = None
 
 
 class StockRanLow(Event, key="sku"):
     """Available stock fell to the threshold or below."""
 
-    sku: Id
-    available: int
-    threshold: int
+    sku: Sku
+    available: Available
+    threshold: Annotated[int, Doc("The number from which staff are told.", 20)]
 
 
 class KeyFaulted(Event, key="sku"):
     """A sold key turned out to be invalid."""
 
-    sku: Id
-    order_id: Id
-    number: int
-    reason: Text
+    sku: Sku
+    order_id: OrderId
+    number: Number
+    reason: Reason
 
 
 class TextsFound(Event, key="delivery_id"):
     """Texts that a supplier sent for a delivery are keys of our stock, sold or not."""
 
-    delivery_id: Id
-    supplier: Id
-    given: bool
-    keys: tuple[StockKey, ...]
+    delivery_id: DeliveryId
+    supplier: Supplier
+    given: Given
+    keys: Annotated[tuple[StockKey, ...], Doc("The keys that have the same texts.")]
 
 
 class KeysSupplied(Event, key="sku"):
@@ -326,16 +356,16 @@ class KeysSupplied(Event, key="sku"):
     once they come back; `sold` were sold already. `given`: what the supplier sent went to the delivery's buyer; else it
     is kept for a person."""
 
-    sku: Id
-    delivery_id: Id
-    supplier: Id
-    given: bool
-    numbers: tuple[int, ...]
-    sold: tuple[SoldKey, ...] = ()
+    sku: Sku
+    delivery_id: DeliveryId
+    supplier: Supplier
+    given: Given
+    numbers: Numbers
+    sold: Annotated[tuple[SoldKey, ...], Doc("Those of them that were sold, with their orders.")] = ()
 
 
 class KeysWithdrawn(Event, key="sku"):
     """Keys that were for sale are not sold any more, since a supplier sent their texts."""
 
-    sku: Id
-    numbers: tuple[int, ...]
+    sku: Sku
+    numbers: Numbers

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from shared.contracts.base import At, Event, Id
+from typing import Annotated
+
+from shared.contracts.base import At, Doc, Event, Id
+
+# What a stream is called by, by the key of its events.
+AGGREGATES = {"log": "log"}
 
 
 class PositionLost(Event, key="log", owner=""):
@@ -12,7 +17,7 @@ class PositionLost(Event, key="log", owner=""):
     whose event is of the time `since`, and others had heard of events up to `upto`.
     """
 
-    log: Id
-    kept: int
-    upto: int
-    since: At
+    log: Annotated[Id, Doc("The service whose log it is.", "order")]
+    kept: Annotated[int, Doc("The last position before the loss.", 40)]
+    upto: Annotated[int, Doc("The last position that is lost.", 45)]
+    since: Annotated[At, Doc("When the event at `kept` was recorded: what is lost is younger.", "2026-01-01T08:00:00Z")]

@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import At, Command, Event, Id, Text
+from shared.contracts.base import At, Command, Doc, Event, Id, Text
+from shared.contracts.fields import Locale, OrderId, Reason
 
 MessageChannel = Literal["email", "webhook", "console"]
+MessageId = Annotated[Id, Doc("The message, the same however often it is asked for.", "order-completed/1042")]
+Recipient = Annotated[Text, Doc("An address, a URL or `staff`.", "ann@example.com")]
+Template = Annotated[Id, Doc("Which text.", "order-completed")]
+Params = Annotated[dict[str, str | int], Doc("What the text is filled with.", {"delivered": "98.00 CNY"})]
+Attempts = Annotated[int, Doc("How many tries it took.", 1)]
+
+# What a stream is called by, by the key of its events.
+AGGREGATES = {"message_id": "message"}
 
 
 class SendMessage(Command, key="message_id"):
@@ -18,13 +27,13 @@ class SendMessage(Command, key="message_id"):
     is dropped, or, where it is to `gather`, told of in one message at their end.
     """
 
-    message_id: Id
+    message_id: MessageId
     channel: MessageChannel
-    to: Text
-    template: Id
-    locale: Literal["zh", "en"] = "zh"
-    params: dict[str, str | int] = Field(default_factory=dict)
-    order_id: Id | None = None
+    to: Recipient
+    template: Template
+    locale: Locale = "zh"
+    params: Params = Field(default_factory=dict)
+    order_id: OrderId | None = None
     again_after_seconds: Annotated[int, Field(strict=True, ge=1)] | None = None
     gather: bool = False
 
@@ -32,16 +41,16 @@ class SendMessage(Command, key="message_id"):
 class TellGathered(Command, key="message_id"):
     """The pause of an alert is over: tell of what came within it. Nothing happens where nothing did."""
 
-    message_id: Id
+    message_id: MessageId
 
 
 class RecordSending(Command, key="message_id"):
     """What became of one round of a message. `channel` is the one it really went through, once it was sent."""
 
-    message_id: Id
+    message_id: MessageId
     sent: bool
-    attempts: int
-    reason: Text = ""
+    attempts: Attempts
+    reason: Reason = ""
     round: int = 1
     channel: MessageChannel | None = None
 
@@ -49,15 +58,17 @@ class RecordSending(Command, key="message_id"):
 class MessageQueued(Event, key="message_id"):
     """To be sent. `round` counts from 1; `again_from` is when the same message may be asked for again, if ever."""
 
-    message_id: Id
-    channel: MessageChannel
-    to: Text
-    template: Id
-    locale: Literal["zh", "en"]
-    params: dict[str, str | int]
-    order_id: Id | None
-    round: int = 1
-    again_from: At | None = None
+    message_id: MessageId
+    channel: Annotated[MessageChannel, Doc("How it is to be sent.", "email")]
+    to: Recipient
+    template: Template
+    locale: Locale
+    params: Params
+    order_id: Annotated[OrderId | None, Doc("The order it is about, if it is about one.")]
+    round: Annotated[int, Doc("Counts from 1; grows when the same message is sent anew.", 1)] = 1
+    again_from: Annotated[
+        At | None, Doc("From when the same message may be asked for again; null for never.", "2026-01-01T09:00:00Z")
+    ] = None
 
 
 class MessageGathered(Event, key="message_id"):
@@ -67,41 +78,41 @@ class MessageGathered(Event, key="message_id"):
     message before are among them while that was not sent, for this one takes its place.
     """
 
-    message_id: Id
-    channel: MessageChannel
-    to: Text
-    template: Id
-    locale: Literal["zh", "en"]
-    params: dict[str, str | int]
-    order_id: Id | None
-    number: int
-    until: At
-    pause_seconds: int
+    message_id: MessageId
+    channel: Annotated[MessageChannel, Doc("How it is to be sent.", "console")]
+    to: Recipient
+    template: Template
+    locale: Locale
+    params: Params
+    order_id: OrderId | None
+    number: Annotated[int, Doc("Counts what came within the pause, from 1.", 3)]
+    until: Annotated[At, Doc("When it is told of.", "2026-01-01T08:10:00Z")]
+    pause_seconds: Annotated[int, Doc("How long the pause is.", 600)]
 
 
 class MessageWithheld(Event, key="message_id"):
     """Not sent: this address got as many messages of the kind as it may within a day."""
 
-    message_id: Id
-    channel: MessageChannel
-    to: Text
-    template: Id
-    locale: Literal["zh", "en"]
-    order_id: Id | None
+    message_id: MessageId
+    channel: Annotated[MessageChannel, Doc("How it would have been sent.", "email")]
+    to: Recipient
+    template: Template
+    locale: Locale
+    order_id: OrderId | None
 
 
 class MessageSent(Event, key="message_id"):
     """`channel` is the one it really went through: an e-mail goes to the console while no mail server is configured."""
 
-    message_id: Id
-    channel: MessageChannel
-    attempts: int
+    message_id: MessageId
+    channel: Annotated[MessageChannel, Doc("How it was really sent.", "email")]
+    attempts: Attempts
 
 
 class MessageFailed(Event, key="message_id"):
     """Every try failed; a person may look at the record and send it again."""
 
-    message_id: Id
-    channel: MessageChannel
-    attempts: int
-    reason: Text
+    message_id: MessageId
+    channel: Annotated[MessageChannel, Doc("How it was to be sent.", "email")]
+    attempts: Attempts
+    reason: Reason

@@ -9,11 +9,11 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
+from shared.published.fields import Unsaid
 from shared.published.files import HOME, stored, write
 from shared.published.gaps import gaps
 from shared.published.kinds import kinds
 from shared.published.review import WRITE, reviewed
-from shared.published.schemas import Unsaid
 
 
 def main() -> int:

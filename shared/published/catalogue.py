@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from shared.published.kinds import Kind
 from shared.published.schemas import Schema
 
+PARAGRAPH, WIDTH = "\n\n", 120
 HEAD = """\
 # Events
 
@@ -21,14 +23,17 @@ Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](sc
 body, in [examples](examples); [asyncapi.json](asyncapi.json) describes all of them as AsyncAPI 3. A field with `?` may
 be missing in what was recorded before there was the field, and means its default then. Amounts are in minor units (fen,
 cents), times UTC. What looks like ciphertext in the examples is none.
-
-Any log may hold a `PositionLost`: what stood at its position was lost with a database. Nothing follows from it.
 """
 
 
 def catalogue(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> str:
     """The page, from the schema and the example of each version."""
-    return "\n".join([HEAD, *_index(list(told)), *_services(told), *_parts(told)])
+    return "\n".join([HEAD, *_anywhere(told), *_index(list(told)), *_services(told), *_parts(told)])
+
+
+def _anywhere(kinds: Iterable[Kind]) -> Iterator[str]:
+    for name, meaning in sorted({(kind.name, kind.meaning) for kind in kinds if kind.log}):
+        yield textwrap.fill(f"Any log may hold a `{name}`. {meaning.partition(PARAGRAPH)[0]}", WIDTH) + "\n"
 
 
 def _index(kinds: list[Kind]) -> Iterator[str]:

@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import json
-import types
+import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shared.broker.cloudevents import cloud_event, message_of
-from shared.contracts import Metadata, Money
+from shared.contracts import Message, Metadata, Money
 from shared.eventstore.recorded import RecordedEvent
+from shared.published.fields import Unsaid, doc, optional, where
 from shared.published.kinds import Kind
-from shared.published.schemas import Unsaid
-from shared.published.words import word
 
 RECORDED_AT = datetime(2026, 1, 1, 8, 0, 1, tzinfo=UTC)
 POSITION = 42
-# What a stream is called by: the aggregate of the events with this owner and key.
-AGGREGATES = {
-    ("fulfillment", "delivery_id"): "delivery",
-    ("gateway", "customer"): "customer",
-    ("gateway", "endpoint_id"): "webhook-endpoint",
-    ("gateway", "import_id"): "import",
-    ("gateway", "order_id"): "opening",
-    ("gateway", "statement_id"): "statement",
-    ("gateway", "username"): "staff",
-    ("inventory", "delivery_id"): "supply",
-    ("inventory", "sku"): "product",
-    ("ledger", "entry_id"): "entry",
-    ("ledger", "order_id"): "hold",
-    ("ledger", "payment_id"): "payment",
-    ("notification", "message_id"): "message",
-    ("order", "order_id"): "order",
-    ("risk", "entry"): "list-entry",
-    ("risk", "order_id"): "screening",
-}
 
 
 def example(kind: Kind) -> dict[str, Any]:
     """The message: its routing key, its headers, its content type, and its body as JSON. Raises Unsaid."""
     try:
-        event = kind.cls.model_validate(_body(kind.name, kind.cls) | ({"log": kind.log} if kind.log else {}))
+        event = kind.cls.model_validate(_body(kind.cls) | ({kind.cls.key: kind.log} if kind.log else {}))
     except ValidationError as error:
         fields = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
-        raise Unsaid(f"{kind.key}: the values in shared/published/words.py do not fit: {fields}") from None
-    aggregate = "log" if kind.log else AGGREGATES.get((kind.owner, kind.cls.key))
+        raise Unsaid(f"{kind.key}: the values to show in {where(kind.cls)} do not fit: {fields}") from None
+    aggregate = aggregates(kind.cls).get(kind.cls.key)
     if aggregate is None:
-        raise Unsaid(f"shared/published/examples.py needs the aggregate of {kind.owner} that {kind.cls.key} names")
+        raise Unsaid(f"AGGREGATES in {where(kind.cls)} must say what a stream of {kind.cls.key} is called by")
     stream = f"{aggregate}-{event.partition_key()}"
     meta = Metadata(correlation_id=_id("flow"), causation_id=_id(kind.key, "cause"), actor="system")
     recorded = RecordedEvent(
@@ -69,25 +50,31 @@ def _id(*parts: str) -> str:
     return str(uuid5(NAMESPACE_URL, "/".join(("urn:kameng:example", *parts))))
 
 
-def _body(name: str, cls: type[BaseModel]) -> dict[str, Any]:
+def aggregates(cls: type[Message]) -> Mapping[str, str]:
+    """What the streams of a contract's owner are called by, by the key of their events, as its module says."""
+    return getattr(sys.modules[cls.__module__], "AGGREGATES", {})
+
+
+def _body(cls: type[BaseModel]) -> dict[str, Any]:
     """A value for each field, the optional ones too."""
-    return {field: _value(name, field, info.annotation) for field, info in cls.model_fields.items()}
+    return {name: _value(info.annotation, doc(cls, name).example) for name, info in cls.model_fields.items()}
 
 
-def _value(cls: str, field: str, annotation: Any) -> Any:
-    said = word(cls, field)
-    value = said.value if said else None
-    origin, arguments = get_origin(annotation), [one for one in get_args(annotation) if one is not type(None)]
-    is_optional = origin in (Union, types.UnionType) and len(arguments) == 1
-    if origin is Annotated or is_optional:
-        return _value(cls, field, arguments[0])
-    if annotation is Money:
-        return {"amount": value, "currency": "CNY"}
+def _value(annotation: Any, example: Any = None) -> Any:
+    """What is to be shown, else what follows from the type."""
+    if inner := optional(annotation):
+        return _value(inner, example)
+    if get_origin(annotation) is Annotated:
+        return _value(get_args(annotation)[0], example)
+    if annotation is Money and example is not None:
+        return Money(amount=example).model_dump()
+    if example is not None:
+        return example
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _body(annotation.__name__, annotation)
-    if origin is tuple and value is None:
-        return [_value(cls, field, arguments[0])]
-    return _plain(annotation) if value is None else value
+        return _body(annotation)
+    if get_origin(annotation) is tuple:
+        return [_value(get_args(annotation)[0])]
+    return _plain(annotation)
 
 
 def _plain(annotation: Any) -> Any:
@@ -95,5 +82,5 @@ def _plain(annotation: Any) -> Any:
         return get_args(annotation)[0]
     values = {str: "text", int: 1, bool: True, date: "2026-01-01", AwareDatetime: RECORDED_AT, datetime: RECORDED_AT}
     if annotation not in values:
-        raise Unsaid(f"shared/published/words.py has no value for a field of the type {annotation}")
+        raise Unsaid(f"a field of the type {annotation} needs a value to show: Doc(…, example)")
     return values[annotation]

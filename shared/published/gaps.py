@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from shared.contracts.registry import anywhere, events, has_upcaster, published_until
+from shared.published.fields import where
 from shared.published.kinds import Kind
 
 
@@ -24,10 +25,9 @@ def gaps(kinds: Iterable[Kind]) -> list[str]:
 
 def _of(name: str, newest: int, known: set[tuple[str, int]]) -> Iterator[str]:
     cls, gap = (events() | anywhere())[name], False
-    owner = cls.owner or cls.__module__.rpartition(".")[2]
     for version in range(newest - 1, 0, -1):
         if (name, version) not in known:
-            yield f"no class says what {name}.v{version} was: keep it in shared/contracts/{owner}.py as a Former"
+            yield f"no class says what {name}.v{version} was: keep it in {where(cls)} as a Former"
         if not has_upcaster(name, version):
             yield f'nothing lifts {name}.v{version}: logs hold it, write @upcaster("{name}", {version})'
         sent = published_until(name, version) is not None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
+from shared.published.fields import Unsaid, doc, parts, where
 from shared.published.kinds import Kind
-from shared.published.words import word
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -16,14 +18,10 @@ DEPRECATED = "deprecated"
 KEY, OWNER, UNTIL, SENT = "x-kameng-key", "x-kameng-owner", "x-kameng-published-until", "x-kameng-published"
 
 
-class Unsaid(ValueError):
-    """What subscribers are to read is not written: an event has no docstring, or a field no meaning."""
-
-
 def schema(kind: Kind) -> Schema:
     """The schema of one version of an event. Raises Unsaid."""
     if not kind.meaning:
-        raise Unsaid(f"{kind.key}: class {kind.cls.__name__} in shared/contracts/{kind.owner}.py needs a docstring")
+        raise Unsaid(f"{kind.key}: class {kind.cls.__name__} in {where(kind.cls)} needs a docstring")
     made = kind.cls.model_json_schema(mode="validation")
     described: Schema = {
         "$schema": DIALECT,
@@ -38,9 +36,10 @@ def schema(kind: Kind) -> Schema:
         described[DEPRECATED] = True
     if kind.until:
         described[UNTIL] = kind.until.isoformat()
-    described |= _told(kind.name, made)
-    if parts := made.get("$defs"):
-        described["$defs"] = {name: _told(name, part) | _about(part) for name, part in sorted(parts.items())}
+    described |= _told(kind.cls, made)
+    if defined := made.get("$defs"):
+        classes = parts(kind.cls)
+        described["$defs"] = {name: _told(classes[name], one) | _about(one) for name, one in sorted(defined.items())}
     return described
 
 
@@ -48,13 +47,10 @@ def _about(part: Schema) -> Schema:
     return {"description": " ".join(part["description"].split())} if "description" in part else {}
 
 
-def _told(cls: str, made: Schema) -> Schema:
+def _told(cls: type[BaseModel], made: Schema) -> Schema:
     fields = {name: _field(cls, name, field) for name, field in made["properties"].items()}
     return {"type": "object", "required": made.get("required", []), "properties": fields}
 
 
-def _field(cls: str, name: str, made: Schema) -> Schema:
-    said = word(cls, name)
-    if said is None:
-        raise Unsaid(f"{cls}.{name} needs a meaning in shared/published/words.py")
-    return {"description": said.meaning} | {part: value for part, value in made.items() if part != "title"}
+def _field(cls: type[BaseModel], name: str, made: Schema) -> Schema:
+    return {"description": doc(cls, name).meaning} | {part: value for part, value in made.items() if part != "title"}

@@ -123,7 +123,7 @@ def test_gaps_are_told() -> None:
     complete = [Kind("ToyPainted", cls) for cls in (ToyPainted, ToyPaintedV1, ToyPaintedV2)]
     assert gaps(complete) == []
     assert gaps(complete[:2]) == [
-        "no class says what ToyPainted.v2 was: keep it in shared/contracts/test_versions.py as a Former"
+        "no class says what ToyPainted.v2 was: keep it in tests/contracts/test_versions.py as a Former"
     ]
     assert gaps([Kind("ToyVarnished", ToyVarnished), Kind("ToyVarnished", ToyVarnishedV1)]) == [
         'nothing lifts ToyVarnished.v1: logs hold it, write @upcaster("ToyVarnished", 1)'

@@ -9,12 +9,12 @@ import pytest
 from pydantic import AwareDatetime, Field
 
 from shared.contracts import Message, Money, Value
-from shared.contracts.base import Id, Quantity, Text
+from shared.contracts.base import Doc, Id, Quantity, Text
+from shared.contracts.fields import Line, Sku
 from shared.contracts.gateway import ImportCompleted
 from shared.contracts.inventory import ProductListed, StockShort
 from shared.contracts.ledger import EntryPosted, Posting
 from shared.contracts.order import OrderCancelled, OrderLine, OrderPlaced
-from shared.published.words import WORDS, Word
 from tests.published.builders import altered, compared, compared_files, files
 
 SUBSCRIBERS, LOG = "a subscriber that was written for", "what was recorded before"
@@ -25,28 +25,23 @@ FewerReasons = Literal["unpaid", "insufficient-funds", "short-stock", "blocked",
 
 
 class ShortLine(Value):
-    line: int
-    sku: Id
+    line: Line
+    sku: Sku
 
 
 class LooserLine(OrderLine):
-    quantity: Annotated[int, Field(strict=True, ge=1, le=20_000)] = 1
+    quantity: Annotated[int, Field(strict=True, ge=1, le=20_000), Doc("How many pieces.", 2)] = 1
 
 
 def with_colour(cls: type[Message], **options: Any) -> type[Message]:
-    return altered(cls, colour=(Text, Field(**options)))
-
-
-@pytest.fixture(autouse=True)
-def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WORDS, "colour", Word("Its colour.", "red"))
+    return altered(cls, colour=(Annotated[Text, Doc("Its colour.", "red")], Field(**options)))
 
 
 BREAKS = {
     "removed": (OrderPlaced, altered(OrderPlaced, without="email"), "email: the field is gone", SUBSCRIBERS),
     "renamed": (
         StockShort,
-        altered(StockShort, without="available", first=(int, ...)),
+        altered(StockShort, without="available", left=(Annotated[int, Doc("How many pieces are left.", 3)], ...)),
         "available: the field is gone",
         SUBSCRIBERS,
     ),
@@ -228,11 +223,10 @@ def test_a_further_optional_field_is_harmless() -> None:
     assert "schemas/inventory.StockShort.v1.json" in found.stale
 
 
-def test_other_words_are_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = files(StockShort)
-    monkeypatch.setitem(WORDS, "order_id", Word("The order, in other words.", "77"))
+def test_other_words_are_harmless() -> None:
+    other = altered(StockShort, order_id=(Annotated[Id, Doc("The order, in other words.", "77")], ...))
 
-    found = compared_files(before, files(StockShort))
+    found = compared_files(files(StockShort), files(other))
 
     assert found.breaking == found.harmless == []
     assert len(found.stale) == 4

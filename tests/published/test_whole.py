@@ -13,21 +13,23 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-INVENTORY, WORDS = "shared/contracts/inventory.py", "shared/published/words.py"
+INVENTORY = "shared/contracts/inventory.py"
 KEY = "inventory.StockShort"
 SHORT = '''class StockShort(Event, key="sku"):
     """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
 
-    sku: Id
-    order_id: Id
-    line: int
-    attempt: int
-    quantity: int
-    available: int
-    short_for: ShortFor = "stock"
+    sku: Sku
+    order_id: OrderId
+    line: Line
+    attempt: Attempt
+    quantity: Annotated[int, Doc("How many pieces were wanted.", 5)]
+    available: Available
+    short_for: Annotated[
+        ShortFor, Doc("What it was short of: stock, the share of unpaid orders, or that of one buyer.", "stock")
+    ] = "stock"
 '''
 WAS = SHORT.replace("StockShort(Event, ", 'StockShortV1(Former, of="StockShort", version=1, ')
-NEW = SHORT.replace('"sku"', '"sku", version=2').replace("available: int", "left: int").replace("`available`", "`left`")
+NEW = SHORT.replace('"sku"', '"sku", version=2').replace("available:", "left:").replace("`available`", "`left`")
 UP = '\n\n@upcaster("StockShort", 1)\ndef _left(body):\n    return {**body, "left": body["available"]}\n'
 DOWN = (
     '\n\n@downcaster("StockShort", 2, until=date(2999, 1, 1))\n'
@@ -67,13 +69,16 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def break_field(copy: Copy) -> None:
-    copy.edit(INVENTORY, "    available: int\n    short_for", "    available: str\n    short_for")
+    copy.edit(INVENTORY, SHORT, SHORT.replace("quantity: Annotated[int", "quantity: Annotated[str"))
 
 
 def next_version(copy: Copy, *more: str, former: str = WAS) -> None:
     copy.edit(INVENTORY, "from shared.contracts.base", f"{IMPORTS}from shared.contracts.base")
     copy.edit(INVENTORY, SHORT, "\n\n".join([NEW, former]) + "".join(more))
-    copy.edit(WORDS, '    "threshold":', '    "left": Word("How many pieces are left.", 3),\n    "threshold":')
+
+
+def without_meaning(copy: Copy) -> None:
+    copy.edit(INVENTORY, SHORT, SHORT + '    note: Text = ""\n')
 
 
 def without_former(copy: Copy) -> None:
@@ -96,6 +101,7 @@ def without_notice(copy: Copy) -> None:
     ("change", "told"),
     [
         (break_field, f"{KEY}.v1, as subscribers know it, is broken:"),
+        (without_meaning, "StockShort.note in shared/contracts/inventory.py needs a meaning: Annotated[…, Doc("),
         (without_former, "no class says what StockShort.v1 was: keep it in shared/contracts/inventory.py as a Former"),
         (without_upcaster, 'nothing lifts StockShort.v1: logs hold it, write @upcaster("StockShort", 1)'),
         (without_downcaster, "it is published no longer, without notice"),
@@ -117,7 +123,7 @@ def test_a_broken_contract_fails_the_check_and_is_not_written(
 
 
 def test_a_harmless_change_asks_to_be_written(copy: Copy) -> None:
-    copy.edit(INVENTORY, SHORT, SHORT + '    note: Text = ""\n')
+    copy.edit(INVENTORY, SHORT, SHORT + '    note: Annotated[Text, Doc("What staff say.", "soon")] = ""\n')
 
     code, told = copy.run("check")
     assert code == 1
@@ -126,7 +132,8 @@ def test_a_harmless_change_asks_to_be_written(copy: Copy) -> None:
 
     assert copy.run("write")[0] == 0
     assert copy.run("check") == (0, "")
-    assert "note" in copy.read(f"examples/{KEY}.v1.json")["body"]
+    assert copy.read(f"examples/{KEY}.v1.json")["body"]["note"] == "soon"
+    assert copy.read(f"schemas/{KEY}.v1.json")["properties"]["note"]["description"] == "What staff say."
 
 
 def test_a_new_version_comes_beside_the_old_one(copy: Copy) -> None:

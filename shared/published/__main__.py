@@ -9,10 +9,10 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
+from shared.published.event_versions import event_versions
 from shared.published.fields import Unsaid
 from shared.published.files import HOME, stored, write
 from shared.published.gaps import gaps
-from shared.published.kinds import kinds
 from shared.published.review import WRITE, reviewed
 
 
@@ -20,10 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m shared.published", description=__doc__)
     parser.add_argument("what", choices=("check", "write"), help="hold the files to the contracts, or write them")
     is_check = parser.parse_args().what == "check"
-    if missing := gaps(kinds()):
+    if missing := gaps(event_versions()):
         return _fail("the contracts have a gap", missing)
     try:
-        found, made = reviewed(stored(HOME), kinds(), datetime.now(UTC).date())
+        found, made = reviewed(stored(HOME), event_versions(), datetime.now(UTC).date())
     except Unsaid as unsaid:
         return _fail("subscribers are told too little", [str(unsaid)])
     if found.breaking:

@@ -15,7 +15,7 @@ from shared.broker.cloudevents import (
     VERSIONS,
 )
 from shared.broker.topology import EVENTS
-from shared.published.kinds import Kind
+from shared.published.event_versions import EventVersion
 from shared.published.schemas import Schema
 
 BINDINGS = "0.3.0"
@@ -55,9 +55,9 @@ routing keys you know, expect repeats, and ignore fields you do not know. A vers
 optional fields."""
 
 
-def asyncapi(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> dict[str, Any]:
+def asyncapi(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> dict[str, Any]:
     """The document, from the schema and the example of each version that is sent."""
-    sent = {kind: both for kind, both in told.items() if kind.is_sent}
+    sent = {version: both for version, both in told.items() if version.is_sent}
     parts: dict[str, Schema] = {}
     for schema, _ in sent.values():
         for name, part in schema.get("$defs", {}).items():
@@ -72,31 +72,33 @@ def asyncapi(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> dict[str,
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": JSON,
-        "channels": {kind.key: _channel(kind) for kind in sent},
-        "operations": {f"send.{kind.key}": _operation(kind) for kind in sent},
+        "channels": {version.key: _channel(version) for version in sent},
+        "operations": {f"send.{version.key}": _operation(version) for version in sent},
         "components": {
             "messageTraits": {"cloudEvent": _envelope()},
-            "messages": {kind.key: _message(kind, schema, example) for kind, (schema, example) in sent.items()},
+            "messages": {
+                version.key: _message(version, schema, example) for version, (schema, example) in sent.items()
+            },
             "schemas": {name: _local(parts[name]) for name in sorted(parts)}
-            | {kind.key: _payload(schema) for kind, (schema, _) in sent.items()},
+            | {version.key: _payload(schema) for version, (schema, _) in sent.items()},
         },
     }
 
 
-def _channel(kind: Kind) -> dict[str, Any]:
+def _channel(version: EventVersion) -> dict[str, Any]:
     exchange = {"name": EVENTS, "type": "topic", "durable": True, "autoDelete": False, "vhost": "/"}
     return {
-        "address": kind.key,
-        "messages": {kind.key: {"$ref": f"#/components/messages/{kind.key}"}},
+        "address": version.key,
+        "messages": {version.key: {"$ref": f"#/components/messages/{version.key}"}},
         "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": BINDINGS}},
     }
 
 
-def _operation(kind: Kind) -> dict[str, Any]:
+def _operation(version: EventVersion) -> dict[str, Any]:
     return {
         "action": "send",
-        "channel": {"$ref": f"#/channels/{kind.key}"},
-        "messages": [{"$ref": f"#/channels/{kind.key}/messages/{kind.key}"}],
+        "channel": {"$ref": f"#/channels/{version.key}"},
+        "messages": [{"$ref": f"#/channels/{version.key}/messages/{version.key}"}],
         "bindings": {"amqp": {"deliveryMode": PERSISTENT, "bindingVersion": BINDINGS}},
     }
 
@@ -110,16 +112,16 @@ def _envelope() -> dict[str, Any]:
     }
 
 
-def _message(kind: Kind, schema: Schema, example: Mapping[str, Any]) -> dict[str, Any]:
+def _message(version: EventVersion, schema: Schema, example: Mapping[str, Any]) -> dict[str, Any]:
     type_, source = CE_PREFIX + "type", CE_PREFIX + "source"
     always = {name: {"const": example["headers"][name]} for name in (type_, source)}
     return {
         "name": example["headers"][type_],
-        "title": kind.name,
-        "summary": kind.meaning.partition("\n")[0],
-        "tags": [{"name": kind.owner}],
+        "title": version.name,
+        "summary": version.meaning.partition("\n")[0],
+        "tags": [{"name": version.owner}],
         "headers": {"type": "object", "properties": always},
-        "payload": {"$ref": f"#/components/schemas/{kind.key}"},
+        "payload": {"$ref": f"#/components/schemas/{version.key}"},
         "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "examples": [{"headers": example["headers"], "payload": example["body"]}],
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from shared.published.kinds import Kind
+from shared.published.event_versions import EventVersion
 from shared.published.schemas import Schema
 
 PARAGRAPH, WIDTH = "\n\n", 120
@@ -26,55 +26,60 @@ cents), times UTC. What looks like ciphertext in the examples is none.
 """
 
 
-def catalogue(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> str:
+def catalogue(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> str:
     """The page, from the schema and the example of each version."""
     return "\n".join([HEAD, *_anywhere(told), *_index(list(told)), *_services(told), *_parts(told)])
 
 
-def _anywhere(kinds: Iterable[Kind]) -> Iterator[str]:
-    for name, meaning in sorted({(kind.name, kind.meaning) for kind in kinds if kind.log}):
+def _anywhere(versions: Iterable[EventVersion]) -> Iterator[str]:
+    for name, meaning in sorted({(version.name, version.meaning) for version in versions if version.log}):
         yield textwrap.fill(f"Any log may hold a `{name}`. {meaning.partition(PARAGRAPH)[0]}", WIDTH) + "\n"
 
 
-def _index(kinds: list[Kind]) -> Iterator[str]:
+def _index(versions: list[EventVersion]) -> Iterator[str]:
     yield "| Service | Events |"
     yield "| --- | --- |"
-    for owner, mine in groupby(kinds, lambda kind: kind.owner):
-        links = " · ".join(f"[{kind.cls.type()}](README.md#{_anchor(kind)})" for kind in mine)
+    for owner, mine in groupby(versions, lambda version: version.owner):
+        links = " · ".join(f"[{version.cls.type()}](README.md#{_anchor(version)})" for version in mine)
         yield f"| [{owner}](README.md#{owner}) | {links} |"
     yield ""
 
 
-def _anchor(kind: Kind) -> str:
-    return kind.key.replace(".", "").lower()
+def _anchor(version: EventVersion) -> str:
+    return version.key.replace(".", "").lower()
 
 
-def _services(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
-    for owner, mine in groupby(told, lambda kind: kind.owner):
+def _services(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+    for owner, mine in groupby(told, lambda version: version.owner):
         yield f"## {owner}\n"
-        for kind in mine:
-            yield from _event(kind, *told[kind])
+        for version in mine:
+            yield from _event(version, *told[version])
 
 
-def _event(kind: Kind, schema: Schema, example: Mapping[str, Any]) -> Iterator[str]:
-    yield f"### {kind.key}\n"
-    yield f"{kind.meaning}\n"
-    facts = [f"owner `{kind.owner}`", f"version {kind.version}", f"ordered by `{kind.cls.key}`", _standing(kind)]
-    links = f"[schema](schemas/{kind.key}.json), [example](examples/{kind.key}.json)"
+def _event(version: EventVersion, schema: Schema, example: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {version.key}\n"
+    yield f"{version.meaning}\n"
+    facts = [
+        f"owner `{version.owner}`",
+        f"version {version.number}",
+        f"ordered by `{version.cls.key}`",
+        _standing(version),
+    ]
+    links = f"[schema](schemas/{version.key}.json), [example](examples/{version.key}.json)"
     yield f"{'; '.join(facts)}; {links}\n"
     yield from _fields(schema)
     yield f"```json\n{json.dumps(example['body'], ensure_ascii=False)}\n```\n"
 
 
-def _standing(kind: Kind) -> str:
-    if kind.is_current:
+def _standing(version: EventVersion) -> str:
+    if version.is_current:
         return "the newest"
-    if kind.until:
-        return f"**deprecated**: published until {kind.until} at least, beside the newest"
+    if version.until:
+        return f"**deprecated**: published until {version.until} at least, beside the newest"
     return "**not published any more**: lifted to the newest"
 
 
-def _parts(told: Mapping[Kind, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+def _parts(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
     parts = {name: part for schema, _ in told.values() for name, part in schema.get("$defs", {}).items()}
     yield "## Parts of events\n"
     for name in sorted(parts):

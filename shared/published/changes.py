@@ -33,7 +33,7 @@ class Breaks(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """A difference between what is stored and the code; `where` is a field such as `lines[].quantity`, or empty."""
+    """A difference between what is stored and the code; `where` is a field, `[]` the items of one, or empty."""
 
     where: str
     what: str

@@ -14,30 +14,30 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from shared.broker.cloudevents import cloud_event, message_of
 from shared.contracts import Message, Metadata, Money
 from shared.eventstore.recorded import RecordedEvent
+from shared.published.event_versions import EventVersion
 from shared.published.fields import Unsaid, doc, optional, where
-from shared.published.kinds import Kind
 
 RECORDED_AT = datetime(2026, 1, 1, 8, 0, 1, tzinfo=UTC)
 POSITION = 42
 
 
-def example(kind: Kind) -> dict[str, Any]:
+def example(version: EventVersion) -> dict[str, Any]:
     """The message: its routing key, its headers, its content type, and its body as JSON. Raises Unsaid."""
     try:
-        event = kind.cls.model_validate(_body(kind.cls) | ({kind.cls.key: kind.log} if kind.log else {}))
+        event = version.cls.model_validate(_body(version.cls) | ({version.cls.key: version.log} if version.log else {}))
     except ValidationError as error:
         fields = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
-        raise Unsaid(f"{kind.key}: the values to show in {where(kind.cls)} do not fit: {fields}") from None
-    aggregate = aggregates(kind.cls).get(kind.cls.key)
+        raise Unsaid(f"{version.key}: the values to show in {where(version.cls)} do not fit: {fields}") from None
+    aggregate = aggregates(version.cls).get(version.cls.key)
     if aggregate is None:
-        raise Unsaid(f"AGGREGATES in {where(kind.cls)} must say what a stream of {kind.cls.key} is called by")
+        raise Unsaid(f"AGGREGATES in {where(version.cls)} must say what a stream of {version.cls.key} is called by")
     stream = f"{aggregate}-{event.partition_key()}"
-    meta = Metadata(correlation_id=_id("flow"), causation_id=_id(kind.key, "cause"), actor="system")
+    meta = Metadata(correlation_id=_id("flow"), causation_id=_id(version.key, "cause"), actor="system")
     recorded = RecordedEvent(
-        kind.owner, POSITION, stream, 1, _id(kind.key), kind.cls.type(), event.model_dump_json(),
+        version.owner, POSITION, stream, 1, _id(version.key), version.cls.type(), event.model_dump_json(),
         meta.model_dump_json(), RECORDED_AT,
     )  # fmt: skip
-    sent = message_of(recorded, cloud_event(recorded, event, kind.beside))
+    sent = message_of(recorded, cloud_event(recorded, event, version.beside))
     return {
         "routing_key": sent.key,
         "headers": sent.properties.headers,

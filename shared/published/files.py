@@ -9,26 +9,26 @@ from typing import Any
 
 from shared.published.asyncapi import asyncapi
 from shared.published.catalogue import catalogue
+from shared.published.event_versions import EventVersion
 from shared.published.examples import example
-from shared.published.kinds import Kind
 from shared.published.schemas import schema
 
 HOME = Path(__file__).parents[2] / "docs" / "events"
 SCHEMAS, EXAMPLES, ASYNCAPI, CATALOGUE = "schemas", "examples", "asyncapi.json", "README.md"
 
 
-def described(kinds: Iterable[Kind]) -> dict[str, str]:
+def described(versions: Iterable[EventVersion]) -> dict[str, str]:
     """The schemas alone, by their paths under HOME. Raises Unsaid."""
-    return {f"{SCHEMAS}/{kind.key}.json": as_json(schema(kind)) for kind in kinds}
+    return {f"{SCHEMAS}/{version.key}.json": as_json(schema(version)) for version in versions}
 
 
-def generated(kinds: Iterable[Kind]) -> dict[str, str]:
+def generated(versions: Iterable[EventVersion]) -> dict[str, str]:
     """What is made of each file, by its path under HOME. Raises Unsaid."""
-    told = {kind: (schema(kind), example(kind)) for kind in kinds}
+    told = {version: (schema(version), example(version)) for version in versions}
     made = {ASYNCAPI: as_json(asyncapi(told)), CATALOGUE: catalogue(told)}
-    for kind, (described, shown) in told.items():
-        made[f"{SCHEMAS}/{kind.key}.json"] = as_json(described)
-        made[f"{EXAMPLES}/{kind.key}.json"] = as_json(shown)
+    for version, (described, shown) in told.items():
+        made[f"{SCHEMAS}/{version.key}.json"] = as_json(described)
+        made[f"{EXAMPLES}/{version.key}.json"] = as_json(shown)
     return made
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from shared.contracts.registry import anywhere, events, has_upcaster, published_until
+from shared.published.event_versions import EventVersion
 from shared.published.fields import where
-from shared.published.kinds import Kind
 
 
-def gaps(kinds: Iterable[Kind]) -> list[str]:
+def gaps(versions: Iterable[EventVersion]) -> list[str]:
     """One sentence for each class or step that is missing, or leads nowhere."""
-    found = list(kinds)
-    current = {kind.name: kind.version for kind in found if kind.is_current}
-    known = {(kind.name, kind.version) for kind in found}
+    found = list(versions)
+    current = {version.name: version.number for version in found if version.is_current}
+    known = {(version.name, version.number) for version in found}
     told = [gap for name, newest in current.items() for gap in _of(name, newest, known)]
-    for kind in found:
-        if not kind.is_current and kind.version >= current.get(kind.name, 0):
+    for version in found:
+        if not version.is_current and version.number >= current.get(version.name, 0):
             told.append(
-                f"{kind.cls.__name__} says that it was {kind.cls.type()}, which is not behind the newest version"
+                f"{version.cls.__name__} says that it was {version.cls.type()}, which is not behind the newest version"
             )
     return told
 

@@ -12,8 +12,8 @@ from cloudevents.core.bindings.rabbitmq import CE_PREFIX
 
 from shared.published.asyncapi import OPTIONAL
 from shared.published.changes import NOTICE, Breaks, Change, changes
+from shared.published.event_versions import EventVersion
 from shared.published.files import EXAMPLES, SCHEMAS, described, generated
-from shared.published.kinds import Kind
 
 GUIDE = "docs/events/changing.md"
 WRITE = "run `make contracts`, and commit what it writes with the change"
@@ -28,12 +28,12 @@ class Review:
     stale: list[str]
 
 
-def reviewed(before: Mapping[str, str], kinds: Iterable[Kind], today: date) -> tuple[Review, dict[str, str]]:
+def reviewed(before: Mapping[str, str], versions: Iterable[EventVersion], today: date) -> tuple[Review, dict[str, str]]:
     """Holds the stored files against the contracts, and what they would be; nothing of that where they are broken.
 
     Raises Unsaid.
     """
-    told = list(kinds)
+    told = list(versions)
     schemas = review(before, described(told), today)
     if schemas.breaking:
         return schemas, {}

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.published.event_versions import EventVersion
 from shared.published.fields import Unsaid, doc, parts, where
-from shared.published.kinds import Kind
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,27 +18,27 @@ DEPRECATED = "deprecated"
 KEY, OWNER, UNTIL, SENT = "x-kameng-key", "x-kameng-owner", "x-kameng-published-until", "x-kameng-published"
 
 
-def schema(kind: Kind) -> Schema:
+def schema(version: EventVersion) -> Schema:
     """The schema of one version of an event. Raises Unsaid."""
-    if not kind.meaning:
-        raise Unsaid(f"{kind.key}: class {kind.cls.__name__} in {where(kind.cls)} needs a docstring")
-    made = kind.cls.model_json_schema(mode="validation")
+    if not version.meaning:
+        raise Unsaid(f"{version.key}: class {version.cls.__name__} in {where(version.cls)} needs a docstring")
+    made = version.cls.model_json_schema(mode="validation")
     described: Schema = {
         "$schema": DIALECT,
-        "$id": f"urn:kameng:event:{kind.key}",
-        "title": kind.cls.type(),
-        "description": kind.meaning,
-        OWNER: kind.owner,
-        KEY: kind.cls.key,
-        SENT: kind.is_sent,
+        "$id": f"urn:kameng:event:{version.key}",
+        "title": version.cls.type(),
+        "description": version.meaning,
+        OWNER: version.owner,
+        KEY: version.cls.key,
+        SENT: version.is_sent,
     }
-    if not kind.is_current:
+    if not version.is_current:
         described[DEPRECATED] = True
-    if kind.until:
-        described[UNTIL] = kind.until.isoformat()
-    described |= _told(kind.cls, made)
+    if version.until:
+        described[UNTIL] = version.until.isoformat()
+    described |= _told(version.cls, made)
     if defined := made.get("$defs"):
-        classes = parts(kind.cls)
+        classes = parts(version.cls)
         described["$defs"] = {name: _told(classes[name], one) | _about(one) for name, one in sorted(defined.items())}
     return described
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from shared.contracts import Event, Former, UnknownMessage, downcaster, upcaster
 from shared.contracts.registry import events, formers, has_upcaster, older, published_until
+from shared.published.event_versions import EventVersion, event_versions
 from shared.published.gaps import gaps
-from shared.published.kinds import Kind, kinds
 from tests.contracts.strategies import messages
 from tests.contracts.test_messages import UNHURRIED
 
@@ -109,26 +109,30 @@ def test_what_does_not_fit_the_earlier_version_is_an_error() -> None:
 @given(data=st.data())
 @UNHURRIED
 def test_whatever_an_event_holds_can_be_said_in_each_published_version(data: st.DataObject) -> None:
-    ours = [kind.cls for kind in kinds() if kind.is_current and published_until(kind.name, kind.version - 1)]
+    ours = [
+        version.cls
+        for version in event_versions()
+        if version.is_current and published_until(version.name, version.number - 1)
+    ]
     for cls in [ToyPainted, *ours]:
         event = data.draw(messages(cls))
         assert [one.version for one in older(event)][-1] == event.version - 1
 
 
 def test_the_contracts_have_no_gap() -> None:
-    assert gaps(kinds()) == []
+    assert gaps(event_versions()) == []
 
 
 def test_gaps_are_told() -> None:
-    complete = [Kind("ToyPainted", cls) for cls in (ToyPainted, ToyPaintedV1, ToyPaintedV2)]
+    complete = [EventVersion("ToyPainted", cls) for cls in (ToyPainted, ToyPaintedV1, ToyPaintedV2)]
     assert gaps(complete) == []
     assert gaps(complete[:2]) == [
         "no class says what ToyPainted.v2 was: keep it in tests/contracts/test_versions.py as a Former"
     ]
-    assert gaps([Kind("ToyVarnished", ToyVarnished), Kind("ToyVarnished", ToyVarnishedV1)]) == [
+    assert gaps([EventVersion("ToyVarnished", ToyVarnished), EventVersion("ToyVarnished", ToyVarnishedV1)]) == [
         'nothing lifts ToyVarnished.v1: logs hold it, write @upcaster("ToyVarnished", 1)'
     ]
     assert not has_upcaster("ToyVarnished", 1)
-    assert gaps([Kind("ToyPainted", ToyPaintedV2)]) == [
+    assert gaps([EventVersion("ToyPainted", ToyPaintedV2)]) == [
         "ToyPaintedV2 says that it was ToyPainted.v2, which is not behind the newest version"
     ]

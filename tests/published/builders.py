@@ -10,9 +10,9 @@ from pydantic import create_model
 
 from shared.contracts import Message
 from shared.contracts.base import Doc
+from shared.published.event_versions import EventVersion
 from shared.published.fields import doc
 from shared.published.files import generated
-from shared.published.kinds import Kind
 from shared.published.review import Review, review, reviewed
 
 TODAY = date(2026, 1, 1)
@@ -39,11 +39,11 @@ def altered(cls: type[Message], *, without: str = "", key: str = "", **fields: A
 
 def files(*classes: type[Message]) -> dict[str, str]:
     """What is made of these events."""
-    return generated(Kind(cls.__name__, cls) for cls in classes)
+    return generated(EventVersion(cls.__name__, cls) for cls in classes)
 
 
 def compared(before: Iterable[type[Message]], after: Iterable[type[Message]]) -> Review:
-    return reviewed(files(*before), [Kind(cls.__name__, cls) for cls in after], TODAY)[0]
+    return reviewed(files(*before), [EventVersion(cls.__name__, cls) for cls in after], TODAY)[0]
 
 
 def compared_files(before: Mapping[str, str], after: Mapping[str, str]) -> Review:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from shared.published.event_versions import event_versions
 from shared.published.files import ASYNCAPI, HOME
-from shared.published.kinds import kinds
 from tests.published.asyncapi import ROOT, Unavailable, problems
 
 DOCUMENT = json.loads((HOME / ASYNCAPI).read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def test_its_examples_fit_its_schemas(key: str) -> None:
 
 
 def test_every_version_that_is_sent_has_a_channel() -> None:
-    keys = {kind.key for kind in kinds() if kind.is_sent}
+    keys = {version.key for version in event_versions() if version.is_sent}
 
     assert {channel["address"] for channel in DOCUMENT["channels"].values()} == keys
     assert set(DOCUMENT["components"]["messages"]) == keys

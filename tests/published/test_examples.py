@@ -14,14 +14,14 @@ from jsonschema import Draft202012Validator
 
 from cli.__main__ import SERVICES
 from shared.contracts import decode_event
+from shared.published.event_versions import event_versions
 from shared.published.examples import aggregates
 from shared.published.files import ASYNCAPI, EXAMPLES, HOME, SCHEMAS
-from shared.published.kinds import kinds
 from tests.contracts.strategies import messages
 from tests.contracts.test_messages import UNHURRIED
 
 KEYS = sorted(path.stem for path in (HOME / EXAMPLES).glob("*.json"))
-SENT = [kind for kind in kinds() if kind.is_sent]
+SENT = [version for version in event_versions() if version.is_sent]
 
 
 @cache
@@ -34,7 +34,7 @@ def validator(key: str) -> Draft202012Validator:
 
 
 def test_there_is_one_of_each_event_in_each_version() -> None:
-    assert sorted(kind.key for kind in kinds()) == KEYS
+    assert sorted(version.key for version in event_versions()) == KEYS
     assert sorted(path.stem for path in (HOME / SCHEMAS).glob("*.json")) == KEYS
 
 
@@ -90,13 +90,13 @@ def test_the_headers_are_those_that_asyncapi_tells(key: str) -> None:
     assert headers.keys() <= told["properties"].keys()
 
 
-@pytest.mark.parametrize("kind", SENT, ids=lambda kind: kind.key)
+@pytest.mark.parametrize("version", SENT, ids=lambda version: version.key)
 @given(data=st.data())
 @settings(UNHURRIED, max_examples=2)
-def test_whatever_an_event_may_hold_fits_its_schema(kind: Any, data: st.DataObject) -> None:
-    event = data.draw(messages(kind.cls))
+def test_whatever_an_event_may_hold_fits_its_schema(version: Any, data: st.DataObject) -> None:
+    event = data.draw(messages(version.cls))
 
-    assert list(validator(kind.key).iter_errors(json.loads(event.model_dump_json()))) == []
+    assert list(validator(version.key).iter_errors(json.loads(event.model_dump_json()))) == []
 
 
 def test_the_subject_begins_with_the_aggregate_that_the_service_declares() -> None:
@@ -109,8 +109,8 @@ def test_the_subject_begins_with_the_aggregate_that_the_service_declares() -> No
 
     said = {
         (cls.owner, key): name
-        for cls in (kind.cls for kind in kinds() if not kind.log)
+        for cls in (version.cls for version in event_versions() if not version.log)
         for key, name in aggregates(cls).items()
     }
     assert said == declared
-    assert all(cls.key in aggregates(cls) for cls in (kind.cls for kind in kinds()))
+    assert all(cls.key in aggregates(cls) for cls in (version.cls for version in event_versions()))

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, create_model
 from shared.contracts import Money, Value
 from shared.contracts.base import Doc, Text
 from shared.contracts.inventory import StockShort
+from shared.published.event_versions import event_versions
 from shared.published.fields import Unsaid, doc
 from shared.published.files import generated
-from shared.published.kinds import kinds
 from tests.published.builders import altered, files
 
 
@@ -81,7 +81,7 @@ def test_each_owner_says_what_the_streams_of_its_events_are_called_by() -> None:
 
 
 def test_what_is_made_is_the_same_each_time() -> None:
-    assert generated(kinds()) == generated(kinds())
+    assert generated(event_versions()) == generated(event_versions())
 
 
 def test_a_field_without_a_meaning_is_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.contracts.inventory import StockShort
 from shared.published.changes import Breaks, changes
-from shared.published.kinds import Kind
+from shared.published.event_versions import EventVersion
 from shared.published.schemas import schema
 
 TODAY = date(2026, 1, 1)
@@ -37,7 +37,9 @@ GONE = {"x-kameng-published": False, "deprecated": True}
     ],
 )
 def test_notice_is_given_and_kept(before: dict[str, Any], after: dict[str, Any], told: str, breaks: Breaks) -> None:
-    shape = {part: value for part, value in schema(Kind("StockShort", StockShort)).items() if part not in CURRENT}
+    shape = {
+        part: value for part, value in schema(EventVersion("StockShort", StockShort)).items() if part not in CURRENT
+    }
 
     (change,) = changes(shape | before, shape | after, TODAY)
 
@@ -47,6 +49,6 @@ def test_notice_is_given_and_kept(before: dict[str, Any], after: dict[str, Any],
 
 @pytest.mark.parametrize("standing", [CURRENT, until("2025-12-31"), until("2026-12-31"), GONE])
 def test_a_day_that_passes_breaks_nothing(standing: dict[str, Any]) -> None:
-    shape = schema(Kind("StockShort", StockShort)) | standing
+    shape = schema(EventVersion("StockShort", StockShort)) | standing
 
     assert changes(shape, shape, TODAY) == []

@@ -16,7 +16,7 @@ OURS = "shared.contracts."
 
 
 @dataclass(frozen=True)
-class Kind:
+class EventVersion:
     """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent.
 
     `beside` are the versions that are sent, where there are several; `log` is the service, of an event that
@@ -34,7 +34,7 @@ class Kind:
         return self.log or self.cls.owner
 
     @property
-    def version(self) -> int:
+    def number(self) -> int:
         return self.cls.version
 
     @property
@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def key(self) -> str:
-        """The routing key, which names its files as well: `order.OrderPlaced.v1`."""
+        """The routing key, which names its files as well: `<service>.<event>.v<number>`."""
         return event_key(self.owner, self.cls.type())
 
     @cached_property
@@ -58,19 +58,22 @@ class Kind:
         return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
-def kinds() -> list[Kind]:
+def event_versions() -> list[EventVersion]:
     """All of them, by owner and name, the versions in order."""
-    found = [Kind(cls.__name__, cls) for cls in events().values()]
-    found += [Kind(name, cls, published_until(name, version)) for (name, version), cls in formers().items()]
-    ours = [kind for kind in found if kind.cls.__module__.startswith(OURS)]
-    logs = sorted({kind.owner for kind in ours})
-    ours += [Kind(name, cls, log=log) for name, cls in anywhere().items() for log in logs]
+    found = [EventVersion(cls.__name__, cls) for cls in events().values()]
+    found += [EventVersion(name, cls, published_until(name, version)) for (name, version), cls in formers().items()]
+    ours = [version for version in found if version.cls.__module__.startswith(OURS)]
+    logs = sorted({version.owner for version in ours})
+    ours += [EventVersion(name, cls, log=log) for name, cls in anywhere().items() for log in logs]
     sent: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for kind in ours:
-        if kind.is_sent:
-            sent[kind.owner, kind.name].append(kind.version)
-    ours = [replace(kind, beside=_several(sent[kind.owner, kind.name])) if kind.is_sent else kind for kind in ours]
-    return sorted(ours, key=lambda kind: (kind.owner, kind.name, kind.version))
+    for version in ours:
+        if version.is_sent:
+            sent[version.owner, version.name].append(version.number)
+    ours = [
+        replace(version, beside=_several(sent[version.owner, version.name])) if version.is_sent else version
+        for version in ours
+    ]
+    return sorted(ours, key=lambda version: (version.owner, version.name, version.number))
 
 
 def _several(versions: list[int]) -> tuple[int, ...]:

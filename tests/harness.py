@@ -12,12 +12,14 @@ from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.consumer_loop import ConsumerLoop, make_call
-from shared.runtime.in_process import InProcessBus
+from shared.runtime.embedded import catch_up
+from shared.runtime.in_process import InProcessMessage, InProcessNetwork
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
+from shared.writer.external_calls import CallResult, Perform
 from shared.writer.writer import Writer
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
@@ -39,29 +41,26 @@ class Harness:
         self.settings = settings or Settings(var=folder)
         self.ports = Ports(now=lambda: self.now)
         self.secrets = Secrets(folder / "secrets")
-        self.bus = InProcessBus()
-        self.runners: dict[str, ConsumerLoop] = {}
-        self._calls: deque[tuple[ConsumerLoop, DueCall]] = deque()
+        self.network = InProcessNetwork()
+        self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
+        self._calls: deque[tuple[Writer, DueCall, Callable[[CallResult], None]]] = deque()
         surroundings = HostContext(self.settings, self.ports, self.secrets)
         for service in services:
             url = f"sqlite:///{folder / service.name}.sqlite3"
             writer = Writer(service, open_engine(url, writer=True), surroundings)
-            runner = ConsumerLoop(writer, self.bus, self._later(service.name))
-            self.runners[service.name] = runner
-            self.bus.attach(service.name, runner.accept, open_engine(url, writer=False), writer.contest)
-        known = {runner: set(runner.writer.service.sources()) & set(self.runners) for runner in self.runners.values()}
-        for runner in self.runners.values():
-            runner.start()
-        if all(len(sources) == len(runner.writer.service.sources()) for runner, sources in known.items()):
-            for runner in self.runners.values():
-                runner.compare()
-        for runner, sources in known.items():
-            for source in sources:
-                runner.catch_up(source)
+            reads = open_engine(url, writer=False)
+            transport = self.network.attach(service.name, service.sources(), reads)
+            readers = [one.name for one in services if service.name in one.sources()]
+            self.loops[service.name] = ConsumerLoop(
+                writer, transport, self._later(writer), readers=readers, clock=lambda: self.now.timestamp()
+            )
+        for loop in self.loops.values():
+            loop.writer.start()
+        catch_up(self.loops)
         self.drain()
 
-    def _later(self, name: str) -> Callable[[DueCall], None]:
-        return lambda call: self._calls.append((self.runners[name], call))
+    def _later(self, writer: Writer) -> Perform:
+        return lambda call, done: self._calls.append((writer, call, done))
 
     def send(
         self, service: str, command: Command, *, id_: str = "", actor: str = "system:test", drain: bool = True
@@ -69,22 +68,22 @@ class Harness:
         """Send a command; by default everything that follows from it is done before this returns."""
         id_ = id_ or self.ports.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_, actor=actor)
-        future = self.bus.send(service, CommandMessage(id_, command, meta))
+        future = self.network.ask(service, CommandMessage(id_, command, meta))
         while not future.done():
-            self.runners[service].turn()
+            self.loops[service].turn()
         if drain:
             self.drain()
         return future.result()
 
     def drain(self) -> None:
-        """Turn every runner and make every call until nothing is left to do now."""
+        """Turn every loop and make every call until nothing is left to do now."""
         busy = True
         while busy:
-            moved = [runner.turn() for runner in self.runners.values()]
+            moved = [loop.turn() for loop in self.loops.values()]
             busy = any(moved)
             if self._calls:
-                runner, call = self._calls.popleft()
-                runner.offer(make_call(runner.writer, call))
+                writer, call, done = self._calls.popleft()
+                done(make_call(writer, call))
                 busy = True
 
     def advance(self, seconds: float) -> None:
@@ -94,9 +93,9 @@ class Harness:
 
     def events(self, service: str, *types: type[Event]) -> list[Event]:
         """The events of a service's log, all or those of the given types."""
-        found = [recorded.event for recorded in log.read_all(self.runners[service].writer.engine, service)]
+        found = [recorded.event for recorded in log.read_all(self.loops[service].writer.engine, service)]
         return [event for event in found if isinstance(event, types)] if types else found
 
     def parked(self) -> int:
         """How many messages are parked anywhere."""
-        return sum(runner.writer.parked.count() for runner in self.runners.values())
+        return sum(loop.writer.parked.count() for loop in self.loops.values())

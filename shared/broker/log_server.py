@@ -23,18 +23,12 @@ from shared.broker.amqp import (
     woken_by,
 )
 from shared.broker.topology import (
-    inbox,
     log_exchange,
     pulls,
-    reader_of,
 )
 from shared.eventstore import log
-from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
-from shared.messages.messages import EventBatch
+from shared.eventstore.divergence import Divergence
 from shared.messages.wire import (
-    MAX_BYTES,
-    MAX_EVENTS,
-    KnownPosition,
     LogHead,
     Malformed,
     Pull,
@@ -43,6 +37,7 @@ from shared.messages.wire import (
     encode,
     headers,
 )
+from shared.subscriptions.log_answers import answers
 
 PULLS_AT_ONCE = 20
 
@@ -61,7 +56,7 @@ class LogServer:
         """`every_seconds`: how often the head is announced."""
         self.service, self.head, self.answered = service, 0, 0
         self.hash = b""
-        self._engine, self._every = engine, every_seconds
+        self.engine, self._every = engine, every_seconds
         self._parameters = parameters(amqp_url, f"log server of {service}")
         self._log = structlog.get_logger().bind(log_server=service)
         self._connection: pika.BlockingConnection | None = None
@@ -104,23 +99,9 @@ class LogServer:
             connection.process_data_events(wait)  # pyright: ignore[reportArgumentType] - the stubs say int
 
     def _look(self) -> None:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             head = log.read_head(connection)
         self.head, self.hash = head.position, head.hash
-
-    def read(self, after: int, limit: int) -> EventBatch:
-        """A slice of at most `limit` events and about MAX_BYTES."""
-        with self._engine.connect() as connection:
-            before, events = log.read_chained(connection, self.service, after, limit, MAX_BYTES)
-        reached = events[-1].hash if events else before
-        return EventBatch(self.service, after + 1, after + len(events), events, before, reached)
-
-    def contested(self, pull: Pull) -> Divergence | None:
-        """What the log has against what a reader has applied, if a reader it is that asks."""
-        if not (reader := reader_of(pull.queue)):
-            return None
-        with self._engine.connect() as connection:
-            return divergence(connection, reader, self.service, ReaderPosition(pull.after, pull.hash))
 
 
 class _QueueGone(ConnectionError):
@@ -156,21 +137,13 @@ class _Session:
         if not self._last_tag:
             return
         for pull in self._asked:
-            part = self._server.read(pull.after, min(pull.limit, MAX_EVENTS))
-            if not part.before or (pull.hash and part.before != pull.hash):
-                self._contradict(pull)
-            self._say(part, queue=pull.queue)
+            for queue, body in answers(self._server.engine, pull):
+                if isinstance(body, Divergence):
+                    self._log.critical("a reader knows other events than this log holds", finding=str(body))
+                self._say(body, queue=queue)
             self._server.answered += 1
         self._channel.basic_ack(self._last_tag, multiple=True)
         self._asked, self._last_tag = {}, 0
-
-    def _contradict(self, pull: Pull) -> None:
-        """A reader knows other events than this log holds: it is to stop, and the log's writer as well."""
-        if found := self._server.contested(pull):
-            self._log.critical("a reader knows other events than this log holds", finding=str(found))
-            self._say(found, queue=pull.queue)
-            known = KnownPosition(found.reader, found.source, pull.after, pull.hash)
-            self._say(known, queue=inbox(found.source, ()).name)
 
     def _on_pull(
         self, channel: BlockingChannel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes

@@ -1,14 +1,12 @@
-"""What travels between services, and the one small port it travels through."""
+"""What travels between services: commands, replies, and batches of events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from shared.contracts import Command, Metadata
-from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.recorded import RecordedEvent
 
 
@@ -63,36 +61,3 @@ class Reply:
     status: int = 200
     facts: Mapping[str, str | int] = field(default_factory=dict)
     repeated: bool = False
-
-
-class Bus(Protocol):
-    """Carries commands to a service's writer and slices of its log to its readers.
-
-    Slices may be lost, repeated or come late: a reader keeps its position and pulls what it misses.
-    """
-
-    def send(self, service: str, message: CommandMessage) -> Future[Reply]:
-        """Hand a command to the writer of `service`; the future ends with its reply."""
-        ...
-
-    def publish(self, part: EventBatch) -> None:
-        """Offer new events of a log to whoever reads it."""
-        ...
-
-    def announce(self, source: str, head: int) -> None:
-        """Say how far a log reaches, so that a lost last slice shows."""
-        ...
-
-    def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        """The events of a log after a position, at most `limit`; an empty slice has `last == after`."""
-        ...
-
-    def compare(self, reader: str, source: str, reached: ReaderPosition) -> Divergence | None:
-        """What a log has against what a reader has applied of it; its owner hears of it."""
-        ...
-
-    def subscribe(
-        self, source: str, on_slice: Callable[[EventBatch], None], on_head: Callable[[str, int], None]
-    ) -> None:
-        """Have a log's slices and head announcements handed over as they come."""
-        ...

@@ -1,200 +1,228 @@
-"""Feeds a writer: what arrives goes into its inbox, what comes of it goes out. Any host may turn the crank."""
+"""The consumer loop: receives messages, commits them as batches, sends what comes of them. Every host runs this one."""
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import replace
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any, Generic
 
-from shared.eventstore.divergence import ReaderPosition
-from shared.eventstore.log import to_text
-from shared.messages.messages import (
-    Bus,
-    CommandMessage,
-    EventBatch,
-    Reply,
-)
-from shared.scheduler.scheduler import DueCall
+import structlog
+
+from shared.broker.topology import inbox, log_exchange, pulls, shown_exchange
+from shared.messages.transport import M, Transport
+from shared.messages.wire import Pull, ReadModelPosition, slices
+from shared.scheduler.scheduler import AT_ONCE, DueCall
+from shared.subscriptions.batch import InputBatch
+from shared.subscriptions.divergence import HOLD_SECONDS, DivergenceCheck
+from shared.subscriptions.lag import LagTracker
+from shared.subscriptions.log_answers import AddressedMessage
+from shared.subscriptions.tracker import SubscriptionTracker
 from shared.telemetry import tracing
-from shared.writer.inputs import (
-    CallDone,
-    CallFailed,
-    CommitResult,
-    Input,
-)
+from shared.writer.external_calls import ExternalCalls, Perform
+from shared.writer.inputs import CallDone, CallFailed, CommitResult, Input
 from shared.writer.writer import Writer, describe
 
-BATCH = 500
-BACKLOG = 20_000
+TICK_SECONDS = 0.5
 PULL = 1_000
+logger = structlog.get_logger()
 
 
-class ConsumerLoop:
-    """One service's inbox and its writer.
+class Observer:
+    """Hears what a loop does. This one does nothing with it; hosts derive theirs."""
 
-    `perform` is handed each call to the outside world and must see to it that `make_call` runs, on whatever thread;
-    `committed` hears how far the service has now applied each log, its own included.
+    def collected(self, batch: InputBatch[Any]) -> None:
+        """A batch is about to be decided. What this raises leaves `turn`; the batch is kept."""
+
+    def committed(self, batch: InputBatch[Any], seconds: float, result: CommitResult) -> None:
+        """A batch was committed, and took so long."""
+
+    def pulled(self) -> None:
+        """A source was asked for what is missing."""
+
+
+class ConsumerLoop(Generic[M]):
+    """Feeds one writer from one transport.
+
+    A host calls `turn` whenever something has arrived, a call to the outside has given its result, or `patience` is
+    over. `perform` makes calls to the outside (see ExternalCalls); `wake` is called, from any thread, when one gave its
+    result. `clock` gives seconds that only go forward. Positions that moved without a commit are stored after
+    `store_after_seconds` without any. `readers` names the services that read this one's log: nothing is decided before
+    they have said how far they know it, or were silent for HOLD_SECONDS.
     """
 
     def __init__(
         self,
         writer: Writer,
-        bus: Bus,
-        perform: Callable[[DueCall], object],
-        committed: Callable[[Mapping[str, int]], None] = lambda positions: None,
+        transport: Transport[M],
+        perform: Perform,
+        wake: Callable[[], object] = lambda: None,
+        *,
+        readers: Iterable[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+        store_after_seconds: float = 0.0,
+        observer: Observer | None = None,
     ) -> None:
-        self.writer, self._bus, self._perform, self._tell = writer, bus, perform, committed
-        self._inbox: queue.SimpleQueue[Input | None] = queue.SimpleQueue()
-        self._unfinished: list[Input] = []
-        self._replies: dict[int, Future[Reply]] = {}
-        self._heads = dict.fromkeys(writer.service.sources(), 0)
-        self._busy = False
-        self._calling: set[tuple[str, str, int]] = set()
+        name, sources = writer.service.name, writer.service.sources()
+        self.writer, self.transport = writer, transport
+        self.tracker, self.lag_tracker = SubscriptionTracker(sources), LagTracker()
+        self.divergence = DivergenceCheck(writer, self.tracker, readers)
+        self.calls = ExternalCalls(perform, wake)
+        self._wake, self._clock, self._observer = wake, clock, observer or Observer()
+        self._inbox, self._log = inbox(name, sources).name, log_exchange(name)
+        self._shown = shown_exchange(name) if writer.service.is_queried else ""
+        self._offered: deque[Input] = deque()
+        self._batch: InputBatch[M] | None = None
+        self._session: object | None = None
+        self._asked_in: object | None = None
+        self._hold_until = 0.0
+        self._store_after, self._committed_at = store_after_seconds, clock()
 
-    # Arrivals, from any thread
+    def offer(self, given: Input) -> None:
+        """Have the writer handle an input that comes from no other service. From any thread."""
+        self._offered.append(given)
+        self._wake()
 
-    def accept(self, message: CommandMessage) -> Future[Reply]:
-        """Take a command in; the future ends after the commit that holds its outcome."""
-        future: Future[Reply] = Future()
-        arrival = replace(message)
-        self._replies[id(arrival)] = future
-        self._inbox.put(arrival)
-        return future
+    # One turn
 
-    def offer(self, work: Input) -> None:
-        """Take any other work in."""
-        self._inbox.put(work)
+    def turn(self) -> bool:
+        """Commit what has arrived and what is due as one batch, and send what came of it. False: nothing to do.
 
-    def on_slice(self, part: EventBatch) -> None:
-        """A slice too many is left out: the reader will find the gap and pull when it has time."""
-        if self._inbox.qsize() < BACKLOG:
-            self._inbox.put(part)
-
-    def on_head(self, source: str, head: int) -> None:
-        """A source's log reaches this far; what is missing is pulled."""
-        self._heads[source] = head
-
-    def wake(self) -> None:
-        """End a wait that has nothing to wait for any more."""
-        self._inbox.put(None)
-
-    # The crank, from one thread
-
-    def start(self) -> None:
-        """Start the writer, and have slices of what it reads handed over."""
-        self.writer.start()
-        for source in self.writer.service.sources():
-            self._bus.subscribe(source, self.on_slice, self.on_head)
-
-    def turn(self, wait_seconds: float = 0.0) -> bool:
-        """Wait until something arrives or falls due, commit it as one batch, and send out what came of it.
-
-        False when there was nothing to do. An error of the database is raised; the work is kept for the next turn.
+        Errors of the database are raised with the batch kept: call it again.
         """
+        self._notice_session()
+        if self._is_holding():
+            return self._hear_readers()
         self.writer.look_for_room()
-        self._unfinished = works = self._unfinished or self._arrived(self._patience(wait_seconds))
-        lagging = [] if works else self._lagging()
-        due = not works and (self._is_due() or (self.writer.is_ahead and not self.writer.halted))
-        self._busy = bool(works or lagging or due)
-        if not self._busy:
-            return False
-        if works or due:
-            outcome = self.writer.process(works)
-            self._unfinished = []
-            for work in works:
-                if isinstance(work, CallDone | CallFailed):
-                    self._calling.discard((work.call.key, work.call.token, work.call.attempt))
-            self._finish(outcome)
-        for source in lagging:
-            self.catch_up(source)
-        self._busy = False
-        return True
+        batch = self._batch or self._collect()
+        has_inputs = bool(batch.works)
+        is_due = self._is_due()
+        if has_inputs or is_due:
+            self._send(batch, self._commit(batch))
+        self._batch = None
+        if batch.last is not None:
+            self.transport.acknowledge(batch.last)
+        self._bind_again()
+        has_pulled = self._pull_what_is_missing()
+        self.lag_tracker.look(self.lag(), self.writer.positions, self._clock())
+        return has_inputs or is_due or has_pulled or batch.last is not None
 
-    def _patience(self, wait_seconds: float) -> float:
+    def patience(self) -> float:
+        """How many seconds the host may wait for something to arrive before the next turn."""
+        if self.divergence.missing:
+            return TICK_SECONDS
         due = self.writer.next_due()
-        if due is None or wait_seconds <= 0:
-            return wait_seconds
-        now = self.writer.ports.now()
-        if due <= to_text(now):
+        if self._batch is not None or self.transport.arrived or self._offered or due == AT_ONCE:
             return 0.0
-        return min(wait_seconds, (datetime.fromisoformat(due) - now).total_seconds())
+        if due is None:
+            return TICK_SECONDS
+        return min(TICK_SECONDS, max(0.0, (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds()))
+
+    # Readers, before the first batch
+
+    def _notice_session(self) -> None:
+        if self.transport.session is not self._session:
+            self._session = self.transport.session
+            self.tracker.doubt()
+
+    def _is_holding(self) -> bool:
+        if not self.divergence.missing:
+            return False
+        if self._session is None or self._asked_in is not self._session or self._clock() <= self._hold_until:
+            return True
+        # Nothing to look after where all of a new cluster starts at once; a reader that has read more will say so.
+        tell = logger.warning if self.writer.head.position else logger.info
+        tell("readers are silent", service=self.writer.service.name, of=sorted(self.divergence.missing))
+        self.divergence.missing.clear()
+        return False
+
+    def _hear_readers(self) -> bool:
+        if self._session is None:
+            return False
+        has_asked = self._asked_in is not self._session
+        if has_asked:
+            self._asked_in, self._hold_until = self._session, self._clock() + HOLD_SECONDS
+            self.transport.publish(self._log, self.divergence.question())
+        heard = self.divergence.overhear(self.transport.arrived)
+        self._send_all(heard)
+        return has_asked or bool(heard) or not self.divergence.missing
+
+    # In
+
+    def _collect(self) -> InputBatch[M]:
+        batch: InputBatch[M] = InputBatch(self.writer.heard)
+        batch.take_inputs(self._offered.popleft() for _ in range(len(self._offered)))
+        batch.take_inputs(self.calls.results())
+        batch.take_messages(self.transport.arrived, self.tracker)
+        self._batch = batch
+        self._send_all(self.divergence.hear(batch))
+        self._observer.collected(batch)
+        return batch
 
     def _is_due(self) -> bool:
-        return self.writer.is_due()
+        is_idle = self._clock() - self._committed_at >= self._store_after
+        return self.writer.is_due() or (is_idle and self.writer.is_ahead and not self.writer.halted)
 
-    def _arrived(self, wait_seconds: float) -> list[Input]:
-        works: list[Input] = []
-        try:
-            first = self._inbox.get(timeout=wait_seconds) if wait_seconds > 0 else self._inbox.get_nowait()
-            while True:
-                if first is not None:
-                    works.append(first)
-                if len(works) >= BATCH:
-                    break
-                first = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
-        return works
+    def _commit(self, batch: InputBatch[M]) -> CommitResult:
+        began = time.perf_counter()
+        result = self.writer.process(batch.works)
+        self._committed_at = self._clock()
+        self._observer.committed(batch, time.perf_counter() - began, result)
+        return result
 
-    def _lagging(self) -> list[str]:
-        positions = self.writer.positions
-        held = self.writer.unknown.held
-        lagging = [source for source, head in self._heads.items() if positions[source] < head and source not in held]
-        return lagging if self._inbox.empty() and not self.writer.halted else []
+    # Out
 
-    def catch_up(self, source: str) -> None:
-        """Pull what is missing of a source, page by page, until nothing is, or it is found to be another log, or to
-        hold what must be known and is not."""
-        stopped = (self.writer.diverged, self.writer.unknown.held)
-        while not any(source in some for some in stopped) and not self.writer.halted:
-            part = self._bus.pull(source, self.writer.positions[source], PULL)
-            if not part.events:
-                return
-            self._finish(self.writer.process([part]))
+    def _send(self, batch: InputBatch[M], result: CommitResult) -> None:
+        for body in slices(result.published) if result.published else ():
+            self.transport.publish(self._log, body)
+        if self._shown:
+            self.transport.publish(self._shown, ReadModelPosition(self.writer.service.name, self.writer.reached))
+        for queue, answers in batch.answers(result.replies).items():
+            self.transport.send(queue, answers)
+        for call in result.calls:
+            self.calls.offer(call)
 
-    def compare(self) -> None:
-        """Find out whether the logs that were applied here are those that there are now, before anything is decided."""
-        for source, position in self.writer.positions.items():
-            reached = ReaderPosition(position, self.writer.hashes.get(source, b""))
-            if found := self._bus.compare(self.writer.service.name, source, reached):
-                self.writer.diverge(found)
-            else:
-                self.writer.diverged.pop(source, None)
-        self.writer.tell_sources()
+    def _send_all(self, messages: Iterable[AddressedMessage]) -> None:
+        for queue, body in messages:
+            self.transport.send(queue, body)
 
-    def _finish(self, outcome: CommitResult) -> None:
-        for message, reply in outcome.replies:
-            future = self._replies.pop(id(message), None)
-            if future is not None and future.set_running_or_notify_cancel():
-                future.set_result(reply)
-        if outcome.published is not None:
-            self._bus.publish(outcome.published)
-        for call in outcome.calls:
-            self._calling.add((call.key, call.token, call.attempt))
-            self._perform(call)
-        self._tell(self.writer.reached)
-        for source in outcome.gaps:
-            self.catch_up(source)
+    def _bind_again(self) -> None:
+        """Silence means that a log server is gone, or that what it says does not reach the inbox any more."""
+        if self._session is None or self.transport.session is not self._session or self.transport.arrived:
+            return
+        if silent := self.tracker.silent(self._clock()):
+            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
+            self.transport.bind_again()
 
-    def announce(self) -> None:
-        """Tell readers how far this log reaches."""
-        self._bus.announce(self.writer.service.name, self.writer.head.position)
-
-    def is_settled(self, heads: Mapping[str, int]) -> bool:
-        """Whether everything up to these heads is applied, and nothing is waiting, due or under way."""
-        if self._busy or self._calling or self._unfinished or self._replies:
+    def _pull_what_is_missing(self) -> bool:
+        if self._session is None or self.transport.session is not self._session:
             return False
-        if not self._inbox.empty() or self._is_due() or self.writer.is_ahead:
-            return False
-        return all(
-            self.writer.positions[source] >= heads[source] for source in self.writer.positions if source in heads
-        )
+        has_pulled = False
+        for source, after in self.tracker.to_pull(self.writer.positions, self._clock()):
+            self._observer.pulled()
+            known = self.writer.hashes.get(source, b"")
+            self.transport.send(pulls(source).name, Pull(source, after, PULL, self._inbox, known))
+            has_pulled = True
+        return has_pulled
+
+    # For whoever looks after it
 
     def lag(self) -> dict[str, int]:
-        """How many events of each source are known and not applied."""
-        return {source: max(0, head - self.writer.positions[source]) for source, head in self._heads.items()}
+        """How many events of each source are known and not applied; below 0 for a log that ends before that."""
+        return self.tracker.lag(self.writer.positions)
+
+    def is_idle(self) -> bool:
+        """Whether nothing waits, is due or is under way, and every position is stored."""
+        return not (
+            self._batch is not None
+            or self.divergence.missing
+            or self.transport.arrived
+            or self._offered
+            or self.calls
+            or self.writer.is_due()
+            or self.writer.is_ahead
+        )
 
 
 def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:

@@ -23,7 +23,7 @@ from shared.readside.backend import ServiceHealth
 from shared.readside.positions import ReadModelProgress
 from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.file_upgrade import upgrade_files
-from shared.runtime.in_process import InProcessBus
+from shared.runtime.in_process import InProcessMessage, InProcessNetwork, InProcessTransport
 from shared.runtime.ports import Ports, steady
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
@@ -31,6 +31,7 @@ from shared.scheduler.scheduler import FAILED, WAITING, DueCall
 from shared.security.private import private_folder
 from shared.security.secrets import Secrets
 from shared.subscriptions.divergence import differences
+from shared.writer.external_calls import CallResult
 from shared.writer.writer import Writer
 
 ANNOUNCE_SECONDS = 1.0
@@ -58,34 +59,34 @@ class Embedded:
         self._own = ExitStack()
         self._own.enter_context(lock_folder(settings.var))
         self.secrets = Secrets(settings.var / "secrets")
-        self.bus = InProcessBus()
+        self.network = InProcessNetwork()
         self._marks, self._reader = ReadModelProgress(), reader
         self._stopping = threading.Event()
         self._callers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="effect")
         self._threads: list[threading.Thread] = []
-        self.runners: dict[str, ConsumerLoop] = {}
+        self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
         self.reading: dict[str, sa.Engine] = {}
+        self._transports: dict[str, InProcessTransport] = {}
         self.broken: str | None = None
         self.on_broken: Callable[[], object] = lambda: None
         surroundings = HostContext(settings, self.ports, self.secrets)
         for service in self.services:
-            self.runners[service.name] = self._runner(service, surroundings)
+            self.loops[service.name] = self._loop(service, surroundings)
         self.reads = self.reading[reader]
+        self.network.watch_read_models(reader, self._marks.reached)
 
-    def _runner(self, service: Service, surroundings: HostContext) -> ConsumerLoop:
+    def _loop(self, service: Service, surroundings: HostContext) -> ConsumerLoop[InProcessMessage]:
         url = database_url(self.settings.var, service.name)
         writer = Writer(service, open_engine(url, writer=True), surroundings)
 
-        def perform(call: DueCall) -> None:
+        def perform(call: DueCall, done: Callable[[CallResult], None]) -> None:
             if not self._stopping.is_set():
-                self._callers.submit(lambda: runner.offer(make_call(writer, call)))
+                self._callers.submit(lambda: done(make_call(writer, call)))
 
-        runner = ConsumerLoop(
-            writer, self.bus, perform, *([self._marks.reached] if service.name == self._reader else [])
-        )
-        self.reading[service.name] = open_engine(url, writer=False)
-        self.bus.attach(service.name, runner.accept, self.reading[service.name], writer.contest)
-        return runner
+        reads = self.reading[service.name] = open_engine(url, writer=False)
+        transport = self._transports[service.name] = self.network.attach(service.name, service.sources(), reads)
+        readers = [one.name for one in self.services if service.name in one.sources()]
+        return ConsumerLoop(writer, transport, perform, transport.wake, readers=readers)
 
     def start(self) -> None:
         """Start every service where it stopped last; returns when each has caught up with the logs it reads.
@@ -93,31 +94,28 @@ class Embedded:
         Files that an older version wrote are brought up to this one first. Raises LookupError when they do not fit each
         other, and log.Incomplete for one that has lost what no log brings back.
         """
-        writing = {name: runner.writer.engine for name, runner in self.runners.items()}
+        writing = {name: loop.writer.engine for name, loop in self.loops.items()}
         upgrade_files(self.services, writing, self.reading, self.ports.now())
-        for runner in self.runners.values():
-            runner.start()
-        for runner in self.runners.values():
-            runner.compare()
-        for runner in self.runners.values():
-            for source in runner.writer.service.sources():
-                runner.catch_up(source)
-        self._marks.reached(self.runners[self._reader].writer.reached)
-        for name, runner in self.runners.items():
-            thread = threading.Thread(target=self._run, args=(runner,), name=name, daemon=True)
+        for loop in self.loops.values():
+            loop.writer.start()
+        catch_up(self.loops)
+        self._marks.reached(self.loops[self._reader].writer.reached)
+        for name, loop in self.loops.items():
+            thread = threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _run(self, runner: ConsumerLoop) -> None:
+    def _run(self, loop: ConsumerLoop[InProcessMessage]) -> None:
         try:
-            self._turn_until_stopped(runner)
+            self._turn_until_stopped(loop)
         except Exception:
-            self.broken = runner.writer.service.name
+            self.broken = loop.writer.service.name
             logger.critical("a service broke; everything stops", service=self.broken, exc_info=True)
             self._stopping.set()
             self.on_broken()
 
-    def _turn_until_stopped(self, runner: ConsumerLoop) -> None:
+    def _turn_until_stopped(self, loop: ConsumerLoop[InProcessMessage]) -> None:
+        name, transport = loop.writer.service.name, self._transports[loop.writer.service.name]
         retrying = Retrying(
             retry=retry_if_exception_type((DBAPIError, log.Fenced)),
             wait=wait_exponential(multiplier=0.05, max=5),
@@ -126,45 +124,46 @@ class Embedded:
             retry_error_callback=lambda state: None,
             before_sleep=lambda state: logger.warning(
                 "database error, trying again",
-                service=runner.writer.service.name,
+                service=name,
                 attempt=state.attempt_number,
                 error=type(state.outcome.exception()).__name__ if state.outcome else "",
             ),
         )
         announced = self.ports.now()
         while not self._stopping.is_set():
-            retrying(runner.turn, ANNOUNCE_SECONDS)
+            transport.wait(loop.patience())
+            retrying(loop.turn)
             now = self.ports.now()
             if (now - announced).total_seconds() >= ANNOUNCE_SECONDS:
-                runner.announce()
+                retrying(self.network.announce, name)
                 announced = now
-        while runner.turn():
+        while loop.turn():
             pass
 
     def stop(self) -> None:
         """Settle what has arrived, then stop. Calls under way are given up: they are made again after a restart."""
         self._stopping.set()
-        for runner in self.runners.values():
-            runner.wake()
+        for transport in self._transports.values():
+            transport.wake()
         for thread in self._threads:
             thread.join(timeout=30)
         self._callers.shutdown(wait=False, cancel_futures=True)
-        for name, runner in self.runners.items():
-            runner.writer.engine.dispose()
+        for name, loop in self.loops.items():
+            loop.writer.engine.dispose()
             self.reading[name].dispose()
         self._own.close()
 
     # The gateway's Backend
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
-        future = asyncio.wrap_future(self.bus.send(service, message))
+        future = asyncio.wrap_future(self.network.ask(service, message))
         return await asyncio.wait_for(future, REPLY_SECONDS)
 
     async def seen(self, source: str, position: int) -> bool:
         return await self._marks.wait(source, position, SEEN_SECONDS)
 
     async def caught_up(self, source: str) -> bool:
-        return await self.seen(source, self.runners[source].writer.head.position)
+        return await self.seen(source, self.loops[source].writer.head.position)
 
     @property
     def moves(self) -> int:
@@ -174,19 +173,38 @@ class Embedded:
         return await self._marks.moved(since, seconds)
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        return await asyncio.to_thread(self.bus.pull, source, after, limit)
+        return await asyncio.to_thread(self.network.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
-        return {name: _health(runner, self.reading[name], heads) for name, runner in self.runners.items()}
+        heads = {name: loop.writer.head.position for name, loop in self.loops.items()}
+        return {name: _health(loop.writer, self.reading[name], heads) for name, loop in self.loops.items()}
 
     def settled(self) -> bool:
         """Whether every service has applied all there is of the logs it reads, and nothing is due or under way.
 
         Ask twice: a message may be on its way between two services at the first look.
         """
-        heads = {name: runner.writer.head.position for name, runner in self.runners.items()}
-        return all(runner.is_settled(heads) for runner in self.runners.values())
+        return not self.network.is_waiting() and settled(self.loops)
+
+
+def catch_up(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> None:
+    """Turn all loops in turn until each has applied what there is of the logs it reads, as far as it can."""
+    turned = [True]
+    while any(turned):
+        turned = [loop.turn() for loop in loops.values()]
+        for loop in loops.values():
+            for source in loop.tracker.heads:
+                if source in loops:
+                    loop.tracker.heard(source, loops[source].writer.head.position)
+
+
+def settled(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> bool:
+    """Whether every loop is idle and has applied all there is of the logs of the others."""
+    heads = {name: loop.writer.head.position for name, loop in loops.items()}
+    return all(
+        loop.is_idle() and all(position >= heads.get(source, 0) for source, position in loop.writer.positions.items())
+        for loop in loops.values()
+    )
 
 
 def database_url(var: Path, service: str) -> str:
@@ -208,8 +226,7 @@ def lock_folder(var: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _health(runner: ConsumerLoop, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
-    writer = runner.writer
+def _health(writer: Writer, reads: sa.Engine, heads: Mapping[str, int]) -> ServiceHealth:
     with reads.connect() as connection:
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
         agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}

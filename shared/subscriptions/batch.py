@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, TypeAlias
 
 import structlog
 
 from shared.eventstore.divergence import Divergence
 from shared.messages.messages import CommandMessage, EventBatch, Reply
+from shared.messages.transport import M, Message
 from shared.messages.wire import (
     CommandEnvelope,
     KnownPosition,
     LogHead,
     Malformed,
     ReplyEnvelope,
+    Wire,
     decode,
 )
 from shared.subscriptions.tracker import SubscriptionTracker
-from shared.writer.inputs import CallDone, CallFailed, Input
+from shared.writer.inputs import Input
 
 MESSAGES = 2_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -28,17 +30,10 @@ logger = structlog.get_logger()
 Address: TypeAlias = tuple[str, str]
 
 
-class Message(Protocol):
-    """What a broker hands over."""
-
-    @property
-    def body(self) -> bytes | str | None: ...
-
-    @property
-    def headers(self) -> Mapping[str, Any] | None: ...
-
-
-M = TypeVar("M", bound=Message)
+def read(message: Message, heard: Container[str] | None = None) -> Wire:
+    """What a message says, with those events only whose names are `heard`, if that is given. Raises Malformed."""
+    body = message.body or b""
+    return decode(body, heard, message.headers) if isinstance(body, bytes | str) else body
 
 
 @dataclass(slots=True)
@@ -59,22 +54,23 @@ class InputBatch(Generic[M]):
     _addresses: dict[int, Address] = field(default_factory=dict)
     _bytes: int = 0
 
-    def take_results(self, results: Iterable[CallDone | CallFailed]) -> None:
-        """Results of calls to the outside world."""
-        for result in results:
-            self.works.append(result)
+    def take_inputs(self, inputs: Iterable[Input]) -> None:
+        """Results of calls to the outside world, and whatever else comes from no message."""
+        for one in inputs:
+            self.works.append(one)
             self.size += 1
 
     def take_messages(self, arrived: deque[M], following: SubscriptionTracker) -> None:
         """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `following`."""
         while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
-            self._bytes += len(self.last.body or b"")
+            body = self.last.body
+            self._bytes += len(body) if isinstance(body, bytes | str) else 0
             self._take(self.last, following)
 
     def _take(self, message: M, following: SubscriptionTracker) -> None:
         try:
-            body = decode(message.body or b"", self.heard, message.headers)
+            body = read(message, self.heard)
         except Malformed as error:
             self._drop(str(error))
             return

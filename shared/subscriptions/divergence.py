@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -12,22 +12,20 @@ from sqlalchemy.exc import DBAPIError
 from shared.broker.topology import inbox
 from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.engines import is_outage
+from shared.messages.transport import Message
 from shared.messages.wire import (
     KnownPosition,
     LogHead,
     Malformed,
-    Wire,
-    decode,
 )
-from shared.subscriptions.batch import InputBatch, Message
+from shared.subscriptions.batch import InputBatch, read
+from shared.subscriptions.log_answers import AddressedMessage
 from shared.subscriptions.tracker import SubscriptionTracker
 from shared.writer.state import WriterState
 
 HOLD_SECONDS = 3.0
-KNOWN = b'["known"'
+OVERHEARD = (b'["known"', b'["head"')
 logger = structlog.get_logger()
-AddressedMessage: TypeAlias = tuple[str, Wire]
-"""What is to be said to a queue."""
 
 
 class DivergenceCheck:
@@ -51,19 +49,21 @@ class DivergenceCheck:
         return LogHead(self._name, self._desk.head.position, self._desk.head.hash, asks=True)
 
     def overhear(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
-        """Hear the answers among what has arrived and is not taken in yet."""
+        """Hear the answers, and answer such questions of others, among what has arrived and is not taken in yet."""
         told: list[AddressedMessage] = []
         for message in islice(arrived, self._overheard, None):
             self._overheard += 1
-            body: Any = message.body or b""
-            if not (body if isinstance(body, bytes) else body.encode()).startswith(KNOWN):
+            raw = message.body.encode() if isinstance(message.body, str) else message.body
+            if isinstance(raw, bytes) and not raw.startswith(OVERHEARD):
                 continue
             try:
-                known = decode(body, beside=message.headers)
+                body = read(message)
             except Malformed:
                 continue  # counted and told when it is taken in
-            if isinstance(known, KnownPosition):
-                told += self._answered(known)
+            if isinstance(body, KnownPosition):
+                told += self._answered(body)
+            elif isinstance(body, LogHead) and body.asks:
+                told += self._announced(body)
         return told
 
     def hear(self, batch: InputBatch[Any]) -> list[AddressedMessage]:

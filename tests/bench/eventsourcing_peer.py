@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,7 +29,7 @@ from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.consumer_loop import ConsumerLoop
 from shared.runtime.garbage import collect_seldom
-from shared.runtime.in_process import InProcessBus
+from shared.runtime.in_process import InProcessNetwork
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
@@ -55,14 +56,14 @@ def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: C
     """Append, read, and rebuild one aggregate, each in interleaved rounds; events a second."""
     rows: list[Row] = []
     collect_seldom()  # as a writer's process does; the peer's threads profit as well
-    with _our_store(servers, var) as (runner, engine), Peer(new_database(servers, "bench_eventsourcing")) as peer:
+    with _our_store(servers, var) as (ask, engine), Peer(new_database(servers, "bench_eventsourcing")) as peer:
         for size in BATCHES:
             for callers in CALLERS:
                 told(f"append of {size} a call, {callers} callers")
                 each = max(10, (calls if size == 1 else calls // 10) // callers)
-                contest = {OURS: _appending(runner), PEER: peer.append}
+                contest = {OURS: _appending(ask), PEER: peer.append}
                 if callers > 1:
-                    contest[f"{OURS}, by coroutines"] = _appending_by_coroutines(runner)
+                    contest[f"{OURS}, by coroutines"] = _appending_by_coroutines(ask)
                     contest[f"{PEER}, by processes"] = lambda c, n, s: appended_by_processes(peer.url, c, n, s)
                 rows.append(
                     {"what": f"append {size} a call, {callers} callers", **_rates(contest, rounds, callers, each, size)}
@@ -80,43 +81,46 @@ def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: C
     return Section("Beside eventsourcing", rows, note)
 
 
+Press = Callable[[CommandMessage], "Future[Reply]"]
+
+
 @contextmanager
-def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[ConsumerLoop, sa.Engine]]:
-    """A real writer on a database of its own, its crank turned by a thread."""
+def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[Press, sa.Engine]]:
+    """A real writer on a database of its own, its loop turned by a thread."""
     engine = open_engine(new_database(servers, "bench_append"), writer=True)
-    surroundings = HostContext(Settings(var=var), Ports(), Secrets(var / "secrets"))
-    runner, is_over = (
-        ConsumerLoop(Writer(button(), engine, surroundings), InProcessBus(), lambda call: None),
-        threading.Event(),
-    )
-    runner.start()
+    writer = Writer(button(), engine, HostContext(Settings(var=var), Ports(), Secrets(var / "secrets")))
+    writer.start()
+    network, is_over = InProcessNetwork(), threading.Event()
+    transport = network.attach("button", (), engine)
+    loop = ConsumerLoop(writer, transport, lambda call, done: None)
 
     def turn() -> None:
         while not is_over.is_set():
-            runner.turn(1.0)
+            transport.wait(loop.patience())
+            loop.turn()
 
-    crank = threading.Thread(target=turn, daemon=True)
-    crank.start()
+    turning = threading.Thread(target=turn, daemon=True)
+    turning.start()
     try:
-        yield runner, engine
+        yield partial(network.ask, "button"), engine
     finally:
         is_over.set()
-        runner.wake()
-        crank.join()
+        transport.wake()
+        turning.join()
         engine.dispose()
 
 
-def _press(runner: ConsumerLoop, caller: int, size: int) -> Future[Reply]:
+def _press(ask: Press, caller: int, size: int) -> Future[Reply]:
     id_ = str(uuid4())
     command = ToyPress(button=f"{caller}", times=size, note="pressed")
-    return runner.accept(CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_)))
+    return ask(CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_)))
 
 
-def _appending(runner: ConsumerLoop) -> Append:
+def _appending(ask: Press) -> Append:
     def append(callers: int, calls: int, size: int) -> float:
         def call_all(caller: int) -> None:
             for _ in range(calls):
-                assert _press(runner, caller, size).result().outcome == "accepted"
+                assert _press(ask, caller, size).result().outcome == "accepted"
 
         started = time.perf_counter()
         with ThreadPoolExecutor(callers) as threads:
@@ -126,11 +130,11 @@ def _appending(runner: ConsumerLoop) -> Append:
     return append
 
 
-def _appending_by_coroutines(runner: ConsumerLoop) -> Append:
+def _appending_by_coroutines(ask: Press) -> Append:
     def append(callers: int, calls: int, size: int) -> float:
         async def call_all(caller: int) -> None:
             for _ in range(calls):
-                reply = await asyncio.wrap_future(_press(runner, caller, size))
+                reply = await asyncio.wrap_future(_press(ask, caller, size))
                 assert reply.outcome == "accepted"
 
         async def call_side_by_side() -> None:

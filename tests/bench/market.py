@@ -17,7 +17,8 @@ from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage
 from shared.runtime.consumer_loop import ConsumerLoop
-from shared.runtime.in_process import InProcessBus
+from shared.runtime.embedded import catch_up
+from shared.runtime.in_process import InProcessMessage, InProcessNetwork
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
@@ -39,7 +40,7 @@ class Market:
         self._surroundings = HostContext(Settings(var=var), self.ports, self.secrets)
         self._skus, self._keys_each, self._numbers = skus, keys_each, count()
         self.engines: dict[str, sa.Engine] = {}
-        self.runners: dict[str, ConsumerLoop] = {}
+        self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
 
     def __enter__(self) -> Market:
         self._open()
@@ -57,22 +58,18 @@ class Market:
         self._open()
 
     def _open(self) -> None:
-        self.bus = InProcessBus()
+        self.network = InProcessNetwork()
         for service in all_services():
             engine = self.engines[service.name] = open_engine(self.urls[service.name], writer=True)
-            runner = ConsumerLoop(Writer(service, engine, self._surroundings), self.bus, lambda call: None)
-            self.runners[service.name] = runner
-            self.bus.attach(service.name, runner.accept, engine)
-        for runner in self.runners.values():
-            runner.start()
-        for runner in self.runners.values():
-            for source in runner.writer.service.sources():
-                runner.catch_up(source)
-        self.drain()
+            writer = Writer(service, engine, self._surroundings)
+            transport = self.network.attach(service.name, service.sources(), engine)
+            self.loops[service.name] = ConsumerLoop(writer, transport, lambda call, done: None)
+            writer.start()
+        catch_up(self.loops)
 
     def drain(self) -> None:
         """Until nothing is left to do now."""
-        while sum(runner.turn() for runner in self.runners.values()):
+        while sum(loop.turn() for loop in self.loops.values()):
             pass
 
     def send(self, commands: Sequence[Command]) -> None:
@@ -81,7 +78,7 @@ class Market:
         for command in commands:
             id_ = self.ports.new_id()
             meta = Metadata(correlation_id=id_, causation_id=id_, actor=ACTOR)
-            futures.append(self.bus.send(command.owner, CommandMessage(id_, command, meta)))
+            futures.append(self.network.ask(command.owner, CommandMessage(id_, command, meta)))
         self.drain()
         if refused := [reply for future in futures if (reply := future.result()).outcome != "accepted"]:
             raise RuntimeError(f"not accepted: {refused[0]}")

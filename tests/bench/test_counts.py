@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from services import all_services
+from shared.broker.topology import inbox
 from shared.contracts import Metadata
 from shared.messages.messages import CommandMessage, EventBatch
+from shared.messages.wire import Wire
 from tests.bench.goods import order, stocking
 from tests.harness import Harness
 
@@ -41,16 +43,17 @@ class Counts:
     def __init__(self, harness: Harness) -> None:
         self.events, self.slices = Counter[str](), Counter[str]()
         self.commits, self.statements = Counter[str](), Counter[str]()
-        for name, runner in harness.runners.items():
-            self._watch(name, runner.writer.engine)
-        publish = harness.bus.publish
+        for name, loop in harness.loops.items():
+            self._watch(name, loop.writer.engine)
+        publish = harness.network.publish
 
-        def published(part: EventBatch) -> None:
-            self.slices[part.source] += 1
-            self.events[part.source] += len(part.events)
-            publish(part)
+        def published(exchange: str, body: Wire) -> None:
+            if isinstance(body, EventBatch):
+                self.slices[body.source] += 1
+                self.events[body.source] += len(body.events)
+            publish(exchange, body)
 
-        harness.bus.publish = published
+        harness.network.publish = published
 
     def _watch(self, name: str, engine: sa.Engine) -> None:
         event.listen(engine, "before_cursor_execute", lambda *_: self.statements.update([name]))
@@ -72,7 +75,7 @@ def sell(shop: Harness, numbers: range) -> None:
     waiting = []
     for number in numbers:
         meta = Metadata(correlation_id=f"c{number}", causation_id=f"c{number}")
-        waiting.append(shop.bus.send("order", CommandMessage(f"c{number}", order(number, 1, shop.secrets), meta)))
+        waiting.append(shop.network.ask("order", CommandMessage(f"c{number}", order(number, 1, shop.secrets), meta)))
     shop.drain()
     assert all(reply.result().outcome == "accepted" for reply in waiting)
 
@@ -107,9 +110,9 @@ def test_orders_that_arrive_together_share_commits_slices_and_statements(shop: H
 def test_a_message_that_is_heard_again_costs_nothing(shop: Harness) -> None:
     counts = Counts(shop)
 
-    for runner in shop.runners.values():
-        for source in runner.writer.service.sources():
-            runner.on_slice(shop.bus.pull(source, 0, 1_000))
+    for name, loop in shop.loops.items():
+        for source in loop.writer.service.sources():
+            shop.network.send(inbox(name, ()).name, shop.network.pull(source, 0, 1_000))
     shop.drain()
 
     assert counts.events == {}

@@ -223,7 +223,7 @@ def test_a_purchase_that_failed_is_not_looked_up_for_ever(shop: Shop) -> None:
     for _ in range(30):
         shop.harness.advance(3_600)
 
-    with shop.harness.runners["fulfillment"].writer.engine.connect() as connection:
+    with shop.harness.loops["fulfillment"].writer.engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.agenda)).scalar_one() == 0
     assert shop.happened()[-2:] == ["PurchaseFailed", "DeliveryHandedOver"]
 

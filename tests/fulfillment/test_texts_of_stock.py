@@ -37,7 +37,7 @@ from shared.contracts.inventory import (
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.laws import KeyOnce, LawChecker
-from shared.messages.messages import EventBatch
+from shared.messages.wire import Wire
 from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings
 from shared.security.goods import goods_sealing
@@ -100,19 +100,19 @@ class Shop:
     @contextmanager
     def not_hearing(self) -> Iterator[None]:
         """While services commit, and nobody hears of it."""
-        kept: list[EventBatch] = []
-        bus = self.harness.bus
-        publish, bus.publish = bus.publish, kept.append  # type: ignore[method-assign]
+        kept: list[tuple[str, Wire]] = []
+        network = self.harness.network
+        publish, network.publish = network.publish, lambda *sent: kept.append(sent)  # type: ignore[method-assign]
         yield
-        bus.publish = publish  # type: ignore[method-assign]
-        for part in kept:
-            publish(part)
+        network.publish = publish  # type: ignore[method-assign]
+        for exchange, body in kept:
+            publish(exchange, body)
         self.harness.drain()
 
     def check(self) -> None:
         """The law holds, nothing is parked, and the tables come out the same from the logs."""
         watch = LawChecker([KeyOnce])
-        urls = {name: f"sqlite:///{self.harness.folder / name}.sqlite3" for name in self.harness.runners}
+        urls = {name: f"sqlite:///{self.harness.folder / name}.sqlite3" for name in self.harness.loops}
         engines = {name: open_engine(url, writer=False) for name, url in urls.items()}
         for name in engines:
             for recorded in log.read_all(engines[name], name):
@@ -218,9 +218,9 @@ def test_a_top_up_does_not_concern_inventory(shop: Shop) -> None:
     shop.supply("order-1")
     shop.supply("order-2", "CODE-1")
 
-    log_of_it = log.read_all(shop.harness.runners["fulfillment"].writer.engine, "fulfillment")
+    log_of_it = log.read_all(shop.harness.loops["fulfillment"].writer.engine, "fulfillment")
     delivered = [recorded for recorded in log_of_it if recorded.name == SupplierDelivered.__name__]
-    assert [shop.harness.runners["inventory"].writer.hears(recorded) for recorded in delivered] == [False, True]
+    assert [shop.harness.loops["inventory"].writer.hears(recorded) for recorded in delivered] == [False, True]
 
 
 def test_texts_that_nobody_asked_for_are_kept_sealed_and_known(shop: Shop) -> None:

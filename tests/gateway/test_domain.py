@@ -62,7 +62,7 @@ def test_two_administrators_who_remove_each_other_at_once_leave_one(tmp_path: Pa
         town.send("gateway", AddStaff(username=name, role="administrator"))
     commands = [CommandMessage(name, RemoveStaff(username=name), GIVEN.meta) for name in ("ann", "bob")]
 
-    waiting = [town.bus.send("gateway", command) for command in commands]
+    waiting = [town.network.ask("gateway", command) for command in commands]
     town.drain()
 
     assert sorted(future.result().outcome for future in waiting) == ["accepted", "refused"]

@@ -28,7 +28,7 @@ def start(folder: Path, *, smtp_url: str | None = None, staff_webhook_url: str |
 
 
 def records(harness: Harness) -> list[dict[str, object]]:
-    with harness.runners["notification"].writer.engine.connect() as connection:
+    with harness.loops["notification"].writer.engine.connect() as connection:
         return [dict(row) for row in connection.execute(sa.select(MESSAGES)).mappings()]
 
 

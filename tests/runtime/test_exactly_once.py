@@ -67,7 +67,7 @@ class Presses(RuleBasedStateMachine):
 
     def close(self) -> None:
         if self.harness:
-            for runner in self.harness.runners.values():
+            for runner in self.harness.loops.values():
                 runner.writer.engine.dispose()
 
     @property
@@ -99,7 +99,7 @@ class Presses(RuleBasedStateMachine):
         """A database fails at one step, then the process dies or goes on."""
         id_ = f"press-{len(self.sent)}"
         self.sent[id_] = name, note
-        with failing(self.host.runners[service].writer.engine, step, after=after):
+        with failing(self.host.loops[service].writer.engine, step, after=after):
             self.try_to(id_)
         self.recover(id_, again)
 
@@ -108,7 +108,7 @@ class Presses(RuleBasedStateMachine):
     def break_at_commit(self, name: str, note: str, service: str, committed: bool, again: bool) -> None:
         id_ = f"press-{len(self.sent)}"
         self.sent[id_] = name, note
-        with failing_commit(self.host.runners[service].writer.engine, committed=committed):
+        with failing_commit(self.host.loops[service].writer.engine, committed=committed):
             self.try_to(id_)
         self.recover(id_, again)
 
@@ -130,13 +130,13 @@ class Presses(RuleBasedStateMachine):
 
     @rule()
     def replay(self) -> None:
-        for id_ in parked(self.host.runners["lamp"].writer):
-            self.host.runners["lamp"].offer(ReplayParked(id_))
+        for id_ in parked(self.host.loops["lamp"].writer):
+            self.host.loops["lamp"].offer(ReplayParked(id_))
         self.host.drain()
 
     @invariant()
     def each_press_is_in_the_log_once(self) -> None:
-        found = [event for event in logged(self.host.runners["button"].writer) if isinstance(event, ToyPressed)]
+        found = [event for event in logged(self.host.loops["button"].writer) if isinstance(event, ToyPressed)]
         assert Counter((event.button, event.note) for event in found) == Counter(self.accepted.values())
 
     def teardown(self) -> None:
@@ -144,7 +144,7 @@ class Presses(RuleBasedStateMachine):
             return
         self.restart()
         self.outside.failures = 0
-        self.host.runners["button"].announce()
+        self.host.network.announce("button")
         self.mend()
         for _ in range(30):
             self.host.advance(150)
@@ -154,7 +154,7 @@ class Presses(RuleBasedStateMachine):
 
     def mend(self) -> None:
         """What made messages poisonous is mended; people replay what was parked."""
-        aggregate = self.host.runners["lamp"].writer.service.aggregates[0]
+        aggregate = self.host.loops["lamp"].writer.service.aggregates[0]
 
         def mended(command: Command, state: Count, given: DecisionContext) -> list[Event]:
             if isinstance(command, ToyLight):
@@ -165,7 +165,7 @@ class Presses(RuleBasedStateMachine):
         self.replay()
 
     def settled(self) -> None:
-        writer = self.host.runners["lamp"].writer
+        writer = self.host.loops["lamp"].writer
         found = logged(writer)
         assert parked(writer) == []
         lit = Counter((event.lamp, event.note) for event in found if isinstance(event, ToyLit))

@@ -46,7 +46,7 @@ def town(folder: Path) -> Harness:
 
 def pressed(made: Harness, times: int) -> None:
     for number in range(times):
-        made.send("button", ToyPress(button="a", note=f"{made.runners['button'].writer.head.position}-{number}"))
+        made.send("button", ToyPress(button="a", note=f"{made.loops['button'].writer.head.position}-{number}"))
 
 
 def copied(folder: Path, name: str) -> Callable[[], None]:
@@ -66,7 +66,7 @@ def copied(folder: Path, name: str) -> Callable[[], None]:
 
 
 def closed(made: Harness) -> None:
-    for runner in made.runners.values():
+    for runner in made.loops.values():
         runner.writer.engine.dispose()
 
 
@@ -81,7 +81,7 @@ def restored(folder: Path, name: str) -> None:
 
 
 def writers(made: Harness) -> tuple[Writer, Writer]:
-    return made.runners["button"].writer, made.runners["lamp"].writer
+    return made.loops["button"].writer, made.loops["lamp"].writer
 
 
 def test_the_owner_of_a_log_that_was_restored_decides_nothing_and_its_reader_stops(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def command(id_: str, note: str = "", traceparent: str | None = TRACEPARENT) -> 
 
 
 def press(house: Harness, id_: str, traceparent: str | None = TRACEPARENT, note: str = "") -> Reply:
-    reply = house.bus.send("button", command(id_, note, traceparent))
+    reply = house.network.ask("button", command(id_, note, traceparent))
     house.drain()
     return reply.result()
 
@@ -77,7 +77,7 @@ def test_a_remembered_reply_is_not_decided_again(house: Harness, spans: Kept) ->
 
 def test_what_is_tried_again_is_told_once(house: Harness, spans: Kept) -> None:
     both = [command(f"p{number}", note) for number, note in enumerate(("", POISON))]
-    outcome = house.runners["button"].writer.process(both)
+    outcome = house.loops["button"].writer.process(both)
 
     assert [reply.outcome for _, reply in outcome.replies] == ["accepted", "failed"]
     assert spans.names() == ["button parks ToyPress.v1", "button ToyPress"]
@@ -133,7 +133,7 @@ def test_a_trace_that_is_not_kept_is_not_carried() -> None:
 
 
 def test_what_is_rolled_back_was_never_there(house: Harness, spans: Kept) -> None:
-    runner = house.runners["button"]
+    runner = house.loops["button"]
     engine = runner.writer.engine
     with engine.begin() as connection:
         log.next_epoch(connection)

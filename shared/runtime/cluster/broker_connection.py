@@ -116,6 +116,10 @@ class BrokerSession:
             )
             self._channel.basic_publish(message, exchange=exchange, routing_key=queue)
 
+    def received(self, message: Message) -> bool:
+        """Whether a message came by this session."""
+        return message.channel is self._channel
+
     def acknowledge(self, last: Message) -> None:
         """This message and all before it are settled."""
         with self._wire:

@@ -176,10 +176,10 @@ class WriterProcess:
             return WriterReadiness(
                 role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off
             )
-        writer, is_linked = term.writer, term.link.session is not None
-        lag, diverged = term.following.lag(writer.positions), [str(found) for found in differences(writer)]
+        writer, is_linked = term.writer, term.transport.connection.session is not None
+        lag, diverged = term.loop.tracker.lag(writer.positions), [str(found) for found in differences(writer)]
         held = [str(one) for one in writer.unknown.held.values()]
-        head, silent = writer.head.position, sorted(term.following.unannounced)
+        head, silent = writer.head.position, sorted(term.loop.tracker.unannounced)
         return WriterReadiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
 
     def standing(self) -> WriterStatus | None:
@@ -187,15 +187,15 @@ class WriterProcess:
         term = self._term
         if term is None:
             return None
-        lag, now = term.following.lag(term.writer.positions), time.monotonic()
-        term.behind.look(lag, term.writer.positions, now)
+        lag, now = term.loop.tracker.lag(term.writer.positions), time.monotonic()
+        term.loop.lag_tracker.look(lag, term.writer.positions, now)
         return WriterStatus(
             head=term.writer.head.position,
             lag=lag,
-            lag_seconds=term.behind.seconds(now),
+            lag_seconds=term.loop.lag_tracker.seconds(now),
             parked=term.writer.parked.count(),
             diverged=[*term.writer.diverged, *([self.service.name] if term.writer.contested else [])],
             unknown={source: dict(counts) for source, counts in term.writer.unknown.counts.items()},
             figures=self._figures.look(),
-            unannounced=term.following.unannounced,
+            unannounced=term.loop.tracker.unannounced,
         )

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from shared.broker.topology import (
-    inbox,
-    log_exchange,
-    pulls,
-    reader_of,
-)
+from shared.broker.topology import log_exchange, pulls
 from shared.eventstore import log
-from shared.eventstore.divergence import ReaderPosition, divergence
-from shared.messages.messages import EventBatch
-from shared.messages.wire import (
-    KnownPosition,
-    LogHead,
-    Pull,
-    decode,
-)
+from shared.messages.wire import LogHead, Pull, decode
 from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
 from shared.runtime.simulated.store import SimulatedStore
 from shared.runtime.simulated.timeline import Timeline
+from shared.subscriptions.log_answers import answers
 
 HEAD_SECONDS, LONGEST_SECONDS = 1.0, 3600.0
 
@@ -60,28 +49,10 @@ class SimulatedLogServer:
         self._pause = min(2 * self._pause, LONGEST_SECONDS)
         self._begin_round()
 
-    def _read(self, after: int, limit: int) -> EventBatch:
-        with self._store.reads.connect() as connection:
-            before, events = log.read_chained(connection, self._service, after, limit)
-        reached = events[-1].hash if events else before
-        return EventBatch(self._service, after + 1, after + len(events), events, before, reached)
-
-    def _contradict(self, pull: Pull) -> None:
-        reader = reader_of(pull.queue)
-        with self._store.reads.connect() as connection:
-            found = divergence(connection, reader, self._service, ReaderPosition(pull.after, pull.hash))
-        if found is not None:
-            self._network.send(pull.queue, found)
-            self._network.send(
-                inbox(self._service, ()).name, KnownPosition(reader, self._service, pull.after, pull.hash)
-            )
-
     def _on_pull(self, delivery: NetworkDelivery) -> None:
         match decode(delivery.body, beside=delivery.headers):
-            case Pull(after=after, limit=limit, queue=queue) as pull:
-                part = self._read(after, limit)
-                if not part.before or (pull.hash and part.before != pull.hash):
-                    self._contradict(pull)
-                self._network.send(queue, part)
+            case Pull() as pull:
+                for queue, body in answers(self._store.reads, pull):
+                    self._network.send(queue, body)
             case other:
                 raise TypeError(f"{type(other).__name__} is no pull")

@@ -60,7 +60,7 @@ class Market:
         """Until the read models show it: what they do not hold yet is nothing an endpoint could be behind with."""
         id_ = self.host.ports.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_, actor="system:test")
-        reply = self.host.bus.send(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
+        reply = self.host.network.ask(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
         assert reply.outcome == "accepted", reply
         assert asyncio.run(self.host.seen(reply.source, reply.position))
         return reply

@@ -34,7 +34,7 @@ def gateway(
     settings = Settings()
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
-    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     reads = open_engine(own_url(database_url, "gateway"), writer=False)
-    with BrokerBackend("gateway", reads, amqp_url, surroundings) as backend:
+    with BrokerBackend("gateway", reads, amqp_url, context) as backend:
         serve_api(backend, http_server(backend), listening, address)

@@ -60,13 +60,13 @@ def webhooks(
     configure_logs(service=SERVICE)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     settings = Settings()
-    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     engine = open_engine(own_url(database_url, SERVICE), writer=False)
-    with BrokerBackend(SERVICE, engine, amqp_url, surroundings) as backend:
+    with BrokerBackend(SERVICE, engine, amqp_url, context) as backend:
         dispatcher = dispatcher_of(backend, engine)
         turns = Turns(dispatcher, engine)
         told = (
-            *readings(dispatcher, surroundings.ports.now),
+            *readings(dispatcher, context.ports.now),
             Reading(metrics.WEBHOOK_LEADS, lambda: turns.leads),
         )
         try:

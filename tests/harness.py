@@ -44,10 +44,10 @@ class Harness:
         self.network = InProcessNetwork()
         self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
         self._calls: deque[tuple[Writer, DueCall, Callable[[CallResult], None]]] = deque()
-        surroundings = HostContext(self.settings, self.ports, self.secrets)
+        context = HostContext(self.settings, self.ports, self.secrets)
         for service in services:
             url = f"sqlite:///{folder / service.name}.sqlite3"
-            writer = Writer(service, open_engine(url, writer=True), surroundings)
+            writer = Writer(service, open_engine(url, writer=True), context)
             reads = open_engine(url, writer=False)
             transport = self.network.attach(service.name, service.sources(), reads)
             readers = [one.name for one in services if service.name in one.sources()]

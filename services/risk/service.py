@@ -25,9 +25,9 @@ from shared.runtime.service import Aggregate, HostContext, Service
 from shared.values import currencies
 
 
-def build(surroundings: HostContext) -> AmountLimits:
+def build(context: HostContext) -> AmountLimits:
     """How much is too much, as the settings say."""
-    settings = surroundings.settings
+    settings = context.settings
     return AmountLimits(
         order=_in_minor_units(settings.review_order_above),
         customer_day=_in_minor_units(settings.review_customer_day_above),

@@ -102,7 +102,7 @@ def on_disk() -> Iterator[sa.Engine]:
 
 
 def verify(
-    service: str, tables_cls: type[Projection], projects: frozenset[str], foldings: dict[str, AggregateType],
+    service: str, tables_cls: type[Projection], projects: frozenset[str], aggregate_types: dict[str, AggregateType],
     logs: Logs, progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *,
     plans: Plans, now: datetime,
 ) -> Verdict:  # fmt: skip
@@ -122,16 +122,16 @@ def verify(
             differences = tuple(difference for difference in compared if difference)
         if keys := expected.amiss(live, service, plans, now).keys:
             differences += (Difference(schema.agenda.name, keys[:SHOWN], len(keys)),)
-        stale = tuple(_stale_snapshots(service, foldings, live))
+        stale = tuple(_stale_snapshots(service, aggregate_types, live))
     found = tampered.position if tampered else None
     return Verdict(service, folded, found, differences, stale, sum(upto.values()))
 
 
-def _stale_snapshots(service: str, foldings: dict[str, AggregateType], live: sa.Connection) -> Iterator[str]:
+def _stale_snapshots(service: str, aggregate_types: dict[str, AggregateType], live: sa.Connection) -> Iterator[str]:
     """Streams whose snapshot leads to another state than their events do."""
     for stream in live.execute(sa.select(schema.snapshots.c.stream)).scalars().all():
-        cached = AggregateCache(service, foldings, lambda: live)
-        plain = AggregateCache(service, foldings, lambda: live, use_snapshots=False)
+        cached = AggregateCache(service, aggregate_types, lambda: live)
+        plain = AggregateCache(service, aggregate_types, lambda: live, use_snapshots=False)
         state = plain.get(stream).state
         try:
             is_stale = cached.get(stream).state != state

@@ -96,7 +96,7 @@ class ConsumerLoop(Generic[M]):
             return self._hear_readers()
         self.writer.look_for_room()
         batch = self._batch or self._collect()
-        has_inputs = bool(batch.works)
+        has_inputs = bool(batch.inputs)
         is_due = self._is_due()
         if has_inputs or is_due:
             self._send(batch, self._commit(batch))
@@ -166,7 +166,7 @@ class ConsumerLoop(Generic[M]):
 
     def _commit(self, batch: InputBatch[M]) -> CommitResult:
         began = time.perf_counter()
-        result = self.writer.process(batch.works)
+        result = self.writer.process(batch.inputs)
         self._committed_at = self._clock()
         self._observer.committed(batch, time.perf_counter() - began, result)
         return result

@@ -69,15 +69,15 @@ class Embedded:
         self._transports: dict[str, InProcessTransport] = {}
         self.broken: str | None = None
         self.on_broken: Callable[[], object] = lambda: None
-        surroundings = HostContext(settings, self.ports, self.secrets)
+        context = HostContext(settings, self.ports, self.secrets)
         for service in self.services:
-            self.loops[service.name] = self._loop(service, surroundings)
+            self.loops[service.name] = self._loop(service, context)
         self.reads = self.reading[reader]
         self.network.watch_read_models(reader, self._marks.reached)
 
-    def _loop(self, service: Service, surroundings: HostContext) -> ConsumerLoop[InProcessMessage]:
+    def _loop(self, service: Service, context: HostContext) -> ConsumerLoop[InProcessMessage]:
         url = database_url(self.settings.var, service.name)
-        writer = Writer(service, open_engine(url, writer=True), surroundings)
+        writer = Writer(service, open_engine(url, writer=True), context)
 
         def perform(call: DueCall, done: Callable[[CallResult], None]) -> None:
             if not self._stopping.is_set():

@@ -98,7 +98,7 @@ class Service:
     projects: tuple[type[Event], ...] = ()
     wants: Mapping[type[Event], Callable[[Any], bool]] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    outside: Callable[[HostContext], Any] = lambda surroundings: None
+    outside: Callable[[HostContext], Any] = lambda context: None
     is_queried: bool = False
     figures: Callable[[sa.Connection, datetime, Settings], Iterable[Sample]] = lambda connection, now, settings: ()
     keeps: sa.MetaData | None = None

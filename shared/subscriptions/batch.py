@@ -45,7 +45,7 @@ class InputBatch(Generic[M]):
     """
 
     heard: Container[str] | None = None
-    works: list[Input] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
     last: M | None = None
     size: int = 0
     dropped: int = 0
@@ -57,7 +57,7 @@ class InputBatch(Generic[M]):
     def take_inputs(self, inputs: Iterable[Input]) -> None:
         """Results of calls to the outside world, and whatever else comes from no message."""
         for one in inputs:
-            self.works.append(one)
+            self.inputs.append(one)
             self.size += 1
 
     def take_messages(self, arrived: deque[M], following: SubscriptionTracker) -> None:
@@ -77,7 +77,7 @@ class InputBatch(Generic[M]):
         match body:
             case EventBatch(source=source, last=last) if source in following.heads:
                 following.heard(source, last)
-                self.works.append(body)
+                self.inputs.append(body)
                 self.size += len(body.events)
             case LogHead(source=source, position=position) as head:
                 following.announced(source, position)
@@ -88,7 +88,7 @@ class InputBatch(Generic[M]):
                 for asked in body:
                     if isinstance(asked, CommandEnvelope):
                         self._addresses[id(asked.message)] = (asked.reply_to, asked.ticket)
-                        self.works.append(asked.message)
+                        self.inputs.append(asked.message)
                         self.size += 1
             case _:
                 self._drop("nothing for a writer")

@@ -36,9 +36,9 @@ class DivergenceCheck:
     have read. `readers` names them. Later whoever finds something else in its log than was read of it says so.
     """
 
-    def __init__(self, desk: WriterState, following: SubscriptionTracker, readers: Iterable[str]) -> None:
-        self._desk, self._following = desk, following
-        self._name = desk.service.name
+    def __init__(self, writer: WriterState, following: SubscriptionTracker, readers: Iterable[str]) -> None:
+        self._writer, self._following = writer, following
+        self._name = writer.service.name
         self.missing = set(readers)
         self._overheard = 0
         self._marks: dict[str, int] = {}
@@ -46,7 +46,7 @@ class DivergenceCheck:
     def question(self) -> LogHead:
         """To all who read the log."""
         self._overheard = 0
-        return LogHead(self._name, self._desk.head.position, self._desk.head.hash, asks=True)
+        return LogHead(self._name, self._writer.head.position, self._writer.head.hash, asks=True)
 
     def overhear(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
         """Hear the answers, and answer such questions of others, among what has arrived and is not taken in yet."""
@@ -73,18 +73,18 @@ class DivergenceCheck:
             if isinstance(said, KnownPosition):
                 told += self._answered(said)
             elif said.reader == self._name:
-                self._desk.diverge(said)
+                self._writer.diverge(said)
         for head in batch.heads:
             told += self._announced(head)
         for source in list(self._following.beyond):
-            if source not in self._desk.diverged:
+            if source not in self._writer.diverged:
                 del self._following.beyond[source]
-        for source, found in self._desk.diverged.items():
+        for source, found in self._writer.diverged.items():
             if found.is_beyond:
                 self._following.beyond[source] = found.head
-        self._following.held = self._desk.unknown.held.keys()
+        self._following.held = self._writer.unknown.held.keys()
         try:
-            self._desk.tell_sources()
+            self._writer.tell_sources()
         except DBAPIError as error:
             if not is_outage(error):
                 raise
@@ -96,7 +96,7 @@ class DivergenceCheck:
             return
         self.missing.discard(known.reader)
         try:
-            found = self._desk.compare(known.reader, ReaderPosition(known.position, known.hash))
+            found = self._writer.compare(known.reader, ReaderPosition(known.position, known.hash))
         except DBAPIError as error:
             if not is_outage(error):
                 raise
@@ -108,20 +108,20 @@ class DivergenceCheck:
     def _announced(self, head: LogHead) -> Iterator[AddressedMessage]:
         """A head that stays behind what is applied, or has another hash there, is one to ask about; one alone may be
         older than the slices that came before it."""
-        source, positions = head.source, self._desk.positions
+        source, positions = head.source, self._writer.positions
         if source not in positions:
             return
-        agrees = self._desk.learn(source, head.position, head.hash) and head.position >= self._marks.get(source, 0)
+        agrees = self._writer.learn(source, head.position, head.hash) and head.position >= self._marks.get(source, 0)
         self._marks[source] = positions[source]
-        if head.asks or not agrees or source in self._desk.diverged:
+        if head.asks or not agrees or source in self._writer.diverged:
             yield (
                 inbox(source, ()).name,
-                KnownPosition(self._name, source, positions[source], self._desk.hashes.get(source, b"")),
+                KnownPosition(self._name, source, positions[source], self._writer.hashes.get(source, b"")),
             )
-        if not agrees or source in self._desk.diverged:
+        if not agrees or source in self._writer.diverged:
             self._following.ask(source)
 
 
-def differences(desk: WriterState) -> Sequence[Divergence]:
+def differences(writer: WriterState) -> Sequence[Divergence]:
     """All that a writer knows of logs that differ from what was read of them: those it reads, and its own."""
-    return (*desk.diverged.values(), *desk.contested.values())
+    return (*writer.diverged.values(), *writer.contested.values())

@@ -59,14 +59,14 @@ class AggregateCache:
     def __init__(
         self,
         source: str,
-        foldings: dict[str, AggregateType],
+        aggregate_types: dict[str, AggregateType],
         connection: Callable[[], sa.Connection],
         *,
         keep: int = 50_000,
         use_snapshots: bool = True,
     ) -> None:
         self._source, self._connection, self._keep = source, connection, keep
-        self._foldings = [(f"{kind}-", folding) for kind, folding in foldings.items()]
+        self._foldings = [(f"{kind}-", folding) for kind, folding in aggregate_types.items()]
         self._held: OrderedDict[str, CachedState] = OrderedDict()
         self._changed: set[str] = set()
         self._use_snapshots = use_snapshots

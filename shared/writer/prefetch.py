@@ -11,20 +11,20 @@ from shared.writer.inputs import PendingCommand, ReceivedEvent
 from shared.writer.state import WriterState
 
 
-def look_ahead(desk: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
+def prefetch(writer: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
     """Have in memory the states that these tasks are decided on, and the rows that the service's tables say they and
     the events will read. Raises Guilty for an event or a task that can't be read."""
-    desk.memory.load(task.stream for task in tasks)
+    writer.memory.load(task.stream for task in tasks)
     wanted: dict[RowCache, list[Key]] = defaultdict(list)
     with FailureAttribution() as blamed:
         for event in heard:
-            if event.recorded.name in desk.projected:
+            if event.recorded.name in writer.projected:
                 blamed.ref = event.ref
-                for rows, key in desk.tables.reads(event.recorded.event):
+                for rows, key in writer.tables.reads(event.recorded.event):
                     wanted[rows].append(key)
         for task in tasks:
             blamed.ref = task.ref
-            for rows, key in desk.tables.reads(task.command, desk.memory.get(task.stream).state):
+            for rows, key in writer.tables.reads(task.command, writer.memory.get(task.stream).state):
                 wanted[rows].append(key)
     for rows, keys in wanted.items():
         rows.get_many(keys)

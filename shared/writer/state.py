@@ -56,10 +56,10 @@ class WriterState:
     that this code does not know.
     """
 
-    def __init__(self, service: Service, engine: sa.Engine, surroundings: HostContext) -> None:
-        self.service, self.engine, self.ports = service, engine, surroundings.ports
-        self.outside = service.outside(surroundings)
-        self.shop = surroundings.settings.shop()
+    def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
+        self.service, self.engine, self.ports = service, engine, context.ports
+        self.outside = service.outside(context)
+        self.shop = context.settings.shop()
         self._actor = f"system:{service.name}"
         self.heard = {event.__name__ for event in (*service.reactions, *service.projects)}
         self._wants = {event.__name__: want for event, want in service.wants.items()}
@@ -74,17 +74,17 @@ class WriterState:
         self.agenda = Scheduler(self._connection)
         self.parked = ParkedMessages(self._connection, partial(tracing.parked, service.name))
         self.spans = tracing.Decisions(service.name)
-        foldings = {
+        aggregate_types = {
             aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates
         }
-        self.memory = AggregateCache(service.name, foldings, self._connection)
+        self.memory = AggregateCache(service.name, aggregate_types, self._connection)
         self.positions: dict[str, int] = {}
         self.hashes: dict[str, bytes] = {}
         self.diverged: dict[str, Divergence] = {}
         self.contested: dict[str, Divergence] = {}
         self.unknown = UnknownEvents(service.name)
         self._told = SourceStatuses()
-        self._tolerance = timedelta(seconds=surroundings.settings.clock_tolerance_seconds)
+        self._tolerance = timedelta(seconds=context.settings.clock_tolerance_seconds)
         self.stored: dict[str, int] = {}
         self._passed = 0
         self.head = log.Head(0, self.ports.now(), log.GENESIS)
@@ -178,13 +178,13 @@ class WriterState:
             self.memory.clear()
         self._rolled_back = self._in_doubt = False
 
-    def pass_over(self, works: Sequence[Input]) -> bool:
-        """Whether these works are but slices without anything for this service, and nothing is due: then they are
+    def pass_over(self, inputs: Sequence[Input]) -> bool:
+        """Whether these inputs are but slices without anything for this service, and nothing is due: then they are
         applied, and there is nothing to commit now. `is_ahead` until the next commit stores the positions."""
         if self._rolled_back or self._passed >= MOST_PASSED or self.agenda.is_due(self.ports.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
-        for work in works:
+        for work in inputs:
             if not isinstance(work, EventBatch) or work.source in self.diverged or self._hears(work):
                 return False
             match fit(work, positions[work.source], hashes.get(work.source, b"")):

@@ -40,7 +40,7 @@ from shared.writer.inputs import (
     ref_of,
 )
 from shared.writer.parked_messages import event_key, parked_event
-from shared.writer.prefetch import look_ahead
+from shared.writer.prefetch import prefetch
 from shared.writer.state import WriterState
 
 LEASE = timedelta(seconds=120)
@@ -50,32 +50,32 @@ REPLY = tuple(part.name for part in fields(Reply))
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """The work of one transaction. `condemned` maps the refs to park to their errors.
+    """The work of one transaction. `poisoned` maps the refs to park to their errors.
 
     `now` is the time, from which deadlines count; `at` what events are stamped with, which never falls along a log.
     `unknown` has the events whose types this code does not know, `held` by source those of them that it must.
     """
 
-    desk: WriterState
+    writer: WriterState
     now: datetime
     at: datetime
-    condemned: dict[str, str]
+    poisoned: dict[str, str]
     events: list[RecordedEvent] = field(default_factory=list)
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     hashes: dict[str, bytes] = field(default_factory=dict)
     unknown: list[RecordedEvent] = field(default_factory=list)
     held: dict[str, RecordedEvent] = field(default_factory=dict)
-    outcome: CommitResult = field(default_factory=CommitResult)
+    result: CommitResult = field(default_factory=CommitResult)
 
-    def run(self, works: Iterable[Input]) -> None:
-        """Decide everything. Raises Guilty for the first message that can't be handled."""
-        works = list(works)
-        reached = self.desk.positions
-        self.moved = {name: (at, reached[name]) for name, at in self.desk.stored.items() if at != reached[name]}
-        self.desk.remembered.get_many([(work.id,) for work in works if isinstance(work, CommandMessage)])
-        heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in works]
-        self._look_ahead(works, chain.from_iterable(heard))
-        for work, events in zip(works, heard, strict=True):
+    def run(self, inputs: Iterable[Input]) -> None:
+        """Decide everything. Raises HandlingFailed for the first message that can't be handled."""
+        inputs = list(inputs)
+        reached = self.writer.positions
+        self.moved = {name: (at, reached[name]) for name, at in self.writer.stored.items() if at != reached[name]}
+        self.writer.remembered.get_many([(work.id,) for work in inputs if isinstance(work, CommandMessage)])
+        heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in inputs]
+        self._prefetch(inputs, chain.from_iterable(heard))
+        for work, events in zip(inputs, heard, strict=True):
             match work:
                 case CommandMessage():
                     self._command(work)
@@ -92,42 +92,42 @@ class UnitOfWork:
                     self._discard(parked_id)
                 case DueCommands(limit=limit):
                     self._due(limit)
-        self.outcome.calls = self.desk.agenda.lease(self.now, LEASE)
+        self.result.calls = self.writer.agenda.lease(self.now, LEASE)
 
-    def _look_ahead(self, works: Iterable[Input], heard: Iterable[ReceivedEvent]) -> None:
+    def _prefetch(self, inputs: Iterable[Input], heard: Iterable[ReceivedEvent]) -> None:
         events = [event for event in heard if event.tasks is not None]
-        tasks = [task for task in map(self._task_of, works) if task]
+        tasks = [task for task in map(self._task_of, inputs) if task]
         tasks += [task for event in events for task in event.tasks or ()]
-        look_ahead(self.desk, events, [task for task in tasks if task.ref not in self.condemned])
+        prefetch(self.writer, events, [task for task in tasks if task.ref not in self.poisoned])
 
     def _task_of(self, work: Input) -> PendingCommand | None:
         match work:
-            case CommandMessage() if self.desk.decides(work.command):
+            case CommandMessage() if self.writer.decides(work.command):
                 return self._task(ref_of(work), work.command, work.id, work.meta)
-            case CallDone() if self.desk.decides(work.result):
+            case CallDone() if self.writer.decides(work.result):
                 return self._task(ref_of(work), work.result, ref_of(work), work.call.meta)
             case _:
                 return None
 
     def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> PendingCommand:
-        return PendingCommand(ref, command, command_id, meta, self.desk.stream_of(command))
+        return PendingCommand(ref, command, command_id, meta, self.writer.stream_of(command))
 
     # Slices
 
     def _unseen(self, work: Input) -> Iterator[RecordedEvent]:
         if not isinstance(work, EventBatch):
             return
-        before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
-        if work.source in self.desk.unknown.held or work.source in self.held:
+        before, reached = self.moved.get(work.source) or (self.writer.stored[work.source],) * 2
+        if work.source in self.writer.unknown.held or work.source in self.held:
             return
-        match self.desk.continues(work, reached, self.hash_at(work.source)):
+        match self.writer.continues(work, reached, self.hash_at(work.source)):
             case "gap":
-                self.outcome.gaps.add(work.source)
+                self.result.gaps.add(work.source)
                 return
             case "old" | "other":
                 return
             case "next":
-                work, unknown, held = understood(work, self.desk.heard)
+                work, unknown, held = understood(work, self.writer.heard)
                 self.unknown += (recorded for recorded in unknown if recorded.position > reached)
                 if held is not None:
                     self.unknown.append(held)
@@ -135,12 +135,12 @@ class UnitOfWork:
                 if work.last > reached:
                     self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
         for recorded in work.events:
-            if recorded.position > reached and self.desk.hears(recorded):
+            if recorded.position > reached and self.writer.hears(recorded):
                 yield recorded
 
     def hash_at(self, source: str) -> bytes:
         """The hash of a source's chain where it is applied by now; empty when not known."""
-        return self.hashes.get(source, self.desk.hashes.get(source, b""))
+        return self.hashes.get(source, self.writer.hashes.get(source, b""))
 
     def _hear(self, recorded: RecordedEvent) -> ReceivedEvent:
         event = ReceivedEvent(f"{recorded.source}/{recorded.position}/0", recorded)
@@ -151,32 +151,32 @@ class UnitOfWork:
 
     def _after(self, recorded: RecordedEvent) -> Sequence[PendingCommand]:
         """The tasks that an event calls for."""
-        commands = self.desk.react(recorded)
+        commands = self.writer.react(recorded)
         if not commands:
             return ()
-        meta = self.desk.meta_after(recorded)
+        meta = self.writer.meta_after(recorded)
         return [
             self._task(f"{recorded.source}/{recorded.position}/{index}", command, recorded.id, meta)
             for index, command in enumerate(commands, start=1)
         ]
 
     def _is_held_back(self, event: ReceivedEvent) -> bool:
-        if not self.condemned and not self.desk.parked.count():
+        if not self.poisoned and not self.writer.parked.count():
             return False
-        return event.ref in self.condemned or self.desk.parked.holds(event_key(event.recorded))
+        return event.ref in self.poisoned or self.writer.parked.holds(event_key(event.recorded))
 
     def _take(self, event: ReceivedEvent) -> None:
         if self._is_held_back(event):
-            error = self.condemned.get(event.ref, WAITS)
-            self.desk.parked.park_event(event.ref, event.recorded, error, self.now)
+            error = self.poisoned.get(event.ref, WAITS)
+            self.writer.parked.park_event(event.ref, event.recorded, error, self.now)
             return
         self._apply(event)
 
     def _apply(self, event: ReceivedEvent) -> None:
         recorded = event.recorded
         with FailureAttribution(event.ref):
-            if recorded.name in self.desk.projected:
-                self.desk.tables.apply(recorded.event, recorded)
+            if recorded.name in self.writer.projected:
+                self.writer.tables.apply(recorded.event, recorded)
             tasks = self._after(recorded) if event.tasks is None else event.tasks
         for task in tasks:
             self._internal(task)
@@ -184,10 +184,10 @@ class UnitOfWork:
     # Commands
 
     def _command(self, message: CommandMessage) -> None:
-        self.outcome.replies.append((message, self._remembered(message) or self._new(message)))
+        self.result.replies.append((message, self._remembered(message) or self._new(message)))
 
     def _remembered(self, message: CommandMessage) -> Reply | None:
-        row = self.desk.remembered.get(message.id)
+        row = self.writer.remembered.get(message.id)
         if row is None:
             return None
         reply = Reply(**json.loads(row["reply"]))
@@ -199,12 +199,12 @@ class UnitOfWork:
     def _new(self, message: CommandMessage) -> Reply:
         task = self._task_of(message)
         if task is None:
-            detail = f"{self.desk.service.name} does not decide {type(message.command).__name__}"
+            detail = f"{self.writer.service.name} does not decide {type(message.command).__name__}"
             return self._no("refused", "unknown-command", detail, 404)
-        if task.ref in self.condemned:
-            self._park_task(task, self.condemned[task.ref])
+        if task.ref in self.poisoned:
+            self._park_task(task, self.poisoned[task.ref])
             reply = self._no("failed", "internal-error", "this could not be handled; staff have been told", 500)
-        elif self.desk.parked.holds(task.stream):
+        elif self.writer.parked.holds(task.stream):
             return self._no("failed", "held-back", "an earlier message of this key waits for staff", 503)
         else:
             reply = self._decided(task)
@@ -217,30 +217,30 @@ class UnitOfWork:
     def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
         told = json.dumps({name: getattr(reply, name) for name in REPLY})
         row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
-        self.desk.remembered.put(row)
+        self.writer.remembered.put(row)
 
     def _decided(self, task: PendingCommand) -> Reply:
         with FailureAttribution(task.ref):
             try:
                 answer = self._decide(task)
             except Refused as no:
-                self.desk.spans.refused(task, no.code)
+                self.writer.spans.refused(task, no.code)
                 return self._no("refused", no.code, no.detail, no.status, no.facts)
-        return Reply("accepted", self.desk.service.name, self._position(), answer)
+        return Reply("accepted", self.writer.service.name, self._position(), answer)
 
     def _no(self, outcome: Any, code: str, detail: str, status: int, facts: Any = None) -> Reply:
         position = self._position()
-        name = self.desk.service.name
+        name = self.writer.service.name
         return Reply(outcome, name, position, code=code, detail=detail, status=status, facts=facts or {})
 
     def _position(self) -> int:
-        return self.events[-1].position if self.events else self.desk.head.position
+        return self.events[-1].position if self.events else self.writer.head.position
 
     def _internal(self, task: PendingCommand) -> None:
         """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
-        if task.ref in self.condemned:
-            self._park_task(task, self.condemned[task.ref])
-        elif self.desk.parked.holds(task.stream) and not task.ref.startswith("parked/"):
+        if task.ref in self.poisoned:
+            self._park_task(task, self.poisoned[task.ref])
+        elif self.writer.parked.holds(task.stream) and not task.ref.startswith("parked/"):
             self._park_task(task, WAITS)
         else:
             with FailureAttribution(task.ref):
@@ -251,19 +251,19 @@ class UnitOfWork:
 
     def _note_end(self, token: str) -> None:
         """What was planned is over or given up, and no event tells so."""
-        self._keep(ended(token), "", Reply("accepted", self.desk.service.name, self._position()))
+        self._keep(ended(token), "", Reply("accepted", self.writer.service.name, self._position()))
 
     def _decide(self, task: PendingCommand) -> dict[str, Any]:
-        desk = self.desk
-        aggregate = desk.aggregate_for(type(task.command))
-        state = desk.memory.get(task.stream).state
+        writer = self.writer
+        aggregate = writer.aggregate_for(type(task.command))
+        state = writer.memory.get(task.stream).state
         look = aggregate.look.get(type(task.command))
-        facts = look(task.command, state, desk.tables, desk.outside) if look else None
-        given = DecisionContext(self.now, task.command_id, task.meta, facts, desk.shop)
+        facts = look(task.command, state, writer.tables, writer.outside) if look else None
+        given = DecisionContext(self.now, task.command_id, task.meta, facts, writer.shop)
         decided = aggregate.decide(task.command, state, given)
         if not isinstance(decided, Decided):
             decided = Decided(decided)
-        meta = desk.spans.decided(task, len(decided.events))
+        meta = writer.spans.decided(task, len(decided.events))
         if decided.events:
             meta = meta.leading_on(task.command_id)
             meta_json = meta.model_dump_json()
@@ -276,32 +276,32 @@ class UnitOfWork:
         return dict(decided.answer)
 
     def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
-        desk = self.desk
-        version = desk.memory.evolve(stream, event)
+        writer = self.writer
+        version = writer.memory.evolve(stream, event)
         recorded = RecordedEvent(
-            desk.service.name, self._position() + 1, stream, version, desk.ports.new_id(), event.type(),
+            writer.service.name, self._position() + 1, stream, version, writer.ports.new_id(), event.type(),
             event.model_dump_json(), meta_json, self.at, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
-        if desk.folds(recorded):
-            desk.tables.apply(event, recorded)
+        if writer.folds(recorded):
+            writer.tables.apply(event, recorded)
         self._plan(event, recorded)
         for task in self._after(recorded):
             self._own_reaction(task)
 
     def _plan(self, event: Event, recorded: RecordedEvent) -> None:
-        desk = self.desk
-        planner = desk.service.plans.get(type(event))
+        writer = self.writer
+        planner = writer.service.plans.get(type(event))
         if planner is None:
             return
         for index, plan in enumerate(planner(event, self.now)):
             if isinstance(plan, ScheduleCommand):
-                desk.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
-            desk.agenda.plan(plan, token_of(recorded.id, index), desk.meta_after(recorded), self.now)
+                writer.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
+            writer.agenda.plan(plan, token_of(recorded.id, index), writer.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: PendingCommand) -> None:
         """Part of the decision that caused it: what fails here fails the whole."""
-        if self.desk.parked.holds(task.stream):
+        if self.writer.parked.holds(task.stream):
             self._park_task(task, WAITS)
             return
         try:
@@ -312,31 +312,31 @@ class UnitOfWork:
     # The agenda
 
     def _due(self, limit: int) -> None:
-        taken = self.desk.agenda.take_commands(self.now, limit, self._note_end)
+        taken = self.writer.agenda.take_commands(self.now, limit, self._note_end)
         refs = [f"agenda/{due.token}" for due in taken]
         tasks = [self._task(ref, due.command, ref, due.meta) for ref, due in zip(refs, taken, strict=True)]
-        self.desk.memory.load(task.stream for task in tasks)
+        self.writer.memory.load(task.stream for task in tasks)
         for task in tasks:
-            if ALL_DUE in self.condemned:
-                self.condemned[task.ref] = self.condemned[ALL_DUE]
+            if ALL_DUE in self.poisoned:
+                self.poisoned[task.ref] = self.poisoned[ALL_DUE]
             self._internal(task)
 
     def _call_done(self, done: CallDone) -> None:
-        self.desk.agenda.finish(done.call)
+        self.writer.agenda.finish(done.call)
         ref = ref_of(done)
         self._internal(self._task(ref, done.result, ref, done.call.meta))
 
     def _call_failed(self, failed: CallFailed) -> None:
-        call, agenda, ref = failed.call, self.desk.agenda, ref_of(failed)
+        call, agenda, ref = failed.call, self.writer.agenda, ref_of(failed)
         row = agenda.leased(call)
         if row is None:
             return
-        if ref in self.condemned:
-            agenda.give_up(row, self.condemned[ref])
+        if ref in self.poisoned:
+            agenda.give_up(row, self.poisoned[ref])
             self._note_end(call.token)
             return
         with FailureAttribution(ref):
-            effect = self.desk.service.effects[call.effect]
+            effect = self.writer.service.effects[call.effect]
             if call.attempt < effect.attempts:
                 wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
                 agenda.postpone(row, self.now + wait, failed.error)
@@ -349,7 +349,7 @@ class UnitOfWork:
     # Parked messages
 
     def _park_task(self, task: PendingCommand, error: str) -> None:
-        self.desk.parked.park_command(
+        self.writer.parked.park_command(
             task.ref.removeprefix("parked/"),
             task.stream,
             task.command,
@@ -360,14 +360,14 @@ class UnitOfWork:
 
     def _replay(self, replay: ReplayParked) -> None:
         """Parked messages of a key go first in, first out: only the oldest may be tried."""
-        row = self.desk.parked.oldest(replay.parked_id)
+        row = self.writer.parked.oldest(replay.parked_id)
         if row is None:
             return
         ref = f"parked/{replay.parked_id}"
-        if ref in self.condemned:
-            self.desk.parked.failed_again(row, self.condemned[ref])
+        if ref in self.poisoned:
+            self.writer.parked.failed_again(row, self.poisoned[ref])
             return
-        self.desk.parked.leave(row)
+        self.writer.parked.leave(row)
         with FailureAttribution(ref):
             if row["kind"] == "command":
                 command, meta = decode_command(row["type"], row["data"]), Metadata.model_validate_json(row["meta"])
@@ -382,9 +382,9 @@ class UnitOfWork:
             self._internal(task)
 
     def _discard(self, parked_id: str) -> None:
-        row = self.desk.parked.oldest(parked_id)
+        row = self.writer.parked.oldest(parked_id)
         if row is None:
             return
-        self.desk.parked.leave(row)
+        self.writer.parked.leave(row)
         if row["kind"] == "command" and (token := caused_by(row["id"])):
             self._note_end(token)

@@ -48,20 +48,20 @@ class Writer(WriterState):
     While it is `halted` it changes nothing, and answers commands with `failed`.
     """
 
-    def process(self, works: Sequence[Input]) -> CommitResult:
+    def process(self, inputs: Sequence[Input]) -> CommitResult:
         """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
         if self.halted:
-            return self._not_decided(works)
-        if works and self.pass_over(works):
+            return self._not_decided(inputs)
+        if inputs and self.pass_over(inputs):
             return CommitResult()
-        works, self._kept = [*self._kept, *works], []
+        inputs, self._kept = [*self._kept, *inputs], []
         try:
-            return self._process([*works, DueCommands()], {})
+            return self._process([*inputs, DueCommands()], {})
         except DBAPIError as error:
             if not (full := trouble(error, self.engine.url)):
                 raise
             self.is_full(full)
-            return self._not_decided(works)
+            return self._not_decided(inputs)
 
     def look_for_room(self) -> None:
         """While the database's disk takes nothing, try it now and then. To be called at every turn."""
@@ -77,49 +77,49 @@ class Writer(WriterState):
         logger.critical("nothing can be written", service=self.service.name, reason=full)
         self.full, self._room_looked_for = full, time.monotonic()
 
-    def _not_decided(self, works: Sequence[Input]) -> CommitResult:
+    def _not_decided(self, inputs: Sequence[Input]) -> CommitResult:
         """Commands are answered, and nothing else is done: what is dropped here comes again. But for the results of
         calls, which wait for room: a call whose result is lost is made again."""
         if self.full:
-            self._kept += [work for work in works if isinstance(work, CallDone | CallFailed)]
+            self._kept += [work for work in inputs if isinstance(work, CallDone | CallFailed)]
         reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
-        return CommitResult(replies=[(work, reply) for work in works if isinstance(work, CommandMessage)])
+        return CommitResult(replies=[(work, reply) for work in inputs if isinstance(work, CommandMessage)])
 
-    def _process(self, works: Sequence[Input], condemned: dict[str, str]) -> CommitResult:
+    def _process(self, inputs: Sequence[Input], poisoned: dict[str, str]) -> CommitResult:
         tries: Counter[str] = Counter()
         while True:
             try:
-                return self._attempt(works, condemned)
+                return self._attempt(inputs, poisoned)
             except HandlingFailed as guilty:
                 tries[guilty.ref] += 1
                 if tries[guilty.ref] >= TRIES:
                     error = describe(guilty.__cause__)
                     logger.warning("message can't be handled", service=self.service.name, ref=guilty.ref, error=error)
-                    condemned[guilty.ref] = error
+                    poisoned[guilty.ref] = error
             except Exception as error:
                 if isinstance(error, log.Fenced) or is_outage(error):
                     raise
-                parts = works if len(works) > 1 else split(works[0])
+                parts = inputs if len(inputs) > 1 else split(inputs[0])
                 if len(parts) > 1:
                     return self._process_halves(parts)
                 ref, message = ref_of(parts[0]), describe(error)
-                if ref in condemned:
+                if ref in poisoned:
                     raise
                 logger.warning("message can't be handled", service=self.service.name, ref=ref, error=message)
-                condemned[ref] = message
+                poisoned[ref] = message
 
-    def _process_halves(self, works: Sequence[Input]) -> CommitResult:
+    def _process_halves(self, inputs: Sequence[Input]) -> CommitResult:
         """The whole can't be written and nobody knows why: what can't be written alone is the cause."""
-        middle = len(works) // 2
-        return joined(self._process(works[:middle], {}), self._process(works[middle:], {}))
+        middle = len(inputs) // 2
+        return joined(self._process(inputs[:middle], {}), self._process(inputs[middle:], {}))
 
-    def _attempt(self, works: Iterable[Input], condemned: dict[str, str]) -> CommitResult:
+    def _attempt(self, inputs: Iterable[Input], poisoned: dict[str, str]) -> CommitResult:
         self.recover()
         now = self.ports.now()
-        unit = UnitOfWork(self, now, max(now, self.head.at), condemned)
+        unit = UnitOfWork(self, now, max(now, self.head.at), poisoned)
         try:
             with self.engine.begin() as connection, self.at(connection):
-                unit.run(works)
+                unit.run(inputs)
                 for source, (before, after) in unit.moved.items():
                     log.move_reader(connection, source, before, after, unit.hash_at(source))
                 self.flush()
@@ -132,10 +132,10 @@ class Writer(WriterState):
         self.committed(head, {source: after for source, (_, after) in unit.moved.items()}, unit.hashes)
         if unit.events:
             first = unit.events[0].position
-            unit.outcome.published = EventBatch(
+            unit.result.published = EventBatch(
                 self.service.name, first, head.position, unit.events, before.hash, head.hash
             )
-        return unit.outcome
+        return unit.result
 
 
 def describe(error: BaseException | None) -> str:

@@ -50,8 +50,8 @@ class Clock:
 def start(service: Service, engine: sa.Engine, clock: Clock | None = None) -> Writer:
     """A started writer; starting one more on the same engine is a restart."""
     nowhere = Path("/nonexistent")
-    surroundings = HostContext(Settings(var=nowhere), Ports(now=clock or Clock()), Secrets(nowhere))
-    writer = Writer(service, engine, surroundings)
+    context = HostContext(Settings(var=nowhere), Ports(now=clock or Clock()), Secrets(nowhere))
+    writer = Writer(service, engine, context)
     writer.start()
     return writer
 

@@ -45,7 +45,7 @@ class Deaf(Simulated):
         while self.timeline.now() < until:
             self.timeline.step()
 
-    def surroundings(self) -> HostContext:
+    def context(self) -> HostContext:
         return HostContext(self.settings, self.ports, self.secrets, self._client_of)
 
 

@@ -272,14 +272,16 @@ _engine = sa.create_engine("sqlite://", creator=lambda: _held[-1], poolclass=Sta
 
 
 def _verdict(service: Service, world: World) -> Verdict:
-    foldings = {aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
+    aggregate_types = {
+        aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates
+    }
     projects = frozenset(event.__name__ for event in service.projects)
     logs = dict(world.host.logs)
     return verify(
         service.name,
         service.tables,
         projects,
-        foldings,
+        aggregate_types,
         logs,
         scratch=_scratch,
         plans=service.plans,

@@ -27,11 +27,11 @@ WANTED = Purchase("o-1/1", "north", "o-1/1#north", "top-up", 2, "13800000000")
 
 
 def channel_of(host: Deaf) -> Channel:
-    return build_ledger(host.surroundings()).channels[CHANNEL]
+    return build_ledger(host.context()).channels[CHANNEL]
 
 
 def suppliers_of(host: Deaf) -> Fulfillment:
-    return build_fulfillment(host.surroundings())
+    return build_fulfillment(host.context())
 
 
 def callbacks(host: Deaf) -> list[RecordCallback]:
@@ -131,7 +131,7 @@ def test_a_callback_that_nobody_answers_is_repeated_under_new_ids() -> None:
 
 
 def refund(host: Deaf, attempt: int) -> bool:
-    return return_payment(REFUND, attempt, build_ledger(host.surroundings())).returned
+    return return_payment(REFUND, attempt, build_ledger(host.context())).returned
 
 
 def test_a_refund_whose_answer_is_lost_is_found_and_not_paid_again() -> None:
@@ -156,7 +156,7 @@ def test_a_refund_that_is_repeated_blindly_is_paid_twice() -> None:
 
 
 def close(host: Deaf, attempt: int = 1) -> RecordClosing:
-    return close_payment(REFUND, attempt, build_ledger(host.surroundings()))
+    return close_payment(REFUND, attempt, build_ledger(host.context()))
 
 
 def test_a_payment_that_nobody_made_is_closed_and_one_that_is_paid_is_found() -> None:

@@ -30,12 +30,14 @@ def count(state: OtherShape, event: Event) -> OtherShape:
 class Place:
     """A log and a memory of it that moves along."""
 
-    def __init__(self, engine: sa.Engine, foldings: dict[str, AggregateType] | None = None, *, keep: int = 100) -> None:
+    def __init__(
+        self, engine: sa.Engine, aggregate_types: dict[str, AggregateType] | None = None, *, keep: int = 100
+    ) -> None:
         self.at_work = Transaction(engine)
         with engine.begin() as connection:
             log.create(connection)
             self.head = log.read_head(connection)
-        self.memory = AggregateCache("button", foldings or FOLDINGS, self.at_work, keep=keep)
+        self.memory = AggregateCache("button", aggregate_types or FOLDINGS, self.at_work, keep=keep)
 
     def press(self, stream: str, *notes: str, rollback: bool = False) -> list[int]:
         """Press so often in one transaction; the versions this gave."""

@@ -23,26 +23,24 @@ class Outside:
     look_up_for: timedelta
 
 
-def build(surroundings: HostContext) -> Outside:
+def build(context: HostContext) -> Outside:
     """The adapters as the settings want them."""
-    secrets, ports = surroundings.secrets, surroundings.ports
-    suppliers = {
-        name: _supplier(name, settings, surroundings) for name, settings in surroundings.settings.suppliers.items()
-    }
+    secrets, ports = context.secrets, context.ports
+    suppliers = {name: _supplier(name, settings, context) for name, settings in context.settings.suppliers.items()}
     return Outside(
         vault=Vault(secrets.get("fulfillment-sealing"), ports.random_bytes),
         suppliers=Suppliers(suppliers),
         now=ports.now,
-        look_up_for=timedelta(seconds=surroundings.settings.supplier_look_up_seconds),
+        look_up_for=timedelta(seconds=context.settings.supplier_look_up_seconds),
     )
 
 
-def _supplier(name: str, settings: SupplierSettings, surroundings: HostContext) -> Supplier:
+def _supplier(name: str, settings: SupplierSettings, context: HostContext) -> Supplier:
     return Supplier(
         name=name,
-        client=surroundings.client(base_url=settings.url, timeout=settings.timeout_seconds),
-        secret=surroundings.secrets.get(f"supplier-{name}"),
-        callback_url=f"{surroundings.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
-        now=surroundings.ports.now,
-        seal=goods_sealing(surroundings.secrets, surroundings.ports.random_bytes).seal,
+        client=context.client(base_url=settings.url, timeout=settings.timeout_seconds),
+        secret=context.secrets.get(f"supplier-{name}"),
+        callback_url=f"{context.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
+        now=context.ports.now,
+        seal=goods_sealing(context.secrets, context.ports.random_bytes).seal,
     )

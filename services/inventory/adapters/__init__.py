@@ -13,8 +13,8 @@ class Outside:
     unpaid: UnpaidLimits
 
 
-def build(surroundings: HostContext) -> Outside:
-    settings = surroundings.settings
+def build(context: HostContext) -> Outside:
+    settings = context.settings
     return Outside(
         unpaid=UnpaidLimits(
             share_percent=settings.unpaid_share_percent,

@@ -21,17 +21,17 @@ class Outside:
     ports: Ports
 
 
-def build(surroundings: HostContext) -> Outside:
+def build(context: HostContext) -> Outside:
     """The channels of the settings, each with its own secret `channel-<name>`."""
-    settings = surroundings.settings
+    settings = context.settings
     channels = {
         name: Channel(
-            http=surroundings.client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
-            secret=surroundings.secrets.get(f"channel-{name}"),
-            ports=surroundings.ports,
+            http=context.client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
+            secret=context.secrets.get(f"channel-{name}"),
+            ports=context.ports,
             return_url=settings.public_url,
         )
         for name, channel in settings.channels.items()
     }
     ask_within = timedelta(seconds=settings.ask_within_seconds)
-    return Outside(channels, settings.commission_basis_points, ask_within, surroundings.ports)
+    return Outside(channels, settings.commission_basis_points, ask_within, context.ports)

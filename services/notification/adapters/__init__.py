@@ -35,13 +35,13 @@ class Outside:
     staff_webhook_url: str | None = field(default=None, repr=False)
 
 
-def build(surroundings: HostContext) -> Outside:
+def build(context: HostContext) -> Outside:
     """Raises ValueError for a mail server's URL that makes no sense."""
-    settings, now = surroundings.settings, surroundings.ports.now
+    settings, now = context.settings, context.ports.now
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
-    signer = Signer(surroundings.secrets.get("webhook"))
-    webhook = Webhook(signer, surroundings.client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
+    signer = Signer(context.secrets.get("webhook"))
+    webhook = Webhook(signer, context.client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
     return Outside(
         senders={"email": mail, "webhook": webhook, "console": console},
         templates=Templates(),

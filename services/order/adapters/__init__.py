@@ -14,8 +14,8 @@ class Outside:
     limits: Limits
 
 
-def build(surroundings: HostContext) -> Outside:
-    settings = surroundings.settings
+def build(context: HostContext) -> Outside:
+    settings = context.settings
     return Outside(
         limits=Limits(
             pay_within=timedelta(seconds=settings.pay_within_seconds),

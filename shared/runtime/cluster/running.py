@@ -80,8 +80,8 @@ def run(service: Service, readers: Sequence[str] = ()) -> None:
     configure_logs(service=service.name)
     start_tracing(service.name)
     settings = Settings()
-    surroundings = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
-    process = WriterProcess(service, ClusterSettings(), surroundings, readers)  # pyright: ignore[reportCallIssue]
+    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    process = WriterProcess(service, ClusterSettings(), context, readers)  # pyright: ignore[reportCallIssue]
     container = container_for(process)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -69,7 +69,7 @@ class WriterProcess:
     """
 
     def __init__(
-        self, service: Service, settings: ClusterSettings, surroundings: HostContext, readers: Sequence[str] = ()
+        self, service: Service, settings: ClusterSettings, context: HostContext, readers: Sequence[str] = ()
     ) -> None:
         self._readers = tuple(readers)
         self.service, self.settings = service, settings
@@ -77,16 +77,16 @@ class WriterProcess:
         self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
         self._alarm, self._stopping = Alarm(), threading.Event()
         self._lead = Leadership(url, service.name, self._alarm.ring)
-        ports = replace(surroundings.ports, reference=self._lead.server_time)
-        self._surroundings = replace(surroundings, ports=ports)
+        ports = replace(context.ports, reference=self._lead.server_time)
+        self._surroundings = replace(context, ports=ports)
         self._role: Role = "starting"
         self._term: LeaderSession | None = None
         self._off = ""
         self._looked_at = time.monotonic()
-        self._figures = Gauges(service, surroundings.settings, self._reads)
+        self._figures = Gauges(service, context.settings, self._reads)
         self.metrics = WriterMetrics(
             service,
-            surroundings.settings,
+            context.settings,
             self.standing,
             lambda streams: paid_at(self._reads, streams, PAID),
             self._lead.clock_ahead,

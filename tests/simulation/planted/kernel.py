@@ -53,10 +53,10 @@ def a_slice_is_accepted_over_a_gap() -> AbstractContextManager[Any]:
     def _unseen(self: UnitOfWork, work: Input) -> Iterator[RecordedEvent]:
         if not isinstance(work, EventBatch):
             return
-        before, reached = self.moved.get(work.source) or (self.desk.stored[work.source],) * 2
+        before, reached = self.moved.get(work.source) or (self.writer.stored[work.source],) * 2
         if work.last > reached:
             self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
-            yield from (it for it in work.events if it.position > reached and it.name in self.desk.heard)
+            yield from (it for it in work.events if it.position > reached and it.name in self.writer.heard)
 
     return patch.object(UnitOfWork, "_unseen", _unseen)
 

@@ -57,7 +57,7 @@ check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, wha
 	@$(RUN) lint-imports --no-logo
 	@$(RUN) python -m shared.published check
 	@$(RUN) python -m tests.published.asyncapi
-	@$(RUN) python -m deploy.observability check
+	@$(RUN) python -m observability check
 	@$(RUN) pytest tests/deploy/static -rs -p no:cacheprovider
 
 format: .venv/.synced ## Put the code into its usual form

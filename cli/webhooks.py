@@ -18,6 +18,7 @@ from cli.common import (
     fail,
     needed,
 )
+from services.gateway import metrics
 from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.running import Turns, dispatcher_of, readings
 from shared.eventstore.engines import is_outage, open_engine
@@ -26,7 +27,6 @@ from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings, own_url
 from shared.security.secrets import Secrets
-from shared.telemetry import metrics
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
 

@@ -12,7 +12,7 @@ from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.domain.keys import Opened, keys_to_open
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.state import Delivery, evolve
-from services.fulfillment.figures import figures
+from services.fulfillment.metrics import COUNTERS, gauges
 from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
@@ -109,6 +109,8 @@ SERVICE = Service(
     projects=(KeysLoaded,),
     effects=EFFECTS,
     outside=build,
-    figures=figures,
+    counters=COUNTERS,
+    gauges=gauges,
+    partners=lambda settings: settings.suppliers,
     migrations=Path(__file__).with_name("migrations"),
 )

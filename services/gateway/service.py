@@ -15,8 +15,8 @@ from services.gateway.domain import (
     evolve_import,
     evolve_staff,
 )
-from services.gateway.figures import figures
 from services.gateway.kept import metadata
+from services.gateway.metrics import gauges
 from services.gateway.openings import Opened, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.tables import FOREIGN, ReadModels
@@ -111,7 +111,7 @@ SERVICE = Service(
     plans=PLANS,
     projects=FOREIGN,
     is_queried=True,
-    figures=figures,
     keeps=metadata,
+    gauges=gauges,
     migrations=Path(__file__).with_name("migrations"),
 )

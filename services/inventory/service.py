@@ -9,6 +9,7 @@ from typing import get_args
 from services.inventory.adapters import Outside, build
 from services.inventory.domain import Product, ProductCommand, decide, evolve, supply
 from services.inventory.domain.moves import Known, Reserving, SoldTo
+from services.inventory.metrics import COUNTERS
 from services.inventory.reactions import PLANS, REACTIONS, WANTS
 from services.inventory.tables import InventoryTables
 from shared.contracts.fulfillment import SupplierDelivered, SupplierReportRefused, SupplierStatementRecorded
@@ -66,5 +67,6 @@ SERVICE = Service(
     projects=(SupplierDelivered, SupplierStatementRecorded, SupplierReportRefused),
     wants=WANTS,
     outside=build,
+    counters=COUNTERS,
     migrations=Path(__file__).with_name("migrations"),
 )

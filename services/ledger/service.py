@@ -9,7 +9,7 @@ from services.ledger.adapters.effects import EFFECTS
 from services.ledger.domain import entry, hold, payment
 from services.ledger.domain.chart import Balance
 from services.ledger.domain.postings import changes, opposite
-from services.ledger.figures import figures
+from services.ledger.metrics import COUNTERS, gauges
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.tables import LedgerTables
 from shared.contracts import Money, zero
@@ -165,6 +165,8 @@ SERVICE = Service(
     plans=PLANS,
     effects=EFFECTS,
     outside=build,
-    figures=figures,
+    counters=COUNTERS,
+    gauges=gauges,
+    partners=lambda settings: settings.channels,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from services.notification.adapters import Outside, build
 from services.notification.adapters.effects import SEND
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
+from services.notification.metrics import COUNTERS
 from services.notification.reactions import PLANS, REACTIONS
 from services.notification.tables import NotificationTables
-from shared.contracts.notification import RecordSending, SendMessage, TellGathered
+from shared.contracts.notification import MessageChannel, RecordSending, SendMessage, TellGathered
 from shared.runtime.service import Aggregate, Service
 
 
@@ -40,5 +42,7 @@ SERVICE = Service(
     effects={"send": SEND},
     outside=build,
     rest_seconds=0.2,
+    counters=COUNTERS,
+    partners=lambda settings: get_args(MessageChannel),
     migrations=Path(__file__).with_name("migrations"),
 )

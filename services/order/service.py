@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.order.adapters import Outside, build
 from services.order.domain import Limits, Market, Order, decide, evolve
+from services.order.metrics import COUNTERS
 from services.order.reactions import PLANS, REACTIONS
 from services.order.tables import PROJECTED, OrderTables
 from shared.contracts import Command
@@ -83,5 +84,6 @@ SERVICE = Service(
     plans=PLANS,
     projects=PROJECTED,
     outside=build,
+    counters=COUNTERS,
     migrations=Path(__file__).with_name("migrations"),
 )

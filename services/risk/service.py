@@ -9,6 +9,7 @@ from services.risk.domain import lists, screening
 from services.risk.domain.lists import ListEntry
 from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Screening
+from services.risk.metrics import COUNTERS
 from services.risk.reactions import REACTIONS
 from services.risk.tables import RiskTables
 from shared.contracts import replace
@@ -71,5 +72,6 @@ SERVICE = Service(
     tables=RiskTables,
     reactions=REACTIONS,
     outside=build,
+    counters=COUNTERS,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from shared.runtime.ports import Ports
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.telemetry import tracing
+from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Sample
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class Aggregate:
     look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
 
 
+Outcome: TypeAlias = Literal["done", "pending", "failed"]
+
+
 class EffectFailed(Exception):
     """A call to the outside world failed. The text is kept for people: it holds no secret and nobody's address."""
 
@@ -68,6 +72,8 @@ class Effect:
     `run(payload, attempt, outside)` returns the command that carries the result. `attempt` counts from 1; above 1 an
     earlier try may have reached the other side, so look its outcome up before repeating it. Any exception means "try
     again", with exponential back-off; after `attempts` tries `gave_up(payload, reason)` returns the closing command.
+    For its metrics, `partner` is the field of the payload that names who is called, and `outcome` says of a result
+    whether the partner has done it, works on it, or failed.
     """
 
     run: Callable[[Mapping[str, Any], int, Any], Command]
@@ -75,6 +81,8 @@ class Effect:
     attempts: int = 8
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 60.0
+    partner: str = ""
+    outcome: Callable[[Any], Outcome] = lambda result: "done"
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class Service:
     agenda items; `tables` fold own events and the foreign ones listed in `projects`. `wants` says of some foreign
     events which of them concern the service, where not all do: the others are not heard. `is_queried`: other processes
     query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
-    others, and never rebuilt or verified. `figures(connection, now, settings)` looks up what they tell Prometheus.
+    others, and never rebuilt or verified. For Prometheus, `counters` are what its own events add up to,
+    `gauges(connection, now, settings)` looks up what its tables tell, and `partners` are whom its effects call.
     `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
     nobody waits for. `migrations`: the folder with the revisions of its tables on PostgreSQL, if it has tables.
     """
@@ -100,7 +109,9 @@ class Service:
     effects: Mapping[str, Effect] = field(default_factory=dict)
     outside: Callable[[HostContext], Any] = lambda context: None
     is_queried: bool = False
-    figures: Callable[[sa.Connection, datetime, Settings], Iterable[Sample]] = lambda connection, now, settings: ()
+    counters: Counters = field(default_factory=Counters)
+    gauges: Callable[[sa.Connection, datetime, Settings], Iterable[Sample]] = lambda connection, now, settings: ()
+    partners: Callable[[Settings], Iterable[str]] = lambda settings: ()
     keeps: sa.MetaData | None = None
     rest_seconds: float = 0.0
     migrations: Path | None = None

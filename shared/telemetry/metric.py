@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -53,6 +53,21 @@ class Metric:
         if self.kind == "histogram":
             return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
         return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Metrics that belong together, in the order in which they are declared."""
+
+    metrics: list[Metric] = field(default_factory=list)
+
+    def metric(
+        self, name: str, kind: Kind, unit: str, labels: str, meaning: str, buckets: tuple[float, ...] = ()
+    ) -> Metric:
+        """Declare one. `name` lacks `kameng_`; `labels` have spaces between them."""
+        metric = Metric(f"kameng_{name}", kind, unit, tuple(labels.split()), meaning, buckets)
+        self.metrics.append(metric)
+        return metric
 
 
 Sample: TypeAlias = tuple[Metric, Sequence[str], float]

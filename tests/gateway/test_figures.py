@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.gateway.figures import figures
+from services.gateway import metrics
 from services.gateway.tables.base import metadata
 from services.gateway.tables.deliveries import deliveries
 from services.gateway.tables.orders import orders
@@ -53,7 +53,7 @@ class Models:
     def told(self) -> dict[tuple[str, ...], float]:
         """Each figure, by name and labels."""
         with self._engine.connect() as connection:
-            found = list(figures(connection, NOON, Settings()))
+            found = list(metrics.gauges(connection, NOON, Settings()))
         return {(metric.name.removeprefix("kameng_"), *labels): value for metric, labels, value in found}
 
 

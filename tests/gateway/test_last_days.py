@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.figures import figures
+from services.gateway import metrics
 from services.gateway.service import SERVICE as GATEWAY
 from services.gateway.tables import ReadModels
 from services.gateway.tables.products import expired, expiring_keys, products
@@ -21,7 +21,6 @@ from services.notification.service import SERVICE as NOTIFICATION
 from shared.contracts.inventory import KeysExpired, ListProduct, ReleaseStock, StockRanLow, WithdrawKeys
 from shared.contracts.notification import MessageQueued
 from shared.eventstore.engines import open_engine
-from shared.telemetry import metrics
 from shared.values.days import day_of, zone
 from tests.databases import in_memory
 from tests.gateway.builders import Logs, fold, open_shop
@@ -92,7 +91,7 @@ def test_at_midnight_the_figures_fall_and_staff_hear_of_it_without_anybody_buyin
 
     def told() -> tuple[float, float, float]:
         with reads.connect() as connection:
-            found = figures(connection, harness.now, harness.settings)
+            found = metrics.gauges(connection, harness.now, harness.settings)
             values = {(metric, *labels): value for metric, labels, value in found}
         return values[metrics.KEYS, "available"], values[metrics.KEYS, "expired"], values[(metrics.PRODUCTS_LOW,)]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.ledger.figures import figures
+from services.ledger import metrics
 from services.ledger.tables import accounts, metadata
 from shared.runtime.settings import Settings
-from shared.telemetry import metrics
 from tests.telemetry.test_happened import NOON
 
 
@@ -19,7 +18,7 @@ def told(engine: sa.Engine, *rows: tuple[str, str, int, int]) -> dict[object, fl
         for row in rows:
             connection.execute(sa.insert(accounts).values(dict(zip(columns, row, strict=True)) | {"type": "wallet"}))
     with engine.connect() as connection:
-        return {(metric, *labels): value for metric, labels, value in figures(connection, NOON, Settings())}
+        return {(metric, *labels): value for metric, labels, value in metrics.gauges(connection, NOON, Settings())}
 
 
 def test_books_without_an_account_balance(engine: sa.Engine) -> None:

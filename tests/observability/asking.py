@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from deploy.observability import files
-from deploy.observability.queries import OURS, RABBITMQ, selectors
+from observability import files
+from observability.queries import OURS, RABBITMQ, selectors
 
 WINDOW = "15s"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.observability.queries import selectors, unknown
+from observability.queries import selectors, unknown
 
 P95 = 'histogram_quantile(0.95, sum by (le, service) (rate(kameng_batch_size_bucket{service=~"a.5"}[5m])))'
 

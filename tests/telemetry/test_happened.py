@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import OperationalError
 
+from services import all_services
 from shared.contracts import Event, Money
+from shared.contracts.fulfillment import RecordPurchase
 from shared.contracts.ledger import FundsCaptured
 from shared.contracts.order import OrderCancelled, OrderCompleted, PaymentRecorded
 from shared.contracts.risk import OrderScreened
 from shared.eventstore.recorded import RecordedEvent
-from shared.telemetry.event_counters import COUNTS, ZEROS, EventCounters
+from shared.runtime.cluster.metrics import OutsideCalls
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings, SupplierSettings
+from shared.scheduler.scheduler import DueCall
+from shared.telemetry.event_counters import EventCounters
+from shared.writer.inputs import CallDone
+from tests.runtime.builders import META
 
+DECLARED = {service.name: service for service in all_services()}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PRICE, NOTHING = Money(amount=990), Money(amount=0)
 
@@ -27,9 +38,10 @@ class Counting:
         self.known: Mapping[str, datetime] | None = {}
         self.asked: list[str] = []
         self._service = service
-        self.happened = EventCounters(service, self.registry, self._paid_at)
+        self.happened = EventCounters(service, DECLARED[service].counters, self.registry, self._paid_at)
 
-    def _paid_at(self, streams: Sequence[str]) -> Mapping[str, datetime]:
+    def _paid_at(self, streams: Sequence[str], event: str) -> Mapping[str, datetime]:
+        assert event == "PaymentRecorded"
         self.asked += streams
         if self.known is None:
             raise OperationalError("", {}, Exception())
@@ -130,5 +142,23 @@ def test_decisions_are_counted() -> None:
     assert counting.value("kameng_risk_decisions_total", decision="block") == 0
 
 
-def test_every_service_whose_events_are_counted_tells_its_zeros() -> None:
-    assert {event.owner for event in COUNTS} == ZEROS.keys()
+@pytest.mark.parametrize("service", DECLARED.values(), ids=DECLARED)
+def test_a_service_counts_its_own_events_and_tells_zeros_of_those_it_counts(service: Service) -> None:
+    counters = service.counters
+
+    assert {event.owner for event in counters.by_event} <= {service.name}
+    assert bool(counters.by_event) == bool(counters.zeros)
+
+
+def test_a_partner_is_called_by_name_and_its_answer_told_apart(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path, suppliers={"north": SupplierSettings(url="http://n")})
+    registry = CollectorRegistry()
+    calls = OutsideCalls(DECLARED["fulfillment"], settings, registry)
+    due = DueCall("k", "t", "purchase", {"supplier": "north"}, 1, META)
+    pending = RecordPurchase(delivery_id="d", supplier="north", outcome="pending")
+
+    calls.measured(due, lambda: CallDone(due, pending))
+
+    labels = {"service": "fulfillment", "effect": "purchase", "partner": "north"}
+    assert registry.get_sample_value("kameng_calls_total", {**labels, "outcome": "pending"}) == 1
+    assert registry.get_sample_value("kameng_calls_total", {**labels, "outcome": "done"}) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 from services.fulfillment.adapters import Outside
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
 from shared.contracts.fulfillment import RecordPurchase, RecordPurchaseUnknown
-from shared.runtime.service import Effect
+from shared.runtime.service import Effect, Outcome
 
 
 def purchase(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:
@@ -59,12 +60,16 @@ def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
     )
 
 
+def outcome(result: RecordPurchase | RecordPurchaseUnknown) -> Outcome:
+    """What the supplier said; nothing more is to come of a purchase that nobody knows of."""
+    return result.outcome if isinstance(result, RecordPurchase) else "done"
+
+
+_call = partial(Effect, gave_up=unknown, partner="supplier", outcome=outcome)
 # About 80 seconds of asking, then a person; a pending purchase gets about 8 minutes. After a no, and after a person
 # took over, `look_again` ends itself.
 EFFECTS: Mapping[str, Effect] = {
-    "purchase": Effect(run=purchase, gave_up=unknown, attempts=10, first_delay_seconds=0.2, longest_delay_seconds=30),
-    "poll_purchase": Effect(run=poll, gave_up=unknown, attempts=14, first_delay_seconds=1, longest_delay_seconds=60),
-    "look_again": Effect(
-        run=look_again, gave_up=unknown, attempts=100_000, first_delay_seconds=30, longest_delay_seconds=3_600
-    ),
+    "purchase": _call(run=purchase, attempts=10, first_delay_seconds=0.2, longest_delay_seconds=30),
+    "poll_purchase": _call(run=poll, attempts=14, first_delay_seconds=1, longest_delay_seconds=60),
+    "look_again": _call(run=look_again, attempts=100_000, first_delay_seconds=30, longest_delay_seconds=3_600),
 }

@@ -10,6 +10,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.readside.backend import Backend
 from shared.telemetry import metrics
 
@@ -20,8 +21,8 @@ class Requests:
     """Counts requests and their time by method, route template and status: a bounded number of series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._count = metrics.HTTP_REQUESTS.counter(registry)
-        self._seconds = metrics.HTTP_SECONDS.histogram(registry)
+        self._count = HTTP_REQUESTS.counter(registry)
+        self._seconds = HTTP_SECONDS.histogram(registry)
         self._count.labels("other", "unmatched", "500")  # told before the first error, so that this one shows as a rise
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

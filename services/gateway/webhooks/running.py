@@ -11,12 +11,12 @@ from datetime import datetime
 import sqlalchemy as sa
 import structlog
 
+from services.gateway import metrics
 from services.gateway.webhooks.dispatcher import LOOK_SECONDS, Dispatcher
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.posting import Poster
 from shared.eventstore.leadership import Leadership
 from shared.readside.backend import Backend
-from shared.telemetry import metrics
 from shared.telemetry.metric import seconds_since
 from shared.telemetry.serving import Reading
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from services.ledger.adapters import Outside
 from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnread, Refund, Status
 from services.ledger.domain.payment.state import statement
-from shared.contracts import Money
+from shared.contracts import Command, Money
 from shared.contracts.ledger import ListedReturn, RecordCallback, RecordClosing, RecordPaymentOpening, RecordReturn
-from shared.runtime.service import Effect, EffectFailed
+from shared.runtime.service import Effect, EffectFailed, Outcome
 
 Payload = Mapping[str, Any]
 
@@ -230,15 +231,25 @@ def _amount(payload: Payload) -> Money:
     return Money.model_validate(payload["amount"])
 
 
+def outcome(result: Command) -> Outcome:
+    """What the channel said."""
+    match result:
+        case RecordPaymentOpening(opened=False) | RecordReturn(returned=False):
+            return "failed"
+        case _:
+            return "done"
+
+
+_call = partial(Effect, partner="channel", outcome=outcome)
 EFFECTS: Mapping[str, Effect] = {
-    "open_payment": Effect(run=open_payment, gave_up=not_opened),
-    "ask_payment": Effect(
+    "open_payment": _call(run=open_payment, gave_up=not_opened),
+    "ask_payment": _call(
         run=ask_payment, gave_up=never_paid, attempts=MOST_TRIES, first_delay_seconds=5, longest_delay_seconds=600
     ),
-    "close_payment": Effect(
+    "close_payment": _call(
         run=close_payment, gave_up=not_closed, attempts=20, first_delay_seconds=1, longest_delay_seconds=600
     ),
-    "return_payment": Effect(
+    "return_payment": _call(
         run=return_payment, gave_up=return_unknown, attempts=20, first_delay_seconds=1, longest_delay_seconds=600
     ),
 }

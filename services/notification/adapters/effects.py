@@ -10,7 +10,7 @@ from services.notification.adapters import Outside
 from services.notification.adapters.letter import Letter, Undeliverable
 from services.notification.domain import STAFF
 from shared.contracts.notification import MessageQueued, RecordSending
-from shared.runtime.service import Effect
+from shared.runtime.service import Effect, Outcome
 
 ATTEMPTS = 15
 
@@ -66,4 +66,16 @@ def _order_url(order_id: str | None, public_url: str) -> str:
     return f"{public_url}/orders/{quote(order_id, safe='')}" if order_id else ""
 
 
-SEND = Effect(run=send, gave_up=give_up, attempts=ATTEMPTS, first_delay_seconds=1.0, longest_delay_seconds=900.0)
+def outcome(result: RecordSending) -> Outcome:
+    return "done" if result.sent else "failed"
+
+
+SEND = Effect(
+    run=send,
+    gave_up=give_up,
+    attempts=ATTEMPTS,
+    first_delay_seconds=1.0,
+    longest_delay_seconds=900.0,
+    partner="channel",
+    outcome=outcome,
+)

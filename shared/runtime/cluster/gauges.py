@@ -33,7 +33,7 @@ _STATISTICS = sa.text(
 _AGENDA = sa.select(schema.agenda.c.state, sa.func.count(), sa.func.min(schema.agenda.c.due_at)).group_by(
     schema.agenda.c.state
 )
-_PAID_AT = (
+_CAME_AT = (
     sa.select(schema.log.c.stream, schema.log.c.at)
     .where(
         schema.log.c.stream == sa.func.any(sa.bindparam("streams", type_=sa.ARRAY(sa.Text))),
@@ -53,7 +53,7 @@ class Gauges:
         self._parts = [
             _Part(lambda connection: _statistics(connection, mine), [(metrics.DATABASE_UP, mine, 0)]),
             _Part(lambda connection: _agenda(connection, mine)),
-            _Part(lambda connection: service.figures(connection, datetime.now(UTC), settings)),
+            _Part(lambda connection: service.gauges(connection, datetime.now(UTC), settings)),
         ]
 
     def look(self) -> list[Sample]:
@@ -106,8 +106,8 @@ def _agenda(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Sample
     yield metrics.AGENDA_OVERDUE_SECONDS, mine, seconds_since(due_at, datetime.now(UTC))
 
 
-def paid_at(engine: sa.Engine, streams: Sequence[str], event: str) -> Mapping[str, datetime]:
+def came_at(engine: sa.Engine, streams: Sequence[str], event: str) -> Mapping[str, datetime]:
     """When an event of this name last came in each of these streams. Raises DBAPIError."""
     with engine.connect() as connection:
-        rows = connection.execute(_PAID_AT, {"streams": list(streams), "type": f"{event}.v"})
+        rows = connection.execute(_CAME_AT, {"streams": list(streams), "type": f"{event}.v"})
         return {stream: datetime.fromisoformat(at) for stream, at in rows}

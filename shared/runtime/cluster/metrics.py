@@ -11,21 +11,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
-from shared.contracts import Command
-from shared.contracts.fulfillment import RecordPurchase
-from shared.contracts.ledger import RecordPaymentOpening, RecordReturn
-from shared.contracts.notification import MessageChannel, RecordSending
-from shared.runtime.service import Service
+from shared.runtime.service import Outcome, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
 from shared.telemetry import metrics
-from shared.telemetry.event_counters import EventCounters, PaidAt
+from shared.telemetry.event_counters import BegunAt, EventCounters
 from shared.telemetry.metric import Metric, Sample
 from shared.telemetry.process import Process
 from shared.writer.external_calls import CallResult
 from shared.writer.inputs import CallFailed
 
-OUTCOMES = ("done", "pending", "failed", "error")
+OUTCOMES = (*get_args(Outcome), "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class WriterMetrics:
         service: Service,
         settings: Settings,
         standing: Callable[[], WriterStatus | None],
-        paid_at: PaidAt,
+        begun_at: BegunAt,
         ahead: Callable[[], float | None] = lambda: None,
     ) -> None:
         """`ahead`: how many seconds the clock is ahead of the database's; None while that is not known."""
@@ -64,7 +60,7 @@ class WriterMetrics:
         self.dropped = metrics.DROPPED.counter(self._registry).labels(name)
         self.size = metrics.BATCH_SIZE.histogram(self._registry).labels(name)
         self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
-        self.happened = EventCounters(name, self._registry, paid_at)
+        self.happened = EventCounters(name, service.counters, self._registry, begun_at)
         self.calls = OutsideCalls(service, settings, self._registry)
         self._registry.register(_Standings(name, standing, ahead))
         self._registry.register(Process(name, "writer"))
@@ -81,8 +77,7 @@ class OutsideCalls:
         self._service = service.name
         self._count = metrics.CALLS.counter(registry)
         self._seconds = metrics.CALL_SECONDS.histogram(registry)
-        partners = {"fulfillment": settings.suppliers, "ledger": settings.channels}.get(service.name)
-        self._partners = frozenset(get_args(MessageChannel) if partners is None else partners)
+        self._effects, self._partners = service.effects, frozenset(service.partners(settings))
         for effect in service.effects:
             for partner in sorted(self._partners):
                 self._seconds.labels(self._service, effect, partner)
@@ -94,22 +89,13 @@ class OutsideCalls:
         started = time.perf_counter()
         result = make()
         took = time.perf_counter() - started
-        name = call.payload.get("supplier") or call.payload.get("channel") or ""
+        effect = self._effects[call.effect]
+        name = call.payload.get(effect.partner)
         partner = name if name in self._partners else "other"
-        outcome = "error" if isinstance(result, CallFailed) else _outcome(result.result)
+        outcome = "error" if isinstance(result, CallFailed) else effect.outcome(result.result)
         self._seconds.labels(self._service, call.effect, partner).observe(took)
         self._count.labels(self._service, call.effect, partner, outcome).inc()
         return result
-
-
-def _outcome(result: Command) -> str:
-    match result:
-        case RecordPurchase(outcome=outcome):
-            return outcome
-        case RecordPaymentOpening(opened=False) | RecordReturn(returned=False) | RecordSending(sent=False):
-            return "failed"
-        case _:
-            return "done"
 
 
 class _Standings(Collector):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import structlog
@@ -19,7 +20,7 @@ from shared.eventstore.leadership import Leadership, LeadershipLost
 from shared.runtime.cluster import database
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.broker_connection import reachable
-from shared.runtime.cluster.gauges import Gauges, paid_at
+from shared.runtime.cluster.gauges import Gauges, came_at
 from shared.runtime.cluster.leader_session import LeaderSession
 from shared.runtime.cluster.metrics import WriterMetrics, WriterStatus
 from shared.runtime.cluster.settings import ClusterSettings
@@ -27,7 +28,6 @@ from shared.runtime.garbage import collect_seldom
 from shared.runtime.service import HostContext, Service
 from shared.scheduler.scheduler import DueCall
 from shared.subscriptions.divergence import differences
-from shared.telemetry.event_counters import PAID
 from shared.writer.external_calls import CallResult
 from shared.writer.writer import Writer
 
@@ -88,7 +88,7 @@ class WriterProcess:
             service,
             context.settings,
             self.standing,
-            lambda streams: paid_at(self._reads, streams, PAID),
+            partial(came_at, self._reads),
             self._lead.clock_ahead,
         )
 

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from cli.__main__ import SERVICES
 from deploy.local.waiting import until
+from services.gateway import metrics
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.tables import ReadModels
@@ -31,7 +32,6 @@ from shared.projections.rebuild import verify
 from shared.runtime.embedded import Embedded, database_url
 from shared.runtime.ports import Ports
 from shared.runtime.settings import Settings
-from shared.telemetry import metrics
 from tests.gateway.builders import Client
 from tests.gateway.webhooks.receiver import Receiver, Told, receiving
 

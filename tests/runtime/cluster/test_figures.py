@@ -15,8 +15,7 @@ from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
 from shared.runtime.cluster.gauges import Gauges
 from shared.runtime.settings import Settings
-from shared.telemetry import metrics
-from shared.telemetry.metric import Sample
+from shared.telemetry.metric import Sample, Section
 from tests.runtime.toy import button
 
 
@@ -32,6 +31,10 @@ def agenda(engine: sa.Engine, key: str, **more: Any) -> None:
     row = {"key": key, "kind": "effect", "name": "n", "payload": "{}", "meta": "{}", "token": key, "attempts": 0}
     with engine.begin() as connection:
         connection.execute(sa.insert(schema.agenda).values(row | more))
+
+
+SECTION = Section()
+ASKED = SECTION.metric("asked", "gauge", "times", "", "How often this was asked.")
 
 
 def told(figures: Gauges) -> dict[str, float]:
@@ -68,9 +71,9 @@ def test_a_figure_is_not_looked_up_again_at_once(engine: sa.Engine) -> None:
 
     def count(connection: sa.Connection, now: datetime, settings: Settings) -> Iterable[Sample]:
         asked.append(now)
-        yield metrics.HANDED_OVER, (), len(asked)
+        yield ASKED, (), len(asked)
 
-    figures = Gauges(replace(button(), figures=count), Settings(), engine)
+    figures = Gauges(replace(button(), gauges=count), Settings(), engine)
 
-    assert [told(figures)["kameng_deliveries_handed_over"] for _ in range(3)] == [1, 1, 1]
+    assert [told(figures)["kameng_asked"] for _ in range(3)] == [1, 1, 1]
     assert len(asked) == 1

@@ -1,4 +1,4 @@
-"""The command line: `python -m deploy.observability write|check`."""
+"""The command line: `python -m observability write|check`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 
 from deploy.local.packages import ensure_installed, prometheus_programs
 from deploy.local.waiting import InfrastructureError
-from deploy.observability import files
-from deploy.observability.problems import problems
+from observability import files
+from observability.problems import problems
 
 app = typer.Typer(help="Dashboards, alerts and the page of metrics.", no_args_is_help=True)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deploy.observability.boards.panels import Board, figure, graph, mean, now, rate
+from observability.boards.panels import Board, figure, graph, mean, now, rate
+from services.gateway import metrics as gateway
 from shared.telemetry import metrics as m
 
 
@@ -147,25 +148,25 @@ def board() -> Board:
                 "Attempts a second",
                 "Deliveries to subscribers' webhooks: taken, failed, given up.",
                 "ops",
-                (rate(m.WEBHOOK_DELIVERED), "delivered"),
-                (rate(m.WEBHOOK_FAILURES), "failed"),
-                (rate(m.WEBHOOK_GIVEN_UP), "given up"),
+                (rate(gateway.WEBHOOK_DELIVERED), "delivered"),
+                (rate(gateway.WEBHOOK_FAILURES), "failed"),
+                (rate(gateway.WEBHOOK_GIVEN_UP), "given up"),
                 runbook="KamengWebhooksLate",
             ),
             graph(
                 "To be delivered",
                 "And how many endpoints are disabled.",
                 "none",
-                (now(m.WEBHOOK_BEHIND), "not told of yet"),
-                (now(m.WEBHOOK_WAITING), "to be tried again"),
-                (now(m.WEBHOOK_DISABLED), "disabled"),
+                (now(gateway.WEBHOOK_BEHIND), "not told of yet"),
+                (now(gateway.WEBHOOK_WAITING), "to be tried again"),
+                (now(gateway.WEBHOOK_DISABLED), "disabled"),
                 runbook="KamengWebhookDisabled",
             ),
             graph(
                 "Oldest delivery",
                 "How long it has waited.",
                 "s",
-                (now(m.WEBHOOK_OLDEST_SECONDS), "oldest"),
+                (now(gateway.WEBHOOK_OLDEST_SECONDS), "oldest"),
                 runbook="KamengWebhooksLate",
             ),
         )

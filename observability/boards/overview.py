@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from deploy.observability.boards.panels import INTERVAL, Board, figure, graph, now, quantile, rate
+from observability.boards.panels import INTERVAL, Board, figure, graph, now, quantile, rate
+from services.gateway import metrics as gateway
+from services.ledger import metrics as ledger
+from services.order import metrics as order
+from services.risk import metrics as risk
 from shared.telemetry import metrics as m
 
-IN_TIME = f'sum(increase({m.PAID_ORDER_SECONDS.name}_bucket{{le="60.0"}}[1h]))'
-PAID = f'sum(increase({m.ORDER_STEPS.name}{{step="paid"}}[1h]))'
-ERRORS = f'sum(rate({m.HTTP_REQUESTS.name}{{status=~"5.."}}[{INTERVAL}]))'
+IN_TIME = f'sum(increase({order.PAID_ORDER_SECONDS.name}_bucket{{le="60.0"}}[1h]))'
+PAID = f'sum(increase({order.ORDER_STEPS.name}{{step="paid"}}[1h]))'
+ERRORS = f'sum(rate({gateway.HTTP_REQUESTS.name}{{status=~"5.."}}[{INTERVAL}]))'
 NOT_PAYING = 'step!="payment"'
 
 
@@ -33,7 +37,7 @@ def board() -> Board:
                 "Oldest paid order",
                 "How long the oldest paid order waits at its step. Reviews by people may take hours.",
                 "s",
-                f"max({m.ORDER_OLDEST_SECONDS.name}{{{NOT_PAYING}}})",
+                f"max({gateway.ORDER_OLDEST_SECONDS.name}{{{NOT_PAYING}}})",
                 red=600,
                 runbook="KamengOrderStuck",
             ),
@@ -41,7 +45,7 @@ def board() -> Board:
                 "Ledger off balance",
                 "All accounts together, in minor units. Anything but 0 is an error of ours.",
                 "none",
-                now(m.LEDGER_IMBALANCE),
+                now(ledger.LEDGER_IMBALANCE),
                 red=1,
                 runbook="KamengLedgerImbalance",
             ),
@@ -49,7 +53,7 @@ def board() -> Board:
                 "HTTP errors",
                 "Share of requests answered with 5xx.",
                 "percentunit",
-                f"{ERRORS} / {rate(m.HTTP_REQUESTS)}",
+                f"{ERRORS} / {rate(gateway.HTTP_REQUESTS)}",
                 red=0.01,
                 runbook="KamengHttpErrors",
             ),
@@ -77,40 +81,40 @@ def board() -> Board:
                 "Orders a second, by step",
                 "Placed, paid, confirmed and completed run together; a gap between two of them is work that piles up.",
                 "ops",
-                (rate(m.ORDER_STEPS, "step"), "{{step}}"),
+                (rate(order.ORDER_STEPS, "step"), "{{step}}"),
             ),
             graph(
                 "Open orders, by what they wait for",
                 "Rising `delivery`: see suppliers and fulfillment. Rising `answers`: risk, inventory and ledger.",
                 "none",
-                (now(m.ORDERS_OPEN, "step"), "{{step}}"),
+                (now(gateway.ORDERS_OPEN, "step"), "{{step}}"),
                 runbook="KamengOrderStuck",
             ),
             graph(
                 "From payment to the end",
                 "How long paid orders take, whatever became of them.",
                 "s",
-                *((quantile(m.PAID_ORDER_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
+                *((quantile(order.PAID_ORDER_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
                 runbook="KamengOrdersLate",
             ),
             graph(
                 "Orders cancelled a second, by reason",
                 "`no-answer` is ours, `short-stock` asks for keys, `blocked` for a look at the risk rules.",
                 "ops",
-                (rate(m.ORDERS_CANCELLED, "reason"), "{{reason}}"),
+                (rate(order.ORDERS_CANCELLED, "reason"), "{{reason}}"),
             ),
             graph(
                 "Screenings a second, by decision",
                 "A jump of `block` or `review` is an attack, or a rule that is too strict.",
                 "ops",
-                (rate(m.RISK_DECISIONS, "decision"), "{{decision}}"),
+                (rate(risk.RISK_DECISIONS, "decision"), "{{decision}}"),
             ),
             graph(
                 "Waits for people",
                 "What no machine finishes: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
                 "none",
-                (now(m.HANDED_OVER), "deliveries"),
-                (now(m.CASES_OPEN), "reviews"),
+                (now(gateway.HANDED_OVER), "deliveries"),
+                (now(gateway.CASES_OPEN), "reviews"),
                 (f"sum({now(m.AGENDA_FAILED, 'service')})", "failed calls"),
                 runbook="KamengHandedOver",
             ),
@@ -121,13 +125,13 @@ def board() -> Board:
                 "Requests a second, by status",
                 "All routes of the HTTP API.",
                 "reqps",
-                (rate(m.HTTP_REQUESTS, "status"), "{{status}}"),
+                (rate(gateway.HTTP_REQUESTS, "status"), "{{status}}"),
             ),
             graph(
                 "Time to answer",
                 "Requests that wait for an order on purpose (`wait`) are among them.",
                 "s",
-                *((quantile(m.HTTP_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
+                *((quantile(gateway.HTTP_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
                 runbook="KamengHttpErrors",
             ),
             graph(

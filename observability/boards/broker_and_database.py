@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.observability.boards.panels import INTERVAL, Board, figure, graph, now, rate
+from observability.boards.panels import INTERVAL, Board, figure, graph, now, rate
 from shared.telemetry import metrics as m
 
 HIT, READ = rate(m.DATABASE_BLOCKS_HIT, "service"), rate(m.DATABASE_BLOCKS_READ, "service")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from deploy.observability.boards.panels import Board, figure, graph, now, quantile, rate
+from observability.boards.panels import Board, figure, graph, now, quantile, rate
+from services.fulfillment import metrics as fulfillment
+from services.gateway import metrics as gateway
+from services.ledger import metrics as ledger
+from services.notification import metrics as notification
+from services.order import metrics as order
 from shared.telemetry import metrics as m
 
 PURCHASES = 'effect="purchase"'
@@ -18,16 +23,16 @@ def board() -> Board:
                 "Ledger off balance",
                 "Anything but 0 is an error of ours.",
                 "none",
-                now(m.LEDGER_IMBALANCE),
+                now(ledger.LEDGER_IMBALANCE),
                 red=1,
                 runbook="KamengLedgerImbalance",
             ),
-            figure("Orders with money held", "Paid, and not ended.", "none", f"sum({now(m.HOLDS, 'currency')})"),
+            figure("Orders with money held", "Paid, and not ended.", "none", f"sum({now(gateway.HOLDS, 'currency')})"),
             figure(
                 "Products low on keys",
                 "On sale from stock, at or below their threshold.",
                 "none",
-                now(m.PRODUCTS_LOW),
+                now(gateway.PRODUCTS_LOW),
                 red=1,
                 runbook="KamengLowStock",
             ),
@@ -35,7 +40,7 @@ def board() -> Board:
                 "Products sold out",
                 "On sale, and no key is left.",
                 "none",
-                now(m.PRODUCTS_SOLD_OUT),
+                now(gateway.PRODUCTS_SOLD_OUT),
                 red=1,
                 runbook="KamengLowStock",
             ),
@@ -43,7 +48,7 @@ def board() -> Board:
                 "Suppliers in trouble",
                 "Failed five times in a row or more.",
                 "none",
-                f"count({now(m.SUPPLIER_FAILURES, 'supplier')} >= 5) or vector(0)",
+                f"count({now(fulfillment.SUPPLIER_FAILURES, 'supplier')} >= 5) or vector(0)",
                 red=1,
                 runbook="KamengSupplierDown",
             ),
@@ -51,7 +56,7 @@ def board() -> Board:
                 "Deliveries for people",
                 "`GET /v1/deliveries/handovers` shows them.",
                 "none",
-                now(m.HANDED_OVER),
+                now(gateway.HANDED_OVER),
                 red=1,
                 runbook="KamengHandedOver",
             ),
@@ -62,8 +67,8 @@ def board() -> Board:
                 "`GET /v1/payments/failed-returns`, `GET /v1/payments/not-closed`, `GET /v1/payments/unread`, "
                 "`GET /v1/suppliers/unread`.",
                 "none",
-                f"{now(m.UNMATCHED_OPEN)} + {now(m.RETURNS_FAILED)} + {now(m.NOT_CLOSED)}"
-                f" + sum({now(m.UNREAD, 'kind')})",
+                f"{now(gateway.UNMATCHED_OPEN)} + {now(gateway.RETURNS_FAILED)} + {now(gateway.NOT_CLOSED)}"
+                f" + sum({now(gateway.UNREAD, 'kind')})",
                 red=1,
                 runbook="KamengMoneyUnmatched",
             ),
@@ -74,39 +79,39 @@ def board() -> Board:
                 "Money that moves, a second",
                 "In minor units. Captured is earned; released and refunded go back.",
                 "none",
-                (rate(m.MONEY, "flow", "currency"), "{{flow}} {{currency}}"),
+                (rate(ledger.MONEY, "flow", "currency"), "{{flow}} {{currency}}"),
             ),
             graph(
                 "Money held",
                 "Set aside for orders and for returns under way, in minor units.",
                 "none",
-                (now(m.HELD, "currency"), "{{currency}}"),
+                (now(ledger.HELD, "currency"), "{{currency}}"),
             ),
             graph(
                 "Orders with money held",
                 "Paid, and not ended.",
                 "none",
-                (now(m.HOLDS, "currency"), "{{currency}}"),
+                (now(gateway.HOLDS, "currency"), "{{currency}}"),
                 runbook="KamengOrderStuck",
             ),
             graph(
                 "Refunds and cancellations a minute",
                 "Refunds are of completed orders.",
                 "none",
-                (f"60 * {rate(m.ORDER_STEPS, 'step', where=GIVEN_BACK)}", "{{step}}"),
+                (f"60 * {rate(order.ORDER_STEPS, 'step', where=GIVEN_BACK)}", "{{step}}"),
             ),
             graph(
                 "Ledger off balance",
                 "In minor units, over all currencies.",
                 "none",
-                (now(m.LEDGER_IMBALANCE), "off"),
+                (now(ledger.LEDGER_IMBALANCE), "off"),
                 runbook="KamengLedgerImbalance",
             ),
             graph(
                 "Messages to people a minute",
                 "Mails and webhooks: queued, sent, failed.",
                 "none",
-                (f"60 * {rate(m.NOTIFICATIONS, 'outcome')}", "{{outcome}}"),
+                (f"60 * {rate(notification.NOTIFICATIONS, 'outcome')}", "{{outcome}}"),
             ),
         )
         .row(
@@ -115,22 +120,22 @@ def board() -> Board:
                 "Keys",
                 "Every key loaded is available, reserved, sold, faulted or expired.",
                 "none",
-                (now(m.KEYS, "state"), "{{state}}"),
+                (now(gateway.KEYS, "state"), "{{state}}"),
             ),
             graph(
                 "Products",
                 "On sale; low and sold out are among those from stock.",
                 "none",
-                (now(m.PRODUCTS_ON_SALE), "on sale"),
-                (now(m.PRODUCTS_LOW), "low"),
-                (now(m.PRODUCTS_SOLD_OUT), "sold out"),
+                (now(gateway.PRODUCTS_ON_SALE), "on sale"),
+                (now(gateway.PRODUCTS_LOW), "low"),
+                (now(gateway.PRODUCTS_SOLD_OUT), "sold out"),
                 runbook="KamengLowStock",
             ),
             graph(
                 "Order lines ended a second",
                 "How they were delivered, or not.",
                 "ops",
-                (rate(m.DELIVERIES, "how"), "{{how}}"),
+                (rate(fulfillment.DELIVERIES, "how"), "{{how}}"),
             ),
         )
         .row(
@@ -153,8 +158,8 @@ def board() -> Board:
                 "Failures in a row",
                 "From 5 on a supplier is tripped: for 30 s it is asked last.",
                 "none",
-                (now(m.SUPPLIER_FAILURES, "supplier"), "{{supplier}}"),
-                (now(m.SUPPLIER_TRIPPED, "supplier"), "{{supplier}} tripped"),
+                (now(fulfillment.SUPPLIER_FAILURES, "supplier"), "{{supplier}}"),
+                (now(fulfillment.SUPPLIER_TRIPPED, "supplier"), "{{supplier}} tripped"),
                 runbook="KamengSupplierDown",
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.observability.boards.panels import Board, figure, graph, mean, now, quantile, rate
+from observability.boards.panels import Board, figure, graph, mean, now, quantile, rate
 from shared.telemetry import metrics as m
 
 MINE = 'service=~"$service"'

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import yaml
 
-from deploy.observability import files
-from deploy.observability.queries import selectors, unknown
-from shared.telemetry import metrics
+from observability import declared, files
+from observability.queries import selectors, unknown
 
 PARTS = ("## What it means", "## How to see it", "## What to do", "## How to know that it is over")
 SEVERITIES = {"page", "ticket"}
 ALL_FIRING = 'ALERTS{alertstate="firing"}'
-AGAIN = "run `python -m deploy.observability write` and commit what it made"
+AGAIN = "run `python -m observability write` and commit what it made"
 _IDS = re.compile(r"(^|_)(id|sku|order|customer|email|ip|phone|address|user)($|_)")
 
 
@@ -35,7 +34,7 @@ def _drift() -> Iterator[str]:
 
 def _names() -> Iterator[str]:
     seen: set[str] = set()
-    for metric in metrics.ALL:
+    for metric in declared.ALL:
         if metric.name in seen:
             yield f"{metric.name} is declared twice"
         seen.add(metric.name)
@@ -51,7 +50,7 @@ def _names() -> Iterator[str]:
 def _queries() -> Iterator[str]:
     for query in (*files.dashboard_queries(), *files.rule_queries()):
         for name in sorted(unknown(query.expression, files.recorded())):
-            yield f"{query.where} asks for {name}, which is not in shared/telemetry/metrics.py"
+            yield f"{query.where} asks for {name}, which no metrics.py declares"
 
 
 def _alerts() -> Iterator[str]:

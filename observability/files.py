@@ -11,17 +11,18 @@ from typing import Any
 
 import yaml
 
-from shared.telemetry import metrics
+from observability import declared
 from shared.telemetry.metric import Metric
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).parents[1]
+HERE = ROOT / "deploy" / "observability"
 DASHBOARDS, RUNBOOKS, PAGE = HERE / "dashboards", ROOT / "docs" / "runbooks", ROOT / "docs" / "metrics.md"
 ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml", HERE / "prometheus.yml"
 
 HEAD = """# Metrics
 
-Made from `shared/telemetry/metrics.py` by `python -m deploy.observability write`; `make check` finds a difference.
+Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `python -m observability write`; `make check`
+finds a difference.
 Where each process serves them: [observing](observing.md).
 
 Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),
@@ -33,9 +34,9 @@ processes tell, take the `max`; counters add up. A histogram has `_bucket`, `_su
 def page() -> str:
     """docs/metrics.md."""
     parts = [HEAD]
-    for title, declared in metrics.SECTIONS.items():
+    for title, metrics in declared.SECTIONS.items():
         head = ["| Name | Kind | Unit | Labels | Meaning |", "| --- | --- | --- | --- | --- |"]
-        parts.append("\n".join([f"## {title}", "", *head, *map(_row, declared)]) + "\n")
+        parts.append("\n".join([f"## {title}", "", *head, *map(_row, metrics)]) + "\n")
     return "\n".join(parts)
 
 
@@ -46,7 +47,7 @@ def _row(metric: Metric) -> str:
 
 def generated() -> Mapping[Path, str]:
     """Every file that is made, with what must be in it. Needs the development dependencies."""
-    from deploy.observability.boards import BOARDS
+    from observability.boards import BOARDS
 
     boards = {DASHBOARDS / f"{name}.json": board().json() for name, board in BOARDS.items()}
     return {PAGE: page(), **boards}

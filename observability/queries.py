@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shared.telemetry import metrics
+from observability import declared
 
 # Of RabbitMQ's own plugin, rabbitmq_prometheus. `make observe` finds out whether a broker tells them.
 RABBITMQ = frozenset(
@@ -29,7 +29,7 @@ RABBITMQ = frozenset(
         "rabbitmq_resident_memory_limit_bytes",
     }
 )
-OURS = frozenset(series for metric in metrics.ALL for series in metric.series)
+OURS = frozenset(series for metric in declared.ALL for series in metric.series)
 KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring"})
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 _SELECTOR = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?![\w:]*\s*\()")

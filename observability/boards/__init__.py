@@ -1,11 +1,11 @@
-"""The dashboards as code: `python -m deploy.observability write` makes `dashboards/*.json` of them."""
+"""The dashboards as code: `python -m observability write` makes `dashboards/*.json` of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from deploy.observability.boards import broker_and_database, log_and_relay, money_and_stock, overview, service
-from deploy.observability.boards.panels import Board
+from observability.boards import broker_and_database, log_and_relay, money_and_stock, overview, service
+from observability.boards.panels import Board
 
 BOARDS: Mapping[str, Callable[[], Board]] = {
     "overview": overview.board,

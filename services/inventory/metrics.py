@@ -1,0 +1,22 @@
+"""What Prometheus is told of stock."""
+
+from __future__ import annotations
+
+from shared.contracts.inventory import KeysSupplied
+from shared.telemetry.event_counters import Counters
+from shared.telemetry.metric import Section
+
+HAPPENED = Section()
+KEYS_SUPPLIED = HAPPENED.metric(
+    "keys_supplied_total", "counter", "keys", "state", "Keys of ours that a supplier sent as well: sold, unsold."
+)
+
+COUNTERS = Counters(
+    by_event={
+        KeysSupplied: lambda e: (
+            (KEYS_SUPPLIED, ("sold",), len(e.sold)),
+            (KEYS_SUPPLIED, ("unsold",), len(e.numbers) - len(e.sold)),
+        ),
+    },
+    zeros={KEYS_SUPPLIED: [("sold",), ("unsold",)]},
+)

@@ -24,12 +24,13 @@ from cli.places import (
     place_of,
 )
 from cli.proofs import Logs
+from laws import OrdersKnown
+from laws.known import Kept
 from shared.contracts import Command, Metadata
 from shared.contracts.inventory import ReleaseStock
 from shared.contracts.ledger import CaptureHold, VoidHold
 from shared.eventstore import log
-from shared.laws import LawChecker, OrdersKnown
-from shared.laws.known import Kept
+from shared.laws import LawChecker
 from shared.messages.messages import CommandMessage
 from shared.runtime.embedded import InUse
 from shared.runtime.service import Service

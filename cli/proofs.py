@@ -9,6 +9,22 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from laws import (
+    EVENT_LAWS,
+    Conserved,
+    EvidenceSettled,
+    HoldsMatch,
+    KeyOnce,
+    LinksClosed,
+    NoOversell,
+    OneCapture,
+    OnePurchase,
+    OrdersKnown,
+    PaidTerminal,
+    ScreenedOnly,
+    ValueOnce,
+    accounts_agree,
+)
 from services.ledger.tables import accounts
 from shared.eventstore import log
 from shared.eventstore.divergence import disagreements
@@ -20,28 +36,7 @@ from shared.eventstore.unreadable import (
     reading,
     unknown_events,
 )
-from shared.laws import (
-    EVENT_LAWS,
-    Conserved,
-    EvidenceSettled,
-    Finding,
-    HoldsMatch,
-    KeyOnce,
-    Law,
-    LawChecker,
-    LinksClosed,
-    NoOversell,
-    OneCapture,
-    OnePurchase,
-    OrdersKnown,
-    PaidTerminal,
-    ScreenedOnly,
-    ValueOnce,
-    accounts_agree,
-    chain_intact,
-    complaints,
-    rebuild_equal,
-)
+from shared.laws import Finding, Law, LawChecker, chain_intact, complaints, rebuild_equal
 from shared.laws.finding import finding
 from shared.projections import versions
 from shared.projections.rebuild import Verdict, verify

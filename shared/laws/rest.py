@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from shared.eventstore.log import Tampered
 from shared.laws.finding import Finding, finding
-from shared.laws.money import Account
 from shared.projections.rebuild import Verdict
 
 
@@ -22,19 +21,6 @@ def drained(lags: Mapping[str, Mapping[str, int]], agenda: Iterable[str] = (), p
     waiting = [f"waits on an agenda: {item}" for item in agenda]
     aside = [f"is parked: {item}" for item in parked]
     return finding("Drained", sum(map(len, lags.values())), behind + waiting + aside)
-
-
-def accounts_agree(own: Mapping[Account, tuple[int, int]], live: Mapping[Account, tuple[int, int]]) -> Finding:
-    """HoldsMatch: the live (posted, held) of each account and currency are `own`, the sums of all entries and of open
-    holds and returns. An account without either need not be there."""
-    accounts = own.keys() | live.keys()
-    broken = [
-        f"{account} says {live.get((account, currency), (0, 0))}, "
-        f"its entries and holds say {own.get((account, currency), (0, 0))}"
-        for account, currency in sorted(accounts)
-        if own.get((account, currency), (0, 0)) != live.get((account, currency), (0, 0))
-    ]
-    return finding("HoldsMatch", len(accounts), broken)
 
 
 def rebuild_equal(verdicts: Iterable[Verdict]) -> Finding:

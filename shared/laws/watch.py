@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from shared.eventstore.recorded import RecordedEvent
-from shared.laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, Violation
 from shared.laws.law import Law
-from shared.laws.links import LinksClosed
-from shared.laws.money import Conserved, HoldsMatch, OneCapture
-from shared.laws.orders import PaidTerminal
-from shared.laws.purchases import OnePurchase
-from shared.laws.screening import ScreenedOnly
-from shared.laws.stock import KeyOnce, NoOversell
-from shared.laws.value import ValueOnce
 
-# Where several laws are broken by one event, the first one that is told names what went wrong most closely.
-EVENT_LAWS: Sequence[type[Law]] = (
-    NoOversell,
-    KeyOnce,
-    OneCapture,
-    OnePurchase,
-    Conserved,
-    HoldsMatch,
-    PaidTerminal,
-    ScreenedOnly,
-    ValueOnce,
-    EvidenceSettled,
-    LinksClosed,
-)
 KEPT = 100
 L = TypeVar("L", bound=Law)
 
@@ -44,7 +22,7 @@ class LawChecker:
     """
 
     def __init__(
-        self, laws: Iterable[Callable[[], Law]] = EVENT_LAWS, on_violation: Callable[[Violation], None] | None = None
+        self, laws: Iterable[Callable[[], Law]], on_violation: Callable[[Violation], None] | None = None
     ) -> None:
         self.laws = [law() for law in laws]
         self._on_violation = on_violation
@@ -91,8 +69,3 @@ class LawChecker:
     def findings(self, *, drained: bool) -> list[Finding]:
         """What each law found. `drained`: nothing is under way any more, so that everything must have ended."""
         return [law.finding(drained=drained) for law in self.laws]
-
-
-def watch(on_violation: Callable[[Violation], None] | None = None) -> LawChecker:
-    """A watch over every law of events."""
-    return LawChecker(EVENT_LAWS, on_violation)

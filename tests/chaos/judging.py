@@ -24,23 +24,14 @@ from demo.shop import (
     answer_of,
     until,
 )
+from laws import ChannelPayment, SupplierPurchase, one_capture, one_purchase
 from sandboxes.running import SUPPLIERS
 from services.gateway.tables.payments import payments
 from shared.contracts.fulfillment import DeliveryHandedOver, SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved
 from shared.eventstore import schema
-from shared.laws import (
-    ChannelPayment,
-    Finding,
-    SupplierPurchase,
-    ack_durable,
-    drained,
-    idempotent_same,
-    no_plaintext,
-    one_capture,
-    one_purchase,
-)
+from shared.laws import Finding, ack_durable, drained, idempotent_same, no_plaintext
 from shared.laws.finding import finding
 from tests.chaos.claims import SERVICE, acks, altered, told, unanswered
 from tests.chaos.history import History, Request

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from laws import KeyOnce
 from services.fulfillment.adapters.supplier import Purchase, Suppliers
 from services.fulfillment.service import SERVICE as FULFILLMENT
 from services.gateway.imports.keys import KeySealing, Lot, ParsedKey, load_keys
@@ -36,7 +37,7 @@ from shared.contracts.inventory import (
 )
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from shared.laws import KeyOnce, LawChecker
+from shared.laws import LawChecker
 from shared.messages.wire import Wire
 from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from laws import watch
 from shared.contracts import Event, Metadata, Money
 from shared.contracts.fulfillment import (
     DeliveryFailed,
@@ -43,7 +44,7 @@ from shared.contracts.order import (
 )
 from shared.contracts.risk import CaseDecided, Decision, OrderScreened
 from shared.eventstore.recorded import RecordedEvent
-from shared.laws import Finding, LawChecker, watch
+from shared.laws import Finding, LawChecker
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKU = "CARD"

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from laws import ChannelPayment, EvidenceSettled, SupplierSaid, evidence_settled, statements_kept, watch
 from shared.contracts import Event
 from shared.contracts.fulfillment import SupplierClaimWon, SupplierStatementRecorded, SupplierStatementSettled
 from shared.contracts.gateway import StatementUnread, UnreadSettled
@@ -23,7 +24,6 @@ from shared.contracts.ledger import (
 )
 from shared.contracts.notification import MessageQueued
 from shared.contracts.order import RefundRecorded
-from shared.laws import ChannelPayment, EvidenceSettled, SupplierSaid, evidence_settled, statements_kept, watch
 from tests.laws.builders import (
     captured,
     finding,

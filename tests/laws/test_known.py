@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from laws import OrdersKnown
 from shared.contracts import Event
-from shared.laws import LawChecker, OrdersKnown
+from shared.laws import LawChecker
 from tests.laws.builders import captured, held, keys_delivered, loaded, placed, record, reserved, settled, voided
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from laws import LinksClosed, links_closed, watch
 from shared.contracts import Event
 from shared.contracts.ledger import PaymentClosed, PaymentClosing, PaymentNotClosed, PaymentRequested
 from shared.contracts.notification import MessageQueued
-from shared.laws import LinksClosed, links_closed, watch
 from tests.laws.builders import cancelled, finding, received, record, watched, yuan
 
 LAW = "LinksClosed"

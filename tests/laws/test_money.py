@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from laws import ChannelPayment, HoldsMatch, accounts_agree, one_capture
 from shared.contracts import Event
 from shared.contracts.ledger import (
     SHARED_REFERENCE,
@@ -13,7 +14,6 @@ from shared.contracts.ledger import (
     Posting,
     ReturnFailed,
 )
-from shared.laws import ChannelPayment, HoldsMatch, accounts_agree, one_capture
 from tests.laws.builders import (
     broken,
     captured,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from laws import SupplierPurchase, one_purchase
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryResolved, PurchaseRequested
-from shared.laws import SupplierPurchase, one_purchase
 from tests.laws.builders import asked, bought, broken, cost_posted, delivery_failed, finding, refused
 
 BY_HAND = DeliveryResolved(delivery_id="o-1/1", order_id="o-1", line=1, sku="TOP-UP", note="by phone")

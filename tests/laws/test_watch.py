@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from laws import EVENT_LAWS, Conserved, KeyOnce, NoOversell, watch
 from shared.contracts.inventory import StockRanLow
-from shared.laws import EVENT_LAWS, Conserved, KeyOnce, LawChecker, NoOversell, Violation, watch
+from shared.laws import LawChecker, Violation
 from tests.laws.builders import SKU, keys_delivered, loaded, record, reserved, watched
 
 

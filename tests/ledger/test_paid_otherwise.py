@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from laws import watch
 from shared.contracts import Money
 from shared.contracts.ledger import (
     GiveBackPayment,
@@ -21,7 +22,6 @@ from shared.contracts.ledger import (
     UnmatchedSettled,
     VoidHold,
 )
-from shared.laws import watch
 from tests.ledger.builders import Books, a_callback, a_request, yuan
 from tests.ledger.test_unmatched import ORDER, paid, payment, refusal
 

@@ -10,6 +10,20 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
+from laws import (
+    ChannelPayment,
+    EvidenceSettled,
+    LinksClosed,
+    SupplierPurchase,
+    SupplierSaid,
+    accounts_agree,
+    evidence_settled,
+    links_closed,
+    one_capture,
+    one_purchase,
+    statements_kept,
+)
+from laws.money import HoldsMatch
 from services.ledger.tables import accounts
 from shared.contracts import Event, Money
 from shared.contracts.fulfillment import (
@@ -26,29 +40,17 @@ from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, 
 from shared.eventstore import log, schema
 from shared.laws import (
     Ack,
-    ChannelPayment,
-    EvidenceSettled,
     Finding,
     LawChecker,
-    LinksClosed,
     ReplyTold,
-    SupplierPurchase,
-    SupplierSaid,
-    accounts_agree,
     ack_durable,
     chain_intact,
     drained,
-    evidence_settled,
     idempotent_same,
-    links_closed,
     no_plaintext,
-    one_capture,
-    one_purchase,
     rebuild_equal,
     reject_atomic,
-    statements_kept,
 )
-from shared.laws.money import HoldsMatch
 from shared.messages.messages import Reply
 from shared.projections.rebuild import Verdict, verify
 from shared.runtime.service import Service

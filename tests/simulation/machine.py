@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from laws import watch
 from services import all_services
 from shared.contracts.inventory import Source
 from shared.contracts.order import WALLET
-from shared.laws import Finding, Violation, watch
+from shared.laws import Finding, Violation
 from shared.runtime.simulated.faults import NONE, Faults
 from shared.runtime.simulated.luck import Luck
 from tests.simulation.buyers import Buyer, customer, deposit, pay

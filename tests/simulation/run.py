@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from laws import watch
 from shared.eventstore.recorded import RecordedEvent
-from shared.laws import Violation, watch
+from shared.laws import Violation
 from shared.runtime.simulated.host import digest
 from tests.simulation.case import Case
 from tests.simulation.judge import findings

@@ -27,6 +27,7 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
 )
 from shared.laws.compact import Marks
+from shared.laws.finding import Finding, finding
 from shared.laws.law import Handlers, Law
 
 Account: TypeAlias = tuple[str, str]
@@ -226,3 +227,16 @@ class OneCapture(Law):
         left = taken.change(name, -amount.amount)
         if left is None or left < 0:
             self.broken(f"{name} was {done} with {amount.amount} as {back_id}, {-(left or 0)} more than was taken")
+
+
+def accounts_agree(own: Mapping[Account, tuple[int, int]], live: Mapping[Account, tuple[int, int]]) -> Finding:
+    """HoldsMatch: the live (posted, held) of each account and currency are `own`, the sums of all entries and of open
+    holds and returns. An account without either need not be there."""
+    accounts = own.keys() | live.keys()
+    broken = [
+        f"{account} says {live.get((account, currency), (0, 0))}, "
+        f"its entries and holds say {own.get((account, currency), (0, 0))}"
+        for account, currency in sorted(accounts)
+        if own.get((account, currency), (0, 0)) != live.get((account, currency), (0, 0))
+    ]
+    return finding("HoldsMatch", len(accounts), broken)

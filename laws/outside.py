@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from shared.laws.evidence import EvidenceSettled
+from laws.evidence import EvidenceSettled
 from shared.laws.finding import Finding, finding
 
 

@@ -9,11 +9,12 @@ import typer
 from cli.common import AmqpUrl, DatabaseUrl, needed
 from cli.http import http_server, serve_api
 from cli.sockets import listen
+from services import read_settings
 from shared.eventstore.engines import open_engine
 from shared.readside.broker_backend import BrokerBackend
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
-from shared.runtime.settings import Settings, own_url
+from shared.runtime.settings import own_url
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
@@ -31,7 +32,7 @@ def gateway(
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     listening = listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
-    settings = Settings()
+    settings = read_settings()
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
     context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))

@@ -22,6 +22,7 @@ from cli.connections import Connection, Limits
 from services.gateway.api import create_app
 from services.gateway.api.watch import LongPoll
 from services.gateway.bootstrap import ensure_administrator
+from services.gateway.settings import GatewaySettings
 from shared.eventstore.engines import is_outage
 from shared.readside.backend import Backend, Busy
 from shared.runtime.garbage import collect_seldom
@@ -59,9 +60,10 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
     """The API's server, not yet started; setting its `should_exit` ends it. `told` is told with its metrics."""
     app = create_app(backend)
     app.state.registry.register(Readings("gateway", told))
-    proxies = backend.settings.trusted_proxies
-    speaking_for_many = ",".join(filter(None, (proxies, backend.settings.site_addresses)))
-    limits = Limits(backend.settings.connections_per_address, speaking_for_many, most_connections())
+    settings = backend.settings.of(GatewaySettings)
+    proxies = settings.trusted_proxies
+    speaking_for_many = ",".join(filter(None, (proxies, settings.site_addresses)))
+    limits = Limits(settings.connections_per_address, speaking_for_many, most_connections())
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], partial(Connection, limits=limits)),

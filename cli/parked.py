@@ -27,6 +27,7 @@ from cli.places import (
     looking,
     place_of,
 )
+from services import read_settings
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
@@ -34,7 +35,6 @@ from shared.projections.projection import Row
 from shared.runtime.embedded import InUse, lock_folder
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext, Service
-from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.inputs import (
     CommitResult,
@@ -104,7 +104,7 @@ def substitute(service: Service, place: Place) -> Iterator[Substitute]:
     In the cluster the service's own writer is made to start over at the end, for one with nothing to commit would not
     notice that there is something new on its agenda.
     """
-    settings = Settings(var=place.var)
+    settings = read_settings(var=place.var)
     surroundings = HostContext(settings, Ports(), Secrets(place.var / "secrets"))
     engine = open_engine(place.urls[service.name], writer=True)
     try:

@@ -19,7 +19,7 @@ from cli.common import (
     fail,
 )
 from cli.migrating import password_of, secret_of
-from services import NAMES
+from services import NAMES, read_settings
 from shared.eventstore.databases import name_of
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -45,7 +45,8 @@ app = typer.Typer(help="What the processes must know and nobody else. 密钥。"
 def make(var: Var = CLUSTER_VAR) -> None:
     """Make what is missing in a data folder, for the channels and suppliers that are set. 生成密钥。"""
     secrets = Secrets(var / "secrets")
-    wanted = [name for names in _grouped(Settings()).values() for name in names] + [secret_of(name) for name in NAMES]
+    grouped = _grouped(read_settings())
+    wanted = [name for names in grouped.values() for name in names] + [secret_of(name) for name in NAMES]
     made = [name for name in wanted if not (var / "secrets" / name).exists()]
     _make(secrets, wanted)
     console.print(f"{var / 'secrets'}: {', '.join(made) or 'nothing is missing 无缺失'}", soft_wrap=True)
@@ -60,8 +61,7 @@ def compose(
 
     Lines that the file has stay as they are; channels and suppliers that it sets get their secrets.
     """
-    # Where pydantic-settings looks is no field of the settings.
-    settings = Settings(_env_file=file)  # pyright: ignore[reportCallIssue]
+    settings = Settings(_env_file=file)
     secrets = Secrets(var / "secrets")
     wanted = [name for names in _grouped(settings).values() for name in names] + [secret_of(name) for name in NAMES]
     _make(secrets, [*wanted, *SERVERS])
@@ -107,7 +107,7 @@ def kubernetes(
     secrets = Secrets(var / "secrets")
     groups = {
         f"kameng-{group}": {name: secrets.get(name) for name in names}
-        for group, names in _grouped(Settings()).items()
+        for group, names in _grouped(read_settings()).items()
         if names
     }
     databases = {

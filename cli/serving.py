@@ -23,6 +23,7 @@ from cli.http import http_server, serve_api
 from cli.kept_secrets import lost_secrets
 from cli.sockets import listen
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
+from services import read_settings
 from services.gateway.bootstrap import NotAccepted
 from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
@@ -55,7 +56,7 @@ def serve(
     start_tracing("serve")
     listening = listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
-    settings = Settings(var=var, host=host, port=listening.getsockname()[1])
+    settings = read_settings(var=var, host=host, port=listening.getsockname()[1])
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
     try:

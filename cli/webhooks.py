@@ -18,6 +18,7 @@ from cli.common import (
     fail,
     needed,
 )
+from services import read_settings
 from services.gateway import metrics
 from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.running import Turns, dispatcher_of, readings
@@ -25,7 +26,7 @@ from shared.eventstore.engines import is_outage, open_engine
 from shared.readside.broker_backend import BrokerBackend
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
-from shared.runtime.settings import Settings, own_url
+from shared.runtime.settings import own_url
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
@@ -59,7 +60,7 @@ def webhooks(
     """
     configure_logs(service=SERVICE)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
-    settings = Settings()
+    settings = read_settings()
     context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     engine = open_engine(own_url(database_url, SERVICE), writer=False)
     with BrokerBackend(SERVICE, engine, amqp_url, context) as backend:

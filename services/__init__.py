@@ -8,10 +8,11 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared.runtime.service import Service
+    from shared.runtime.settings import Settings
 
 NAMES = ("order", "inventory", "fulfillment", "ledger", "risk", "notification", "gateway")
 
@@ -24,6 +25,15 @@ def declaration_of(name: str) -> str:
 def migrations_of(name: str) -> Path:
     """Where the revisions of a service's tables lie."""
     return Path(__file__).with_name(name) / "migrations"
+
+
+def read_settings(**told: Any) -> Settings:
+    """The settings; those of every service are read as well. Raises ValidationError for what is wrong with any."""
+    from shared.runtime import settings
+
+    own = (import_module(f"services.{name}.settings") for name in NAMES)
+    kinds = [kind for module in own for kind in vars(module).values() if settings.is_own(kind)]
+    return settings.read_settings(kinds, **told)
 
 
 @cache

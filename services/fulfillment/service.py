@@ -14,6 +14,7 @@ from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.state import Delivery, evolve
 from services.fulfillment.metrics import COUNTERS, gauges
 from services.fulfillment.reactions import PLANS, REACTIONS
+from services.fulfillment.settings import FulfillmentSettings
 from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
     DeliverLine,
@@ -112,5 +113,6 @@ SERVICE = Service(
     counters=COUNTERS,
     gauges=gauges,
     partners=lambda settings: settings.suppliers,
+    settings=FulfillmentSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

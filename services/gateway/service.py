@@ -19,6 +19,7 @@ from services.gateway.kept import metadata
 from services.gateway.metrics import gauges
 from services.gateway.openings import Opened, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
+from services.gateway.settings import GatewaySettings
 from services.gateway.tables import FOREIGN, ReadModels
 from services.gateway.unread import Unread, decide_unread, evolve_unread
 from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
@@ -113,5 +114,6 @@ SERVICE = Service(
     is_queried=True,
     keeps=metadata,
     gauges=gauges,
+    settings=GatewaySettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -11,6 +11,7 @@ from services.inventory.domain import Product, ProductCommand, decide, evolve, s
 from services.inventory.domain.moves import Known, Reserving, SoldTo
 from services.inventory.metrics import COUNTERS
 from services.inventory.reactions import PLANS, REACTIONS, WANTS
+from services.inventory.settings import InventorySettings
 from services.inventory.tables import InventoryTables
 from shared.contracts.fulfillment import SupplierDelivered, SupplierReportRefused, SupplierStatementRecorded
 from shared.contracts.inventory import CompareTexts, FaultKey, LoadKeys, ReserveStock, StockKey, WithdrawKeys
@@ -68,5 +69,6 @@ SERVICE = Service(
     wants=WANTS,
     outside=build,
     counters=COUNTERS,
+    settings=InventorySettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -11,6 +11,7 @@ from services.ledger.domain.chart import Balance
 from services.ledger.domain.postings import changes, opposite
 from services.ledger.metrics import COUNTERS, gauges
 from services.ledger.reactions import PLANS, REACTIONS
+from services.ledger.settings import LedgerSettings
 from services.ledger.tables import LedgerTables
 from shared.contracts import Money, zero
 from shared.contracts.ledger import (
@@ -168,5 +169,6 @@ SERVICE = Service(
     counters=COUNTERS,
     gauges=gauges,
     partners=lambda settings: settings.channels,
+    settings=LedgerSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -10,6 +10,7 @@ from services.notification.adapters.effects import SEND
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.metrics import COUNTERS
 from services.notification.reactions import PLANS, REACTIONS
+from services.notification.settings import NotificationSettings
 from services.notification.tables import NotificationTables
 from shared.contracts.notification import MessageChannel, RecordSending, SendMessage, TellGathered
 from shared.runtime.service import Aggregate, Service
@@ -44,5 +45,6 @@ SERVICE = Service(
     rest_seconds=0.2,
     counters=COUNTERS,
     partners=lambda settings: get_args(MessageChannel),
+    settings=NotificationSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -8,6 +8,7 @@ from services.order.adapters import Outside, build
 from services.order.domain import Limits, Market, Order, decide, evolve
 from services.order.metrics import COUNTERS
 from services.order.reactions import PLANS, REACTIONS
+from services.order.settings import OrderSettings
 from services.order.tables import PROJECTED, OrderTables
 from shared.contracts import Command
 from shared.contracts.order import (
@@ -85,5 +86,6 @@ SERVICE = Service(
     projects=PROJECTED,
     outside=build,
     counters=COUNTERS,
+    settings=OrderSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -11,6 +11,7 @@ from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Screening
 from services.risk.metrics import COUNTERS
 from services.risk.reactions import REACTIONS
+from services.risk.settings import RiskSettings
 from services.risk.tables import RiskTables
 from shared.contracts import replace
 from shared.contracts.risk import (
@@ -28,7 +29,7 @@ from shared.values import currencies
 
 def build(context: HostContext) -> AmountLimits:
     """How much is too much, as the settings say."""
-    settings = context.settings
+    settings = context.settings.of(RiskSettings)
     return AmountLimits(
         order=_in_minor_units(settings.review_order_above),
         customer_day=_in_minor_units(settings.review_customer_day_above),
@@ -73,5 +74,6 @@ SERVICE = Service(
     reactions=REACTIONS,
     outside=build,
     counters=COUNTERS,
+    settings=RiskSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared.contracts import Command, Decided, DecisionContext, Event, Planner, Reaction
 from shared.projections.projection import Projection
 from shared.runtime.ports import Ports
-from shared.runtime.settings import Settings
+from shared.runtime.settings import OwnSettings, Settings
 from shared.security.secrets import Secrets
 from shared.telemetry import tracing
 from shared.telemetry.event_counters import Counters
@@ -96,7 +96,8 @@ class Service:
     others, and never rebuilt or verified. For Prometheus, `counters` are what its own events add up to,
     `gauges(connection, now, settings)` looks up what its tables tell, and `partners` are whom its effects call.
     `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
-    nobody waits for. `migrations`: the folder with the revisions of its tables on PostgreSQL, if it has tables.
+    nobody waits for. `settings` are its own, if it has any. `migrations`: the folder with the revisions of its tables
+    on PostgreSQL, if it has tables.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Service:
     partners: Callable[[Settings], Iterable[str]] = lambda settings: ()
     keeps: sa.MetaData | None = None
     rest_seconds: float = 0.0
+    settings: type[OwnSettings] | None = None
     migrations: Path | None = None
 
     def sources(self) -> tuple[str, ...]:

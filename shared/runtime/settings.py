@@ -1,19 +1,24 @@
-"""All that can be set from outside, by environment variables `KAMENG_...` (nested ones with `__`)."""
+"""What can be set from outside, by environment variables `KAMENG_...` (nested ones with `__`).
+
+Here stands what more than one part of the platform must know; each service has its own in its `settings.py`.
+"""
 
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Self, TypeGuard, TypeVar
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator
+from pydantic_core import InitErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import Shop
 from shared.values import currencies, days, identities
 
 T = TypeVar("T")
+S = TypeVar("S", bound="OwnSettings")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,59}")  # a purchase's id is `<delivery>#<supplier>`
 
 
@@ -31,62 +36,34 @@ class ChannelSettings(BaseModel):
     timeout_seconds: float = 5.0
 
 
-class Settings(BaseSettings):
-    """The defaults run everything on this machine with no server."""
+class OwnSettings(BaseSettings):
+    """What one service alone must know. Subclass it in the service's `settings.py`, and declare it with the service."""
 
-    model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="ignore", title="Settings")
+
+
+class Settings(BaseSettings):
+    """The defaults run everything on this machine with no server.
+
+    `told` goes before the environment; what of it is no field of these is for the services' own settings, see `of`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="allow")
+
+    _own: dict[type[OwnSettings], OwnSettings] = PrivateAttr(default_factory=dict)
 
     var: Path = Path("var")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8000"
-    trusted_proxies: str = ""
-    site_addresses: str = ""
-    registrations_per_address: int = Field(default=60, ge=1)
-    registrations: int = Field(default=10_000, ge=1)
-    deposits_per_customer: int = Field(default=60, ge=1)
-    connections_per_address: int = Field(default=256, ge=0)
-
-    pay_within_seconds: float = 1800
-    ask_within_seconds: float = 7200
-    answer_within_seconds: float = 60
-    review_within_seconds: float = 86_400
-    deliver_within_seconds: float = 600
-    reserve_for_seconds: float = 90_000
-    reopen_within_seconds: float = 86_400
-    unpaid_share_percent: int = Field(default=50, ge=1, le=100)
-    unpaid_buyer_percent: int = Field(default=50, ge=1, le=100)
-    unpaid_kept_percent: int = Field(default=10, ge=1, le=100)
-    unpaid_small_order: int = Field(default=5, ge=0)
-    unpaid_mails: int = Field(default=3, ge=0, le=100)
-    unpaid_mails_to_payer: int = Field(default=20, ge=0, le=100)
     clock_tolerance_seconds: float = Field(default=300, gt=0)
-    import_wait_seconds: float = Field(default=300, ge=0)
-    commission_basis_points: int = Field(default=300, ge=0, le=10_000)
 
     currencies: Annotated[tuple[str, ...], NoDecode] = currencies.USUAL
     time_zone: str = days.USUAL_ZONE
-    review_order_above: dict[str, str] = {"CNY": "5000.00"}
-    review_customer_day_above: dict[str, str] = {"CNY": "20000.00"}
 
     suppliers: dict[str, SupplierSettings] = {}
-    supplier_look_up_seconds: float = 86_400
     channels: dict[str, ChannelSettings] = {}
-    smtp_url: str | None = None
-    mail_from: str = "shop@kameng.invalid"
-    staff_webhook_url: str | None = None
 
-    webhook_private: bool = False
-    webhook_disable_after_seconds: float = 259_200
-    webhook_overlap_seconds: int = Field(default=86_400, ge=0, le=30 * 86_400)
-
-    @field_validator("trusted_proxies", "site_addresses")
-    @classmethod
-    def _are_addresses(cls, told: str) -> str:
-        """Addresses and networks with commas between them; `*`, whoever it may be, is refused."""
-        for part in told.split(",") if told.strip() else ():
-            ip_network(part.strip())
-        return told.strip()
+    def __init__(self, **told: Any) -> None:
+        super().__init__(**told)
 
     @field_validator("suppliers", "channels")
     @classmethod
@@ -106,17 +83,6 @@ class Settings(BaseSettings):
             raise ValueError("expected currencies such as CNY,USD")
         return tuple(dict.fromkeys(currencies.known(str(part).strip().upper()) for part in parts))
 
-    @field_validator("review_order_above", "review_customer_day_above", mode="before")
-    @classmethod
-    def _are_amounts(cls, told: object) -> object:
-        """Decimals by currency, such as {"USD": "700.00"}."""
-        if not isinstance(told, dict):
-            raise ValueError('expected amounts by currency, such as {"USD": "700.00"}')
-        limits = {str(name).upper(): str(amount) for name, amount in told.items()}
-        if any(currencies.minor(amount, code) < 0 for code, amount in limits.items()):
-            raise ValueError("a limit can't be below zero")
-        return limits
-
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, told: str) -> str:
@@ -125,6 +91,54 @@ class Settings(BaseSettings):
     def shop(self) -> Shop:
         """What of this every decision knows."""
         return Shop(self.currencies, days.zone(self.time_zone))
+
+    def of(self, kind: type[S]) -> S:
+        """A service's own settings, read once. Raises ValidationError."""
+        found = self._own.get(kind)
+        if not isinstance(found, kind):
+            found = self._own[kind] = kind(**_of_kind(self.model_extra or {}, kind))
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Others, which have what these were told, and `update`."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._own = {}
+        return copied
+
+
+def is_own(kind: object) -> TypeGuard[type[OwnSettings]]:
+    """Whether it is a kind of settings that a service has for itself."""
+    return isinstance(kind, type) and issubclass(kind, OwnSettings) and kind is not OwnSettings
+
+
+def read_settings(kinds: Iterable[type[OwnSettings]], **told: Any) -> Settings:
+    """The settings, after those of these kinds were read as well. Raises one ValidationError that tells all that is
+    wrong with any of them."""
+    wrong: list[InitErrorDetails] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings(**told)
+    except ValidationError as error:
+        wrong += _details(error)
+    for kind in kinds:
+        try:
+            kind(**_of_kind(told, kind))
+        except ValidationError as error:
+            wrong += _details(error)
+    if settings is None or wrong:
+        raise ValidationError.from_exception_data("Settings", wrong)
+    return settings
+
+
+def _of_kind(told: Mapping[str, Any], kind: type[OwnSettings]) -> dict[str, Any]:
+    return {name: told[name] for name in kind.model_fields if name in told}
+
+
+def _details(error: ValidationError) -> list[InitErrorDetails]:
+    return [
+        InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
+        for one in error.errors()
+    ]
 
 
 def own_url(database_url: str, service: str) -> str:

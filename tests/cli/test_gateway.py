@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cli import http
 from cli.http import administrator, http_server, in_both_families
+from services.gateway.settings import GatewaySettings
 from shared.readside.backend import Busy
-from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.gateway.builders import Client, open_shop, orders_follow
 
@@ -89,7 +89,7 @@ def test_a_forwarded_address_is_believed_of_our_own_proxies(
 ) -> None:
     shop = open_shop(tmp_path)
     orders_follow(shop)
-    shop.backend.settings.trusted_proxies = proxies
+    shop.backend.settings = shop.backend.settings.model_copy(update={"trusted_proxies": proxies})
     monkeypatch.setattr(http.signal, "signal", lambda *_: None)
     server = http_server(shop.backend)
     server.config.load()
@@ -115,7 +115,7 @@ def test_a_proxy_is_known_as_a_socket_of_both_families_names_it(peer: str, is_be
 @pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/8,"])
 def test_proxies_are_addresses_or_networks(proxies: str) -> None:
     with pytest.raises(ValidationError, match="trusted_proxies"):
-        Settings(trusted_proxies=proxies)
+        GatewaySettings(trusted_proxies=proxies)
 
 
 def test_what_waiting_does_not_help_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

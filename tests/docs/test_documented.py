@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from deploy.local.infrastructure import POSTGRES_VARIABLE
+from services import all_services
 from services.gateway.auth import PERMISSIONS, ROLES
 from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
@@ -33,7 +34,8 @@ def names_in(text: str, pattern: str) -> set[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    names = [*Settings.model_fields, *ClusterSettings.model_fields]
+    own = [service.settings for service in all_services() if service.settings]
+    names = [name for kind in (Settings, ClusterSettings, *own) for name in kind.model_fields]
     variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE, LOG_LEVEL}
 
     assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == variables

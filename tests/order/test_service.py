@@ -7,6 +7,7 @@ import pytest
 
 from services.inventory.service import SERVICE as INVENTORY
 from services.order.service import SERVICE as ORDER
+from services.order.settings import OrderSettings
 from shared.contracts.inventory import ListProduct, SetSale
 from shared.contracts.order import (
     OrderCancelled,
@@ -60,7 +61,7 @@ def test_an_order_runs_to_its_end(shop: Harness):
 
 def test_waits_run_out_by_the_clock_and_a_late_payment_reopens(shop: Harness):
     shop.send("order", place(wish("course")))
-    shop.advance(shop.settings.pay_within_seconds - 1)
+    shop.advance(shop.settings.of(OrderSettings).pay_within_seconds - 1)
     assert isinstance(last(shop), OrderPlaced)
     shop.advance(1)
     cancelled = last(shop)
@@ -69,7 +70,7 @@ def test_waits_run_out_by_the_clock_and_a_late_payment_reopens(shop: Harness):
     shop.send("order", held())
     assert isinstance(last(shop), OrderReopened)
     shop.send("order", screened("review"))
-    shop.advance(shop.settings.answer_within_seconds + 1)
+    shop.advance(shop.settings.of(OrderSettings).answer_within_seconds + 1)
     assert not isinstance(last(shop), OrderCancelled)
     shop.send("order", screened("pass"))
     assert isinstance(last(shop), OrderConfirmed)

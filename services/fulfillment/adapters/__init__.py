@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
+from services.fulfillment.settings import FulfillmentSettings
 from shared.runtime.service import HostContext
 from shared.runtime.settings import SupplierSettings
 from shared.security.goods import goods_sealing
@@ -31,7 +32,7 @@ def build(context: HostContext) -> Outside:
         vault=Vault(secrets.get("fulfillment-sealing"), ports.random_bytes),
         suppliers=Suppliers(suppliers),
         now=ports.now,
-        look_up_for=timedelta(seconds=context.settings.supplier_look_up_seconds),
+        look_up_for=timedelta(seconds=context.settings.of(FulfillmentSettings).supplier_look_up_seconds),
     )
 
 

@@ -44,6 +44,7 @@ from services.gateway.api.watch import LongPoll
 from services.gateway.credentials import Credentials
 from services.gateway.guessing import HOUR, Guessing
 from services.gateway.places import Places, own_sites
+from services.gateway.settings import GatewaySettings
 from services.gateway.throttle import Throttle
 from services.gateway.webhooks.signing import SECRET as WEBHOOKS
 from shared.readside.backend import Backend
@@ -128,13 +129,13 @@ def create_app(backend: Backend) -> FastAPI:
         Places(REGISTERING, REGISTERING_WAITING, REGISTERING_WAITING),
         CapacityLimiter(PAGES_AT_ONCE),
         Guessing(now, lambda: backend.secrets.get("tokens")),
-        registered=Throttle(now, backend.settings.registrations_per_address, HOUR),
-        all_registered=Throttle(now, backend.settings.registrations, HOUR),
+        registered=Throttle(now, backend.settings.of(GatewaySettings).registrations_per_address, HOUR),
+        all_registered=Throttle(now, backend.settings.of(GatewaySettings).registrations, HOUR),
         wrong_secrets=Throttle(now, WRONG_SECRETS),
         wrong_secrets_of_place=Throttle(now, WRONG_SECRETS_OF_PLACE),
         wrong_signatures=Throttle(now, WRONG_SIGNATURES),
-        deposits=Throttle(now, backend.settings.deposits_per_customer, HOUR),
-        is_own_site=own_sites(backend.settings.site_addresses),
+        deposits=Throttle(now, backend.settings.of(GatewaySettings).deposits_per_customer, HOUR),
+        is_own_site=own_sites(backend.settings.of(GatewaySettings).site_addresses),
     )
     app.state.importing = importing
     app.state.registry = CollectorRegistry()

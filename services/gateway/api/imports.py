@@ -24,6 +24,7 @@ from services.gateway.imports.encodings import codec_of
 from services.gateway.imports.model import BadFile
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from services.gateway.problems import Problem, not_found
+from services.gateway.settings import GatewaySettings
 from shared.values.json_text import NoJson, SaidTwice, check_members
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"], route_class=JsonRoute)
@@ -149,7 +150,7 @@ class Import:
         self._gate, self._importing, self._caller, self._response = gate, importing, caller, response
         self._file, self._dry_run, self._mapping, self._key = file, dry_run, mapping, key
         self._encoding = encoding
-        self._seconds = _seconds(prefer, gate.backend.settings.import_wait_seconds)
+        self._seconds = _seconds(prefer, gate.backend.settings.of(GatewaySettings).import_wait_seconds)
 
     async def answer(self, kind: TemplateKind) -> ImportAnswer:
         """200 for one that is over, 202 for one that runs. Raises Problem."""

@@ -19,6 +19,7 @@ from services.gateway.api.parsing import JsonRoute
 from services.gateway.api.shapes import Body, CodeFilter, PathId, ShownName, When
 from services.gateway.auth import Permission, Principal
 from services.gateway.problems import Problem
+from services.gateway.settings import GatewaySettings
 from services.gateway.tables.webhooks import webhook_endpoints
 from services.gateway.webhooks import pings
 from services.gateway.webhooks.addresses import AddressRefused, check_reachable, resolve
@@ -153,7 +154,8 @@ async def rotate(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Answers the new `secret`. The former one signs beside it for a while."""
-    overlap = gate.backend.settings.webhook_overlap_seconds if body.overlap_seconds is None else body.overlap_seconds
+    own = gate.backend.settings.of(GatewaySettings)
+    overlap = own.webhook_overlap_seconds if body.overlap_seconds is None else body.overlap_seconds
     command_id = gate.command_id(caller, request, key)
     reply = await gate.send(RotateWebhookSecret, caller, command_id, endpoint_id=endpoint_id, overlap_seconds=overlap)
     generation = reply.answer["generation"]
@@ -285,7 +287,7 @@ def _records(gate: ApiContext) -> DeliveryStore:
 async def _check(gate: ApiContext, url: str) -> None:
     """Raises Problem (422) for a URL that nothing is to be posted to."""
     try:
-        await check_reachable(url, resolve, private=gate.backend.settings.webhook_private)
+        await check_reachable(url, resolve, private=gate.backend.settings.of(GatewaySettings).webhook_private)
     except AddressRefused as error:
         raise Problem(422, "address-refused", str(error)) from None
 

@@ -19,6 +19,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks.filters import lets_through, sources_of
 from services.gateway.webhooks.finding import position_at
 from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Snapshot
@@ -79,7 +80,7 @@ class Dispatcher:
         self._look_seconds = look_seconds
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._resting: dict[Lane, float] = {}
-        self._disable_after = timedelta(seconds=backend.settings.webhook_disable_after_seconds)
+        self._disable_after = timedelta(seconds=backend.settings.of(GatewaySettings).webhook_disable_after_seconds)
         self._purged_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:

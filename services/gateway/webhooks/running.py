@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.gateway import metrics
+from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks.dispatcher import LOOK_SECONDS, Dispatcher
 from services.gateway.webhooks.filters import sources_of
 from services.gateway.webhooks.posting import Poster
@@ -27,7 +28,7 @@ logger = structlog.get_logger()
 
 def dispatcher_of(backend: Backend, engine: sa.Engine, *, look_seconds: float = LOOK_SECONDS) -> Dispatcher:
     """A dispatcher as the settings have it. `engine` is the gateway's database, to be written."""
-    private = backend.settings.webhook_private
+    private = backend.settings.of(GatewaySettings).webhook_private
     return Dispatcher(backend, engine, lambda: Poster(private=private), look_seconds=look_seconds)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.inventory.domain.unpaid import UnpaidLimits
+from services.inventory.settings import InventorySettings
 from shared.runtime.service import HostContext
 
 
@@ -14,7 +15,7 @@ class Outside:
 
 
 def build(context: HostContext) -> Outside:
-    settings = context.settings
+    settings = context.settings.of(InventorySettings)
     return Outside(
         unpaid=UnpaidLimits(
             share_percent=settings.unpaid_share_percent,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.ledger.adapters.channel import Channel
+from services.ledger.settings import LedgerSettings
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 
@@ -23,7 +24,7 @@ class Outside:
 
 def build(context: HostContext) -> Outside:
     """The channels of the settings, each with its own secret `channel-<name>`."""
-    settings = context.settings
+    settings, own = context.settings, context.settings.of(LedgerSettings)
     channels = {
         name: Channel(
             http=context.client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
@@ -33,5 +34,5 @@ def build(context: HostContext) -> Outside:
         )
         for name, channel in settings.channels.items()
     }
-    ask_within = timedelta(seconds=settings.ask_within_seconds)
-    return Outside(channels, settings.commission_basis_points, ask_within, context.ports)
+    ask_within = timedelta(seconds=own.ask_within_seconds)
+    return Outside(channels, own.commission_basis_points, ask_within, context.ports)

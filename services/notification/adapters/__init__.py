@@ -12,6 +12,7 @@ from services.notification.adapters.letter import Sender
 from services.notification.adapters.mail import Mail, MailServer
 from services.notification.adapters.templates import Templates
 from services.notification.adapters.webhook import TIMEOUT_SECONDS, Webhook
+from services.notification.settings import NotificationSettings
 from shared.contracts.notification import MessageChannel
 from shared.runtime.service import HostContext
 
@@ -37,7 +38,7 @@ class Outside:
 
 def build(context: HostContext) -> Outside:
     """Raises ValueError for a mail server's URL that makes no sense."""
-    settings, now = context.settings, context.ports.now
+    settings, now = context.settings.of(NotificationSettings), context.ports.now
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
     signer = Signer(context.secrets.get("webhook"))
@@ -45,7 +46,7 @@ def build(context: HostContext) -> Outside:
     return Outside(
         senders={"email": mail, "webhook": webhook, "console": console},
         templates=Templates(),
-        public_url=settings.public_url.rstrip("/"),
+        public_url=context.settings.public_url.rstrip("/"),
         mails=MailLimits(settings.unpaid_mails_to_payer, settings.unpaid_mails),
         staff_webhook_url=settings.staff_webhook_url,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.order.domain import Limits
+from services.order.settings import OrderSettings
 from shared.runtime.service import HostContext
 
 
@@ -15,7 +16,7 @@ class Outside:
 
 
 def build(context: HostContext) -> Outside:
-    settings = context.settings
+    settings = context.settings.of(OrderSettings)
     return Outside(
         limits=Limits(
             pay_within=timedelta(seconds=settings.pay_within_seconds),

@@ -21,7 +21,7 @@ from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.consumer_loop import make_call
 from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext, Service
-from shared.runtime.settings import Settings
+from shared.runtime.settings import read_settings
 from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
@@ -79,7 +79,7 @@ def run(service: Service, readers: Sequence[str] = ()) -> None:
     assert_green()
     configure_logs(service=service.name)
     start_tracing(service.name)
-    settings = Settings()
+    settings = read_settings([service.settings] if service.settings else [])
     context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
     process = WriterProcess(service, ClusterSettings(), context, readers)  # pyright: ignore[reportCallIssue]
     container = container_for(process)

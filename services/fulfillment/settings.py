@@ -1,0 +1,11 @@
+"""How long suppliers are asked."""
+
+from __future__ import annotations
+
+from shared.runtime.settings import OwnSettings
+
+
+class FulfillmentSettings(OwnSettings):
+    """In seconds."""
+
+    supplier_look_up_seconds: float = 86_400

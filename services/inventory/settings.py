@@ -1,0 +1,16 @@
+"""How much of the stock unpaid orders may hold."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.runtime.settings import OwnSettings
+
+
+class InventorySettings(OwnSettings):
+    """Parts are in percent, `small_order` in pieces."""
+
+    unpaid_share_percent: int = Field(default=50, ge=1, le=100)
+    unpaid_buyer_percent: int = Field(default=50, ge=1, le=100)
+    unpaid_kept_percent: int = Field(default=10, ge=1, le=100)
+    unpaid_small_order: int = Field(default=5, ge=0)

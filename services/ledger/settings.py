@@ -1,0 +1,14 @@
+"""How long channels are asked, and an agent's share."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.runtime.settings import OwnSettings
+
+
+class LedgerSettings(OwnSettings):
+    """`commission_basis_points` are of what is captured; 10,000 are the whole."""
+
+    ask_within_seconds: float = 7200
+    commission_basis_points: int = Field(default=300, ge=0, le=10_000)

@@ -159,7 +159,7 @@ async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> A
             yield client
         return
     try:
-        host = Embedded(services_of(context), Settings(var=var))
+        host = Embedded(services_of(context), Settings(var=var), reader="gateway")
     except InUse:
         async with _client_at(_address(var), var) as client:
             yield client

@@ -63,7 +63,7 @@ def serve(
         with ExitStack() as stack:
             if not settings.suppliers and not settings.channels:
                 settings = stack.enter_context(_with_sandboxes(settings))
-            _serve(Embedded(services_of(context), settings), listening, address)
+            _serve(Embedded(services_of(context), settings, reader="gateway"), listening, address)
     except InUse as error:
         fail(f"{error}. Stop it first, or give another folder with --var.")
     except NotAccepted as error:

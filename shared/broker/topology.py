@@ -79,5 +79,5 @@ def replies(caller: str, reader: str = "") -> Queue:
 
 
 def event_key(source: str, type_: str) -> str:
-    """The routing key at EVENTS of a service's events of a type: `order.OrderPlaced.v1`."""
+    """The routing key at EVENTS of a service's events of a type: its owner and its type with a dot between them."""
     return f"{source}.{type_}"

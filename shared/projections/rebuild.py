@@ -68,8 +68,8 @@ def positions(connection: sa.Connection, service: str) -> dict[str, int]:
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, bytes]]:
     keys = list(table.primary_key.columns)
     binary = connection.dialect.name == "postgresql"
-    order = [sa.collate(key, "C") if binary and isinstance(key.type, sa.String) else key for key in keys]
-    for row in connection.execution_options(yield_per=PAGE).execute(sa.select(table).order_by(*order)).mappings():
+    sorting = [sa.collate(key, "C") if binary and isinstance(key.type, sa.String) else key for key in keys]
+    for row in connection.execution_options(yield_per=PAGE).execute(sa.select(table).order_by(*sorting)).mappings():
         body = json.dumps(dict(row), sort_keys=True, default=repr).encode()
         yield json.dumps([row[column.name] for column in keys]), hashlib.blake2b(body, digest_size=16).digest()
 

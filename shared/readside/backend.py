@@ -1,4 +1,4 @@
-"""What the gateway's HTTP side needs from whichever host runs it."""
+"""What an HTTP side needs from whichever host runs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServiceHealth:
 
 
 class Backend(Protocol):
-    """Commands go out through it; queries read the gateway's own database."""
+    """Commands go out through it; queries read the read side's own database."""
 
     settings: Settings
     ports: Ports

@@ -1,4 +1,4 @@
-"""The gateway's HTTP process in the cluster: commands go over the broker, queries read the read side's database."""
+"""An HTTP process in the cluster: commands go over the broker, queries read the read side's database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = structlog.get_logger()
 
 
 class BrokerBackend:
-    """A Backend over a broker and the gateway's PostgreSQL database, which its writer's process keeps up to date.
+    """A Backend over a broker and the read side's PostgreSQL database, which its writer's process keeps up to date.
 
     How far that is, its writer tells; what is lost of that on the way is looked up while somebody waits for it. Use it
     as a context.
@@ -112,7 +112,7 @@ class BrokerBackend:
         return await asyncio.to_thread(self._client.pull, source, after, limit)
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        """The gateway's own, but for its lag: its writer tells that, as every other one does, at its own address."""
+        """The read side's own, but for its lag: its writer tells that, as every other one does, at its own address."""
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
         with self.reads.connect() as connection:
             agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}

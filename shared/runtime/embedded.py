@@ -45,13 +45,13 @@ class InUse(RuntimeError):
 
 
 class Embedded:
-    """Runs services on the files of `settings.var`; it is also the gateway's Backend.
+    """Runs services on the files of `settings.var`; it is also the Backend of an HTTP side.
 
-    `reader` names the service whose database the gateway queries. Raises InUse when another process has the folder.
+    `reader` names the service whose database is queried. Raises InUse when another process has the folder.
     """
 
     def __init__(
-        self, services: Sequence[Service], settings: Settings, *, reader: str = "gateway", ports: Ports | None = None
+        self, services: Sequence[Service], settings: Settings, *, reader: str, ports: Ports | None = None
     ) -> None:
         self.settings, self.ports, self.services = settings, ports or Ports(reference=steady()), tuple(services)
         if changed := private_folder(settings.var):
@@ -153,7 +153,7 @@ class Embedded:
             self.reading[name].dispose()
         self._own.close()
 
-    # The gateway's Backend
+    # The Backend of an HTTP side
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
         future = asyncio.wrap_future(self.network.ask(service, message))

@@ -71,7 +71,7 @@ def trace_with(spans: Spans | None) -> None:
     _spans = spans
 
 
-# The gateway
+# An HTTP side
 
 
 @contextmanager

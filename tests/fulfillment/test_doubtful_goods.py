@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.fulfillment.adapters.goods import goods_sealing
 from services.fulfillment.adapters.supplier import Purchase, Suppliers
 from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.service import SERVICE
@@ -27,7 +28,6 @@ from shared.contracts.fulfillment import (
 )
 from shared.contracts.inventory import SealedKey
 from shared.runtime.settings import Settings
-from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener, blind_index, keypair_from_secret
 from tests.fulfillment.builders import BUYER, COST, ID, after, deliver, given, names, order_line, report, when
 from tests.harness import Harness

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.fulfillment.adapters.goods import goods_sealing
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.service import SERVICE
@@ -26,7 +27,6 @@ from shared.contracts.fulfillment import (
 )
 from shared.contracts.inventory import SealedKey
 from shared.runtime.settings import Settings
-from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener, keypair_from_secret
 from tests.fulfillment.builders import COST, ID, NOW, after, deliver, deliver_by, given, order_line, report, when
 from tests.harness import Harness

@@ -7,9 +7,9 @@ import pytest
 
 from sandboxes.running import run_server
 from sandboxes.supplier import create_supplier
+from services.fulfillment.adapters.goods import GoodsSealing
 from services.fulfillment.adapters.supplier import NOT_CONFIGURED, OutcomeUnknown, Purchase, Supplier, Suppliers
 from shared.contracts.fulfillment import RecordPurchase
-from shared.security.goods import GoodsSealing
 from shared.security.sealing import Opener, keypair_from_secret
 from tests.fulfillment.builders import COST, ID, NOW
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from laws import KeyOnce
+from services.fulfillment.adapters.goods import goods_sealing
 from services.fulfillment.adapters.supplier import Purchase, Suppliers
 from services.fulfillment.service import SERVICE as FULFILLMENT
 from services.gateway.imports.keys import KeySealing, Lot, ParsedKey, load_keys
@@ -41,7 +42,6 @@ from shared.laws import LawChecker
 from shared.messages.wire import Wire
 from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings
-from shared.security.goods import goods_sealing
 from shared.security.sealing import Opener
 from tests.fulfillment.builders import BUYER, COST, deliver, order_line
 from tests.harness import START, Harness

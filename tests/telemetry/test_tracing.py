@@ -111,7 +111,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         settings = Settings(
             var=tmp_path_factory.mktemp("traced"), suppliers={"north": SupplierSettings(url=supplier.address)}
         )
-        host = Embedded(all_services(), settings)
+        host = Embedded(all_services(), settings, reader="gateway")
         host.start()
         stack.callback(host.stop)
         asyncio.run(_open(host))

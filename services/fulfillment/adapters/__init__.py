@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.fulfillment.adapters.goods import goods_sealing
 from services.fulfillment.adapters.supplier import Supplier, Suppliers
 from services.fulfillment.adapters.vault import Vault
 from services.fulfillment.settings import FulfillmentSettings
 from shared.runtime.service import HostContext
 from shared.runtime.settings import SupplierSettings
-from shared.security.goods import goods_sealing
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from shared.contracts.fulfillment import (
     report_id,
     statement_id,
 )
-from shared.security.goods import goods_sealing
+from shared.contracts.inventory import SealedKey
 from shared.security.sealing import CannotOpen, Opener, keypair_from_secret
+from shared.security.texts import TextSealing
 
 Reader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
 Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
@@ -70,8 +71,11 @@ async def called_back(
         await callbacks.keep_unread(gate, who, await request.body(), [str(problem.detail)])
         raise problem from None
     if told.content.goods:
-        sealing = goods_sealing(gate.backend.secrets, gate.backend.ports.random_bytes)
-        command = told.content.told_by(supplier, await run_sync(sealing.seal, told.content))
+        secrets, random_bytes = gate.backend.secrets, gate.backend.ports.random_bytes
+        public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
+        sealing = TextSealing(public, secrets.get("blind-index"), random_bytes)
+        sealed = await run_sync(sealing.sealed, told.content.goods, told.content.request_id)
+        command = told.content.told_by(supplier, tuple(SealedKey(index=index, box=box) for index, box in sealed))
     fields = {name: getattr(command, name) for name in RecordPurchase.model_fields}
     command_id = gate.backend.ports.new_id()
     reply = await gate.send(RecordPurchase, who.principal, command_id, **fields)

@@ -1,4 +1,4 @@
-"""A process that sends commands and hears replies, as the gateway's does."""
+"""A process that sends commands and hears replies, as an HTTP side does."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ class Market:
     def __init__(self, var: Path, receiver: Receiver) -> None:
         self.receiver, self.ahead, self._numbers = receiver, timedelta(), count(1)
         settings = Settings(var=var, webhook_private=True)
-        self.host = Embedded(SERVICES, settings, ports=Ports(now=lambda: datetime.now(UTC) + self.ahead))
+        self.host = Embedded(
+            SERVICES, settings, reader="gateway", ports=Ports(now=lambda: datetime.now(UTC) + self.ahead)
+        )
         self.engine = open_engine(database_url(var, "gateway"), writer=True)
         self.host.start()
         self.client = Client(create_app(self.host))

@@ -11,11 +11,11 @@ import httpx
 
 from sandboxes.purchases import PIECE_COST, Behaviour, Purchase, Purchases, Wanted
 from sandboxes.turned_away import TurnedAway
+from services.fulfillment.adapters.goods import goods_sealing
 from shared.contracts import Money
 from shared.contracts.fulfillment import PurchaseReport, RecordPurchase, purchase_request_id
 from shared.runtime.simulated.host import Simulated
 from shared.runtime.simulated.luck import Luck
-from shared.security.goods import goods_sealing
 from tests.simulation.manners import Whims
 from tests.simulation.partners.partner import Partner, read
 

@@ -26,12 +26,12 @@ from cli.common import (
 )
 from cli.places import AnyVar
 from cli.started import running
+from services import read_settings
 from services.gateway.api import create_app
 from services.gateway.auth import Principal, issue
 from services.gateway.bootstrap import USERNAME, ensure_administrator, interrupt_imports
 from shared.runtime.embedded import Embedded, InUse
 from shared.runtime.ports import Ports
-from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 
@@ -159,7 +159,7 @@ async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> A
             yield client
         return
     try:
-        host = Embedded(services_of(context), Settings(var=var), reader="gateway")
+        host = Embedded(services_of(context), read_settings(var=var), reader="gateway")
     except InUse:
         async with _client_at(_address(var), var) as client:
             yield client

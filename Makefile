@@ -9,6 +9,9 @@ SECONDS ?= 120
 BENCH_ARGS ?=
 ARGS ?=
 
+# Dozens of processes import the same: the first writes what it compiled, so that no other has to.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo serve cluster cluster-down test simulate chaos bench observe contracts check format clean
 
 help: ## Show what can be made

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,10 @@ __all__ = ["engine", "new_database", "postgres", "postgres_url"]
 
 settings.register_profile("unhurried", deadline=None)  # no test depends on a fast machine
 settings.load_profile("unhurried")
+
+# Processes that tests start, workers among them, import the same: what one has compiled, no other has to.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _USUAL = structlog.get_config()["wrapper_class"]
 

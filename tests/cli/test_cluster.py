@@ -26,6 +26,7 @@ from cli.started import (
 from deploy.local.infrastructure import Infrastructure, InfrastructureError
 from deploy.local.processes import Process
 from tests.broker.broker import wait_for
+from tests.harness import PATIENCE
 
 URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
 SLEEP = "import time; time.sleep(600)"
@@ -247,3 +248,15 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
         for one in left:
             one.kill()
             one.wait()
+
+
+def test_its_processes_keep_what_they_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "logs").mkdir()
+    told = (sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)")
+    asked = Cluster(tmp_path, "", {}, {"asked": clustering.Process("asked", told, {})})
+
+    asked.start("asked")
+
+    assert asked.running["asked"].wait(PATIENCE) == 0
+    assert asked.printed("asked") == "False\n"

@@ -13,6 +13,7 @@ from tests.simulation.run import Ran, run
 WITHIN_SEEDS = 200
 # The seed that showed a bug which shows seldom is tried first.
 SHOWN = {
+    "asking_stops_at_the_first_no": 6,
     "a_time_out_is_lost": 9,
     "a_deadline_counts_from_the_last_event": 55,
     "an_order_under_review_is_delivered": 12,
@@ -21,8 +22,8 @@ SHOWN = {
     "silence_of_a_supplier_is_taken_for_a_no": 38,
     "what_was_paid_back_is_booked_as_it_was_asked_for": 38,
     "goods_that_come_late_are_dropped": 63,
-    "nobody_compares_what_suppliers_send_with_our_stock": 7,
-    "stock_does_not_hear_what_suppliers_send": 7,
+    "nobody_compares_what_suppliers_send_with_our_stock": 32,
+    "stock_does_not_hear_what_suppliers_send": 13,
 }
 
 

@@ -49,9 +49,9 @@ def test_what_once_broke_a_law_does_so_no_more() -> None:
 
 
 def test_a_seed_runs_the_same_in_another_process_whatever_the_hashes() -> None:
-    here = run(Case("7")).digest
+    here = run(Case("12")).digest
     script = (
-        "from tests.simulation.case import Case; from tests.simulation.run import run; print(run(Case('7')).digest)"
+        "from tests.simulation.case import Case; from tests.simulation.run import run; print(run(Case('12')).digest)"
     )
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}

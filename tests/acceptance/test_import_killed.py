@@ -13,7 +13,7 @@ from shared.runtime.ports import Ports
 from shared.security.secrets import Secrets
 from tests.acceptance.market import Server
 
-KEYS = 20_000
+KEYS = 5_000
 PLAIN = "PLAIN-KEY-"
 
 

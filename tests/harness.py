@@ -21,10 +21,11 @@ from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
 from shared.writer.external_calls import CallResult, Perform
 from shared.writer.writer import Writer
+from tests.waiting import PATIENCE
+
+__all__ = ["PATIENCE", "START", "Harness"]
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
-PATIENCE = 60.0
-"""How many seconds a call to a sandbox may take where no test is about one that takes too long."""
 
 
 class Harness:

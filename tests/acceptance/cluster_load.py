@@ -20,6 +20,7 @@ from demo.shop import (
     until,
 )
 from sandboxes.running import CHANNEL
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.acceptance.cluster_market import ClusterMarket
@@ -28,7 +29,7 @@ CARDS = tuple(f"CARD-{number}" for number in range(6))
 TOP_UP = "TOP-UP"
 MANNERS = ("", "ok", "callback", "twice", "silent")
 AT_ONCE = 6
-PATIENCE_SECONDS, AGAIN_SECONDS = 120.0, 0.1
+AGAIN_SECONDS = 0.1
 
 
 @dataclass
@@ -41,13 +42,13 @@ class Outcomes:
 
 
 class Stubborn(httpx.AsyncBaseTransport):
-    """Sends a request again, as it is and soon, until it is answered; gives up after two minutes."""
+    """Sends a request again, as it is and soon, until it is answered; gives up when patience ends."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, outcomes: Outcomes) -> None:
         self._inner, self._outcomes = inner, outcomes
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 response = await self._inner.handle_async_request(request)
@@ -101,7 +102,7 @@ class Load:
     async def further(self, count: int) -> None:
         """Return when so many orders more were acknowledged."""
         goal = len(self.placed) + count
-        async with asyncio.timeout(PATIENCE_SECONDS), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(lambda: len(self.placed) >= goal)
 
     async def _buy(self, luck: random.Random) -> None:
@@ -159,4 +160,4 @@ class Load:
             order = await buyer.get(order_id)
             return order if order["status"] == "completed" else None
 
-        await until(f"order {order_id} to be completed", look, 2 * PATIENCE_SECONDS)
+        await until(f"order {order_id} to be completed", look, 2 * PATIENCE)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -36,15 +34,17 @@ from demo.shop import (
     until,
 )
 from deploy.local import infrastructure
-from deploy.local.infrastructure import Infrastructure, InfrastructureError
+from deploy.local.infrastructure import Infrastructure
 from deploy.local.server import Server as OurServer
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.order import OrderCompleted, OrderPlaced
 from shared.runtime.cluster.health import HEALTH_FILE
 from shared.security.secrets import Secrets
-from tests.acceptance.cluster_load import CARDS, PATIENCE_SECONDS, TOP_UP, Load
+from tests.acceptance.cluster_load import CARDS, TOP_UP, Load
 from tests.acceptance.market import LIMITS, PRODUCT_COLUMNS, Market, Server
+from tests.servers import end_servers, folder_with_servers
+from tests.waiting import PATIENCE
 
 NAMES = tuple(service.name for service in SERVICES)
 KEYS, CUSTOMERS = 1_500, 24
@@ -100,7 +100,7 @@ class ClusterMarket(Market):
             [sys.executable, "-m", "cli", *arguments, "--cluster", "--var", str(self.var)],
             capture_output=True,
             text=True,
-            timeout=4 * PATIENCE_SECONDS,
+            timeout=4 * PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -123,7 +123,7 @@ class ClusterMarket(Market):
         for name in names:
             self.signal(name, signal.SIGTERM)
         for name in names:
-            assert self.cluster.running[name].wait(PATIENCE_SECONDS) == 0, self.cluster.printed(name)[-2000:]
+            assert self.cluster.running[name].wait(PATIENCE) == 0, self.cluster.printed(name)[-2000:]
 
     def replace(self, *names: str) -> None:
         """Start processes anew, when all have ended in good order."""
@@ -173,7 +173,7 @@ class ClusterMarket(Market):
             return None if left else {}
 
         try:
-            await until("everything to settle", look, 2 * PATIENCE_SECONDS)
+            await until("everything to settle", look, 2 * PATIENCE)
         except Unexpected as error:
             raise Unexpected(f"{error}: {left}") from None
 
@@ -216,7 +216,7 @@ def open_cluster(var: Path, *, publish: bool = False, webhooks: bool = False) ->
             "KAMENG_CHANNELS": json.dumps({CHANNEL: {"url": sandboxes[CHANNEL]}}),
         }
         answer_of(httpx.put(f"{sandboxes[SUPPLIERS[0]]}/behaviour", json={"behaviour": "failing"}))
-        stack.callback(infrastructure.down, var)
+        stack.callback(end_servers, var)
         cluster, logs = stack.enter_context(
             clustering.running(NAMES, var, port, print, environment, publish=publish, webhooks=webhooks)
         )
@@ -252,18 +252,8 @@ async def _open_shop(market: ClusterMarket) -> None:
 @contextmanager
 def cluster_or_skip(*, publish: bool = False) -> Iterator[ClusterMarket]:
     """A cluster in a folder of its own; skips when its servers can't be had, and for no other reason."""
-    var = Path(tempfile.mkdtemp(prefix="kameng-cluster-"))
-    var.chmod(0o755)  # the users that servers run as must get in
-    try:
-        infrastructure.up(var, print)
-    except InfrastructureError as error:
-        shutil.rmtree(var, ignore_errors=True)
-        pytest.skip(f"no servers: {error}")
-    try:
-        with open_cluster(var, publish=publish) as opened:
-            yield opened
-    finally:
-        shutil.rmtree(var, ignore_errors=True)
+    with folder_with_servers("kameng-cluster-") as (var, _), open_cluster(var, publish=publish) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,9 @@ from shared.contracts import PositionLost
 from shared.contracts.order import OrderPlaced
 from shared.eventstore.databases import name_of
 from shared.runtime.cluster.health import HEALTH_FILE
-from tests.acceptance.cluster_load import CARDS, PATIENCE_SECONDS
+from tests.acceptance.cluster_load import CARDS
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, cluster_or_skip
+from tests.waiting import PATIENCE
 
 WISHES: list[Answer] = [{"sku": CARDS[0], "quantity": 1}]
 ROLES = ("writer", "log-server", "publisher")
@@ -77,7 +78,7 @@ class Platform:
     def kameng(self, *arguments: str, code: int = 0) -> str:
         """Run a command on the cluster; what it prints. It must end with this code."""
         line = [sys.executable, "-m", "cli", *arguments, "--cluster", "--var", str(self.market.var)]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=4 * PATIENCE_SECONDS, check=False)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return " ".join(done.stdout.split())
 

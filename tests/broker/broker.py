@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from socket import SHUT_RDWR, create_connection, socket
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Event, Thread
@@ -17,10 +14,8 @@ import pika
 import pytest
 from pika.exceptions import AMQPError
 
-from deploy.local import infrastructure
-from deploy.local.infrastructure import Infrastructure, InfrastructureError
+from deploy.local.infrastructure import Infrastructure
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.waiting import until
 from shared.broker.topology import Queue
 from shared.messages.wire import (
     LogHead,
@@ -29,27 +24,18 @@ from shared.messages.wire import (
     decode,
     encode,
 )
+from tests.servers import folder_with_servers
+from tests.waiting import PATIENCE as SECONDS
+from tests.waiting import wait_for
 
-SECONDS = 120.0
-
-
-def wait_for(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Return when the condition holds; fail when it does not in time."""
-    assert until(lambda: bool(condition()), seconds), "it did not happen in time"
+__all__ = ["SECONDS", "Broker", "Consumer", "Reader", "Relay", "broker", "rabbitmq", "servers", "wait_for"]
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Infrastructure]:
     """The servers of this session; skips when they can't be had."""
-    var = Path(tempfile.mkdtemp(prefix="kameng-broker-"))
-    var.chmod(0o755)  # the users that servers run as must get in
-    try:
-        found = infrastructure.up(var, print)
-    except InfrastructureError as error:
-        pytest.skip(f"no broker: {error}")
-    yield found
-    infrastructure.down(var)
-    shutil.rmtree(var, ignore_errors=True)
+    with folder_with_servers("kameng-broker-") as (_, found):
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from shared.broker.topology import inbox
 from shared.messages.messages import Reply
 from shared.messages.wire import CommandEnvelope, ReplyEnvelope, Wire
 from tests.broker.broker import Broker, Consumer
+from tests.waiting import PATIENCE
 
 
 @dataclass
@@ -49,7 +50,7 @@ def opened(broker: Broker, desk: Desk) -> Iterator[Consumer]:
 
 
 def answered(future: Future[Reply]) -> str:
-    reply = future.result(20)
+    reply = future.result(PATIENCE)
     assert reply.outcome == "accepted"
     return str(reply.answer["id"])
 

@@ -23,6 +23,7 @@ from shared.eventstore.recorded import RecordedEvent
 from tests.broker.broker import Broker
 from tests.databases import NewDatabase
 from tests.eventstore.builders import append, created, events
+from tests.waiting import PATIENCE
 
 SOON = 0.05
 QUIET_SECONDS = 0.2
@@ -74,7 +75,7 @@ class Running:
     def stop(self) -> None:
         """In good order."""
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         self._engine.dispose()
 

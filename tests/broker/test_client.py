@@ -19,10 +19,11 @@ from shared.broker.topology import inbox, pulls
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch, Reply
 from shared.messages.wire import Malformed, ReplyEnvelope
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.stand_in import Desk, answered, opened
 from tests.eventstore.builders import append, created, events
 from tests.runtime.builders import press
+from tests.waiting import PATIENCE, wait_for
 
 NEVER = 3600.0
 NOWHERE = "amqp://guest:guest@127.0.0.1:1/"
@@ -59,7 +60,7 @@ def test_every_caller_gets_the_reply_to_its_own_command(client: BrokerClient, de
 def test_a_reply_comes_as_it_was_given(client: BrokerClient, broker: Broker, desk: Desk) -> None:
     given = Reply("refused", desk.service, 7, code="too-late", detail="太晚了", status=409, facts={"left": 0})
     desk.answer = lambda asked: ReplyEnvelope(asked.ticket, given)
-    assert client.send(desk.service, press("1")).result(20) == given
+    assert client.send(desk.service, press("1")).result(PATIENCE) == given
 
 
 def test_what_waits_shares_messages(broker: Broker, service: str) -> None:
@@ -91,7 +92,7 @@ def test_a_command_that_can_not_be_sent_fails_alone(broker: Broker, desk: Desk) 
     futures = [client.send(desk.service, press(id_)) for id_ in ("1", "2", "\ud800", "3")]
     with client:
         assert [answered(futures[n]) for n in (0, 1, 3)] == ["1", "2", "3"]
-        assert isinstance(futures[2].exception(20), Malformed)
+        assert isinstance(futures[2].exception(PATIENCE), Malformed)
 
 
 def test_nonsense_among_the_replies_is_dropped(client: BrokerClient, broker: Broker, desk: Desk) -> None:
@@ -133,7 +134,7 @@ def test_after_the_deadline_the_outcome_is_unknown_and_a_late_reply_is_dropped(b
     with BrokerClient("test", broker.url, deadline_seconds=0.5) as client:
         future = client.send(desk.service, press("1"))
         with pytest.raises(TimeoutError, match="unknown"):
-            future.result(20)
+            future.result(PATIENCE)
         broker.send(desk.messages[0][0].reply_to, [desk.answer(desk.messages[0][0])])
         wait_for(lambda: client.late == 1)
         assert client.waiting == 0
@@ -146,7 +147,7 @@ def test_without_a_broker_or_a_service_the_deadline_comes(
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(3600))
     with BrokerClient("test", url or broker.url, deadline_seconds=0.5) as client:
         futures = [client.send(service, press(str(n))) for n in range(3)]
-        assert [type(future.exception(20)) for future in futures] == [TimeoutError] * 3
+        assert [type(future.exception(PATIENCE)) for future in futures] == [TimeoutError] * 3
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -157,7 +158,7 @@ def test_what_nobody_is_there_to_decide_is_given_up_long_before_the_deadline(
         broker.declare(inbox(service, ()))
     with BrokerClient("test", broker.url, deadline_seconds=NEVER, patience_seconds=0.1) as client:
         futures = [client.send(service, press(str(n))) for n in range(3)]
-        told = [future.exception(20) for future in futures]
+        told = [future.exception(PATIENCE) for future in futures]
         assert {str(error) for error in told} == {f"nobody decides for {service} now"}
         assert client.waiting == 0
         desk = Desk(service)
@@ -247,7 +248,7 @@ def running(server: LogServer) -> Iterator[None]:
     thread.start()
     yield
     stop.set()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -286,7 +287,7 @@ def test_a_pull_waits_for_the_log_server_to_appear(
     thread.start()
     wait_for(lambda: client.waiting)
     with running(button):
-        thread.join(20)
+        thread.join(PATIENCE)
     assert [part.last for part in got] == [30]
 
 

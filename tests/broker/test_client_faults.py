@@ -12,9 +12,10 @@ from shared.broker.client import BrokerClient
 from shared.broker.requests import CommandRequest
 from shared.broker.topology import inbox
 from shared.messages.messages import Reply
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.stand_in import Desk, answered, opened
 from tests.runtime.builders import press
+from tests.waiting import PATIENCE, wait_for
 
 
 def delete_from_within(client: BrokerClient, queue: str) -> None:
@@ -78,7 +79,7 @@ def test_a_deleted_inbox_is_waited_for(client: BrokerClient, broker: Broker, des
         wait_for(lambda: broker.exists(inbox(desk.service, ()).name))
         broker.delete(inbox(desk.service, ()).name)
     for future in futures:
-        future.result(20)
+        future.result(PATIENCE)
 
 
 def test_a_broker_that_comes_back_with_an_empty_disk(
@@ -89,9 +90,9 @@ def test_a_broker_that_comes_back_with_an_empty_disk(
         rabbitmq.wipe()
         future, lost = patient.send(desk.service, press("2")), BrokerClient("x", broker.url, deadline_seconds=0.5)
         with lost:
-            assert isinstance(lost.send(desk.service, press("3")).exception(20), TimeoutError)
+            assert isinstance(lost.send(desk.service, press("3")).exception(PATIENCE), TimeoutError)
         rabbitmq.start()
-        assert future.result(90).answer == {"id": "2"}
+        assert future.result(PATIENCE).answer == {"id": "2"}
     wait_for(lambda: client.connected)
     assert answered(client.send(desk.service, press("4"))) == "4"
 
@@ -102,7 +103,7 @@ def test_a_frozen_broker_delays_no_deadline(broker: Broker, desk: Desk, rabbitmq
         rabbitmq.freeze()
         try:
             futures = [client.send(desk.service, press(f"2-{n}", note="x" * 100_000)) for n in range(200)]
-            assert {type(future.exception(20)) for future in futures} == {TimeoutError}
+            assert {type(future.exception(PATIENCE)) for future in futures} == {TimeoutError}
         finally:
             rabbitmq.thaw()
-        wait_for(lambda: client.send(desk.service, press(uuid4().hex)).exception(20) is None)
+        wait_for(lambda: client.send(desk.service, press(uuid4().hex)).exception(PATIENCE) is None)

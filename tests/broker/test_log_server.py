@@ -19,13 +19,9 @@ from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.messages.wire import LogHead, Pull, Wire
-from tests.broker.broker import (
-    Broker,
-    Consumer,
-    Reader,
-    wait_for,
-)
+from tests.broker.broker import Broker, Consumer, Reader
 from tests.eventstore.builders import append, created, events
+from tests.waiting import PATIENCE, wait_for
 
 SOON = 0.05
 
@@ -59,7 +55,7 @@ def running(url: str, amqp_url: str, *, every_seconds: float = SOON) -> Iterator
         yield server
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE)
         engine.dispose()
         assert not thread.is_alive()
 
@@ -230,9 +226,9 @@ def test_a_broker_that_comes_back_with_an_empty_disk_is_filled_again(
         rabbitmq.wipe()
         button.grow(5)
         rabbitmq.start()
-        wait_for(lambda: server.connected, 60)
+        wait_for(lambda: server.connected)
         button.grow(5)
-        wait_for(lambda: reader.position == 15, 60)
+        wait_for(lambda: reader.position == 15)
         assert reader.positions == up_to(15)
 
 

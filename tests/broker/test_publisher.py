@@ -15,7 +15,7 @@ from shared.broker.topology import EVENTS, log_exchange
 from shared.contracts import Event, upcaster
 from shared.eventstore import checkpoints, log, schema
 from shared.eventstore.recorded import RecordedEvent
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,
     Subscriber,
@@ -26,6 +26,7 @@ from tests.broker.subscribing import (
 )
 from tests.eventstore.builders import event
 from tests.runtime.builders import META
+from tests.waiting import wait_for
 
 __all__ = ["button", "subscriber"]
 WINDOW = 20
@@ -209,7 +210,7 @@ def test_an_event_waits_for_its_binding(button: Log, broker: Broker) -> None:
         late.bind(f"{button.service}.#")
         wait_for(lambda: publisher.position == 7)
         assert publisher.held is None
-    reason = f"Held: {button.service}.ToyLabelled.v2 at position 4: no queue is bound for it"
+    reason = f"EventHeldBack: {button.service}.ToyLabelled.v2 at position 4: no queue is bound for it"
     assert reason in {one.get("error") for one in logs if one["log_level"] == "warning"}
     assert late.has(7)
     assert late.positions == [4, 5, 6, 7]

@@ -9,7 +9,7 @@ from shared.broker import publisher as publishers
 from shared.broker.topology import EVENTS
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,
     Running,
@@ -23,6 +23,7 @@ from tests.broker.subscribing import (
 from tests.databases import NewDatabase
 from tests.eventstore.builders import append, event
 from tests.runtime.builders import START
+from tests.waiting import wait_for
 
 __all__ = ["button", "subscriber"]
 WINDOW = 20

@@ -22,7 +22,7 @@ from shared.messages.wire import (
     encode,
     headers,
 )
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,
     Subscriber,
@@ -33,6 +33,7 @@ from tests.broker.subscribing import (
 )
 from tests.eventstore.builders import append, events
 from tests.runtime.builders import START
+from tests.waiting import wait_for
 
 __all__ = ["button", "subscriber"]
 

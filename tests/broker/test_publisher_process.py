@@ -15,7 +15,7 @@ import pytest
 from shared.broker.publisher import WINDOW
 from shared.contracts.gateway import StaffAdded
 from shared.eventstore.recorded import RecordedEvent
-from tests.broker.broker import SECONDS, Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,
     Subscriber,
@@ -24,6 +24,7 @@ from tests.broker.subscribing import (
 )
 from tests.databases import NewDatabase
 from tests.eventstore.builders import event
+from tests.waiting import PATIENCE, wait_for
 
 COUNT = 6_000
 Start = Callable[[], subprocess.Popen[bytes]]
@@ -80,7 +81,7 @@ def test_a_stopped_publisher_settles_what_is_on_its_way(gateway: Log, everything
     process = start()
     wait_for(lambda: gateway.checkpoint)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(SECONDS) == 0
+    assert process.wait(PATIENCE) == 0
     assert gateway.checkpoint < COUNT
 
     start()

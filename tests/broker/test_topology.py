@@ -19,13 +19,14 @@ from shared.broker.topology import (
 )
 from shared.messages.wire import Pull
 from shared.runtime.cluster.broker_connection import BrokerSession
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.test_log_server import (
     Log,
     button,
     listening,
     serving,
 )
+from tests.waiting import wait_for
 
 __all__ = ["button"]
 ROOT = Path(__file__).parents[2]

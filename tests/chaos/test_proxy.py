@@ -9,8 +9,9 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 import pytest
 
 from tests.chaos.proxy import BOTH, CLEAR, Proxy, Weather
+from tests.waiting import PATIENCE
 
-WIRE, PATIENCE_SECONDS, MOMENT_SECONDS = "wire", 5.0, 0.2
+WIRE, MOMENT_SECONDS = "wire", 0.2
 
 
 class Echo(BaseRequestHandler):
@@ -51,7 +52,7 @@ def port(proxy: Proxy, server: int) -> int:
 
 @pytest.fixture
 def near(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as near:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as near:
         assert said(near, b"hello")
         yield near
 
@@ -68,7 +69,7 @@ def is_silent(near: socket.socket) -> bool:
     except TimeoutError:
         return True
     finally:
-        near.settimeout(PATIENCE_SECONDS)
+        near.settimeout(PATIENCE)
     return False
 
 
@@ -122,10 +123,10 @@ def test_a_cut_breaks_connections_and_refuses_new_ones(proxy: Proxy, near: socke
 
     assert proxy.cut([WIRE]) == 1
     assert has_ended(near)
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as refused:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as refused:
         assert has_ended(refused)
     proxy.change([WIRE], CLEAR)
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as again:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as again:
         assert said(again, b"again")
 
 

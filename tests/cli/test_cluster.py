@@ -25,8 +25,7 @@ from cli.started import (
 )
 from deploy.local.infrastructure import Infrastructure, InfrastructureError
 from deploy.local.processes import Process
-from tests.broker.broker import wait_for
-from tests.harness import PATIENCE
+from tests.waiting import PATIENCE, wait_for
 
 URLS = {"order": "postgresql://order", "gateway": "postgresql://gateway"}
 SLEEP = "import time; time.sleep(600)"
@@ -90,7 +89,7 @@ def test_a_later_process_of_the_same_number_is_left_alone(tmp_path: Path, sleepe
 
     assert told.exit_code == 0
     assert "1 processes ended" in told.stdout
-    assert ours.wait(10) == -signal.SIGTERM
+    assert ours.wait(PATIENCE) == -signal.SIGTERM
     assert other.poll() is None
     assert started(tmp_path) is None
 
@@ -242,7 +241,7 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
         ended = kameng("down", "--var", str(var))
         assert "1 processes ended" in ended.output
         assert running(var) is None
-        assert left[0].wait(30) == -signal.SIGTERM
+        assert left[0].wait(PATIENCE) == -signal.SIGTERM
         assert [one.poll() for one in left[1:]] == [None, None]
     finally:
         for one in left:

@@ -17,13 +17,9 @@ from shared.broker.log_server import LogServer
 from shared.broker.publisher import Publisher
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
-from tests.broker.broker import (
-    Broker,
-    broker,
-    servers,
-    wait_for,
-)
+from tests.broker.broker import Broker, broker, servers
 from tests.databases import NewDatabase
+from tests.waiting import PATIENCE, wait_for
 
 __all__ = ["broker", "servers"]
 
@@ -52,7 +48,7 @@ def get(engine: sa.Engine, broker: Broker, tmp_path: Path) -> Iterator[Get]:
         thread.start()
         yield lambda page: httpx.get(file.read_text() + page)
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -12,6 +12,7 @@ from services.fulfillment.adapters.supplier import NOT_CONFIGURED, OutcomeUnknow
 from shared.contracts.fulfillment import RecordPurchase
 from shared.security.sealing import Opener, keypair_from_secret
 from tests.fulfillment.builders import COST, ID, NOW
+from tests.waiting import PATIENCE
 
 SECRET = b"s" * 32
 STOCK = keypair_from_secret(b"f" * 32)
@@ -37,7 +38,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=10) as client:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as client:
         yield client
 
 
@@ -81,7 +82,8 @@ def test_an_answer_that_can_t_be_read_tells_no_text() -> None:
 
 def test_after_a_time_out_it_looks_up_and_has_bought_once(client: httpx.Client, address: str) -> None:
     late = named(buying("late:1"), "order-2/1")
-    with httpx.Client(base_url=address, timeout=0.2) as impatient, pytest.raises(httpx.ReadTimeout):
+    hurry = httpx.Timeout(PATIENCE, read=0.2)
+    with httpx.Client(base_url=address, timeout=hurry) as impatient, pytest.raises(httpx.ReadTimeout):
         supplier(impatient).purchase(late, 1)
 
     assert supplier(client).purchase(late, 2).outcome == "done"

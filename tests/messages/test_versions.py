@@ -11,7 +11,7 @@ from shared.broker import publisher as publishers
 from shared.broker.cloudevents import outgoing
 from shared.broker.publisher import Publisher
 from shared.eventstore.recorded import RecordedEvent
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,
     Subscriber,
@@ -22,6 +22,7 @@ from tests.broker.subscribing import (
 )
 from tests.contracts.test_versions import ToyPainted
 from tests.eventstore.builders import event
+from tests.waiting import wait_for
 
 __all__ = ["button", "subscriber"]
 VERSIONS = ("ToyPainted.v1", "ToyPainted.v2", "ToyPainted.v3")

@@ -20,7 +20,8 @@ from shared.contracts import Event as Fact
 from shared.contracts.base import Metadata
 from shared.contracts.gateway import StaffAdded
 from shared.eventstore.recorded import RecordedEvent
-from tests.broker.broker import Broker, wait_for
+from tests.broker.broker import Broker
+from tests.waiting import wait_for
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 META = Metadata(correlation_id="flow", causation_id="cause")

@@ -22,11 +22,12 @@ from demo.shop import Answer, answer_of, until
 from shared.contracts.order import OrderPlaced
 from shared.eventstore import log
 from shared.runtime.cluster.health import HEALTH_FILE
-from tests.acceptance.cluster_load import AT_ONCE, PATIENCE_SECONDS, Load
+from tests.acceptance.cluster_load import AT_ONCE, Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, ours
 from tests.bench.load import Plan, generate
 from tests.bench.shop import token_of
 from tests.subscriber.everything import NAME
+from tests.waiting import PATIENCE
 
 ORDERS, BEFORE_AT_ONCE, BEFORE = 1_000, 32, "BEFORE"
 PASSWORD = "a password of twelve"
@@ -55,7 +56,7 @@ class Everything:
         if self._process is None:
             return None
         self._process.send_signal(number)
-        return self._process.wait(PATIENCE_SECONDS)
+        return self._process.wait(PATIENCE)
 
     def _ask(self, question: str) -> list[tuple]:
         with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as connection:
@@ -76,7 +77,7 @@ class Everything:
             self._alive()
             return {} if self.file.exists() and self._ask("SELECT count(*) FROM seen")[:1] >= [(count,)] else None
 
-        await until(f"{count} events to be handled", look, 3 * PATIENCE_SECONDS)
+        await until(f"{count} events to be handled", look, 3 * PATIENCE)
 
     async def has_replayed(self) -> None:
         """Wait until the feed is read to its end."""
@@ -86,7 +87,7 @@ class Everything:
             done = self.file.exists() and self._ask("SELECT 1 FROM kameng_about WHERE name='replayed' AND value='yes'")
             return {} if done else None
 
-        await until("the feed to be read", look, 3 * PATIENCE_SECONDS)
+        await until("the feed to be read", look, 3 * PATIENCE)
 
     def _alive(self) -> None:
         assert self._process is not None

@@ -16,7 +16,7 @@ import pytest
 from demo.shop import answer_of
 from kameng_subscriber import Feed, Misconfigured, Unavailable
 from tests.acceptance.market import Market, open_market
-from tests.broker.broker import SECONDS, wait_for
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, SAMPLE = ROOT / "clients" / "python", ROOT / "docs" / "samples" / "sales.py"
@@ -104,7 +104,7 @@ def test_the_sample_tells_of_each_sale_once(python: Path, market: Market, tmp_pa
         later = sell(market, 1)
         wait_for(lambda: len(completed(tmp_path)) == 3)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(SECONDS) == 0, (tmp_path / "out").read_text()
+        assert process.wait(PATIENCE) == 0, (tmp_path / "out").read_text()
     assert completed(tmp_path) == [*before, *later]
     assert (tmp_path / "out").read_text().splitlines()[-1].split() == ["CARD", "6", "60.00"]
 
@@ -112,13 +112,13 @@ def test_the_sample_tells_of_each_sale_once(python: Path, market: Market, tmp_pa
     with sample(python, market, tmp_path) as process:
         wait_for(lambda: completed(tmp_path) == again)
         process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == 0, (tmp_path / "out").read_text()
+        assert process.wait(PATIENCE) == 0, (tmp_path / "out").read_text()
     assert (tmp_path / "out").read_text().splitlines()[-1].split() == ["CARD", "8", "80.00"]
 
 
 def test_a_wrong_password_is_said(python: Path, market: Market, tmp_path: Path) -> None:
     with sample(python, market, tmp_path, password="another") as process:
-        assert process.wait(SECONDS) == 1
+        assert process.wait(PATIENCE) == 1
     assert (tmp_path / "out").read_text() == "the gateway refuses this name and password\n"
 
 

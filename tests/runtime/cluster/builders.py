@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
@@ -48,14 +48,9 @@ from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.broker.broker import Consumer
 from tests.runtime.builders import pressed, send
+from tests.waiting import PATIENCE, wait_for
 
-SECONDS = 120.0
 ROOT = Path(__file__).parents[3]
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Return when the condition holds; fail when it does not in time."""
-    assert until(lambda: bool(condition()), seconds), f"in vain: {what}"
 
 
 class Ground:
@@ -130,7 +125,7 @@ def in_process(service: Service, ground: Ground) -> Iterator[WriterProcess]:
         yield process
     finally:
         process.stop()
-        thread.join(SECONDS)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -169,7 +164,7 @@ class Caller:
             for body in bodies:
                 channel.basic_publish("", inbox(self._service, ()).name, body)
 
-    def insist(self, commands: Mapping[str, Command], seconds: float = SECONDS) -> dict[str, Reply]:
+    def insist(self, commands: Mapping[str, Command], seconds: float = PATIENCE) -> dict[str, Reply]:
         """Ask again and again until every command has its reply."""
 
         def all_answered() -> bool:
@@ -255,7 +250,7 @@ class Replica:
         answer = self.get("/readyz")
         return answer is not None and answer.status_code == 200 and answer.json()["role"] == role
 
-    def wait_ready(self, role: str = "leader", seconds: float = SECONDS) -> Replica:
+    def wait_ready(self, role: str = "leader", seconds: float = PATIENCE) -> Replica:
         ready = until(lambda: self.is_ready(role), seconds)
         assert ready, f"never a {role}: {self.log.read_text()[-3000:]}"
         return self
@@ -269,7 +264,7 @@ class Replica:
 
     def wait(self) -> int:
         """The exit code, negative for a signal."""
-        return self._process.wait(SECONDS)
+        return self._process.wait(PATIENCE)
 
     def kill(self) -> None:
         """Without a chance to say a word."""

@@ -6,14 +6,9 @@ from shared.eventstore import checkpoints
 from shared.messages.messages import HALTED
 from shared.messages.wire import KnownPosition, encode
 from shared.runtime.cluster.writer_process import WriterProcess, WriterReadiness
-from tests.runtime.cluster.builders import (
-    Caller,
-    FakeLog,
-    Ground,
-    in_process,
-    wait_for,
-)
+from tests.runtime.cluster.builders import Caller, FakeLog, Ground, in_process
 from tests.runtime.toy import ToyPress, button, lamp
+from tests.waiting import wait_for
 
 
 def readiness(process: WriterProcess) -> WriterReadiness:

@@ -9,13 +9,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 from deploy.local.rabbitmq import RabbitMQ
-from tests.runtime.cluster.builders import (
-    Caller,
-    FakeLog,
-    Ground,
-    Replica,
-    wait_for,
-)
+from tests.runtime.cluster.builders import Caller, FakeLog, Ground, Replica
 from tests.runtime.toy import (
     ToyLight,
     ToyLit,
@@ -23,9 +17,9 @@ from tests.runtime.toy import (
     ToyPressed,
     ToyTold,
 )
+from tests.waiting import wait_for
 
 Start = Callable[..., Replica]
-TAKE_OVER_SECONDS = 4.0  # half a second and a little on a machine with nothing else to do
 
 
 def presses(count: int) -> dict[str, ToyPress]:
@@ -130,7 +124,7 @@ def test_a_standby_takes_over_from_a_killed_leader(replica: Start, ground: Groun
         with load(caller, sent):
             wait_for(lambda: len(caller.answered) > 50, "some answers")
             leader.kill()
-            standby.wait_ready(seconds=TAKE_OVER_SECONDS)
+            standby.wait_ready()
         caller.insist(sent)
 
         check_pressed_once(ground, caller, sent)

@@ -17,14 +17,10 @@ from deploy.local.postgres import Postgres
 from shared.broker.client import BrokerClient
 from shared.messages.messages import NobodyDecides
 from tests.runtime.builders import press
-from tests.runtime.cluster.builders import (
-    SECONDS,
-    Ground,
-    in_process,
-    wait_for,
-)
+from tests.runtime.cluster.builders import Ground, in_process
 from tests.runtime.test_room import Disk, small
 from tests.runtime.toy import button
+from tests.waiting import PATIENCE, wait_for
 
 __all__ = ["small"]
 
@@ -58,17 +54,17 @@ def test_what_is_asked_while_the_write_ahead_log_has_no_room_is_answered_soon_an
         in_process(button(), ground),
         BrokerClient("test", servers.amqp_url, deadline_seconds=3600, patience_seconds=1.5) as client,
     ):
-        wait_for(lambda: client.send("button", press("first")).exception(SECONDS) is None, "a writer")
+        wait_for(lambda: client.send("button", press("first")).exception(PATIENCE) is None, "a writer")
         small.fill()
         with suppress(DBAPIError), ground.engine.connect() as connection:
             while True:
                 connection.execute(sa.func.pg_switch_wal().select())
         wait_for(lambda: not postgres_server.running, "a server that gave up")
 
-        assert isinstance(client.send("button", press("second")).exception(SECONDS), NobodyDecides)
+        assert isinstance(client.send("button", press("second")).exception(PATIENCE), NobodyDecides)
 
         small.clear()
         postgres_server.start()
-        wait_for(lambda: client.send("button", press("second")).exception(SECONDS) is None, "a writer again")
+        wait_for(lambda: client.send("button", press("second")).exception(PATIENCE) is None, "a writer again")
     assert len(ground.events("button")) == 2
     ground.engine.dispose()

@@ -16,13 +16,7 @@ from shared.messages.wire import Wire
 from shared.runtime.cluster.writer_process import WriterProcess
 from tests.broker.broker import Consumer
 from tests.runtime.builders import Clock, press, start
-from tests.runtime.cluster.builders import (
-    Caller,
-    FakeLog,
-    Ground,
-    in_process,
-    wait_for,
-)
+from tests.runtime.cluster.builders import Caller, FakeLog, Ground, in_process
 from tests.runtime.toy import (
     POISON,
     REFUSING,
@@ -36,6 +30,7 @@ from tests.runtime.toy import (
     button,
     lamp,
 )
+from tests.waiting import wait_for
 
 
 def lit(ground: Ground) -> list[str]:

@@ -25,7 +25,7 @@ demo: .venv/.synced ## Run a whole marketplace on this machine, prove it, and en
 serve: .venv/.synced ## Run it and stay; data is kept under var/
 	@$(RUN) kameng serve --var $(VAR)
 
-test: .venv/.synced ## Run every test
+test: .venv/.synced ## Run every test; TEST_ARGS="-m unit" those that need no server, folder or process
 	@$(RUN) pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 simulate: .venv/.synced ## Run SEEDS=500 whole clusters on a virtual clock under seeded faults, and hold every law against them

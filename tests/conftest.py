@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from shared.telemetry import logs
 from tests.databases import engine, new_database, postgres, postgres_url
+from tests.marks import mark
+from tests.waiting import SCALE
 
 __all__ = ["engine", "new_database", "postgres", "postgres_url"]
 
@@ -27,12 +29,33 @@ sys.dont_write_bytecode = False
 _USUAL = structlog.get_config()["wrapper_class"]
 
 
-# What takes minutes begins first, so that no worker is left alone with it at the end.
-_LONG = ("acceptance", "simulation", "chaos", "subscriber", "observability")
+# What takes minutes begins first, the longest ahead, so that no worker is left alone with it at the end.
+_LONG = (
+    "acceptance/test_cluster.py",
+    "simulation/test_simulation.py",
+    "acceptance/test_heal.py",
+    "simulation/test_planted.py",
+    "chaos/test_chaos.py",
+    "observability/test_running.py",
+    "subscriber/test_cluster.py",
+    *("acceptance", "observability", "simulation", "subscriber", "runtime", "broker", "upgrade", "telemetry"),
+)
+_RANK = {name: rank for rank, name in enumerate(_LONG)}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in _LONG)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
+        if SCALE != 1:
+            own = item.get_closest_marker("timeout")
+            seconds = float(own.args[0] if own else config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(SCALE * seconds), append=False)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    path = item.path.relative_to(Path(__file__).parent)
+    return _RANK.get(path.as_posix(), _RANK.get(path.parts[0], len(_RANK)))
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from tests.chaos.faults import SERVERS
 from tests.chaos.report import show
 from tests.chaos.running import run
 
+pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.broker, pytest.mark.processes]
 SECONDS, SEED = 30, 332  # it kills the database early, then the broker
 
 

@@ -26,6 +26,7 @@ from shared.contracts.inventory import (
     StockSettled,
     WithdrawKeys,
 )
+from tests.amounts import minor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -34,12 +35,8 @@ LATER = NOW + timedelta(hours=1)
 SKU = "STEAM-50"
 
 
-def yuan(fen: int, currency: str = "CNY") -> Money:
-    return Money(amount=fen, currency=currency)
-
-
 def a_listing(**changes: object) -> Listing:
-    return Listing.model_validate({"sku": SKU, "name": "Steam 50", "price": yuan(5_000)} | changes)
+    return Listing.model_validate({"sku": SKU, "name": "Steam 50", "price": minor(5_000)} | changes)
 
 
 def sealed(*names: str) -> tuple[SealedKey, ...]:

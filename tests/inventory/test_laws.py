@@ -24,7 +24,8 @@ from shared.contracts.inventory import (
     StockReserved,
     StockSettled,
 )
-from tests.inventory.builders import SKU, TODAY, Shop, a_listing, fault, load, reserve, settle, yuan
+from tests.amounts import minor
+from tests.inventory.builders import SKU, TODAY, Shop, a_listing, fault, load, reserve, settle
 
 orders = st.sampled_from(["o1", "o2", "o3"])
 lines = st.integers(1, 2)
@@ -103,7 +104,7 @@ class AProduct(RuleBasedStateMachine):
         count=st.integers(1, 6),
         batch=st.sampled_from(["b1", "b2"]),
         days=st.none() | st.integers(-1, 4),
-        cost=st.none() | st.just(yuan(90)),
+        cost=st.none() | st.just(minor(90)),
     )
     def load(self, count: int, batch: str, days: int | None, cost: Money | None) -> None:
         names = [f"k{self.loads + n}" for n in range(count)]

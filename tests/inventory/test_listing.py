@@ -14,7 +14,8 @@ from shared.contracts.inventory import (
     SetSale,
     Tier,
 )
-from tests.inventory.builders import SKU, Shop, a_listing, yuan
+from tests.amounts import minor
+from tests.inventory.builders import SKU, Shop, a_listing
 
 
 def list_as(listing: Listing, *, dry_run: bool = False) -> ListProduct:
@@ -41,12 +42,12 @@ def test_the_same_listing_again_changes_nothing() -> None:
 def test_another_price_changes_the_listing() -> None:
     shop = Shop()
     shop.do(list_as(a_listing()))
-    dearer = a_listing(price=yuan(6_000))
+    dearer = a_listing(price=minor(6_000))
 
     outcome = shop.ask(list_as(dearer))
 
     assert outcome.events == [ProductChanged(sku=SKU, listing=dearer)]
-    changes = {"price": [yuan(5_000).model_dump(), yuan(6_000).model_dump()]}
+    changes = {"price": [minor(5_000).model_dump(), minor(6_000).model_dump()]}
     assert outcome.answer == {"fate": "changed", "changes": changes}
     shop.given(outcome.events)
     assert shop.state.listing == dearer
@@ -57,9 +58,9 @@ FULL = a_listing(
     source="supplier",
     category=("a", "b"),
     tags=("t",),
-    face_value=yuan(900),
-    tiers=(Tier(from_quantity=10, price=yuan(4_000)),),
-    cost=yuan(3_000),
+    face_value=minor(900),
+    tiers=(Tier(from_quantity=10, price=minor(4_000)),),
+    cost=minor(3_000),
     suppliers=("alpha",),
     per_order_limit=7,
     low_stock_threshold=20,
@@ -71,7 +72,7 @@ def test_what_a_command_does_not_name_stays_as_it_is(named: set[str], on_sale: b
     shop = Shop()
     shop.do(list_as(FULL))
     shop.do(SetSale(sku=SKU, on_sale=on_sale))
-    before, said = shop.state.listing, a_listing(name="New", price=yuan(6_000), on_sale=not on_sale)
+    before, said = shop.state.listing, a_listing(name="New", price=minor(6_000), on_sale=not on_sale)
     assert before is not None
 
     outcome = shop.ask(ListProduct(sku=SKU, listing=said, named=tuple(named)))
@@ -93,7 +94,7 @@ def test_a_new_product_takes_the_defaults_of_what_is_not_named() -> None:
 
 def test_amounts_without_a_currency_never_change_that_of_a_product() -> None:
     shop = Shop()
-    shop.do(list_as(a_listing(price=yuan(9, "USD"))))
+    shop.do(list_as(a_listing(price=minor(9, "USD"))))
 
     with pytest.raises(Refused) as refusal:
         shop.ask(ListProduct(sku=SKU, listing=a_listing(), named=("price",), default_currency=True))
@@ -106,17 +107,17 @@ def test_a_named_price_must_fit_the_cost_and_tiers_that_stay() -> None:
     shop.do(list_as(FULL))
 
     with pytest.raises(Refused, match="tier"):
-        shop.ask(ListProduct(sku=SKU, listing=a_listing(price=yuan(9, "USD")), named=("price",)))
+        shop.ask(ListProduct(sku=SKU, listing=a_listing(price=minor(9, "USD")), named=("price",)))
 
 
-TIERED = a_listing(price=yuan(10), tiers=(Tier(from_quantity=10, price=yuan(9)),))
+TIERED = a_listing(price=minor(10), tiers=(Tier(from_quantity=10, price=minor(9)),))
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_price_can_not_fall_below_the_tiers_that_stay(dry_run: bool) -> None:
     shop = Shop()
     shop.do(list_as(TIERED))
-    cut = ListProduct(sku=SKU, listing=a_listing(price=yuan(5)), named=("name", "price"), dry_run=dry_run)
+    cut = ListProduct(sku=SKU, listing=a_listing(price=minor(5)), named=("name", "price"), dry_run=dry_run)
 
     with pytest.raises(Refused, match="costs more than the price; change the tiers with it") as refusal:
         shop.ask(cut)
@@ -126,16 +127,16 @@ def test_a_price_can_not_fall_below_the_tiers_that_stay(dry_run: bool) -> None:
 
 
 def test_a_price_falls_with_its_tiers_or_to_where_they_are() -> None:
-    for price, tiers in ((5, (Tier(from_quantity=10, price=yuan(4)),)), (9, TIERED.tiers), (5, ())):
+    for price, tiers in ((5, (Tier(from_quantity=10, price=minor(4)),)), (9, TIERED.tiers), (5, ())):
         shop = Shop()
         shop.do(list_as(TIERED))
-        lower = a_listing(price=yuan(price), tiers=tiers)
+        lower = a_listing(price=minor(price), tiers=tiers)
 
         assert shop.do(list_as(lower)) == [ProductChanged(sku=SKU, listing=lower)]
 
 
 def test_what_was_listed_with_a_tier_above_the_price_stays_listed_until_its_prices_change() -> None:
-    shop, former = Shop(), a_listing(price=yuan(5), tiers=TIERED.tiers)
+    shop, former = Shop(), a_listing(price=minor(5), tiers=TIERED.tiers)
     shop.given([ProductListed(sku=SKU, listing=former)])
 
     assert shop.ask(list_as(former)).answer == {"fate": "unchanged"}
@@ -144,7 +145,7 @@ def test_what_was_listed_with_a_tier_above_the_price_stays_listed_until_its_pric
     assert shop.do(SetSale(sku=SKU, on_sale=False)) == [ProductTakenOffSale(sku=SKU)]
     assert shop.do(SetSale(sku=SKU, on_sale=True)) == [ProductPutOnSale(sku=SKU)]
     with pytest.raises(Refused, match="tier"):
-        shop.ask(list_as(former.model_copy(update={"price": yuan(6)})))
+        shop.ask(list_as(former.model_copy(update={"price": minor(6)})))
 
 
 def test_a_dry_run_tells_the_fate_and_does_nothing() -> None:
@@ -158,15 +159,15 @@ def test_a_dry_run_tells_the_fate_and_does_nothing() -> None:
     ("listing", "code"),
     [
         (a_listing(sku="OTHER"), "sku-mismatch"),
-        (a_listing(price=yuan(0)), "price-not-positive"),
-        (a_listing(price=yuan(-1)), "price-not-positive"),
-        (a_listing(tiers=(Tier(from_quantity=10, price=yuan(0)),)), "price-not-positive"),
-        (a_listing(tiers=(Tier(from_quantity=10, price=yuan(9, "USD")),)), "mixed-currency"),
-        (a_listing(price=yuan(5), tiers=(Tier(from_quantity=10, price=yuan(9)),)), "tier-above-price"),
-        (a_listing(cost=yuan(9, "USD")), "mixed-currency"),
-        (a_listing(cost=yuan(-1)), "negative-cost"),
+        (a_listing(price=minor(0)), "price-not-positive"),
+        (a_listing(price=minor(-1)), "price-not-positive"),
+        (a_listing(tiers=(Tier(from_quantity=10, price=minor(0)),)), "price-not-positive"),
+        (a_listing(tiers=(Tier(from_quantity=10, price=minor(9, "USD")),)), "mixed-currency"),
+        (a_listing(price=minor(5), tiers=(Tier(from_quantity=10, price=minor(9)),)), "tier-above-price"),
+        (a_listing(cost=minor(9, "USD")), "mixed-currency"),
+        (a_listing(cost=minor(-1)), "negative-cost"),
         (
-            a_listing(tiers=(Tier(from_quantity=10, price=yuan(9)), Tier(from_quantity=10, price=yuan(8)))),
+            a_listing(tiers=(Tier(from_quantity=10, price=minor(9)), Tier(from_quantity=10, price=minor(8)))),
             "tiers-not-increasing",
         ),
     ],
@@ -180,7 +181,7 @@ def test_an_unacceptable_listing_is_refused(listing: Listing, code: str, dry_run
 
 
 def test_a_price_below_cost_and_a_foreign_face_value_are_allowed() -> None:
-    listing = a_listing(cost=yuan(9_000), face_value=yuan(1_000, "USD"))
+    listing = a_listing(cost=minor(9_000), face_value=minor(1_000, "USD"))
 
     assert Shop().do(list_as(listing)) == [ProductListed(sku=SKU, listing=listing)]
 
@@ -206,6 +207,6 @@ def test_an_unlisted_product_can_not_be_put_on_sale() -> None:
 def test_a_product_is_listed_in_a_currency_that_the_shop_trades_in():
     shop = Shop()
     with pytest.raises(Refused) as no:
-        shop.do(list_as(a_listing(price=yuan(1_500, "KWD"))))
+        shop.do(list_as(a_listing(price=minor(1_500, "KWD"))))
     assert (no.value.code, no.value.status) == ("currency-not-traded", 422)
-    assert shop.do(list_as(a_listing(price=yuan(500, "JPY"))))
+    assert shop.do(list_as(a_listing(price=minor(500, "JPY"))))

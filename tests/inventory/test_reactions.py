@@ -15,7 +15,8 @@ from shared.contracts.inventory import (
     StockSettled,
 )
 from shared.contracts.order import OrderCancelled, OrderLine, OrderPlaced, OrderReopened, ReplacementRequested
-from tests.inventory.builders import LATER, NOW, yuan
+from tests.amounts import minor
+from tests.inventory.builders import LATER, NOW
 
 
 def a_line(line: int, sku: str, quantity: int = 1, source: Literal["keys", "supplier", "manual"] = "keys") -> OrderLine:
@@ -26,8 +27,8 @@ def a_line(line: int, sku: str, quantity: int = 1, source: Literal["keys", "supp
         kind="card-key",
         source=source,
         quantity=quantity,
-        unit_price=yuan(100),
-        amount=yuan(100 * quantity),
+        unit_price=minor(100),
+        amount=minor(100 * quantity),
     )
 
 
@@ -47,7 +48,7 @@ def test_a_placed_order_reserves_its_lines_of_keys() -> None:
         order_id="o1",
         customer="c1",
         lines=LINES,
-        total=yuan(500),
+        total=minor(500),
         payment="wallet",
         sales_channel="web",
         channel_order_no=None,

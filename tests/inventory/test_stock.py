@@ -21,6 +21,7 @@ from shared.contracts.inventory import (
     StockSettled,
     StockShort,
 )
+from tests.amounts import minor
 from tests.inventory.builders import (
     LATER,
     SKU,
@@ -37,7 +38,6 @@ from tests.inventory.builders import (
     reserve,
     sealed,
     settle,
-    yuan,
 )
 
 
@@ -54,7 +54,7 @@ class TestLoading:
     def test_keys_are_numbered_in_the_order_of_loading(self) -> None:
         shop = a_shop(load("a", "b"))
 
-        outcome = shop.ask(load("c", batch="b2", cost=yuan(90), expires_on=TOMORROW))
+        outcome = shop.ask(load("c", batch="b2", cost=minor(90), expires_on=TOMORROW))
 
         assert outcome.events == [
             KeysLoaded(
@@ -62,7 +62,7 @@ class TestLoading:
                 batch_id="b2",
                 first=3,
                 keys=sealed("c"),
-                cost=yuan(90),
+                cost=minor(90),
                 expires_on=TOMORROW,
                 over_from=datetime(2026, 3, 2, 16, tzinfo=UTC),
             )
@@ -110,7 +110,7 @@ class TestLoading:
 
         assert (refusal.value.code, refusal.value.status) == ("not-from-keys", 422)
 
-    @pytest.mark.parametrize(("cost", "code"), [(yuan(-1), "negative-cost"), (yuan(1, "USD"), "mixed-currency")])
+    @pytest.mark.parametrize(("cost", "code"), [(minor(-1), "negative-cost"), (minor(1, "USD"), "mixed-currency")])
     def test_an_unacceptable_cost_is_refused(self, cost: Money, code: str) -> None:
         with pytest.raises(Refused) as refusal:
             a_shop().ask(load("a", cost=cost))
@@ -250,18 +250,18 @@ class TestEnding:
         assert picked(shop, "o2", 3) == [1, 2, 3]
 
     def test_delivered_keys_are_sold_at_what_they_cost(self) -> None:
-        shop = a_shop(load("a", "b", cost=yuan(90)), load("c", batch="b2", cost=yuan(80)))
+        shop = a_shop(load("a", "b", cost=minor(90)), load("c", batch="b2", cost=minor(80)))
         shop.do(reserve("o1", 3))
 
         assert shop.do(settle("o1")) == [
-            StockSettled(sku=SKU, order_id="o1", line=1, numbers=(1, 2, 3), cost=yuan(260))
+            StockSettled(sku=SKU, order_id="o1", line=1, numbers=(1, 2, 3), cost=minor(260))
         ]
         assert shop.do(settle("o1")) == []
         assert shop.do(release("o1")) == []
         assert (shop.state.stock.sold, shop.state.stock.lots) == (3, ())
 
     def test_the_cost_is_unknown_when_one_lot_does_not_tell(self) -> None:
-        shop = a_shop(load("a", cost=yuan(90)), load("b", batch="b2"))
+        shop = a_shop(load("a", cost=minor(90)), load("b", batch="b2"))
         shop.do(reserve("o1", 2))
 
         [event] = shop.do(settle("o1"))
@@ -270,9 +270,9 @@ class TestEnding:
         assert event.cost is None
 
     def test_the_cost_is_unknown_when_currencies_mix(self) -> None:
-        shop = a_shop(load("a", cost=yuan(90)))
-        shop.do(ListProduct(sku=SKU, listing=a_listing(price=yuan(700, "USD"))))
-        shop.do(load("b", batch="b2", cost=yuan(12, "USD")))
+        shop = a_shop(load("a", cost=minor(90)))
+        shop.do(ListProduct(sku=SKU, listing=a_listing(price=minor(700, "USD"))))
+        shop.do(load("b", batch="b2", cost=minor(12, "USD")))
         shop.do(reserve("o1", 2))
 
         [event] = shop.do(settle("o1"))
@@ -351,7 +351,7 @@ class TestFaults:
 
 
 def test_a_state_survives_json() -> None:
-    shop = a_shop(load("a", "b", "c", cost=yuan(9), expires_on=TOMORROW))
+    shop = a_shop(load("a", "b", "c", cost=minor(9), expires_on=TOMORROW))
     shop.do(reserve("o1"))
     shop.do(settle("o1"))
     shop.do(reserve("o2", 2))
@@ -368,10 +368,10 @@ def test_what_keys_cost_together_is_an_amount_or_unknown_and_never_in_the_way_of
     shop = a_shop()
     for cost in (MOST_COST + 1, MAX_MINOR_UNITS):
         with pytest.raises(Refused) as refusal:
-            shop.ask(load("a", cost=yuan(cost)))
+            shop.ask(load("a", cost=minor(cost)))
         assert (refusal.value.code, refusal.value.status) == ("cost-too-large", 422)
 
-    shop.given([KeysLoaded(sku=SKU, batch_id="b", first=1, keys=sealed("a", "b"), cost=yuan(MAX_MINOR_UNITS))])
+    shop.given([KeysLoaded(sku=SKU, batch_id="b", first=1, keys=sealed("a", "b"), cost=minor(MAX_MINOR_UNITS))])
     shop.do(reserve("o1", 2))
     [settled] = shop.do(settle("o1"))
     assert isinstance(settled, StockSettled)

@@ -24,12 +24,13 @@ from shared.contracts.inventory import (
     TextsFound,
     WithdrawKeys,
 )
+from tests.amounts import minor
 from tests.inventory import builders
-from tests.inventory.builders import NOW, SKU, a_listing, fault, reserve, settle, yuan
+from tests.inventory.builders import NOW, SKU, a_listing, fault, reserve, settle
 
 DELIVERY = "order-9/1"
 DELIVERED = SupplierDelivered(
-    delivery_id=DELIVERY, order_id="order-9", line=1, sku="OTHER", supplier="north", supplier_ref="n-1", cost=yuan(900)
+    delivery_id=DELIVERY, order_id="order-9", line=1, sku="OTHER", supplier="north", supplier_ref="n-1", cost=minor(900)
 )  # fmt: skip
 
 

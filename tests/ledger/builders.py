@@ -31,6 +31,7 @@ from shared.contracts.ledger import (
 )
 from shared.eventstore.recorded import RecordedEvent
 from shared.runtime.ports import Ports
+from tests.amounts import minor
 from tests.databases import in_memory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,16 +40,12 @@ UNREACHED = Channel(http=httpx.Client(trust_env=False, verify=False), secret=b""
 META = Metadata(correlation_id="c-1", causation_id="c-1", site="north")
 
 
-def yuan(fen: int, currency: str = "CNY") -> Money:
-    return Money(amount=fen, currency=currency)
-
-
 def given(facts: Any = None) -> DecisionContext:
     return DecisionContext(NOW, "command-1", META, facts)
 
 
 def posting(account: str, fen: int, currency: str = "CNY") -> Posting:
-    return Posting(account=account, amount=yuan(fen, currency))
+    return Posting(account=account, amount=minor(fen, currency))
 
 
 def folded(evolve: Any, state: Any, events: Iterable[Event]) -> Any:
@@ -58,7 +55,7 @@ def folded(evolve: Any, state: Any, events: Iterable[Event]) -> Any:
 
 
 def a_request(**changes: Any) -> RequestPayment:
-    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": yuan(500), "channel": "wechat"}
+    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": minor(500), "channel": "wechat"}
     return RequestPayment.model_validate(fields | changes)
 
 
@@ -68,7 +65,7 @@ def a_callback(**changes: Any) -> RecordCallback:
         "channel": "wechat",
         "callback_id": "cb-1",
         "channel_ref": "ref-1",
-        "amount": yuan(500),
+        "amount": minor(500),
         "status": "paid",
         "authentic": True,
     }
@@ -76,7 +73,7 @@ def a_callback(**changes: Any) -> RecordCallback:
 
 
 def requested(**changes: Any) -> PaymentRequested:
-    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": yuan(500), "channel": "wechat"}
+    fields = {"payment_id": "p-1", "account": "wallet:alice", "amount": minor(500), "channel": "wechat"}
     return PaymentRequested.model_validate(fields | {"order_id": None, "ask_until": NOW + ASK_WITHIN} | changes)
 
 
@@ -87,7 +84,7 @@ def received(**changes: Any) -> PaymentReceived:
     fields = {
         "payment_id": "p-1",
         "account": "wallet:alice",
-        "amount": yuan(500),
+        "amount": minor(500),
         "channel": "wechat",
         "channel_ref": "ref-1",
         "callback_id": "cb-1",
@@ -111,7 +108,7 @@ def unmatched(amount: Money, reason: str = "amount-mismatch", **changes: Any) ->
         "channel_ref": "ref-1",
         "callback_id": "cb-1",
         "amount": amount,
-        "expected": yuan(500),
+        "expected": minor(500),
         "reason": reason,
         "order_id": None,
         "postings": transfer("channel:wechat", "suspense:wechat", amount),
@@ -126,7 +123,7 @@ def funding(account: str, fen: int, entry_id: str = "e-1") -> PostEntry:
 
 
 def hold(order_id: str, account: str, fen: int) -> HoldFunds:
-    return HoldFunds(order_id=order_id, account=account, amount=yuan(fen))
+    return HoldFunds(order_id=order_id, account=account, amount=minor(fen))
 
 
 @dataclass(frozen=True)

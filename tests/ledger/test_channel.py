@@ -19,7 +19,8 @@ from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, Record
 from shared.runtime.ports import Ports
 from shared.runtime.service import EffectFailed
 from shared.writer.writer import describe
-from tests.ledger.builders import ASK_WITHIN, NOW, yuan
+from tests.amounts import minor
+from tests.ledger.builders import ASK_WITHIN, NOW
 
 SECRET = b"a channel's secret of 32 bytes.."
 PORTS = Ports(now=lambda: NOW)
@@ -102,7 +103,7 @@ def test_asking_finds_a_payment_whose_callback_was_lost():
         channel="wechat",
         callback_id="asked-2",
         channel_ref=opened.channel_ref,
-        amount=yuan(500),
+        amount=minor(500),
         status="paid",
         authentic=True,
     )
@@ -248,7 +249,7 @@ def test_a_return_pays_once_however_often_it_is_tried():
     for attempt in (1, 2, 3):
         assert run("return_payment", RETURN, sandbox.outside, attempt) == done
     (refund,) = sandbox.outside.channels["wechat"].refunds("o-1/x#2")
-    assert (refund.return_id, refund.money) == ("hold#rest", yuan(200))
+    assert (refund.return_id, refund.money) == ("hold#rest", minor(200))
 
 
 def test_a_second_try_looks_first():
@@ -296,7 +297,7 @@ def test_a_refusal_carries_its_status(status: int):
 @pytest.mark.parametrize("content", [b"", b"<html>", b"{}", b'{"channel_ref": "", "pay_url": ""}'])
 def test_an_unreadable_answer_is_no_answer(content: bytes):
     with pytest.raises(ChannelUnavailable):
-        answering(lambda _: httpx.Response(200, content=content)).channels["wechat"].open("p-1", yuan(5))
+        answering(lambda _: httpx.Response(200, content=content)).channels["wechat"].open("p-1", minor(5))
 
 
 TWICE = '{"channel_ref": "ref-1", "status": "paid", "amount": 1, "amount": 500, "currency": "CNY"}'

@@ -35,8 +35,9 @@ from shared.contracts.order import OrderCancelled
 from shared.runtime.ports import Ports
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
+from tests.amounts import minor
 from tests.harness import PATIENCE, Harness
-from tests.ledger.builders import NOW, OPENED, Books, a_callback, a_request, folded, given, received, requested, yuan
+from tests.ledger.builders import NOW, OPENED, Books, a_callback, a_request, folded, given, received, requested
 from tests.ledger.test_channel import PAYLOAD, Sandbox, answering, run
 
 ORDERED = requested(account="order:p-1", order_id="p-1")
@@ -117,7 +118,7 @@ def test_what_was_paid_before_is_taken_like_any_statement():
     books = Books()
     books.do(a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))
     books.do(ClosePayment(payment_id="o-1"))
-    paid = told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=yuan(500), reason="it was paid before")
+    paid = told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(500), reason="it was paid before")
     books.do(paid)
     assert [type(it.event) for it in books.log[-3:]] == [PaymentNotClosed, PaymentReceived, FundsHeld]
     assert books.balance("order:o-1") == (-500, 500)
@@ -129,7 +130,7 @@ def test_another_amount_that_was_paid_before_waits_for_a_person_who_can_match_it
     books = Books()
     books.do(a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))
     books.do(ClosePayment(payment_id="o-1"))
-    books.do(told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=yuan(499)))
+    books.do(told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(499)))
     (item,) = [event.item for event in books.events(PaymentUnmatched) if isinstance(event, PaymentUnmatched)]
     books.do(MatchPayment(payment_id="o-1", item=item, note="close enough"))
     assert books.balance("order:o-1") == (-500, 500)
@@ -200,7 +201,7 @@ def test_a_payment_that_was_paid_is_found_with_what_was_paid(manner: str):
     if manner == "close":
         sandbox.pay()
     found = sandbox.close()
-    assert (found.closed, found.paid) == (False, yuan(500))
+    assert (found.closed, found.paid) == (False, minor(500))
     assert found.channel_ref.startswith("wechat-")
 
 

@@ -28,16 +28,17 @@ from shared.contracts.ledger import (
     SupplierCostPosted,
     VoidHold,
 )
-from tests.ledger.builders import folded, given, hold, posting, yuan
+from tests.amounts import minor
+from tests.ledger.builders import folded, given, hold, posting
 
-HELD = FundsHeld(order_id="o-1", account="wallet:alice", amount=yuan(1000))
-VOIDED = HoldVoided(order_id="o-1", account="wallet:alice", amount=yuan(1000), reason="buyer")
-REFUSED = HoldRefused(order_id="o-1", account="wallet:alice", amount=yuan(1000), available=yuan(999))
+HELD = FundsHeld(order_id="o-1", account="wallet:alice", amount=minor(1000))
+VOIDED = HoldVoided(order_id="o-1", account="wallet:alice", amount=minor(1000), reason="buyer")
+REFUSED = HoldRefused(order_id="o-1", account="wallet:alice", amount=minor(1000), available=minor(999))
 CAPTURED = FundsCaptured(
     order_id="o-1",
     account="wallet:alice",
-    amount=yuan(800),
-    released=yuan(200),
+    amount=minor(800),
+    released=minor(200),
     postings=(posting("wallet:alice", 800), posting("revenue:north", -800)),
 )
 
@@ -47,11 +48,11 @@ def after(*events: Event) -> Hold:
 
 
 def capture(fen: int, agent: str | None = None) -> CaptureHold:
-    return CaptureHold(order_id="o-1", amount=yuan(fen), agent=agent)
+    return CaptureHold(order_id="o-1", amount=minor(fen), agent=agent)
 
 
 def refund(fen: int, refund_id: str = "r-1") -> RefundCapture:
-    return RefundCapture(order_id="o-1", refund_id=refund_id, amount=yuan(fen))
+    return RefundCapture(order_id="o-1", refund_id=refund_id, amount=minor(fen))
 
 
 def only(events: list[Event]) -> Any:
@@ -60,28 +61,28 @@ def only(events: list[Event]) -> Any:
 
 
 def test_funds_are_held_when_the_account_has_them():
-    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(1000))) == [HELD]
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(minor(1000))) == [HELD]
 
 
 def test_a_hold_is_refused_when_it_has_too_little():
-    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(999))) == [REFUSED]
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(minor(999))) == [REFUSED]
 
 
 @pytest.mark.parametrize("past", [HELD, REFUSED])
 def test_an_order_is_answered_once(past: Event):
-    assert decide(hold("o-1", "wallet:alice", 1000), after(past), given(yuan(5000))) == []
+    assert decide(hold("o-1", "wallet:alice", 1000), after(past), given(minor(5000))) == []
 
 
 @pytest.mark.parametrize("past", [(HELD, VOIDED), (HELD, CAPTURED)])
 def test_an_order_that_had_a_hold_gets_no_second_one(past: tuple[Event, ...]):
-    assert decide(hold("o-1", "wallet:alice", 1000), after(*past), given(yuan(5000))) == []
+    assert decide(hold("o-1", "wallet:alice", 1000), after(*past), given(minor(5000))) == []
 
 
 @pytest.mark.parametrize("account", ["revenue:north", "channel:wechat", "gold:alice", "wallet:"])
 def test_only_money_we_owe_is_held(account: str):
     command = hold("o-1", "wallet:alice", 1).model_copy(update={"account": account})
     with pytest.raises(ValueError, match=account):
-        decide(command, Hold(), given(yuan(5000)))
+        decide(command, Hold(), given(minor(5000)))
 
 
 def test_capturing_earns_and_frees_the_rest():
@@ -91,15 +92,15 @@ def test_capturing_earns_and_frees_the_rest():
 @given_any(st.integers(1, 5_000), st.lists(st.integers(1, 5_000), max_size=6), st.integers(0, 10_000))
 def test_refunds_take_back_what_the_capture_gave(fen: int, parts: list[int], basis_points: int):
     """In proportion, and all of it once all is refunded."""
-    state = after(FundsHeld(order_id="o-1", account="wallet:alice", amount=yuan(fen)))
+    state = after(FundsHeld(order_id="o-1", account="wallet:alice", amount=minor(fen)))
     captured = only(decide(capture(fen, agent="bob"), state, given(basis_points)))
-    state, owed = evolve(state, captured), yuan(fen).share(basis_points).amount
+    state, owed = evolve(state, captured), minor(fen).share(basis_points).amount
     for number, part in enumerate([*parts, fen]):
         if (amount := min(part, state.refundable.amount)) > 0:
             refunded = only(decide(refund(amount, f"r-{number}"), state, given()))
             state = evolve(state, refunded)
             owed -= sum(p.amount.amount for p in refunded.postings if p.account == "commission:bob")
-            assert owed == yuan(fen).share(basis_points).amount * state.refundable.amount // fen
+            assert owed == minor(fen).share(basis_points).amount * state.refundable.amount // fen
             assert sum(p.amount.amount for p in refunded.postings) == 0
     assert owed == 0
 
@@ -126,7 +127,7 @@ def test_a_capture_that_cannot_be_right_is_an_error(past: tuple[Event, ...], fen
 
 
 def test_another_currency_is_an_error():
-    command = CaptureHold(order_id="o-1", amount=yuan(5, "USD"))
+    command = CaptureHold(order_id="o-1", amount=minor(5, "USD"))
     with pytest.raises(CurrencyMismatch):
         decide(command, after(HELD), given(300))
 
@@ -140,7 +141,7 @@ def test_voiding_frees_the_hold_once():
 
 def test_a_void_of_nothing_does_not_stop_a_later_hold():
     assert decide(VoidHold(order_id="o-1", reason="unpaid"), Hold(), given()) == []
-    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(yuan(1000))) == [HELD]
+    assert decide(hold("o-1", "wallet:alice", 1000), Hold(), given(minor(1000))) == [HELD]
 
 
 def test_a_refund_gives_back_to_where_it_came_from_on_the_site_that_earned_it():
@@ -149,7 +150,7 @@ def test_a_refund_gives_back_to_where_it_came_from_on_the_site_that_earned_it():
         order_id="o-1",
         refund_id="r-1",
         account="wallet:alice",
-        amount=yuan(300),
+        amount=minor(300),
         postings=(posting("refunds:north", 300), posting("wallet:alice", -300)),
     )
 
@@ -160,7 +161,7 @@ def test_the_same_refund_pays_once_and_refunds_stay_within_the_capture():
     assert decide(refund(500), state, given()) == []
     with pytest.raises(ValueError):
         decide(refund(301, "r-2"), state, given())
-    assert only(decide(refund(300, "r-2"), state, given())).amount == yuan(300)
+    assert only(decide(refund(300, "r-2"), state, given())).amount == minor(300)
 
 
 @pytest.mark.parametrize(("past", "fen"), [((HELD,), 1), ((HELD, CAPTURED), 0), ((HELD, CAPTURED), 801)])
@@ -170,7 +171,7 @@ def test_a_refund_that_cannot_be_right_is_an_error(past: tuple[Event, ...], fen:
 
 
 def test_a_supplier_is_owed_once_a_line():
-    command = PostSupplierCost(order_id="o-1", line=2, supplier="acme", cost=yuan(70))
+    command = PostSupplierCost(order_id="o-1", line=2, supplier="acme", cost=minor(70))
     event = only(decide(command, after(HELD), given()))
     assert event.postings == (posting("cost:north", 70), posting("supplier:acme", -70))
     assert isinstance(event, SupplierCostPosted)
@@ -179,7 +180,7 @@ def test_a_supplier_is_owed_once_a_line():
     assert len(decide(other, after(HELD, event), given())) == 1
 
 
-BILL = PostSupplierBill(order_id="o-1", bill_id="o-1/2/s1", supplier="acme", amount=yuan(70))
+BILL = PostSupplierBill(order_id="o-1", bill_id="o-1/2/s1", supplier="acme", amount=minor(70))
 
 
 def test_a_late_bill_is_owed_and_claimed_once():
@@ -188,7 +189,7 @@ def test_a_late_bill_is_owed_and_claimed_once():
     assert isinstance(event, SupplierBillPosted)
     assert decide(BILL, after(event), given()) == []
     with pytest.raises(ValueError, match="bill of"):
-        decide(BILL.model_copy(update={"bill_id": "o-1/2/s2", "amount": yuan(0)}), after(event), given())
+        decide(BILL.model_copy(update={"bill_id": "o-1/2/s2", "amount": minor(0)}), after(event), given())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_a_claim_becomes_a_cost_and_a_cost_a_claim_once_for_each_decision(decisi
     assert isinstance(event, SupplierClaimMoved)
     assert decide(move, after(event), given()) == []
     with pytest.raises(ValueError, match="claim of"):
-        decide(move.model_copy(update={"amount": yuan(-1), "bill_id": "x"}), after(event), given())
+        decide(move.model_copy(update={"amount": minor(-1), "bill_id": "x"}), after(event), given())
 
 
 @pytest.mark.parametrize(
@@ -218,9 +219,9 @@ def test_a_won_claim_is_kept_from_what_is_owed_once_and_the_rest_is_paid_back_by
     owed: int, moved: list[tuple[str, int]]
 ):
     credit = CreditSupplierClaim.model_validate(dict(BILL))
-    event = only(decide(credit, Hold(), given(yuan(owed))))
+    event = only(decide(credit, Hold(), given(minor(owed))))
     assert event.postings == tuple(posting(account, amount) for account, amount in moved)
     assert isinstance(event, SupplierClaimCredited)
-    assert decide(credit, after(event), given(yuan(owed))) == []
+    assert decide(credit, after(event), given(minor(owed))) == []
     with pytest.raises(ValueError, match="credit of"):
-        decide(credit.model_copy(update={"amount": yuan(0), "bill_id": "x"}), after(event), given(yuan(owed)))
+        decide(credit.model_copy(update={"amount": minor(0), "bill_id": "x"}), after(event), given(minor(owed)))

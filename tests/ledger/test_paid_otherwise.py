@@ -22,7 +22,8 @@ from shared.contracts.ledger import (
     UnmatchedSettled,
     VoidHold,
 )
-from tests.ledger.builders import Books, a_callback, a_request, yuan
+from tests.amounts import minor
+from tests.ledger.builders import Books, a_callback, a_request
 from tests.ledger.test_unmatched import ORDER, paid, payment, refusal
 
 REST: dict[str, Any] = {"payment_id": "o-1", "return_id": "hold#rest"}
@@ -70,10 +71,10 @@ def broken(books: Books) -> list[str]:
 def test_what_was_paid_back_is_booked_at_once_and_by_hand_moves_the_rest(
     fen: int, at_once: dict[str, int], ended: dict[str, int]
 ):
-    books = answered(returning(), yuan(fen))
+    books = answered(returning(), minor(fen))
     (failed,) = books.events(ReturnFailed)
     assert isinstance(failed, ReturnFailed)
-    assert (failed.amount, failed.paid) == (yuan(500), yuan(fen))
+    assert (failed.amount, failed.paid) == (minor(500), minor(fen))
     assert balances(books) == at_once
 
     books.do(BY_HAND)
@@ -81,14 +82,14 @@ def test_what_was_paid_back_is_booked_at_once_and_by_hand_moves_the_rest(
     assert balances(books) == ended
     (by_hand,) = books.events(ReturnedByHand)
     assert isinstance(by_hand, ReturnedByHand)
-    assert by_hand.amount == yuan(500)
-    assert payment(books).returnable == yuan(0)
+    assert by_hand.amount == minor(500)
+    assert payment(books).returnable == minor(0)
     assert broken(books) == []
     assert refusal(books, BY_HAND) == "already-returned"
 
 
 def test_in_another_currency_all_of_it_is_left_to_pay():
-    books = answered(returning(), yuan(70, "USD"))
+    books = answered(returning(), minor(70, "USD"))
 
     assert balances(books) == {"channel": 500, "order": -500}
     assert books.tables.balance("channel:wechat", "USD").posted == -70
@@ -99,7 +100,7 @@ def test_in_another_currency_all_of_it_is_left_to_pay():
 
 
 def test_asking_again_would_find_the_same():
-    books = answered(returning(), yuan(499))
+    books = answered(returning(), minor(499))
 
     assert refusal(books, RetryReturn(**REST)) == "paid-otherwise"
     books.do(RetryRefund(**REST))
@@ -108,11 +109,11 @@ def test_asking_again_would_find_the_same():
     assert isinstance(again, ReturnFailed)
     assert (again.paid, again.postings) == (None, ())
     assert "by hand" in again.reason
-    assert (payment(books).returns["hold#rest"].paid, payment(books).returnable) == (yuan(499), yuan(1))
+    assert (payment(books).returns["hold#rest"].paid, payment(books).returnable) == (minor(499), minor(1))
 
 
 def test_a_channel_that_paid_nothing_is_asked_again():
-    books = answered(returning(), yuan(0))
+    books = answered(returning(), minor(0))
     books.do(RetryReturn(**REST))
     books.do(RecordReturn(**REST, returned=True))
 
@@ -125,7 +126,7 @@ def test_a_channel_that_paid_nothing_is_asked_again():
 def test_of_money_that_fitted_nothing_the_rest_waits(fen: int, rest: int, ends: str):
     books, item = paid(499)
     books.do(GiveBackPayment(payment_id="o-1", item=item, note=""))
-    answered(books, yuan(fen), return_id := f"unmatched:{item}")
+    answered(books, minor(fen), return_id := f"unmatched:{item}")
 
     assert books.balance("suspense:wechat") == (-rest, 0)
     for command in (
@@ -149,9 +150,9 @@ def test_another_amount_of_what_was_partly_paid_back_is_a_contradiction():
     """It takes the place of nothing: some of what was booked is gone."""
     books, item = paid(499)
     books.do(GiveBackPayment(payment_id="o-1", item=item, note=""))
-    answered(books, yuan(498), f"unmatched:{item}")
+    answered(books, minor(498), f"unmatched:{item}")
 
-    books.do(a_callback(payment_id="o-1", amount=yuan(400)))
+    books.do(a_callback(payment_id="o-1", amount=minor(400)))
 
     assert {it.reason for it in payment(books).items.values()} == {"amount-mismatch", "contradiction"}
     assert broken(books) == []

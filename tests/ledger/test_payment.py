@@ -17,13 +17,14 @@ from shared.contracts.ledger import (
     ReturnPayment,
     ReturnRequested,
 )
-from tests.ledger.builders import ASK_WITHIN, OPENED, a_callback, a_request, folded, given, received, requested, yuan
+from tests.amounts import minor
+from tests.ledger.builders import ASK_WITHIN, OPENED, a_callback, a_request, folded, given, received, requested
 
 CHANNELS = Channels(frozenset({"wechat"}), ASK_WITHIN)
 OPENING = RecordPaymentOpening(payment_id="p-1", opened=True, channel_ref="ref-1", pay_url="https://pay.example/1")
-RETURN = ReturnPayment(payment_id="p-1", return_id="r-1", amount=yuan(200))
+RETURN = ReturnPayment(payment_id="p-1", return_id="r-1", amount=minor(200))
 REQUESTED_RETURN = ReturnRequested(
-    payment_id="p-1", return_id="r-1", amount=yuan(200), channel="wechat", channel_ref="ref-1"
+    payment_id="p-1", return_id="r-1", amount=minor(200), channel="wechat", channel_ref="ref-1"
 )
 
 
@@ -49,9 +50,9 @@ def test_a_deposit_is_requested_once():
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"amount": yuan(0)}, "bad-amount"),
-        ({"amount": yuan(-5)}, "bad-amount"),
-        ({"amount": yuan(500, "KWD")}, "currency-not-traded"),
+        ({"amount": minor(0)}, "bad-amount"),
+        ({"amount": minor(-5)}, "bad-amount"),
+        ({"amount": minor(500, "KWD")}, "currency-not-traded"),
         ({"channel": "paypal"}, "unknown-channel"),
         ({"account": "revenue:main"}, "unknown-account"),
         ({"account": "order:o-1"}, "unknown-account"),
@@ -65,7 +66,7 @@ def test_a_bad_deposit_is_refused(changes: dict[str, Any], code: str):
 
 def test_an_id_is_not_used_for_two_payments():
     with pytest.raises(Refused) as no:
-        decide(a_request(amount=yuan(1)), after(requested()), given(CHANNELS))
+        decide(a_request(amount=minor(1)), after(requested()), given(CHANNELS))
     assert no.value.code == "payment-exists"
 
 
@@ -107,8 +108,8 @@ def test_the_same_callback_again_changes_nothing():
 
 def test_a_return_is_requested_once():
     state = after(requested(), OPENED, received())
-    assert decide(RETURN, state, given(yuan(500))) == [REQUESTED_RETURN]
-    assert decide(RETURN, evolve(state, REQUESTED_RETURN), given(yuan(300))) == []
+    assert decide(RETURN, state, given(minor(500))) == [REQUESTED_RETURN]
+    assert decide(RETURN, evolve(state, REQUESTED_RETURN), given(minor(300))) == []
 
 
 @pytest.mark.parametrize(
@@ -126,10 +127,10 @@ def test_a_return_is_requested_once():
     ],
 )
 def test_too_much_is_not_returned(past: tuple[Event, ...], fen: int, available: int):
-    command = RETURN.model_copy(update={"amount": yuan(fen)})
-    (event,) = events_of(decide(command, after(*past), given(yuan(available))))
+    command = RETURN.model_copy(update={"amount": minor(fen)})
+    (event,) = events_of(decide(command, after(*past), given(minor(available))))
     assert isinstance(event, ReturnFailed)
-    assert event.amount == yuan(fen)
+    assert event.amount == minor(fen)
 
 
 def test_a_return_ends_once():
@@ -144,14 +145,14 @@ def test_a_return_ends_once():
 def test_a_failed_return_leaves_the_money_returnable():
     state = after(requested(), OPENED, received(), REQUESTED_RETURN)
     no = RecordReturn(payment_id="p-1", return_id="r-1", returned=False, reason="account closed")
-    failed = ReturnFailed(payment_id="p-1", return_id="r-1", amount=yuan(200), reason="account closed")
+    failed = ReturnFailed(payment_id="p-1", return_id="r-1", amount=minor(200), reason="account closed")
     assert decide(no, state, given()) == [failed]
-    again = RETURN.model_copy(update={"return_id": "r-2", "amount": yuan(500)})
-    (event,) = events_of(decide(again, evolve(state, failed), given(yuan(500))))
+    again = RETURN.model_copy(update={"return_id": "r-2", "amount": minor(500)})
+    (event,) = events_of(decide(again, evolve(state, failed), given(minor(500))))
     assert isinstance(event, ReturnRequested)
 
 
 def test_a_return_of_what_was_not_yet_requested_stays_refused():
-    (failed,) = events_of(decide(RETURN, Payment(), given(yuan(0))))
+    (failed,) = events_of(decide(RETURN, Payment(), given(minor(0))))
     assert isinstance(failed, ReturnFailed)
-    assert decide(RETURN, after(failed, requested(), received()), given(yuan(500))) == []
+    assert decide(RETURN, after(failed, requested(), received()), given(minor(500))) == []

@@ -32,8 +32,9 @@ from shared.contracts.ledger import (
 from shared.runtime.ports import Ports
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
+from tests.amounts import minor
 from tests.harness import PATIENCE, Harness
-from tests.ledger.builders import a_callback, a_request, funding, hold, yuan
+from tests.ledger.builders import a_callback, a_request, funding, hold
 
 
 @dataclass
@@ -95,7 +96,7 @@ def test_voided_money_goes_back_through_the_channel(shop: Shop):
     assert shop.names()[4:] == ["HoldVoided", "ReturnRequested", "PaymentReturned"]
     (returned,) = shop.harness.events("ledger", PaymentReturned)
     assert isinstance(returned, PaymentReturned)
-    assert returned.amount == yuan(500)
+    assert returned.amount == minor(500)
     assert shop.harness.parked() == 0
 
 
@@ -108,7 +109,7 @@ def test_a_callback_answers_its_outcome(shop: Shop):
         channel="wechat",
         callback_id="cb-1",
         channel_ref=opened.channel_ref,
-        amount=yuan(500),
+        amount=minor(500),
         status="paid",
         authentic=True,
     )
@@ -136,7 +137,7 @@ def test_a_restart_keeps_the_books(shop: Shop):
     shop.harness.send("ledger", hold("o-1", "wallet:alice", 600))
     again = Harness(shop.harness.folder, [SERVICE], settings=shop.harness.settings)
     again.send("ledger", hold("o-2", "wallet:alice", 600))
-    again.send("ledger", CaptureHold(order_id="o-1", amount=yuan(600), agent="bob"))
+    again.send("ledger", CaptureHold(order_id="o-1", amount=minor(600), agent="bob"))
     assert len(again.events("ledger", FundsHeld)) == 1
     assert shop.names()[-2:] == ["HoldRefused", "FundsCaptured"]
     assert again.parked() == 0
@@ -196,6 +197,6 @@ def test_a_refund_of_another_amount_is_in_the_books(tmp_path: Path) -> None:
 
     (failed,) = harness.events("ledger", ReturnFailed)
     assert isinstance(failed, ReturnFailed)
-    assert (failed.amount, failed.paid) == (yuan(500), yuan(499))
+    assert (failed.amount, failed.paid) == (minor(500), minor(499))
     again = harness.send("ledger", RetryReturn(payment_id="o-1", return_id="hold#rest"))
     assert (again.outcome, again.code) == ("refused", "paid-otherwise")

@@ -21,6 +21,7 @@ from shared.contracts.ledger import (
     SettlePayment,
     UnmatchedSettled,
 )
+from tests.amounts import minor
 from tests.ledger.builders import (
     ASK_WITHIN,
     NOW,
@@ -32,17 +33,16 @@ from tests.ledger.builders import (
     refused,
     requested,
     unmatched,
-    yuan,
 )
 
 OPEN = (requested(), OPENED)
 RECEIVED = (*OPEN, received())
-SHORT = unmatched(yuan(499), ask_until=NOW + ASK_WITHIN)
+SHORT = unmatched(minor(499), ask_until=NOW + ASK_WITHIN)
 
 GOING = ReturnRequested(
     payment_id="p-1",
     return_id=f"unmatched:{SHORT.item}",
-    amount=yuan(499),
+    amount=minor(499),
     channel="wechat",
     channel_ref="ref-1",
     account="suspense:wechat",
@@ -62,16 +62,16 @@ def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list
 @pytest.mark.parametrize(
     ("past", "changes", "reason", "answer"),
     [
-        (OPEN, {"amount": yuan(499)}, "amount-mismatch", "wrong-amount"),
-        (OPEN, {"amount": yuan(501)}, "amount-mismatch", "wrong-amount"),
-        (OPEN, {"amount": yuan(500, "USD")}, "currency-mismatch", "wrong-amount"),
+        (OPEN, {"amount": minor(499)}, "amount-mismatch", "wrong-amount"),
+        (OPEN, {"amount": minor(501)}, "amount-mismatch", "wrong-amount"),
+        (OPEN, {"amount": minor(500, "USD")}, "currency-mismatch", "wrong-amount"),
         (OPEN, {"channel_ref": "ref-2"}, "wrong-reference", "wrong-reference"),
         ((requested(),), {"channel_ref": ""}, "wrong-reference", "wrong-reference"),
         (OPEN, {"channel": "alipay"}, "wrong-channel", "wrong-channel"),
         ((), {}, "unknown-payment", "unknown-payment"),
         (RECEIVED, {"channel_ref": "ref-2", "callback_id": "cb-2"}, "paid-twice", "replayed"),
-        (RECEIVED, {"channel_ref": "ref-2", "amount": yuan(7, "JPY")}, "paid-twice", "replayed"),
-        ((*OPEN, refused("failed", amount=yuan(500))), {"amount": yuan(499)}, "amount-mismatch", "wrong-amount"),
+        (RECEIVED, {"channel_ref": "ref-2", "amount": minor(7, "JPY")}, "paid-twice", "replayed"),
+        ((*OPEN, refused("failed", amount=minor(500))), {"amount": minor(499)}, "amount-mismatch", "wrong-amount"),
     ],
 )
 def test_money_that_fits_no_payment_waits_on_a_suspense_account(
@@ -94,12 +94,12 @@ def test_money_that_fits_no_payment_waits_on_a_suspense_account(
 def test_it_is_booked_once_however_often_it_is_repeated():
     once = after(*OPEN, SHORT)
 
-    assert told(once, amount=yuan(499), callback_id="cb-9") == ([], {"outcome": "refused", "reason": "wrong-amount"})
+    assert told(once, amount=minor(499), callback_id="cb-9") == ([], {"outcome": "refused", "reason": "wrong-amount"})
 
 
 def test_a_forged_callback_is_evidence_of_nothing():
     for past in (OPEN, RECEIVED):
-        events, _ = told(after(*past), authentic=False, amount=yuan(499))
+        events, _ = told(after(*past), authentic=False, amount=minor(499))
         (event,) = events
         assert isinstance(event, CallbackRefused)
         assert (event.reason, event.amount) == ("bad-signature", None)
@@ -110,7 +110,7 @@ def test_a_reference_of_another_payment_is_booked_there_and_asked_about():
 
     event, _ = events
     assert isinstance(event, CallbackRefused)
-    assert (event.reason, event.reference_of, event.amount) == ("wrong-reference", "p-2", yuan(500))
+    assert (event.reason, event.reference_of, event.amount) == ("wrong-reference", "p-2", minor(500))
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
 
 
@@ -121,12 +121,12 @@ def test_what_is_said_of_a_payment_under_anothers_reference_waits_for_a_person_o
     _, item = told(state, owner="p-2", channel_ref="ref-9")[0]
 
     assert isinstance(item, PaymentUnmatched)
-    assert (item.reason, item.channel_ref, item.amount, item.postings) == (ANOTHERS_REFERENCE, "ref-9", yuan(500), ())
+    assert (item.reason, item.channel_ref, item.amount, item.postings) == (ANOTHERS_REFERENCE, "ref-9", minor(500), ())
     again, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9")
     assert [type(event) for event in again] == [CallbackRefused]
-    other, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9", amount=yuan(100))
+    other, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9", amount=minor(100))
     assert [type(event) for event in other] == [CallbackRefused, PaymentUnmatched]
-    assert len(told(state, owner="p-2", channel_ref="ref-9", amount=yuan(0))[0]) == 1
+    assert len(told(state, owner="p-2", channel_ref="ref-9", amount=minor(0))[0]) == 1
 
 
 def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_person():
@@ -135,11 +135,11 @@ def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_
     (event,), answer = told(state, owner="p-2")
 
     assert isinstance(event, PaymentUnmatched)
-    assert (event.reason, event.amount, len(event.postings)) == ("shared-reference", yuan(500), 2)
+    assert (event.reason, event.amount, len(event.postings)) == ("shared-reference", minor(500), 2)
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
     waiting = evolve(state, event)
     assert told(waiting, owner="p-2") == ([], answer)
-    settled, again = told(waiting, owner="p-2", amount=yuan(499))[0]
+    settled, again = told(waiting, owner="p-2", amount=minor(499))[0]
     assert isinstance(settled, UnmatchedSettled)
     assert isinstance(again, PaymentUnmatched)
     assert (settled.how, again.reason) == ("corrected", "shared-reference")
@@ -148,11 +148,11 @@ def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_
 @pytest.mark.parametrize("before", [(), OPEN], ids=["unknown", "open"])
 def test_paid_and_no_money_at_all_is_a_contradiction_for_a_person(before: tuple[Event, ...]):
     state = after(*before)
-    (event,) = told(state, amount=yuan(0))[0]
+    (event,) = told(state, amount=minor(0))[0]
 
     assert isinstance(event, PaymentUnmatched)
-    assert (event.reason, event.amount, event.postings) == ("contradiction", yuan(0), ())
-    assert told(evolve(state, event), amount=yuan(0))[0] == []
+    assert (event.reason, event.amount, event.postings) == ("contradiction", minor(0), ())
+    assert told(evolve(state, event), amount=minor(0))[0] == []
 
 
 def test_the_right_amount_takes_the_place_of_the_wrong_one():
@@ -174,8 +174,8 @@ def test_the_right_amount_takes_the_place_of_the_wrong_one():
 @pytest.mark.parametrize(
     ("past", "changes"),
     [
-        pytest.param(RECEIVED, {"amount": yuan(501)}, id="of what is received"),
-        pytest.param((*OPEN, SHORT, GOING), {"amount": yuan(498)}, id="of what is on its way back"),
+        pytest.param(RECEIVED, {"amount": minor(501)}, id="of what is received"),
+        pytest.param((*OPEN, SHORT, GOING), {"amount": minor(498)}, id="of what is on its way back"),
     ],
 )
 def test_nothing_is_booked_twice_when_the_channel_contradicts_itself(past: tuple[Event, ...], changes: dict[str, Any]):
@@ -191,19 +191,19 @@ def test_nothing_is_booked_twice_when_the_channel_contradicts_itself(past: tuple
 def test_what_the_channel_says_last_takes_the_place_of_what_waits():
     state = after(*OPEN, SHORT)
 
-    settled, again = told(state, amount=yuan(498))[0]
+    settled, again = told(state, amount=minor(498))[0]
 
     assert isinstance(settled, UnmatchedSettled)
     assert isinstance(again, PaymentUnmatched)
     assert (settled.how, settled.amount, again.amount, again.reason) == (
         "corrected",
-        yuan(499),
-        yuan(498),
+        minor(499),
+        minor(498),
         "amount-mismatch",
     )
     after_it = folded(evolve, state, (settled, again))
-    assert told(after_it, amount=yuan(498))[0] == []
-    back = told(after_it, amount=yuan(499))[0]
+    assert told(after_it, amount=minor(498))[0] == []
+    back = told(after_it, amount=minor(499))[0]
     assert len({event.item for event in (*back, SHORT, again) if isinstance(event, PaymentUnmatched)}) == 3
 
 
@@ -219,7 +219,7 @@ def test_that_asking_is_over_says_nothing_of_a_payment_that_has_come():
 
 
 def test_a_no_is_an_event_whenever_it_is_news():
-    no = refused("failed", amount=yuan(500), ask_until=NOW + ASK_WITHIN)
+    no = refused("failed", amount=minor(500), ask_until=NOW + ASK_WITHIN)
 
     assert told(after(*OPEN), status="failed")[0] == [no]
     assert told(after(*OPEN, no), status="failed")[0] == []
@@ -227,11 +227,11 @@ def test_a_no_is_an_event_whenever_it_is_news():
 
 
 def test_a_payment_that_failed_first_is_paid_when_the_channel_says_so():
-    assert told(after(*OPEN, refused("failed", amount=yuan(500))))[0] == [received()]
+    assert told(after(*OPEN, refused("failed", amount=minor(500))))[0] == [received()]
 
 
 def test_a_repetition_after_a_no_is_an_event_so_that_asking_goes_on():
-    (event,) = told(after(*OPEN, SHORT, refused("failed", amount=yuan(500))), amount=yuan(499))[0]
+    (event,) = told(after(*OPEN, SHORT, refused("failed", amount=minor(500))), amount=minor(499))[0]
 
     assert isinstance(event, CallbackRefused)
     assert (event.reason, event.ask_until) == ("replayed", NOW + ASK_WITHIN)
@@ -268,7 +268,7 @@ def test_a_last_answer_that_can_not_be_read_waits_for_a_person_once(past: tuple[
     (item,), answer = told(state, **UNREAD)
 
     assert isinstance(item, PaymentUnmatched)
-    assert (item.reason, item.amount, item.postings, item.ask_until) == (UNREAD_ANSWER, yuan(0), (), None)
+    assert (item.reason, item.amount, item.postings, item.ask_until) == (UNREAD_ANSWER, minor(0), (), None)
     assert answer["reason"] == "failed"
     waiting = evolve(state, item)
     assert told(waiting, **UNREAD)[0] == []
@@ -299,7 +299,7 @@ def test_an_opening_that_contradicts_what_it_was_paid_under_waits_for_a_person_o
     (item,) = opened_as("ref-2", *early)
 
     assert isinstance(item, PaymentUnmatched)
-    assert (item.reason, item.channel_ref, item.amount, item.postings) == (OTHER_REFERENCE, "ref-2", yuan(500), ())
+    assert (item.reason, item.channel_ref, item.amount, item.postings) == (OTHER_REFERENCE, "ref-2", minor(500), ())
     assert opened_as("ref-2", *early, item) == []
     settle = SettlePayment(payment_id="p-1", item=item.item, note="the channel mixed up two payments")
     decided = decide(settle, after(*early, item), given())
@@ -317,5 +317,5 @@ def test_the_payments_own_callback_still_counts_after_the_contradiction() -> Non
     (second,), _ = told(after(*early, item), channel_ref="ref-2")
 
     assert isinstance(second, PaymentUnmatched)
-    assert (second.reason, second.amount) == ("paid-twice", yuan(500))
+    assert (second.reason, second.amount) == ("paid-twice", minor(500))
     assert second.postings

@@ -21,7 +21,8 @@ from shared.contracts.ledger import (
     ReturnRequested,
     VoidHold,
 )
-from tests.ledger.builders import NOW, Books, a_callback, a_request, funding, hold, yuan
+from tests.amounts import minor
+from tests.ledger.builders import NOW, Books, a_callback, a_request, funding, hold
 
 OPENING = RecordPaymentOpening(payment_id="o-1", opened=True, channel_ref="ref-1", pay_url="https://pay.example/1")
 
@@ -41,11 +42,11 @@ def test_a_hold_sets_money_aside_until_it_is_captured():
     books.do(funding("wallet:alice", 1000))
     books.do(hold("o-1", "wallet:alice", 600))
     assert books.balance("wallet:alice") == (-1000, 600)
-    books.do(CaptureHold(order_id="o-1", amount=yuan(500), agent="bob"))
+    books.do(CaptureHold(order_id="o-1", amount=minor(500), agent="bob"))
     assert books.balance("wallet:alice") == (-500, 0)
     assert books.balance("revenue:north") == (-500, 0)
     assert books.balance("commission:bob") == (-15, 0)
-    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=yuan(200)))
+    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=minor(200)))
     assert books.balance("wallet:alice") == (-700, 0)
 
 
@@ -53,12 +54,12 @@ def test_a_wallet_of_more_than_one_amount_can_be_is_carried():
     books = Books()
     half = MAX_MINOR_UNITS // 2
     for number in range(3):  # by a channel, which must always be believed
-        deposit = a_request(payment_id=f"p-{number}", amount=yuan(half))
+        deposit = a_request(payment_id=f"p-{number}", amount=minor(half))
         books.do(deposit)
         opening = RecordPaymentOpening(payment_id=f"p-{number}", opened=True, channel_ref=f"r-{number}", pay_url="u")
         books.do(opening)
         paid = {"payment_id": f"p-{number}", "channel_ref": f"r-{number}", "callback_id": f"c-{number}"}
-        books.do(a_callback(**paid, amount=yuan(half)))
+        books.do(a_callback(**paid, amount=minor(half)))
     assert books.balance("wallet:alice") == (-3 * half, 0)
 
     books.do(hold("o-1", "wallet:alice", MAX_MINOR_UNITS))
@@ -91,13 +92,13 @@ def test_money_for_an_order_is_held_as_it_arrives_and_returned_when_it_is_voided
 
 def test_the_undelivered_part_and_later_refunds_go_back_to_the_source():
     books = paid_order()
-    books.do(CaptureHold(order_id="o-1", amount=yuan(300)))
-    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=yuan(100)))
+    books.do(CaptureHold(order_id="o-1", amount=minor(300)))
+    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=minor(100)))
     for return_id in ("hold#rest", "r-1"):
         books.do(RecordReturn(payment_id="o-1", return_id=return_id, returned=True))
     assert [event.amount for event in books.events(PaymentReturned) if isinstance(event, PaymentReturned)] == [
-        yuan(200),
-        yuan(100),
+        minor(200),
+        minor(100),
     ]
     assert books.balance("order:o-1") == (0, 0)
     assert books.balance("channel:wechat") == (200, 0)
@@ -154,8 +155,8 @@ def test_the_database_has_what_memory_has():
 
 def test_states_survive_a_snapshot():
     books = paid_order()
-    books.do(CaptureHold(order_id="o-1", amount=yuan(300)))
-    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=yuan(100)))
+    books.do(CaptureHold(order_id="o-1", amount=minor(300)))
+    books.do(RefundCapture(order_id="o-1", refund_id="r-1", amount=minor(100)))
     books.do(funding("wallet:alice", 1))
     assert len(books.states) == 3
     for state in books.states.values():

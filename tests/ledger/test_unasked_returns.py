@@ -16,7 +16,8 @@ from shared.contracts.ledger import (
     SettlePayment,
     UnmatchedSettled,
 )
-from tests.ledger.builders import Books, yuan
+from tests.amounts import minor
+from tests.ledger.builders import Books
 from tests.ledger.test_paid_otherwise import returning
 
 
@@ -31,12 +32,12 @@ def told(books: Books, *others: tuple[str, Money], **more: Any) -> list[PaymentU
 def test_what_nobody_asked_for_waits_for_a_person_beside_the_answer(more: dict[str, Any]):
     books = returning()
 
-    (item,) = told(books, ("chargeback", yuan(500)), **more)
+    (item,) = told(books, ("chargeback", minor(500)), **more)
 
-    assert (item.reason, item.channel_ref, item.amount, item.postings) == (UNASKED_RETURN, "chargeback", yuan(500), ())
+    assert (item.reason, item.channel_ref, item.amount, item.postings) == (UNASKED_RETURN, "chargeback", minor(500), ())
     books.do(SettlePayment(payment_id="o-1", item=item.item, note="booked by hand"))
     assert books.events(UnmatchedSettled)
-    assert len(told(books, ("chargeback", yuan(500)), **more)) == 1
+    assert len(told(books, ("chargeback", minor(500)), **more)) == 1
 
 
 def test_ours_paid_twice_is_told_and_ours_paid_once_is_not():
@@ -45,22 +46,22 @@ def test_ours_paid_twice_is_told_and_ours_paid_once_is_not():
     assert books.events(PaymentReturned)
 
     other = {"return_id": "r-2"}
-    assert told(books, ("hold#rest", yuan(500)), **other) == []
-    assert len(told(books, ("hold#rest", yuan(500)), ("hold#rest", yuan(500)), **other)) == 1
+    assert told(books, ("hold#rest", minor(500)), **other) == []
+    assert len(told(books, ("hold#rest", minor(500)), ("hold#rest", minor(500)), **other)) == 1
 
 
 def test_what_the_books_say_failed_and_the_channel_paid_is_told():
     books = returning()
     told(books, returned=False, reason="unknown")
 
-    (item,) = told(books, ("hold#rest", yuan(500)), return_id="r-2")
+    (item,) = told(books, ("hold#rest", minor(500)), return_id="r-2")
 
     assert item.channel_ref == "hold#rest"
 
 
 def test_what_was_paid_back_otherwise_is_known_by_what_was_paid():
     books = returning()
-    told(books, returned=False, paid=yuan(499), reason="another amount")
+    told(books, returned=False, paid=minor(499), reason="another amount")
 
-    assert told(books, ("hold#rest", yuan(499)), return_id="r-2") == []
-    assert len(told(books, ("hold#rest", yuan(500)), return_id="r-2")) == 1
+    assert told(books, ("hold#rest", minor(499)), return_id="r-2") == []
+    assert len(told(books, ("hold#rest", minor(500)), return_id="r-2")) == 1

@@ -28,7 +28,8 @@ from shared.contracts.ledger import (
     UnmatchedSettled,
     VoidHold,
 )
-from tests.ledger.builders import Books, a_callback, a_request, yuan
+from tests.amounts import minor
+from tests.ledger.builders import Books, a_callback, a_request
 
 ORDER: dict[str, Any] = {"payment_id": "o-1", "account": "order:o-1", "order_id": "o-1"}
 
@@ -37,7 +38,7 @@ def paid(fen: int, *, currency: str = "CNY", deposit: bool = False, **changes: A
     """Books in which this much came where 500 was asked for, and the item that it is."""
     books = Books()
     books.do(a_request(**({} if deposit else ORDER)))
-    books.do(a_callback(payment_id="p-1" if deposit else "o-1", amount=yuan(fen, currency), **changes))
+    books.do(a_callback(payment_id="p-1" if deposit else "o-1", amount=minor(fen, currency), **changes))
     (event,) = books.events(PaymentUnmatched)
     assert isinstance(event, PaymentUnmatched)
     return books, event.item
@@ -72,7 +73,7 @@ def test_what_is_missing_is_ours_to_give():
 
     books.do(match(item))
 
-    assert books.events(FundsHeld) == [FundsHeld(order_id="o-1", account="order:o-1", amount=yuan(500))]
+    assert books.events(FundsHeld) == [FundsHeld(order_id="o-1", account="order:o-1", amount=minor(500))]
     assert books.balance("order:o-1") == (-500, 500)
     assert books.balance("channel:wechat") == (499, 0)
     assert books.balance("suspense:wechat") == (0, 0)
@@ -88,7 +89,7 @@ def test_what_we_gave_comes_back_to_us_and_the_buyer_gets_what_he_paid():
     assert isinstance(asked, ReturnRequested)
     books.do(answered(asked.return_id))
 
-    assert asked.amount == yuan(499)
+    assert asked.amount == minor(499)
     assert [books.balance(f"{kind}:wechat") for kind in ("channel", "suspense", "difference")] == [(0, 0)] * 3
     assert books.balance("order:o-1") == (0, 0)
 
@@ -96,9 +97,9 @@ def test_what_we_gave_comes_back_to_us_and_the_buyer_gets_what_he_paid():
 def test_the_last_part_that_we_gave_is_not_asked_of_the_channel():
     books, item = paid(499)
     books.do(match(item))
-    books.do(CaptureHold(order_id="o-1", amount=yuan(500)))
+    books.do(CaptureHold(order_id="o-1", amount=minor(500)))
     for refund_id, fen in (("r-1", 499), ("r-2", 1)):
-        books.do(RefundCapture(order_id="o-1", refund_id=refund_id, amount=yuan(fen)))
+        books.do(RefundCapture(order_id="o-1", refund_id=refund_id, amount=minor(fen)))
         books.do(answered(refund_id))
 
     returned = [event.amount.amount for event in books.events(PaymentReturned) if isinstance(event, PaymentReturned)]
@@ -128,7 +129,7 @@ def test_what_is_too_much_goes_back():
     books.do(match(item))
     (asked,) = books.events(ReturnRequested)
     assert isinstance(asked, ReturnRequested)
-    assert (asked.amount, asked.channel_ref, asked.account) == (yuan(30), "ref-1", "suspense:wechat")
+    assert (asked.amount, asked.channel_ref, asked.account) == (minor(30), "ref-1", "suspense:wechat")
     books.do(answered(asked.return_id))
 
     assert books.balance("order:o-1") == (-500, 500)
@@ -150,7 +151,7 @@ def test_a_deposit_of_another_currency_is_what_came():
 
     books.do(match(item, "p-1"))
 
-    assert books.tables.available("wallet:alice", "USD") == yuan(70, "USD")
+    assert books.tables.available("wallet:alice", "USD") == minor(70, "USD")
 
 
 def test_any_of_it_can_go_into_a_wallet():
@@ -158,7 +159,7 @@ def test_any_of_it_can_go_into_a_wallet():
 
     books.do(match(item, wallet="bob"))
 
-    assert books.tables.available("wallet:bob", "USD") == yuan(70, "USD")
+    assert books.tables.available("wallet:bob", "USD") == minor(70, "USD")
     assert not books.events(PaymentReceived)
 
 
@@ -184,7 +185,7 @@ def test_exactly_what_came_is_given_back():
     books.do(give_back(item))
     (asked,) = books.events(ReturnRequested)
     assert isinstance(asked, ReturnRequested)
-    assert (asked.amount, asked.channel, asked.channel_ref) == (yuan(70, "USD"), "wechat", "ref-1")
+    assert (asked.amount, asked.channel, asked.channel_ref) == (minor(70, "USD"), "wechat", "ref-1")
     assert refusal(books, match(item)) == "return-under-way"
     books.do(answered(asked.return_id))
 
@@ -236,7 +237,7 @@ def test_a_person_sees_to_it_in_another_way():
 def test_a_contradiction_is_seen_to_and_moves_nothing():
     books, item = paid(499)
     books.do(match(item))
-    books.do(a_callback(payment_id="o-1", amount=yuan(700)))
+    books.do(a_callback(payment_id="o-1", amount=minor(700)))
     second = books.events(PaymentUnmatched)[1]
     assert isinstance(second, PaymentUnmatched)
     assert refusal(books, match(second.item)) == "nothing-booked"
@@ -302,8 +303,8 @@ def test_a_failed_return_is_paid_by_hand_once():
 
     (event,) = books.events(ReturnedByHand)
     assert isinstance(event, ReturnedByHand)
-    assert event.amount == yuan(500)
+    assert event.amount == minor(500)
     assert books.balance("order:o-1") == (0, 0)
     assert books.balance("by-hand:wechat") == (-500, 0)
     assert refusal(books, RecordReturnByHand(payment_id="o-1", return_id="hold#rest", note="")) == "already-returned"
-    assert payment(books).returnable == yuan(0)
+    assert payment(books).returnable == minor(0)

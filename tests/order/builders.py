@@ -18,6 +18,7 @@ from shared.contracts.order import (
     RecordScreening,
     Wish,
 )
+from tests.amounts import yuan
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIMITS = Limits(
@@ -28,10 +29,6 @@ LIMITS = Limits(
     reserve_for=timedelta(hours=1),
     reopen_within=timedelta(days=1),
 )
-
-
-def yuan(amount: int) -> Money:
-    return Money(amount=amount * 100)
 
 
 OFFERS = {

@@ -30,8 +30,9 @@ from shared.contracts.order import (
     ReplacementRequested,
     StockRequested,
 )
+from tests.amounts import yuan
 from tests.laws.builders import broken
-from tests.order.builders import Life, place, wish, yuan
+from tests.order.builders import Life, place, wish
 
 LINES = st.sampled_from([1, 1, 2, 3, 4, 5])
 ATTEMPTS = st.sampled_from([1, 1, 2])

@@ -11,7 +11,8 @@ from services.order.domain.quote import quote
 from shared.contracts import DecisionContext, Metadata, Money, Refused
 from shared.contracts.inventory import Kind, Listing
 from shared.contracts.order import OrderPlaced
-from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish, yuan
+from tests.amounts import yuan
+from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish
 
 
 def refusal(command) -> Refused:

@@ -17,7 +17,8 @@ from shared.contracts.order import (
     RecordScreening,
 )
 from shared.contracts.risk import CaseDecided, OrderScreened
-from tests.order.builders import LIMITS, NOW, Life, confirmed, delivered, held, placed, screened, yuan
+from tests.amounts import yuan
+from tests.order.builders import LIMITS, NOW, Life, confirmed, delivered, held, placed, screened
 
 PRICE = yuan(10)
 

@@ -4,7 +4,8 @@ import pytest
 
 from shared.contracts import Money, Refused
 from shared.contracts.order import RecordRefund, RefundApproved, RefundOrder, RefundRecorded
-from tests.order.builders import Life, completed, confirmed, delivered, failed, placed, wish, yuan
+from tests.amounts import yuan
+from tests.order.builders import Life, completed, confirmed, delivered, failed, placed, wish
 
 
 def refund(refund_id: str, amount: Money | None = None) -> RefundOrder:

@@ -22,7 +22,8 @@ from shared.contracts.order import (
     RepaymentEnded,
     ReplaceKey,
 )
-from tests.order.builders import Life, completed, delivered, names, reserved, short, yuan
+from tests.amounts import yuan
+from tests.order.builders import Life, completed, delivered, names, reserved, short
 
 POSTINGS = (Posting(account="a:b", amount=yuan(10)), Posting(account="c:d", amount=yuan(-10)))
 

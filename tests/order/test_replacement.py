@@ -11,6 +11,7 @@ from shared.contracts.order import (
     ReplacementFailed,
     ReplacementRequested,
 )
+from tests.amounts import yuan
 from tests.order.builders import (
     LIMITS,
     NOW,
@@ -23,7 +24,6 @@ from tests.order.builders import (
     reserved,
     short,
     wish,
-    yuan,
 )
 
 

@@ -23,6 +23,7 @@ from shared.contracts.order import (
     RecordReservationExpiry,
     ScreeningRecorded,
 )
+from tests.amounts import yuan
 from tests.order.builders import (
     LIMITS,
     NOW,
@@ -39,7 +40,6 @@ from tests.order.builders import (
     screened,
     short,
     wish,
-    yuan,
 )
 
 TWO_LINES = (wish("card"), wish("code"))

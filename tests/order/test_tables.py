@@ -6,8 +6,9 @@ from services.order.tables import METADATA, OrderTables
 from shared.contracts import Event
 from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
 from shared.eventstore.recorded import RecordedEvent
+from tests.amounts import yuan
 from tests.databases import in_memory
-from tests.order.builders import OFFERS, yuan
+from tests.order.builders import OFFERS
 
 CARD = OFFERS["card"]
 

@@ -19,9 +19,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from cli.common import HTTP_END_SECONDS, console, show_administrator
 from cli.connections import Connection, Limits
-from services.gateway.api import create_app
-from services.gateway.api.watch import LongPoll
-from services.gateway.bootstrap import ensure_administrator
+from services.gateway.access.bootstrap import ensure_administrator
+from services.gateway.http.app import create_app
+from services.gateway.orders.long_poll import LongPoll
 from services.gateway.settings import GatewaySettings
 from shared.eventstore.engines import is_outage
 from shared.readside.backend import Backend, Busy

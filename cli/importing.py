@@ -15,21 +15,13 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.common import (
-    CLUSTER_VAR,
-    VAR,
-    Json,
-    console,
-    fail,
-    services_of,
-    show_administrator,
-)
+from cli.common import CLUSTER_VAR, VAR, Json, console, fail, services_of, show_administrator
 from cli.places import AnyVar
 from cli.started import running
 from services import read_settings
-from services.gateway.api import create_app
-from services.gateway.auth import Principal, issue
-from services.gateway.bootstrap import USERNAME, ensure_administrator, interrupt_imports
+from services.gateway.access.auth import Principal, issue
+from services.gateway.access.bootstrap import USERNAME, ensure_administrator, interrupt_imports
+from services.gateway.http.app import create_app
 from shared.runtime.embedded import Embedded, InUse
 from shared.runtime.ports import Ports
 from shared.security.secrets import Secrets

@@ -12,19 +12,13 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from cli.common import (
-    VAR,
-    Var,
-    console,
-    fail,
-    services_of,
-)
+from cli.common import VAR, Var, console, fail, services_of
 from cli.http import http_server, serve_api
 from cli.kept_secrets import lost_secrets
 from cli.sockets import listen
 from sandboxes.running import CHANNEL, SUPPLIERS, run_sandboxes
 from services import read_settings
-from services.gateway.bootstrap import NotAccepted
+from services.gateway.access.bootstrap import NotAccepted
 from services.gateway.imports.runs import Runs
 from services.gateway.webhooks.running import dispatcher_of, in_thread, readings
 from shared.eventstore.disk_space import trouble_in

@@ -9,15 +9,15 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from services.gateway.tables.deliveries import HANDED_OVER as IS_HANDED_OVER
-from services.gateway.tables.deliveries import deliveries
-from services.gateway.tables.orders import orders
-from services.gateway.tables.payments import NOT_CLOSED as IS_NOT_CLOSED
-from services.gateway.tables.payments import payments
-from services.gateway.tables.products import expired, products
-from services.gateway.tables.risk import risk_cases
-from services.gateway.tables.unmatched import OPEN, unmatched
-from services.gateway.tables.unread import unread
+from services.gateway.callbacks.projection import unread
+from services.gateway.deliveries.projection import HANDED_OVER as IS_HANDED_OVER
+from services.gateway.deliveries.projection import deliveries
+from services.gateway.orders.projection import orders
+from services.gateway.payments.projection import NOT_CLOSED as IS_NOT_CLOSED
+from services.gateway.payments.projection import payments
+from services.gateway.products.projection import expired, products
+from services.gateway.risk.projection import risk_cases
+from services.gateway.unmatched.projection import OPEN, unmatched
 from shared.contracts import Money
 from shared.contracts.gateway import PartnerKind
 from shared.runtime.settings import Settings

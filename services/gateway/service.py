@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.gateway.domain import (
+from services.gateway.access.domain import (
     CustomerState,
     ImportState,
     StaffState,
@@ -15,13 +15,13 @@ from services.gateway.domain import (
     evolve_import,
     evolve_staff,
 )
+from services.gateway.callbacks.domain import Unread, decide_unread, evolve_unread
 from services.gateway.kept import metadata
 from services.gateway.metrics import gauges
-from services.gateway.openings import Opened, decide_opening, evolve_opening
+from services.gateway.orders.domain import Opened, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
+from services.gateway.read_models import FOREIGN, ReadModels
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables import FOREIGN, ReadModels
-from services.gateway.unread import Unread, decide_unread, evolve_unread
 from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
 from shared.contracts.gateway import (
     AddStaff,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from demo.shop import Answer, Buyer, until
-from services.gateway.api.gate import derived_id
+from services.gateway.http.context import derived_id
 from shared.contracts import Event
 from shared.contracts.ledger import FundsHeld
 from shared.contracts.order import OrderCompleted, OrderPlaced

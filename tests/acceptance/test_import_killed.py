@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 
 from demo.running import free_port
-from services.gateway.auth import Principal, issue
-from services.gateway.bootstrap import USERNAME
+from services.gateway.access.auth import Principal, issue
+from services.gateway.access.bootstrap import USERNAME
 from shared.runtime.ports import Ports
 from shared.security.secrets import Secrets
 from tests.acceptance.market import Server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.gateway.buyers import buyer_key
+from services.gateway.orders.buyers import buyer_key
 from shared.contracts import Command, Money
 from shared.contracts.inventory import Listing, ListProduct, LoadKeys, SealedKey
 from shared.contracts.ledger import PostEntry, Posting

@@ -18,15 +18,10 @@ import sqlalchemy as sa
 from cli.__main__ import SERVICES
 from cli.clustering import lags
 from cli.proofs import prove
-from demo.shop import (
-    Answer,
-    Unexpected,
-    answer_of,
-    until,
-)
+from demo.shop import Answer, Unexpected, answer_of, until
 from laws import ChannelPayment, SupplierPurchase, one_capture, one_purchase
 from sandboxes.running import SUPPLIERS
-from services.gateway.tables.payments import payments
+from services.gateway.payments.projection import payments
 from shared.contracts.fulfillment import DeliveryHandedOver, SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, RefundApproved

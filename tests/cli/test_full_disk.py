@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli import serving
 from cli.__main__ import app
-from services.gateway.bootstrap import NotAccepted
+from services.gateway.access.bootstrap import NotAccepted
 from shared.security.secrets import Secrets
 from tests.acceptance.command import kameng
 from tests.runtime.test_room import Disk, small

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from deploy.local.infrastructure import POSTGRES_VARIABLE
 from services import all_services
-from services.gateway.auth import PERMISSIONS, ROLES
+from services.gateway.access.auth import PERMISSIONS, ROLES
 from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.telemetry.logs import LOG_LEVEL

@@ -13,12 +13,12 @@ import httpx
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
-from services.gateway.api import create_app
-from services.gateway.auth import Principal, issue
-from services.gateway.buyers import buyer_key
-from services.gateway.credentials import Credentials
+from services.gateway.access.auth import Principal, issue
+from services.gateway.access.credentials import Credentials
+from services.gateway.http.app import create_app
 from services.gateway.kept import metadata as kept
-from services.gateway.tables import ReadModels
+from services.gateway.orders.buyers import buyer_key
+from services.gateway.read_models import ReadModels
 from shared.contracts import Command, Event, Metadata, Money
 from shared.contracts.gateway import CustomerRegistered, Role, StaffAdded
 from shared.contracts.inventory import Listing, ProductListed

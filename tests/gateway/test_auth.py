@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.auth import PERMISSIONS, TOKEN_LIFE, BadToken, Permission, Principal, issue, read
-from services.gateway.buyers import buyer_key, is_secret_of, open_envelope, order_secret
-from services.gateway.throttle import Throttle
+from services.gateway.access.auth import PERMISSIONS, TOKEN_LIFE, BadToken, Permission, Principal, issue, read
+from services.gateway.access.throttle import Throttle
+from services.gateway.orders.buyers import buyer_key, is_secret_of, open_envelope, order_secret
 from shared.security.sealing import CannotOpen, Sealer
 from shared.security.secrets import Secrets
 from tests.gateway.builders import NOW, Clock

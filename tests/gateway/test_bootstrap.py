@@ -10,8 +10,8 @@ from threading import Barrier, Lock
 
 import pytest
 
-from services.gateway.bootstrap import ensure_administrator
-from services.gateway.credentials import Credentials
+from services.gateway.access.bootstrap import ensure_administrator
+from services.gateway.access.credentials import Credentials
 from shared.contracts.gateway import AddStaff, StaffAdded
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.ports import Ports

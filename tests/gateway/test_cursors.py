@@ -15,9 +15,9 @@ from fastapi import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.api.gate import ApiContext
-from services.gateway.api.pages import LONGEST_CURSOR, decode, encode, page
-from services.gateway.problems import Problem
+from services.gateway.http.context import ApiContext
+from services.gateway.http.pages import LONGEST_CURSOR, decode, encode, page
+from services.gateway.http.problems import Problem
 from shared.contracts.risk import ListEntrySet
 from shared.readside.batched_query import QueryRunner
 from tests.databases import in_memory

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from services.gateway.domain import (
+from services.gateway.access.domain import (
     CustomerState,
     ImportState,
     StaffState,

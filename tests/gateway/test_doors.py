@@ -15,14 +15,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette import formparsers
 
-from services.gateway.api import create_app
-from services.gateway.api.app import STRANGERS, STRANGERS_WAITING
-from services.gateway.api.gate import ApiContext
-from services.gateway.api.limits import JSON_LIMIT
-from services.gateway.buyers import order_secret
-from services.gateway.credentials import Credentials
-from services.gateway.places import Places
-from services.gateway.problems import Problem
+from services.gateway.access.credentials import Credentials
+from services.gateway.access.places import Places
+from services.gateway.http.app import STRANGERS, STRANGERS_WAITING, create_app
+from services.gateway.http.context import ApiContext
+from services.gateway.http.limits import JSON_LIMIT
+from services.gateway.http.problems import Problem
+from services.gateway.orders.buyers import order_secret
 from shared.contracts.gateway import CustomerRegistered, RegisterCustomer
 from shared.contracts.ledger import RequestPayment
 from shared.messages.messages import HALTED, NobodyDecides, Reply

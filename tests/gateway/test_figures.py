@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway import metrics
-from services.gateway.tables.base import metadata
-from services.gateway.tables.deliveries import deliveries
-from services.gateway.tables.orders import orders
-from services.gateway.tables.payments import payments
-from services.gateway.tables.products import products
-from services.gateway.tables.risk import risk_cases
-from services.gateway.tables.unmatched import unmatched
-from services.gateway.tables.unread import unread
+from services.gateway.callbacks.projection import unread
+from services.gateway.deliveries.projection import deliveries
+from services.gateway.orders.projection import orders
+from services.gateway.payments.projection import payments
+from services.gateway.products.projection import products
+from services.gateway.risk.projection import risk_cases
+from services.gateway.unmatched.projection import unmatched
+from services.gateway.view import metadata
 from shared.eventstore.engines import open_engine
 from shared.eventstore.log import to_text
 from shared.runtime.settings import Settings

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
-from services.gateway.credentials import Credentials, credentials, former_logins
-from services.gateway.tables.people import customers
+from services.gateway.access.credentials import Credentials, credentials, former_logins
+from services.gateway.access.projection import customers
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 OLDER, NEWER = "bob@example.com ", "bob@example.com\u200b"

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from services.gateway.api import create_app, importing
+from services.gateway.http.app import create_app
+from services.gateway.imports import importing
 from services.gateway.imports.runs import Runs, runs
 from shared.contracts import Event
 from shared.contracts.gateway import ImportCompleted, RecordImport

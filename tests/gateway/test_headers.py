@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from fastapi.routing import APIRoute
 
-from services.gateway.api.headers import NAMES
-from services.gateway.buyers import order_secret
+from services.gateway.http.headers import NAMES
+from services.gateway.orders.buyers import order_secret
 from tests.gateway.builders import Shop, orders_follow, placed
-from tests.gateway.test_parsing import routes_of
+from tests.gateway.http.test_parsing import routes_of
 
 PLACED = {"wishes": [{"sku": "STEAM-50", "quantity": 1}], "payment": "alipay"}
 KEY = "7d0c8a1e-8a63-4a0e-9d6c-1f9e4f1f2b3a"

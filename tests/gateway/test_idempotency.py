@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from services.gateway.credentials import credentials
+from services.gateway.access.credentials import credentials
 from shared.contracts.gateway import (
     AddStaff,
     PartnerKind,

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.api import feed, pages
+from services.gateway.feed import routes
+from services.gateway.http import pages
 from shared.contracts import ledger as led
 from tests.gateway.builders import Shop, listed, placed, yuan
 
@@ -108,7 +109,7 @@ def test_probes_are_answered_while_a_page_is_made(shop: Shop, monkeypatch: pytes
         assert answered.wait(30), "no probe was answered meanwhile"
         return plain(value)
 
-    monkeypatch.setattr(feed, "as_json", held)
+    monkeypatch.setattr(routes, "as_json", held)
     monkeypatch.setattr(pages, "as_json", held)
 
     async def both() -> tuple[httpx.Response, httpx.Response]:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.gateway import metrics
+from services.gateway.products.projection import expired, expiring_keys, products
+from services.gateway.read_models import ReadModels
 from services.gateway.service import SERVICE as GATEWAY
-from services.gateway.tables import ReadModels
-from services.gateway.tables.products import expired, expiring_keys, products
 from services.inventory.domain import ProductCommand
 from services.inventory.domain.stock import available
 from services.inventory.service import SERVICE as INVENTORY

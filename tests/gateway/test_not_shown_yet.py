@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.buyers import order_secret
+from services.gateway.orders.buyers import order_secret
 from shared.contracts.fulfillment import DeliveryRequested
 from shared.contracts.order import DeliveryRecorded, RefundOrder
 from tests.gateway.builders import Shop, line, listed, open_shop, orders_follow, placed

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.gateway.buyers import order_secret
-from services.gateway.openings import Opened, decide_opening, evolve_opening
+from services.gateway.orders.buyers import order_secret
+from services.gateway.orders.domain import Opened, decide_opening, evolve_opening
 from shared.contracts import DecisionContext, Metadata
 from shared.contracts.gateway import DeliveriesOpened, RecordOpening
 from shared.contracts.order import CancelOrder
 from tests.gateway.builders import NOW, Shop, open_shop
-from tests.gateway.test_orders_api import deliver
+from tests.gateway.orders.test_api import deliver
 
 ASKED = RecordOpening(order_id="o1", shown="keys", address="192.0.2.7")
 

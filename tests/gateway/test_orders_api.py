@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.api.gate import derived_id
-from services.gateway.buyers import buyer_key, order_secret
+from services.gateway.http.context import derived_id
+from services.gateway.orders.buyers import buyer_key, order_secret
 from shared.contracts import fulfillment as ff
 from shared.contracts import ledger as led
 from shared.contracts import risk as r

@@ -10,11 +10,11 @@ from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.api.parsing import JsonRoute
+from services.gateway.http.parsing import JsonRoute
 from shared.contracts.gateway import RecordUnread
 from shared.values.json_text import SaidTwice, read_json
 from tests.gateway.builders import Shop
-from tests.gateway.test_callbacks_api import CHANNEL, DONE, PAID, SUPPLIER, call
+from tests.gateway.callbacks.test_api import CHANNEL, DONE, PAID, SUPPLIER, call
 
 WISHES = '"wishes": [{"sku": "STEAM-50", "quantity": 1}]'
 

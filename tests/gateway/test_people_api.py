@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.gateway.api import create_app
-from services.gateway.credentials import credentials
+from services.gateway.access.credentials import credentials
+from services.gateway.http.app import create_app
 from shared.contracts.gateway import (
     AddStaff,
     CustomerRegistered,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from services.gateway.api.limits import IMPORT_LIMIT, JSON_LIMIT
+from services.gateway.http.limits import IMPORT_LIMIT, JSON_LIMIT
 from tests.databases import NewDatabase
 from tests.gateway.builders import Shop, listed, open_shop, placed
 from tests.runtime.builders import failing

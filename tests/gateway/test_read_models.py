@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.gateway.tables import FOREIGN, ReadModels
-from services.gateway.tables.history import OF_ORDERS, SHOWN, summary
+from services.gateway.orders.history import OF_ORDERS, SHOWN, summary
+from services.gateway.read_models import FOREIGN, ReadModels
 from shared.contracts import Event, Money, events
 from shared.contracts import fulfillment as ff
 from shared.contracts import inventory as inv

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.buyers import buyer_key
+from services.gateway.orders.buyers import buyer_key
 from shared.contracts import fulfillment as ff
 from shared.contracts.inventory import SealedKey
 from shared.messages.messages import CommandMessage, Reply

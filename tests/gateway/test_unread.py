@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from services.gateway import unread
-from services.gateway.scraps import LONGEST, MOST, scraps_of
+from services.gateway.callbacks import domain
+from services.gateway.callbacks.domain import MOST_WAITING, Unread, decide_unread, evolve_unread
+from services.gateway.callbacks.scraps import LONGEST, MOST, scraps_of
 from services.gateway.service import SERVICE
-from services.gateway.unread import MOST_WAITING, Unread, decide_unread, evolve_unread
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Refused
 from shared.contracts.gateway import RecordUnread, Scrap, SettleUnread, StatementUnread, UnreadSettled
 from shared.contracts.ledger import RecordCallback
 from shared.messages.messages import Reply
 from tests.gateway.builders import NOW, Shop, open_shop
-from tests.gateway.test_callbacks_api import CHANNEL, DONE, PAID, SUPPLIER, call
+from tests.gateway.callbacks.test_api import CHANNEL, DONE, PAID, SUPPLIER, call
 from tests.harness import Harness
 
 TOLD = RecordUnread(
@@ -62,7 +62,7 @@ def test_so_many_of_one_partner_wait_at_most() -> None:
 def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unread, "MOST_WAITING", 2)
+    monkeypatch.setattr(domain, "MOST_WAITING", 2)
     town = Harness(tmp_path, [SERVICE])
 
     def tell(number: int, partner: str = "alipay") -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.api.watch import LongPoll
-from services.gateway.buyers import buyer_key
+from services.gateway.orders.buyers import buyer_key
+from services.gateway.orders.long_poll import LongPoll
 from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryHandedOver, DeliveryRequested, KeysDelivered
 from shared.contracts.order import OrderCancelled, OrderCompleted

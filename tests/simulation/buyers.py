@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.gateway.buyers import buyer_key
+from services.gateway.orders.buyers import buyer_key
 from shared.contracts import Command, Money
 from shared.contracts.fulfillment import KeysDelivered, delivery_id
 from shared.contracts.gateway import RegisterCustomer

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from services import all_services
-from services.gateway.buyers import open_envelope
+from services.gateway.orders.buyers import open_envelope
 from shared.contracts.fulfillment import KeysDelivered, SupplierDelivered
 from shared.eventstore import schema
 from shared.eventstore.recorded import RecordedEvent

@@ -20,14 +20,7 @@ from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.service import Effect, EffectFailed
 from shared.telemetry import tracing
 from tests.harness import Harness
-from tests.runtime.toy import (
-    POISON,
-    REFUSING,
-    ToyPress,
-    button,
-    gave_up,
-    lamp,
-)
+from tests.runtime.toy import POISON, REFUSING, ToyPress, button, gave_up, lamp
 from tests.telemetry.builders import CALLER, TRACE, TRACEPARENT, Kept, facts, ids, kept
 
 
@@ -150,7 +143,7 @@ from services import all_services
 from shared.telemetry.tracing import start_tracing
 from tests.harness import Harness
 from tests.bench.goods import order, stocking
-import cli.gateway, cli.serving, services.gateway.api
+import cli.gateway, cli.serving, services.gateway.http
 start_tracing("order")
 with tempfile.TemporaryDirectory() as folder:
     house = Harness(Path(folder), all_services())

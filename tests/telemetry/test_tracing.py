@@ -21,8 +21,8 @@ from structlog.testing import capture_logs
 
 from deploy.local.waiting import until
 from services import all_services
-from services.gateway.api import create_app
-from services.gateway.auth import Principal, issue
+from services.gateway.access.auth import Principal, issue
+from services.gateway.http.app import create_app
 from shared.contracts import Metadata, Money
 from shared.contracts.fulfillment import PurchaseReport
 from shared.contracts.inventory import Listing, ListProduct

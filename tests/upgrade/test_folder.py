@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from cli.__main__ import SERVICES
 from cli.proofs import prove, verify_service
 from demo.running import free_port, served
-from services.gateway.buyers import order_secret
+from services.gateway.orders.buyers import order_secret
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
 from shared.projections import versions

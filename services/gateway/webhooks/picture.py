@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.tables.webhooks import webhook_endpoints
 from services.gateway.webhooks.course import EndpointHealth
+from services.gateway.webhooks.projection import webhook_endpoints
 from services.gateway.webhooks.tables import courses, cursors, deliveries
 from shared.eventstore.log import to_text
 from shared.projections.rebuild import positions

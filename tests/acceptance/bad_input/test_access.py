@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandboxes.running import CHANNEL
-from services.gateway.auth import Principal, issue
+from services.gateway.access.auth import Principal, issue
 from tests.acceptance.bad_input.shop import Shop, problem
 
 

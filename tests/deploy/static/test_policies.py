@@ -11,8 +11,8 @@ from cli.__main__ import COMMANDS
 from cli.common import HTTP_END_SECONDS
 from cli.secrets import GROUPS
 from services import NAMES
-from services.gateway.api.limits import IMPORT_LIMIT
-from services.gateway.api.watch import LONGEST_SECONDS
+from services.gateway.http.limits import IMPORT_LIMIT
+from services.gateway.orders.long_poll import LONGEST_SECONDS
 from shared.broker import amqp, publisher
 from shared.eventstore.engines import CONNECTING
 from shared.runtime.cluster import broker_connection, leader_session

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.api import create_app, importing
+from services.gateway.http.app import create_app
+from services.gateway.imports import importing
 from services.gateway.imports.runs import SILENCE
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.inventory import LoadKeys

@@ -17,9 +17,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from cli.__main__ import SERVICES
 from deploy.local.waiting import until
 from services.gateway import metrics
-from services.gateway.api import create_app
-from services.gateway.auth import Principal, issue
-from services.gateway.tables import ReadModels
+from services.gateway.access.auth import Principal, issue
+from services.gateway.http.app import create_app
+from services.gateway.read_models import ReadModels
 from services.gateway.webhooks.course import DOWN_FROM
 from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.posting import Poster

@@ -14,8 +14,8 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from services.gateway.read_models import ReadModels
 from services.gateway.service import SERVICE
-from services.gateway.tables import ReadModels
 from services.gateway.webhooks import tables
 from services.gateway.webhooks.signing import endpoint_secret
 from shared.broker.log_server import LogServer

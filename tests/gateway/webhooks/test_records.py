@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from services.gateway.read_models import ReadModels
 from services.gateway.service import SERVICE
-from services.gateway.tables import ReadModels
 from services.gateway.webhooks import tables
 from services.gateway.webhooks.course import DOWN_FROM, TRY_FOR, EndpointHealth
 from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.tables.webhooks import webhook_endpoints
+from services.gateway.webhooks.projection import webhook_endpoints
 from shared.contracts import Event
 from shared.contracts.gateway import (
     WebhookEndpointChanged,

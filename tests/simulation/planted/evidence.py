@@ -16,7 +16,7 @@ from services.fulfillment.domain import goods as supplier_goods
 from services.fulfillment.domain import statements as supplier_statements
 from services.fulfillment.domain.state import Delivery
 from services.fulfillment.tables import FulfillmentTables
-from services.gateway import unread
+from services.gateway.callbacks import domain
 from services.inventory.reactions import REACTIONS as inventory_reactions
 from services.inventory.tables import InventoryTables
 from services.ledger.adapters import effects
@@ -24,22 +24,8 @@ from services.ledger.domain.payment import Payment, closing, statements
 from services.ledger.domain.payment.state import FAILED
 from services.ledger.reactions import PLANS
 from services.ledger.reactions import REACTIONS as ledger_reactions
-from shared.contracts import (
-    Cancel,
-    Command,
-    Decided,
-    Event,
-    Money,
-    Plan,
-    Planner,
-    Reaction,
-)
-from shared.contracts.fulfillment import (
-    RecordPurchase,
-    SupplierClaimWon,
-    SupplierDelivered,
-    SupplierStatementRecorded,
-)
+from shared.contracts import Cancel, Command, Decided, Event, Money, Plan, Planner, Reaction
+from shared.contracts.fulfillment import RecordPurchase, SupplierClaimWon, SupplierDelivered, SupplierStatementRecorded
 from shared.contracts.ledger import CallbackRefused, RecordCallback, RecordReturn, VoidHold
 from shared.contracts.order import OrderCancelled, OrderLine
 from shared.security.sealing import Sealer
@@ -72,7 +58,7 @@ def what_can_not_be_read_is_dropped() -> AbstractContextManager[Any]:
     def dropped(*told: Any) -> Decided:
         return Decided(answer={"outcome": "recorded"})
 
-    return patch.object(unread, "_record", dropped)
+    return patch.object(domain, "_record", dropped)
 
 
 @planted("EvidenceSettled", "OneCapture")

@@ -1,0 +1,57 @@
+"""What is done before the API serves: the first administrator, and the end of imports that nobody runs any more."""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+
+from services.gateway.access.credentials import Credentials
+from services.gateway.access.projection import staff
+from services.gateway.imports.runs import Runs
+from shared.contracts import Metadata
+from shared.contracts.gateway import AddStaff
+from shared.messages.messages import CommandMessage
+from shared.readside.backend import Backend
+
+USERNAME = "admin"
+
+
+class NotAccepted(RuntimeError):
+    """The gateway's writer did not take the first administrator; the text says why."""
+
+
+async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) -> None:
+    """Where nobody on the staff can sign in yet, make `admin`, and tell the password, which is kept nowhere.
+
+    Of several processes that start at once, one tells it, and of one that is killed before that, the next start does.
+    The tables of credentials are made with it, so run this before the API serves.
+    Raises NotAccepted when the gateway does not take it.
+    """
+    credentials = await run_sync(Credentials, backend.reads)
+    await run_sync(credentials.create)
+    if await run_sync(credentials.any, "staff"):
+        return
+    if not await run_sync(_is_staff, backend.reads, USERNAME):
+        command_id = backend.ports.new_id()
+        meta = Metadata(correlation_id=command_id, causation_id=command_id, actor="system:gateway")
+        message = CommandMessage(command_id, AddStaff(username=USERNAME, role="administrator"), meta)
+        reply = await backend.send("gateway", message)
+        if reply.outcome == "accepted":
+            await backend.seen(reply.source, reply.position)
+        elif reply.code != "staff-exists":  # added meanwhile by another process
+            raise NotAccepted(f"the first administrator was not accepted ({reply.code}): {reply.detail}")
+    password = b32encode(backend.ports.random_bytes(20)).decode().lower()
+    await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password, tell)
+
+
+async def interrupt_imports(backend: Backend) -> None:
+    """Have the imports that run no longer told as such, where no other process serves this database."""
+    await run_sync(Runs(backend.reads).interrupt_all, backend.ports.now())
+
+
+def _is_staff(engine: sa.Engine, username: str) -> bool:
+    with engine.connect() as connection:
+        return connection.execute(sa.select(staff).where(staff.c.username == username)).first() is not None

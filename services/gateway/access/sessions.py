@@ -1,0 +1,79 @@
+"""Signing in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from pydantic import Field
+
+from services.gateway.access.auth import Principal, issue
+from services.gateway.access.credentials import normal
+from services.gateway.access.places import place_of
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import STAFF, ClientIp, TheGate, too_many
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.problems import Problem
+from services.gateway.http.shapes import Body, Line
+from shared.contracts.gateway import RecordSignIn
+
+router = APIRouter(prefix="/v1/sessions", tags=["people"], route_class=JsonRoute)
+
+
+class SignInBody(Body):
+    kind: Literal["staff", "customer"] = "customer"
+    login: Annotated[Line, Field(min_length=1)]
+    password: Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+    device: Annotated[str, Field(max_length=200, strict=True, description="`device` of an earlier answer.")] | None = (
+        None
+    )
+
+
+def session(gate: ApiContext, principal: Principal) -> dict[str, Any]:
+    """A token and what it is good for."""
+    token, expires_at = issue(gate.backend.secrets.get("tokens"), principal, gate.backend.ports.now())
+    return {
+        "token": token,
+        "expires_at": expires_at.isoformat(),
+        "kind": principal.kind,
+        "subject": principal.subject,
+        "role": principal.role,
+    }
+
+
+async def _record(gate: ApiContext, username: str, *, accepted: bool) -> None:
+    command_id = gate.backend.ports.new_id()
+    await gate.send(RecordSignIn, Principal("staff", username), command_id, username=username, accepted=accepted)
+
+
+@router.post("", status_code=201, summary="Sign in")
+async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
+    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded.
+
+    `device` marks the device for this login: sent with the next sign-in, others' wrong tries do not hold it up.
+    """
+    login, place = normal(body.login), place_of(ip)
+    wait, begun = gate.guessing.begin(body.kind, login, place, body.device, shared=gate.is_own_site(ip))
+    if wait:
+        raise too_many(wait)
+    is_known = gate.guessing.knows(body.kind, login, place, body.device)
+    waiting = login if gate.is_own_site(ip) else place
+    try:
+        async with (gate.hashing if is_known else gate.strangers).taken(waiting):
+            subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
+    except Exception:
+        gate.guessing.forgive(begun)  # nothing was compared
+        raise
+    if subject is not None:
+        gate.guessing.succeeded(body.kind, login, place, begun)
+    member = None
+    if body.kind == "staff":
+        # the list of staff, not the password, says who belongs to it and in which role
+        member = await gate.found(STAFF, normal(body.login))
+        if member is not None:
+            await _record(gate, member["username"], accepted=subject is not None)
+    if subject is None or (body.kind == "staff" and member is None):
+        raise Problem(401, "wrong-login", "no such login, or a wrong password")
+    told = session(gate, Principal(body.kind, subject, member["role"] if member else None))
+    return {**told, "device": gate.guessing.mark(body.kind, login, gate.backend.ports.new_id())}

@@ -1,0 +1,1 @@
+"""What partners (payment channels and suppliers) tell over HTTP, signed, and what of it can't be read."""

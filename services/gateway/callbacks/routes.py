@@ -1,0 +1,109 @@
+"""Signed statements of partners that could not be read, for the people who find out what they were about."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.callbacks.projection import unread
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.pages import Cursor, Limit, Page, page
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.shapes import Body, PathId, Reason
+from shared.contracts.gateway import PartnerKind, SettleUnread
+from shared.readside.batched_query import BatchedQuery, Row
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute)
+PaymentReader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]
+Bookkeeper = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
+SupplierReader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
+Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
+STATEMENT = BatchedQuery(unread.c.statement_id)
+Status = Annotated[Literal["open", "settled"], Query(description="`open` ones wait for a person.")]
+
+
+class SettlementBody(Body):
+    """What it was about, and how it was seen to."""
+
+    note: Reason
+
+
+@router.get("/payments/unread", response_model=Page, tags=["money"], summary="What channels told that can't be read")
+async def of_channels(
+    gate: TheGate, caller: PaymentReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Signed callbacks: what is wrong with each, and what can be read of it. What waits longest first."""
+    return await _listed(gate, "channel", status, limit, cursor)
+
+
+@router.post(
+    "/payments/unread/{statement_id}/settlement", tags=["money"], summary="Record that it was found out and seen to"
+)
+async def settle_of_channel(
+    statement_id: PathId,
+    body: SettlementBody,
+    gate: TheGate,
+    caller: Bookkeeper,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    return await _settle(gate, caller, request, key, "channel", statement_id, body)
+
+
+@router.get(
+    "/suppliers/unread", response_model=Page, tags=["deliveries"], summary="What suppliers told that can't be read"
+)
+async def of_suppliers(
+    gate: TheGate, caller: SupplierReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """As that of channels. Texts that came with it were not kept."""
+    return await _listed(gate, "supplier", status, limit, cursor)
+
+
+@router.post(
+    "/suppliers/unread/{statement_id}/settlement",
+    tags=["deliveries"],
+    summary="Record that it was found out and seen to",
+)
+async def settle_of_supplier(
+    statement_id: PathId,
+    body: SettlementBody,
+    gate: TheGate,
+    caller: Settler,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    return await _settle(gate, caller, request, key, "supplier", statement_id, body)
+
+
+async def _listed(gate: ApiContext, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
+    statement = sa.select(unread).where(unread.c.kind == kind, unread.c.status == status)
+    by = (unread.c.told_at, unread.c.statement_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True)
+
+
+async def _settle(
+    gate: ApiContext,
+    caller: Principal,
+    request: Request,
+    key: str | None,
+    kind: PartnerKind,
+    statement_id: str,
+    body: SettlementBody,
+) -> dict[str, Any]:
+    await _statement(gate, caller, kind, statement_id)
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(SettleUnread, caller, command_id, statement_id=statement_id, note=body.note)
+    return dict(await _statement(gate, caller, kind, statement_id))
+
+
+async def _statement(gate: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
+    """Raises Problem: 404, also for one of a partner of another kind, or 503 when it may be there."""
+    row = await gate.found(STATEMENT, statement_id)
+    if row is None or row["kind"] != kind:
+        raise await gate.absent(caller, "gateway", "statement")
+    return row

@@ -1,0 +1,50 @@
+"""Deliveries that wait for a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.deliveries.projection import HANDED_OVER, deliveries
+from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.pages import Cursor, Limit, Page, page
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.shapes import Body, PathId, Reason
+from shared.contracts.fulfillment import ResolveDelivery
+
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], route_class=JsonRoute)
+Resolver = Annotated[Principal, Depends(may(Permission.DELIVERY_RESOLVE))]
+
+
+class ResolutionBody(Body):
+    """`delivered` says whether the buyer has the goods; if not, the line is given back."""
+
+    delivered: Annotated[bool, Field(strict=True)]
+    note: Reason
+
+
+@router.get("/handovers", summary="Deliveries that no machine can finish", response_model=Page)
+async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Those that wait longest first."""
+    columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
+    statement = sa.select(*columns).where(deliveries.c.status == HANDED_OVER)
+    by = (deliveries.c.handed_over_at, deliveries.c.delivery_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True)
+
+
+@router.post("/handovers/{delivery_id:path}/resolution", summary="Say what became of a delivery")
+async def resolve(
+    delivery_id: PathId,
+    body: ResolutionBody,
+    gate: TheGate,
+    caller: Resolver,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(ResolveDelivery, caller, command_id, delivery_id=delivery_id, **body.model_dump())
+    return {"delivery_id": delivery_id, "delivered": body.delivered}

@@ -1,0 +1,1 @@
+"""The feed of events: every log from its first event on."""

@@ -1,0 +1,133 @@
+"""The feed of events: every log from its first event on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from heapq import merge
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import ValidationError
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.http import pages
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import TheGate, may
+from services.gateway.http.pages import Items, Page, as_json
+from services.gateway.http.problems import Problem
+from shared.broker.cloudevents import cloud_events, structured
+from shared.contracts import UnknownMessage
+from shared.eventstore.recorded import RecordedEvent
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
+Source = Literal["fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk"]
+MOST_POSITION = 2**53
+MOST_VERSIONS = 100
+
+
+def _as_stored(recorded: RecordedEvent) -> tuple[bytes]:
+    told = {
+        "id": recorded.id,
+        "source": recorded.source,
+        "position": recorded.position,
+        "type": recorded.type,
+        "time": recorded.at.isoformat(),
+        "stream": recorded.stream,
+        "version": recorded.version,
+    }
+    return (b'%s,"data":%s,"meta":%s}' % (as_json(told)[:-1], recorded.data.encode(), recorded.meta_json.encode()),)
+
+
+def _as_published(recorded: RecordedEvent) -> tuple[bytes, ...]:
+    """In each version that publishers send. Raises Problem (503) for what is newer than this code."""
+    try:
+        return tuple(structured(recorded, said).encode() for said in cloud_events(recorded))
+    except (UnknownMessage, ValidationError):
+        raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
+
+
+RENDER: Mapping[str, Callable[[RecordedEvent], tuple[bytes, ...]]] = {"log": _as_stored, "cloudevents": _as_published}
+
+
+def _made(
+    found: Sequence[RecordedEvent],
+    form: str,
+    limit: int,
+    following: Callable[[Sequence[RecordedEvent]], str],
+    beyond: Sequence[str],
+) -> Response:
+    """A page of as many of these events as fit, each with all of its versions."""
+    items, shown = Items(MOST_VERSIONS * limit), 0
+    for recorded in found[:limit]:
+        if not items.take(*RENDER[form](recorded)):
+            break
+        shown += 1
+    return items.answer(following(found[:shown]), beyond=beyond)
+
+
+async def _pull(gate: ApiContext, source: str, after: int, limit: int) -> tuple[list[RecordedEvent], bool]:
+    """The events, and whether the log ends before the position that was asked after."""
+    found = await gate.backend.pull(source, after, limit)
+    return list(found.events), bool(after) and not found.events and not found.before
+
+
+def _positions(after: str | None) -> dict[str, int]:
+    """The position reached in each log. Raises Problem (422)."""
+    if after is None:
+        return dict.fromkeys(SOURCES, 0)
+    told = pages.decode(after)
+    fits = isinstance(told, dict) and told.keys() == set(SOURCES)
+    if not fits or not all(type(at) is int and 0 <= at <= MOST_POSITION for at in told.values()):
+        raise pages.bad_cursor()
+    return told
+
+
+async def _one(gate: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
+    if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
+        raise pages.bad_cursor()
+    position = int(after or 0)
+    events, is_beyond = await _pull(gate, source, position, limit)
+
+    def following(shown: Sequence[RecordedEvent]) -> str:
+        return str(shown[-1].position if shown else position)
+
+    return await gate.made(_made, events, form, limit, following, [source] if is_beyond else [])
+
+
+async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Response:
+    positions = _positions(after)
+    pulled = {source: await _pull(gate, source, positions[source], limit) for source in SOURCES}
+    logs, beyond = [found for found, _ in pulled.values()], [source for source in SOURCES if pulled[source][1]]
+    # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
+    events = list(merge(*logs, key=lambda recorded: recorded.at))
+
+    def following(shown: Sequence[RecordedEvent]) -> str:
+        return pages.encode(positions | {recorded.source: recorded.position for recorded in shown})
+
+    return await gate.made(_made, events, form, limit, following, beyond)
+
+
+class FeedPage(Page):
+    """A page of events. `beyond` names the services whose logs end before the position that was asked after: whoever
+    was given that position holds events of a log that is lost, such as one that was restored from a backup."""
+
+    beyond: list[Source]
+
+
+@router.get("", summary="Read events", response_model=FeedPage)
+async def events(
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.EVENTS_READ))],
+    source: Source | None = None,
+    after: Annotated[str | None, Query(max_length=1_000, description="`next` of the answer before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    form: Annotated[Literal["log", "cloudevents"], Query(description="As stored, or as it is published.")] = "log",
+) -> Response:
+    """One service's log, `after` being a position; or all logs by time, `after` being an opaque cursor.
+
+    A page holds `limit` events, fewer where they are large (1 MB of items; a larger event comes alone). `next` is
+    always there: ask with it again later for what happened since. In the form `cloudevents` each item is a CloudEvents
+    1.0 JSON object, with the attributes and data that subscribers of the broker get.
+    """
+    return await (_one(gate, source, after, form, limit) if source else _all(gate, after, form, limit))

@@ -1,0 +1,63 @@
+"""Whether the process lives, whether it should be asked, and its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.gateway.http.depends import TheGate
+
+router = APIRouter(tags=["health"])
+TOO_FAR_BEHIND = 100_000
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Whether requests should come here")
+async def ready(gate: TheGate) -> Response:
+    """503 while the read models are far behind, or a log is not the one that was read: `diverged` names it, and
+    `halted` the services that decide nothing; or while an event that must be known is not (`held`). Parked work, and
+    events of unknown types that were passed over, are warnings: a person must look, but all else works."""
+    await gate.rows(sa.select(sa.literal(1)))
+    services = await run_sync(gate.backend.health)
+    behind = {
+        f"{name} behind {source}": lag
+        for name, health in services.items()
+        for source, lag in (health.lag or {}).items()
+        if lag > TOO_FAR_BEHIND
+    }
+    parked = {name: health.parked for name, health in services.items() if health.parked}
+    failed = {name: health.agenda_failed for name, health in services.items() if health.agenda_failed}
+    diverged = sorted({told for health in services.values() for told in health.diverged})
+    halted = {name: health.halted for name, health in services.items() if health.halted}
+    held = sorted({told for health in services.values() for told in health.held})
+    unknown = {
+        name: {source: sorted(counts) for source, counts in health.unknown.items()}
+        for name, health in services.items()
+        if health.unknown
+    }
+    is_ready = not (behind or diverged or halted or held)
+    status = "diverged" if diverged else "halted" if halted else "held" if held else "behind"
+    body: dict[str, Any] = {
+        "status": "ok" if is_ready else status,
+        "diverged": diverged,
+        "halted": halted,
+        "held": held,
+        "behind": behind,
+        "lag": {name: None if health.lag is None else sum(health.lag.values()) for name, health in services.items()},
+        "warnings": {"parked": parked, "agenda_failed": failed, "unknown": unknown},
+    }
+    return JSONResponse(body, 200 if is_ready else 503)
+
+
+@router.get("/metrics", summary="Prometheus metrics")
+async def metrics(request: Request) -> Response:
+    return Response(await run_sync(generate_latest, request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,299 @@
+"""Runs imports beside the requests that ask for them, so that a request sent again joins the one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+import structlog
+from anyio.to_thread import run_sync
+from sqlalchemy.exc import DBAPIError
+
+from services.gateway.access.auth import Principal
+from services.gateway.access.projection import imports
+from services.gateway.http.context import ApiContext
+from services.gateway.http.problems import Problem, no_room, of_reply
+from services.gateway.imports.answers import ImportAnswer, outcome, told, told_by_log
+from services.gateway.imports.keys import KeySealing
+from services.gateway.imports.model import BadFile
+from services.gateway.imports.report import Report
+from services.gateway.imports.run import Progress, import_keys, import_products
+from services.gateway.imports.runs import OVER, Runs, Wanted
+from services.gateway.imports.sheets import read_rows
+from services.gateway.imports.templates import TemplateKind
+from shared.contracts import Command, Metadata
+from shared.contracts.gateway import RecordImport
+from shared.eventstore.disk_space import trouble
+from shared.eventstore.engines import is_outage
+from shared.messages.messages import HALTED, CommandMessage, Reply
+from shared.readside.backend import Busy
+from shared.security.sealing import keypair_from_secret
+
+TELL_SECONDS = 1.0
+ASK_SECONDS = 0.5
+BUSY_SECONDS, BUSY_TRIES = 0.2, 300
+logger = structlog.get_logger()
+
+
+class Overtaken(Exception):
+    """Another process has taken the import on, because this one had been silent."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to import. `file` may hold keys in the clear: it has no name on the disk, and is gone when we are."""
+
+    kind: TemplateKind
+    caller: Principal
+    import_id: str
+    file: BinaryIO = field(repr=False)
+    file_name: str
+    file_sha256: str
+    dry_run: bool
+    mapping: Mapping[str, str] | None
+    encoding: str | None
+
+    def wanted(self) -> Wanted:
+        mapping = json.dumps(dict(self.mapping or {}), sort_keys=True, ensure_ascii=False)
+        digest = hashlib.sha256(mapping.encode()).hexdigest()  # a key that it names by mistake is not kept
+        return Wanted(self.import_id, self.kind, self.file_sha256, digest, self.dry_run, self.caller.actor)
+
+
+def fates_path(gate: ApiContext, import_id: str) -> Path:
+    folder = gate.backend.settings.var / "imports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"{import_id}.csv"
+
+
+class Importing:
+    """The imports of this process. One an application. `stopped` are the last tries, by import, whose end could not be
+    written, as on a full disk: nothing else says that they are over."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
+        self.stopped: dict[str, str] = {}
+
+    async def known(self, gate: ApiContext, import_id: str) -> ImportAnswer | None:
+        """What is known of an import, running or over."""
+        stopped = self.stopped.get(import_id)
+        row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now(), stopped)
+        if row is not None and row["state"] in OVER | {"running"}:
+            return told(row)
+        done = await gate.row(sa.select(imports).where(imports.c.import_id == import_id))
+        return told_by_log(done) if done else told(row) if row else None
+
+    async def answer(self, gate: ApiContext, job: Job, seconds: float) -> ImportAnswer:
+        """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
+
+        Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
+        was interrupted or nothing is decided. Raises OSError or DBAPIError where a disk is full.
+        """
+        loop = asyncio.get_running_loop()
+        deadline, wanted, has_joined = loop.time() + seconds, job.wanted(), False
+        is_taken = False
+        try:
+            while True:
+                if job.import_id not in self._tasks:
+                    done = await self.known(gate, job.import_id)
+                    if done is not None and done.state in OVER and done.started_at is None:
+                        return done.model_copy(update={"replayed": True})  # known by the log alone
+                    run = gate.backend.ports.new_id()
+                    stopped, now = self.stopped.get(job.import_id), gate.backend.ports.now()
+                    row = await run_sync(Runs(gate.backend.reads).claim, wanted, run, now, stopped)
+                    if row is None:
+                        is_taken = has_joined = True
+                        self._start(gate, job, run)
+                    elif row["mapping_sha256"] != wanted.mapping_sha256:
+                        raise _other_mapping()
+                    elif row["state"] in OVER or loop.time() >= deadline:
+                        return told(row).model_copy(update={"replayed": not has_joined})
+                    else:
+                        has_joined = True  # another process runs it
+                        await asyncio.sleep(ASK_SECONDS)
+                        continue
+                running, task = self._tasks[job.import_id]
+                if running.mapping_sha256 != wanted.mapping_sha256:
+                    raise _other_mapping()
+                await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
+                if task.done():
+                    _raise_what_stopped(task, gate.backend.reads.url)
+                answer = await self.known(gate, job.import_id)
+                assert answer is not None
+                return answer
+        finally:
+            if not is_taken:
+                job.file.close()
+
+    async def close(self) -> None:
+        """Stop what runs: it is then told as interrupted, and can be sent again."""
+        tasks = [task for _, task in self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, gate: ApiContext, job: Job, run: str) -> None:
+        task = asyncio.create_task(_run(gate, job, run, self.stopped))
+        self._tasks[job.import_id] = (job.wanted(), task)
+        self.stopped.pop(job.import_id, None)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._tasks[job.import_id]
+            job.file.close()
+            if not task.cancelled() and (error := task.exception()) and not isinstance(error, Problem):
+                logger.error("import stopped", import_id=job.import_id, error=repr(error))
+
+        task.add_done_callback(ended)
+
+
+def _other_mapping() -> Problem:
+    return Problem(409, "idempotency-conflict", "this Idempotency-Key was used for the same file with another mapping")
+
+
+def _raise_what_stopped(task: asyncio.Task[None], database: sa.URL) -> None:
+    error = None if task.cancelled() else task.exception()
+    for cause in _causes(error):
+        if isinstance(cause, Problem) or no_room(cause) or trouble(cause, database):
+            raise cause
+    if task.cancelled() or error is not None:
+        detail = "the import stopped before its end; the same file sent again goes on where it stopped"
+        raise Problem(503, "import-interrupted", detail, headers={"Retry-After": "1"})
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _causes(one)
+    elif error is not None:
+        yield error
+
+
+async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
+    """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
+    from when it stops until that is written."""
+    runs, now = Runs(gate.backend.reads), gate.backend.ports.now
+    reports = [Report()]
+    try:
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(gate, job, run, reports))
+            came = await _import(gate, job, lambda report: reports.__setitem__(0, report))
+            telling.cancel()
+        if isinstance(came, BadFile):
+            broken = {"broken": {"code": came.code, "detail": came.detail}}
+            await run_sync(runs.end, job.import_id, run, "failed", broken, now())
+            raise Problem(422, came.code, came.detail)
+        if came.is_void and came.broken is not None:
+            await run_sync(runs.end, job.import_id, run, "failed", outcome(came), now())
+            raise Problem(422, came.broken.code, came.broken.detail)
+        if not job.dry_run:
+            await gate.send(
+                RecordImport,
+                job.caller,
+                job.import_id,
+                import_id=job.import_id,
+                kind=job.kind,
+                file_sha256=job.file_sha256,
+                fates={fate: count for fate, count in came.counts.items() if count},
+                rows=came.rows,
+                rejected=came.rejected,
+                broken=came.broken.code if came.broken else None,
+                last_row=came.last_row if came.broken else None,
+            )
+        await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
+    except BaseException:
+        stopped[job.import_id] = run
+        # Nothing happens here when the import has ended, failed or was overtaken.
+        try:
+            await run_sync(runs.end, job.import_id, run, "interrupted", None, now())
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("can't tell that an import stopped", import_id=job.import_id, error=type(error).__name__)
+        else:
+            del stopped[job.import_id]
+        raise
+
+
+async def _tell(gate: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
+    runs = Runs(gate.backend.reads)
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        report = reports[0]
+        counts = {fate: count for fate, count in report.counts.items() if count}
+        try:
+            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, gate.backend.ports.now()):
+                raise Overtaken
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("can't tell how far an import is", import_id=job.import_id, error=type(error).__name__)
+
+
+async def _import(gate: ApiContext, job: Job, progress: Progress) -> Report | BadFile:
+    send, fates = _Sender(gate, job.caller, job.import_id), fates_path(gate, job.import_id)
+    try:
+        sheet = await run_sync(read_rows, job.file, job.file_name, job.encoding, job.mapping)
+        if job.kind == "products":
+            report = await import_products(
+                sheet,
+                send,
+                import_id=job.import_id,
+                fates=fates,
+                dry_run=job.dry_run,
+                mapping=job.mapping,
+                suppliers=gate.backend.settings.suppliers,
+                progress=progress,
+            )
+        else:
+            report = await import_keys(
+                sheet,
+                send,
+                _sealing(gate),
+                import_id=job.import_id,
+                new_id=gate.backend.ports.new_id,
+                fates=fates,
+                dry_run=job.dry_run,
+                mapping=job.mapping,
+                progress=progress,
+            )
+    except BadFile as error:
+        return error
+    await send.seen()
+    return report
+
+
+class _Sender:
+    """Sends an import's commands, and remembers how far they moved inventory's log."""
+
+    def __init__(self, gate: ApiContext, caller: Principal, import_id: str) -> None:
+        self._gate, self._caller, self._import_id = gate, caller, import_id
+        self._reached = 0
+
+    async def __call__(self, command_id: str, command: Command) -> Reply:
+        meta = Metadata(correlation_id=self._import_id, causation_id=command_id, actor=self._caller.actor)
+        for _ in range(BUSY_TRIES):
+            try:
+                reply = await self._gate.backend.send(command.owner, CommandMessage(command_id, command, meta))
+            except Busy:
+                await asyncio.sleep(BUSY_SECONDS)
+            else:
+                if reply.code == HALTED:
+                    raise of_reply(reply)  # the same for every row that is left
+                self._reached = max(self._reached, reply.position)
+                return reply
+        raise TimeoutError
+
+    async def seen(self) -> None:
+        """Wait until the read models show what was imported."""
+        await self._gate.backend.seen("inventory", self._reached)
+
+
+def _sealing(gate: ApiContext) -> KeySealing:
+    secrets = gate.backend.secrets
+    public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
+    return KeySealing(public, secrets.get("blind-index"), gate.backend.ports.random_bytes)

@@ -1,0 +1,114 @@
+"""The books: the trial balance, the accounts' entries, and manual entries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.pages import Cursor, Items, Limit, Page, as_json, encode, page, place
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.shapes import Body, Currency, Name, PathId, Reason
+from services.gateway.ledger.owners import require_owner
+from services.gateway.ledger.projection import accounts, entries
+from shared.contracts import Money
+from shared.contracts.ledger import PostEntry, Posting, ReverseEntry
+from shared.readside.batched_query import QueryRunner
+
+router = APIRouter(prefix="/v1/ledger", tags=["money"], route_class=JsonRoute)
+Reader = Annotated[Principal, Depends(may(Permission.LEDGER_READ))]
+Poster = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
+ACCOUNT = (accounts.c.account, accounts.c.currency)
+MOST_ACCOUNTS = 10_000
+
+
+class PostingBody(Body):
+    """A positive amount, in minor units, debits the account; a negative one credits it."""
+
+    account: Name
+    amount: Annotated[int, Field(ge=-(10**15), le=10**15, strict=True)]
+    currency: Currency = "CNY"
+
+
+class EntryBody(Body):
+    postings: Annotated[list[PostingBody], Field(min_length=2, max_length=100)]
+    note: Reason
+
+
+class ReversalBody(Body):
+    note: Reason
+
+
+class TrialBalance(BaseModel):
+    """Sums by currency are of all accounts, not only of those on this page."""
+
+    accounts: list[dict[str, Any]]
+    sums: dict[str, int]
+    next: str | None
+
+
+@router.get(
+    "/trial-balance",
+    summary="Every account's balance",
+    dependencies=[Depends(may(Permission.LEDGER_READ))],
+    response_model=TrialBalance,
+)
+async def trial_balance(gate: TheGate, cursor: Cursor = None) -> Response:
+    """Debits are positive; `sums`, over all accounts, is zero in every currency. `next` continues the accounts."""
+    after = place(cursor, ACCOUNT) if cursor is not None else None
+    return await gate.made(_trial_balance, gate.reading, after)
+
+
+def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
+    sums: defaultdict[str, int] = defaultdict(int)
+    items, last, is_full = Items(MOST_ACCOUNTS), after, False
+    for row in reading.stream(sa.select(accounts).order_by(*ACCOUNT)):
+        sums[row["currency"]] += row["posted"]
+        here = [row[column.name] for column in ACCOUNT]
+        if is_full or (after is not None and here <= after):
+            continue
+        is_full = not items.take(as_json(row))
+        last = last if is_full else here
+    return items.answer(encode(last) if is_full else None, "accounts", sums=sums)
+
+
+@router.get("/accounts/{account:path}/entries", summary="An account's entries, the newest first", response_model=Page)
+async def of_account(
+    account: PathId, gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    statement = sa.select(entries).where(entries.c.account == account)
+    return await page(gate, statement, (entries.c.position, entries.c.index), limit, cursor)
+
+
+@router.post("/entries", status_code=201, summary="Post a manual entry")
+async def post(
+    body: EntryBody, gate: TheGate, caller: Poster, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Postings balance in every currency. Nothing is ever edited, only reversed."""
+    for account in dict.fromkeys(posting.account for posting in body.postings):
+        await require_owner(gate, caller, account)
+    entry_id = gate.command_id(caller, request, key)
+    postings = tuple(
+        Posting(account=posting.account, amount=Money(amount=posting.amount, currency=posting.currency))
+        for posting in body.postings
+    )
+    await gate.send(PostEntry, caller, entry_id, entry_id=entry_id, postings=postings, note=body.note)
+    return {"entry_id": entry_id}
+
+
+@router.post("/entries/{entry_id}/reversal", status_code=201, summary="Reverse a manual entry")
+async def reverse(
+    entry_id: PathId,
+    body: ReversalBody,
+    gate: TheGate,
+    caller: Poster,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    await gate.send(ReverseEntry, caller, gate.command_id(caller, request, key), entry_id=entry_id, note=body.note)
+    return {"entry_id": entry_id, "reversed": True}

@@ -1,0 +1,89 @@
+"""Wallets: what a customer has with us."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, counted, demand
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.problems import not_found
+from services.gateway.http.shapes import Amount, Body, Name, PathId
+from services.gateway.ledger.owners import require_customer, wallet_of
+from services.gateway.ledger.projection import accounts
+from services.gateway.payments.routes import find_payment, rendered
+from shared.contracts.ledger import RequestPayment
+
+router = APIRouter(tags=["money"], route_class=JsonRoute)
+
+
+class DepositBody(Body):
+    amount: Amount
+    channel: Annotated[Name, Field(description="The payment channel that collects the money.")]
+
+
+@router.get("/v1/wallets/{customer}", summary="Read a wallet")
+async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
+    """`held` is set aside for orders under way; `available` is what is left to spend."""
+    if caller.kind == "customer":
+        if caller.subject != customer:
+            raise not_found("wallet")
+    else:
+        demand(caller, Permission.WALLET_READ)
+    await require_customer(gate, caller, customer)
+    rows = await gate.rows(sa.select(accounts).where(accounts.c.account == wallet_of(customer)))
+    balances = [
+        {
+            "currency": row["currency"],
+            "balance": -row["posted"],  # what we owe the customer stands on the credit side
+            "held": row["held"],
+            "available": -row["posted"] - row["held"],
+        }
+        for row in rows
+    ]
+    return {"customer": customer, "balances": balances}
+
+
+def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None]:
+    """Counts a deposit of a customer's own. Raises Problem (429) beyond the limit."""
+    if caller.kind != "customer":
+        return nullcontext()
+    detail = "too many deposits were opened; pay one of them"
+    return counted((gate.deposits, caller.subject), code="too-many-deposits", detail=detail)
+
+
+@router.post("/v1/wallets/{customer}/deposits", status_code=201, summary="Top a wallet up")
+async def deposit(
+    customer: PathId,
+    body: DepositBody,
+    gate: TheGate,
+    caller: Caller,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Opens a payment; its `pay_url` shows as soon as the channel has answered. A customer opens so many an hour."""
+    if caller.kind == "customer":
+        if caller.subject != customer:
+            raise not_found("wallet")
+    else:
+        demand(caller, Permission.WALLET_DEPOSIT)
+    command_id = gate.command_id(caller, request, key)
+    with _counted(gate, caller):
+        await require_customer(gate, caller, customer)
+        await gate.send(
+            RequestPayment,
+            caller,
+            command_id,
+            payment_id=command_id,
+            account=wallet_of(customer),
+            amount=body.amount.money(),
+            channel=body.channel,
+        )
+    row = await find_payment(gate, command_id)
+    return rendered(row) if row else {"payment_id": command_id, "status": "requested"}

@@ -1,0 +1,35 @@
+"""Messages that were sent, and those that could not be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Response
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.depends import TheGate, may
+from services.gateway.http.pages import Cursor, Limit, Page, page
+from services.gateway.http.shapes import CodeFilter
+from services.gateway.notifications.projection import notifications
+
+router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+
+
+@router.get("", summary="List messages", response_model=Page)
+async def listed(
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.NOTIFICATION_READ))],
+    status: Literal["queued", "sent", "failed", "withheld"] | None = None,
+    order_id: CodeFilter = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """The newest first."""
+    columns = notifications.c
+    statement = sa.select(notifications)
+    if status is not None:
+        statement = statement.where(columns.status == status)
+    if order_id is not None:
+        statement = statement.where(columns.order_id == order_id)
+    return await page(gate, statement, (columns.queued_at, columns.message_id), limit, cursor)

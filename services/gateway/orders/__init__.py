@@ -1,0 +1,1 @@
+"""Orders: placing, following, cancelling, refunding and replacing."""

@@ -1,0 +1,246 @@
+"""Who may see an order, and what of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Header, Request, Response
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.access.places import place_of
+from services.gateway.deliveries.projection import deliveries as deliveries_table
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import Caller, demand, gate_of, ip_of, slow_down
+from services.gateway.http.pages import Items, as_json, encode, page, place
+from services.gateway.http.problems import Problem, not_found, not_shown_yet
+from services.gateway.http.shapes import PathId
+from services.gateway.orders.buyers import is_secret_of, open_envelope
+from services.gateway.orders.history import order_history
+from services.gateway.orders.projection import orders
+from services.gateway.payments.projection import payments
+from shared.contracts.gateway import RecordOpening
+from shared.contracts.order import WALLET
+from shared.readside.batched_query import BatchedQuery, Row
+from shared.security.sealing import CannotOpen
+
+Secret = Annotated[
+    str | None, Header(alias="Order-Secret", max_length=200, description="`secret` of the answer to placing the order.")
+]
+ORDER = BatchedQuery(orders.c.order_id)
+DELIVERIES = BatchedQuery(deliveries_table.c.order_id)
+CHANNEL_PAYMENT = BatchedQuery(payments.c.payment_id, payments.c.status, payments.c.reason, payments.c.pay_url)
+OF_A_LINE = ("line", "sku", "name", "kind", "quantity", "unit_price", "amount", "target", "status", "replaces")
+BUYER_FACTS = (
+    "amount",
+    "line",
+    "late",
+    "paid",
+    "quantity",
+    "refund_id",
+    "refunded",
+    "full",
+    "delivered",
+    "undelivered",
+    "shown",
+    "address",
+)
+OPENED = "DeliveriesOpened"
+STAFF_EVENTS = ("ScreeningRecorded", "DeliveryOverdue")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An order that the caller may see, as its buyer or as staff; `opens` says whether its keys are shown. Staff who
+    hold its secret, such as those who placed it for a buyer without an account, are staff, and open it by name."""
+
+    order: Row
+    caller: Principal
+    as_buyer: bool
+    opens: bool
+
+
+async def find(gate: ApiContext, order_id: str) -> Row | None:
+    return await gate.found(ORDER, order_id)
+
+
+async def placed_by(gate: ApiContext, order_id: str) -> str | None:
+    """The actor who placed an order, None while it is not shown."""
+    c = order_history.c
+    statement = sa.select(c.actor).where(c.order_id == order_id, c.source == "order", c.event == "OrderPlaced")
+    row = await gate.row(statement)
+    return row["actor"] if row else None
+
+
+async def existing(gate: ApiContext, caller: Principal, order_id: str) -> Row:
+    """The order, for staff. Raises Problem: 404, or 503 when it may be there."""
+    order = await find(gate, order_id)
+    if order is None:
+        raise await gate.absent(caller, "order", "order")
+    return order
+
+
+async def _proven(gate: ApiContext, order_id: str) -> Row:
+    """An order whose secret the caller knows: it was accepted, so it is there. Raises Problem (503)."""
+    order = await find(gate, order_id)
+    if order is None:
+        raise not_shown_yet("order")
+    return order
+
+
+async def _seen(
+    gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission
+) -> Seen:
+    """Whoever has no right to an order learns nothing, not even whether it exists. Staff need their permission with a
+    secret as well. Raises Problem: 401, 403, 404, 429 for a guesser, 503."""
+    is_staff = caller.kind == "staff"
+    if is_staff:
+        demand(caller, need)
+    if secret is not None:
+        place = place_of(ip)
+        guesses = ((gate.wrong_secrets, f"{place}\n{order_id}"), (gate.wrong_secrets_of_place, place))
+        for throttle, guesser in guesses:
+            slow_down(throttle, guesser)
+        if not is_secret_of(gate.backend.secrets, order_id, secret):
+            for throttle, guesser in guesses:
+                throttle.tried(guesser)
+            raise not_found("order")
+        return Seen(await _proven(gate, order_id), caller, as_buyer=not is_staff, opens=True)
+    if is_staff:
+        return Seen(await existing(gate, caller, order_id), caller, as_buyer=False, opens=False)
+    order = await find(gate, order_id)
+    if order is None or caller.kind == "guest" or order["customer"] != caller.subject:
+        raise await gate.absent(caller, "order", "order")
+    return Seen(order, caller, as_buyer=True, opens=True)
+
+
+async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
+    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
+
+
+async def _cancellable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
+    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
+
+
+Readable = Annotated[Seen, Depends(_readable)]
+Cancellable = Annotated[Seen, Depends(_cancellable)]
+
+
+def rendered(order: Row) -> dict[str, Any]:
+    """An order as its buyer may see it: no suppliers, no screening."""
+
+    def money(amount: int) -> dict[str, Any]:
+        return {"amount": amount, "currency": order["currency"]}
+
+    hidden = ("lines", "total", "refunded", "refunds", "delivered", "currency", "screening", "overdue")
+    return {
+        **{name: value for name, value in order.items() if name not in hidden},
+        "total": money(order["total"]),
+        "delivered": money(order["delivered"]),
+        "refunded": money(order["refunded"]),
+        "refunds": [
+            {"refund_id": refund_id, "status": part["status"], "amount": money(part["amount"])}
+            for refund_id, part in (order["refunds"] or {}).items()
+        ],
+        "lines": [{name: line[name] for name in OF_A_LINE if line.get(name) is not None} for line in order["lines"]],
+    }
+
+
+async def shown(gate: ApiContext, order: Row) -> dict[str, Any]:
+    """An order with its payment, where a channel collects it."""
+    whole = rendered(order)
+    if order["payment"] != WALLET:
+        asked = {"payment_id": order["order_id"], "status": "requested", "reason": None, "pay_url": None}
+        whole["channel_payment"] = await gate.found(CHANNEL_PAYMENT, order["order_id"]) or asked
+    return whole
+
+
+async def history(gate: ApiContext, seen: Seen, limit: int, cursor: str | None) -> Response:
+    """A page of the order's events in the order of time."""
+    columns = order_history.c
+    statement = sa.select(order_history).where(columns.order_id == seen.order["order_id"])
+    if seen.as_buyer:
+        own = (columns.source == "order") & columns.event.not_in(STAFF_EVENTS)
+        statement = statement.where(own | (columns.event == OPENED))
+    by = (columns.at, columns.source, columns.position)
+    render = _for_buyer if seen.as_buyer else _for_staff
+    return await page(gate, statement, by, limit, cursor, ascending=True, render=render)
+
+
+def _for_staff(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("at", "source", "position", "event", "actor", "summary")}
+
+
+def _for_buyer(row: Row) -> dict[str, Any]:
+    names = (*BUYER_FACTS, "reason") if row["event"] == "OrderCancelled" else BUYER_FACTS
+    summary = {name: row["summary"][name] for name in names if name in row["summary"]}
+    return {"at": row["at"], "event": row["event"], "actor": row["actor"].partition(":")[0], "summary": summary}
+
+
+async def deliveries(gate: ApiContext, seen: Seen, ip: str, cursor: str | None) -> Response:
+    """Deliveries with their keys to who opens them, else with the keys' numbers: whole deliveries, as many as fit a
+    page. Who reads them is recorded before they are shown. Raises Problem (422, 503, 504)."""
+    after = place(cursor, (deliveries_table.c.delivery_id,))[0] if cursor is not None else None
+    order_id, delivered = seen.order["order_id"], _delivered(seen.order["lines"])
+    rows = await gate.reading.find(DELIVERIES, order_id)
+    # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
+    if delivered - _delivered(rows):
+        is_whole = await gate.backend.caught_up("fulfillment")
+        rows = await gate.reading.find(DELIVERIES, order_id)
+        if not is_whole and delivered - _delivered(rows):
+            raise not_shown_yet("delivery")
+    if any(row["envelope"] is not None for row in rows):
+        await _record_opening(gate, seen, ip)
+    return await gate.made(_page_of_deliveries, rows, after, partial(_opened, gate) if seen.opens else _closed)
+
+
+def _page_of_deliveries(rows: Sequence[Row], after: str | None, render: Callable[[Row], dict[str, Any]]) -> Response:
+    ids = [row["delivery_id"] for row in rows]
+    items, last = Items(len(rows)), after
+    for row in rows[ids.index(after) + 1 if after in ids else 0 :]:
+        if not items.take(as_json(render(row))):
+            return items.answer(encode([last]))
+        last = row["delivery_id"]
+    return items.answer(None)
+
+
+def _closed(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "envelope"}
+
+
+async def _record_opening(gate: ApiContext, seen: Seen, ip: str) -> None:
+    order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
+    told = {"order_id": order_id, "shown": shown, "address": ip}
+    await gate.send(RecordOpening, seen.caller, gate.backend.ports.new_id(), flow=order_id, **told)
+
+
+def _delivered(lines: Iterable[Row]) -> set[int]:
+    return {line["line"] for line in lines if line["status"] == "delivered"}
+
+
+def _opened(gate: ApiContext, row: Row) -> dict[str, Any]:
+    names = ("line", "sku", "status", "how", "quantity", "target", "requested_at", "ended_at")
+    told = {name: row[name] for name in names}
+    if row["envelope"] is None:
+        return told
+    try:
+        texts = open_envelope(gate.backend.secrets, row["order_id"], row["delivery_id"], row["envelope"])
+    except CannotOpen:
+        raise Problem(500, "cannot-open", "the delivery could not be opened; support can help") from None
+    # A supplier's texts have no numbers in our stock: they are counted from 1.
+    numbers = row["numbers"] if row["numbers"] is not None else range(1, len(texts) + 1)
+    keys = [{"number": number, "key": text} for number, text in zip(numbers, texts, strict=True)]
+    return {**told, "keys": keys}
+
+
+async def may_read_order(gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
+    """Whether a buyer may read this order. Raises Problem (429) for a guesser."""
+    try:
+        return (await _seen(gate, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer
+    except Problem as problem:
+        if problem.code == "not-found":
+            return False
+        raise

@@ -1,0 +1,1 @@
+"""Payments, their closing and their returns."""

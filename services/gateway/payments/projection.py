@@ -1,0 +1,284 @@
+"""Payments and what became of them, from the ledger's log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.gateway.view import OpenRows, View, folds, iso, metadata
+from shared.contracts.ledger import (
+    UNTOLD,
+    CallbackRefused,
+    PaymentClosed,
+    PaymentClosing,
+    PaymentNotClosed,
+    PaymentOpened,
+    PaymentOpeningFailed,
+    PaymentReceived,
+    PaymentRequested,
+    PaymentReturned,
+    PaymentUnmatched,
+    ReturnedByHand,
+    ReturnFailed,
+    ReturnRequested,
+    UnmatchedSettled,
+)
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
+
+UNMATCHED = "unmatched"
+CLOSING, CLOSED, NOT_CLOSED = "closing", "closed", "not-closed"
+
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("payment_id", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("channel_ref", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("returned", sa.BigInteger, nullable=False),
+    sa.Column("pay_url", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("requested_at", sa.Text, nullable=False),
+    sa.Column("received_at", sa.Text),
+    sa.Column("returns", sa.JSON(none_as_null=True)),
+    sa.Column("failed_returns", sa.Integer),
+    sa.Column("closing", sa.Text),
+    sa.Column("closing_since", sa.Text),
+    sa.Column("open_items", sa.JSON(none_as_null=True)),
+    sa.Index("payments_by_failed_returns", "failed_returns", "requested_at", "payment_id"),
+    sa.Index("payments_by_closing", "closing", "requested_at", "payment_id"),
+)
+
+
+class Payments(View):
+    """One row a payment, with its returns by id.
+
+    Its status is requested, open or opening-failed; `unmatched` when something else was paid; received; and by its
+    returns return-failed while one has failed, returning, partly-returned or returned. One that nobody needs any more
+    is closing, closed or not-closed until money comes all the same, and `closing` says so whatever the status.
+
+    `reason` says why something failed, else why what its channel said last is a person's: `open_items` are the reasons
+    of all such items, by item, until they are settled.
+    """
+
+    def __init__(self, rows: OpenRows) -> None:
+        self._payments = rows(payments)
+
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
+        if not isinstance(event, PaymentRequested):
+            yield self._payments, (event.payment_id,)
+
+    @folds(PaymentRequested)
+    def requested(self, event: PaymentRequested, recorded: RecordedEvent) -> None:
+        self._payments.put(
+            {
+                "payment_id": event.payment_id,
+                "account": event.account,
+                "order_id": event.order_id,
+                "channel": event.channel,
+                "status": "requested",
+                "amount": event.amount.amount,
+                "currency": event.amount.currency,
+                "returned": 0,
+                "failed_returns": 0,
+                "requested_at": iso(recorded.at),
+            }
+        )
+
+    def _change(self, payment_id: str, **changes: object) -> None:
+        self._payments.update(payment_id, **changes)
+
+    def _row(self, payment_id: str) -> dict[str, Any]:
+        return self._payments.get(payment_id) or {}
+
+    @folds(PaymentOpened)
+    def opened(self, event: PaymentOpened, recorded: RecordedEvent) -> None:
+        row = self._row(event.payment_id)
+        if row["closing"]:
+            self._change(event.payment_id, channel_ref=event.channel_ref)
+            return
+        changes: dict[str, object] = {
+            "channel_ref": event.channel_ref,
+            "pay_url": event.pay_url,
+            "reason": _waiting(row),
+        }
+        if row["status"] in ("requested", "opening-failed"):
+            changes["status"] = "open"
+        self._change(event.payment_id, **changes)
+
+    @folds(PaymentOpeningFailed)
+    def opening_failed(self, event: PaymentOpeningFailed, recorded: RecordedEvent) -> None:
+        self._change(event.payment_id, status="opening-failed", reason=event.reason)
+
+    @folds(PaymentClosing)
+    def closing(self, event: PaymentClosing, recorded: RecordedEvent) -> None:
+        self._closing(event, CLOSING, recorded)
+
+    @folds(PaymentClosed)
+    def closed(self, event: PaymentClosed, recorded: RecordedEvent) -> None:
+        self._closing(event, CLOSED, recorded)
+
+    @folds(PaymentNotClosed)
+    def not_closed(self, event: PaymentNotClosed, recorded: RecordedEvent) -> None:
+        """What was paid before is told of by events of its own."""
+        if event.paid is None:
+            self._closing(event, NOT_CLOSED, recorded, event.reason)
+        else:
+            self._closing(event, CLOSED, recorded)
+
+    def _closing(
+        self,
+        event: PaymentClosing | PaymentClosed | PaymentNotClosed,
+        closing: str,
+        recorded: RecordedEvent,
+        reason: str | None = None,
+    ) -> None:
+        """The buyer gets no link any more, whatever the channel says. What has come shows before it."""
+        row = self._row(event.payment_id)
+        changes: dict[str, object] = {"closing": closing, "closing_since": iso(recorded.at), "pay_url": None}
+        if row["received_at"] is None and row["status"] != UNMATCHED:
+            changes |= {"status": closing, "reason": reason or _waiting(row)}
+        self._change(event.payment_id, **changes)
+
+    @folds(PaymentReceived)
+    def received(self, event: PaymentReceived, recorded: RecordedEvent) -> None:
+        row = self._row(event.payment_id)
+        self._change(
+            event.payment_id,
+            status="received",
+            channel=event.channel,
+            channel_ref=event.channel_ref,
+            amount=event.amount.amount,
+            currency=event.amount.currency,
+            reason=_waiting(row),
+            received_at=iso(recorded.at),
+        )
+        if row["closing"]:
+            self._change(event.payment_id, closing=None)
+
+    @folds(CallbackRefused)
+    def callback_refused(self, event: CallbackRefused, recorded: RecordedEvent) -> None:
+        row = self._row(event.payment_id)
+        if event.reason == "failed" and row and row["status"] != UNMATCHED and not row["closing"]:
+            self._change(event.payment_id, reason=_waiting(row) or event.reason)
+
+    @folds(PaymentUnmatched)
+    def unmatched(self, event: PaymentUnmatched, recorded: RecordedEvent) -> None:
+        """It shows on the payment that the channel named, where it is one of ours."""
+        if row := self._row(event.payment_id):
+            stays = row["received_at"] is not None or event.reason in UNTOLD
+            items = {**(row["open_items"] or {}), event.item: event.reason}
+            status = row["status"] if stays else UNMATCHED
+            self._change(event.payment_id, status=status, reason=event.reason, open_items=items)
+
+    @folds(UnmatchedSettled)
+    def settled(self, event: UnmatchedSettled, recorded: RecordedEvent) -> None:
+        row = self._row(event.payment_id)
+        if not row:
+            return
+        returns = dict(row["returns"] or {})
+        if returns.get(part := f"unmatched:{event.item}", {}).get("status") == "failed":
+            returns[part] = {**returns[part], "status": "settled"}
+        items = {item: reason for item, reason in (row["open_items"] or {}).items() if item != event.item}
+        self._change(event.payment_id, open_items=items or None)
+        if row["received_at"] is not None:
+            self._show(self._row(event.payment_id), returns)
+        else:
+            reason = next(reversed(items.values()), event.how)
+            self._change(event.payment_id, returns=returns, failed_returns=_failed(returns), reason=reason)
+
+    @folds(ReturnRequested)
+    def return_requested(self, event: ReturnRequested, recorded: RecordedEvent) -> None:
+        self._returns(event, "requested", recorded)
+
+    @folds(PaymentReturned)
+    def returned(self, event: PaymentReturned, recorded: RecordedEvent) -> None:
+        self._returns(event, "returned", recorded)
+
+    @folds(ReturnedByHand)
+    def returned_by_hand(self, event: ReturnedByHand, recorded: RecordedEvent) -> None:
+        self._returns(event, "by-hand", recorded, event.note)
+
+    @folds(ReturnFailed)
+    def return_failed(self, event: ReturnFailed, recorded: RecordedEvent) -> None:
+        self._returns(event, "failed", recorded, event.reason)
+
+    def _returns(
+        self,
+        event: ReturnRequested | PaymentReturned | ReturnedByHand | ReturnFailed,
+        status: str,
+        recorded: RecordedEvent,
+        reason: str | None = None,
+    ) -> None:
+        row = self._row(event.payment_id)
+        if not row:
+            return
+        returns = dict(row["returns"] or {})
+        paid = event.paid.model_dump() if isinstance(event, ReturnFailed) and event.paid else None
+        before = returns.get(event.return_id, {})
+        paid = paid or before.get("paid")
+        added = before.get("added")
+        if isinstance(event, ReturnRequested):
+            added = event.difference.amount if event.difference else None
+        returns[event.return_id] = {
+            **({"paid": paid} if paid else {}),
+            **({"added": added} if added else {}),
+            "amount": event.amount.amount,
+            "currency": event.amount.currency,
+            "own": event.account is None,
+            "status": status,
+            "reason": reason,
+            "at": iso(recorded.at),
+        }
+        if row["received_at"] is not None:
+            self._show(row, returns)
+        else:
+            self._change(event.payment_id, returns=returns, failed_returns=_failed(returns))
+
+    def _show(self, row: dict[str, Any], returns: dict[str, dict[str, Any]]) -> None:
+        """The worst of what its returns say: one that failed is not hidden by a later one that did not."""
+        own = [part for part in returns.values() if part["own"]]
+        back = sum(_back(part) for part in own)
+        failed = [part for part in returns.values() if part["status"] == "failed"]
+        if failed:
+            status = "return-failed"
+        elif any(part["status"] == "requested" for part in returns.values()):
+            status = "returning"
+        elif back:
+            ours = sum(part.get("added", 0) for part in own)  # what we had added is taken back, and not paid
+            status = "returned" if back + ours >= row["amount"] else "partly-returned"
+        else:
+            status = "received"
+        reason = failed[-1]["reason"] if failed else _waiting(row)
+        self._change(
+            row["payment_id"],
+            returns=returns,
+            failed_returns=len(failed),
+            returned=back,
+            status=status,
+            reason=reason,
+        )
+
+
+def _waiting(row: dict[str, Any]) -> str | None:
+    """Why the last of a payment's open items waits for a person, None when none does."""
+    return next(reversed((row["open_items"] or {}).values()), None)
+
+
+def _back(part: dict[str, Any]) -> int:
+    """What went back with a return: the channel may have paid some of one that failed."""
+    if part["status"] in ("returned", "by-hand"):
+        return part["amount"]
+    paid = part.get("paid")
+    return min(paid["amount"], part["amount"]) if paid and paid["currency"] == part["currency"] else 0
+
+
+def _failed(returns: dict[str, dict[str, Any]]) -> int:
+    return sum(part["status"] == "failed" for part in returns.values())

@@ -1,0 +1,119 @@
+"""Products: the catalogue with its stock."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, may
+from services.gateway.http.pages import Cursor, Limit, Page, page
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.problems import not_found
+from services.gateway.http.shapes import Body, PathId, Word
+from services.gateway.products.projection import expired, expiring_keys, products
+from shared.contracts.inventory import Kind, SetSale, Source
+from shared.readside.batched_query import BatchedQuery, Row
+from shared.values.characters import as_written
+from shared.values.identities import or_as_is
+
+router = APIRouter(prefix="/v1/products", tags=["products"], route_class=JsonRoute)
+PRODUCT = BatchedQuery(products.c.sku)
+EXPIRING = BatchedQuery(expiring_keys.c.sku)
+SHOWN_TO_STAFF = ("loaded", "reserved", "sold", "faulted", "withdrawn")
+STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
+
+
+class SaleBody(Body):
+    on_sale: Annotated[bool, Field(strict=True)]
+
+
+def _rendered(row: Row, expired: int, caller: Principal) -> dict[str, Any]:
+    """Buyers see what is sold and how many are left; staff see all of the stock, and some the cost. `expired` keys are
+    still for sale as far as the row knows."""
+    listing = {**row["listing"], "on_sale": row["on_sale"]}
+    if not caller.may(Permission.PRODUCT_COST):
+        listing = {name: value for name, value in listing.items() if name not in STAFF_ONLY}
+    shown = {**listing, "listed_at": row["listed_at"], "changed_at": row["changed_at"]}
+    if row["source"] != "keys":
+        return shown
+    stock: dict[str, int] = {"available": max(0, row["available"] - expired)}
+    if caller.kind == "staff":
+        stock |= {name: row[name] for name in SHOWN_TO_STAFF} | {"expired": expired}
+    return {**shown, "stock": stock}
+
+
+@router.get("", summary="List products", response_model=Page)
+async def listed(
+    gate: TheGate,
+    caller: Caller,
+    kind: Kind | None = None,
+    source: Source | None = None,
+    on_sale: bool | None = None,
+    name: Word = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """By SKU. `name` finds a part of the name or of the SKU. Buyers see what is on sale."""
+    columns = products.c
+    over = expired(gate.today())
+    statement = sa.select(products, sa.func.coalesce(over.c.expired, 0).label("expired")).select_from(
+        products.outerjoin(over, over.c.sku == products.c.sku)
+    )
+    if kind is not None:
+        statement = statement.where(columns.kind == kind)
+    if source is not None:
+        statement = statement.where(columns.source == source)
+    if caller.kind != "staff":
+        statement = statement.where(columns.on_sale.is_(True))
+    if on_sale is not None:
+        statement = statement.where(columns.on_sale.is_(on_sale))
+    if name:
+        # Names are kept as they were typed: they are looked for so, and in ordinary width without what nobody sees.
+        parts = {name, or_as_is(partial(as_written, "name"), name)}
+        found = (c.icontains(part, autoescape=True) for part in parts for c in (columns.name, columns.sku))
+        statement = statement.where(sa.or_(*found))
+
+    def render(row: Row) -> dict[str, Any]:
+        return _rendered(row, int(row["expired"]), caller)
+
+    return await page(gate, statement, (columns.sku,), limit, cursor, ascending=True, render=render)
+
+
+async def _find(gate: ApiContext, caller: Principal, sku: str) -> Row:
+    row = await gate.found(PRODUCT, sku)
+    if row is None:
+        raise await gate.absent(caller, "inventory", "product")
+    return row
+
+
+async def _shown(gate: ApiContext, row: Row, caller: Principal) -> dict[str, Any]:
+    today = gate.today().isoformat()
+    lots = await gate.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
+    return _rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller)
+
+
+@router.get("/{sku:path}", summary="Read a product")
+async def one(sku: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
+    row = await _find(gate, caller, sku)
+    if caller.kind != "staff" and not row["on_sale"]:
+        raise not_found("product")
+    return await _shown(gate, row, caller)
+
+
+@router.patch("/{sku:path}", summary="Put a product on sale, or take it off")
+async def change(
+    sku: PathId,
+    body: SaleBody,
+    gate: TheGate,
+    caller: Annotated[Principal, Depends(may(Permission.PRODUCT_CHANGE))],
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    await gate.send(SetSale, caller, gate.command_id(caller, request, key), sku=sku, on_sale=body.on_sale)
+    return await _shown(gate, await _find(gate, caller, sku), caller)

@@ -1,0 +1,63 @@
+"""The read models, each folded from the events of the services it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from services.gateway.access.projection import People
+from services.gateway.callbacks.projection import UnreadStatements
+from services.gateway.deliveries.projection import Deliveries
+from services.gateway.ledger.projection import Accounts
+from services.gateway.notifications.projection import Messages
+from services.gateway.orders.history import History
+from services.gateway.orders.projection import Orders
+from services.gateway.payments.projection import Payments
+from services.gateway.products.projection import Products
+from services.gateway.risk.projection import Risk
+from services.gateway.suppliers.projection import Statements
+from services.gateway.suppliers.reports import Reports
+from services.gateway.unmatched.projection import Unmatched
+from services.gateway.view import View, metadata
+from services.gateway.webhooks.projection import Webhooks
+from shared.contracts import Command, Event
+from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, Projection, RowCache
+
+VIEWS: tuple[type[View], ...] = (
+    Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
+    UnreadStatements, Reports,
+)  # fmt: skip
+FOREIGN: tuple[type[Event], ...] = tuple(
+    dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
+)
+
+
+class ReadModels(Projection):
+    """All views together."""
+
+    metadata: ClassVar[sa.MetaData] = metadata
+    version = 5
+
+    def __init__(self, connection: Callable[[], sa.Connection]) -> None:
+        super().__init__(connection)
+        self._handlers: dict[type[Event], list[Callable[[Event, RecordedEvent], None]]] = {}
+        self._folding: dict[type[Event], list[View]] = {}
+        self.people, self.unread = People(self.rows), UnreadStatements(self.rows)
+        asked: dict[type[View], View] = {People: self.people, UnreadStatements: self.unread}
+        for kind in VIEWS:
+            view = asked.get(kind) or kind(self.rows)
+            for event, method in kind.handlers.items():
+                self._handlers.setdefault(event, []).append(partial(method, view))
+                self._folding.setdefault(event, []).append(view)
+
+    def apply(self, event: Event, recorded: RecordedEvent) -> None:
+        for handle in self._handlers.get(type(event), ()):
+            handle(event, recorded)
+
+    def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
+        for view in self._folding.get(type(asked), ()) if isinstance(asked, Event) else ():
+            yield from view.reads(asked)

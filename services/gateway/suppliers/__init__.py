@@ -1,0 +1,1 @@
+"""What suppliers tell of purchases, and what staff decide where it does not fit."""

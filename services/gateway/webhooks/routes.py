@@ -1,0 +1,324 @@
+"""Webhook endpoints, and how deliveries to them go."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field, model_validator
+
+from services.gateway.access.auth import Permission, Principal
+from services.gateway.feed.routes import MOST_POSITION, Source
+from services.gateway.http.context import ApiContext
+from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.pages import Cursor as PageCursor
+from services.gateway.http.pages import Limit, Page, page
+from services.gateway.http.parsing import JsonRoute
+from services.gateway.http.problems import Problem
+from services.gateway.http.shapes import Body, CodeFilter, PathId, ShownName, When
+from services.gateway.settings import GatewaySettings
+from services.gateway.webhooks import pings
+from services.gateway.webhooks.addresses import AddressRefused, check_reachable, resolve
+from services.gateway.webhooks.filters import sources_of
+from services.gateway.webhooks.finding import position_at
+from services.gateway.webhooks.picture import Delivery, Endpoint, Queue, Snapshot
+from services.gateway.webhooks.projection import webhook_endpoints
+from services.gateway.webhooks.records import DeliveryStore
+from services.gateway.webhooks.signing import endpoint_secret
+from services.gateway.webhooks.tables import attempts, deliveries
+from shared.contracts.gateway import (
+    ChangeWebhookEndpoint,
+    DisableWebhookEndpoint,
+    EnableWebhookEndpoint,
+    RegisterWebhookEndpoint,
+    RemoveWebhookEndpoint,
+    RotateWebhookSecret,
+)
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=JsonRoute)
+MOST_ENDPOINTS = 100
+Manager = Annotated[Principal, Depends(may(Permission.WEBHOOK_MANAGE))]
+Url = Annotated[str, Field(min_length=1, max_length=500, strict=True, description="https, on a public address.")]
+Pattern = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z.*]+$", strict=True)]
+Patterns = Annotated[
+    list[Pattern],
+    Field(min_length=1, max_length=50, description="`<service>.<event>`, where `*` stands for any letters: `order.*`."),
+]
+
+
+class RegisterBody(Body):
+    name: ShownName = ""
+    url: Url
+    events: Patterns
+
+
+class ChangeBody(Body):
+    """What is left out stays as it is."""
+
+    name: ShownName | None = None
+    url: Url | None = None
+    events: Patterns | None = None
+
+
+class RotateBody(Body):
+    """For how long the former secret signs as well; as the settings say when left out."""
+
+    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400, strict=True)] | None = None
+
+
+class PlaceBody(Body):
+    """An event, by its place in a service's log."""
+
+    source: Source
+    position: Annotated[int, Field(ge=1, le=MOST_POSITION, strict=True)]
+
+
+class RedriveBody(Body):
+    """One of four: an `event`; all that were given up (`failed`); a log `from` a place on; all logs `since` a time."""
+
+    event: PlaceBody | None = None
+    failed: Literal[True] | None = None
+    from_: Annotated[PlaceBody | None, Field(alias="from")] = None
+    since: When | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> RedriveBody:
+        if sum(one is not None for one in (self.event, self.failed, self.from_, self.since)) != 1:
+            raise ValueError("exactly one of event, failed, from and since is needed")
+        return self
+
+
+@router.get("", summary="List webhook endpoints")
+async def listed(gate: TheGate, caller: Manager) -> dict[str, Any]:
+    """All of them, the newest first, with how their deliveries go."""
+    c = webhook_endpoints.c
+    statement = sa.select(webhook_endpoints).where(c.status != "removed")
+    rows = await gate.rows(statement.order_by(c.registered_at.desc(), c.endpoint_id))
+    picture = await run_sync(_records(gate).look)
+    return {"items": [_shown(row, picture) for row in rows]}
+
+
+@router.post("", status_code=201, summary="Register a webhook endpoint")
+async def register(
+    body: RegisterBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Answers the signing `secret`: it is shown here, after a rotation, and nowhere else.
+
+    The endpoint is told of what is recorded from now on.
+    """
+    await _check(gate, body.url)
+    count = sa.select(sa.func.count().label("count")).where(webhook_endpoints.c.status != "removed")
+    counted = await gate.row(count)
+    if counted and counted["count"] >= MOST_ENDPOINTS:
+        raise Problem(409, "too-many-webhooks", f"there are {MOST_ENDPOINTS} endpoints already: remove one first")
+    endpoint_id = command_id = gate.command_id(caller, request, key)
+    fields = {"name": body.name, "url": body.url, "events": tuple(body.events)}
+    await gate.send(RegisterWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, **fields)
+    return {"endpoint_id": endpoint_id, "secret": endpoint_secret(gate.backend.secrets, endpoint_id, 1)}
+
+
+@router.get("/{endpoint_id}", summary="Show a webhook endpoint")
+async def shown(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str, Any]:
+    row = await _row(gate, caller, endpoint_id)
+    return _shown(row, await run_sync(_records(gate).look))
+
+
+@router.patch("/{endpoint_id}", summary="Change a webhook endpoint")
+async def change(
+    endpoint_id: PathId,
+    body: ChangeBody,
+    gate: TheGate,
+    caller: Manager,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """A filter that takes in another service's events does so from now on."""
+    if body.url is not None:
+        await _check(gate, body.url)
+    fields = {**body.model_dump(), "events": None if body.events is None else tuple(body.events)}
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(ChangeWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, **fields)
+    return {"endpoint_id": endpoint_id}
+
+
+@router.post("/{endpoint_id}/secret", summary="Rotate the signing secret")
+async def rotate(
+    endpoint_id: PathId,
+    body: RotateBody,
+    gate: TheGate,
+    caller: Manager,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Answers the new `secret`. The former one signs beside it for a while."""
+    own = gate.backend.settings.of(GatewaySettings)
+    overlap = own.webhook_overlap_seconds if body.overlap_seconds is None else body.overlap_seconds
+    command_id = gate.command_id(caller, request, key)
+    reply = await gate.send(RotateWebhookSecret, caller, command_id, endpoint_id=endpoint_id, overlap_seconds=overlap)
+    generation = reply.answer["generation"]
+    secret = endpoint_secret(gate.backend.secrets, endpoint_id, generation)
+    return {"endpoint_id": endpoint_id, "generation": generation, "secret": secret}
+
+
+@router.post("/{endpoint_id}/enable", summary="Enable a webhook endpoint")
+async def enable(
+    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """It takes up where it stopped; redrive it `since` now to leave out what it missed."""
+    await gate.send(EnableWebhookEndpoint, caller, gate.command_id(caller, request, key), endpoint_id=endpoint_id)
+    return {"endpoint_id": endpoint_id, "status": "enabled"}
+
+
+@router.post("/{endpoint_id}/disable", summary="Disable a webhook endpoint")
+async def disable(
+    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    command_id = gate.command_id(caller, request, key)
+    await _row(gate, caller, endpoint_id)
+    await gate.send(DisableWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, reason="asked")
+    return {"endpoint_id": endpoint_id, "status": "disabled"}
+
+
+@router.delete("/{endpoint_id}", summary="Remove a webhook endpoint")
+async def remove(
+    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """What waits for it is dropped."""
+    await gate.send(RemoveWebhookEndpoint, caller, gate.command_id(caller, request, key), endpoint_id=endpoint_id)
+    return {"endpoint_id": endpoint_id, "removed": True}
+
+
+@router.post("/{endpoint_id}/ping", status_code=202, summary="Post a test event")
+async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str, Any]:
+    """Once, to a disabled endpoint too. The attempts of this `event_id` tell what came of it."""
+    await _row(gate, caller, endpoint_id)
+    ports = gate.backend.ports
+    delivery = pings.ping(ports.new_id())
+    await run_sync(_records(gate).ask_again, endpoint_id, delivery, ports.now())
+    return {"event_id": delivery.event_id}
+
+
+@router.get("/{endpoint_id}/attempts", summary="List attempts", response_model=Page)
+async def attempted(
+    endpoint_id: PathId,
+    gate: TheGate,
+    caller: Manager,
+    outcome: Literal["delivered", "failed", "given-up"] | None = None,
+    event_id: CodeFilter = None,
+    type: CodeFilter = None,
+    limit: Limit = 50,
+    cursor: PageCursor = None,
+) -> Response:
+    """The newest first, of the last 14 days."""
+    c = attempts.c
+    statement = sa.select(attempts).where(c.endpoint_id == endpoint_id)
+    for column, wanted in ((c.outcome, outcome), (c.event_id, event_id), (c.type, type)):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    return await page(gate, statement, (c.at, c.attempt_id), limit, cursor)
+
+
+@router.get("/{endpoint_id}/deliveries", summary="List what waits or was given up", response_model=Page)
+async def undelivered(
+    endpoint_id: PathId,
+    gate: TheGate,
+    caller: Manager,
+    state: Literal["waiting", "failed"] | None = None,
+    limit: Limit = 50,
+    cursor: PageCursor = None,
+) -> Response:
+    """Events that failed at least once: `waiting` for the next try, or `failed`, given up. The latest due first."""
+    c = deliveries.c
+    statement = sa.select(deliveries).where(c.endpoint_id == endpoint_id)
+    if state is not None:
+        statement = statement.where(c.state == state)
+    return await page(gate, statement, (c.due_at, c.event_id), limit, cursor)
+
+
+@router.post("/{endpoint_id}/redrive", status_code=202, summary="Deliver again")
+async def redrive(endpoint_id: PathId, body: RedriveBody, gate: TheGate, caller: Manager) -> dict[str, Any]:
+    """Under the same `webhook-id`s, so a receiver that remembers them takes each once."""
+    await _row(gate, caller, endpoint_id)
+    records, now = _records(gate), gate.backend.ports.now()
+    if body.event is not None:
+        delivery = await _event(gate, body.event)
+        await run_sync(records.ask_again, endpoint_id, delivery, now)
+        return {"event_id": delivery.event_id}
+    if body.failed:
+        return {"events": await run_sync(records.ask_all_failed_again, endpoint_id, now)}
+    picture = await run_sync(records.look)
+    endpoint = picture.endpoints[endpoint_id]
+    places = await _places(gate, endpoint, picture, body.from_, body.since)
+    for source, position in places.items():
+        await run_sync(records.start_at, endpoint_id, source, endpoint.since_of(source), position)
+    return {"from": {source: position + 1 for source, position in sorted(places.items())}}
+
+
+async def _places(
+    gate: ApiContext, endpoint: Endpoint, picture: Snapshot, place: PlaceBody | None, since: datetime | None
+) -> dict[str, int]:
+    """Behind which position of which log to go on."""
+    sources = sources_of(endpoint.events)
+    if place is None:
+        assert since is not None
+        pull = gate.backend.pull
+        return {source: await position_at(pull, source, picture.reached.get(source, 0), since) for source in sources}
+    if place.source not in sources:
+        raise Problem(422, "not-told-of", "the filter lets no event of this service through", {"source": place.source})
+    if place.position > picture.reached.get(place.source, 0) + 1:
+        raise Problem(422, "beyond-the-end", "the log does not reach that far yet", {"source": place.source})
+    return {place.source: place.position - 1}
+
+
+async def _event(gate: ApiContext, place: PlaceBody) -> Delivery:
+    events = (await gate.backend.pull(place.source, place.position - 1, 1)).events
+    if not events:
+        raise Problem(404, "not-found", "there is no such event")
+    return Delivery(events[0].id, place.source, events[0].position, events[0].type)
+
+
+def _records(gate: ApiContext) -> DeliveryStore:
+    return DeliveryStore(gate.backend.reads, gate.backend.reads)
+
+
+async def _check(gate: ApiContext, url: str) -> None:
+    """Raises Problem (422) for a URL that nothing is to be posted to."""
+    try:
+        await check_reachable(url, resolve, private=gate.backend.settings.of(GatewaySettings).webhook_private)
+    except AddressRefused as error:
+        raise Problem(422, "address-refused", str(error)) from None
+
+
+async def _row(gate: ApiContext, caller: Principal, endpoint_id: str) -> dict[str, Any]:
+    c = webhook_endpoints.c
+    row = await gate.row(sa.select(webhook_endpoints).where(c.endpoint_id == endpoint_id, c.status != "removed"))
+    if row is None:
+        raise await gate.absent(caller, "gateway", "webhook endpoint")
+    return row
+
+
+def _shown(row: dict[str, Any], picture: Snapshot) -> dict[str, Any]:
+    endpoint_id: str = row["endpoint_id"]
+    endpoint, queue = picture.endpoints.get(endpoint_id), picture.queues.get(endpoint_id, Queue())
+    told = {name: value for name, value in row.items() if name != "since"}
+    if endpoint is None:
+        return told
+    course = picture.course(endpoint)
+    behind = {
+        source: max(0, picture.reached.get(source, 0) - cursor.position)
+        for source in sorted(sources_of(endpoint.events))
+        if (cursor := picture.cursors.get((endpoint_id, source)))
+    }
+    return {
+        **told,
+        "waiting": queue.waiting,
+        "failed": queue.failed,
+        "behind": behind,
+        "failures_in_row": course.failures,
+        "failing_since": course.failing_since,
+        "resting_until": course.resting_until,
+        "succeeded_at": course.succeeded_at,
+    }

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from services.gateway.access.projection import People
 from services.gateway.callbacks.projection import UnreadStatements
 from services.gateway.deliveries.projection import Deliveries
+from services.gateway.imports.projection import Imports
 from services.gateway.ledger.projection import Accounts
 from services.gateway.notifications.projection import Messages
 from services.gateway.orders.history import History
@@ -18,8 +19,7 @@ from services.gateway.orders.projection import Orders
 from services.gateway.payments.projection import Payments
 from services.gateway.products.projection import Products
 from services.gateway.risk.projection import Risk
-from services.gateway.suppliers.projection import Statements
-from services.gateway.suppliers.reports import Reports
+from services.gateway.suppliers.projection import Reports, Statements
 from services.gateway.unmatched.projection import Unmatched
 from services.gateway.view import View, metadata
 from services.gateway.webhooks.projection import Webhooks
@@ -29,7 +29,7 @@ from shared.projections.projection import Key, Projection, RowCache
 
 VIEWS: tuple[type[View], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
-    UnreadStatements, Reports,
+    UnreadStatements, Reports, Imports,
 )  # fmt: skip
 FOREIGN: tuple[type[Event], ...] = tuple(
     dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")

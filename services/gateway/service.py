@@ -6,16 +6,14 @@ from pathlib import Path
 
 from services.gateway.access.domain import (
     CustomerState,
-    ImportState,
     StaffState,
     decide_customer,
-    decide_import,
     decide_staff,
     evolve_customer,
-    evolve_import,
     evolve_staff,
 )
 from services.gateway.callbacks.domain import Unread, decide_unread, evolve_unread
+from services.gateway.imports.domain import ImportState, decide_import, evolve_import
 from services.gateway.kept import metadata
 from services.gateway.metrics import gauges
 from services.gateway.orders.domain import Opened, decide_opening, evolve_opening

@@ -8,15 +8,13 @@ from pydantic import TypeAdapter
 
 from services.gateway.access.domain import (
     CustomerState,
-    ImportState,
     StaffState,
     decide_customer,
-    decide_import,
     decide_staff,
     evolve_customer,
-    evolve_import,
     evolve_staff,
 )
+from services.gateway.imports.domain import ImportState, decide_import, evolve_import
 from services.gateway.service import SERVICE
 from shared.contracts import DecisionContext, Metadata, Refused
 from shared.contracts.gateway import (

@@ -1,4 +1,4 @@
-"""Staff, customers and imports, from the gateway's own log."""
+"""Staff and customers, from the gateway's own log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from services.gateway.view import OpenRows, View, folds, iso, metadata
 from shared.contracts.gateway import (
     CustomerRegistered,
-    ImportCompleted,
     SignedIn,
     SignInRefused,
     StaffAdded,
@@ -34,25 +33,12 @@ customers = sa.Table(
     sa.Column("registered_at", sa.Text, nullable=False),
 )
 
-imports = sa.Table(
-    "imports",
-    metadata,
-    sa.Column("import_id", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("file_sha256", sa.Text, nullable=False),
-    sa.Column("fates", sa.JSON, nullable=False),
-    sa.Column("imported_by", sa.Text, nullable=False),
-    sa.Column("completed_at", sa.Text, nullable=False),
-    sa.Column("broken", sa.Text),
-    sa.Column("last_row", sa.Integer),
-)
-
 
 class People(View):
-    """Who may work here and who buys here, and what the former imported. Removed staff have no row."""
+    """Who may work here and who buys here. Removed staff have no row."""
 
     def __init__(self, rows: OpenRows) -> None:
-        self._staff, self._customers, self._imports = rows(staff), rows(customers), rows(imports)
+        self._staff, self._customers = rows(staff), rows(customers)
 
     def administrators_besides(self, username: str) -> int:
         """How many administrators there are on the staff, without this one."""
@@ -83,20 +69,5 @@ class People(View):
                 "name": event.name,
                 "email": event.email,
                 "registered_at": iso(recorded.at),
-            }
-        )
-
-    @folds(ImportCompleted)
-    def import_completed(self, event: ImportCompleted, recorded: RecordedEvent) -> None:
-        self._imports.put(
-            {
-                "import_id": event.import_id,
-                "kind": event.kind,
-                "file_sha256": event.file_sha256,
-                "fates": dict(event.fates),
-                "imported_by": recorded.meta.actor,
-                "completed_at": iso(recorded.at),
-                "broken": event.broken,
-                "last_row": event.last_row,
             }
         )

@@ -16,12 +16,12 @@ from anyio.to_thread import run_sync
 from sqlalchemy.exc import DBAPIError
 
 from services.gateway.access.auth import Principal
-from services.gateway.access.projection import imports
 from services.gateway.http.context import ApiContext
 from services.gateway.http.problems import Problem, no_room, of_reply
 from services.gateway.imports.answers import ImportAnswer, outcome, told, told_by_log
 from services.gateway.imports.keys import KeySealing
 from services.gateway.imports.model import BadFile
+from services.gateway.imports.projection import imports
 from services.gateway.imports.report import Report
 from services.gateway.imports.run import Progress, import_keys, import_products
 from services.gateway.imports.runs import OVER, Runs, Wanted

@@ -1,18 +1,17 @@
-"""Customers and suppliers that requests refer to."""
+"""Whose an account of the books is: customers, suppliers and payment channels."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from services.gateway.access.auth import Principal
-from services.gateway.access.projection import customers
+from services.gateway.access.customers import require_customer
 from services.gateway.http.context import ApiContext
 from services.gateway.http.problems import Problem, not_shown_yet
 from services.gateway.ledger.projection import accounts
 from services.gateway.products.projection import known_suppliers
 from shared.readside.batched_query import BatchedQuery
 
-CUSTOMER = BatchedQuery(customers.c.customer)
 SUPPLIER = BatchedQuery(known_suppliers.c.supplier)
 OF_CHANNELS = ("channel", "by-hand", "suspense", "difference")
 OF_SUPPLIERS = ("supplier", "claims")
@@ -22,17 +21,6 @@ _WALLET = "wallet:"
 def wallet_of(customer: str) -> str:
     """The account in the books that holds a customer's money."""
     return f"{_WALLET}{customer}"
-
-
-async def require_customer(gate: ApiContext, caller: Principal, customer: str) -> None:
-    """Raises Problem: 404 for a customer who never registered, 503 when the read models may not show them yet.
-
-    A customer who asks for themselves has a token of ours, which says so.
-    """
-    if caller.kind == "customer" and caller.subject == customer:
-        return
-    if await gate.found(CUSTOMER, customer) is None:
-        raise await gate.absent(caller, "gateway", "customer")
 
 
 async def require_owner(gate: ApiContext, caller: Principal, account: str) -> None:

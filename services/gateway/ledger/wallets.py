@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.access.customers import require_customer
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, counted, demand
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import not_found
 from services.gateway.http.shapes import Amount, Body, Name, PathId
-from services.gateway.ledger.owners import require_customer, wallet_of
+from services.gateway.ledger.owners import wallet_of
 from services.gateway.ledger.projection import accounts
 from services.gateway.payments.routes import find_payment, rendered
 from shared.contracts.ledger import RequestPayment

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field, model_validator
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.access.customers import require_customer
 from services.gateway.access.places import buyer_address
 from services.gateway.http.context import ApiContext, derived_id
 from services.gateway.http.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
@@ -31,7 +32,6 @@ from services.gateway.http.shapes import (
     SkuFilter,
     When,
 )
-from services.gateway.ledger.owners import require_customer
 from services.gateway.orders import access
 from services.gateway.orders.buyers import buyer_key, order_secret
 from services.gateway.orders.long_poll import LONGEST_SECONDS

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.access.customers import require_customer
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import PLAIN, Body, Line, Note, PathId, Reason, When
-from services.gateway.ledger.owners import require_customer
 from services.gateway.risk.projection import risk_cases, risk_lists
 from shared.contracts.risk import DecideCase, Dimension, ListName, RemoveListEntry, SetListEntry
 from shared.eventstore.log import to_text

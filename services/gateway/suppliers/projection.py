@@ -1,17 +1,25 @@
-"""What suppliers said that did not fit, from the fulfillment log alone."""
+"""What suppliers said that did not fit, and what they told of purchases that were never asked of them, from the
+fulfillment log alone."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.gateway.view import OpenRows, View, folds, iso, metadata
 from shared.contracts.fulfillment import (
     SupplierClaimWon,
+    SupplierReportOpened,
+    SupplierReportRefused,
     SupplierStatementRecorded,
     SupplierStatementSettled,
+    report_id,
     statement_id,
 )
 from shared.eventstore.recorded import RecordedEvent
+from shared.projections.projection import Key, RowCache
 
 # `cost` is what the supplier named, `bill` what was booked of it; both in minor units. `goods` counts the texts that
 # came with it, if any.
@@ -94,5 +102,79 @@ class Statements(View):
             status=WON,
             settled_at=iso(recorded.at),
             settled_by=recorded.meta.actor,
+            note=event.note,
+        )
+
+
+# `cost` is what the supplier named, in minor units. `goods` counts the texts that came with it, if any. `reports` are
+# those of the same delivery, in the row of the first.
+reports = sa.Table(
+    "supplier_reports",
+    metadata,
+    sa.Column("report_id", sa.Text, primary_key=True),
+    sa.Column("delivery_id", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text),
+    sa.Column("supplier", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("supplier_ref", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("cost", sa.BigInteger),
+    sa.Column("cost_currency", sa.String(3)),
+    sa.Column("goods", sa.Integer),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("told_at", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.Text),
+    sa.Column("opened_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("reports", sa.Integer),
+    sa.Index("supplier_reports_by_status", "status", "told_at", "report_id"),
+)
+
+OPENED, TOLD = "opened", "told"
+
+
+class Reports(View):
+    """One row a report: open while nobody has read the texts that came with it; one without texts needs nobody."""
+
+    def __init__(self, rows: OpenRows) -> None:
+        self._reports = rows(reports, keep=200)
+
+    def reads(self, event: Any) -> Iterator[tuple[RowCache, Key]]:
+        if isinstance(event, SupplierReportRefused):
+            yield self._reports, (report_id(event.delivery_id, 1),)
+        elif isinstance(event, SupplierReportOpened):
+            yield self._reports, (report_id(event.delivery_id, event.report),)
+
+    @folds(SupplierReportRefused)
+    def told(self, event: SupplierReportRefused, recorded: RecordedEvent) -> None:
+        first = self._reports.get(report_id(event.delivery_id, 1))
+        number = first["reports"] + 1 if first else 1
+        if first:
+            self._reports.put({**first, "reports": number})
+        self._reports.put(
+            {
+                "report_id": report_id(event.delivery_id, number),
+                "delivery_id": event.delivery_id,
+                "order_id": event.order_id,
+                "supplier": event.supplier,
+                "outcome": event.outcome,
+                "supplier_ref": event.supplier_ref,
+                "reason": event.reason,
+                "cost": event.cost.amount if event.cost else None,
+                "cost_currency": event.cost.currency if event.cost else None,
+                "goods": len(event.goods) or None,
+                "status": OPEN if event.goods else TOLD,
+                "told_at": iso(recorded.at),
+                "reports": None if first else 1,
+            }
+        )
+
+    @folds(SupplierReportOpened)
+    def opened(self, event: SupplierReportOpened, recorded: RecordedEvent) -> None:
+        self._reports.update(
+            report_id(event.delivery_id, event.report),
+            status=OPENED,
+            opened_at=iso(recorded.at),
+            opened_by=recorded.meta.actor,
             note=event.note,
         )

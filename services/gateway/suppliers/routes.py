@@ -17,8 +17,7 @@ from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem, not_found
 from services.gateway.http.shapes import Amount, Body, CodeFilter, PathId, Reason
-from services.gateway.suppliers.projection import statements
-from services.gateway.suppliers.reports import reports
+from services.gateway.suppliers.projection import reports, statements
 from shared.contracts.fulfillment import (
     OpenGoods,
     OpenReport,

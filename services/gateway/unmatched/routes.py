@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.access.customers import require_customer
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, Name, Note, PathId, Reason
-from services.gateway.ledger.owners import require_customer
 from services.gateway.payments.projection import payments
 from services.gateway.payments.routes import find_payment, rendered_item, rendered_return, with_items
 from services.gateway.unmatched.projection import unmatched

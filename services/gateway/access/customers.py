@@ -1,0 +1,21 @@
+"""Customers that requests refer to."""
+
+from __future__ import annotations
+
+from services.gateway.access.auth import Principal
+from services.gateway.access.projection import customers
+from services.gateway.http.context import ApiContext
+from shared.readside.batched_query import BatchedQuery
+
+CUSTOMER = BatchedQuery(customers.c.customer)
+
+
+async def require_customer(gate: ApiContext, caller: Principal, customer: str) -> None:
+    """Raises Problem: 404 for a customer who never registered, 503 when the read models may not show them yet.
+
+    A customer who asks for themselves has a token of ours, which says so.
+    """
+    if caller.kind == "customer" and caller.subject == customer:
+        return
+    if await gate.found(CUSTOMER, customer) is None:
+        raise await gate.absent(caller, "gateway", "customer")

@@ -14,7 +14,13 @@ from services.gateway.http.parsing import JsonRoute
 from shared.contracts.gateway import RecordUnread
 from shared.values.json_text import SaidTwice, read_json
 from tests.gateway.builders import Shop
-from tests.gateway.callbacks.test_api import CHANNEL, DONE, PAID, SUPPLIER, call
+from tests.gateway.callbacks.test_api import (
+    CHANNEL,
+    DONE,
+    PAID,
+    SUPPLIER,
+    call,
+)
 
 WISHES = '"wishes": [{"sku": "STEAM-50", "quantity": 1}]'
 

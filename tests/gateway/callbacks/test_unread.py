@@ -18,7 +18,13 @@ from shared.contracts.gateway import RecordUnread, Scrap, SettleUnread, Statemen
 from shared.contracts.ledger import RecordCallback
 from shared.messages.messages import Reply
 from tests.gateway.builders import NOW, Shop, open_shop
-from tests.gateway.callbacks.test_api import CHANNEL, DONE, PAID, SUPPLIER, call
+from tests.gateway.callbacks.test_api import (
+    CHANNEL,
+    DONE,
+    PAID,
+    SUPPLIER,
+    call,
+)
 from tests.harness import Harness
 
 TOLD = RecordUnread(

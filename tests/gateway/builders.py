@@ -31,6 +31,7 @@ from shared.readside.positions import ReadModelProgress
 from shared.runtime.ports import Ports
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
+from tests.gateway.contract import OF_THE_API, Contract, Routed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -223,18 +224,22 @@ class Clock:
 
 @dataclass
 class Client:
-    """Asks an application as one far away would."""
+    """Asks an application as one far away would, and holds every answer against its OpenAPI document."""
 
     app: Any
     address: str = "192.0.2.7"
+    contract: Contract = OF_THE_API
 
     def request(self, method: str, path: str, **how: Any) -> httpx.Response:
         return asyncio.run(self._request(method, path, **how))
 
     async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 4711))
+        routed = Routed(self.app)
+        transport = httpx.ASGITransport(routed, raise_app_exceptions=False, client=(self.address, 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
-            return await client.request(method, path, **how)
+            answer = await client.request(method, path, **how)
+        self.contract.check(self.app, routed.route, answer)
+        return answer
 
     def get(self, path: str, **how: Any) -> httpx.Response:
         return self.request("GET", path, **how)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import GUEST, Permission, Principal
 from services.gateway.access.credentials import normal
 from services.gateway.access.places import place_of
 from services.gateway.access.projection import staff
-from services.gateway.access.sessions import session
+from services.gateway.access.sessions import Session, session
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext, derived_id
 from services.gateway.http.depends import ClientIp, IdempotencyKey, TheGate, counted, may
 from services.gateway.http.parsing import JsonRoute
@@ -35,6 +36,36 @@ class CustomerBody(Body):
     email: Mailbox = ""
 
 
+class Registered(Session):
+    """A customer's id, and a token."""
+
+    customer: str
+
+
+class Member(Answer):
+    """Of the staff; when somebody last signed in under this name, and last had a wrong password."""
+
+    username: str
+    role: Role
+    added_at: str
+    signed_in_at: str | None
+    refused_at: str | None
+
+
+class Members(Answer):
+    items: list[Member]
+
+
+class MemberAdded(Answer):
+    username: str
+    role: Role
+
+
+class MemberRemoved(Answer):
+    username: str
+    removed: Literal[True]
+
+
 class StaffBody(Body):
     username: Username
     role: Role
@@ -51,18 +82,24 @@ def _counted(gate: ApiContext, ip: str) -> Iterator[None]:
         yield
 
 
-@router.post("/customers", status_code=201, summary="Register as a customer")
-async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
+@router.post(
+    "/customers",
+    status_code=201,
+    summary="Register as a customer",
+    response_model=Registered,
+    responses=refusals(404, 409, 413, 429, 504),
+)
+async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> Response:
     """Answers with the customer's id and a token. An address registers so many an hour."""
     customer = derived_id("customer", body.login)
-    profile = {"customer": customer, "name": body.name, "email": body.email}
+    command = RegisterCustomer(customer=customer, name=body.name, email=body.email)
     # Let in first: whoever is told that too many register was not registered, nor counted.
     async with gate.registering.admitted(place_of(ip)) as place:
         with _counted(gate, ip):
             if await run_sync(gate.credentials.is_former, "customer", body.login):
                 raise Problem(409, TAKEN, "this login is taken")
             try:
-                await gate.send(RegisterCustomer, GUEST, gate.backend.ports.new_id(), **profile)
+                await gate.send(command, GUEST, gate.backend.ports.new_id())
             except Problem as problem:
                 if problem.code != TAKEN:
                     raise
@@ -72,37 +109,49 @@ async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> dict[str,
                 claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
         raise Problem(409, TAKEN, "this login is taken")
-    return {"customer": customer, **session(gate, Principal("customer", customer))}
+    return answer({"customer": customer, **session(gate, Principal("customer", customer))}, 201)
 
 
-@router.get("/staff", summary="Who is on the staff")
-async def members(gate: TheGate, caller: Manager) -> dict[str, Any]:
-    return {"items": list(await gate.rows(sa.select(staff).order_by(staff.c.username)))}
+@router.get("/staff", summary="Who is on the staff", response_model=Members, responses=refusals(*ASKED))
+async def members(gate: TheGate, caller: Manager) -> Response:
+    return answer({"items": await gate.rows(sa.select(staff).order_by(staff.c.username))})
 
 
-@router.post("/staff", status_code=201, summary="Add a member of staff")
+@router.post(
+    "/staff",
+    status_code=201,
+    summary="Add a member of staff",
+    response_model=MemberAdded,
+    responses=refusals(*DECIDED),
+)
 async def add(
     body: StaffBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """The same request again, with the same password, adds nobody twice and changes no password."""
     command_id = gate.command_id(caller, request, key)
     proof = gate.proof_of(body.password, command_id)
-    reply = await gate.send(AddStaff, caller, command_id, username=body.username, role=body.role, password_proof=proof)
+    command = AddStaff(username=body.username, role=body.role, password_proof=proof)
+    reply = await gate.send(command, caller, command_id)
     # A repeated request only makes up for a password that was never stored, because the first one broke off.
     keep = gate.credentials.claim if reply.repeated else gate.credentials.store
     async with gate.hashing.taken(caller.actor):
         await run_sync(keep, "staff", body.username, body.username, body.password)
-    return {"username": body.username, "role": body.role}
+    return answer({"username": body.username, "role": body.role}, 201)
 
 
-@router.delete("/staff/{username}", summary="Remove a member of staff")
+@router.delete(
+    "/staff/{username}",
+    summary="Remove a member of staff",
+    response_model=MemberRemoved,
+    responses=refusals(*DECIDED),
+)
 async def remove(
     username: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """Their tokens end at once. Nobody removes themselves, and an administrator always remains."""
     username = normal(username)
     if username == caller.subject:
         raise Problem(409, "own-account", "another administrator has to remove you")
-    await gate.send(RemoveStaff, caller, gate.command_id(caller, request, key), username=username)
+    await gate.send(RemoveStaff(username=username), caller, gate.command_id(caller, request, key))
     await run_sync(gate.credentials.remove, "staff", username)
-    return {"username": username, "removed": True}
+    return answer({"username": username, "removed": True})

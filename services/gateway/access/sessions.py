@@ -5,20 +5,37 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Principal, issue
 from services.gateway.access.credentials import normal
 from services.gateway.access.places import place_of
+from services.gateway.http.answers import Answer, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import STAFF, ClientIp, TheGate, too_many
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import Body, Line
-from shared.contracts.gateway import RecordSignIn
+from shared.contracts.gateway import RecordSignIn, Role
 
 router = APIRouter(prefix="/v1/sessions", tags=["people"], route_class=JsonRoute)
+
+
+class Session(Answer):
+    """A bearer token, until when it is good, and for whom."""
+
+    token: str
+    expires_at: str
+    kind: Literal["staff", "customer"]
+    subject: str
+    role: Role | None
+
+
+class SignedIn(Session):
+    """`device` marks the device for this login."""
+
+    device: str
 
 
 class SignInBody(Body):
@@ -43,12 +60,18 @@ def session(gate: ApiContext, principal: Principal) -> dict[str, Any]:
 
 
 async def _record(gate: ApiContext, username: str, *, accepted: bool) -> None:
-    command_id = gate.backend.ports.new_id()
-    await gate.send(RecordSignIn, Principal("staff", username), command_id, username=username, accepted=accepted)
+    command = RecordSignIn(username=username, accepted=accepted)
+    await gate.send(command, Principal("staff", username), gate.backend.ports.new_id())
 
 
-@router.post("", status_code=201, summary="Sign in")
-async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, Any]:
+@router.post(
+    "",
+    status_code=201,
+    summary="Sign in",
+    response_model=SignedIn,
+    responses=refusals(401, 404, 409, 413, 429, 504),
+)
+async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> Response:
     """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded.
 
     `device` marks the device for this login: sent with the next sign-in, others' wrong tries do not hold it up.
@@ -76,4 +99,4 @@ async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> dict[str, An
     if subject is None or (body.kind == "staff" and member is None):
         raise Problem(401, "wrong-login", "no such login, or a wrong password")
     told = session(gate, Principal(body.kind, subject, member["role"] if member else None))
-    return {**told, "device": gate.guessing.mark(body.kind, login, gate.backend.ports.new_id())}
+    return answer({**told, "device": gate.guessing.mark(body.kind, login, gate.backend.ports.new_id())}, 201)

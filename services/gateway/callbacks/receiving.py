@@ -101,10 +101,7 @@ async def keep_unread(gate: ApiContext, who: Partner, body: bytes, faults: Itera
     Raises Problem (429) while too many of its statements wait."""
     key = gate.backend.secrets.get("blind-index")
     told = f"kameng unread statement 1\n{who.kind}\n{who.name}\n".encode() + body
-    reply = await gate.send(
-        RecordUnread,
-        who.principal,
-        gate.backend.ports.new_id(),
+    command = RecordUnread(
         statement_id=hmac.new(key, told, sha256).hexdigest()[:32],
         kind=who.kind,
         partner=who.name,
@@ -112,6 +109,7 @@ async def keep_unread(gate: ApiContext, who: Partner, body: bytes, faults: Itera
         scraps=scraps_of(who.kind, body),
         size=len(body),
     )
+    reply = await gate.send(command, who.principal, gate.backend.ports.new_id())
     if reply.answer.get("outcome") == "too-many":
         detail = "too many of your callbacks can't be read, and staff have not seen to them; this one was not recorded"
         raise too_many(AGAIN_AFTER_SECONDS, "too-many-unread", detail)

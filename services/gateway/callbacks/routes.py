@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks.projection import unread
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, PathId, Reason
-from shared.contracts.gateway import PartnerKind, SettleUnread
+from shared.contracts.gateway import PartnerKind, Scrap, SettleUnread
 from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
@@ -26,13 +27,35 @@ STATEMENT = BatchedQuery(unread.c.statement_id)
 Status = Annotated[Literal["open", "settled"], Query(description="`open` ones wait for a person.")]
 
 
-class SettlementBody(Body):
+class UnreadStatement(Answer):
+    """`faults` is what is wrong with it, `scraps` the few members of it that could be read, `size` its bytes."""
+
+    statement_id: str
+    kind: PartnerKind
+    partner: str
+    faults: list[str]
+    scraps: list[Scrap]
+    size: int
+    status: Literal["open", "settled"]
+    told_at: str
+    settled_at: str | None
+    settled_by: str | None
+    note: str | None
+
+
+class UnreadSettlementBody(Body):
     """What it was about, and how it was seen to."""
 
     note: Reason
 
 
-@router.get("/payments/unread", response_model=Page, tags=["money"], summary="What channels told that can't be read")
+@router.get(
+    "/payments/unread",
+    tags=["money"],
+    summary="What channels told that can't be read",
+    response_model=Page[UnreadStatement],
+    responses=refusals(*ASKED),
+)
 async def of_channels(
     gate: TheGate, caller: PaymentReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
@@ -41,21 +64,29 @@ async def of_channels(
 
 
 @router.post(
-    "/payments/unread/{statement_id}/settlement", tags=["money"], summary="Record that it was found out and seen to"
+    "/payments/unread/{statement_id}/settlement",
+    tags=["money"],
+    summary="Record that it was found out and seen to",
+    response_model=UnreadStatement,
+    responses=refusals(*DECIDED),
 )
 async def settle_of_channel(
     statement_id: PathId,
-    body: SettlementBody,
+    body: UnreadSettlementBody,
     gate: TheGate,
     caller: Bookkeeper,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     return await _settle(gate, caller, request, key, "channel", statement_id, body)
 
 
 @router.get(
-    "/suppliers/unread", response_model=Page, tags=["deliveries"], summary="What suppliers told that can't be read"
+    "/suppliers/unread",
+    tags=["deliveries"],
+    summary="What suppliers told that can't be read",
+    response_model=Page[UnreadStatement],
+    responses=refusals(*ASKED),
 )
 async def of_suppliers(
     gate: TheGate, caller: SupplierReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
@@ -68,15 +99,17 @@ async def of_suppliers(
     "/suppliers/unread/{statement_id}/settlement",
     tags=["deliveries"],
     summary="Record that it was found out and seen to",
+    response_model=UnreadStatement,
+    responses=refusals(*DECIDED),
 )
 async def settle_of_supplier(
     statement_id: PathId,
-    body: SettlementBody,
+    body: UnreadSettlementBody,
     gate: TheGate,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     return await _settle(gate, caller, request, key, "supplier", statement_id, body)
 
 
@@ -93,12 +126,12 @@ async def _settle(
     key: str | None,
     kind: PartnerKind,
     statement_id: str,
-    body: SettlementBody,
-) -> dict[str, Any]:
+    body: UnreadSettlementBody,
+) -> Response:
     await _statement(gate, caller, kind, statement_id)
     command_id = gate.command_id(caller, request, key)
-    await gate.send(SettleUnread, caller, command_id, statement_id=statement_id, note=body.note)
-    return dict(await _statement(gate, caller, kind, statement_id))
+    await gate.send(SettleUnread(statement_id=statement_id, note=body.note), caller, command_id)
+    return answer(await _statement(gate, caller, kind, statement_id))
 
 
 async def _statement(gate: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:

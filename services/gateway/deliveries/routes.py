@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.deliveries.projection import HANDED_OVER, deliveries
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
@@ -27,7 +28,36 @@ class ResolutionBody(Body):
     note: Reason
 
 
-@router.get("/handovers", summary="Deliveries that no machine can finish", response_model=Page)
+class Handover(Answer):
+    """A delivery that was handed over to a person, and why."""
+
+    order_id: str
+    line: int
+    delivery_id: str
+    sku: str
+    status: Literal["handed-over"]
+    how: str | None
+    quantity: int | None
+    target: str | None
+    supplier: str | None
+    supplier_ref: str | None
+    reason: str | None
+    requested_at: str | None
+    handed_over_at: str | None
+    ended_at: str | None
+
+
+class Resolution(Answer):
+    delivery_id: str
+    delivered: bool
+
+
+@router.get(
+    "/handovers",
+    summary="Deliveries that no machine can finish",
+    response_model=Page[Handover],
+    responses=refusals(*ASKED),
+)
 async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Those that wait longest first."""
     columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
@@ -36,7 +66,12 @@ async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: 
     return await page(gate, statement, by, limit, cursor, ascending=True)
 
 
-@router.post("/handovers/{delivery_id:path}/resolution", summary="Say what became of a delivery")
+@router.post(
+    "/handovers/{delivery_id:path}/resolution",
+    summary="Say what became of a delivery",
+    response_model=Resolution,
+    responses=refusals(*DECIDED),
+)
 async def resolve(
     delivery_id: PathId,
     body: ResolutionBody,
@@ -44,7 +79,8 @@ async def resolve(
     caller: Resolver,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     command_id = gate.command_id(caller, request, key)
-    await gate.send(ResolveDelivery, caller, command_id, delivery_id=delivery_id, **body.model_dump())
-    return {"delivery_id": delivery_id, "delivered": body.delivered}
+    command = ResolveDelivery(delivery_id=delivery_id, delivered=body.delivered, note=body.note)
+    await gate.send(command, caller, command_id)
+    return answer({"delivery_id": delivery_id, "delivered": body.delivered})

@@ -7,10 +7,11 @@ from heapq import merge
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.http import pages
+from services.gateway.http.answers import ASKED, Answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import TheGate, may
 from services.gateway.http.pages import Items, Page, as_json
@@ -108,14 +109,47 @@ async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Re
     return await gate.made(_made, events, form, limit, following, beyond)
 
 
-class FeedPage(Page):
+class StoredEvent(Answer):
+    """An event as the log holds it: the `version`th of its stream, at this position of its service's log."""
+
+    id: str
+    source: Source
+    position: int
+    type: str
+    time: str
+    stream: str
+    version: int
+    data: dict[str, JsonValue]
+    meta: dict[str, JsonValue]
+
+
+class PublishedEvent(Answer):
+    """A CloudEvents 1.0 JSON object, with the attributes and data that subscribers of the broker get."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    datacontenttype: str
+    partitionkey: str
+    sequence: str
+    correlationid: str
+    causationid: str
+    versions: str | None = None
+    traceparent: str | None = None
+    data: dict[str, JsonValue]
+
+
+class FeedPage(Page[StoredEvent | PublishedEvent]):
     """A page of events. `beyond` names the services whose logs end before the position that was asked after: whoever
     was given that position holds events of a log that is lost, such as one that was restored from a backup."""
 
     beyond: list[Source]
 
 
-@router.get("", summary="Read events", response_model=FeedPage)
+@router.get("", summary="Read events", response_model=FeedPage, responses=refusals(*ASKED))
 async def events(
     gate: TheGate,
     caller: Annotated[Principal, Depends(may(Permission.EVENTS_READ))],

@@ -23,6 +23,7 @@ from services.gateway.feed.routes import router as feed
 from services.gateway.health.routes import router as health
 from services.gateway.home.routes import router as home
 from services.gateway.http import problems
+from services.gateway.http.answers import Documented
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import admit
 from services.gateway.http.headers import SingleHeaders
@@ -36,7 +37,6 @@ from services.gateway.ledger.wallets import router as wallets
 from services.gateway.notifications.routes import router as notifications
 from services.gateway.orders.long_poll import LongPoll
 from services.gateway.orders.routes import router as orders
-from services.gateway.payments.closing import router as closing
 from services.gateway.payments.routes import router as payments
 from services.gateway.products.routes import router as products
 from services.gateway.risk.routes import router as risk
@@ -77,7 +77,6 @@ ROUTERS = (
     wallets,
     unmatched,
     unread,
-    closing,
     payments,
     suppliers,
     ledger,
@@ -114,7 +113,7 @@ def create_app(backend: Backend) -> FastAPI:
         await importing.close()
         reading.close()
 
-    app = FastAPI(
+    app = Documented(
         title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=served
     )
     app.state.gate = ApiContext(

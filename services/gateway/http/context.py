@@ -20,7 +20,7 @@ from services.gateway.access.credentials import Credentials
 from services.gateway.access.guessing import Guessing
 from services.gateway.access.places import Places
 from services.gateway.access.throttle import Throttle
-from services.gateway.http.problems import Problem, Unknown, build, not_found, not_shown_yet, of_reply
+from services.gateway.http.problems import Problem, Unknown, not_found, not_shown_yet, of_reply
 from services.gateway.orders.long_poll import LongPoll
 from shared.contracts import Command, Metadata
 from shared.messages.messages import HALTED, CommandMessage, NobodyDecides, Reply
@@ -83,13 +83,11 @@ class ApiContext:
 
     async def send(
         self,
-        kind: type[Command],
+        command: Command,
         principal: Principal,
         command_id: str,
-        /,
         *,
         flow: str | None = None,
-        **fields: Any,
     ) -> Reply:
         """Have a command decided, and wait a while until the read models show what it changed.
 
@@ -97,9 +95,9 @@ class ApiContext:
         503 or 504 when the outcome is unknown.
         """
         meta = Metadata(correlation_id=flow or command_id, causation_id=command_id, actor=principal.actor)
-        with sending(kind.type(), kind.owner, meta, fields.get("order_id")) as traced:
-            message = CommandMessage(command_id, build(kind, **fields), traced)
-            reply = await self.outcome(self.backend.send(kind.owner, message))
+        with sending(command.type(), command.owner, meta, getattr(command, "order_id", None)) as traced:
+            message = CommandMessage(command_id, command, traced)
+            reply = await self.outcome(self.backend.send(command.owner, message))
         if reply.outcome != "accepted":
             raise of_reply(reply)
         await self.backend.seen(reply.source, reply.position)

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Query
@@ -19,6 +19,7 @@ from services.gateway.http.problems import Problem
 from shared.readside.batched_query import QueryRunner, Row
 
 JSON = "application/json"
+T = TypeVar("T")
 MOST = 200
 MOST_BYTES = 1_000_000
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The most items in one page.")]
@@ -97,10 +98,10 @@ class Items:
         return Response(b'{"%s":[%s],%s' % (name.encode(), b",".join(self._texts), rest), media_type=JSON)
 
 
-class Page(BaseModel):
+class Page(BaseModel, Generic[T]):
     """A page; `next` continues it."""
 
-    items: list[dict[str, Any]]
+    items: list[T]
     next: str | None
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from shared.contracts import commands
 from shared.eventstore.disk_space import FULL, trouble
 from shared.eventstore.engines import is_outage
 from shared.messages.messages import HALTED, Reply
@@ -111,6 +112,14 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     return await _http(request, invalid(error.errors()))
 
 
+async def _contract(request: Request, error: Exception) -> JSONResponse:
+    """A command's contract may be stricter than the request that it was built from."""
+    assert isinstance(error, ValidationError)
+    if error.title not in commands():
+        raise error
+    return await _http(request, invalid(error.errors(include_input=False, include_url=False, include_context=False)))
+
+
 async def _database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DBAPIError)
     if not is_outage(error):
@@ -146,19 +155,11 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     return document(request, 500, "internal-error", "something went wrong on our side", {})
 
 
-def build(kind: type[Any], /, **fields: Any) -> Any:
-    """A contract from what a caller sent. Raises Problem (422) where the contract is stricter than the request."""
-    try:
-        return kind(**fields)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-    raise invalid(found)
-
-
 def install(app: FastAPI) -> None:
     """Has every error of the application answered by a problem document."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(ValidationError, _contract)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _unexpected)

@@ -191,10 +191,7 @@ async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) ->
             await run_sync(runs.end, job.import_id, run, "failed", outcome(came), now())
             raise Problem(422, came.broken.code, came.broken.detail)
         if not job.dry_run:
-            await gate.send(
-                RecordImport,
-                job.caller,
-                job.import_id,
+            command = RecordImport(
                 import_id=job.import_id,
                 kind=job.kind,
                 file_sha256=job.file_sha256,
@@ -204,6 +201,7 @@ async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) ->
                 broken=came.broken.code if came.broken else None,
                 last_row=came.last_row if came.broken else None,
             )
+            await gate.send(command, job.caller, job.import_id)
         await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
     except BaseException:
         stopped[job.import_id] = run

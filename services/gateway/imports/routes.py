@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.answers import ASKED, DECIDED, refusals
 from services.gateway.http.context import derived_id
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.parsing import JsonRoute, unread
@@ -32,6 +33,16 @@ Importer = Annotated[Principal, Depends(may(Permission.IMPORT))]
 PIECE = 1024 * 1024
 FIELDS = ("file", "dry_run", "mapping", "encoding")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class Workbook(Response):
+    media_type = XLSX
+
+
+class CsvFile(FileResponse):
+    media_type = "text/csv"
+
+
 _MAPPING = TypeAdapter(dict[str, str])
 
 File = Annotated[UploadFile, "An .xlsx or .csv file with one header row."]
@@ -50,8 +61,9 @@ Prefer = Annotated[
         description="`respond-async` has a new import answered at once by 202, `wait=10` after 10 seconds if it runs.",
     ),
 ]
-UNDER_WAY: dict[int | str, dict[str, Any]] = {
-    202: {"model": ImportAnswer, "description": "It runs: ask at Location how far it is."}
+ANSWERED: dict[int | str, dict[str, Any]] = {
+    **refusals(*DECIDED),
+    202: {"model": ImportAnswer, "description": "It runs: ask at Location how far it is."},
 }
 
 
@@ -174,25 +186,25 @@ class Import:
 TheImport = Annotated[Import, Depends()]
 
 
-@router.post("/products", summary="Import products", responses=UNDER_WAY)
+@router.post("/products", summary="Import products", responses=ANSWERED)
 async def products(wanted: TheImport) -> ImportAnswer:
     """Lists or changes a product a row. A bad row has its reason in the fates, and hinders no other."""
     return await wanted.answer("products")
 
 
-@router.post("/keys", summary="Import card keys", responses=UNDER_WAY)
+@router.post("/keys", summary="Import card keys", responses=ANSWERED)
 async def keys(wanted: TheImport) -> ImportAnswer:
     """Keys are sealed before they leave this process. A key that was loaded before is left out."""
     return await wanted.answer("keys")
 
 
-@router.get("/templates/{kind}", summary="A workbook to fill in", response_class=Response)
+@router.get("/templates/{kind}", summary="A workbook to fill in", response_class=Workbook, responses=refusals(*ASKED))
 async def template(kind: TemplateKind, gate: TheGate, caller: Importer) -> Response:
     name = {"Content-Disposition": f'attachment; filename="{kind}.xlsx"'}
-    return Response(await run_sync(template_xlsx, kind), media_type=XLSX, headers=name)
+    return Workbook(await run_sync(template_xlsx, kind), headers=name)
 
 
-@router.get("/{import_id}", summary="Read an import, running or over")
+@router.get("/{import_id}", summary="Read an import, running or over", responses=refusals(*ASKED, 404))
 async def one(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> ImportAnswer:
     """How far it is, and what it came to. One that was interrupted is sent again, with the same Idempotency-Key."""
     if (found := await importing.known(gate, str(import_id))) is None:
@@ -200,7 +212,12 @@ async def one(import_id: UUID, gate: TheGate, importing: TheImporting, caller: I
     return found
 
 
-@router.get("/{import_id}/fates", summary="Every row's fate, as CSV", response_class=FileResponse)
+@router.get(
+    "/{import_id}/fates",
+    summary="Every row's fate, as CSV",
+    response_class=CsvFile,
+    responses=refusals(*ASKED, 404, 409),
+)
 async def fates(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> Response:
     found = await importing.known(gate, str(import_id))
     if found is not None and found.state == "running":
@@ -208,4 +225,4 @@ async def fates(import_id: UUID, gate: TheGate, importing: TheImporting, caller:
     path = fates_path(gate, str(import_id))
     if not path.is_file():
         raise not_found("import")
-    return FileResponse(path, media_type="text/csv; charset=utf-8", filename=f"fates-{import_id}.csv")
+    return CsvFile(path, filename=f"fates-{import_id}.csv")

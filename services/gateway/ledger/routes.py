@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Items, Limit, Page, as_json, encode, page, place
 from services.gateway.http.parsing import JsonRoute
@@ -44,10 +45,41 @@ class ReversalBody(Body):
     note: Reason
 
 
-class TrialBalance(BaseModel):
+class Account(Answer):
+    """`posted` is the sum of its postings, debits positive; `held` is set aside of it."""
+
+    account: str
+    currency: str
+    posted: int
+    held: int
+
+
+class Entry(Answer):
+    """A posting of an entry: the `index`th of the ledger's event at `position`; `concerns` is what it is about."""
+
+    position: int
+    index: int
+    account: str
+    amount: int
+    currency: str
+    event: str
+    concerns: str
+    at: str
+
+
+class Posted(Answer):
+    entry_id: str
+
+
+class Reversed(Answer):
+    entry_id: str
+    reversed: Literal[True]
+
+
+class TrialBalance(Answer):
     """Sums by currency are of all accounts, not only of those on this page."""
 
-    accounts: list[dict[str, Any]]
+    accounts: list[Account]
     sums: dict[str, int]
     next: str | None
 
@@ -57,6 +89,7 @@ class TrialBalance(BaseModel):
     summary="Every account's balance",
     dependencies=[Depends(may(Permission.LEDGER_READ))],
     response_model=TrialBalance,
+    responses=refusals(*ASKED),
 )
 async def trial_balance(gate: TheGate, cursor: Cursor = None) -> Response:
     """Debits are positive; `sums`, over all accounts, is zero in every currency. `next` continues the accounts."""
@@ -77,7 +110,12 @@ def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
     return items.answer(encode(last) if is_full else None, "accounts", sums=sums)
 
 
-@router.get("/accounts/{account:path}/entries", summary="An account's entries, the newest first", response_model=Page)
+@router.get(
+    "/accounts/{account:path}/entries",
+    summary="An account's entries, the newest first",
+    response_model=Page[Entry],
+    responses=refusals(*ASKED),
+)
 async def of_account(
     account: PathId, gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
@@ -85,10 +123,16 @@ async def of_account(
     return await page(gate, statement, (entries.c.position, entries.c.index), limit, cursor)
 
 
-@router.post("/entries", status_code=201, summary="Post a manual entry")
+@router.post(
+    "/entries",
+    status_code=201,
+    summary="Post a manual entry",
+    response_model=Posted,
+    responses=refusals(*DECIDED),
+)
 async def post(
     body: EntryBody, gate: TheGate, caller: Poster, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """Postings balance in every currency. Nothing is ever edited, only reversed."""
     for account in dict.fromkeys(posting.account for posting in body.postings):
         await require_owner(gate, caller, account)
@@ -97,11 +141,17 @@ async def post(
         Posting(account=posting.account, amount=Money(amount=posting.amount, currency=posting.currency))
         for posting in body.postings
     )
-    await gate.send(PostEntry, caller, entry_id, entry_id=entry_id, postings=postings, note=body.note)
-    return {"entry_id": entry_id}
+    await gate.send(PostEntry(entry_id=entry_id, postings=postings, note=body.note), caller, entry_id)
+    return answer({"entry_id": entry_id}, 201)
 
 
-@router.post("/entries/{entry_id}/reversal", status_code=201, summary="Reverse a manual entry")
+@router.post(
+    "/entries/{entry_id}/reversal",
+    status_code=201,
+    summary="Reverse a manual entry",
+    response_model=Reversed,
+    responses=refusals(*DECIDED),
+)
 async def reverse(
     entry_id: PathId,
     body: ReversalBody,
@@ -109,6 +159,7 @@ async def reverse(
     caller: Poster,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
-    await gate.send(ReverseEntry, caller, gate.command_id(caller, request, key), entry_id=entry_id, note=body.note)
-    return {"entry_id": entry_id, "reversed": True}
+) -> Response:
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(ReverseEntry(entry_id=entry_id, note=body.note), caller, command_id)
+    return answer({"entry_id": entry_id, "reversed": True}, 201)

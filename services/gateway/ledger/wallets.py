@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, counted, demand
 from services.gateway.http.parsing import JsonRoute
@@ -18,10 +19,24 @@ from services.gateway.http.problems import not_found
 from services.gateway.http.shapes import Amount, Body, Name, PathId
 from services.gateway.ledger.owners import wallet_of
 from services.gateway.ledger.projection import accounts
-from services.gateway.payments.routes import find_payment, rendered
+from services.gateway.payments.answers import Payment, PaymentToCome, find_payment, rendered
 from shared.contracts.ledger import RequestPayment
 
 router = APIRouter(tags=["money"], route_class=JsonRoute)
+
+
+class Balance(Answer):
+    """In minor units: `held` is set aside for orders under way, `available` is what is left to spend."""
+
+    currency: str
+    balance: int
+    held: int
+    available: int
+
+
+class Wallet(Answer):
+    customer: str
+    balances: list[Balance]
 
 
 class DepositBody(Body):
@@ -29,8 +44,8 @@ class DepositBody(Body):
     channel: Annotated[Name, Field(description="The payment channel that collects the money.")]
 
 
-@router.get("/v1/wallets/{customer}", summary="Read a wallet")
-async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
+@router.get("/v1/wallets/{customer}", summary="Read a wallet", response_model=Wallet, responses=refusals(*ASKED, 404))
+async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> Response:
     """`held` is set aside for orders under way; `available` is what is left to spend."""
     if caller.kind == "customer":
         if caller.subject != customer:
@@ -48,7 +63,7 @@ async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> dict[str, A
         }
         for row in rows
     ]
-    return {"customer": customer, "balances": balances}
+    return answer({"customer": customer, "balances": balances})
 
 
 def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None]:
@@ -59,7 +74,13 @@ def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None
     return counted((gate.deposits, caller.subject), code="too-many-deposits", detail=detail)
 
 
-@router.post("/v1/wallets/{customer}/deposits", status_code=201, summary="Top a wallet up")
+@router.post(
+    "/v1/wallets/{customer}/deposits",
+    status_code=201,
+    summary="Top a wallet up",
+    response_model=Payment | PaymentToCome,
+    responses=refusals(*DECIDED, 429),
+)
 async def deposit(
     customer: PathId,
     body: DepositBody,
@@ -67,7 +88,7 @@ async def deposit(
     caller: Caller,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """Opens a payment; its `pay_url` shows as soon as the channel has answered. A customer opens so many an hour."""
     if caller.kind == "customer":
         if caller.subject != customer:
@@ -78,13 +99,14 @@ async def deposit(
     with _counted(gate, caller):
         await require_customer(gate, caller, customer)
         await gate.send(
-            RequestPayment,
+            RequestPayment(
+                payment_id=command_id,
+                account=wallet_of(customer),
+                amount=body.amount.money(),
+                channel=body.channel,
+            ),
             caller,
             command_id,
-            payment_id=command_id,
-            account=wallet_of(customer),
-            amount=body.amount.money(),
-            channel=body.channel,
         )
     row = await find_payment(gate, command_id)
-    return rendered(row) if row else {"payment_id": command_id, "status": "requested"}
+    return answer(rendered(row) if row else {"payment_id": command_id, "status": "requested"}, 201)

@@ -213,8 +213,8 @@ def _closed(row: Row) -> dict[str, Any]:
 
 async def _record_opening(gate: ApiContext, seen: Seen, ip: str) -> None:
     order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
-    told = {"order_id": order_id, "shown": shown, "address": ip}
-    await gate.send(RecordOpening, seen.caller, gate.backend.ports.new_id(), flow=order_id, **told)
+    command = RecordOpening(order_id=order_id, shown=shown, address=ip)
+    await gate.send(command, seen.caller, gate.backend.ports.new_id(), flow=order_id)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
 from services.gateway.access.places import buyer_address
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext, derived_id
 from services.gateway.http.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
 from services.gateway.http.pages import MOST, Cursor, Limit, Page, page
@@ -33,25 +34,22 @@ from services.gateway.http.shapes import (
     When,
 )
 from services.gateway.orders import access
+from services.gateway.orders.answers import (
+    Order,
+    OrderDeliveries,
+    OrderHistory,
+    OrderToCome,
+    PlacedOrder,
+    Status,
+)
 from services.gateway.orders.buyers import buyer_key, order_secret
 from services.gateway.orders.long_poll import LONGEST_SECONDS
 from services.gateway.orders.projection import order_skus, orders
 from services.gateway.view import iso
 from shared.contracts import Money
-from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey
+from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey, Wish
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=JsonRoute)
-Status = Literal[
-    "placed",
-    "paid",
-    "delivering",
-    "completed",
-    "cancelled",
-    "refund-pending",
-    "refund-failed",
-    "partly-refunded",
-    "refunded",
-]
 SITE = "main"
 _HELD = "The most seconds to hold the answer back, until "
 UntilOver = Annotated[
@@ -67,6 +65,7 @@ UntilDelivered = Annotated[
     ),
 ]
 GUEST_KEY = 16
+SEEN = refusals(*ASKED, 404, 429)
 
 
 class WishBody(Body):
@@ -128,6 +127,13 @@ class ReplacementBody(Body):
     reason: Reason
 
 
+class RefundOf(Answer):
+    """A refund under its id, and the order as it is now."""
+
+    refund_id: str
+    order: Order | OrderToCome
+
+
 def _owner(caller: Principal, body: OrderBody) -> str | None:
     if caller.kind == "staff":
         demand(caller, Permission.ORDER_PLACE)
@@ -180,17 +186,25 @@ def _check_key(caller: Principal, key: str | None) -> str:
     return key
 
 
-@router.post("", status_code=201, summary="Place an order")
+@router.post(
+    "",
+    status_code=201,
+    summary="Place an order",
+    response_model=PlacedOrder | OrderToCome,
+    responses={
+        **refusals(400, *DECIDED),
+        200: {"model": PlacedOrder | OrderToCome, "description": "The same order again: it was placed before."},
+    },
+)
 async def place(
     body: OrderBody,
     gate: TheGate,
     caller: Caller,
     request: Request,
-    response: Response,
     ip: ClientIp,
     key: IdempotencyKey = None,
     device: Annotated[str, Header(alias="Device-Id", max_length=200, pattern=r"^[\x20-\x7e]*$")] = "",
-) -> dict[str, Any]:
+) -> Response:
     """201 for a new order, 200 with `Idempotency-Replayed: true` for the same one again.
 
     The answer's `secret` opens the order to whoever sends it as `Order-Secret`: keep it. Only who placed the order is
@@ -205,34 +219,35 @@ async def place(
     if body.payment != WALLET and body.payment not in gate.backend.settings.channels:
         raise Problem(422, "unknown-channel", "there is no such payment channel")
     order_id = await _order_id(gate, caller, body, key)
-    told = body.model_dump(exclude={"customer", "expected_total"})
     total = body.expected_total
     secrets = gate.backend.secrets
-    reply = await gate.send(
-        PlaceOrder,
-        caller,
-        gate.command_id(caller, request, key),
-        flow=order_id,
+    command = PlaceOrder(
         order_id=order_id,
+        wishes=tuple(Wish(sku=wish.sku, quantity=wish.quantity, target=wish.target) for wish in body.wishes),
         customer=customer,
+        payment=body.payment,
+        sales_channel=body.sales_channel,
+        channel_order_no=body.channel_order_no,
+        expected_total=Money(amount=total.amount, currency=total.currency) if total else None,
         buyer_key=buyer_key(secrets, order_id),
         ip=buyer_address(caller, ip, gate.is_own_site),
         device=device,
-        expected_total=Money(**total.model_dump()) if total else None,
-        **told,
+        email=body.email,
+        locale=body.locale,
+        agent=body.agent,
     )
+    reply = await gate.send(command, caller, gate.command_id(caller, request, key), flow=order_id)
     order = await access.find(gate, order_id)
     if order is not None and order["customer"] != customer:
         raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
     was_known = reply.repeated or bool(reply.answer.get("repeated"))
-    if was_known:
-        response.status_code = 200
-        response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/orders/{order_id}"
     shown = await access.shown(gate, order) if order else {"order_id": order_id, "status": "placed"}
     if await _may_know_secret(gate, caller, body, order_id, was_known):
-        return {**shown, "secret": order_secret(secrets, order_id)}
-    return shown
+        shown = {**shown, "secret": order_secret(secrets, order_id)}
+    headers = {"Location": f"/v1/orders/{order_id}"}
+    if was_known:
+        headers["Idempotency-Replayed"] = "true"
+    return answer(shown, 200 if was_known else 201, headers)
 
 
 async def _may_know_secret(
@@ -247,7 +262,7 @@ async def _may_know_secret(
     return not was_known or body.channel_order_no is None or await access.placed_by(gate, order_id) == caller.actor
 
 
-@router.get("", summary="List orders", response_model=Page)
+@router.get("", summary="List orders", response_model=Page[Order], responses=refusals(*ASKED))
 async def listed(
     gate: TheGate,
     caller: Caller,
@@ -280,23 +295,33 @@ async def listed(
     return await page(gate, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor, render=access.rendered)
 
 
-@router.get("/{order_id}", summary="Read an order")
-async def one(gate: TheGate, seen: access.Readable, request: Request, wait: UntilOver = 0) -> dict[str, Any]:
+@router.get("/{order_id}", summary="Read an order", response_model=Order, responses=SEEN)
+async def one(gate: TheGate, seen: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
     """For its customer, staff, and whoever sends its `Order-Secret`."""
     order = seen.order
     if wait:
         await gate.watch.until(order["order_id"], lambda state: state.is_over, wait, request)
         order = await access.find(gate, order["order_id"]) or order
-    return await access.shown(gate, order)
+    return answer(await access.shown(gate, order))
 
 
-@router.get("/{order_id}/history", summary="What happened to an order, and who did it", response_model=Page)
+@router.get(
+    "/{order_id}/history",
+    summary="What happened to an order, and who did it",
+    response_model=OrderHistory,
+    responses=SEEN,
+)
 async def history(gate: TheGate, seen: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
     """In the order of time. Buyers see the order's own steps; staff see what every service did."""
     return await access.history(gate, seen, limit, cursor)
 
 
-@router.get("/{order_id}/deliveries", summary="What was delivered", response_model=Page)
+@router.get(
+    "/{order_id}/deliveries",
+    summary="What was delivered",
+    response_model=OrderDeliveries,
+    responses=refusals(*DECIDED, 429),
+)
 async def deliveries(
     gate: TheGate,
     seen: access.Readable,
@@ -320,19 +345,30 @@ async def _now(gate: ApiContext, order_id: str) -> dict[str, Any]:
     return await access.shown(gate, order) if order else {"order_id": order_id}
 
 
-@router.post("/{order_id}/cancel", summary="Cancel an order that is not yet confirmed")
+@router.post(
+    "/{order_id}/cancel",
+    summary="Cancel an order that is not yet confirmed",
+    response_model=Order | OrderToCome,
+    responses=refusals(*DECIDED, 429),
+)
 async def cancel(
     body: CancelBody, gate: TheGate, seen: access.Cancellable, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """For its buyer and for staff."""
     order_id = seen.order["order_id"]
     by = "buyer" if seen.as_buyer else "staff"
     command_id = gate.command_id(seen.caller, request, key)
-    await gate.send(CancelOrder, seen.caller, command_id, flow=order_id, order_id=order_id, by=by, note=body.note)
-    return await _now(gate, order_id)
+    await gate.send(CancelOrder(order_id=order_id, by=by, note=body.note), seen.caller, command_id, flow=order_id)
+    return answer(await _now(gate, order_id))
 
 
-@router.post("/{order_id}/refunds", status_code=202, summary="Give money back")
+@router.post(
+    "/{order_id}/refunds",
+    status_code=202,
+    summary="Give money back",
+    response_model=RefundOf,
+    responses=refusals(*DECIDED),
+)
 async def refund(
     order_id: PathId,
     body: RefundBody,
@@ -340,17 +376,13 @@ async def refund(
     caller: Annotated[Principal, Depends(may(Permission.ORDER_REFUND))],
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """To where it came from; never more than was paid. A refund that failed is tried again when nothing else is left,
     or when its amount is asked for."""
     order = await access.existing(gate, caller, order_id)
     command_id = gate.command_id(caller, request, key)
     amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
-    reply = await gate.send(
-        RefundOrder,
-        caller,
-        command_id,
-        flow=order_id,
+    command = RefundOrder(
         order_id=order_id,
         refund_id=command_id,
         amount=amount,
@@ -358,10 +390,18 @@ async def refund(
         number=body.number,
         reason=body.reason,
     )
-    return {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(gate, order_id)}
+    reply = await gate.send(command, caller, command_id, flow=order_id)
+    told = {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(gate, order_id)}
+    return answer(told, 202)
 
 
-@router.post("/{order_id}/replacements", status_code=202, summary="Replace a key that does not work")
+@router.post(
+    "/{order_id}/replacements",
+    status_code=202,
+    summary="Replace a key that does not work",
+    response_model=Order | OrderToCome,
+    responses=refusals(*DECIDED),
+)
 async def replace(
     order_id: PathId,
     body: ReplacementBody,
@@ -369,9 +409,10 @@ async def replace(
     caller: Annotated[Principal, Depends(may(Permission.ORDER_REPLACE))],
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """By a fresh one of the same product, or its price when none is left."""
     await access.existing(gate, caller, order_id)
     command_id = gate.command_id(caller, request, key)
-    await gate.send(ReplaceKey, caller, command_id, flow=order_id, order_id=order_id, **body.model_dump())
-    return await _now(gate, order_id)
+    command = ReplaceKey(order_id=order_id, line=body.line, number=body.number, reason=body.reason)
+    await gate.send(command, caller, command_id, flow=order_id)
+    return answer(await _now(gate, order_id), 202)

@@ -1,30 +1,42 @@
-"""Payments, and what payment channels tell of them."""
+"""Payments: what payment channels tell of them, and what people have to finish."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks import receiving
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Caller, ClientIp, TheGate, demand
+from services.gateway.http.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may
+from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem, not_found
 from services.gateway.http.shapes import Line, Name, PathId
 from services.gateway.orders.access import Secret, may_read_order
-from services.gateway.payments.projection import payments
-from services.gateway.unmatched.projection import unmatched
+from services.gateway.payments.answers import (
+    FailedReturns,
+    Payment,
+    failed,
+    find_payment,
+    for_staff,
+    rendered,
+    with_items,
+)
+from services.gateway.payments.projection import NOT_CLOSED, payments
+from services.gateway.unmatched.routes import HandBody
 from shared.contracts import Money, Value
-from shared.contracts.ledger import RecordCallback
-from shared.readside.batched_query import BatchedQuery, Row
+from shared.contracts.ledger import RecordCallback, RecordReturnByHand, RetryReturn, StopPayment
+from shared.readside.batched_query import Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
-PAYMENT = BatchedQuery(payments.c.payment_id)
-ITEMS = BatchedQuery(unmatched.c.payment_id)
+Reader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]
+Bookkeeper = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
+Refunder = Annotated[Principal, Depends(may(Permission.ORDER_REFUND))]
 REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-channel": 422, "unknown-payment": 404}
 
 
@@ -39,51 +51,38 @@ class Callback(Value):
     status: Literal["paid", "failed"]
 
 
-async def find_payment(gate: ApiContext, payment_id: str) -> Row | None:
-    return await gate.found(PAYMENT, payment_id)
+class CallbackOutcome(Answer):
+    outcome: str
 
 
-def rendered(row: Row) -> dict[str, Any]:
-    currency = row["currency"]
-    names = ("payment_id", "order_id", "channel", "status", "pay_url", "reason", "requested_at", "received_at")
-    return {
-        **{name: row[name] for name in names},
-        "amount": {"amount": row["amount"], "currency": currency},
-        "returned": {"amount": row["returned"], "currency": currency},
-        "returns": [rendered_return(return_id, part) for return_id, part in (row["returns"] or {}).items()],
-    }
+@router.get(
+    "/failed-returns",
+    summary="Payments whose money did not go back",
+    response_model=Page[FailedReturns],
+    responses=refusals(*ASKED),
+)
+async def failed_returns(gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Payments with the returns that failed and that nobody has seen to; the oldest payment first."""
+    statement = sa.select(payments).where(payments.c.failed_returns > 0)
+    by = (payments.c.requested_at, payments.c.payment_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True, render=failed)
 
 
-def rendered_return(return_id: str, part: Mapping[str, Any]) -> dict[str, Any]:
-    """`paid` is what the channel paid back where that is not the amount, else null."""
-    money = {"amount": part["amount"], "currency": part["currency"]}
-    told = {name: part[name] for name in ("status", "reason", "at")}
-    return {"return_id": return_id, "amount": money, "paid": part.get("paid"), **told}
+@router.get(
+    "/not-closed",
+    summary="Payments that their channel did not close",
+    response_model=Page[Payment],
+    responses=refusals(*ASKED),
+)
+async def not_closed(gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Nobody needs them any more, and they may still be paid; the oldest payment first."""
+    statement = sa.select(payments).where(payments.c.closing == NOT_CLOSED)
+    by = (payments.c.requested_at, payments.c.payment_id)
+    return await page(gate, statement, by, limit, cursor, ascending=True, render=rendered)
 
 
-def rendered_item(row: Row) -> dict[str, Any]:
-    """Money that fits no payment, for staff. `expected` is what the payment asked for, null for one we do not know."""
-    names = ("item", "payment_id", "order_id", "channel", "channel_ref", "reason", "booked", "status", "how", "note")
-    expected = {"amount": row["expected"], "currency": row["expected_currency"]}
-    return {
-        **{name: row[name] for name in names},
-        "amount": {"amount": row["amount"], "currency": row["currency"]},
-        "expected": expected if row["expected"] is not None else None,
-        "opened_at": row["opened_at"],
-        "settled_at": row["settled_at"],
-    }
-
-
-async def with_items(gate: ApiContext, row: Row) -> dict[str, Any]:
-    """A payment for staff: with all that its channel said of money and that did not fit."""
-    items = await gate.reading.find(ITEMS, row["payment_id"])
-    return {**rendered(row), "unmatched": [rendered_item(item) for item in items]}
-
-
-@router.get("/{payment_id}", summary="Read a payment")
-async def payment(
-    payment_id: PathId, gate: TheGate, caller: Caller, ip: ClientIp, secret: Secret = None
-) -> dict[str, Any]:
+@router.get("/{payment_id}", summary="Read a payment", response_model=Payment, responses=refusals(*ASKED, 404, 429))
+async def payment(payment_id: PathId, gate: TheGate, caller: Caller, ip: ClientIp, secret: Secret = None) -> Response:
     """For staff, the owner of the wallet it tops up, and whoever may read the order it pays."""
     if caller.kind == "staff":
         demand(caller, Permission.PAYMENT_READ)
@@ -92,7 +91,7 @@ async def payment(
         row = await _own(gate, caller, ip, payment_id, secret)
     if row is None:
         raise await gate.absent(caller, "ledger", "payment")
-    return await with_items(gate, row) if caller.kind == "staff" else rendered(row)
+    return answer(await with_items(gate, row) if caller.kind == "staff" else rendered(row))
 
 
 async def _own(gate: ApiContext, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
@@ -104,7 +103,65 @@ async def _own(gate: ApiContext, caller: Principal, ip: str, payment_id: str, se
     return None
 
 
-@router.post("/callbacks/{channel}", summary="A payment channel tells of a payment")
+@router.post(
+    "/{payment_id}/close",
+    status_code=202,
+    summary="Have a payment closed at its channel",
+    response_model=Payment,
+    responses=refusals(*DECIDED),
+)
+async def close(
+    payment_id: PathId, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
+) -> Response:
+    """For the first time, or once more where the channel did not. An order that waits for it ends unpaid in time."""
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(StopPayment(payment_id=payment_id), caller, command_id, flow=payment_id)
+    return answer(await for_staff(gate, caller, payment_id), 202)
+
+
+@router.post(
+    "/{payment_id}/returns/{return_id:path}/retry",
+    status_code=202,
+    summary="Try a failed return again",
+    response_model=Payment,
+    responses=refusals(*DECIDED),
+)
+async def retry(
+    payment_id: PathId, return_id: PathId, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
+) -> Response:
+    """The channel is looked up first, so that nothing is paid twice."""
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(RetryReturn(payment_id=payment_id, return_id=return_id), caller, command_id, flow=payment_id)
+    return answer(await for_staff(gate, caller, payment_id), 202)
+
+
+@router.post(
+    "/{payment_id}/returns/{return_id:path}/by-hand",
+    summary="Record that a failed return was paid by hand",
+    response_model=Payment,
+    responses=refusals(*DECIDED),
+)
+async def by_hand(
+    payment_id: PathId,
+    return_id: PathId,
+    body: HandBody,
+    gate: TheGate,
+    caller: Bookkeeper,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> Response:
+    command_id = gate.command_id(caller, request, key)
+    command = RecordReturnByHand(payment_id=payment_id, return_id=return_id, note=body.note)
+    await gate.send(command, caller, command_id, flow=payment_id)
+    return answer(await for_staff(gate, caller, payment_id))
+
+
+@router.post(
+    "/callbacks/{channel}",
+    summary="A payment channel tells of a payment",
+    response_model=CallbackOutcome,
+    responses=refusals(401, 404, 409, 413, 429, 504),
+)
 async def called_back(
     channel: PathId,
     request: Request,
@@ -112,7 +169,7 @@ async def called_back(
     ip: ClientIp,
     timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
-) -> dict[str, Any]:
+) -> Response:
     """Signed with the secret shared with the channel. Every callback is recorded, forged ones too; a signed one that
     can't be read (422) waits for a person."""
     if channel not in gate.backend.settings.channels:
@@ -120,12 +177,7 @@ async def called_back(
     who = receiving.Partner("channel", channel)
     told = await receiving.receive(gate, request, ip, who, timestamp, signature, Callback)
     callback = told.content
-    command_id = gate.backend.ports.new_id()
-    reply = await gate.send(
-        RecordCallback,
-        Principal("guest") if not told.authentic else who.principal,
-        command_id,
-        flow=callback.payment_id,
+    command = RecordCallback(
         payment_id=callback.payment_id,
         channel=channel,
         callback_id=callback.callback_id,
@@ -134,9 +186,11 @@ async def called_back(
         status=callback.status,
         authentic=told.authentic,
     )
+    caller = who.principal if told.authentic else Principal("guest")
+    reply = await gate.send(command, caller, gate.backend.ports.new_id(), flow=callback.payment_id)
     if not told.authentic:
         raise receiving.forged()
     reason = reply.answer.get("reason", "")
     if reason in REFUSED:
         raise Problem(REFUSED[reason], reason, "it was recorded, and does not fit the payment")
-    return {"outcome": reply.answer.get("outcome", "recorded")}
+    return answer({"outcome": reply.answer.get("outcome", "recorded")})

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
+from services.gateway.http.answers import DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
@@ -17,7 +18,8 @@ from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import not_found
 from services.gateway.http.shapes import Body, PathId, Word
 from services.gateway.products.projection import expired, expiring_keys, products
-from shared.contracts.inventory import Kind, SetSale, Source
+from shared.contracts import Money
+from shared.contracts.inventory import Kind, SetSale, Source, Tier
 from shared.readside.batched_query import BatchedQuery, Row
 from shared.values.characters import as_written
 from shared.values.identities import or_as_is
@@ -27,6 +29,41 @@ PRODUCT = BatchedQuery(products.c.sku)
 EXPIRING = BatchedQuery(expiring_keys.c.sku)
 SHOWN_TO_STAFF = ("loaded", "reserved", "sold", "faulted", "withdrawn")
 STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
+
+
+class Stock(Answer):
+    """Keys of a product that are for sale; the others are for staff."""
+
+    available: int
+    loaded: int = 0
+    reserved: int = 0
+    sold: int = 0
+    faulted: int = 0
+    withdrawn: int = 0
+    expired: int = 0
+
+
+class Product(Answer):
+    """What is sold. `stock` is told of what has keys; `cost`, `suppliers` and `low_stock_threshold` to whom costs are
+    shown."""
+
+    sku: str
+    name: str
+    kind: Kind
+    source: Source
+    category: list[str]
+    tags: list[str]
+    face_value: Money | None
+    price: Money
+    tiers: list[Tier]
+    per_order_limit: int
+    on_sale: bool
+    listed_at: str
+    changed_at: str
+    stock: Stock | None = None
+    cost: Money | None = None
+    suppliers: tuple[str, ...] = ()
+    low_stock_threshold: int = 0
 
 
 class SaleBody(Body):
@@ -48,7 +85,7 @@ def _rendered(row: Row, expired: int, caller: Principal) -> dict[str, Any]:
     return {**shown, "stock": stock}
 
 
-@router.get("", summary="List products", response_model=Page)
+@router.get("", summary="List products", response_model=Page[Product], responses=refusals(401))
 async def listed(
     gate: TheGate,
     caller: Caller,
@@ -92,21 +129,26 @@ async def _find(gate: ApiContext, caller: Principal, sku: str) -> Row:
     return row
 
 
-async def _shown(gate: ApiContext, row: Row, caller: Principal) -> dict[str, Any]:
+async def _shown(gate: ApiContext, row: Row, caller: Principal) -> Response:
     today = gate.today().isoformat()
     lots = await gate.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
-    return _rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller)
+    return answer(_rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller))
 
 
-@router.get("/{sku:path}", summary="Read a product")
-async def one(sku: PathId, gate: TheGate, caller: Caller) -> dict[str, Any]:
+@router.get("/{sku:path}", summary="Read a product", response_model=Product, responses=refusals(401, 404))
+async def one(sku: PathId, gate: TheGate, caller: Caller) -> Response:
     row = await _find(gate, caller, sku)
     if caller.kind != "staff" and not row["on_sale"]:
         raise not_found("product")
     return await _shown(gate, row, caller)
 
 
-@router.patch("/{sku:path}", summary="Put a product on sale, or take it off")
+@router.patch(
+    "/{sku:path}",
+    summary="Put a product on sale, or take it off",
+    response_model=Product,
+    responses=refusals(*DECIDED),
+)
 async def change(
     sku: PathId,
     body: SaleBody,
@@ -114,6 +156,6 @@ async def change(
     caller: Annotated[Principal, Depends(may(Permission.PRODUCT_CHANGE))],
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
-    await gate.send(SetSale, caller, gate.command_id(caller, request, key), sku=sku, on_sale=body.on_sale)
+) -> Response:
+    await gate.send(SetSale(sku=sku, on_sale=body.on_sale), caller, gate.command_id(caller, request, key))
     return await _shown(gate, await _find(gate, caller, sku), caller)

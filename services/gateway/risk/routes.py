@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, get_args
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
@@ -28,12 +29,15 @@ Decider = Annotated[Principal, Depends(may(Permission.RISK_DECIDE))]
 Keeper = Annotated[Principal, Depends(may(Permission.RISK_LISTS))]
 
 
+CaseStatus = Literal["open", "blocked", "decided", "closed"]
+
+
 class DecisionBody(Body):
     decision: Literal["pass", "block"]
     note: Note = ""
 
 
-class EntryBody(Body):
+class ListEntryBody(Body):
     """A value on a list, until a time or for good."""
 
     list: ListName
@@ -43,11 +47,59 @@ class EntryBody(Body):
     until: When | None = None
 
 
-@router.get("/cases", summary="List cases", response_model=Page)
+class Case(Answer):
+    """An order that did not simply pass; `amount` is in minor units."""
+
+    order_id: str
+    status: CaseStatus
+    screening: Literal["review", "block"] | None
+    reasons: list[str]
+    customer: str | None
+    ip: str | None
+    device: str | None
+    amount: int | None
+    currency: str | None
+    decision: Literal["pass", "block"] | None
+    note: str | None
+    decided_by: str | None
+    screened_at: str | None
+    decided_at: str | None
+
+
+class CaseToCome(Answer):
+    """Nothing: it was decided, and is not shown yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListEntry(Answer):
+    entry: str
+    list: ListName
+    dimension: Dimension
+    value: str
+    reason: str
+    until: str | None
+    set_at: str
+    set_by: str
+    over: bool
+
+
+class Listed(Answer):
+    """The entry as orders are compared with it."""
+
+    entry: str
+
+
+class Unlisted(Answer):
+    entry: str
+    removed: Literal[True]
+
+
+@router.get("/cases", summary="List cases", response_model=Page[Case], responses=refusals(*ASKED))
 async def cases(
     gate: TheGate,
     caller: Reader,
-    status: Literal["open", "blocked", "decided", "closed"] | None = None,
+    status: CaseStatus | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -59,7 +111,12 @@ async def cases(
     return await page(gate, statement, (columns.screened_at, columns.order_id), limit, cursor)
 
 
-@router.post("/cases/{order_id}/decision", summary="Decide a case")
+@router.post(
+    "/cases/{order_id}/decision",
+    summary="Decide a case",
+    response_model=Case | CaseToCome,
+    responses=refusals(*DECIDED),
+)
 async def decide(
     order_id: PathId,
     body: DecisionBody,
@@ -67,13 +124,14 @@ async def decide(
     caller: Decider,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     command_id = gate.command_id(caller, request, key)
-    await gate.send(DecideCase, caller, command_id, flow=order_id, order_id=order_id, **body.model_dump())
-    return dict(await gate.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
+    command = DecideCase(order_id=order_id, decision=body.decision, note=body.note)
+    await gate.send(command, caller, command_id, flow=order_id)
+    return answer(await gate.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
 
 
-@router.get("/lists", summary="What stands on the lists", response_model=Page)
+@router.get("/lists", summary="What stands on the lists", response_model=Page[ListEntry], responses=refusals(*ASKED))
 async def lists(
     gate: TheGate,
     caller: Reader,
@@ -97,10 +155,16 @@ async def lists(
     return await page(gate, statement, (columns.entry,), limit, cursor, ascending=True, render=render)
 
 
-@router.post("/lists", status_code=201, summary="Put a value on a list")
+@router.post(
+    "/lists",
+    status_code=201,
+    summary="Put a value on a list",
+    response_model=Listed,
+    responses=refusals(*DECIDED),
+)
 async def put(
-    body: EntryBody, gate: TheGate, caller: Keeper, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    body: ListEntryBody, gate: TheGate, caller: Keeper, request: Request, key: IdempotencyKey = None
+) -> Response:
     """Answers the entry as orders are compared with it, such as `target:13800138000` for `+86 138-0013-8000`."""
     try:
         value = trait(body.dimension, body.value)
@@ -109,12 +173,19 @@ async def put(
     if body.dimension == "customer":
         await require_customer(gate, caller, value)
     entry = f"{body.dimension}:{value}"
-    told = {**body.model_dump(), "entry": entry, "value": value}
-    await gate.send(SetListEntry, caller, gate.command_id(caller, request, key), **told)
-    return {"entry": entry}
+    command = SetListEntry(
+        entry=entry, list=body.list, dimension=body.dimension, value=value, reason=body.reason, until=body.until
+    )
+    await gate.send(command, caller, gate.command_id(caller, request, key))
+    return answer({"entry": entry}, 201)
 
 
-@router.delete("/lists/{entry:path}", summary="Take a value off its list")
+@router.delete(
+    "/lists/{entry:path}",
+    summary="Take a value off its list",
+    response_model=Unlisted,
+    responses=refusals(*DECIDED),
+)
 async def remove(
     entry: Annotated[str, Path(max_length=520, pattern=PLAIN)],
     gate: TheGate,
@@ -122,12 +193,12 @@ async def remove(
     request: Request,
     reason: Annotated[Reason, Query()],
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """The value, in whichever spelling; an entry that is shown can be taken off as it is shown."""
     command_id = gate.command_id(caller, request, key)
     listed = canonical_entry(entry)
-    await gate.send(RemoveListEntry, caller, command_id, entry=listed, reason=reason)
-    return {"entry": listed, "removed": True}
+    await gate.send(RemoveListEntry(entry=listed, reason=reason), caller, command_id)
+    return answer({"entry": listed, "removed": True})
 
 
 def canonical_entry(entry: str) -> str:

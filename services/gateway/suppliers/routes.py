@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks import receiving
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
+from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import ClientIp, IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
@@ -22,14 +24,13 @@ from shared.contracts.fulfillment import (
     OpenGoods,
     OpenReport,
     PurchaseReport,
-    RecordPurchase,
     SettleStatement,
     WinClaim,
     report_id,
     statement_id,
 )
 from shared.contracts.inventory import SealedKey
-from shared.security.sealing import CannotOpen, Opener, keypair_from_secret
+from shared.security.sealing import CannotOpen, KeyPair, Opener, keypair_from_secret
 from shared.security.texts import TextSealing
 
 Reader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
@@ -42,10 +43,81 @@ ReportStatus = Annotated[
     Literal["open", "opened", "told"] | None,
     Query(description="`open` are those whose texts nobody has read; `told` came without any."),
 ]
+NOT_KEPT = {"Cache-Control": "no-store"}
 router = APIRouter(prefix="/v1/suppliers", tags=["deliveries"], route_class=JsonRoute)
 
 
-@router.post("/callbacks/{supplier}", summary="A supplier tells of a purchase")
+class Recorded(Answer):
+    outcome: Literal["recorded"]
+
+
+class SupplierStatement(Answer):
+    """`cost` is what the supplier named, `bill` what was booked of it, both in minor units; `goods` counts the texts
+    that came with it."""
+
+    statement_id: str
+    delivery_id: str
+    order_id: str
+    line: int
+    sku: str
+    supplier: str
+    finding: str
+    outcome: str
+    supplier_ref: str
+    reason: str
+    cost: int | None
+    cost_currency: str | None
+    bill: int | None
+    bill_currency: str | None
+    status: Literal["open", "cost", "claim", "won", "agrees"]
+    told_at: str
+    settled_at: str | None
+    settled_by: str | None
+    note: str | None
+    goods: int | None
+
+
+class SupplierReport(Answer):
+    """As a statement, of a purchase that was never asked of this supplier."""
+
+    report_id: str
+    delivery_id: str
+    order_id: str | None
+    supplier: str
+    outcome: str
+    supplier_ref: str
+    reason: str
+    cost: int | None
+    cost_currency: str | None
+    goods: int | None
+    status: Literal["open", "opened", "told"]
+    told_at: str
+    opened_at: str | None
+    opened_by: str | None
+    note: str | None
+
+
+class Settled(Answer):
+    statement_id: str
+    status: Literal["cost", "claim", "won"]
+
+
+class GoodsOfStatement(Answer):
+    statement_id: str
+    goods: list[str]
+
+
+class GoodsOfReport(Answer):
+    report_id: str
+    goods: list[str]
+
+
+@router.post(
+    "/callbacks/{supplier}",
+    summary="A supplier tells of a purchase",
+    response_model=Recorded,
+    responses=refusals(401, 404, 409, 413, 429, 504),
+)
 async def called_back(
     supplier: PathId,
     request: Request,
@@ -53,7 +125,7 @@ async def called_back(
     ip: ClientIp,
     timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
-) -> dict[str, Any]:
+) -> Response:
     """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it. What is told of
     any other (409 `wrong-supplier`), and what can't be read (422), is recorded and shown to staff, but not without end:
     409 `too-many-reports` was not recorded."""
@@ -75,16 +147,14 @@ async def called_back(
         sealing = TextSealing(public, secrets.get("blind-index"), random_bytes)
         sealed = await run_sync(sealing.sealed, told.content.goods, told.content.request_id)
         command = told.content.told_by(supplier, tuple(SealedKey(index=index, box=box) for index, box in sealed))
-    fields = {name: getattr(command, name) for name in RecordPurchase.model_fields}
-    command_id = gate.backend.ports.new_id()
-    reply = await gate.send(RecordPurchase, who.principal, command_id, **fields)
+    reply = await gate.send(command, who.principal, gate.backend.ports.new_id())
     if reply.answer.get("reason") == "wrong-supplier":
         detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
         raise Problem(409, "wrong-supplier", detail)
     if reply.answer.get("reason") == "too-many-reports":
         detail = "it was not recorded; this supplier was not asked for this delivery, and told too much of it before"
         raise Problem(409, "too-many-reports", detail)
-    return {"outcome": "recorded"}
+    return answer({"outcome": "recorded"})
 
 
 class SettlementBody(Body):
@@ -114,7 +184,10 @@ def _asked(rows: sa.Select[Any], columns: Any, status: str | None, supplier: str
 
 
 @router.get(
-    "/statements", response_model=Page, summary="What suppliers said that did not fit what had become of a purchase"
+    "/statements",
+    summary="What suppliers said that did not fit what had become of a purchase",
+    response_model=Page[SupplierStatement],
+    responses=refusals(*ASKED),
 )
 async def told(
     gate: TheGate,
@@ -131,7 +204,10 @@ async def told(
 
 
 @router.post(
-    "/statements/{delivery_id:path}/s{number}/settlement", summary="Say who bears what a supplier said and billed"
+    "/statements/{delivery_id:path}/s{number}/settlement",
+    summary="Say who bears what a supplier said and billed",
+    response_model=Settled,
+    responses=refusals(*DECIDED),
 )
 async def settle(
     delivery_id: PathId,
@@ -141,15 +217,17 @@ async def settle(
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     command_id = gate.command_id(caller, request, key)
-    fields: dict[str, Any] = {"delivery_id": delivery_id, "statement": number, "note": body.note}
     if body.decision == "won":
-        await gate.send(WinClaim, caller, command_id, **fields)
+        command = WinClaim(delivery_id=delivery_id, statement=number, note=body.note)
     else:
         cost = body.cost.money() if body.cost else None
-        await gate.send(SettleStatement, caller, command_id, **fields, decision=body.decision, cost=cost)
-    return {"statement_id": statement_id(delivery_id, number), "status": body.decision}
+        command = SettleStatement(
+            delivery_id=delivery_id, statement=number, note=body.note, decision=body.decision, cost=cost
+        )
+    await gate.send(command, caller, command_id)
+    return answer({"statement_id": statement_id(delivery_id, number), "status": body.decision})
 
 
 class OpeningBody(Body):
@@ -158,7 +236,12 @@ class OpeningBody(Body):
     note: Reason
 
 
-@router.post("/statements/{delivery_id:path}/s{number}/goods", summary="Read the texts that came with a statement")
+@router.post(
+    "/statements/{delivery_id:path}/s{number}/goods",
+    summary="Read the texts that came with a statement",
+    response_model=GoodsOfStatement,
+    responses=refusals(*DECIDED),
+)
 async def goods(
     delivery_id: PathId,
     number: Annotated[int, Field(ge=1, le=10**6)],
@@ -166,18 +249,23 @@ async def goods(
     gate: TheGate,
     caller: Settler,
     request: Request,
-    response: Response,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """Who read them is in the log. Use them for another buyer, or have the supplier take them back."""
     command_id = gate.command_id(caller, request, key)
-    fields: dict[str, Any] = {"delivery_id": delivery_id, "statement": number, "note": body.note}
+    reader = _reader(gate, command_id)
+    command = OpenGoods(delivery_id=delivery_id, statement=number, note=body.note, reader_key=reader.public)
     told = statement_id(delivery_id, number)
-    texts = await _read(gate, caller, response, OpenGoods, command_id, told, fields)
-    return {"statement_id": told, "goods": texts}
+    texts = await _read(gate, caller, command, command_id, reader, told)
+    return answer({"statement_id": told, "goods": texts}, headers=NOT_KEPT)
 
 
-@router.get("/reports", response_model=Page, summary="What suppliers told of purchases that were never asked of them")
+@router.get(
+    "/reports",
+    summary="What suppliers told of purchases that were never asked of them",
+    response_model=Page[SupplierReport],
+    responses=refusals(*ASKED),
+)
 async def reported(
     gate: TheGate,
     caller: Reader,
@@ -192,7 +280,12 @@ async def reported(
     return await page(gate, _asked(shown, reports.c, status, supplier), by, limit, cursor, ascending=True)
 
 
-@router.post("/reports/{delivery_id:path}/r{number}/goods", summary="Read the texts that came with such a report")
+@router.post(
+    "/reports/{delivery_id:path}/r{number}/goods",
+    summary="Read the texts that came with such a report",
+    response_model=GoodsOfReport,
+    responses=refusals(*DECIDED),
+)
 async def reported_goods(
     delivery_id: PathId,
     number: Annotated[int, Field(ge=1, le=10**6)],
@@ -200,33 +293,34 @@ async def reported_goods(
     gate: TheGate,
     caller: Settler,
     request: Request,
-    response: Response,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """Who read them is in the log. They are known as sent: no stock takes them. Have the supplier take them back, or
     hand them to a buyer who waits for a person."""
     command_id = gate.command_id(caller, request, key)
-    fields: dict[str, Any] = {"delivery_id": delivery_id, "report": number, "note": body.note}
+    reader = _reader(gate, command_id)
+    command = OpenReport(delivery_id=delivery_id, report=number, note=body.note, reader_key=reader.public)
     told = report_id(delivery_id, number)
-    texts = await _read(gate, caller, response, OpenReport, command_id, told, fields)
-    return {"report_id": told, "goods": texts}
+    texts = await _read(gate, caller, command, command_id, reader, told)
+    return answer({"report_id": told, "goods": texts}, headers=NOT_KEPT)
+
+
+def _reader(gate: ApiContext, command_id: str) -> KeyPair:
+    """The keys of whoever reads: the same for the same command, and nobody else's."""
+    return keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
 
 
 async def _read(
-    gate: TheGate,
+    gate: ApiContext,
     caller: Principal,
-    response: Response,
-    kind: type[OpenGoods | OpenReport],
+    command: OpenGoods | OpenReport,
     command_id: str,
+    reader: KeyPair,
     told: str,
-    fields: dict[str, Any],
 ) -> list[str]:
     """The texts that the command has sealed to us as `told`, for the caller alone."""
-    reader = keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
-    reply = await gate.send(kind, caller, command_id, **fields, reader_key=reader.public)
+    reply = await gate.send(command, caller, command_id)
     try:
-        texts = json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
+        return json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
     except CannotOpen:
         raise Problem(500, "cannot-open", "the texts could not be opened; ask once more") from None
-    response.headers["Cache-Control"] = "no-store"
-    return texts

@@ -1,4 +1,4 @@
-"""Money that people have to finish: what came and fits no payment, and what did not go back."""
+"""Money that came and fits no payment, for people to finish."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
+from services.gateway.http.answers import ASKED, DECIDED, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, Name, Note, PathId, Reason
-from services.gateway.payments.projection import payments
-from services.gateway.payments.routes import find_payment, rendered_item, rendered_return, with_items
+from services.gateway.unmatched.answers import UnmatchedItem, rendered_item
 from services.gateway.unmatched.projection import unmatched
 from shared.contracts import Command
-from shared.contracts.ledger import GiveBackPayment, MatchPayment, RecordReturnByHand, RetryReturn, SettlePayment
+from shared.contracts.ledger import GiveBackPayment, MatchPayment, SettlePayment
 from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1/payments", tags=["money"], route_class=JsonRoute)
@@ -48,7 +48,12 @@ class HandBody(Body):
     note: Reason
 
 
-@router.get("/unmatched", summary="Money that came and fits no payment", response_model=Page)
+@router.get(
+    "/unmatched",
+    summary="Money that came and fits no payment",
+    response_model=Page[UnmatchedItem],
+    responses=refusals(*ASKED),
+)
 async def listed(
     gate: TheGate, caller: Reader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
@@ -56,20 +61,6 @@ async def listed(
     statement = sa.select(unmatched).where(unmatched.c.status == status)
     by = (unmatched.c.opened_at, unmatched.c.item)
     return await page(gate, statement, by, limit, cursor, ascending=True, render=rendered_item)
-
-
-@router.get("/failed-returns", summary="Payments whose money did not go back", response_model=Page)
-async def failed_returns(gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Payments with the returns that failed and that nobody has seen to; the oldest payment first."""
-    statement = sa.select(payments).where(payments.c.failed_returns > 0)
-    by = (payments.c.requested_at, payments.c.payment_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True, render=_failed)
-
-
-def _failed(row: Row) -> dict[str, Any]:
-    shown = [rendered_return(return_id, part) for return_id, part in row["returns"].items()]
-    named = {name: row[name] for name in ("payment_id", "order_id", "channel")}
-    return {**named, "returns": [part for part in shown if part["status"] == "failed"]}
 
 
 async def _item(gate: ApiContext, caller: Principal, item: str) -> Row:
@@ -80,77 +71,56 @@ async def _item(gate: ApiContext, caller: Principal, item: str) -> Row:
     return row
 
 
-async def _finish(
-    gate: ApiContext,
-    caller: Principal,
-    request: Request,
-    key: str | None,
-    kind: type[Command],
-    item: str,
-    **fields: Any,
-) -> dict[str, Any]:
-    row = await _item(gate, caller, item)
-    command_id = gate.command_id(caller, request, key)
-    payment_id = row["payment_id"]
-    await gate.send(kind, caller, command_id, flow=payment_id, payment_id=payment_id, item=item, **fields)
-    return rendered_item(await _item(gate, caller, item))
+async def _finish(gate: ApiContext, caller: Principal, row: Row, command: Command, command_id: str) -> dict[str, Any]:
+    """Send a command about this item, and show what became of it."""
+    await gate.send(command, caller, command_id, flow=row["payment_id"])
+    return rendered_item(await _item(gate, caller, row["item"]))
 
 
-@router.post("/unmatched/{item}/match", summary="Take it for the payment of its order or deposit")
+@router.post(
+    "/unmatched/{item}/match",
+    summary="Take it for the payment of its order or deposit",
+    response_model=UnmatchedItem,
+    responses=refusals(*DECIDED),
+)
 async def match(
     item: PathId, body: MatchBody, gate: TheGate, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """An order is paid whole: what is missing is ours to give, what is too much goes back. A deposit is what came. With
     `wallet` it goes to this customer instead."""
     if body.wallet is not None:
         await require_customer(gate, caller, body.wallet)
-    return await _finish(gate, caller, request, key, MatchPayment, item, **body.model_dump())
+    row = await _item(gate, caller, item)
+    command = MatchPayment(payment_id=row["payment_id"], item=item, wallet=body.wallet, note=body.note)
+    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)))
 
 
-@router.post("/unmatched/{item}/return", status_code=202, summary="Give exactly what came back")
+@router.post(
+    "/unmatched/{item}/return",
+    status_code=202,
+    summary="Give exactly what came back",
+    response_model=UnmatchedItem,
+    responses=refusals(*DECIDED),
+)
 async def give_back(
     item: PathId, body: NoteBody, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """The channel is asked; should it refuse, the item is open again."""
-    return await _finish(gate, caller, request, key, GiveBackPayment, item, **body.model_dump())
+    row = await _item(gate, caller, item)
+    command = GiveBackPayment(payment_id=row["payment_id"], item=item, note=body.note)
+    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)), 202)
 
 
-@router.post("/unmatched/{item}/settlement", summary="Record that it was seen to in another way")
+@router.post(
+    "/unmatched/{item}/settlement",
+    summary="Record that it was seen to in another way",
+    response_model=UnmatchedItem,
+    responses=refusals(*DECIDED),
+)
 async def settle(
     item: PathId, body: HandBody, gate: TheGate, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """What was booked leaves the suspense account for `by-hand:<channel>`."""
-    return await _finish(gate, caller, request, key, SettlePayment, item, **body.model_dump())
-
-
-async def _payment(gate: ApiContext, caller: Principal, payment_id: str) -> dict[str, Any]:
-    row = await find_payment(gate, payment_id)
-    if row is None:
-        raise await gate.absent(caller, "ledger", "payment")
-    return await with_items(gate, row)
-
-
-@router.post("/{payment_id}/returns/{return_id:path}/retry", status_code=202, summary="Try a failed return again")
-async def retry(
-    payment_id: PathId, return_id: PathId, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
-    """The channel is looked up first, so that nothing is paid twice."""
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(RetryReturn, caller, command_id, flow=payment_id, payment_id=payment_id, return_id=return_id)
-    return await _payment(gate, caller, payment_id)
-
-
-@router.post("/{payment_id}/returns/{return_id:path}/by-hand", summary="Record that a failed return was paid by hand")
-async def by_hand(
-    payment_id: PathId,
-    return_id: PathId,
-    body: HandBody,
-    gate: TheGate,
-    caller: Bookkeeper,
-    request: Request,
-    key: IdempotencyKey = None,
-) -> dict[str, Any]:
-    command_id = gate.command_id(caller, request, key)
-    fields = {"payment_id": payment_id, "return_id": return_id, **body.model_dump()}
-    await gate.send(RecordReturnByHand, caller, command_id, flow=payment_id, **fields)
-    return await _payment(gate, caller, payment_id)
+    row = await _item(gate, caller, item)
+    command = SettlePayment(payment_id=row["payment_id"], item=item, note=body.note)
+    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)))

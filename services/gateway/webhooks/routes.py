@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.feed.routes import MOST_POSITION, Source
+from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
 from services.gateway.http.depends import IdempotencyKey, TheGate, may
 from services.gateway.http.pages import Cursor as PageCursor
@@ -91,20 +92,129 @@ class RedriveBody(Body):
         return self
 
 
-@router.get("", summary="List webhook endpoints")
-async def listed(gate: TheGate, caller: Manager) -> dict[str, Any]:
+class WebhookEndpoint(Answer):
+    """An endpoint, with how its deliveries go, as soon as that is known: `behind` counts the events of each service's
+    log that are still to be looked at."""
+
+    endpoint_id: str
+    name: str
+    url: str
+    events: list[str]
+    status: Literal["enabled", "disabled"]
+    reason: str | None
+    generation: int
+    former_until: str | None
+    registered_at: str
+    changed_at: str
+    waiting: int = 0
+    failed: int = 0
+    behind: dict[str, int] | None = None
+    failures_in_row: int = 0
+    failing_since: datetime | None = None
+    resting_until: datetime | None = None
+    succeeded_at: datetime | None = None
+
+
+class WebhookEndpoints(Answer):
+    items: list[WebhookEndpoint]
+
+
+class EndpointRegistered(Answer):
+    endpoint_id: str
+    secret: str
+
+
+class EndpointChanged(Answer):
+    endpoint_id: str
+
+
+class SecretRotated(Answer):
+    endpoint_id: str
+    generation: int
+    secret: str
+
+
+class EndpointTurned(Answer):
+    endpoint_id: str
+    status: Literal["enabled", "disabled"]
+
+
+class EndpointRemoved(Answer):
+    endpoint_id: str
+    removed: Literal[True]
+
+
+class EventAsked(Answer):
+    """The event that is posted, by its `webhook-id`."""
+
+    event_id: str
+
+
+class FailedAsked(Answer):
+    """How many events are tried again."""
+
+    events: int
+
+
+class LogsAsked(Answer):
+    """From which position of which log on they are posted again."""
+
+    from_: Annotated[dict[str, int], Field(alias="from")]
+
+
+class WebhookAttempt(Answer):
+    """`status` is the HTTP status that was answered, `answer` how it began; `next_at` is when it is tried again."""
+
+    attempt_id: str
+    endpoint_id: str
+    event_id: str
+    source: str
+    position: int
+    type: str
+    number: int
+    at: str
+    outcome: Literal["delivered", "failed", "given-up"]
+    status: int | None
+    error: str | None
+    answer: str | None
+    milliseconds: int
+    next_at: str | None
+
+
+class WebhookDelivery(Answer):
+    """An event that failed `tries` times."""
+
+    endpoint_id: str
+    event_id: str
+    source: str
+    position: int
+    type: str
+    state: Literal["waiting", "failed"]
+    tries: int
+    first_at: str | None
+    due_at: str
+
+
+@router.get("", summary="List webhook endpoints", response_model=WebhookEndpoints, responses=refusals(*ASKED))
+async def listed(gate: TheGate, caller: Manager) -> Response:
     """All of them, the newest first, with how their deliveries go."""
     c = webhook_endpoints.c
     statement = sa.select(webhook_endpoints).where(c.status != "removed")
     rows = await gate.rows(statement.order_by(c.registered_at.desc(), c.endpoint_id))
     picture = await run_sync(_records(gate).look)
-    return {"items": [_shown(row, picture) for row in rows]}
+    return answer({"items": [_shown(row, picture) for row in rows]})
 
 
-@router.post("", status_code=201, summary="Register a webhook endpoint")
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a webhook endpoint",
+    response_model=EndpointRegistered,
+    responses=refusals(*DECIDED),
+)
 async def register(
     body: RegisterBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """Answers the signing `secret`: it is shown here, after a rotation, and nowhere else.
 
     The endpoint is told of what is recorded from now on.
@@ -115,18 +225,28 @@ async def register(
     if counted and counted["count"] >= MOST_ENDPOINTS:
         raise Problem(409, "too-many-webhooks", f"there are {MOST_ENDPOINTS} endpoints already: remove one first")
     endpoint_id = command_id = gate.command_id(caller, request, key)
-    fields = {"name": body.name, "url": body.url, "events": tuple(body.events)}
-    await gate.send(RegisterWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, **fields)
-    return {"endpoint_id": endpoint_id, "secret": endpoint_secret(gate.backend.secrets, endpoint_id, 1)}
+    command = RegisterWebhookEndpoint(endpoint_id=endpoint_id, name=body.name, url=body.url, events=tuple(body.events))
+    await gate.send(command, caller, command_id)
+    return answer({"endpoint_id": endpoint_id, "secret": endpoint_secret(gate.backend.secrets, endpoint_id, 1)}, 201)
 
 
-@router.get("/{endpoint_id}", summary="Show a webhook endpoint")
-async def shown(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str, Any]:
+@router.get(
+    "/{endpoint_id}",
+    summary="Show a webhook endpoint",
+    response_model=WebhookEndpoint,
+    responses=refusals(*ASKED, 404),
+)
+async def shown(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response:
     row = await _row(gate, caller, endpoint_id)
-    return _shown(row, await run_sync(_records(gate).look))
+    return answer(_shown(row, await run_sync(_records(gate).look)))
 
 
-@router.patch("/{endpoint_id}", summary="Change a webhook endpoint")
+@router.patch(
+    "/{endpoint_id}",
+    summary="Change a webhook endpoint",
+    response_model=EndpointChanged,
+    responses=refusals(*DECIDED),
+)
 async def change(
     endpoint_id: PathId,
     body: ChangeBody,
@@ -134,17 +254,22 @@ async def change(
     caller: Manager,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """A filter that takes in another service's events does so from now on."""
     if body.url is not None:
         await _check(gate, body.url)
-    fields = {**body.model_dump(), "events": None if body.events is None else tuple(body.events)}
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(ChangeWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, **fields)
-    return {"endpoint_id": endpoint_id}
+    events = None if body.events is None else tuple(body.events)
+    command = ChangeWebhookEndpoint(endpoint_id=endpoint_id, name=body.name, url=body.url, events=events)
+    await gate.send(command, caller, gate.command_id(caller, request, key))
+    return answer({"endpoint_id": endpoint_id})
 
 
-@router.post("/{endpoint_id}/secret", summary="Rotate the signing secret")
+@router.post(
+    "/{endpoint_id}/secret",
+    summary="Rotate the signing secret",
+    response_model=SecretRotated,
+    responses=refusals(*DECIDED),
+)
 async def rotate(
     endpoint_id: PathId,
     body: RotateBody,
@@ -152,56 +277,85 @@ async def rotate(
     caller: Manager,
     request: Request,
     key: IdempotencyKey = None,
-) -> dict[str, Any]:
+) -> Response:
     """Answers the new `secret`. The former one signs beside it for a while."""
     own = gate.backend.settings.of(GatewaySettings)
     overlap = own.webhook_overlap_seconds if body.overlap_seconds is None else body.overlap_seconds
     command_id = gate.command_id(caller, request, key)
-    reply = await gate.send(RotateWebhookSecret, caller, command_id, endpoint_id=endpoint_id, overlap_seconds=overlap)
+    command = RotateWebhookSecret(endpoint_id=endpoint_id, overlap_seconds=overlap)
+    reply = await gate.send(command, caller, command_id)
     generation = reply.answer["generation"]
     secret = endpoint_secret(gate.backend.secrets, endpoint_id, generation)
-    return {"endpoint_id": endpoint_id, "generation": generation, "secret": secret}
+    return answer({"endpoint_id": endpoint_id, "generation": generation, "secret": secret})
 
 
-@router.post("/{endpoint_id}/enable", summary="Enable a webhook endpoint")
+@router.post(
+    "/{endpoint_id}/enable",
+    summary="Enable a webhook endpoint",
+    response_model=EndpointTurned,
+    responses=refusals(*DECIDED),
+)
 async def enable(
     endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """It takes up where it stopped; redrive it `since` now to leave out what it missed."""
-    await gate.send(EnableWebhookEndpoint, caller, gate.command_id(caller, request, key), endpoint_id=endpoint_id)
-    return {"endpoint_id": endpoint_id, "status": "enabled"}
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(EnableWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
+    return answer({"endpoint_id": endpoint_id, "status": "enabled"})
 
 
-@router.post("/{endpoint_id}/disable", summary="Disable a webhook endpoint")
+@router.post(
+    "/{endpoint_id}/disable",
+    summary="Disable a webhook endpoint",
+    response_model=EndpointTurned,
+    responses=refusals(*DECIDED),
+)
 async def disable(
     endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     command_id = gate.command_id(caller, request, key)
     await _row(gate, caller, endpoint_id)
-    await gate.send(DisableWebhookEndpoint, caller, command_id, endpoint_id=endpoint_id, reason="asked")
-    return {"endpoint_id": endpoint_id, "status": "disabled"}
+    await gate.send(DisableWebhookEndpoint(endpoint_id=endpoint_id, reason="asked"), caller, command_id)
+    return answer({"endpoint_id": endpoint_id, "status": "disabled"})
 
 
-@router.delete("/{endpoint_id}", summary="Remove a webhook endpoint")
+@router.delete(
+    "/{endpoint_id}",
+    summary="Remove a webhook endpoint",
+    response_model=EndpointRemoved,
+    responses=refusals(*DECIDED),
+)
 async def remove(
     endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """What waits for it is dropped."""
-    await gate.send(RemoveWebhookEndpoint, caller, gate.command_id(caller, request, key), endpoint_id=endpoint_id)
-    return {"endpoint_id": endpoint_id, "removed": True}
+    command_id = gate.command_id(caller, request, key)
+    await gate.send(RemoveWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
+    return answer({"endpoint_id": endpoint_id, "removed": True})
 
 
-@router.post("/{endpoint_id}/ping", status_code=202, summary="Post a test event")
-async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> dict[str, Any]:
+@router.post(
+    "/{endpoint_id}/ping",
+    status_code=202,
+    summary="Post a test event",
+    response_model=EventAsked,
+    responses=refusals(*ASKED, 404),
+)
+async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response:
     """Once, to a disabled endpoint too. The attempts of this `event_id` tell what came of it."""
     await _row(gate, caller, endpoint_id)
     ports = gate.backend.ports
     delivery = pings.ping(ports.new_id())
     await run_sync(_records(gate).ask_again, endpoint_id, delivery, ports.now())
-    return {"event_id": delivery.event_id}
+    return answer({"event_id": delivery.event_id}, 202)
 
 
-@router.get("/{endpoint_id}/attempts", summary="List attempts", response_model=Page)
+@router.get(
+    "/{endpoint_id}/attempts",
+    summary="List attempts",
+    response_model=Page[WebhookAttempt],
+    responses=refusals(*ASKED),
+)
 async def attempted(
     endpoint_id: PathId,
     gate: TheGate,
@@ -221,7 +375,12 @@ async def attempted(
     return await page(gate, statement, (c.at, c.attempt_id), limit, cursor)
 
 
-@router.get("/{endpoint_id}/deliveries", summary="List what waits or was given up", response_model=Page)
+@router.get(
+    "/{endpoint_id}/deliveries",
+    summary="List what waits or was given up",
+    response_model=Page[WebhookDelivery],
+    responses=refusals(*ASKED),
+)
 async def undelivered(
     endpoint_id: PathId,
     gate: TheGate,
@@ -238,23 +397,29 @@ async def undelivered(
     return await page(gate, statement, (c.due_at, c.event_id), limit, cursor)
 
 
-@router.post("/{endpoint_id}/redrive", status_code=202, summary="Deliver again")
-async def redrive(endpoint_id: PathId, body: RedriveBody, gate: TheGate, caller: Manager) -> dict[str, Any]:
+@router.post(
+    "/{endpoint_id}/redrive",
+    status_code=202,
+    summary="Deliver again",
+    response_model=EventAsked | FailedAsked | LogsAsked,
+    responses=refusals(*ASKED, 404, 413),
+)
+async def redrive(endpoint_id: PathId, body: RedriveBody, gate: TheGate, caller: Manager) -> Response:
     """Under the same `webhook-id`s, so a receiver that remembers them takes each once."""
     await _row(gate, caller, endpoint_id)
     records, now = _records(gate), gate.backend.ports.now()
     if body.event is not None:
         delivery = await _event(gate, body.event)
         await run_sync(records.ask_again, endpoint_id, delivery, now)
-        return {"event_id": delivery.event_id}
+        return answer({"event_id": delivery.event_id}, 202)
     if body.failed:
-        return {"events": await run_sync(records.ask_all_failed_again, endpoint_id, now)}
+        return answer({"events": await run_sync(records.ask_all_failed_again, endpoint_id, now)}, 202)
     picture = await run_sync(records.look)
     endpoint = picture.endpoints[endpoint_id]
     places = await _places(gate, endpoint, picture, body.from_, body.since)
     for source, position in places.items():
         await run_sync(records.start_at, endpoint_id, source, endpoint.since_of(source), position)
-    return {"from": {source: position + 1 for source, position in sorted(places.items())}}
+    return answer({"from": {source: position + 1 for source, position in sorted(places.items())}}, 202)
 
 
 async def _places(
@@ -318,7 +483,11 @@ def _shown(row: dict[str, Any], picture: Snapshot) -> dict[str, Any]:
         "failed": queue.failed,
         "behind": behind,
         "failures_in_row": course.failures,
-        "failing_since": course.failing_since,
-        "resting_until": course.resting_until,
-        "succeeded_at": course.succeeded_at,
+        "failing_since": _text(course.failing_since),
+        "resting_until": _text(course.resting_until),
+        "succeeded_at": _text(course.succeeded_at),
     }
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -47,6 +47,15 @@ def test_a_malformed_request_is_told_where_but_not_what(shop: Shop) -> None:
     assert "my-password" not in answer.text
 
 
+def test_a_contract_stricter_than_the_request_is_told_as_the_request_would_be(shop: Shop) -> None:
+    shop.backend.happen(listed())
+    body = {"wishes": [{"sku": "STEAM-50", "quantity": 1}], "payment": "alipay", "agent": "a" * 61}
+    headers = {**shop.staff("operations"), "Idempotency-Key": "k" * 20}
+    problem = is_problem(shop.client.post("/v1/orders", json=body, headers=headers), 422, "invalid-request")
+    assert [error["where"] for error in problem["facts"]["errors"]] == ["agent"]
+    assert shop.backend.sent == []
+
+
 def test_an_unexpected_error_tells_nothing(shop: Shop) -> None:
     with shop.backend.reads.begin() as connection:
         connection.execute(sa.text("DROP TABLE products"))

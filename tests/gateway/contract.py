@@ -48,7 +48,7 @@ class Contract:
             self._document = json.loads(json.dumps(app.openapi()))
             _close(self._document)
         request = f"{answer.request.method} {answer.request.url.path} answers {answer.status_code}"
-        if route is None:
+        if route is None or answer.request.method not in (route.methods or ()):
             if answer.status_code < 400:
                 assert answer.request.url.path in PAGES, f"{request}, and no route took it"
             else:  # a path or method that there is not, or a request that no route was asked with

@@ -76,7 +76,7 @@ def _replying_early() -> Iterator[None]:
 
     def remember(self: UnitOfWork, works: list[Input]) -> None:
         run(self, works)
-        last.append(self.outcome)
+        last.append(self.result)
 
     def _attempt(self: Writer, works: list[Input], condemned: dict[str, str]) -> CommitResult:
         last.clear()

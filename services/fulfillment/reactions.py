@@ -85,9 +85,20 @@ def poll(event: PurchasePending, at: datetime) -> list[Plan]:
     return [CallExternal(key=event.request_id, effect="poll_purchase", payload=payload, at=at + FIRST_POLL_AFTER)]
 
 
-def stop_asking(event: SupplierDelivered | SupplierStatementRecorded, at: datetime) -> list[Plan]:
-    """The supplier has delivered, or a person sees to what it said."""
-    request_id = purchase_request_id(event.delivery_id, event.supplier)
+def stop_asking(event: SupplierDelivered, at: datetime) -> list[Plan]:
+    """The supplier has delivered."""
+    return _stop(event.delivery_id, event.supplier)
+
+
+def after_statement(event: SupplierStatementRecorded, at: datetime) -> list[Plan]:
+    """What is done stays so, and a person sees to it. A no may turn into a late success, as a first one may."""
+    if event.outcome == "done":
+        return _stop(event.delivery_id, event.supplier)
+    return _look_again(event.delivery_id, event.supplier, at)
+
+
+def _stop(delivery_id: str, supplier: str) -> list[Plan]:
+    request_id = purchase_request_id(delivery_id, supplier)
     return [Cancel(request_id), Cancel(look_again_key(request_id))]
 
 
@@ -123,6 +134,6 @@ PLANS: Mapping[type[Event], Planner] = {
     PurchasePending: poll,
     PurchaseFailed: look_again,
     SupplierDelivered: stop_asking,
-    SupplierStatementRecorded: stop_asking,
+    SupplierStatementRecorded: after_statement,
     DeliveryHandedOver: leave_to_people,
 }

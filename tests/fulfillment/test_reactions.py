@@ -3,10 +3,17 @@ from datetime import timedelta
 from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.service import SERVICE
 from shared.contracts import CallExternal, Cancel, Event
-from shared.contracts.fulfillment import DeliverLine, DeliveryHandedOver, TakeKeys
+from shared.contracts.fulfillment import (
+    DeliverLine,
+    DeliveryHandedOver,
+    RecordPurchaseUnknown,
+    ResolveDelivery,
+    SupplierStatementRecorded,
+    TakeKeys,
+)
 from shared.contracts.inventory import StockReserved
 from shared.contracts.order import OrderConfirmed, ReplacementConfirmed
-from tests.fulfillment.builders import BUYER, NOW, deliver_by, given, order_line, report, reserved
+from tests.fulfillment.builders import BUYER, ID, NOW, deliver_by, given, order_line, report, reserved
 
 REQUEST = "order-1/1#north"
 
@@ -78,6 +85,18 @@ def test_a_purchase_that_failed_is_looked_up_again() -> None:
     assert isinstance(call, CallExternal)
     assert (call.key, call.effect, call.at) == (f"again/{REQUEST}", "look_again", NOW + timedelta(seconds=30))
     assert call.effect in SERVICE.effects
+
+
+def test_a_purchase_whose_supplier_says_no_after_a_person_has_delivered_is_looked_up_again() -> None:
+    by_hand = ResolveDelivery(delivery_id=ID, delivered=True, note="by hand")
+    silent = RecordPurchaseUnknown(delivery_id=ID, supplier="north", reason="time-out")
+    events = given(deliver_by("north"), silent, by_hand, report("north", "failed"))
+
+    assert isinstance(events[-1], SupplierStatementRecorded)
+    cancelled, call = plans(events[-1])
+    assert cancelled == Cancel(REQUEST)
+    assert isinstance(call, CallExternal)
+    assert (call.key, call.effect) == (f"again/{REQUEST}", "look_again")
 
 
 def test_a_purchase_of_unknown_outcome_is_looked_up_again_beside_the_person() -> None:

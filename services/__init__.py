@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def read_settings(**told: Any) -> Settings:
     """The settings; those of every service are read as well. Raises ValidationError for what is wrong with any."""
     from shared.runtime import settings
 
-    own = (import_module(f"services.{name}.settings") for name in NAMES)
+    own = (import_module(f"services.{name}.settings") for name in NAMES if find_spec(f"services.{name}.settings"))
     kinds = [kind for module in own for kind in vars(module).values() if settings.is_own(kind)]
     return settings.read_settings(kinds, **told)
 

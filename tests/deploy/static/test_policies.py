@@ -10,7 +10,7 @@ import pytest
 from cli.__main__ import COMMANDS
 from cli.common import HTTP_END_SECONDS
 from cli.secrets import GROUPS
-from services import NAMES
+from services import NAMES, all_services
 from services.gateway.http.limits import IMPORT_LIMIT
 from services.gateway.orders.long_poll import LONGEST_SECONDS
 from shared.broker import amqp, publisher
@@ -247,7 +247,9 @@ def test_no_secret_is_written_down(overlay: str) -> None:
 
 
 def known_variables() -> set[str]:
-    fields = [*Settings.model_fields, *ClusterSettings.model_fields]
+    own = [service.settings for service in all_services() if service.settings]
+    kinds = (Settings, ClusterSettings, *own)
+    fields = [field for kind in kinds for field in kind.model_fields]
     return {f"KAMENG_{field.upper()}" for field in fields} | {"KAMENG_SERVICE", "PGPASSWORD"}
 
 

@@ -239,6 +239,19 @@ def test_the_feed_tells_which_logs_end_before_a_position_that_was_given(shop: Sh
     assert asked(after=whole["next"])["beyond"] == ["order"]
 
 
+def test_a_cursor_from_before_a_service_was_there_reads_its_log_from_the_start(shop: Shop) -> None:
+    headers = shop.staff("subscriber")
+    shop.backend.happen(placed("o1"), listed())
+    positions = pages.decode(shop.client.get("/v1/events", headers=headers).json()["next"])
+    del positions["inventory"]
+
+    page = shop.client.get("/v1/events", params={"after": pages.encode(positions)}, headers=headers).json()
+
+    assert [(item["source"], item["position"]) for item in page["items"]] == [("inventory", 1)]
+    unknown = pages.encode({"nobody": 1})
+    assert shop.client.get("/v1/events", params={"after": unknown}, headers=headers).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("path", "params", "found"),
     [

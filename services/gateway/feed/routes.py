@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import merge
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import JsonValue, ValidationError
@@ -17,14 +17,16 @@ from services.gateway.http.depends import TheGate, may
 from services.gateway.http.pages import Items, Page, as_json
 from services.gateway.http.problems import Problem
 from shared.broker.cloudevents import cloud_events, structured
-from shared.contracts import UnknownMessage
+from shared.contracts import OWNERS, UnknownMessage
 from shared.eventstore.recorded import RecordedEvent
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
-SOURCES = ("fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk")
-Source = Literal["fulfillment", "gateway", "inventory", "ledger", "notification", "order", "risk"]
 MOST_POSITION = 2**53
 MOST_VERSIONS = 100
+if TYPE_CHECKING:
+    Source = str
+else:
+    Source = Literal[OWNERS]
 
 
 def _as_stored(recorded: RecordedEvent) -> tuple[bytes]:
@@ -74,14 +76,12 @@ async def _pull(gate: ApiContext, source: str, after: int, limit: int) -> tuple[
 
 
 def _positions(after: str | None) -> dict[str, int]:
-    """The position reached in each log. Raises Problem (422)."""
-    if after is None:
-        return dict.fromkeys(SOURCES, 0)
-    told = pages.decode(after)
-    fits = isinstance(told, dict) and told.keys() == set(SOURCES)
+    """The position reached in each log: 0 in one that is younger than the cursor. Raises Problem (422)."""
+    told = pages.decode(after) if after is not None else {}
+    fits = isinstance(told, dict) and told.keys() <= set(OWNERS)
     if not fits or not all(type(at) is int and 0 <= at <= MOST_POSITION for at in told.values()):
         raise pages.bad_cursor()
-    return told
+    return dict.fromkeys(OWNERS, 0) | told
 
 
 async def _one(gate: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
@@ -98,8 +98,8 @@ async def _one(gate: ApiContext, source: str, after: str | None, form: str, limi
 
 async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Response:
     positions = _positions(after)
-    pulled = {source: await _pull(gate, source, positions[source], limit) for source in SOURCES}
-    logs, beyond = [found for found, _ in pulled.values()], [source for source in SOURCES if pulled[source][1]]
+    pulled = {source: await _pull(gate, source, positions[source], limit) for source in OWNERS}
+    logs, beyond = [found for found, _ in pulled.values()], [source for source in OWNERS if pulled[source][1]]
     # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
     events = list(merge(*logs, key=lambda recorded: recorded.at))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.http import pages
 from shared.broker.cloudevents import outgoing
 from shared.contracts import fulfillment as ff
 from shared.contracts import inventory as inv

@@ -405,7 +405,7 @@ class OrderCompleted(Event, key="order_id"):
 
     order_id: OrderId
     customer: Customer | None
-    delivered: Annotated[Money, Doc("What was delivered is worth: it is earned.", 9800)]
+    delivered: Annotated[Money, Doc("The value of the delivered lines.", 9800)]
     undelivered: Annotated[Money, Doc("What was not delivered is worth: it is given back.", 0)]
     agent: Agent | None
     email: Email = ""

@@ -1,8 +1,8 @@
-"""What a writer is told when it is no longer the one."""
+"""The error of a writer whose place another writer has taken."""
 
 from __future__ import annotations
 
 
 class Fenced(RuntimeError):
-    """Another writer has started, or moved the head or a reader's position: what this one believes is stale, nothing
-    was written."""
+    """A newer writer has started, or has moved the head or a reader's position. Nothing was written, and everything
+    that this writer holds in memory is stale."""

@@ -1,4 +1,4 @@
-"""Things to do later: commands to oneself and calls to the outside world, durable with the events that ask."""
+"""Scheduled commands and external calls, stored in the same transaction as the events that ask for them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def row_of(plan: ScheduleCommand | CallExternal, token: str, meta: Metadata, now
 
 
 class Scheduler:
-    """The agenda as one writer sees it: rows in the database, their due times in memory.
+    """The scheduled items of one service (table `agenda`): rows in the database, their due times in memory.
 
     Changes become durable with `rows.flush()` inside the batch's transaction, then `committed()`; after a rollback
     `forget()`.

@@ -1,4 +1,4 @@
-"""What has arrived, made into work for one commit, and what is to be said once it is durable."""
+"""Turns received messages into the inputs of one commit, and replies into messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a stretch of a log continues what a reader has applied of it."""
+"""Whether a batch of events continues what a reader has applied of its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sees to it that a writer, the logs it reads and those who read its own speak of the same events."""
+"""Detects that a source's log, or this service's own, is not the log that its readers have applied."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ logger = structlog.get_logger()
 
 
 class DivergenceCheck:
-    """One writer's part in it, as long as it leads.
+    """Compares logs for one writer, as long as it leads.
 
-    It begins with a question to all who read its log, how far they have come, and decides nothing before they have
-    answered, or HOLD_SECONDS are over: its database may have been restored from a backup that is older than what they
-    have read. `readers` names them. Later whoever finds something else in its log than was read of it says so.
+    It begins by asking `readers`, who read this service's log, how far they have applied it. The writer decides nothing
+    until all have answered or HOLD_SECONDS are over: its database may have been restored from a backup that is older
+    than what they have read. Later a reader that finds a difference reports it.
     """
 
     def __init__(self, writer: WriterState, following: SubscriptionTracker, readers: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tells all who look into a reader's database what is wrong with its sources."""
+"""Stores in a reader's database what is wrong with its sources, for whoever looks there."""
 
 from __future__ import annotations
 

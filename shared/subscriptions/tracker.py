@@ -1,4 +1,4 @@
-"""Which logs a reader is behind, and when to ask for what it misses."""
+"""Tracks how far the source logs reach, and when to pull what a reader is missing."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class SubscriptionTracker:
         self.unannounced: frozenset[str] = frozenset()
 
     def heard(self, source: str, position: int) -> None:
-        """A log reaches this far: its slices show it."""
+        """A batch of a log has arrived: the log reaches at least this far."""
         if source in self.heads:
             self.heads[source] = max(self.heads[source], position)
             self._spoke.add(source)
 
     def announced(self, source: str, position: int) -> None:
-        """A log server says that its log reaches this far. The slices come from elsewhere, and may be on their way."""
+        """A log server has announced its head. The batches come from the writer, and may still be on their way."""
         if source in self.heads:
             self._spoke.add(source)
             self._announcing.add(source)
@@ -55,7 +55,7 @@ class SubscriptionTracker:
                 self._announced.setdefault(source, (position, None))
 
     def _believe(self, now: float) -> None:
-        """Take in what was announced a while ago."""
+        """Take over heads that were announced GRACE_SECONDS ago."""
         for source, (position, since) in list(self._announced.items()):
             if since is None:
                 self._announced[source] = position, now
@@ -64,18 +64,20 @@ class SubscriptionTracker:
                 self.heads[source] = max(self.heads[source], position)
 
     def ask(self, source: str) -> None:
-        """Ask a source once, though nothing of it is known to be missing: it says so when it is another log now."""
+        """Pull from a source once although nothing is known to be missing: if its log has changed, the answer says
+        so."""
         self._unsure.add(source)
 
     def doubt(self) -> None:
-        """What was sent meanwhile may be lost: ask every source once."""
+        """Messages may have been lost: pull from every source once."""
         self._unsure = set(self.heads)
         self._asked.clear()
         self._heard_at.clear()
         self._announced_at.clear()
 
     def silent(self, now: float) -> list[str]:
-        """The sources of which nothing was heard for SILENT_SECONDS, each once in so many: in doubt, they are asked."""
+        """The sources of which nothing was heard for SILENT_SECONDS; each is named once in so many seconds, and
+        pulled."""
         found = []
         for source in self.heads:
             at = self._heard_at.get(source)

@@ -119,7 +119,7 @@ class _Timed:
             self._observe[outcome]((recorded.at - begun_at).total_seconds())
 
     def resolve(self, begun_at: BegunAt) -> None:
-        """Look up when those began that began before our time."""
+        """Look up the payment times of orders that were paid before this process started."""
         ended = [self._unknown.popleft() for _ in range(len(self._unknown))]
         if not ended:
             return

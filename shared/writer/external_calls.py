@@ -1,4 +1,4 @@
-"""Calls to the outside world: many at once, but not too many."""
+"""Calls to the outside world that are under way or waiting, at most 32 at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose fault it is when handling a message fails."""
+"""Attributes an error to the message whose handling raised it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class HandlingFailed(Exception):
 
 
 class FailureAttribution:
-    """A context in which every error is the fault of the message called `ref`, unless the database failed or somebody
-    is blamed already. One may serve many messages: set `ref` before each."""
+    """A context that turns an error into HandlingFailed for the message `ref`. Outages of the database and errors
+    that are attributed already pass through. One context may serve many messages: set `ref` before each."""
 
     __slots__ = ("ref",)
 

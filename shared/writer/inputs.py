@@ -1,4 +1,4 @@
-"""What a writer is given to do, and what comes of it."""
+"""The inputs of a writer, and the result of committing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads at once what a whole batch is about to read."""
+"""Loads what a batch will read, in few queries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.writer.state import WriterState
 
 
 def prefetch(writer: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
-    """Have in memory the states that these tasks are decided on, and the rows that the service's tables say they and
-    the events will read. Raises Guilty for an event or a task that can't be read."""
+    """Load the states that these commands are decided on, and the rows that the projection says the commands and the
+    events will read. Raises HandlingFailed for an event or a command that cannot be read."""
     writer.memory.load(task.stream for task in tasks)
     wanted: dict[RowCache, list[Key]] = defaultdict(list)
     with FailureAttribution() as blamed:

@@ -1,4 +1,4 @@
-"""Everything that a decision is made with: the service's declaration, states, tables, agenda, what is remembered."""
+"""What a writer holds in memory between commits: states, projections, scheduled items, reader positions, replies."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def _off(by: timedelta, tolerance: timedelta) -> str:
 
 
 class WriterState:
-    """One service's working memory over its database, as the transaction at hand sees it.
+    """The in-memory state of one service's writer, over the service's database.
 
-    Inside `at(connection)` it may be read and changed; `flush` writes the changes. Then `committed`, or after a
-    rollback `forget`, after which `recover` believes the database only.
+    Read and change it inside `at(connection)`; `flush` writes the changes in that transaction. Call `committed` after
+    the commit, or `forget` after a rollback and `recover` before the next transaction.
 
-    `positions` tells how far each log is applied, `hashes` what its chain is there (empty where not known), `stored`
-    how far the database knows that it is. `diverged` names the sources that are not the logs that were applied here,
-    `contested` the readers that know other events of this service's log; `unknown` has what was met of events of types
-    that this code does not know.
+    `positions`: the last applied position of each source; `hashes`: the source's chain hash there, empty where it is
+    not known; `stored`: the positions that the database holds. `diverged`: sources whose log is not the one that was
+    applied; `contested`: readers that know other events of this service's log; `unknown`: events met whose type this
+    code does not know.
     """
 
     def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
@@ -100,9 +100,9 @@ class WriterState:
         return self._connected
 
     def start(self) -> None:
-        """Create what is missing in the database, and take up where the last writer stopped, who is fenced from now.
+        """Create missing tables, begin a new epoch, which fences the former writer, and load what it has committed.
 
-        Raises log.Incomplete for a database that has lost what no log brings back.
+        Raises log.Incomplete for a database that has lost what cannot be derived from a log.
         """
         with self.engine.begin() as connection:
             log.require_whole(connection, self.service.name)
@@ -143,13 +143,13 @@ class WriterState:
             self._connected = None
 
     def flush(self) -> None:
-        """Write what has changed, but for the log itself, inside the transaction."""
+        """Write all changes except the events of the log, in the present transaction."""
         for part in self._parts:
             part.flush()
 
     def committed(self, head: log.Head, positions: dict[str, int], hashes: dict[str, bytes]) -> None:
-        """The transaction is durable: the log ends at `head`, and sources are applied up to `positions`, where their
-        chains have these `hashes`."""
+        """Take over what the transaction made durable: the log's `head`, and for each source the applied position
+        and the chain's hash there."""
         self.head = head
         self.positions.update(positions)
         self.hashes.update(hashes)
@@ -159,15 +159,16 @@ class WriterState:
             part.committed()
 
     def forget(self, *, in_doubt: bool) -> None:
-        """The transaction was rolled back; `in_doubt` when it may be otherwise, or another writer was here."""
+        """Undo what the rolled back transaction changed in memory. `in_doubt`: the commit may have succeeded all the
+        same, or another writer may have written."""
         for part in self._parts:
             part.forget()
         self._rolled_back = True
         self._in_doubt |= in_doubt
 
     def recover(self) -> None:
-        """After a rollback, believe the database only. In doubt whether a commit was one, or whether another writer
-        was here, this holds for states and the agenda as well."""
+        """After a rollback, reload from the database. If the commit's outcome is unknown, or another writer may have
+        written, drop cached states and scheduled items as well."""
         if not self._rolled_back:
             return
         with self.engine.begin() as connection:
@@ -179,8 +180,8 @@ class WriterState:
         self._rolled_back = self._in_doubt = False
 
     def pass_over(self, inputs: Sequence[Input]) -> bool:
-        """Whether these inputs are but slices without anything for this service, and nothing is due: then they are
-        applied, and there is nothing to commit now. `is_ahead` until the next commit stores the positions."""
+        """Apply batches of events in memory when none of their events concerns this service and nothing is due. False:
+        they need a commit. Afterwards `is_ahead` holds until a commit stores the positions."""
         if self._rolled_back or self._passed >= MOST_PASSED or self.agenda.is_due(self.ports.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
@@ -198,11 +199,11 @@ class WriterState:
         self.positions, self.hashes = positions, hashes
         return True
 
-    # Logs that were set back or changed
+    # Sources and readers that hold another log
 
     @property
     def halted(self) -> str:
-        """Why nothing is decided here; empty while all is well."""
+        """Why the writer decides nothing; empty while it does."""
         clock = [self.clock_off, self._late]
         if not (self.full or self.contested or any(clock)):
             return ""
@@ -230,8 +231,8 @@ class WriterState:
         return not self.halted and self.agenda.is_due(self.ports.now())
 
     def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
-        """How a slice fits, as `joining.fit` says. One of another log stops its source, until one comes that goes on
-        from where this reader is."""
+        """How a batch continues its source, as `continuity.fit` says. A batch of another log marks the source as
+        diverged, until a batch arrives that continues what was applied."""
         found = fit(part, reached, known)
         if found == "other":
             self.diverge(Divergence(self.service.name, part.source, reached, max(part.last, reached)))
@@ -243,18 +244,19 @@ class WriterState:
         return found
 
     def diverge(self, found: Divergence) -> None:
-        """A source is not the log that was applied here: nothing more of it is."""
+        """Mark a source whose log is not the one that was applied: no more of it is applied."""
         if found.source in self.positions:
             if found.source not in self.diverged:
                 logger.critical("a source is not the log that was applied", finding=str(found))
             self.diverged[found.source] = found
 
     def tell_sources(self) -> None:
-        """Store for all who look what is wrong with sources, where that has changed. Raises DBAPIError."""
+        """Store in the database what is wrong with sources, where that has changed, for `status` and the gateway.
+        Raises DBAPIError."""
         self._told.tell(self.engine, self.diverged, self.unknown)
 
     def learn(self, source: str, position: int, hash_: bytes) -> bool:
-        """Take the hash at a position on where it is not known. False where another is."""
+        """Take over a source's hash at the applied position if it is not known yet. False if another one is known."""
         if not hash_ or self.positions.get(source) != position:
             return True
         if not self.hashes.get(source):
@@ -262,14 +264,14 @@ class WriterState:
         return self.hashes[source] == hash_
 
     def contest(self, found: Divergence) -> None:
-        """A reader knows other events than this log holds: nothing is decided any more."""
+        """A reader knows other events than this log holds: the writer stops deciding."""
         if found.reader not in self.contested:
             logger.critical("nothing is decided: a reader knows other events than this log holds", finding=str(found))
         self.contested[found.reader] = found
 
     def compare(self, reader: str, reached: ReaderPosition) -> Divergence | None:
-        """What the log, as the database has it, says to what a reader has applied; what it has against it is
-        contested from now on. Raises DBAPIError."""
+        """Compare what a reader has applied with the log in the database. A difference is returned, and contested
+        from now on. Raises DBAPIError."""
         with self.engine.connect() as connection:
             found = divergence(connection, reader, self.service.name, reached)
         if found is not None:
@@ -279,7 +281,8 @@ class WriterState:
         return found
 
     def hears(self, recorded: RecordedEvent) -> bool:
-        """Whether a foreign event concerns this service. One that can't be read does: handling it tells so."""
+        """Whether a foreign event concerns this service. An event that cannot be read does, so that handling it
+        fails and parks it."""
         if recorded.name not in self.heard:
             return False
         want = self._wants.get(recorded.name)
@@ -297,7 +300,8 @@ class WriterState:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the positions are further than the database knows: after a crash these slices would come again."""
+        """Whether positions were applied that the database does not hold yet: after a crash these batches come
+        again."""
         return self.positions != self.stored
 
     @property

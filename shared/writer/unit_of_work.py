@@ -1,4 +1,4 @@
-"""One unit of work: messages are decided one by one in memory, then everything is written together."""
+"""One unit of work: inputs are decided one after the other in memory, then everything is written together."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ REPLY = tuple(part.name for part in fields(Reply))
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """The work of one transaction. `poisoned` maps the refs to park to their errors.
+    """What one transaction decides and writes. `poisoned` maps the refs of messages to park to their errors.
 
-    `now` is the time, from which deadlines count; `at` what events are stamped with, which never falls along a log.
-    `unknown` has the events whose types this code does not know, `held` by source those of them that it must.
+    `now`: the time from which deadlines count. `at`: the time stamped on events, which never falls along a log.
+    `unknown`: events whose type this code does not know; `held`: by source, the one of them that is essential, before
+    which the source is not applied further.
     """
 
     writer: WriterState
@@ -112,7 +113,7 @@ class UnitOfWork:
     def _task(self, ref: str, command: Command, command_id: str, meta: Metadata) -> PendingCommand:
         return PendingCommand(ref, command, command_id, meta, self.writer.stream_of(command))
 
-    # Slices
+    # Batches of events
 
     def _unseen(self, work: Input) -> Iterator[RecordedEvent]:
         if not isinstance(work, EventBatch):
@@ -237,7 +238,7 @@ class UnitOfWork:
         return self.events[-1].position if self.events else self.writer.head.position
 
     def _internal(self, task: PendingCommand) -> None:
-        """A command from a reaction, the agenda or an effect: a refusal here is our own error."""
+        """Decide a command from a reaction, the scheduler or an effect. A refusal here is a defect of ours."""
         if task.ref in self.poisoned:
             self._park_task(task, self.poisoned[task.ref])
         elif self.writer.parked.holds(task.stream) and not task.ref.startswith("parked/"):
@@ -250,7 +251,7 @@ class UnitOfWork:
                     self._note_end(token)
 
     def _note_end(self, token: str) -> None:
-        """What was planned is over or given up, and no event tells so."""
+        """Note that a scheduled item has ended without an event."""
         self._keep(ended(token), "", Reply("accepted", self.writer.service.name, self._position()))
 
     def _decide(self, task: PendingCommand) -> dict[str, Any]:
@@ -300,7 +301,7 @@ class UnitOfWork:
             writer.agenda.plan(plan, token_of(recorded.id, index), writer.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: PendingCommand) -> None:
-        """Part of the decision that caused it: what fails here fails the whole."""
+        """Decide a reaction to an own event, as part of the decision that caused it: if it fails, the whole fails."""
         if self.writer.parked.holds(task.stream):
             self._park_task(task, WAITS)
             return
@@ -309,7 +310,7 @@ class UnitOfWork:
         except Refused as no:
             raise RuntimeError(f"a reaction was refused: {no}") from no
 
-    # The agenda
+    # The scheduler
 
     def _due(self, limit: int) -> None:
         taken = self.writer.agenda.take_commands(self.now, limit, self._note_end)

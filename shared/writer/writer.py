@@ -1,4 +1,4 @@
-"""The writer: the only one that decides for a service and appends to its log. It has no thread and no clock."""
+"""The writer: decides a service's commands and appends its events. It has no thread and no clock of its own."""
 
 from __future__ import annotations
 
@@ -39,17 +39,18 @@ logger = structlog.get_logger()
 
 
 class Writer(WriterState):
-    """Decides for one service on one database.
+    """The writer of one service on one database.
 
-    `process` is one group commit: it takes whatever has arrived, decides each message in memory, and writes reader
-    positions, events, tables, agenda, command ids and head in one transaction. A message that can't be handled is
-    tried again, then parked; the others of its batch are not held up. Errors of the database are raised, with nothing
-    changed: offer the same work again. Raises log.Fenced when another writer was here.
-    While it is `halted` it changes nothing, and answers commands with `failed`.
+    `process` is one group commit: it decides each input in memory and writes reader positions, events, projections,
+    scheduled items, command ids with replies, and the head in one transaction. An input that cannot be handled is tried
+    three times and then parked; the others of its batch go on. Errors of the database are raised with nothing changed:
+    call it again with the same inputs. Raises log.Fenced when a newer writer has taken over.
+    While the writer is `halted` it changes nothing, and answers commands with `failed`.
     """
 
     def process(self, inputs: Sequence[Input]) -> CommitResult:
-        """One group commit of everything given, in order, and of what the agenda has due; none when it is of no use."""
+        """Commit these inputs, in order, and the scheduled commands that are due. No commit where nothing would
+        change."""
         if self.halted:
             return self._not_decided(inputs)
         if inputs and self.pass_over(inputs):
@@ -64,7 +65,8 @@ class Writer(WriterState):
             return self._not_decided(inputs)
 
     def look_for_room(self) -> None:
-        """While the database's disk takes nothing, try it now and then. To be called at every turn."""
+        """While the database's disk is full, try once a second whether it can be written again. Call it at every
+        turn."""
         if not self.full or time.monotonic() < self._room_looked_for + ROOM_SECONDS:
             return
         if has_room(self.engine):
@@ -73,13 +75,13 @@ class Writer(WriterState):
         self._room_looked_for = time.monotonic()
 
     def is_full(self, full: str) -> None:
-        """The database's disk takes nothing: nothing is decided until `look_for_room` finds some."""
+        """The database's disk is full: decide nothing until `look_for_room` can write again."""
         logger.critical("nothing can be written", service=self.service.name, reason=full)
         self.full, self._room_looked_for = full, time.monotonic()
 
     def _not_decided(self, inputs: Sequence[Input]) -> CommitResult:
-        """Commands are answered, and nothing else is done: what is dropped here comes again. But for the results of
-        calls, which wait for room: a call whose result is lost is made again."""
+        """Answer the commands and do nothing else: events come again. Results of calls are kept until there is room,
+        as a call whose result is lost would be made again."""
         if self.full:
             self._kept += [work for work in inputs if isinstance(work, CallDone | CallFailed)]
         reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
@@ -109,7 +111,8 @@ class Writer(WriterState):
                 poisoned[ref] = message
 
     def _process_halves(self, inputs: Sequence[Input]) -> CommitResult:
-        """The whole can't be written and nobody knows why: what can't be written alone is the cause."""
+        """The batch cannot be written and no input is known to be the cause: commit its halves, down to the input that
+        cannot be written alone."""
         middle = len(inputs) // 2
         return joined(self._process(inputs[:middle], {}), self._process(inputs[middle:], {}))
 

@@ -63,7 +63,7 @@ class _Waiter:
 
 
 class LongPoll:
-    """Holds requests back. It looks for half of the time at most, however often the read models move."""
+    """Long-polls: holds requests until their condition holds. Spends at most half of its time querying."""
 
     def __init__(self, backend: Backend, reading: QueryRunner) -> None:
         self._backend, self._reading = backend, reading

@@ -42,7 +42,7 @@ class Outcome:
 
 
 class DeliveryStore:
-    """`writes` may be the same as `reads`, but for a dispatcher on SQLite, who is not the only one that writes."""
+    """`writes` may be the same engine as `reads`, except on SQLite: give the dispatcher its own write engine there."""
 
     def __init__(self, reads: sa.Engine, writes: sa.Engine) -> None:
         self._reads, self._writes = reads, writes

@@ -25,7 +25,7 @@ FIRST_POLL_AFTER = timedelta(seconds=1)
 LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 
-def keys_reserved(event: StockReserved) -> list[Command]:
+def on_stock_reserved(event: StockReserved) -> list[Command]:
     """Inventory has keys for a line."""
     return [
         TakeKeys(
@@ -39,7 +39,7 @@ def keys_reserved(event: StockReserved) -> list[Command]:
     ]
 
 
-def order_confirmed(event: OrderConfirmed) -> list[Command]:
+def on_order_confirmed(event: OrderConfirmed) -> list[Command]:
     """Every line is to be delivered."""
     return [
         DeliverLine(
@@ -53,7 +53,7 @@ def order_confirmed(event: OrderConfirmed) -> list[Command]:
     ]
 
 
-def replacement_confirmed(event: ReplacementConfirmed) -> list[Command]:
+def on_replacement_confirmed(event: ReplacementConfirmed) -> list[Command]:
     """A replacement line is to be delivered; its stock is reserved in one attempt only."""
     return [
         DeliverLine(
@@ -124,9 +124,9 @@ def _look_again(delivery_id: str, supplier: str, at: datetime) -> list[Plan]:
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
-    StockReserved: keys_reserved,
-    OrderConfirmed: order_confirmed,
-    ReplacementConfirmed: replacement_confirmed,
+    StockReserved: on_stock_reserved,
+    OrderConfirmed: on_order_confirmed,
+    ReplacementConfirmed: on_replacement_confirmed,
 }
 
 PLANS: Mapping[type[Event], Planner] = {

@@ -63,7 +63,7 @@ def order_account(order_id: str) -> str:
     return f"order:{order_id}"
 
 
-def _collect(event: OrderPlaced) -> list[Command]:
+def on_order_placed(event: OrderPlaced) -> list[Command]:
     if event.payment == WALLET:
         return [HoldFunds(order_id=event.order_id, account=f"wallet:{event.customer}", amount=event.total)]
     account = order_account(event.order_id)
@@ -73,47 +73,47 @@ def _collect(event: OrderPlaced) -> list[Command]:
     return [request]
 
 
-def _hold_payment(event: PaymentReceived) -> list[Command]:
+def on_payment_received(event: PaymentReceived) -> list[Command]:
     if event.order_id is None:
         return []
     return [HoldFunds(order_id=event.order_id, account=event.account, amount=event.amount)]
 
 
-def _settle(event: OrderCompleted) -> list[Command]:
+def on_order_completed(event: OrderCompleted) -> list[Command]:
     if event.delivered.amount == 0:
         return [VoidHold(order_id=event.order_id, reason="nothing delivered")]
     return [CaptureHold(order_id=event.order_id, amount=event.delivered, agent=event.agent)]
 
 
-def _cancel(event: OrderCancelled) -> list[Command]:
+def on_order_cancelled(event: OrderCancelled) -> list[Command]:
     """A payment that has not come by now is not waited for: its link closes. What comes all the same is answered."""
     if event.paid:
         return [VoidHold(order_id=event.order_id, reason=event.reason)]
     return [ClosePayment(payment_id=event.order_id)]
 
 
-def _decline(event: LatePaymentDeclined) -> list[Command]:
+def on_late_payment_declined(event: LatePaymentDeclined) -> list[Command]:
     return [VoidHold(order_id=event.order_id, reason="late payment")]
 
 
-def _refund(event: RefundApproved) -> list[Command]:
+def on_refund_approved(event: RefundApproved) -> list[Command]:
     return [RefundCapture(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
 
 
-def _refund_again(event: RefundRetried) -> list[Command]:
+def on_refund_retried(event: RefundRetried) -> list[Command]:
     return [RetryRefund(payment_id=event.order_id, return_id=event.refund_id)]
 
 
-def _owe_supplier(event: SupplierDelivered) -> list[Command]:
+def on_supplier_delivered(event: SupplierDelivered) -> list[Command]:
     cost = PostSupplierCost(order_id=event.order_id, line=event.line, supplier=event.supplier, cost=event.cost)
     return [cost]
 
 
-def _owe_bill(event: SupplierStatementRecorded) -> list[Command]:
+def on_supplier_statement_recorded(event: SupplierStatementRecorded) -> list[Command]:
     return [] if event.bill is None else [_bill(event, event.bill)]
 
 
-def _settle_statement(event: SupplierStatementSettled) -> list[Command]:
+def on_supplier_statement_settled(event: SupplierStatementSettled) -> list[Command]:
     """Book what was not booked yet, then have it borne or claimed."""
     commands: list[Command] = [] if event.bill is None else [_bill(event, event.bill)]
     if event.moved is not None:
@@ -128,7 +128,7 @@ def _settle_statement(event: SupplierStatementSettled) -> list[Command]:
     return commands
 
 
-def _claim_won(event: SupplierClaimWon) -> list[Command]:
+def on_supplier_claim_won(event: SupplierClaimWon) -> list[Command]:
     if event.amount is None:
         return []
     bill_id = statement_id(event.delivery_id, event.statement)
@@ -144,7 +144,7 @@ def _bill(event: SupplierStatementRecorded | SupplierStatementSettled, amount: M
     )
 
 
-def _return_rest(event: HoldVoided | FundsCaptured) -> list[Command]:
+def on_hold_ended(event: HoldVoided | FundsCaptured) -> list[Command]:
     """What a hold frees of money paid straight for the order goes back to its source; an order's hold ends once."""
     rest = event.amount if isinstance(event, HoldVoided) else event.released
     if event.account != order_account(event.order_id) or rest.amount == 0:
@@ -152,27 +152,27 @@ def _return_rest(event: HoldVoided | FundsCaptured) -> list[Command]:
     return [ReturnPayment(payment_id=event.order_id, return_id=REST_OF_HOLD, amount=rest)]
 
 
-def _return_refund(event: FundsRefunded) -> list[Command]:
+def on_funds_refunded(event: FundsRefunded) -> list[Command]:
     if event.account != order_account(event.order_id):
         return []
     return [ReturnPayment(payment_id=event.order_id, return_id=event.refund_id, amount=event.amount)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
-    OrderPlaced: _collect,
-    OrderCompleted: _settle,
-    OrderCancelled: _cancel,
-    LatePaymentDeclined: _decline,
-    RefundApproved: _refund,
-    RefundRetried: _refund_again,
-    SupplierDelivered: _owe_supplier,
-    SupplierStatementRecorded: _owe_bill,
-    SupplierStatementSettled: _settle_statement,
-    SupplierClaimWon: _claim_won,
-    PaymentReceived: _hold_payment,
-    HoldVoided: _return_rest,
-    FundsCaptured: _return_rest,
-    FundsRefunded: _return_refund,
+    OrderPlaced: on_order_placed,
+    OrderCompleted: on_order_completed,
+    OrderCancelled: on_order_cancelled,
+    LatePaymentDeclined: on_late_payment_declined,
+    RefundApproved: on_refund_approved,
+    RefundRetried: on_refund_retried,
+    SupplierDelivered: on_supplier_delivered,
+    SupplierStatementRecorded: on_supplier_statement_recorded,
+    SupplierStatementSettled: on_supplier_statement_settled,
+    SupplierClaimWon: on_supplier_claim_won,
+    PaymentReceived: on_payment_received,
+    HoldVoided: on_hold_ended,
+    FundsCaptured: on_hold_ended,
+    FundsRefunded: on_funds_refunded,
 }
 
 

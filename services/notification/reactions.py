@@ -72,22 +72,22 @@ def message_id(template: str, *parts: str) -> str:
     return f"{template}/{hashlib.sha256(whole.encode()).hexdigest()[:40]}"
 
 
-def order_completed(event: OrderCompleted) -> list[Command]:
+def on_order_completed(event: OrderCompleted) -> list[Command]:
     params: Params = {"delivered": str(event.delivered), "undelivered": _unless_zero(event)}
     return _to_buyer(event, "order-completed", (event.order_id,), params)
 
 
-def order_cancelled(event: OrderCancelled) -> list[Command]:
+def on_order_cancelled(event: OrderCancelled) -> list[Command]:
     params: Params = {"reason": event.reason, "paid": int(event.paid), "differs": int(event.differs)}
     return _to_buyer(event, "order-cancelled", (event.order_id, event.reason), params)
 
 
-def payment_differs(event: PaymentDiffers) -> list[Command]:
+def on_payment_differs(event: PaymentDiffers) -> list[Command]:
     params: Params = {"amount": str(event.amount), "expected": str(event.expected), "reason": event.reason}
     return _to_buyer(event, "payment-differs", (event.order_id, event.reason, str(event.amount.amount)), params)
 
 
-def difference_settled(event: PaymentDifferenceSettled) -> list[Command]:
+def on_payment_difference_settled(event: PaymentDifferenceSettled) -> list[Command]:
     """What was corrected is told of anew, by what the channel says now."""
     if event.how == "corrected":
         return []
@@ -95,7 +95,7 @@ def difference_settled(event: PaymentDifferenceSettled) -> list[Command]:
     return _to_buyer(event, "payment-settled", (event.order_id, event.item), params)
 
 
-def order_reopened(event: OrderReopened) -> list[Command]:
+def on_order_reopened(event: OrderReopened) -> list[Command]:
     """Whoever was told that the order is cancelled hears that it goes on, and whether a person must see to it first."""
     if event.amount is None:
         return []
@@ -103,38 +103,38 @@ def order_reopened(event: OrderReopened) -> list[Command]:
     return _to_buyer(event, "order-reopened", (event.order_id,), {"amount": str(event.amount), "review": int(review)})
 
 
-def late_payment_declined(event: LatePaymentDeclined) -> list[Command]:
+def on_late_payment_declined(event: LatePaymentDeclined) -> list[Command]:
     return _to_buyer(event, "late-payment", (event.order_id,), {})
 
 
-def refund_failed(event: RefundFailed) -> list[Command]:
+def on_refund_failed(event: RefundFailed) -> list[Command]:
     params: Params = {"amount": str(event.amount)}
     return _to_buyer(event, "repayment-delayed", (event.order_id, event.refund_id), params)
 
 
-def repayment_delayed(event: RepaymentDelayed) -> list[Command]:
+def on_repayment_delayed(event: RepaymentDelayed) -> list[Command]:
     params: Params = {"amount": str(event.amount)}
     return _to_buyer(event, "repayment-delayed", (event.order_id, event.return_id), params)
 
 
-def repayment_ended(event: RepaymentEnded) -> list[Command]:
+def on_repayment_ended(event: RepaymentEnded) -> list[Command]:
     if not event.returned:
         return []
     params: Params = {"amount": str(event.amount)}
     return _to_buyer(event, "repayment-made", (event.order_id, event.return_id), params)
 
 
-def refund_recorded(event: RefundRecorded) -> list[Command]:
+def on_refund_recorded(event: RefundRecorded) -> list[Command]:
     params: Params = {"amount": str(event.amount), "refunded": str(event.refunded), "full": int(event.full)}
     return _to_buyer(event, "refund-recorded", (event.order_id, event.refund_id), params)
 
 
-def stock_ran_low(event: StockRanLow) -> list[Command]:
+def on_stock_ran_low(event: StockRanLow) -> list[Command]:
     params: Params = {"sku": event.sku, "available": event.available, "threshold": event.threshold}
     return _to_staff("stock-low", (event.sku,), params, again_after_seconds=STOCK_ALERT_PAUSE_SECONDS)
 
 
-def keys_supplied(event: KeysSupplied) -> list[Command]:
+def on_keys_supplied(event: KeysSupplied) -> list[Command]:
     orders = dict.fromkeys(key.order_id for key in event.sold)
     params: Params = {
         "sku": event.sku,
@@ -148,12 +148,12 @@ def keys_supplied(event: KeysSupplied) -> list[Command]:
     return _to_staff("keys-supplied", (event.sku, event.delivery_id, str(event.numbers[0])), params)
 
 
-def delivery_handed_over(event: DeliveryHandedOver) -> list[Command]:
+def on_delivery_handed_over(event: DeliveryHandedOver) -> list[Command]:
     params: Params = {"line": event.line, "sku": event.sku, "reason": event.reason}
     return _to_staff_together("delivery-handed-over", params, event.order_id)
 
 
-def supplier_stated(event: SupplierStatementRecorded) -> list[Command]:
+def on_supplier_statement_recorded(event: SupplierStatementRecorded) -> list[Command]:
     if event.finding == "agrees":
         return []
     params: Params = {
@@ -170,7 +170,7 @@ def supplier_stated(event: SupplierStatementRecorded) -> list[Command]:
     return _to_staff("supplier-statement", parts, params, event.order_id)
 
 
-def supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
+def on_supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
     """One message a supplier and pause, however many made-up purchases it tells of: the log has them all."""
     params: Params = {
         "supplier": event.supplier,
@@ -183,7 +183,7 @@ def supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
     return _to_staff("supplier-report-refused", (event.supplier,), params, event.order_id, again_after_seconds=pause)
 
 
-def statement_unread(event: StatementUnread) -> list[Command]:
+def on_statement_unread(event: StatementUnread) -> list[Command]:
     """One message a partner and pause: a partner that changed its format tells nothing else."""
     params: Params = {
         "kind": event.kind,
@@ -195,18 +195,18 @@ def statement_unread(event: StatementUnread) -> list[Command]:
     return _to_staff("statement-unread", (event.kind, event.partner), params, again_after_seconds=pause)
 
 
-def case_opened(event: CaseOpened) -> list[Command]:
+def on_case_opened(event: CaseOpened) -> list[Command]:
     params: Params = {"amount": str(event.amount), "rules": len(event.reasons)}
     return _to_staff_together("case-opened", params, event.order_id)
 
 
-def delivery_overdue(event: DeliveryOverdue) -> list[Command]:
+def on_delivery_overdue(event: DeliveryOverdue) -> list[Command]:
     lines = [str(line) for line in event.lines]
     params: Params = {"lines": ", ".join(lines)}
     return _to_staff("delivery-overdue", (event.order_id, "-".join(lines)), params, event.order_id)
 
 
-def return_failed(event: ReturnFailed) -> list[Command]:
+def on_return_failed(event: ReturnFailed) -> list[Command]:
     params: Params = {
         "payment": event.payment_id,
         "return_id": event.return_id,
@@ -217,7 +217,7 @@ def return_failed(event: ReturnFailed) -> list[Command]:
     return _to_staff("return-failed", parts, params, again_after_seconds=RETURN_ALERT_PAUSE_SECONDS)
 
 
-def payment_unmatched(event: PaymentUnmatched) -> list[Command]:
+def on_payment_unmatched(event: PaymentUnmatched) -> list[Command]:
     params: Params = {
         "payment": event.payment_id,
         "item": event.item,
@@ -230,7 +230,7 @@ def payment_unmatched(event: PaymentUnmatched) -> list[Command]:
     return _to_staff("payment-unmatched", (event.item,), params, event.order_id)
 
 
-def payment_not_closed(event: PaymentNotClosed) -> list[Command]:
+def on_payment_not_closed(event: PaymentNotClosed) -> list[Command]:
     """One that was paid before it could be closed needs nobody."""
     if event.paid is not None:
         return []
@@ -244,12 +244,12 @@ def payment_not_closed(event: PaymentNotClosed) -> list[Command]:
     )
 
 
-def payment_opening_failed(event: PaymentOpeningFailed) -> list[Command]:
+def on_payment_opening_failed(event: PaymentOpeningFailed) -> list[Command]:
     params: Params = {"payment": event.payment_id, "reason": event.reason}
     return _to_staff("payment-opening-failed", (event.payment_id,), params)
 
 
-def webhook_disabled(event: WebhookEndpointDisabled) -> list[Command]:
+def on_webhook_endpoint_disabled(event: WebhookEndpointDisabled) -> list[Command]:
     if event.reason == "asked":
         return []
     params: Params = {"endpoint": event.endpoint_id, "name": event.name, "reason": event.reason}
@@ -322,28 +322,28 @@ def _to_staff_together(template: str, params: Params, order_id: str) -> list[Com
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
-    OrderCompleted: order_completed,
-    OrderCancelled: order_cancelled,
-    OrderReopened: order_reopened,
-    PaymentDiffers: payment_differs,
-    PaymentDifferenceSettled: difference_settled,
-    LatePaymentDeclined: late_payment_declined,
-    RefundRecorded: refund_recorded,
-    RefundFailed: refund_failed,
-    RepaymentDelayed: repayment_delayed,
-    RepaymentEnded: repayment_ended,
-    StockRanLow: stock_ran_low,
-    KeysSupplied: keys_supplied,
-    DeliveryHandedOver: delivery_handed_over,
-    SupplierStatementRecorded: supplier_stated,
-    SupplierReportRefused: supplier_report_refused,
-    CaseOpened: case_opened,
-    DeliveryOverdue: delivery_overdue,
-    ReturnFailed: return_failed,
-    PaymentUnmatched: payment_unmatched,
-    PaymentOpeningFailed: payment_opening_failed,
-    PaymentNotClosed: payment_not_closed,
-    WebhookEndpointDisabled: webhook_disabled,
-    StatementUnread: statement_unread,
+    OrderCompleted: on_order_completed,
+    OrderCancelled: on_order_cancelled,
+    OrderReopened: on_order_reopened,
+    PaymentDiffers: on_payment_differs,
+    PaymentDifferenceSettled: on_payment_difference_settled,
+    LatePaymentDeclined: on_late_payment_declined,
+    RefundRecorded: on_refund_recorded,
+    RefundFailed: on_refund_failed,
+    RepaymentDelayed: on_repayment_delayed,
+    RepaymentEnded: on_repayment_ended,
+    StockRanLow: on_stock_ran_low,
+    KeysSupplied: on_keys_supplied,
+    DeliveryHandedOver: on_delivery_handed_over,
+    SupplierStatementRecorded: on_supplier_statement_recorded,
+    SupplierReportRefused: on_supplier_report_refused,
+    CaseOpened: on_case_opened,
+    DeliveryOverdue: on_delivery_overdue,
+    ReturnFailed: on_return_failed,
+    PaymentUnmatched: on_payment_unmatched,
+    PaymentOpeningFailed: on_payment_opening_failed,
+    PaymentNotClosed: on_payment_not_closed,
+    WebhookEndpointDisabled: on_webhook_endpoint_disabled,
+    StatementUnread: on_statement_unread,
 }
 PLANS: Mapping[type[Event], Planner] = {MessageQueued: send, MessageGathered: tell_gathered}

@@ -49,16 +49,16 @@ ORDER_ACCOUNT = "order:"
 UNMATCHED = "unmatched:"
 
 
-def _screened(event: OrderScreened) -> list[RecordScreening]:
+def on_order_screened(event: OrderScreened) -> list[RecordScreening]:
     return [RecordScreening(order_id=event.order_id, decision=event.decision, reasons=event.reasons)]
 
 
-def _case_decided(event: CaseDecided) -> list[RecordScreening]:
+def on_case_decided(event: CaseDecided) -> list[RecordScreening]:
     reasons = (event.note,) if event.note else ()
     return [RecordScreening(order_id=event.order_id, decision=event.decision, reasons=reasons)]
 
 
-def _reserved(event: StockReserved) -> list[RecordReservation]:
+def on_stock_reserved(event: StockReserved) -> list[RecordReservation]:
     numbers = tuple(key.number for key in event.keys)
     return [
         RecordReservation(
@@ -67,53 +67,53 @@ def _reserved(event: StockReserved) -> list[RecordReservation]:
     ]
 
 
-def _short(event: StockShort) -> list[RecordReservation]:
+def on_stock_short(event: StockShort) -> list[RecordReservation]:
     return [RecordReservation(order_id=event.order_id, line=event.line, attempt=event.attempt, reserved=False)]
 
 
-def _expired(event: ReservationExpired) -> list[RecordReservationExpiry]:
+def on_reservation_expired(event: ReservationExpired) -> list[RecordReservationExpiry]:
     return [RecordReservationExpiry(order_id=event.order_id, line=event.line, attempt=event.attempt)]
 
 
-def _held(event: FundsHeld) -> list[RecordPayment]:
+def on_funds_held(event: FundsHeld) -> list[RecordPayment]:
     return [RecordPayment(order_id=event.order_id, held=True)]
 
 
-def _hold_refused(event: HoldRefused) -> list[RecordPayment]:
+def on_hold_refused(event: HoldRefused) -> list[RecordPayment]:
     return [RecordPayment(order_id=event.order_id, held=False, reason=f"{event.available} is available")]
 
 
-def _keys_delivered(event: KeysDelivered) -> list[RecordDelivery]:
+def on_keys_delivered(event: KeysDelivered) -> list[RecordDelivery]:
     return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=True, numbers=event.numbers)]
 
 
-def _delivered(event: SupplierDelivered | DeliveryResolved) -> list[RecordDelivery]:
+def on_delivered(event: SupplierDelivered | DeliveryResolved) -> list[RecordDelivery]:
     return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=True)]
 
 
-def _delivery_failed(event: DeliveryFailed) -> list[RecordDelivery]:
+def on_delivery_failed(event: DeliveryFailed) -> list[RecordDelivery]:
     return [RecordDelivery(order_id=event.order_id, line=event.line, delivered=False, reason=event.reason)]
 
 
-def _refunded(event: FundsRefunded) -> list[RecordRefund]:
+def on_funds_refunded(event: FundsRefunded) -> list[RecordRefund]:
     """Back in a wallet at once. What was paid through a channel is back when the channel, or a person, has paid it."""
     if event.account.startswith(ORDER_ACCOUNT):
         return []
     return [RecordRefund(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
 
 
-def _returned(event: PaymentReturned | ReturnedByHand) -> list[RecordRefund]:
+def on_returned(event: PaymentReturned | ReturnedByHand) -> list[RecordRefund]:
     return [RecordRefund(order_id=event.payment_id, refund_id=event.return_id, amount=event.amount)]
 
 
-def _return_failed(event: ReturnFailed) -> list[RecordRefundFailure]:
+def on_return_failed(event: ReturnFailed) -> list[RecordRefundFailure]:
     failure = RecordRefundFailure(
         order_id=event.payment_id, refund_id=event.return_id, reason=event.reason, amount=event.amount
     )
     return [failure]
 
 
-def _settled(event: UnmatchedSettled) -> list[DropRepayment | RecordDifferenceSettled]:
+def on_unmatched_settled(event: UnmatchedSettled) -> list[DropRepayment | RecordDifferenceSettled]:
     """What was paid back is told of by an event before this one."""
     if event.order_id is None:
         return []
@@ -133,7 +133,7 @@ def _end(event: UnmatchedSettled) -> DifferenceEnd:
             return "by-hand"
 
 
-def _unmatched(event: PaymentUnmatched) -> list[RecordOtherPayment]:
+def on_payment_unmatched(event: PaymentUnmatched) -> list[RecordOtherPayment]:
     if event.order_id is None or event.expected is None or event.reason in UNTOLD:
         return []
     other = RecordOtherPayment(
@@ -143,23 +143,23 @@ def _unmatched(event: PaymentUnmatched) -> list[RecordOtherPayment]:
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
-    OrderScreened: _screened,
-    CaseDecided: _case_decided,
-    StockReserved: _reserved,
-    StockShort: _short,
-    ReservationExpired: _expired,
-    FundsHeld: _held,
-    HoldRefused: _hold_refused,
-    KeysDelivered: _keys_delivered,
-    SupplierDelivered: _delivered,
-    DeliveryResolved: _delivered,
-    DeliveryFailed: _delivery_failed,
-    FundsRefunded: _refunded,
-    PaymentReturned: _returned,
-    ReturnedByHand: _returned,
-    ReturnFailed: _return_failed,
-    PaymentUnmatched: _unmatched,
-    UnmatchedSettled: _settled,
+    OrderScreened: on_order_screened,
+    CaseDecided: on_case_decided,
+    StockReserved: on_stock_reserved,
+    StockShort: on_stock_short,
+    ReservationExpired: on_reservation_expired,
+    FundsHeld: on_funds_held,
+    HoldRefused: on_hold_refused,
+    KeysDelivered: on_keys_delivered,
+    SupplierDelivered: on_delivered,
+    DeliveryResolved: on_delivered,
+    DeliveryFailed: on_delivery_failed,
+    FundsRefunded: on_funds_refunded,
+    PaymentReturned: on_returned,
+    ReturnedByHand: on_returned,
+    ReturnFailed: on_return_failed,
+    PaymentUnmatched: on_payment_unmatched,
+    UnmatchedSettled: on_unmatched_settled,
 }
 
 Waiting = OrderPlaced | ScreeningRecorded | StockRequested | PaymentRecorded | OrderReopened | OrderConfirmed

@@ -9,7 +9,7 @@ from shared.contracts.order import OrderCancelled, OrderConfirmed, OrderPlaced, 
 from shared.contracts.risk import CloseCase, RecordPaidTargets, ReopenCase, ScreenOrder
 
 
-def screen(event: OrderPlaced) -> list[Command]:
+def on_order_placed(event: OrderPlaced) -> list[Command]:
     targets = dict.fromkeys(line.target for line in event.lines if line.target)
     return [
         ScreenOrder(
@@ -23,7 +23,7 @@ def screen(event: OrderPlaced) -> list[Command]:
     ]
 
 
-def paid(event: OrderConfirmed) -> list[Command]:
+def on_order_confirmed(event: OrderConfirmed) -> list[Command]:
     """What somebody paid for a target counts for it, whoever ordered."""
     lines = [line for line in event.lines if line.target]
     if not lines:
@@ -33,18 +33,18 @@ def paid(event: OrderConfirmed) -> list[Command]:
     return [RecordPaidTargets(order_id=event.order_id, customer=event.customer, targets=targets, amount=amount)]
 
 
-def cancelled(event: OrderCancelled) -> list[Command]:
+def on_order_cancelled(event: OrderCancelled) -> list[Command]:
     return [CloseCase(order_id=event.order_id)]
 
 
-def reopened(event: OrderReopened) -> list[Command]:
+def on_order_reopened(event: OrderReopened) -> list[Command]:
     """Whoever was to look at it still has to."""
     return [ReopenCase(order_id=event.order_id)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
-    OrderPlaced: screen,
-    OrderConfirmed: paid,
-    OrderCancelled: cancelled,
-    OrderReopened: reopened,
+    OrderPlaced: on_order_placed,
+    OrderConfirmed: on_order_confirmed,
+    OrderCancelled: on_order_cancelled,
+    OrderReopened: on_order_reopened,
 }

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.risk.domain.rules import USUAL_LIMITS, AmountLimits
-from services.risk.reactions import screen
+from services.risk.reactions import on_order_placed
 from services.risk.service import SERVICE, build
 from shared.contracts import Money
 from shared.contracts.order import OrderLine, OrderPlaced
@@ -34,7 +34,7 @@ def test_a_placed_order_is_screened_by_what_it_carries():
         ip="203.0.113.7", device="phone-1", email="a@example.org", locale="zh", agent=None, fingerprint="f",
         pay_by=NOW, reserved_until=NOW + timedelta(hours=1),
     )  # fmt: skip
-    assert screen(placed) == [order(targets=("138", "139"), fen=20_000)]
+    assert on_order_placed(placed) == [order(targets=("138", "139"), fen=20_000)]
 
 
 def test_a_watched_order_waits_for_a_person(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What the README shows is true."""
+"""What the README, and the page that tells a sale, show is true."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ def test_its_rule_is_the_one_that_runs() -> None:
     source = (ROOT / "services/inventory/domain/listing.py").read_text()
 
     assert block("python") in source + "\n"
+
+
+def test_a_sale_is_told_by_files_and_functions_that_there_are() -> None:
+    told = (ROOT / "docs/a-sale.md").read_text()
+    pairs = re.findall(r"`((?:services|shared)/[\w/]+\.py)`(?: `([\w.]+)`)?", told)
+
+    assert len(pairs) > 20
+    for path, name in pairs:
+        assert name.rpartition(".")[2] in (ROOT / path).read_text(), f"{path} has no {name}"

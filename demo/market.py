@@ -27,7 +27,7 @@ from demo.shop import (
     until,
 )
 
-CATALOGUE = Path(__file__).parents[2] / "deploy" / "demo"
+CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo"
 FUNDS = 400_000
 CHEAP = 12_000
 # What the workbooks' keys, and a customer's funds, are enough for.

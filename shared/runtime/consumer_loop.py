@@ -165,10 +165,10 @@ class ConsumerLoop(Generic[M]):
         return self.writer.is_due() or (is_idle and self.writer.is_ahead and not self.writer.halted)
 
     def _commit(self, batch: InputBatch[M]) -> CommitResult:
-        began = time.perf_counter()
+        began = self._clock()
         result = self.writer.process(batch.inputs)
         self._committed_at = self._clock()
-        self._observer.committed(batch, time.perf_counter() - began, result)
+        self._observer.committed(batch, self._committed_at - began, result)
         return result
 
     # Out

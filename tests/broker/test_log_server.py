@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from deploy.local.rabbitmq import RabbitMQ
-from shared.broker import log_server
 from shared.broker.log_server import LogServer
 from shared.broker.topology import Queue, log_exchange, pulls
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.messages.wire import LogHead, Pull, Wire
+from shared.subscriptions import log_answers
 from tests.broker.broker import Broker, Consumer, Reader
 from tests.eventstore.builders import append, created, events
 from tests.waiting import PATIENCE, wait_for
@@ -147,19 +147,19 @@ def test_a_pull_is_answered_to_its_queue_only(button: Log, broker: Broker) -> No
 
 def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     button.grow(250)
-    monkeypatch.setattr(log_server, "MAX_EVENTS", 120)
+    monkeypatch.setattr(log_answers, "MAX_EVENTS", 120)
     with listening(broker) as (ear, queue), serving(button.url, broker):
         broker.send(pulls("button").name, Pull("button", 0, 1_000_000, queue))
         wait_for(lambda: ear.slices)
         size = sum(len(one.data) + len(one.meta_json) for one in ear.slices[0].events[:10])
         assert ear.slices[0].last == 120
 
-        monkeypatch.setattr(log_server, "MAX_BYTES", size)
+        monkeypatch.setattr(log_answers, "MAX_BYTES", size)
         broker.send(pulls("button").name, Pull("button", 0, 100, queue))
         wait_for(lambda: len(ear.slices) == 2)
         assert ear.slices[1].last == 10
 
-        monkeypatch.setattr(log_server, "MAX_BYTES", 1)
+        monkeypatch.setattr(log_answers, "MAX_BYTES", 1)
         broker.send(pulls("button").name, Pull("button", 200, 100, queue))
         wait_for(lambda: len(ear.slices) == 3)
         assert (ear.slices[2].first, ear.slices[2].last) == (201, 201)

@@ -71,7 +71,7 @@ def test_what_can_not_be_sold_is_refused(command, code, status):
     assert (refused.code, refused.status) == (code, status)
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", get_args(get_args(Kind)[0]))
 def test_what_a_supplier_delivers_needs_a_target_of_whatever_kind_it_is(kind: Kind):
     offer = OFFERS["topup"].model_copy(update={"kind": kind})
     with pytest.raises(Refused, match="needs the account"):

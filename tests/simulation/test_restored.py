@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from shared.eventstore import log
-from shared.runtime.simulated import log_server
+from shared.subscriptions import log_answers
 from shared.writer import state
 from shared.writer.state import WriterState
 from tests.simulation.case import Case
@@ -63,20 +63,16 @@ def the_owner_decides_on() -> AbstractContextManager[Any]:
     return patch.object(WriterState, "contest", lambda self, found: None)
 
 
-class ClippingLags:
+@contextmanager
+def lags_are_clipped() -> Iterator[None]:
     """Nobody finds a reader beyond a head."""
-
-    def __enter__(self) -> None:
-        self._patches = [patch.object(module, "divergence", lambda *_: None) for module in (state, log_server)]
-        for one in self._patches:
-            one.start()
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._patches:
-            one.stop()
+    with ExitStack() as patches:
+        for module in (state, log_answers):
+            patches.enter_context(patch.object(module, "divergence", lambda *_: None))
+        yield
 
 
-@pytest.mark.parametrize("bug", [the_owner_decides_on, ClippingLags])
+@pytest.mark.parametrize("bug", [the_owner_decides_on, lags_are_clipped])
 def test_a_planted_bug_is_seen(bug: Callable[[], AbstractContextManager[Any]]) -> None:
     with bug():
         seen = any("has accepted" in told for seed in range(1, SEEDS + 1) for told in silently_lost(str(seed)))

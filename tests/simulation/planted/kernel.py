@@ -155,7 +155,7 @@ def rows_survive_a_rollback() -> AbstractContextManager[Any]:
     return patch.object(RowCache, "forget", lambda self: self._dirty.clear())
 
 
-@planted("NoOversell", "KeyOnce", "OneCapture", "PaidTerminal", "ScreenedOnly", "EvidenceSettled")
+@planted("NoOversell", "KeyOnce", "OneCapture", "OnePurchase", "PaidTerminal", "ScreenedOnly", "EvidenceSettled")
 def states_survive_a_rollback() -> AbstractContextManager[Any]:
     kept = patch.object(AggregateCache, "forget", lambda self: self._changed.clear())
     return together(kept, patch.object(AggregateCache, "clear", lambda self: None))

@@ -251,7 +251,7 @@ class WriterState:
             self.diverged[found.source] = found
 
     def tell_sources(self) -> None:
-        """Store in the database what is wrong with sources, where that has changed, for `status` and the gateway.
+        """Store in the database what is wrong with sources, where that has changed, for `status` and the API.
         Raises DBAPIError."""
         self._told.tell(self.engine, self.diverged, self.unknown)
 

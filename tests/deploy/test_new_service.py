@@ -14,23 +14,21 @@ from tests.deploy.loyalty import FILES, NAME
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+LEFT_OUT = (".git", ".hypothesis", ".uv", ".venv", ".*_cache", "__pycache__", "var")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project, with one service more."""
-    told = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, told.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, tmp_path / name)
+    copied = tmp_path / "project"
+    shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    add(tmp_path / "services" / "__init__.py", '"notification", "gateway")', f'"notification", "{NAME}", "gateway")')
+        (copied / name).parent.mkdir(parents=True, exist_ok=True)
+        (copied / name).write_text(text)
+    add(copied / "services" / "__init__.py", '"notification", "gateway")', f'"notification", "{NAME}", "gateway")')
     # Its events are about orders, whose history the gateway shows.
-    add(tmp_path / "services" / "gateway" / "__init__.py", '"ledger", ', f'"ledger", "{NAME}", ')
-    return tmp_path
+    add(copied / "services" / "gateway" / "__init__.py", '"ledger", ', f'"ledger", "{NAME}", ')
+    return copied
 
 
 def add(file: Path, before: str, after: str) -> None:

@@ -190,13 +190,13 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
         outdated = []
         for service in all_services():
             with logs[service.name].connect() as connection:
-                if not versions.is_outdated(connection, service.tables):
+                if not versions.is_outdated(connection, service.projection):
                     continue
             told(f"folding the tables of {service.name} anew")
             OnlineRebuild(
                 service.name,
-                service.tables,
-                service.projected(),
+                service.projection,
+                service.foreign_event_names(),
                 logs,
                 logs[service.name],
                 silent,

@@ -137,7 +137,7 @@ def _own(service: Service, place: Place, now: datetime, told: PublishedMark | No
         reached = {source: int(known[source].position) for source in known if source in service.sources()}
         parked, agenda = _parked_keys(connection), _agenda(connection, now)
         unknown = unknown_events(connection, service.name)
-        outdated = versions.is_outdated(connection, service.tables)
+        outdated = versions.is_outdated(connection, service.projection)
         led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
         is_told = told is None or agrees(connection, told, checkpoints.stored(connection, TOLD))
     told_of = [_OUTDATED.format(service=service.name)] if outdated else []

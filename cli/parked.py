@@ -59,8 +59,8 @@ class Substitute:
     never handles it twice. Calls to the outside that fall due are left to the service's own writer.
     """
 
-    def __init__(self, service: Service, engine: sa.Engine, surroundings: HostContext) -> None:
-        self._service, self._engine, self._surroundings = service, engine, surroundings
+    def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
+        self._service, self._engine, self._context = service, engine, context
         self._writer: Writer | None = None
 
     def replay(self, parked_id: str) -> bool:
@@ -91,7 +91,7 @@ class Substitute:
 
     def _started(self) -> Writer:
         if self._writer is None:
-            writer = Writer(self._service, self._engine, self._surroundings)
+            writer = Writer(self._service, self._engine, self._context)
             writer.start()
             self._writer = writer
         return self._writer
@@ -105,15 +105,15 @@ def substitute(service: Service, place: Place) -> Iterator[Substitute]:
     notice that there is something new on its agenda.
     """
     settings = read_settings(var=place.var)
-    surroundings = HostContext(settings, Ports(), Secrets(place.var / "secrets"))
+    context = HostContext(settings, Ports(), Secrets(place.var / "secrets"))
     engine = open_engine(place.urls[service.name], writer=True)
     try:
         if not place.is_cluster:
             with lock_folder(place.var):
-                yield Substitute(service, engine, surroundings)
+                yield Substitute(service, engine, context)
             return
         try:
-            yield Substitute(service, engine, surroundings)
+            yield Substitute(service, engine, context)
         finally:
             start_over(engine, service.name)
     finally:

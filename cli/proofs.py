@@ -25,7 +25,7 @@ from laws import (
     ValueOnce,
     accounts_agree,
 )
-from services.ledger.tables import accounts
+from services.ledger.projection import accounts
 from shared.eventstore import log
 from shared.eventstore.divergence import disagreements
 from shared.eventstore.recorded import RecordedEvent
@@ -193,13 +193,13 @@ def verify_service(service: Service, logs: Logs) -> Verdict:
     with logs[service.name].connect() as connection:
         if lost := log.missing(connection):
             raise LookupError(f"its database lacks {', '.join(lost)}; restore it from a backup")
-        if versions.is_outdated(connection, service.tables):
+        if versions.is_outdated(connection, service.projection):
             raise LookupError("its tables are of another version; start it once, or `kameng rebuild outdated`")
     foldings = {aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates}
     return verify(
         service.name,
-        service.tables,
-        service.projected(),
+        service.projection,
+        service.foreign_event_names(),
         foldings,
         logs,
         plans=service.plans,

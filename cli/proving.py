@@ -154,7 +154,7 @@ def rebuild_tables(
 
 def _is_outdated(service: Service, place: Place) -> bool:
     with place.logs[service.name].connect() as connection:
-        return versions.is_outdated(connection, service.tables)
+        return versions.is_outdated(connection, service.projection)
 
 
 def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
@@ -165,7 +165,7 @@ def rebuild_service(service: Service, place: Place, bar: Progress) -> None:
         bar.update(task, description=f"{service.name} ← {source}", completed=done, total=total)
 
     live = open_engine(place.urls[service.name], writer=True)
-    of_service = (service.name, service.tables, service.projected(), place.logs, live, progress)
+    of_service = (service.name, service.projection, service.foreign_event_names(), place.logs, live, progress)
     try:
         if place.is_cluster:
             folded = OnlineRebuild(*of_service, plans=service.plans, now=datetime.now(UTC)).run()

@@ -144,7 +144,7 @@ async def all_products(client: httpx.AsyncClient) -> list[Answer]:
 
 
 @asynccontextmanager
-async def town(
+async def market(
     address: str, channel_address: str, admin_password: str, customers: int, orders: int, told: Told
 ) -> AsyncIterator[tuple[DemoMarket, dict[str, Answer]]]:
     """A town ready for so many orders of so many customers, and the reports of its imports."""

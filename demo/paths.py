@@ -47,22 +47,22 @@ class DemoMarket:
 class Paths:
     """One method a path; `take` runs the one that is planned."""
 
-    def __init__(self, town: DemoMarket) -> None:
-        self.town = town
+    def __init__(self, market: DemoMarket) -> None:
+        self.market = market
 
     async def take(self, planned: Planned) -> str:
         """Place the order and see it through. Raises Unexpected where it comes to something else than it must."""
         path = getattr(self, "_" + planned.path.replace("-", "_"))
-        return await path(random.Random(planned.seed), self.town.customers[planned.customer], planned)
+        return await path(random.Random(planned.seed), self.market.customers[planned.customer], planned)
 
     def _wishes(self, luck: random.Random) -> list[Answer]:
-        skus = luck.sample(self.town.keys, luck.choice((1, 1, 1, 2, 3)))
+        skus = luck.sample(self.market.keys, luck.choice((1, 1, 1, 2, 3)))
         return [{"sku": sku, "quantity": luck.choice((1, 1, 1, 2))} for sku in skus]
 
     def _wish_top_up(self, luck: random.Random, behaviour: str) -> Answer:
         phone = f"138{luck.randrange(10**8):08d}"
         target = f"{behaviour}:{phone}" if behaviour else phone
-        return {"sku": luck.choice(self.town.top_ups), "quantity": 1, "target": target}
+        return {"sku": luck.choice(self.market.top_ups), "quantity": 1, "target": target}
 
     async def _bought(self, buyer: Buyer, wishes: list[Answer]) -> str:
         """Buy by wallet, wait for the end, and see the goods."""
@@ -84,10 +84,10 @@ class Paths:
 
     async def _by_channel(self, planned: Planned, wishes: list[Answer], **faults: object) -> tuple[Buyer, str]:
         """A guest orders and pays at the channel, whose callbacks may go wrong."""
-        guest = await self.town.guest(planned.seed)
+        guest = await self.market.guest(planned.seed)
         order = await guest.place(wishes, payment=CHANNEL)
         await guest.pay_link(order["order_id"])
-        await self.town.channel.pay(order["order_id"], **faults)
+        await self.market.channel.pay(order["order_id"], **faults)
         return guest, order["order_id"]
 
     async def _sold(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
@@ -108,7 +108,7 @@ class Paths:
         return "forgery refused, payment found by asking"
 
     async def _unpaid(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        guest = await self.town.guest(planned.seed)
+        guest = await self.market.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         ended = await guest.ended(order["order_id"])
         await guest.link_closed(order["order_id"])
@@ -116,13 +116,13 @@ class Paths:
 
     async def _paid_late(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
         """The channel says that it has closed the payment, and takes the money all the same."""
-        guest = await self.town.guest(planned.seed)
+        guest = await self.market.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         await guest.pay_link(order["order_id"])
-        await self.town.channel.feign_closing(order["order_id"])
+        await self.market.channel.feign_closing(order["order_id"])
         await guest.ended(order["order_id"], "cancelled")
         await guest.link_closed(order["order_id"])
-        await self.town.channel.pay(order["order_id"])
+        await self.market.channel.pay(order["order_id"])
         await guest.ended(order["order_id"], "completed")
         return "cancelled, paid late, delivered"
 
@@ -130,20 +130,20 @@ class Paths:
         return await self._bought(buyer, [{"sku": SCARCE, "quantity": 1}])
 
     async def _blocked(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        guest = await self.town.guest(planned.seed)
+        guest = await self.market.guest(planned.seed)
         guest.http.headers["Device-Id"] = STOLEN_DEVICE
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         return f"cancelled: {(await guest.ended(order['order_id']))['cancel_reason']}"
 
     async def _reviewed(self, planned: Planned, decision: str) -> tuple[Buyer, str]:
-        dear = self.town.dear
+        dear = self.market.dear
         pieces = 510_000 // dear["price"]["amount"] + 1
-        buyer = await self.town.rich(planned.seed, pieces * dear["price"]["amount"])
+        buyer = await self.market.rich(planned.seed, pieces * dear["price"]["amount"])
         order = await buyer.place([{"sku": dear["sku"], "quantity": pieces}])
         case = f"/v1/risk/cases/{order['order_id']}/decision"
 
         async def decide() -> Answer | None:
-            response = await self.town.support.post(case, json={"decision": decision, "note": "looked at"})
+            response = await self.market.support.post(case, json={"decision": decision, "note": "looked at"})
             return answer_of(response, 200, 404, 409) if response.status_code == 200 else None
 
         await until(f"case of {order['order_id']}", decide)
@@ -173,12 +173,12 @@ class Paths:
 
     async def _partly_delivered(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
         order = await buyer.place(
-            [{"sku": luck.choice(self.town.keys), "quantity": 1}, self._wish_top_up(luck, "failing")]
+            [{"sku": luck.choice(self.market.keys), "quantity": 1}, self._wish_top_up(luck, "failing")]
         )
         handover = f"/v1/deliveries/handovers/{order['order_id']}/2/resolution"
 
         async def resolve() -> Answer | None:
-            response = await self.town.support.post(handover, json={"delivered": False, "note": "no supplier could"})
+            response = await self.market.support.post(handover, json={"delivered": False, "note": "no supplier could"})
             return response.json() if response.status_code == 200 else None
 
         await until(f"hand-over of {order['order_id']}", resolve)
@@ -191,7 +191,7 @@ class Paths:
         order = await buyer.place(self._wishes(luck))
         await buyer.ended(order["order_id"], "completed")
         body = {"reason": "the buyer asked"} | ({"amount": amount} if amount else {})
-        answer_of(await self.town.support.post(f"/v1/orders/{order['order_id']}/refunds", json=body), 202)
+        answer_of(await self.market.support.post(f"/v1/orders/{order['order_id']}/refunds", json=body), 202)
 
         async def refunded() -> Answer | None:
             seen = await buyer.get(order["order_id"])
@@ -207,12 +207,12 @@ class Paths:
         return f"refunded {written(order['refunded']['amount'], order['refunded']['currency'])}"
 
     async def _replaced(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        order = await buyer.place([{"sku": luck.choice(self.town.keys), "quantity": 1}])
+        order = await buyer.place([{"sku": luck.choice(self.market.keys), "quantity": 1}])
         order_id = order["order_id"]
         await buyer.ended(order_id, "completed")
         first = (await buyer.get(order_id, "/deliveries"))["items"][0]["keys"][0]
         body = {"line": 1, "number": first["number"], "reason": "already used"}
-        answer_of(await self.town.support.post(f"/v1/orders/{order_id}/replacements", json=body), 202)
+        answer_of(await self.market.support.post(f"/v1/orders/{order_id}/replacements", json=body), 202)
 
         async def replaced() -> Answer | None:
             items = (await buyer.get(order_id, "/deliveries"))["items"]
@@ -224,14 +224,14 @@ class Paths:
         return "key replaced"
 
     async def _cancelled_by_buyer(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        guest = await self.town.guest(planned.seed)
+        guest = await self.market.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         headers = {"Order-Secret": order["secret"]}
         answer_of(await guest.http.post(f"/v1/orders/{order['order_id']}/cancel", json={}, headers=headers))
         return f"cancelled: {(await guest.ended(order['order_id']))['cancel_reason']}"
 
     async def _too_little_money(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        poor = await self.town.rich(planned.seed, 100)
+        poor = await self.market.rich(planned.seed, 100)
         order = await poor.place(self._wishes(luck))
         return f"cancelled: {(await poor.ended(order['order_id']))['cancel_reason']}"
 

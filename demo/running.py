@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from demo.market import town
+from demo.market import market
 from demo.paths import DemoMarket, Paths
 from demo.scenario import Planned, plan
 from demo.shop import (
@@ -149,7 +149,7 @@ async def _live(
     told: Told,
     opening: Callable[[], object],
 ) -> None:
-    async with town(address, channel, ran.password, customers, len(planned), told) as (people, reports):
+    async with market(address, channel, ran.password, customers, len(planned), told) as (people, reports):
         ran.imports = reports
         opening()
         await _orders(ran, people, planned, told)

@@ -60,7 +60,7 @@ def _named(node: ast.AST, is_prose: bool) -> set[str]:
 
 
 def _in_name(name: str) -> set[str]:
-    """A service's name as a part of an identifier, such as `order_id` or `LedgerTables`."""
+    """A service's name as a part of an identifier, such as `order_id` or `LedgerProjection`."""
     if name in SQL:
         return set()
     parts = {part.lower() for part in _WORD.findall(name)}

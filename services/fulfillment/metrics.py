@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.fulfillment.domain.routing import Health
-from services.fulfillment.tables import FulfillmentTables
+from services.fulfillment.projection import FulfillmentProjection
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,
@@ -51,7 +51,7 @@ COUNTERS = Counters(
 
 def gauges(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Sample]:
     """How the configured suppliers are doing, as the routing sees them."""
-    known = FulfillmentTables(lambda: connection).health(settings.suppliers)
+    known = FulfillmentProjection(lambda: connection).health(settings.suppliers)
     for supplier in settings.suppliers:
         health = known.get(supplier, Health())
         yield SUPPLIER_FAILURES, (supplier,), health.failures

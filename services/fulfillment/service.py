@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.fulfillment.adapters import Outside, build
+from services.fulfillment.adapters import Adapters, build
 from services.fulfillment.adapters.effects import EFFECTS
 from services.fulfillment.domain.delivery import decide
 from services.fulfillment.domain.goods import Resealed, goods_to_open
@@ -13,9 +13,9 @@ from services.fulfillment.domain.keys import Opened, keys_to_open
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.state import Delivery, evolve
 from services.fulfillment.metrics import COUNTERS, gauges
+from services.fulfillment.projection import FulfillmentProjection
 from services.fulfillment.reactions import PLANS, REACTIONS
 from services.fulfillment.settings import FulfillmentSettings
-from services.fulfillment.tables import FulfillmentTables
 from shared.contracts.fulfillment import (
     DeliverLine,
     OpenGoods,
@@ -32,48 +32,51 @@ from shared.runtime.service import Aggregate, Service
 
 
 def open_keys(
-    command: TakeKeys | DeliverLine, state: Delivery, tables: FulfillmentTables, outside: Outside
+    command: TakeKeys | DeliverLine, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Opened | None:
     """The keys that the command delivers, sealed to the buyer; nothing is opened for any other command."""
     opening = keys_to_open(command, state)
     if opening is None:
         return None
-    before, supplied = tables.delivered_before(opening), tables.supplied_too(opening)
+    before, supplied = projection.delivered_before(opening), projection.supplied_too(opening)
     if before or supplied:
         return Opened(delivered_before=before, supplied=supplied)
-    return outside.vault.reseal(opening)
+    return adapters.vault.reseal(opening)
 
 
 def look_at_line(
-    command: DeliverLine, state: Delivery, tables: FulfillmentTables, outside: Outside
+    command: DeliverLine, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Opened | Mapping[str, Health] | None:
     """The opened keys of a line from stock, the records of the suppliers of a line from suppliers."""
     if command.line.source == "supplier":
-        return tables.health(command.line.suppliers)
-    return open_keys(command, state, tables, outside)
+        return projection.health(command.line.suppliers)
+    return open_keys(command, state, projection, adapters)
 
 
 def open_goods(
-    command: RecordPurchase | OpenGoods | OpenReport, state: Delivery, tables: FulfillmentTables, outside: Outside
+    command: RecordPurchase | OpenGoods | OpenReport,
+    state: Delivery,
+    projection: FulfillmentProjection,
+    adapters: Adapters,
 ) -> Resealed | None:
     """The texts that the command makes somebody read, sealed to them; nothing is opened for any other command."""
     opening = goods_to_open(command, state)
     if opening is None:
         return None
     if isinstance(command, RecordPurchase):
-        before, stock = tables.given_before(opening), tables.in_stock(opening)
+        before, stock = projection.given_before(opening), projection.in_stock(opening)
         if before or stock:
             return Resealed(given_before=before, in_stock=stock)
-    return Resealed(outside.vault.reseal_goods(opening))
+    return Resealed(adapters.vault.reseal_goods(opening))
 
 
 def look_at_report(
-    command: RecordPurchase, state: Delivery, tables: FulfillmentTables, outside: Outside
+    command: RecordPurchase, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Resealed | Mapping[str, Health]:
     """The goods of a purchase that is done, else the records of the line's suppliers, in case another must be asked."""
-    if (resealed := open_goods(command, state, tables, outside)) is not None:
+    if (resealed := open_goods(command, state, projection, adapters)) is not None:
         return resealed
-    return tables.health(state.line.suppliers) if state.line else {}
+    return projection.health(state.line.suppliers) if state.line else {}
 
 
 SERVICE = Service(
@@ -95,7 +98,7 @@ SERVICE = Service(
                 OpenGoods,
                 OpenReport,
             ),
-            look={
+            load_facts={
                 TakeKeys: open_keys,
                 DeliverLine: look_at_line,
                 RecordPurchase: look_at_report,
@@ -104,12 +107,12 @@ SERVICE = Service(
             },
         ),
     ),
-    tables=FulfillmentTables,
+    projection=FulfillmentProjection,
     reactions=REACTIONS,
     plans=PLANS,
-    projects=(KeysLoaded,),
+    foreign_events=(KeysLoaded,),
     effects=EFFECTS,
-    outside=build,
+    adapters=build,
     counters=COUNTERS,
     gauges=gauges,
     partners=lambda settings: settings.suppliers,

@@ -18,20 +18,20 @@ from services.gateway.orders.history import History
 from services.gateway.orders.projection import Orders
 from services.gateway.payments.projection import Payments
 from services.gateway.products.projection import Products
+from services.gateway.resource_projection import ResourceProjection, metadata
 from services.gateway.risk.projection import Risk
 from services.gateway.suppliers.projection import Reports, Statements
 from services.gateway.unmatched.projection import Unmatched
-from services.gateway.view import View, metadata
 from services.gateway.webhooks.projection import Webhooks
 from shared.contracts import Command, Event
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import Key, Projection, RowCache
 
-VIEWS: tuple[type[View], ...] = (
+VIEWS: tuple[type[ResourceProjection], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
     UnreadStatements, Reports, Imports,
 )  # fmt: skip
-FOREIGN: tuple[type[Event], ...] = tuple(
+FOREIGN_EVENTS: tuple[type[Event], ...] = tuple(
     dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
 )
 
@@ -45,9 +45,9 @@ class ReadModels(Projection):
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)
         self._handlers: dict[type[Event], list[Callable[[Event, RecordedEvent], None]]] = {}
-        self._folding: dict[type[Event], list[View]] = {}
+        self._folding: dict[type[Event], list[ResourceProjection]] = {}
         self.people, self.unread = People(self.rows), UnreadStatements(self.rows)
-        asked: dict[type[View], View] = {People: self.people, UnreadStatements: self.unread}
+        asked: dict[type[ResourceProjection], ResourceProjection] = {People: self.people, UnreadStatements: self.unread}
         for kind in VIEWS:
             view = asked.get(kind) or kind(self.rows)
             for event, method in kind.handlers.items():

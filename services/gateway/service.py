@@ -18,7 +18,7 @@ from services.gateway.kept import metadata
 from services.gateway.metrics import gauges
 from services.gateway.orders.domain import Opened, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
-from services.gateway.read_models import FOREIGN, ReadModels
+from services.gateway.read_models import FOREIGN_EVENTS, ReadModels
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
 from shared.contracts.gateway import (
@@ -37,17 +37,17 @@ from shared.contracts.gateway import (
     RotateWebhookSecret,
     SettleUnread,
 )
-from shared.runtime.service import Aggregate, Service
+from shared.runtime.service import Aggregate, ReadSide, Service
 
 
-def other_administrators(command: RemoveStaff, state: StaffState, tables: ReadModels, outside: object) -> int:
+def other_administrators(command: RemoveStaff, state: StaffState, projection: ReadModels, adapters: object) -> int:
     """How many administrators remain when this member of staff goes; what this batch has decided before counts."""
-    return tables.people.administrators_besides(command.username)
+    return projection.people.administrators_besides(command.username)
 
 
-def waiting_of_partner(command: RecordUnread, state: Unread, tables: ReadModels, outside: object) -> int:
+def waiting_of_partner(command: RecordUnread, state: Unread, projection: ReadModels, adapters: object) -> int:
     """How many statements of this partner wait for a person; nobody counts for one that is known."""
-    return 0 if state.partner else tables.unread.waiting(command.kind, command.partner)
+    return 0 if state.partner else projection.unread.waiting(command.kind, command.partner)
 
 
 SERVICE = Service(
@@ -59,7 +59,7 @@ SERVICE = Service(
             decide=decide_staff,
             evolve=evolve_staff,
             commands=(AddStaff, RemoveStaff, RecordSignIn),
-            look={RemoveStaff: other_administrators},
+            load_facts={RemoveStaff: other_administrators},
         ),
         Aggregate(
             name="opening",
@@ -74,7 +74,7 @@ SERVICE = Service(
             decide=decide_unread,
             evolve=evolve_unread,
             commands=(RecordUnread, SettleUnread),
-            look={RecordUnread: waiting_of_partner},
+            load_facts={RecordUnread: waiting_of_partner},
         ),
         Aggregate(
             name="customer",
@@ -105,12 +105,11 @@ SERVICE = Service(
             ),
         ),
     ),
-    tables=ReadModels,
+    projection=ReadModels,
     reactions=REACTIONS,
     plans=PLANS,
-    projects=FOREIGN,
-    is_queried=True,
-    keeps=metadata,
+    foreign_events=FOREIGN_EVENTS,
+    read_side=ReadSide(kept=metadata),
     gauges=gauges,
     settings=GatewaySettings,
     migrations=Path(__file__).with_name("migrations"),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from services.ledger.tables import accounts
+from services.ledger.projection import accounts
 from shared.contracts import Money
 from shared.contracts.ledger import (
     FundsCaptured,

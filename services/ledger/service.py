@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.ledger.adapters import Outside, build
+from services.ledger.adapters import Adapters, build
 from services.ledger.adapters.effects import EFFECTS
 from services.ledger.domain import entry, hold, payment
 from services.ledger.domain.chart import Balance
 from services.ledger.domain.postings import changes, opposite
 from services.ledger.metrics import COUNTERS, gauges
+from services.ledger.projection import LedgerProjection
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.settings import LedgerSettings
-from services.ledger.tables import LedgerTables
 from shared.contracts import Money, zero
 from shared.contracts.ledger import (
     CaptureHold,
@@ -45,60 +45,62 @@ from shared.runtime.service import Aggregate, Service
 
 
 def _known_channels(
-    command: RequestPayment, state: payment.Payment, tables: LedgerTables, outside: Outside
+    command: RequestPayment, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
 ) -> payment.Channels:
-    return payment.Channels(frozenset(outside.channels), outside.ask_within)
+    return payment.Channels(frozenset(adapters.channels), adapters.ask_within)
 
 
 def _reference_owner(
-    command: RecordCallback | RecordClosing, state: payment.Payment, tables: LedgerTables, outside: Outside
+    command: RecordCallback | RecordClosing, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
 ) -> str | None:
-    row = tables.references.get(command.channel, command.channel_ref)
+    row = projection.references.get(command.channel, command.channel_ref)
     return row["payment_id"] if row else None
 
 
-def _returnable(command: ReturnPayment, state: payment.Payment, tables: LedgerTables, outside: Outside) -> Money:
-    return tables.available(state.account, command.amount.currency)
+def _returnable(
+    command: ReturnPayment, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
+) -> Money:
+    return projection.available(state.account, command.amount.currency)
 
 
 def _returnable_again(
     command: RetryReturn | RetryRefund | RecordReturnByHand,
     state: payment.Payment,
-    tables: LedgerTables,
-    outside: Outside,
+    projection: LedgerProjection,
+    adapters: Adapters,
 ) -> Money:
     part = state.returns.get(command.return_id)
     if part is None:
         return zero(state.amount.currency)
-    return tables.available(part.account or state.account, part.amount.currency)
+    return projection.available(part.account or state.account, part.amount.currency)
 
 
-def _available(command: HoldFunds, state: hold.Hold, tables: LedgerTables, outside: Outside) -> Money:
-    return tables.available(command.account, command.amount.currency)
+def _available(command: HoldFunds, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> Money:
+    return projection.available(command.account, command.amount.currency)
 
 
-def _owed(command: CreditSupplierClaim, state: hold.Hold, tables: LedgerTables, outside: Outside) -> Money:
-    return tables.available(f"supplier:{command.supplier}", command.amount.currency)
+def _owed(command: CreditSupplierClaim, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> Money:
+    return projection.available(f"supplier:{command.supplier}", command.amount.currency)
 
 
-def _commission(command: CaptureHold, state: hold.Hold, tables: LedgerTables, outside: Outside) -> int:
-    return outside.commission_basis_points
+def _commission(command: CaptureHold, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> int:
+    return adapters.commission_basis_points
 
 
-def _balances(postings: tuple[Posting, ...], tables: LedgerTables) -> dict[tuple[str, str], Balance]:
-    return {key: tables.balance(*key) for key in changes(postings)}
+def _balances(postings: tuple[Posting, ...], projection: LedgerProjection) -> dict[tuple[str, str], Balance]:
+    return {key: projection.balance(*key) for key in changes(postings)}
 
 
 def _balances_of_entry(
-    command: PostEntry, state: entry.Entry, tables: LedgerTables, outside: Outside
+    command: PostEntry, state: entry.Entry, projection: LedgerProjection, adapters: Adapters
 ) -> entry.Balances:
-    return _balances(command.postings, tables)
+    return _balances(command.postings, projection)
 
 
 def _balances_of_reversal(
-    command: ReverseEntry, state: entry.Entry, tables: LedgerTables, outside: Outside
+    command: ReverseEntry, state: entry.Entry, projection: LedgerProjection, adapters: Adapters
 ) -> entry.Balances:
-    return _balances(opposite(state.postings), tables)
+    return _balances(opposite(state.postings), projection)
 
 
 SERVICE = Service(
@@ -125,7 +127,7 @@ SERVICE = Service(
                 StopPayment,
                 RecordClosing,
             ),
-            look={
+            load_facts={
                 RequestPayment: _known_channels,
                 RecordCallback: _reference_owner,
                 RecordClosing: _reference_owner,
@@ -150,7 +152,7 @@ SERVICE = Service(
                 MoveSupplierClaim,
                 CreditSupplierClaim,
             ),
-            look={HoldFunds: _available, CaptureHold: _commission, CreditSupplierClaim: _owed},
+            load_facts={HoldFunds: _available, CaptureHold: _commission, CreditSupplierClaim: _owed},
         ),
         Aggregate(
             name="entry",
@@ -158,14 +160,14 @@ SERVICE = Service(
             decide=entry.decide,
             evolve=entry.evolve,
             commands=(PostEntry, ReverseEntry),
-            look={PostEntry: _balances_of_entry, ReverseEntry: _balances_of_reversal},
+            load_facts={PostEntry: _balances_of_entry, ReverseEntry: _balances_of_reversal},
         ),
     ),
-    tables=LedgerTables,
+    projection=LedgerProjection,
     reactions=REACTIONS,
     plans=PLANS,
     effects=EFFECTS,
-    outside=build,
+    adapters=build,
     counters=COUNTERS,
     gauges=gauges,
     partners=lambda settings: settings.channels,

@@ -5,24 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from services.notification.adapters import Outside, build
+from services.notification.adapters import Adapters, build
 from services.notification.adapters.effects import SEND
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.metrics import COUNTERS
+from services.notification.projection import NotificationProjection
 from services.notification.reactions import PLANS, REACTIONS
 from services.notification.settings import NotificationSettings
-from services.notification.tables import NotificationTables
 from shared.contracts.notification import MessageChannel, RecordSending, SendMessage, TellGathered
 from shared.runtime.service import Aggregate, Service
 
 
-def look(command: SendMessage, state: Message, tables: NotificationTables, outside: Outside) -> Reach:
+def load_facts(command: SendMessage, state: Message, projection: NotificationProjection, adapters: Adapters) -> Reach:
     """Where staff can be reached, and what the address of mail about an unpaid order already got."""
     mailed = None
     if command.channel == "email" and is_unpaid(command.template, command.params):
-        address = tables.address(command.to)
-        mailed = Mailed(address.unpaid, outside.mails.proven if address.proven else outside.mails.unproven)
-    return Reach(staff_webhook=outside.staff_webhook_url is not None, mailed=mailed)
+        address = projection.address(command.to)
+        mailed = Mailed(address.unpaid, adapters.mails.proven if address.proven else adapters.mails.unproven)
+    return Reach(staff_webhook=adapters.staff_webhook_url is not None, mailed=mailed)
 
 
 SERVICE = Service(
@@ -34,15 +34,15 @@ SERVICE = Service(
             decide=decide,
             evolve=evolve,
             commands=(SendMessage, TellGathered, RecordSending),
-            look={SendMessage: look},
+            load_facts={SendMessage: load_facts},
         ),
     ),
-    tables=NotificationTables,
+    projection=NotificationProjection,
     reactions=REACTIONS,
     plans=PLANS,
     effects={"send": SEND},
-    outside=build,
-    rest_seconds=0.2,
+    adapters=build,
+    commit_interval_seconds=0.2,
     counters=COUNTERS,
     partners=lambda settings: get_args(MessageChannel),
     settings=NotificationSettings,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.order.adapters import Outside, build
+from services.order.adapters import Adapters, build
 from services.order.domain import Limits, Market, Order, decide, evolve
 from services.order.metrics import COUNTERS
+from services.order.projection import FOREIGN_EVENTS, OrderProjection
 from services.order.reactions import PLANS, REACTIONS
 from services.order.settings import OrderSettings
-from services.order.tables import PROJECTED, OrderTables
 from shared.contracts import Command
 from shared.contracts.order import (
     CancelOrder,
@@ -31,19 +31,21 @@ from shared.contracts.order import (
 from shared.runtime.service import Aggregate, Service
 
 
-def _market(command: PlaceOrder, order: Order, tables: OrderTables, outside: Outside) -> Market:
-    return Market(offers=tables.listings(wish.sku for wish in command.wishes), limits=outside.limits)
+def _market(command: PlaceOrder, order: Order, projection: OrderProjection, adapters: Adapters) -> Market:
+    return Market(offers=projection.listings(wish.sku for wish in command.wishes), limits=adapters.limits)
 
 
-def _limits(command: Command, order: Order, tables: OrderTables, outside: Outside) -> Limits:
-    return outside.limits
+def _limits(command: Command, order: Order, projection: OrderProjection, adapters: Adapters) -> Limits:
+    return adapters.limits
 
 
-def _late_market(command: RecordPayment, order: Order, tables: OrderTables, outside: Outside) -> Limits | Market:
+def _late_market(
+    command: RecordPayment, order: Order, projection: OrderProjection, adapters: Adapters
+) -> Limits | Market:
     """What a lapsed order would cost now; an order that is waited for is paid at its own price."""
     if order.phase != "cancelled":
-        return outside.limits
-    return Market(offers=tables.listings(line.sku for line in order.lines), limits=outside.limits)
+        return adapters.limits
+    return Market(offers=projection.listings(line.sku for line in order.lines), limits=adapters.limits)
 
 
 SERVICE = Service(
@@ -71,7 +73,7 @@ SERVICE = Service(
                 RefundOrder,
                 ReplaceKey,
             ),
-            look={
+            load_facts={
                 PlaceOrder: _market,
                 RecordScreening: _limits,
                 RecordReservation: _limits,
@@ -80,11 +82,11 @@ SERVICE = Service(
             },
         ),
     ),
-    tables=OrderTables,
+    projection=OrderProjection,
     reactions=REACTIONS,
     plans=PLANS,
-    projects=PROJECTED,
-    outside=build,
+    foreign_events=FOREIGN_EVENTS,
+    adapters=build,
     counters=COUNTERS,
     settings=OrderSettings,
     migrations=Path(__file__).with_name("migrations"),

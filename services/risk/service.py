@@ -10,9 +10,9 @@ from services.risk.domain.lists import ListEntry
 from services.risk.domain.rules import AmountLimits
 from services.risk.domain.screening import Known, Screening
 from services.risk.metrics import COUNTERS
+from services.risk.projection import RiskProjection
 from services.risk.reactions import REACTIONS
 from services.risk.settings import RiskSettings
-from services.risk.tables import RiskTables
 from shared.contracts import replace
 from shared.contracts.risk import (
     CloseCase,
@@ -40,14 +40,16 @@ def _in_minor_units(limits: Mapping[str, str]) -> dict[str, int]:
     return {code: currencies.minor(amount, code) for code, amount in limits.items()}
 
 
-def look(command: ScreenOrder, state: Screening, tables: RiskTables, limits: AmountLimits) -> Known:
+def load_facts(command: ScreenOrder, state: Screening, projection: RiskProjection, limits: AmountLimits) -> Known:
     """What the service knows of the order's values."""
-    return replace(tables.known(command), limits=limits)
+    return replace(projection.known(command), limits=limits)
 
 
-def entries(command: SetListEntry | RemoveListEntry, state: ListEntry, tables: RiskTables, outside: None) -> list[str]:
+def entries(
+    command: SetListEntry | RemoveListEntry, state: ListEntry, projection: RiskProjection, adapters: None
+) -> list[str]:
     """The entries that stand for the same value, however they are spelled."""
-    return tables.spellings(command.entry)
+    return projection.spellings(command.entry)
 
 
 SERVICE = Service(
@@ -59,7 +61,7 @@ SERVICE = Service(
             decide=screening.decide,
             evolve=screening.evolve,
             commands=(ScreenOrder, DecideCase, CloseCase, ReopenCase, RecordPaidTargets),
-            look={ScreenOrder: look},
+            load_facts={ScreenOrder: load_facts},
         ),
         Aggregate(
             name="list-entry",
@@ -67,12 +69,12 @@ SERVICE = Service(
             decide=lists.decide,
             evolve=lists.evolve,
             commands=(SetListEntry, RemoveListEntry),
-            look={SetListEntry: entries, RemoveListEntry: entries},
+            load_facts={SetListEntry: entries, RemoveListEntry: entries},
         ),
     ),
-    tables=RiskTables,
+    projection=RiskProjection,
     reactions=REACTIONS,
-    outside=build,
+    adapters=build,
     counters=COUNTERS,
     settings=RiskSettings,
     migrations=Path(__file__).with_name("migrations"),

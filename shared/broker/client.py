@@ -88,14 +88,14 @@ class BrokerClient:
         self._waiting: dict[str, Request] = {}
         self._unsent: dict[str, Request] = {}
         self._look_at: dict[str, float] = {}
-        self._link: ClientConnection | None = None
+        self._connection: ClientConnection | None = None
         self._ticking = False
 
     # For callers, on any thread
 
     @property
     def connected(self) -> bool:
-        return (link := self._link) is not None and link.can_send
+        return (connection := self._connection) is not None and connection.can_send
 
     @property
     def waiting(self) -> int:
@@ -174,13 +174,13 @@ class BrokerClient:
 
     def _session(self) -> None:
         queue = replies(f"{self._name}.{uuid4().hex}", self._reader)
-        self._link = ClientConnection(
+        self._connection = ClientConnection(
             self._loop, self._parameters, queue, ready=self._on_ready, heard=self._on_body, returned=self._on_return
         )
         try:
-            self._link.run()
+            self._connection.run()
         finally:
-            self._link = None
+            self._connection = None
             self._look_at.clear()
 
     def _idle(self, seconds: float) -> None:
@@ -196,11 +196,11 @@ class BrokerClient:
             self._loop.start()
 
     def _shut(self) -> None:
-        if self._link is None:
+        if self._connection is None:
             self._loop.stop()
         else:
-            self._link.close()
-            self._loop.call_later(CLOSE_SECONDS, self._link.abandon)
+            self._connection.close()
+            self._loop.call_later(CLOSE_SECONDS, self._connection.abandon)
 
     # On the loop's thread: what goes out
 
@@ -220,8 +220,8 @@ class BrokerClient:
         self._flush()
 
     def _flush(self) -> None:
-        link = self._link
-        if link is None or not link.can_send or not self._unsent:
+        connection = self._connection
+        if connection is None or not connection.can_send or not self._unsent:
             return
         unsent, self._unsent = self._unsent.values(), {}
         commands: defaultdict[str, list[CommandRequest]] = defaultdict(list)
@@ -232,15 +232,17 @@ class BrokerClient:
                 case CommandRequest():
                     commands[request.to].append(request)
                 case PullRequest():
-                    body = encode(Pull(request.to, request.after, request.limit, link.queue.name))
-                    link.publish(pulls(request.to).name, body, mandatory=False, lasting_seconds=request.again_seconds)
+                    body = encode(Pull(request.to, request.after, request.limit, connection.queue.name))
+                    connection.publish(
+                        pulls(request.to).name, body, mandatory=False, lasting_seconds=request.again_seconds
+                    )
         for service, waiting in commands.items():
             for start in range(0, len(waiting), MAX_COMMANDS):
-                self._publish(link, service, waiting[start : start + MAX_COMMANDS])
+                self._publish(connection, service, waiting[start : start + MAX_COMMANDS])
 
-    def _publish(self, link: ClientConnection, service: str, commands: Sequence[CommandRequest]) -> None:
-        for part, body in self._bodies(link.queue.name, commands):
-            link.publish(inbox(service, ()).name, body, mandatory=True, lasting_seconds=self._deadline)
+    def _publish(self, connection: ClientConnection, service: str, commands: Sequence[CommandRequest]) -> None:
+        for part, body in self._bodies(connection.queue.name, commands):
+            connection.publish(inbox(service, ()).name, body, mandatory=True, lasting_seconds=self._deadline)
             self.messages, self.commands = self.messages + 1, self.commands + part
 
     def _bodies(self, reply_to: str, commands: Sequence[CommandRequest]) -> Iterator[tuple[int, bytes]]:
@@ -277,9 +279,9 @@ class BrokerClient:
 
     def _look_for(self, service: str, now: float) -> None:
         """Ask the broker whether anybody is there to answer, one question at a time and not too often."""
-        if self._link is not None and self._link.can_send and now >= self._look_at.get(service, 0.0):
+        if self._connection is not None and self._connection.can_send and now >= self._look_at.get(service, 0.0):
             self._look_at[service] = inf
-            self._link.count_consumers(inbox(service, ()).name, lambda found: self._on_consumers(service, found))
+            self._connection.count_consumers(inbox(service, ()).name, lambda found: self._on_consumers(service, found))
 
     # On the loop's thread: what comes back
 

@@ -89,13 +89,13 @@ class Publisher:
         self._log = structlog.get_logger().bind(publisher=service)
         self._lead = Leadership(engine.url, service, self._wake, NAME)
         self.leads = False
-        self._outlet: ConfirmedPublisher | None = None
+        self._publisher: ConfirmedPublisher | None = None
         self._ahead: deque[RecordedEvent] = deque()
         self._read, self._grown, self._stored_at = 0, False, 0.0
 
     @property
     def connected(self) -> bool:
-        return self._outlet is not None
+        return self._publisher is not None
 
     def finds_broker(self) -> bool:
         """Whether a broker is there, also for one that stands by, or is held up before it connects."""
@@ -107,8 +107,8 @@ class Publisher:
             keep_at_it(lambda: self._session(stop), stop, self._log)
 
     def _wake(self) -> None:
-        if outlet := self._outlet:
-            outlet.wake()
+        if publisher := self._publisher:
+            publisher.wake()
 
     def _session(self, stop: Event) -> None:
         self.leads = self._lead.acquire()
@@ -121,16 +121,16 @@ class Publisher:
             self.diverged = ""
             with ConfirmedPublisher(
                 self._parameters, self.service, self.position, mandatory=self._require_binding
-            ) as outlet:
-                self._outlet = outlet
+            ) as publisher:
+                self._publisher = publisher
                 self._log.info("publishing", position=self.position, head=self.head)
-                outlet.tell_owner(self._reached())
-                self._work(outlet, stop)
+                publisher.tell_owner(self._reached())
+                self._work(publisher, stop)
         except Diverged as diverged:
             self.diverged = str(diverged)
             raise
         finally:
-            self._outlet = None
+            self._publisher = None
             self._lead.release()
 
     def _agree(self) -> None:
@@ -174,7 +174,7 @@ class Publisher:
         self._fill()
         self.oldest = self._ahead[0].at if self._ahead else None
 
-    def _work(self, outlet: ConfirmedPublisher, stop: Event) -> None:
+    def _work(self, publisher: ConfirmedPublisher, stop: Event) -> None:
         try:
             look_at = time.monotonic() + self._every
             while not stop.is_set():
@@ -182,21 +182,21 @@ class Publisher:
                 if time.monotonic() >= look_at:
                     self._look()
                     look_at = time.monotonic() + self._every
-                if outlet.asked:
-                    outlet.asked = False
-                    outlet.tell_owner(self._reached())
-                self._send(outlet)
-                self._grown |= outlet.turn(self._patience(outlet, look_at))
-                if outlet.held:
-                    raise outlet.held
-                if self._is_due(outlet):
-                    self._store(outlet)
-                self._tell(outlet)
+                if publisher.asked:
+                    publisher.asked = False
+                    publisher.tell_owner(self._reached())
+                self._send(publisher)
+                self._grown |= publisher.turn(self._patience(publisher, look_at))
+                if publisher.held:
+                    raise publisher.held
+                if self._is_due(publisher):
+                    self._store(publisher)
+                self._tell(publisher)
         except EventHeldBack as held:
             self.held = held
-            self._settle(outlet)
+            self._settle(publisher)
             raise
-        self._settle(outlet)
+        self._settle(publisher)
 
     # In
 
@@ -225,62 +225,62 @@ class Publisher:
 
     # Out
 
-    def _room(self, outlet: ConfirmedPublisher) -> int:
-        window = WINDOW if outlet.has_begun else 1
-        return window - (outlet.sent - self.position)
+    def _room(self, publisher: ConfirmedPublisher) -> int:
+        window = WINDOW if publisher.has_begun else 1
+        return window - (publisher.sent - self.position)
 
-    def _send(self, outlet: ConfirmedPublisher) -> None:
+    def _send(self, publisher: ConfirmedPublisher) -> None:
         """Hand over what the window has room for, and the broker has a mark for."""
         if not self._ahead and self._grown:
             self._fill()
-        if outlet.marking < self._mark.position:
-            outlet.mark(replace(self._mark, safe=self.position))
-        for _ in range(min(self._room(outlet), len(self._ahead))):
-            if self._ahead[0].position > outlet.marked:
+        if publisher.marking < self._mark.position:
+            publisher.mark(replace(self._mark, safe=self.position))
+        for _ in range(min(self._room(publisher), len(self._ahead))):
+            if self._ahead[0].position > publisher.marked:
                 return
             recorded = self._ahead.popleft()
             if recorded.position <= self._passed_over and recorded.name == PositionLost.__name__:
-                outlet.skip(recorded.position)
+                publisher.skip(recorded.position)
                 continue
             try:
                 messages = outgoing(recorded)
             except (UnknownMessage, ValidationError) as error:
                 key, reason = event_key(self.service, recorded.type), type(error).__name__
                 raise EventHeldBack(recorded.position, key, f"this code can't read it ({reason})") from None
-            outlet.send(messages)
+            publisher.send(messages)
 
-    def _patience(self, outlet: ConfirmedPublisher, look_at: float) -> float:
-        is_marked = not self._ahead or self._ahead[0].position <= outlet.marked
-        if (self._ahead or self._grown) and self._room(outlet) > 0 and is_marked:
+    def _patience(self, publisher: ConfirmedPublisher, look_at: float) -> float:
+        is_marked = not self._ahead or self._ahead[0].position <= publisher.marked
+        if (self._ahead or self._grown) and self._room(publisher) > 0 and is_marked:
             return 0.0
         until = look_at
-        if outlet.confirmed > self.position:
+        if publisher.confirmed > self.position:
             until = min(until, self._stored_at + STORE_SECONDS)
         return max(0.0, until - time.monotonic())
 
-    def _tell(self, outlet: ConfirmedPublisher) -> None:
-        first = outlet.oldest or (self._ahead[0] if self._ahead else None)
+    def _tell(self, publisher: ConfirmedPublisher) -> None:
+        first = publisher.oldest or (self._ahead[0] if self._ahead else None)
         self.oldest = first.at if first else None
-        if self.held and outlet.confirmed >= self.held.position:
+        if self.held and publisher.confirmed >= self.held.position:
             self.held = None
 
     # The checkpoint
 
-    def _is_due(self, outlet: ConfirmedPublisher) -> bool:
-        fresh = outlet.confirmed - self.position
+    def _is_due(self, publisher: ConfirmedPublisher) -> bool:
+        fresh = publisher.confirmed - self.position
         return fresh >= WINDOW // 2 or (fresh > 0 and time.monotonic() >= self._stored_at + STORE_SECONDS)
 
-    def _store(self, outlet: ConfirmedPublisher) -> None:
-        after = outlet.confirmed
+    def _store(self, publisher: ConfirmedPublisher) -> None:
+        after = publisher.confirmed
         if after > self.position:
             with self._engine.begin() as connection:
                 checkpoints.move(connection, NAME, self.position, after)
             self.events += after - self.position
             self.position, self._stored_at = after, time.monotonic()
 
-    def _settle(self, outlet: ConfirmedPublisher) -> None:
+    def _settle(self, publisher: ConfirmedPublisher) -> None:
         """Wait a while for what the broker has not answered, and store how far it came."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while outlet.settled < outlet.sent and (left := deadline - time.monotonic()) > 0:
-            outlet.turn(left)
-        self._store(outlet)
+        while publisher.settled < publisher.sent and (left := deadline - time.monotonic()) > 0:
+            publisher.turn(left)
+        self._store(publisher)

@@ -127,7 +127,7 @@ def headers(body: Wire) -> dict[str, str]:
     return told | {_ASKS: "1"} if isinstance(body, LogHead) and body.asks else told
 
 
-def slices(part: EventBatch) -> Iterator[EventBatch]:
+def in_parts(part: EventBatch) -> Iterator[EventBatch]:
     """A stretch of a log in pieces of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
     events: list[RecordedEvent] = []
     size, before = 0, part.before

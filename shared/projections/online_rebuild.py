@@ -42,15 +42,15 @@ class OnlineRebuild:
     """
 
     def __init__(
-        self, service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, owner: sa.Engine,
-        progress: Progress, *, plans: Plans, now: datetime,
+        self, service: str, projection_type: type[Projection], foreign_events: frozenset[str], logs: Logs,
+        owner: sa.Engine, progress: Progress, *, plans: Plans, now: datetime,
     ) -> None:  # fmt: skip
-        self._service, self._tables_cls, self._projects = service, tables_cls, projects
+        self._service, self._tables_cls, self._projects = service, projection_type, foreign_events
         self._logs, self._owner, self._progress = logs, owner, progress
         self._plans, self._now, self._lacks_plans = plans, now, False
         self._done: dict[str, int] = {}
         self._folded = 0
-        self._tables = tables_cls.metadata.sorted_tables
+        self._tables = projection_type.metadata.sorted_tables
         with owner.connect() as connection:
             self._live: str = connection.execute(sa.select(sa.func.current_schema())).scalar_one()
         self._shadow = f"rebuild_{self._live}"

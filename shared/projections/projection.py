@@ -145,7 +145,7 @@ def _key_of(table: sa.Table) -> Callable[[Row], Key]:
 
 class Projection:
     """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
-    folds events in `apply`: own ones of the types in `folds`, or of all types when that is None.
+    folds events in `apply`: own ones of the types in `own_events`, or of all types when that is None.
 
     `version` is raised when the same events give other columns, other rows or other states of an aggregate than before:
     rows and snapshots of an earlier version are then folded anew from the logs (see `upgrading`).
@@ -156,7 +156,7 @@ class Projection:
 
     metadata: ClassVar[sa.MetaData]
     version: ClassVar[int] = 1
-    folds: ClassVar[tuple[type[Event], ...] | None] = None
+    own_events: ClassVar[tuple[type[Event], ...] | None] = None
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         self._connection = connection
@@ -169,9 +169,9 @@ class Projection:
         return opened
 
     @classmethod
-    def own(cls) -> frozenset[str] | None:
+    def own_event_names(cls) -> frozenset[str] | None:
         """The names of the own events that the tables fold, None for all."""
-        return None if cls.folds is None else frozenset(event.__name__ for event in cls.folds)
+        return None if cls.own_events is None else frozenset(event.__name__ for event in cls.own_events)
 
     def apply(self, event: Event, recorded: RecordedEvent) -> None:
         """Fold one event: an own one, or a foreign one that the service's declaration projects."""

@@ -102,23 +102,24 @@ def on_disk() -> Iterator[sa.Engine]:
 
 
 def verify(
-    service: str, tables_cls: type[Projection], projects: frozenset[str], aggregate_types: dict[str, AggregateType],
-    logs: Logs, progress: Progress = silent, scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *,
+    service: str, projection_type: type[Projection], foreign_events: frozenset[str],
+    aggregate_types: dict[str, AggregateType], logs: Logs, progress: Progress = silent,
+    scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *,
     plans: Plans, now: datetime,
 ) -> Verdict:  # fmt: skip
     """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
-    row; and its agenda with what the log plans, at this time.
+    row; and its scheduled items with what the log plans, at this time.
 
-    It reads one consistent picture of the live tables, so it may run while the service works.
+    It reads one consistent snapshot of the live tables, so it may run while the service works.
     """
     tampered = log.check_chain(logs[service])
     with scratch() as target, logs[service].connect() as live:
         if live.dialect.name == "postgresql":
             live.execution_options(isolation_level="REPEATABLE READ")
         upto = positions(live, service)
-        folded = fold(service, tables_cls, projects, logs, upto, target, progress)
+        folded = fold(service, projection_type, foreign_events, logs, upto, target, progress)
         with target.connect() as rebuilt:
-            compared = (_compare(live, rebuilt, table) for table in tables_cls.metadata.sorted_tables)
+            compared = (_compare(live, rebuilt, table) for table in projection_type.metadata.sorted_tables)
             differences = tuple(difference for difference in compared if difference)
         if keys := expected.amiss(live, service, plans, now).keys:
             differences += (Difference(schema.agenda.name, keys[:SHOWN], len(keys)),)
@@ -142,7 +143,7 @@ def _stale_snapshots(service: str, aggregate_types: dict[str, AggregateType], li
 
 
 def rebuild(
-    service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, live: sa.Engine,
+    service: str, projection_type: type[Projection], foreign_events: frozenset[str], logs: Logs, live: sa.Engine,
     progress: Progress = silent, *, plans: Plans, now: datetime,
 ) -> int:  # fmt: skip
     """Rebuild the tables and put them in place of the live ones, and plan anew what the agenda lacks, in one
@@ -155,16 +156,16 @@ def rebuild(
     with on_disk() as target:
         with logs[service].connect() as connection:
             upto = positions(connection, service)
-        folded = fold(service, tables_cls, projects, logs, upto, target, progress)
+        folded = fold(service, projection_type, foreign_events, logs, upto, target, progress)
         with target.connect() as rebuilt, live.begin() as connection:
             if positions(connection, service) != upto:
                 raise log.Fenced(f"{service} went on working while its tables were rebuilt")
             connection.execute(sa.delete(schema.snapshots))
             expected.plan_anew(connection, expected.amiss(connection, service, plans, now))
-            versions.rebuilt(connection, tables_cls)
-            tables_cls.metadata.drop_all(connection)
-            tables_cls.metadata.create_all(connection)
-            for table in tables_cls.metadata.sorted_tables:
+            versions.rebuilt(connection, projection_type)
+            projection_type.metadata.drop_all(connection)
+            projection_type.metadata.create_all(connection)
+            for table in projection_type.metadata.sorted_tables:
                 for page in rebuilt.execute(sa.select(table)).mappings().partitions(PAGE):
                     rows: list[dict[str, Any]] = [dict(row) for row in page]
                     connection.execute(sa.insert(table), rows)

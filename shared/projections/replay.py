@@ -29,37 +29,37 @@ def silent(_source: str, _done: int, _total: int) -> None:
 
 
 def fold(
-    service: str, tables_cls: type[Projection], projects: frozenset[str], logs: Logs, upto: dict[str, int],
+    service: str, projection_type: type[Projection], foreign_events: frozenset[str], logs: Logs, upto: dict[str, int],
     target: sa.Engine, progress: Progress = silent, after: dict[str, int] | None = None,
 ) -> int:  # fmt: skip
     """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
 
-    `projects` names the foreign events that the tables fold. Returns how many events were folded. Raises LookupError
-    for a log that ends too early, and Unreadable for an event that can't be folded.
+    `foreign_events` names the foreign events that the projection folds. Returns how many events were folded. Raises
+    LookupError for a log that ends too early, and Unreadable for an event that can't be folded.
     """
     _check_ends(service, logs, upto)
     holder: list[sa.Connection] = []
-    tables = tables_cls(lambda: holder[0])
+    projection = projection_type(lambda: holder[0])
     folded = 0
     with _few_collections(), target.connect() as connection:
         holder.append(connection)
-        filled = _made(tables_cls.metadata, connection)
+        filled = _made(projection_type.metadata, connection)
         if filled:
-            tables.fill()
+            projection.fill()
         for source, last in sorted(upto.items(), key=lambda item: item[0] != service):
-            names = tables_cls.own() if source == service else projects
+            names = projection_type.own_event_names() if source == service else foreign_events
             for events, reached in _pages(logs[source], source, (after or {}).get(source, 0), last, names):
-                _read_ahead(tables, events)
+                _read_ahead(projection, events)
                 for recorded in events:
                     with reading(recorded):
-                        tables.apply(recorded.event, recorded)
+                        projection.apply(recorded.event, recorded)
                 folded += len(events)
-                if tables.unwritten >= UNWRITTEN:
-                    _write(tables, connection)
+                if projection.unwritten >= UNWRITTEN:
+                    _write(projection, connection)
                 progress(source, reached, last)
-        _write(tables, connection)
+        _write(projection, connection)
         if filled:
-            _index(tables_cls.metadata, connection)
+            _index(projection_type.metadata, connection)
     return folded
 
 
@@ -90,10 +90,10 @@ def _index(metadata: sa.MetaData, connection: sa.Connection) -> None:
     connection.commit()
 
 
-def _write(tables: Projection, connection: sa.Connection) -> None:
-    tables.flush()
+def _write(projection: Projection, connection: sa.Connection) -> None:
+    projection.flush()
     connection.commit()
-    tables.committed()
+    projection.committed()
 
 
 def _pages(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Iterator[Page]:
@@ -121,13 +121,13 @@ def _page(engine: sa.Engine, source: str, after: int, last: int, names: frozense
     return events, last if is_whole else events[-1].position
 
 
-def _read_ahead(tables: Projection, events: Sequence[RecordedEvent]) -> None:
-    if tables.is_whole:
+def _read_ahead(projection: Projection, events: Sequence[RecordedEvent]) -> None:
+    if projection.is_whole:
         return
     wanted: dict[RowCache, list[Key]] = defaultdict(list)
     for recorded in events:
         with reading(recorded):
-            for rows, key in tables.reads(recorded.event):
+            for rows, key in projection.reads(recorded.event):
                 wanted[rows].append(key)
     for rows, keys in wanted.items():
         rows.get_many(keys)

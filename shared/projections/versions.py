@@ -15,20 +15,20 @@ from shared.projections.projection import Projection
 FIRST = 1  # of databases that were made before versions were kept
 
 
-def begin(connection: sa.Connection, tables: type[Projection]) -> None:
+def begin(connection: sa.Connection, projection: type[Projection]) -> None:
     """Before a writer decides: note the version of a new database; drop the snapshots of an older version's states."""
     found = version_of(connection)
     if found is None:
-        found = tables.version if _is_new(connection) else FIRST
+        found = projection.version if _is_new(connection) else FIRST
         connection.execute(sa.insert(schema.projections).values(id=1, version=found))
-    if found != tables.version:
+    if found != projection.version:
         connection.execute(sa.delete(schema.snapshots))
 
 
-def rebuilt(connection: sa.Connection, tables: type[Projection]) -> None:
+def rebuilt(connection: sa.Connection, projection: type[Projection]) -> None:
     """Note that the rows and snapshots are of this version."""
     connection.execute(sa.delete(schema.projections))
-    connection.execute(sa.insert(schema.projections).values(id=1, version=tables.version))
+    connection.execute(sa.insert(schema.projections).values(id=1, version=projection.version))
 
 
 def version_of(connection: sa.Connection) -> int | None:
@@ -38,7 +38,7 @@ def version_of(connection: sa.Connection) -> int | None:
     return connection.execute(sa.select(schema.projections.c.version)).scalar_one_or_none()
 
 
-def is_outdated(connection: sa.Connection, tables: type[Projection]) -> bool:
+def is_outdated(connection: sa.Connection, projection: type[Projection]) -> bool:
     """Whether the rows come from another version of the tables, or the tables themselves do.
 
     A database without a log is not: its tables are still to be made.
@@ -46,12 +46,12 @@ def is_outdated(connection: sa.Connection, tables: type[Projection]) -> bool:
     inspector = sa.inspect(connection)
     if not inspector.has_table(schema.log.name):
         return False
-    if (version_of(connection) or FIRST) != tables.version and not _is_new(connection):
+    if (version_of(connection) or FIRST) != projection.version and not _is_new(connection):
         return True
     return any(
         not inspector.has_table(table.name)
         or {column["name"] for column in inspector.get_columns(table.name)} != set(table.columns.keys())
-        for table in tables.metadata.sorted_tables
+        for table in projection.metadata.sorted_tables
     )
 
 

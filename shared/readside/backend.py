@@ -51,7 +51,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def seen(self, source: str, position: int) -> bool:
+    async def wait_for_position(self, source: str, position: int) -> bool:
         """Wait until the read models hold a log's events up to a position; False when that takes too long."""
         ...
 
@@ -60,12 +60,12 @@ class Backend(Protocol):
         ...
 
     @property
-    def moves(self) -> int:
+    def revision(self) -> int:
         """Counts how often the read models have taken something in."""
         ...
 
-    async def moved(self, since: int, seconds: float) -> bool:
-        """Wait until `moves` is more than `since`; False when that takes longer."""
+    async def wait_for_change(self, since: int, seconds: float) -> bool:
+        """Wait until `revision` is more than `since`; False when that takes longer."""
         ...
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:

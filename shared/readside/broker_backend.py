@@ -34,8 +34,8 @@ class BrokerBackend:
     as a context.
     """
 
-    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, surroundings: HostContext) -> None:
-        self.settings, self.ports, self.secrets = surroundings.settings, surroundings.ports, surroundings.secrets
+    def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, context: HostContext) -> None:
+        self.settings, self.ports, self.secrets = context.settings, context.ports, context.secrets
         self.reads, self._reader = reads, reader
         self._marks = ReadModelProgress()
         self._client = BrokerClient(
@@ -72,8 +72,8 @@ class BrokerBackend:
                 self._asked.wait()
                 self._asked.clear()
             heard = -1
-            while heard != self._marks.moves and not self._stop.is_set():
-                heard = self._marks.moves
+            while heard != self._marks.revision and not self._stop.is_set():
+                heard = self._marks.revision
                 self._stop.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
@@ -89,24 +89,24 @@ class BrokerBackend:
         except BrokerBusy as error:
             raise Busy(str(error)) from error
 
-    async def seen(self, source: str, position: int) -> bool:
+    async def wait_for_position(self, source: str, position: int) -> bool:
         self._asked.set()
         return await self._marks.wait(source, position, SEEN_SECONDS)
 
     @property
-    def moves(self) -> int:
-        return self._marks.moves
+    def revision(self) -> int:
+        return self._marks.revision
 
-    async def moved(self, since: int, seconds: float) -> bool:
+    async def wait_for_change(self, since: int, seconds: float) -> bool:
         self._asked.set()
-        return await self._marks.moved(since, seconds)
+        return await self._marks.wait_for_change(since, seconds)
 
     async def caught_up(self, source: str) -> bool:
         try:
             part = await self.pull(source, self._marks.position(source), PAGE)
         except (TimeoutError, BrokerBusy):
             return False
-        return await self.seen(source, part.last)
+        return await self.wait_for_position(source, part.last)
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         return await asyncio.to_thread(self._client.pull, source, after, limit)

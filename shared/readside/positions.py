@@ -11,13 +11,13 @@ Waiter = asyncio.Future[None]
 
 
 class ReadModelProgress:
-    """How far the read models have applied each log, and who waits for it. `moves` counts how often they moved on.
+    """How far the read models have applied each log, and who waits for it. `revision` counts how often they moved on.
 
     Whoever waits does so on an event loop; `reached` may be called from any thread.
     """
 
     def __init__(self) -> None:
-        self.moves = 0
+        self.revision = 0
         self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
         self._waiting: dict[Waiter, tuple[str, int]] = {}
@@ -30,7 +30,7 @@ class ReadModelProgress:
             if not further:
                 return
             self._positions |= further
-            self.moves += 1
+            self.revision += 1
             over = [waiter for waiter, (source, at) in self._waiting.items() if further.get(source, -1) >= at]
             over += self._curious
         _wake(over)
@@ -54,11 +54,11 @@ class ReadModelProgress:
             self._waiting[waiter] = (source, position)
         return await self._within(waiter, seconds)
 
-    async def moved(self, since: int, seconds: float) -> bool:
-        """Until `moves` is more than `since`; False when that takes longer."""
+    async def wait_for_change(self, since: int, seconds: float) -> bool:
+        """Until `revision` is more than `since`; False when that takes longer."""
         waiter = asyncio.get_running_loop().create_future()
         with self._lock:
-            if self.moves > since:
+            if self.revision > since:
                 return True
             self._curious.add(waiter)
         return await self._within(waiter, seconds)

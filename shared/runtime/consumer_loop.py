@@ -12,7 +12,7 @@ import structlog
 
 from shared.broker.topology import inbox, log_exchange, pulls, shown_exchange
 from shared.messages.transport import M, Transport
-from shared.messages.wire import Pull, ReadModelPosition, slices
+from shared.messages.wire import Pull, ReadModelPosition, in_parts
 from shared.scheduler.scheduler import AT_ONCE, DueCall
 from shared.subscriptions.batch import InputBatch
 from shared.subscriptions.divergence import HOLD_SECONDS, DivergenceCheck
@@ -71,7 +71,7 @@ class ConsumerLoop(Generic[M]):
         self.calls = ExternalCalls(perform, wake)
         self._wake, self._clock, self._observer = wake, clock, observer or Observer()
         self._inbox, self._log = inbox(name, sources).name, log_exchange(name)
-        self._shown = shown_exchange(name) if writer.service.is_queried else ""
+        self._shown = shown_exchange(name) if writer.service.read_side else ""
         self._offered: deque[Input] = deque()
         self._batch: InputBatch[M] | None = None
         self._session: object | None = None
@@ -174,7 +174,7 @@ class ConsumerLoop(Generic[M]):
     # Out
 
     def _send(self, batch: InputBatch[M], result: CommitResult) -> None:
-        for body in slices(result.published) if result.published else ():
+        for body in in_parts(result.published) if result.published else ():
             self.transport.publish(self._log, body)
         if self._shown:
             self.transport.publish(self._shown, ReadModelPosition(self.writer.service.name, self.writer.reached))
@@ -229,7 +229,7 @@ def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:
     """Make one call to the outside world and tell what came of it."""
     with tracing.calling(writer.service.name, call) as traced:
         try:
-            result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.outside)
+            result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.adapters)
             writer.stream_of(result)
             return CallDone(traced, result)
         except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result

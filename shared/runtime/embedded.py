@@ -159,18 +159,18 @@ class Embedded:
         future = asyncio.wrap_future(self.network.ask(service, message))
         return await asyncio.wait_for(future, REPLY_SECONDS)
 
-    async def seen(self, source: str, position: int) -> bool:
+    async def wait_for_position(self, source: str, position: int) -> bool:
         return await self._marks.wait(source, position, SEEN_SECONDS)
 
     async def caught_up(self, source: str) -> bool:
-        return await self.seen(source, self.loops[source].writer.head.position)
+        return await self.wait_for_position(source, self.loops[source].writer.head.position)
 
     @property
-    def moves(self) -> int:
-        return self._marks.moves
+    def revision(self) -> int:
+        return self._marks.revision
 
-    async def moved(self, since: int, seconds: float) -> bool:
-        return await self._marks.moved(since, seconds)
+    async def wait_for_change(self, since: int, seconds: float) -> bool:
+        return await self._marks.wait_for_change(since, seconds)
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         return await asyncio.to_thread(self.network.pull, source, after, limit)

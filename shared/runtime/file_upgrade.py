@@ -31,19 +31,18 @@ def upgrade_files(
             if not sa.inspect(connection).has_table(schema.log.name):
                 continue
             log.require_whole(connection, service.name)
-            for metadata in (schema.metadata, service.keeps):
-                if metadata is not None:
-                    versions.add_missing(connection, metadata)
+            for metadata in (schema.metadata, *service.kept_tables()):
+                versions.add_missing(connection, metadata)
     outdated = []
     for service in services:
         with reading[service.name].connect() as connection:
-            if versions.is_outdated(connection, service.tables):
+            if versions.is_outdated(connection, service.projection):
                 outdated.append(service)
     for service in outdated:
         logger.info("folding tables of an older version anew", service=service.name)
         folded = rebuild(
-            service.name, service.tables, service.projected(), dict(reading), writing[service.name], silent,
-            plans=service.plans, now=now,
+            service.name, service.projection, service.foreign_event_names(), dict(reading), writing[service.name],
+            silent, plans=service.plans, now=now,
         )  # fmt: skip
         logger.info("tables are of this version", service=service.name, events=folded)
     return [service.name for service in outdated]

@@ -46,8 +46,8 @@ class Aggregate:
 
     `initial` makes the state of an empty stream: a frozen dataclass that pydantic can write as JSON.
     `decide(command, state, given)` returns events or a Decided, or raises Refused; `evolve(state, event)` returns the
-    next state. Both are pure. `look(command, state, tables, outside)`, given per command type, fetches the facts that
-    a decision needs from the service's tables and adapters; it changes nothing.
+    next state. Both are pure. `load_facts`, given per command type, is called as (command, state, projection, adapters)
+    and fetches the facts that a decision needs; it changes nothing.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Aggregate:
     decide: Callable[[Any, Any, DecisionContext], Sequence[Event] | Decided]
     evolve: Callable[[Any, Any], Any]
     commands: tuple[type[Command], ...]
-    look: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
+    load_facts: Mapping[type[Command], Callable[[Any, Any, Any, Any], Any]] = field(default_factory=dict)
 
 
 Outcome: TypeAlias = Literal["done", "pending", "failed"]
@@ -67,7 +67,7 @@ class EffectFailed(Exception):
 
 @dataclass(frozen=True)
 class Effect:
-    """A call to the outside world, made by the agenda and never on replay.
+    """A call to the outside world. The scheduler makes it; a replay never does.
 
     `run(payload, attempt, outside)` returns the command that carries the result. `attempt` counts from 1; above 1 an
     earlier try may have reached the other side, so look its outcome up before repeating it. Any exception means "try
@@ -86,46 +86,62 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class ReadSide:
+    """Other processes query the service's database.
+
+    The writer tells them how far its projection has come. `kept` are tables of theirs in that database, which come of
+    no event: they are created with the projection's, and never rebuilt or verified.
+    """
+
+    kept: sa.MetaData | None = None
+
+
+@dataclass(frozen=True)
 class Service:
     """The one declaration that ties a service's rooms together.
 
-    `reactions` turn an event, another service's or one's own, into own commands; `plans` turn an own event into
-    agenda items; `tables` fold own events and the foreign ones listed in `projects`. `wants` says of some foreign
-    events which of them concern the service, where not all do: the others are not heard. `is_queried`: other processes
-    query its tables, and are told how far these have come. `keeps` are tables that come of no event: made with the
-    others, and never rebuilt or verified. For Prometheus, `counters` are what its own events add up to,
-    `gauges(connection, now, settings)` looks up what its tables tell, and `partners` are whom its effects call.
-    `rest_seconds`: how long its writer rests between two commits at least, so that there are fewer; for a service that
-    nobody waits for. `settings` are its own, if it has any. `migrations`: the folder with the revisions of its tables
-    on PostgreSQL, if it has tables.
+    `reactions` turn an event, another service's or one's own, into own commands. `plans` turn an own event into items
+    of the scheduler. The `projection` folds own events and the foreign ones listed in `foreign_events`. `wants`, for
+    some types of foreign events, says which events concern the service; the writer ignores the others. `effects` are
+    the calls to the outside world by name, and `adapters` builds what they and `load_facts` use.
+    `read_side` is given when other processes query the service's database.
+    `commit_interval_seconds` is the shortest time between two commits in the cluster: a service whose answers nobody
+    waits for commits less often, and costs less.
+    For Prometheus: `counters` count what its own events say, `gauges(connection, now, settings)` reads its tables, and
+    `partners` are the names that its effects call.
+    `settings` are its own, if it has any. `migrations` is the folder with the PostgreSQL revisions of its tables.
     """
 
     name: str
     aggregates: tuple[Aggregate, ...]
-    tables: type[Projection]
+    projection: type[Projection]
     reactions: Mapping[type[Event], Reaction] = field(default_factory=dict)
     plans: Mapping[type[Event], Planner] = field(default_factory=dict)
-    projects: tuple[type[Event], ...] = ()
+    foreign_events: tuple[type[Event], ...] = ()
     wants: Mapping[type[Event], Callable[[Any], bool]] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    outside: Callable[[HostContext], Any] = lambda context: None
-    is_queried: bool = False
+    adapters: Callable[[HostContext], Any] = lambda context: None
+    read_side: ReadSide | None = None
     counters: Counters = field(default_factory=Counters)
     gauges: Callable[[sa.Connection, datetime, Settings], Iterable[Sample]] = lambda connection, now, settings: ()
     partners: Callable[[Settings], Iterable[str]] = lambda settings: ()
-    keeps: sa.MetaData | None = None
-    rest_seconds: float = 0.0
+    commit_interval_seconds: float = 0.0
     settings: type[OwnSettings] | None = None
     migrations: Path | None = None
 
+    def kept_tables(self) -> tuple[sa.MetaData, ...]:
+        """The tables that its readers keep in its database, if there are any."""
+        kept = self.read_side.kept if self.read_side else None
+        return () if kept is None else (kept,)
+
     def sources(self) -> tuple[str, ...]:
         """The other services whose logs this one reads, sorted."""
-        heard = {event.owner for event in (*self.reactions, *self.projects)}
+        heard = {event.owner for event in (*self.reactions, *self.foreign_events)}
         return tuple(sorted(heard - {self.name}))
 
-    def projected(self) -> frozenset[str]:
-        """The names of the foreign events that its tables fold."""
-        return frozenset(event.__name__ for event in self.projects)
+    def foreign_event_names(self) -> frozenset[str]:
+        """The names of the foreign events that its projection folds."""
+        return frozenset(event.__name__ for event in self.foreign_events)
 
     def aggregate_for(self, command: type[Command]) -> Aggregate:
         """The aggregate that decides a command. Raises LookupError for a command this service does not know."""

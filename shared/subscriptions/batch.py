@@ -60,27 +60,27 @@ class InputBatch(Generic[M]):
             self.inputs.append(one)
             self.size += 1
 
-    def take_messages(self, arrived: deque[M], following: SubscriptionTracker) -> None:
-        """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `following`."""
+    def take_messages(self, arrived: deque[M], tracker: SubscriptionTracker) -> None:
+        """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `tracker`."""
         while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
             body = self.last.body
             self._bytes += len(body) if isinstance(body, bytes | str) else 0
-            self._take(self.last, following)
+            self._take(self.last, tracker)
 
-    def _take(self, message: M, following: SubscriptionTracker) -> None:
+    def _take(self, message: M, tracker: SubscriptionTracker) -> None:
         try:
             body = read(message, self.heard)
         except Malformed as error:
             self._drop(str(error))
             return
         match body:
-            case EventBatch(source=source, last=last) if source in following.heads:
-                following.heard(source, last)
+            case EventBatch(source=source, last=last) if source in tracker.heads:
+                tracker.heard(source, last)
                 self.inputs.append(body)
                 self.size += len(body.events)
             case LogHead(source=source, position=position) as head:
-                following.announced(source, position)
+                tracker.announced(source, position)
                 self.heads.append(head)
             case KnownPosition() | Divergence() as said:
                 self.said.append(said)

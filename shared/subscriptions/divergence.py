@@ -36,8 +36,8 @@ class DivergenceCheck:
     than what they have read. Later a reader that finds a difference reports it.
     """
 
-    def __init__(self, writer: WriterState, following: SubscriptionTracker, readers: Iterable[str]) -> None:
-        self._writer, self._following = writer, following
+    def __init__(self, writer: WriterState, tracker: SubscriptionTracker, readers: Iterable[str]) -> None:
+        self._writer, self._tracker = writer, tracker
         self._name = writer.service.name
         self.missing = set(readers)
         self._overheard = 0
@@ -76,13 +76,13 @@ class DivergenceCheck:
                 self._writer.diverge(said)
         for head in batch.heads:
             told += self._announced(head)
-        for source in list(self._following.beyond):
+        for source in list(self._tracker.beyond):
             if source not in self._writer.diverged:
-                del self._following.beyond[source]
+                del self._tracker.beyond[source]
         for source, found in self._writer.diverged.items():
             if found.is_beyond:
-                self._following.beyond[source] = found.head
-        self._following.held = self._writer.unknown.held.keys()
+                self._tracker.beyond[source] = found.head
+        self._tracker.held = self._writer.unknown.held.keys()
         try:
             self._writer.tell_sources()
         except DBAPIError as error:
@@ -119,7 +119,7 @@ class DivergenceCheck:
                 KnownPosition(self._name, source, positions[source], self._writer.hashes.get(source, b"")),
             )
         if not agrees or source in self._writer.diverged:
-            self._following.ask(source)
+            self._tracker.ask(source)
 
 
 def differences(writer: WriterState) -> Sequence[Divergence]:

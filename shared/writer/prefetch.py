@@ -14,17 +14,17 @@ from shared.writer.state import WriterState
 def prefetch(writer: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
     """Load the states that these commands are decided on, and the rows that the projection says the commands and the
     events will read. Raises HandlingFailed for an event or a command that cannot be read."""
-    writer.memory.load(task.stream for task in tasks)
+    writer.cache.load(task.stream for task in tasks)
     wanted: dict[RowCache, list[Key]] = defaultdict(list)
     with FailureAttribution() as blamed:
         for event in heard:
-            if event.recorded.name in writer.projected:
+            if event.recorded.name in writer.foreign_event_names:
                 blamed.ref = event.ref
-                for rows, key in writer.tables.reads(event.recorded.event):
+                for rows, key in writer.projection.reads(event.recorded.event):
                     wanted[rows].append(key)
         for task in tasks:
             blamed.ref = task.ref
-            for rows, key in writer.tables.reads(task.command, writer.memory.get(task.stream).state):
+            for rows, key in writer.projection.reads(task.command, writer.cache.get(task.stream).state):
                 wanted[rows].append(key)
     for rows, keys in wanted.items():
         rows.get_many(keys)

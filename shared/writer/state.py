@@ -58,26 +58,26 @@ class WriterState:
 
     def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
         self.service, self.engine, self.ports = service, engine, context.ports
-        self.outside = service.outside(context)
+        self.adapters = service.adapters(context)
         self.shop = context.settings.shop()
         self._actor = f"system:{service.name}"
-        self.heard = {event.__name__ for event in (*service.reactions, *service.projects)}
+        self.heard = {event.__name__ for event in (*service.reactions, *service.foreign_events)}
         self._wants = {event.__name__: want for event, want in service.wants.items()}
-        self.projected = {event.__name__ for event in service.projects}
-        self._own = service.tables.own()
+        self.foreign_event_names = {event.__name__ for event in service.foreign_events}
+        self._own_event_names = service.projection.own_event_names()
         self._reactions = {event.__name__: reaction for event, reaction in service.reactions.items()}
         self._decided = {command for aggregate in service.aggregates for command in aggregate.commands}
         self.aggregate_for = cache(service.aggregate_for)
         self._connected: sa.Connection | None = None
-        self.tables: Projection = service.tables(self._connection)
-        self.remembered = RowCache(schema.commands, self._connection, keep=10_000)
-        self.agenda = Scheduler(self._connection)
+        self.projection: Projection = service.projection(self._connection)
+        self.known_commands = RowCache(schema.commands, self._connection, keep=10_000)
+        self.scheduler = Scheduler(self._connection)
         self.parked = ParkedMessages(self._connection, partial(tracing.parked, service.name))
         self.spans = tracing.Decisions(service.name)
         aggregate_types = {
             aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates
         }
-        self.memory = AggregateCache(service.name, aggregate_types, self._connection)
+        self.cache = AggregateCache(service.name, aggregate_types, self._connection)
         self.positions: dict[str, int] = {}
         self.hashes: dict[str, bytes] = {}
         self.diverged: dict[str, Divergence] = {}
@@ -89,7 +89,7 @@ class WriterState:
         self._passed = 0
         self.head = log.Head(0, self.ports.now(), log.GENESIS)
         self._epoch = self.head.epoch
-        self._parts = (self.remembered, self.tables, self.memory, self.agenda, self.parked, self.spans)
+        self._parts = (self.known_commands, self.projection, self.cache, self.scheduler, self.parked, self.spans)
         self._rolled_back = self._in_doubt = False
         self.full, self._room_looked_for = "", 0.0
         self._kept: list[Input] = []
@@ -107,13 +107,12 @@ class WriterState:
         with self.engine.begin() as connection:
             log.require_whole(connection, self.service.name)
             log.create(connection, self.service.sources())
-            self.service.tables.metadata.create_all(connection)
-            if self.service.keeps is not None:
-                self.service.keeps.create_all(connection)
-            versions.begin(connection, self.service.tables)
+            for metadata in (self.service.projection.metadata, *self.service.kept_tables()):
+                metadata.create_all(connection)
+            versions.begin(connection, self.service.projection)
             expected.begin(connection)
             self._epoch = log.next_epoch(connection)
-            self.agenda.load(connection, restarted=True)
+            self.scheduler.load(connection, restarted=True)
             self._resume(connection)
 
     def _resume(self, connection: sa.Connection) -> None:
@@ -174,15 +173,15 @@ class WriterState:
         with self.engine.begin() as connection:
             self._resume(connection)
             if self._in_doubt:
-                self.agenda.load(connection, restarted=False)
+                self.scheduler.load(connection, restarted=False)
         if self._in_doubt:
-            self.memory.clear()
+            self.cache.clear()
         self._rolled_back = self._in_doubt = False
 
     def pass_over(self, inputs: Sequence[Input]) -> bool:
         """Apply batches of events in memory when none of their events concerns this service and nothing is due. False:
         they need a commit. Afterwards `is_ahead` holds until a commit stores the positions."""
-        if self._rolled_back or self._passed >= MOST_PASSED or self.agenda.is_due(self.ports.now()):
+        if self._rolled_back or self._passed >= MOST_PASSED or self.scheduler.is_due(self.ports.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
         for work in inputs:
@@ -224,11 +223,11 @@ class WriterState:
 
     def next_due(self) -> str | None:
         """When the agenda's earliest item is due, as text; None when there is none, or nothing is done."""
-        return None if self.halted else self.agenda.next_due()
+        return None if self.halted else self.scheduler.next_due()
 
     def is_due(self) -> bool:
         """Whether the time of anything on the agenda has come."""
-        return not self.halted and self.agenda.is_due(self.ports.now())
+        return not self.halted and self.scheduler.is_due(self.ports.now())
 
     def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
         """How a batch continues its source, as `continuity.fit` says. A batch of another log marks the source as
@@ -317,9 +316,9 @@ class WriterState:
         """The stream that a command is decided on. Raises LookupError for one that this service does not decide."""
         return f"{self.aggregate_for(type(command)).name}-{command.partition_key()}"
 
-    def folds(self, recorded: RecordedEvent) -> bool:
+    def projects(self, recorded: RecordedEvent) -> bool:
         """Whether the tables fold this own event."""
-        return self._own is None or recorded.name in self._own
+        return self._own_event_names is None or recorded.name in self._own_event_names
 
     def react(self, recorded: RecordedEvent) -> list[Command]:
         """The own commands that an event calls for."""

@@ -73,7 +73,7 @@ class UnitOfWork:
         inputs = list(inputs)
         reached = self.writer.positions
         self.moved = {name: (at, reached[name]) for name, at in self.writer.stored.items() if at != reached[name]}
-        self.writer.remembered.get_many([(work.id,) for work in inputs if isinstance(work, CommandMessage)])
+        self.writer.known_commands.get_many([(work.id,) for work in inputs if isinstance(work, CommandMessage)])
         heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in inputs]
         self._prefetch(inputs, chain.from_iterable(heard))
         for work, events in zip(inputs, heard, strict=True):
@@ -93,7 +93,7 @@ class UnitOfWork:
                     self._discard(parked_id)
                 case DueCommands(limit=limit):
                     self._due(limit)
-        self.result.calls = self.writer.agenda.lease(self.now, LEASE)
+        self.result.calls = self.writer.scheduler.lease(self.now, LEASE)
 
     def _prefetch(self, inputs: Iterable[Input], heard: Iterable[ReceivedEvent]) -> None:
         events = [event for event in heard if event.tasks is not None]
@@ -176,8 +176,8 @@ class UnitOfWork:
     def _apply(self, event: ReceivedEvent) -> None:
         recorded = event.recorded
         with FailureAttribution(event.ref):
-            if recorded.name in self.writer.projected:
-                self.writer.tables.apply(recorded.event, recorded)
+            if recorded.name in self.writer.foreign_event_names:
+                self.writer.projection.apply(recorded.event, recorded)
             tasks = self._after(recorded) if event.tasks is None else event.tasks
         for task in tasks:
             self._internal(task)
@@ -188,7 +188,7 @@ class UnitOfWork:
         self.result.replies.append((message, self._remembered(message) or self._new(message)))
 
     def _remembered(self, message: CommandMessage) -> Reply | None:
-        row = self.writer.remembered.get(message.id)
+        row = self.writer.known_commands.get(message.id)
         if row is None:
             return None
         reply = Reply(**json.loads(row["reply"]))
@@ -218,7 +218,7 @@ class UnitOfWork:
     def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
         told = json.dumps({name: getattr(reply, name) for name in REPLY})
         row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
-        self.writer.remembered.put(row)
+        self.writer.known_commands.put(row)
 
     def _decided(self, task: PendingCommand) -> Reply:
         with FailureAttribution(task.ref):
@@ -257,9 +257,9 @@ class UnitOfWork:
     def _decide(self, task: PendingCommand) -> dict[str, Any]:
         writer = self.writer
         aggregate = writer.aggregate_for(type(task.command))
-        state = writer.memory.get(task.stream).state
-        look = aggregate.look.get(type(task.command))
-        facts = look(task.command, state, writer.tables, writer.outside) if look else None
+        state = writer.cache.get(task.stream).state
+        load = aggregate.load_facts.get(type(task.command))
+        facts = load(task.command, state, writer.projection, writer.adapters) if load else None
         given = DecisionContext(self.now, task.command_id, task.meta, facts, writer.shop)
         decided = aggregate.decide(task.command, state, given)
         if not isinstance(decided, Decided):
@@ -278,14 +278,14 @@ class UnitOfWork:
 
     def _append(self, stream: str, event: Event, meta: Metadata, meta_json: str) -> None:
         writer = self.writer
-        version = writer.memory.evolve(stream, event)
+        version = writer.cache.evolve(stream, event)
         recorded = RecordedEvent(
             writer.service.name, self._position() + 1, stream, version, writer.ports.new_id(), event.type(),
             event.model_dump_json(), meta_json, self.at, event, meta,
         )  # fmt: skip
         self.events.append(recorded)
-        if writer.folds(recorded):
-            writer.tables.apply(event, recorded)
+        if writer.projects(recorded):
+            writer.projection.apply(event, recorded)
         self._plan(event, recorded)
         for task in self._after(recorded):
             self._own_reaction(task)
@@ -298,7 +298,7 @@ class UnitOfWork:
         for index, plan in enumerate(planner(event, self.now)):
             if isinstance(plan, ScheduleCommand):
                 writer.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
-            writer.agenda.plan(plan, token_of(recorded.id, index), writer.meta_after(recorded), self.now)
+            writer.scheduler.plan(plan, token_of(recorded.id, index), writer.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: PendingCommand) -> None:
         """Decide a reaction to an own event, as part of the decision that caused it: if it fails, the whole fails."""
@@ -313,37 +313,37 @@ class UnitOfWork:
     # The scheduler
 
     def _due(self, limit: int) -> None:
-        taken = self.writer.agenda.take_commands(self.now, limit, self._note_end)
+        taken = self.writer.scheduler.take_commands(self.now, limit, self._note_end)
         refs = [f"agenda/{due.token}" for due in taken]
         tasks = [self._task(ref, due.command, ref, due.meta) for ref, due in zip(refs, taken, strict=True)]
-        self.writer.memory.load(task.stream for task in tasks)
+        self.writer.cache.load(task.stream for task in tasks)
         for task in tasks:
             if ALL_DUE in self.poisoned:
                 self.poisoned[task.ref] = self.poisoned[ALL_DUE]
             self._internal(task)
 
     def _call_done(self, done: CallDone) -> None:
-        self.writer.agenda.finish(done.call)
+        self.writer.scheduler.finish(done.call)
         ref = ref_of(done)
         self._internal(self._task(ref, done.result, ref, done.call.meta))
 
     def _call_failed(self, failed: CallFailed) -> None:
-        call, agenda, ref = failed.call, self.writer.agenda, ref_of(failed)
-        row = agenda.leased(call)
+        call, scheduler, ref = failed.call, self.writer.scheduler, ref_of(failed)
+        row = scheduler.leased(call)
         if row is None:
             return
         if ref in self.poisoned:
-            agenda.give_up(row, self.poisoned[ref])
+            scheduler.give_up(row, self.poisoned[ref])
             self._note_end(call.token)
             return
         with FailureAttribution(ref):
             effect = self.writer.service.effects[call.effect]
             if call.attempt < effect.attempts:
                 wait = back_off(call.attempt, effect.first_delay_seconds, effect.longest_delay_seconds)
-                agenda.postpone(row, self.now + wait, failed.error)
+                scheduler.postpone(row, self.now + wait, failed.error)
                 return
             closing = effect.gave_up(call.payload, failed.error)
-        agenda.give_up(row, failed.error)
+        scheduler.give_up(row, failed.error)
         last = f"{ref}/last"
         self._internal(self._task(last, closing, last, call.meta))
 

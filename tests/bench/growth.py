@@ -108,7 +108,15 @@ def _list_products(market: Market, pattern: list[RecordedEvent], copies: int, to
             told(f"products for {service.name}")
             upto, after = {"inventory": market.head("inventory")}, {"inventory": before}
             target = market.engines[service.name]
-            fold(service.name, service.tables, service.projected(), market.engines, upto, target, after=after)
+            fold(
+                service.name,
+                service.projection,
+                service.foreign_event_names(),
+                market.engines,
+                upto,
+                target,
+                after=after,
+            )
 
 
 def _appended(market: Market, pattern: list[RecordedEvent], copies: int) -> float:
@@ -148,7 +156,7 @@ def _rebuilt(servers: Infrastructure, market: Market) -> float:
     target = open_engine(new_database(servers, "bench_rebuilt"), writer=True)
     try:
         started = time.perf_counter()
-        fold(service.name, service.tables, service.projected(), market.engines, upto, target)
+        fold(service.name, service.projection, service.foreign_event_names(), market.engines, upto, target)
         return sum(upto.values()) / (time.perf_counter() - started)
     finally:
         target.dispose()

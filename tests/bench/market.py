@@ -37,7 +37,7 @@ class Market:
     def __init__(self, servers: Infrastructure, name: str, var: Path, *, skus: int, keys_each: int) -> None:
         self.urls = {one.name: new_database(servers, f"bench_{name}_{one.name}") for one in all_services()}
         self.ports, self.secrets = Ports(), Secrets(var / "secrets")
-        self._surroundings = HostContext(Settings(var=var), self.ports, self.secrets)
+        self._context = HostContext(Settings(var=var), self.ports, self.secrets)
         self._skus, self._keys_each, self._numbers = skus, keys_each, count()
         self.engines: dict[str, sa.Engine] = {}
         self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
@@ -61,7 +61,7 @@ class Market:
         self.network = InProcessNetwork()
         for service in all_services():
             engine = self.engines[service.name] = open_engine(self.urls[service.name], writer=True)
-            writer = Writer(service, engine, self._surroundings)
+            writer = Writer(service, engine, self._context)
             transport = self.network.attach(service.name, service.sources(), engine)
             self.loops[service.name] = ConsumerLoop(writer, transport, lambda call, done: None)
             writer.start()

@@ -71,16 +71,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def new_database(servers: Infrastructure, name: str, tables: str = "") -> sa.URL:
+def new_database(servers: Infrastructure, name: str, projection: str = "") -> sa.URL:
     """An empty database under this name, in place of the one there was."""
     admin = sa.make_url(servers.postgres_url)
     with psycopg.connect(conninfo(admin), autocommit=True) as connection:
         connection.execute(SQL("drop database if exists {} with (force)").format(Identifier(name)))
         connection.execute(SQL("create database {}").format(Identifier(name)))
     url = admin.set(database=name)
-    if tables:
+    if projection:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
-            connection.execute(tables.encode())
+            connection.execute(projection.encode())
     return url
 
 

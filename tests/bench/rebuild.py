@@ -63,12 +63,12 @@ def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, told: 
 
 def _rebuild(service: Service, engines: Mapping[str, sa.Engine], target: sa.Engine) -> tuple[int, int]:
     """How many events were folded, and how many the logs hold."""
-    names = (service.name, *service.sources()) if service.projects else (service.name,)
+    names = (service.name, *service.sources()) if service.foreign_events else (service.name,)
     upto = {}
     for name in names:
         with engines[name].connect() as connection:
             upto[name] = log.read_head(connection).position
-    folded = fold(service.name, service.tables, service.projected(), dict(engines), upto, target)
+    folded = fold(service.name, service.projection, service.foreign_event_names(), dict(engines), upto, target)
     return folded, sum(upto.values())
 
 

@@ -41,7 +41,7 @@ class Counts:
     """What the services of a harness do."""
 
     def __init__(self, harness: Harness) -> None:
-        self.events, self.slices = Counter[str](), Counter[str]()
+        self.events, self.batches = Counter[str](), Counter[str]()
         self.commits, self.statements = Counter[str](), Counter[str]()
         for name, loop in harness.loops.items():
             self._watch(name, loop.writer.engine)
@@ -49,7 +49,7 @@ class Counts:
 
         def published(exchange: str, body: Wire) -> None:
             if isinstance(body, EventBatch):
-                self.slices[body.source] += 1
+                self.batches[body.source] += 1
                 self.events[body.source] += len(body.events)
             publish(exchange, body)
 
@@ -91,7 +91,7 @@ def test_one_order_costs_no_more_than_it_did(shop: Harness) -> None:
     sell(shop, range(1, 2))
 
     assert counts.events == EVENTS
-    assert above(counts.slices, SLICES) == {}
+    assert above(counts.batches, SLICES) == {}
     assert above(counts.commits, COMMITS) == {}
     assert above(counts.statements, STATEMENTS) == {}
 
@@ -102,7 +102,7 @@ def test_orders_that_arrive_together_share_commits_slices_and_statements(shop: H
     sell(shop, range(1, 1 + MORE))
 
     assert counts.events == {name: MORE * count for name, count in EVENTS.items()}
-    assert above(counts.slices, SLICES) == {}
+    assert above(counts.batches, SLICES) == {}
     assert above(counts.commits, COMMITS) == {}
     assert above(counts.statements, STATEMENTS) == {}
 
@@ -116,4 +116,4 @@ def test_a_message_that_is_heard_again_costs_nothing(shop: Harness) -> None:
     shop.drain()
 
     assert counts.events == {}
-    assert counts.slices == {}
+    assert counts.batches == {}

@@ -191,7 +191,7 @@ def test_a_writer_that_has_its_hands_full_is_there(broker: Broker, service: str)
             broker.send(queue, b"[]")
         busy.connection.process_data_events(0)
         wait_for(lambda: client.connected)
-        link = client._link
+        link = client._connection
         assert link
         client._loop.add_callback_threadsafe(lambda: link.count_consumers(queue, counts.append))
         wait_for(lambda: counts)

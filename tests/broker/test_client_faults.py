@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE, wait_for
 
 def delete_from_within(client: BrokerClient, queue: str) -> None:
     """Delete an exclusive queue, which only its own connection may do."""
-    channel = client._link and client._link._channel
+    channel = client._connection and client._connection._channel
     assert channel
     client._loop.add_callback_threadsafe(lambda: channel.queue_delete(queue))
 

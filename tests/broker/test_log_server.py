@@ -88,7 +88,7 @@ class Ear:
         self.heard.append(body)
 
     @property
-    def slices(self) -> list[EventBatch]:
+    def batches(self) -> list[EventBatch]:
         return [body for body in self.heard if isinstance(body, EventBatch)]
 
     @property
@@ -119,7 +119,7 @@ def test_the_head_is_announced_again_and_again(button: Log, broker: Broker) -> N
         button.grow(2)
         wait_for(lambda: ear.heads.count(5) > 1)
         assert set(ear.heads) == {3, 5}
-        assert (server.head, ear.slices) == (5, [])
+        assert (server.head, ear.batches) == (5, [])
 
 
 def test_a_reader_that_was_sent_nothing_has_it_all_the_same(button: Log, broker: Broker) -> None:
@@ -139,10 +139,10 @@ def test_a_pull_is_answered_to_its_queue_only(button: Log, broker: Broker) -> No
     with listening(broker) as (ear, queue), listening(broker, "button") as (other, _), serving(button.url, broker):
         broker.send(pulls("button").name, Pull("button", 1, 3, queue))
         broker.send(pulls("button").name, Pull("button", 5, 3, queue))
-        wait_for(lambda: len(ear.slices) == 2)
-        assert [one.position for one in ear.slices[0].events] == [2, 3, 4]
-        assert ear.slices[1] == EventBatch("button", 6, 5, [])
-        assert other.slices == []
+        wait_for(lambda: len(ear.batches) == 2)
+        assert [one.position for one in ear.batches[0].events] == [2, 3, 4]
+        assert ear.batches[1] == EventBatch("button", 6, 5, [])
+        assert other.batches == []
 
 
 def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,19 +150,19 @@ def test_a_slice_is_of_bearable_size(button: Log, broker: Broker, monkeypatch: p
     monkeypatch.setattr(log_answers, "MAX_EVENTS", 120)
     with listening(broker) as (ear, queue), serving(button.url, broker):
         broker.send(pulls("button").name, Pull("button", 0, 1_000_000, queue))
-        wait_for(lambda: ear.slices)
-        size = sum(len(one.data) + len(one.meta_json) for one in ear.slices[0].events[:10])
-        assert ear.slices[0].last == 120
+        wait_for(lambda: ear.batches)
+        size = sum(len(one.data) + len(one.meta_json) for one in ear.batches[0].events[:10])
+        assert ear.batches[0].last == 120
 
         monkeypatch.setattr(log_answers, "MAX_BYTES", size)
         broker.send(pulls("button").name, Pull("button", 0, 100, queue))
-        wait_for(lambda: len(ear.slices) == 2)
-        assert ear.slices[1].last == 10
+        wait_for(lambda: len(ear.batches) == 2)
+        assert ear.batches[1].last == 10
 
         monkeypatch.setattr(log_answers, "MAX_BYTES", 1)
         broker.send(pulls("button").name, Pull("button", 200, 100, queue))
-        wait_for(lambda: len(ear.slices) == 3)
-        assert (ear.slices[2].first, ear.slices[2].last) == (201, 201)
+        wait_for(lambda: len(ear.batches) == 3)
+        assert (ear.batches[2].first, ear.batches[2].last) == (201, 201)
 
 
 def test_nonsense_among_the_pulls_is_dropped(button: Log, broker: Broker) -> None:
@@ -174,7 +174,7 @@ def test_nonsense_among_the_pulls_is_dropped(button: Log, broker: Broker) -> Non
         broker.send(pulls("button").name, Pull("button", 0, 5, "test.nobody"))
         broker.send(pulls("button").name, Pull("button", 0, 5, queue))
         wait_for(lambda: ear.heard)
-        assert [part.last for part in ear.slices] == [2]
+        assert [part.last for part in ear.batches] == [2]
         assert server.answered == 2
 
 

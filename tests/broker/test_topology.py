@@ -99,8 +99,8 @@ def test_a_log_server_replaces_the_queue_of_the_version_before(button: Log, brok
     declared_before(broker, pulls("button"))
     with listening(broker) as (ear, queue), serving(button.url, broker):
         broker.send(pulls("button").name, Pull("button", 0, 5, queue))
-        wait_for(lambda: ear.slices)
-        assert ear.slices[0].last == 2
+        wait_for(lambda: ear.batches)
+        assert ear.batches[0].last == 2
     assert is_durable(broker, pulls("button"))
 
 

@@ -40,7 +40,7 @@ def outdated(place: Place) -> list[str]:
     found = []
     for service in SERVICES:
         with place.logs[service.name].connect() as connection:
-            if versions.is_outdated(connection, service.tables):
+            if versions.is_outdated(connection, service.projection):
                 found.append(service.name)
     return found
 
@@ -95,7 +95,7 @@ def test_a_changed_log_proves_nothing(place: Place) -> None:
 
 def test_only_tables_of_another_version_are_outdated(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     before = outdated(place)
-    monkeypatch.setattr(LAMP.tables, "version", LAMP.tables.version + 1)
+    monkeypatch.setattr(LAMP.projection, "version", LAMP.projection.version + 1)
     found = outdated(place)
     with Progress() as bar:
         rebuild_service(LAMP, place, bar)

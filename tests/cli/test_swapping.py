@@ -62,8 +62,8 @@ def hear(writer: Writer, place: Place, limit: int) -> int:
 def swap(place: Place, live: sa.Engine) -> OnlineRebuild:
     return OnlineRebuild(
         "lamp",
-        LAMP.tables,
-        LAMP.projected(),
+        LAMP.projection,
+        LAMP.foreign_event_names(),
         place.logs,
         live,
         lambda source, done, total: None,

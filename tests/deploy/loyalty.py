@@ -91,7 +91,7 @@ def on_order_completed(event: OrderCompleted) -> list[Command]:
 
 REACTIONS: Mapping[type[Event], Reaction] = {OrderCompleted: on_order_completed}
 """,
-    "services/loyalty/tables.py": """\
+    "services/loyalty/projection.py": """\
 '''Points by customer.'''
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ POINTS = sa.Table(
 )
 
 
-class PointsTables(Projection):
+class PointsProjection(Projection):
     '''What each customer has.'''
 
     metadata = METADATA
@@ -137,14 +137,14 @@ from pathlib import Path
 
 from services.loyalty.domain import Account, decide, evolve
 from services.loyalty.reactions import REACTIONS
-from services.loyalty.tables import PointsTables
+from services.loyalty.projection import PointsProjection
 from shared.contracts.loyalty import AwardPoints
 from shared.runtime.service import Aggregate, Service
 
 SERVICE = Service(
     name="loyalty",
     aggregates=(Aggregate(name="account", initial=Account, decide=decide, evolve=evolve, commands=(AwardPoints,)),),
-    tables=PointsTables,
+    projection=PointsProjection,
     reactions=REACTIONS,
     migrations=Path(__file__).with_name("migrations"),
 )
@@ -181,7 +181,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from services import all_services
-from services.loyalty.tables import POINTS
+from services.loyalty.projection import POINTS
 from tests.bench.goods import order, stocking
 from tests.harness import Harness
 

@@ -78,7 +78,7 @@ def test_an_empty_database_gets_exactly_the_tables_of_the_code(postgres: NewData
     heard: list[str] = []
     ran = migration.migrate(migrated, service.migrations, lambda script: heard.append(script.revision))
     assert named(ran) == heard == named(migration.revisions(service.migrations))
-    owned = [one for one in (service.tables.metadata, service.keeps) if one is not None]
+    owned = (service.projection.metadata, *service.kept_tables())
 
     with opened(created) as connection:
         log.create(connection)

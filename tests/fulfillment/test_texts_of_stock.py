@@ -121,12 +121,12 @@ class Shop:
         assert [finding.violations for finding in watch.findings(drained=True)] == [()]
         assert self.harness.parked() == 0
         for service in (INVENTORY, FULFILLMENT):
-            projects = frozenset(event.__name__ for event in service.projects)
+            foreign_events = frozenset(event.__name__ for event in service.foreign_events)
             logs = {**engines, "order": engines["inventory"]}  # nothing was applied of order's
             assert verify(
                 service.name,
-                service.tables,
-                projects,
+                service.projection,
+                foreign_events,
                 {},
                 logs,
                 plans=service.plans,

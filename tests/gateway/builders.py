@@ -119,10 +119,10 @@ def fold(engine: sa.Engine, recorded: Iterable[RecordedEvent], batch: int = 100)
     events = list(recorded)
     for start in range(0, len(events), batch):
         with engine.begin() as connection:
-            tables = ReadModels(lambda connection=connection: connection)
+            projection = ReadModels(lambda connection=connection: connection)
             for item in events[start : start + batch]:
-                tables.apply(item.event, item)
-            tables.flush()
+                projection.apply(item.event, item)
+            projection.flush()
 
 
 def database(url: str) -> sa.Engine:
@@ -175,7 +175,7 @@ class FakeBackend:
             self.happen(*follow(message.command), actor=message.meta.actor)
         return answer
 
-    async def seen(self, source: str, position: int) -> bool:
+    async def wait_for_position(self, source: str, position: int) -> bool:
         return not self.is_behind
 
     async def caught_up(self, source: str) -> bool:
@@ -183,11 +183,11 @@ class FakeBackend:
         return not self.is_behind
 
     @property
-    def moves(self) -> int:
-        return self.marks.moves
+    def revision(self) -> int:
+        return self.marks.revision
 
-    async def moved(self, since: int, seconds: float) -> bool:
-        return await self.marks.moved(since, seconds)
+    async def wait_for_change(self, since: int, seconds: float) -> bool:
+        return await self.marks.wait_for_change(since, seconds)
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
         events = [item for item in self.log if item.source == source and item.position > after][:limit]

@@ -122,13 +122,13 @@ def test_tries_at_the_same_time_are_counted(shop: Shop) -> None:
 
 def test_strangers_at_the_door_do_not_hold_up_those_whom_we_know(shop: Shop) -> None:
     device = sign_in(shop, "192.0.2.7", ADMIN).json()["device"]
-    gate: ApiContext = shop.client.app.state.gate
+    context: ApiContext = shop.client.app.state.context
 
     async def crowded() -> list[int]:
         over = asyncio.Event()
 
         async def stand(number: int) -> None:
-            async with gate.strangers.taken(str(number)):
+            async with context.strangers.taken(str(number)):
                 await over.wait()
 
         crowd = [asyncio.create_task(stand(number)) for number in range(STRANGERS + STRANGERS_WAITING)]

@@ -15,9 +15,9 @@ from services.gateway.deliveries.projection import deliveries
 from services.gateway.orders.projection import orders
 from services.gateway.payments.projection import payments
 from services.gateway.products.projection import products
+from services.gateway.resource_projection import metadata
 from services.gateway.risk.projection import risk_cases
 from services.gateway.unmatched.projection import unmatched
-from services.gateway.view import metadata
 from shared.eventstore.engines import open_engine
 from shared.eventstore.log import to_text
 from shared.runtime.settings import Settings

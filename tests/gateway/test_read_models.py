@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.gateway.orders.history import OF_ORDERS, SHOWN, summary
-from services.gateway.read_models import FOREIGN, ReadModels
+from services.gateway.read_models import FOREIGN_EVENTS, ReadModels
 from shared.contracts import Event, Money, events
 from shared.contracts import fulfillment as ff
 from shared.contracts import inventory as inv
@@ -398,4 +398,4 @@ def test_no_table_holds_a_sealed_key_but_the_delivery(engine: sa.Engine) -> None
 
 def test_every_event_of_an_order_is_in_its_history() -> None:
     named = {kind for kind in events().values() if "order_id" in kind.model_fields and kind.owner != "gateway"}
-    assert named <= set(FOREIGN)
+    assert named <= set(FOREIGN_EVENTS)

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from cli.proofs import Logs, Proof, prove
+from services.ledger.projection import accounts
 from services.ledger.service import SERVICE as LEDGER
-from services.ledger.tables import accounts
 from shared.contracts import Event
 from shared.contracts.fulfillment import SupplierStatementRecorded
 from shared.contracts.ledger import PaymentRequested
@@ -46,9 +46,9 @@ class Files:
             with self.writing(recorded.source) as connection:
                 log.append(connection, log.read_head(connection), [recorded])
                 if recorded.source == "ledger":
-                    tables = LEDGER.tables(lambda connection=connection: connection)
-                    tables.apply(recorded.event, recorded)
-                    tables.flush()
+                    projection = LEDGER.projection(lambda connection=connection: connection)
+                    projection.apply(recorded.event, recorded)
+                    projection.flush()
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def files(tmp_path: Path) -> Iterator[Files]:
         with files.writing(name) as connection:
             log.create(connection)
             if name == "ledger":
-                LEDGER.tables.metadata.create_all(connection)
-                versions.begin(connection, LEDGER.tables)
+                LEDGER.projection.metadata.create_all(connection)
+                versions.begin(connection, LEDGER.projection)
         files.logs[name] = open_engine(database_url(tmp_path, name), writer=False)
     yield files
     for engine in files.logs.values():

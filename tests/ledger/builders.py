@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from services.ledger.adapters import Outside
+from services.ledger.adapters import Adapters
 from services.ledger.adapters.channel import Channel
 from services.ledger.domain.payment.state import item_id
 from services.ledger.domain.postings import transfer
+from services.ledger.projection import LedgerProjection
 from services.ledger.service import SERVICE
-from services.ledger.tables import LedgerTables
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts.ledger import (
     CallbackRefused,
@@ -131,20 +131,20 @@ class InMemory:
     """Fresh tables on a SQLite database that lives as long as they do."""
 
     connection: sa.Connection
-    tables: LedgerTables
+    projection: LedgerProjection
 
     @classmethod
     def fresh(cls) -> InMemory:
         engine = in_memory()
-        LedgerTables.metadata.create_all(engine)
+        LedgerProjection.metadata.create_all(engine)
         connection = engine.connect()
-        return cls(connection, LedgerTables(lambda: connection))
+        return cls(connection, LedgerProjection(lambda: connection))
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, as the database has them."""
-        self.tables.flush()
+        self.projection.flush()
         found = {}
-        for table in LedgerTables.metadata.sorted_tables:
+        for table in LedgerProjection.metadata.sorted_tables:
             rows = self.connection.execute(sa.select(table).order_by(*table.primary_key.columns))
             found[table.name] = [tuple(row) for row in rows]
         return found
@@ -155,9 +155,9 @@ class Books:
     reactions follow at once, as they do in a writer."""
 
     def __init__(self, commission_basis_points: int = 300) -> None:
-        self.outside = Outside({"wechat": UNREACHED}, commission_basis_points, ASK_WITHIN, Ports(now=lambda: NOW))
+        self.adapters = Adapters({"wechat": UNREACHED}, commission_basis_points, ASK_WITHIN, Ports(now=lambda: NOW))
         self.memory = InMemory.fresh()
-        self.tables = self.memory.tables
+        self.projection = self.memory.projection
         self.states: dict[str, Any] = {}
         self.log: list[RecordedEvent] = []
 
@@ -166,8 +166,8 @@ class Books:
         aggregate = SERVICE.aggregate_for(type(command))
         stream = f"{aggregate.name}-{command.partition_key()}"
         state = self.states.get(stream, aggregate.initial())
-        look = aggregate.look.get(type(command))
-        facts = look(command, state, self.tables, self.outside) if look else None
+        load = aggregate.load_facts.get(type(command))
+        facts = load(command, state, self.projection, self.adapters) if load else None
         decided = aggregate.decide(command, state, given(facts))
         if not isinstance(decided, Decided):
             decided = Decided(decided)
@@ -182,7 +182,7 @@ class Books:
             "ledger", position, stream, 1, f"id-{position}", event.type(), "", "", NOW, event, META
         )
         self.log.append(recorded)
-        self.tables.apply(event, recorded)
+        self.projection.apply(event, recorded)
         for command in SERVICE.reactions.get(type(event), lambda _: ())(event):
             self.do(command)
 
@@ -191,5 +191,5 @@ class Books:
 
     def balance(self, account: str) -> tuple[int, int]:
         """(posted, held) in fen, debit-positive."""
-        balance = self.tables.balance(account, "CNY")
+        balance = self.projection.balance(account, "CNY")
         return balance.posted, balance.held

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sandboxes.channel import create_channel
-from services.ledger.adapters import Outside
+from services.ledger.adapters import Adapters
 from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnavailable, ChannelUnread
 from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid, NotYetReturned
 from shared.contracts import Money
@@ -28,12 +28,12 @@ PAYLOAD = {"payment_id": "o-1/x#2", "channel": "wechat", "amount": {"amount": 50
 RETURN = {**PAYLOAD, "return_id": "hold#rest", "amount": {"amount": 200, "currency": "CNY"}}
 
 
-def reaching(http: httpx.Client, secret: bytes = SECRET) -> Outside:
+def reaching(http: httpx.Client, secret: bytes = SECRET) -> Adapters:
     channel = Channel(http, secret, PORTS, "https://shop.example")
-    return Outside({"wechat": channel}, 300, ASK_WITHIN, PORTS)
+    return Adapters({"wechat": channel}, 300, ASK_WITHIN, PORTS)
 
 
-def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Outside:
+def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Adapters:
     return reaching(httpx.Client(base_url="http://channel", transport=httpx.MockTransport(answer)))
 
 
@@ -43,32 +43,32 @@ TAKEN = httpx.MockTransport(lambda _: httpx.Response(200))  # what the sandbox c
 class Sandbox:
     def __init__(self) -> None:
         self.http = TestClient(create_channel("wechat", SECRET, "http://shop.invalid", PORTS, TAKEN))
-        self.outside = reaching(self.http)
+        self.adapters = reaching(self.http)
 
     def pay(self) -> None:
         self.http.post("/payments/o-1%2Fx%232/pay", json={"lose_callback": True})
 
 
-def run(effect: str, payload: dict[str, Any], outside: Outside, attempt: int = 1) -> Any:
-    return EFFECTS[effect].run(payload, attempt, outside)
+def run(effect: str, payload: dict[str, Any], adapters: Adapters, attempt: int = 1) -> Any:
+    return EFFECTS[effect].run(payload, attempt, adapters)
 
 
 def test_opening_twice_gives_the_same_payment():
     sandbox = Sandbox()
-    first = run("open_payment", PAYLOAD, sandbox.outside)
+    first = run("open_payment", PAYLOAD, sandbox.adapters)
     assert isinstance(first, RecordPaymentOpening)
     assert first.opened
     assert first.pay_url.endswith("/payments/o-1%2Fx%232/pay")
-    assert run("open_payment", PAYLOAD, sandbox.outside, attempt=2) == first
+    assert run("open_payment", PAYLOAD, sandbox.adapters, attempt=2) == first
 
 
 def test_a_channel_that_will_not_open_it_says_so():
     sandbox = Sandbox()
-    run("open_payment", PAYLOAD, sandbox.outside)
-    other = run("open_payment", {**PAYLOAD, "amount": {"amount": 1, "currency": "CNY"}}, sandbox.outside)
+    run("open_payment", PAYLOAD, sandbox.adapters)
+    other = run("open_payment", {**PAYLOAD, "amount": {"amount": 1, "currency": "CNY"}}, sandbox.adapters)
     assert not other.opened
     assert "409" in other.reason
-    unknown = run("open_payment", {**PAYLOAD, "channel": "paypal"}, sandbox.outside)
+    unknown = run("open_payment", {**PAYLOAD, "channel": "paypal"}, sandbox.adapters)
     assert "paypal" in unknown.reason
 
 
@@ -76,29 +76,29 @@ def test_a_channel_that_will_not_open_it_says_so():
 def test_a_channel_without_settings_is_told_in_words_and_tried_again(effect: str):
     payload = {**RETURN, "channel": "paypal", "until": (NOW + timedelta(hours=1)).isoformat()}
     with pytest.raises(EffectFailed) as failed:
-        run(effect, payload, Sandbox().outside)
+        run(effect, payload, Sandbox().adapters)
     assert describe(failed.value) == "no payment channel is called paypal: KAMENG_CHANNELS does not name it"
 
 
 def test_asking_a_channel_without_settings_ends_in_time():
     payload = {**PAYLOAD, "channel": "paypal", "until": NOW.isoformat()}
-    assert run("ask_payment", payload, Sandbox().outside).in_vain
+    assert run("ask_payment", payload, Sandbox().adapters).in_vain
 
 
 def test_a_wrong_secret_is_tried_again_and_not_told():
-    outside = reaching(Sandbox().http, secret=b"wrong secret")
+    adapters = reaching(Sandbox().http, secret=b"wrong secret")
     with pytest.raises(ChannelUnavailable, match="401"):
-        run("open_payment", PAYLOAD, outside)
-    assert "wrong secret" not in repr(outside)
+        run("open_payment", PAYLOAD, adapters)
+    assert "wrong secret" not in repr(adapters)
 
 
 def test_asking_finds_a_payment_whose_callback_was_lost():
     sandbox = Sandbox()
-    opened = run("open_payment", PAYLOAD, sandbox.outside)
+    opened = run("open_payment", PAYLOAD, sandbox.adapters)
     with pytest.raises(NotYetPaid):
-        run("ask_payment", PAYLOAD, sandbox.outside)
+        run("ask_payment", PAYLOAD, sandbox.adapters)
     sandbox.pay()
-    assert run("ask_payment", PAYLOAD, sandbox.outside, attempt=2) == RecordCallback(
+    assert run("ask_payment", PAYLOAD, sandbox.adapters, attempt=2) == RecordCallback(
         payment_id="o-1/x#2",
         channel="wechat",
         callback_id="asked-2",
@@ -140,7 +140,7 @@ def test_at_its_end_the_channel_is_asked_once_more():
     odd = answering(paid(500, "refunded"))
     ends = {"paid": answering(paid(500)), "gone": answering(lambda _: httpx.Response(404)), "odd": odd}
 
-    told = {name: run("ask_payment", over, outside, 9) for name, outside in ends.items()}
+    told = {name: run("ask_payment", over, adapters, 9) for name, adapters in ends.items()}
 
     assert {name: (it.status, it.in_vain, it.unread) for name, it in told.items()} == {
         "paid": ("paid", False, False), "gone": ("failed", True, False), "odd": ("failed", True, True),
@@ -243,12 +243,12 @@ def test_what_else_a_channel_lists_as_paid_back_is_told():
 
 def test_a_return_pays_once_however_often_it_is_tried():
     sandbox = Sandbox()
-    run("open_payment", PAYLOAD, sandbox.outside)
+    run("open_payment", PAYLOAD, sandbox.adapters)
     sandbox.pay()
     done = RecordReturn(payment_id="o-1/x#2", return_id="hold#rest", returned=True)
     for attempt in (1, 2, 3):
-        assert run("return_payment", RETURN, sandbox.outside, attempt) == done
-    (refund,) = sandbox.outside.channels["wechat"].refunds("o-1/x#2")
+        assert run("return_payment", RETURN, sandbox.adapters, attempt) == done
+    (refund,) = sandbox.adapters.channels["wechat"].refunds("o-1/x#2")
     assert (refund.return_id, refund.money) == ("hold#rest", minor(200))
 
 
@@ -265,8 +265,8 @@ def test_a_second_try_looks_first():
 
 def test_a_channel_that_will_not_pay_back_says_so():
     sandbox = Sandbox()
-    run("open_payment", PAYLOAD, sandbox.outside)
-    no = run("return_payment", RETURN, sandbox.outside)
+    run("open_payment", PAYLOAD, sandbox.adapters)
+    no = run("return_payment", RETURN, sandbox.adapters)
     assert not no.returned
     assert "409" in no.reason
 
@@ -360,13 +360,13 @@ def test_a_broken_line_is_no_answer():
     ],
 )  # fmt: skip
 def test_a_link_that_is_no_page_of_the_web_is_handed_to_nobody(pay_url: str):
-    outside = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
-    command = run("open_payment", PAYLOAD, outside)
+    adapters = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
+    command = run("open_payment", PAYLOAD, adapters)
     assert (command.opened, command.pay_url, command.channel_ref) == (False, "", "")
     assert "neither http nor https" in command.reason
 
 
 @pytest.mark.parametrize("pay_url", ["https://pay.example/1?a=b#c", "HTTP://127.0.0.1:8101/1", "https://[::1]/支付"])
 def test_a_page_of_the_web_is_what_it_is(pay_url: str):
-    outside = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
-    assert run("open_payment", PAYLOAD, outside).pay_url == pay_url
+    adapters = answering(lambda _: httpx.Response(200, json={"channel_ref": "r", "pay_url": pay_url}))
+    assert run("open_payment", PAYLOAD, adapters).pay_url == pay_url

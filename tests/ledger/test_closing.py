@@ -181,11 +181,11 @@ class Closable(Sandbox):
 
     def __init__(self, manner: str = "close") -> None:
         super().__init__()
-        run("open_payment", PAYLOAD, self.outside)
+        run("open_payment", PAYLOAD, self.adapters)
         self.http.put(CLOSING_PATH, json={"manner": manner}).raise_for_status()
 
     def close(self, attempt: int = 1) -> RecordClosing:
-        return run("close_payment", PAYLOAD, self.outside, attempt)
+        return run("close_payment", PAYLOAD, self.adapters, attempt)
 
 
 def test_the_channel_closes_it_and_closing_again_says_the_same():
@@ -219,15 +219,15 @@ def test_what_is_only_said_to_be_closed_counts_as_closed():
     sandbox = Closable("feign")
     assert sandbox.close().closed
     assert sandbox.http.post("/payments/o-1%2Fx%232/pay").json()["status"] == "paid"
-    assert run("ask_payment", PAYLOAD, sandbox.outside).status == "paid"
+    assert run("ask_payment", PAYLOAD, sandbox.adapters).status == "paid"
 
 
 def test_a_payment_that_the_channel_does_not_know_is_waited_for_before_it_counts_as_closed():
     sandbox = Sandbox()
     for attempt in range(1, ABSENT_AFTER_TRIES):
         with pytest.raises(NotYetClosed):
-            run("close_payment", PAYLOAD, sandbox.outside, attempt)
-    assert run("close_payment", PAYLOAD, sandbox.outside, ABSENT_AFTER_TRIES).closed
+            run("close_payment", PAYLOAD, sandbox.adapters, attempt)
+    assert run("close_payment", PAYLOAD, sandbox.adapters, ABSENT_AFTER_TRIES).closed
 
 
 def test_a_channel_that_cannot_close_is_not_taken_for_one_that_does_not_know_the_payment():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.ledger import metrics
-from services.ledger.tables import accounts, metadata
+from services.ledger.projection import accounts, metadata
 from shared.runtime.settings import Settings
 from tests.telemetry.test_happened import NOON
 

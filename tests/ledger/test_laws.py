@@ -13,8 +13,8 @@ from services.ledger.domain.hold import Hold
 from services.ledger.domain.payment import Payment
 from services.ledger.domain.postings import totals
 from services.ledger.domain.trial import trial_balance
+from services.ledger.projection import accounts
 from services.ledger.service import SERVICE
-from services.ledger.tables import accounts
 from shared.contracts import Command, Money, Refused
 from shared.contracts.ledger import (
     CaptureHold,
@@ -112,7 +112,7 @@ def kept(books: Books, command: Command) -> None:
 def every_entry_balances(books: Books) -> None:
     for recorded in books.log:
         assert not any(totals(getattr(recorded.event, "postings", ())).values())
-    books.tables.flush()
+    books.projection.flush()
     assert trial_balance(dict(row) for row in books.memory.connection.execute(sa.select(accounts)).mappings()).balanced
 
 
@@ -173,7 +173,7 @@ def test_rebuilt_tables_and_states_equal_the_live_ones(sequence: list[Command]):
     again, states = InMemory.fresh(), {}
     aggregates = {aggregate.name: aggregate for aggregate in SERVICE.aggregates}
     for recorded in books.log:
-        again.tables.apply(recorded.event, recorded)
+        again.projection.apply(recorded.event, recorded)
         aggregate = aggregates[recorded.stream.partition("-")[0]]
         states[recorded.stream] = aggregate.evolve(states.get(recorded.stream, aggregate.initial()), recorded.event)
     assert again.dump() == books.memory.dump()

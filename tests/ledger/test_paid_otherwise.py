@@ -92,8 +92,8 @@ def test_in_another_currency_all_of_it_is_left_to_pay():
     books = answered(returning(), minor(70, "USD"))
 
     assert balances(books) == {"channel": 500, "order": -500}
-    assert books.tables.balance("channel:wechat", "USD").posted == -70
-    assert books.tables.balance("difference:wechat", "USD").posted == 70
+    assert books.projection.balance("channel:wechat", "USD").posted == -70
+    assert books.projection.balance("difference:wechat", "USD").posted == 70
     books.do(BY_HAND)
     assert balances(books) == {"channel": 500, "by-hand": -500}
     assert broken(books) == []

@@ -120,7 +120,7 @@ def test_money_that_is_not_traded_goes_to_no_wallet_and_back(deposit: bool):
     (asked,) = books.events(ReturnRequested)
     books.do(RecordReturn(payment_id=payment_id, return_id=vars(asked)["return_id"], returned=True))
 
-    assert books.tables.balance("suspense:wechat", "XYZ") == Balance()
+    assert books.projection.balance("suspense:wechat", "XYZ") == Balance()
 
 
 def test_what_is_too_much_goes_back():
@@ -151,7 +151,7 @@ def test_a_deposit_of_another_currency_is_what_came():
 
     books.do(match(item, "p-1"))
 
-    assert books.tables.available("wallet:alice", "USD") == minor(70, "USD")
+    assert books.projection.available("wallet:alice", "USD") == minor(70, "USD")
 
 
 def test_any_of_it_can_go_into_a_wallet():
@@ -159,7 +159,7 @@ def test_any_of_it_can_go_into_a_wallet():
 
     books.do(match(item, wallet="bob"))
 
-    assert books.tables.available("wallet:bob", "USD") == minor(70, "USD")
+    assert books.projection.available("wallet:bob", "USD") == minor(70, "USD")
     assert not books.events(PaymentReceived)
 
 
@@ -220,7 +220,7 @@ def test_a_failed_return_needs_nobody_once_the_money_has_found_its_place():
 
     retry = RetryReturn(payment_id="o-1", return_id=f"unmatched:{item}")
     assert refusal(books, retry) == "already-returned"
-    row = books.tables.returns.get("o-1", f"unmatched:{item}")
+    row = books.projection.returns.get("o-1", f"unmatched:{item}")
     assert row is not None
     assert row["status"] == "settled"
 

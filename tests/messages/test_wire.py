@@ -60,7 +60,7 @@ asked = st.builds(CommandEnvelope, st.builds(CommandMessage, text, any_command, 
 
 
 @st.composite
-def slices(draw: st.DrawFn) -> EventBatch:
+def batches(draw: st.DrawFn) -> EventBatch:
     source, after = draw(text), draw(position)
     rows = draw(st.lists(st.tuples(text, position, text, any_event, messages(Metadata), moment), max_size=3))
     recorded = [
@@ -77,7 +77,7 @@ def slices(draw: st.DrawFn) -> EventBatch:
 
 @given(
     body=st.one_of(
-        slices(),
+        batches(),
         st.builds(LogHead, text, position, hashes, st.booleans()),
         st.builds(ReadModelPosition, text, st.dictionaries(text, position, max_size=3)),
         st.builds(Pull, text, position, position, text, hashes),
@@ -93,13 +93,13 @@ def test_every_body_survives_its_journey(body: Any) -> None:
     assert repr(decode(encode(body), beside=headers(body))) == repr(body)
 
 
-@given(slices(), st.integers(1, 3), st.integers(1, 2_000))
+@given(batches(), st.integers(1, 3), st.integers(1, 2_000))
 @UNHURRIED
 def test_a_long_stretch_goes_in_several_bodies(part: EventBatch, most_events: int, most_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "MAX_EVENTS", most_events)
         patch.setattr(wire, "MAX_BYTES", most_bytes)
-        arrived = [decode(encode(one), beside=headers(one)) for one in wire.slices(part)]
+        arrived = [decode(encode(one), beside=headers(one)) for one in wire.in_parts(part)]
 
     parts = [one for one in arrived if isinstance(one, EventBatch)]
     assert [event for one in parts for event in one.events] == list(part.events)
@@ -113,7 +113,7 @@ def test_a_long_stretch_goes_in_several_bodies(part: EventBatch, most_events: in
 
 
 @UNHURRIED
-@given(slices(), st.data())
+@given(batches(), st.data())
 def test_a_reader_is_given_what_it_hears_of_a_slice_that_is_whole(part: EventBatch, data: st.DataObject) -> None:
     heard = set(data.draw(st.lists(st.sampled_from([event.name for event in part.events] or ["OrderPlaced"]))))
 
@@ -122,7 +122,7 @@ def test_a_reader_is_given_what_it_hears_of_a_slice_that_is_whole(part: EventBat
     assert got == replace(part, events=[event for event in part.events if event.name in heard])
 
 
-@given(slices())
+@given(batches())
 @UNHURRIED
 def test_events_arrive_as_the_log_holds_them(part: EventBatch) -> None:
     arrived = decode(encode(part))

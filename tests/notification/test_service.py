@@ -11,8 +11,8 @@ from standardwebhooks import Webhook as Signer
 from structlog.testing import capture_logs
 
 from services.notification.adapters.effects import ATTEMPTS
+from services.notification.projection import MESSAGES
 from services.notification.service import SERVICE
-from services.notification.tables import MESSAGES
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent
 from shared.runtime.settings import Settings
 from tests.harness import Harness

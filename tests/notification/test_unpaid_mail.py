@@ -43,42 +43,44 @@ def test_a_day_later_there_is_room_again() -> None:
     assert isinstance(event, MessageQueued)
 
 
-def withheld(town: Harness) -> list[str]:
+def withheld(market: Harness) -> list[str]:
     return [
-        event.message_id for event in town.events("notification", MessageWithheld) if isinstance(event, MessageWithheld)
+        event.message_id
+        for event in market.events("notification", MessageWithheld)
+        if isinstance(event, MessageWithheld)
     ]
 
 
 def test_many_cancelled_orders_send_a_stranger_three_mails_a_day(tmp_path: Path) -> None:
-    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    market = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
     spellings = ("stranger@EXAMPLE.org", "stranger@example.org", "stranger+1@example.org", "stranger+2@example.org")
     for number in range(20):
-        town.send("notification", cancelled(number, to=spellings[number % 4]))
-    town.send("notification", cancelled(2_000, to="other@example.org"))
-    assert len(town.events("notification", MessageQueued)) == 4
-    assert len(withheld(town)) == 17
+        market.send("notification", cancelled(number, to=spellings[number % 4]))
+    market.send("notification", cancelled(2_000, to="other@example.org"))
+    assert len(market.events("notification", MessageQueued)) == 4
+    assert len(withheld(market)) == 17
 
-    town.advance(24 * 3600)
-    town.send("notification", cancelled(3_000))
-    assert len(town.events("notification", MessageQueued)) == 5
+    market.advance(24 * 3600)
+    market.send("notification", cancelled(3_000))
+    assert len(market.events("notification", MessageQueued)) == 5
 
 
 def test_dots_and_tags_are_no_other_mailbox_of_google_and_mail_goes_where_it_was_addressed(tmp_path: Path) -> None:
-    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
+    market = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
     spellings = ("ab@gmail.com", "a.b@gmail.com", "a.b+1@googlemail.com", "AB@googlemail.com", "a.b+2@gmail.com")
     for number, spelled in enumerate(spellings):
-        town.send("notification", cancelled(number, to=spelled))
-    queued = [event for event in town.events("notification", MessageQueued) if isinstance(event, MessageQueued)]
+        market.send("notification", cancelled(number, to=spelled))
+    queued = [event for event in market.events("notification", MessageQueued) if isinstance(event, MessageQueued)]
     assert [event.to for event in queued] == list(spellings[:3])
-    assert len(withheld(town)) == 2
+    assert len(withheld(market)) == 2
 
 
 def test_who_paid_once_gets_more_of_it_and_all_that_is_about_money(tmp_path: Path) -> None:
-    town = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path, unpaid_mails=0, unpaid_mails_to_payer=2))
-    town.send("notification", cancelled(1))
-    town.send("notification", mail(to="stranger@example.org"))
+    market = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path, unpaid_mails=0, unpaid_mails_to_payer=2))
+    market.send("notification", cancelled(1))
+    market.send("notification", mail(to="stranger@example.org"))
     for number in range(2, 6):
-        town.send("notification", cancelled(number))
+        market.send("notification", cancelled(number))
     for number in range(6, 16):
-        town.send("notification", cancelled(number, paid=1))
-    assert withheld(town) == [f"order-cancelled/o{number}/buyer" for number in (1, 4, 5)]
+        market.send("notification", cancelled(number, paid=1))
+    assert withheld(market) == [f"order-cancelled/o{number}/buyer" for number in (1, 4, 5)]

@@ -20,7 +20,7 @@ from tests.projections.test_projection import (
     things,
 )
 from tests.runtime.builders import rows, statements
-from tests.runtime.toy import LampTables, ToyPressed, lamps
+from tests.runtime.toy import LampProjection, ToyPressed, lamps
 
 
 @pytest.mark.parametrize("keep", [0, 3, 1_000])
@@ -79,14 +79,14 @@ def test_what_is_all_in_memory_is_not_looked_up(engine: sa.Engine) -> None:
         assert seen == []
 
 
-class OfPresses(LampTables):
+class OfPresses(LampProjection):
     """Folds no own event."""
 
-    folds = ()
+    own_events = ()
 
 
-class OfButtons(LampTables):
-    folds = (ToyPressed,)
+class OfButtons(LampProjection):
+    own_events = (ToyPressed,)
 
     def apply(self, event: Event, recorded: RecordedEvent) -> None:
         assert isinstance(event, ToyPressed)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
 from services.risk.domain.screening import Known, Screening, decide
-from services.risk.tables import METADATA, RiskTables
+from services.risk.projection import METADATA, RiskProjection
 from shared.contracts import DecisionContext, Event, Metadata, Money
 from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
 from shared.eventstore.recorded import RecordedEvent
@@ -51,7 +51,7 @@ class Desk:
         self.engine = in_memory()
         self.connection = self.engine.connect()
         METADATA.create_all(self.connection)
-        self.tables, self.position, self.queries = RiskTables(lambda: self.connection), 0, 0
+        self.projection, self.position, self.queries = RiskProjection(lambda: self.connection), 0, 0
         sa_event.listen(self.engine, "before_cursor_execute", self._count)
 
     def _count(self, *_: object) -> None:
@@ -60,7 +60,7 @@ class Desk:
     def screen(self, command: ScreenOrder, seconds: float = 0) -> OrderScreened:
         """The order's screening, this long after the start."""
         now = NOW + timedelta(seconds=seconds)
-        events = decide(command, Screening(), given(self.tables.known(command), now))
+        events = decide(command, Screening(), given(self.projection.known(command), now))
         self.apply(events, now)
         screened = events[0]
         assert isinstance(screened, OrderScreened)
@@ -71,13 +71,13 @@ class Desk:
             self.position += 1
             stream = f"screening-{event.partition_key()}"
             recorded = RecordedEvent("risk", self.position, stream, 1, str(self.position), event.type(), "", "", at)
-            self.tables.apply(event, recorded)
+            self.projection.apply(event, recorded)
 
     def go_cold(self) -> None:
         """Write everything and forget what is in memory, as a restart does."""
-        self.tables.flush()
-        self.tables.forget()
+        self.projection.flush()
+        self.projection.forget()
 
     def rows(self, table: sa.Table) -> list[sa.RowMapping]:
-        self.tables.flush()
+        self.projection.flush()
         return list(self.connection.execute(sa.select(table)).mappings())

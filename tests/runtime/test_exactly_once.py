@@ -26,8 +26,8 @@ from tests.runtime.builders import (
 )
 from tests.runtime.toy import (
     REFUSING,
+    Adapters,
     Count,
-    Outside,
     ToyCounted,
     ToyDimmed,
     ToyLight,
@@ -51,7 +51,7 @@ class Presses(RuleBasedStateMachine):
     def open(self) -> None:
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(TemporaryDirectory()))
-        self.outside = Outside()
+        self.adapters = Adapters()
         self.harness: Harness | None = None
         self.accepted: dict[str, tuple[str, str]] = {}
         self.sent: dict[str, tuple[str, str]] = {}
@@ -62,7 +62,7 @@ class Presses(RuleBasedStateMachine):
         """What the running host had in memory is lost."""
         now = self.harness.now if self.harness else None
         self.close()
-        services = [button(), lamp(self.outside, attempts=50)]
+        services = [button(), lamp(self.adapters, attempts=50)]
         self.harness = Harness(self.folder, services, now=now) if now else Harness(self.folder, services)
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Presses(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 90), failures=st.integers(0, 2))
     def advance(self, seconds: int, failures: int) -> None:
-        self.outside.failures = failures
+        self.adapters.failures = failures
         self.host.advance(seconds)
 
     @rule()
@@ -143,7 +143,7 @@ class Presses(RuleBasedStateMachine):
         if not hasattr(self, "stack"):
             return
         self.restart()
-        self.outside.failures = 0
+        self.adapters.failures = 0
         self.host.network.announce("button")
         self.mend()
         for _ in range(30):

@@ -30,7 +30,7 @@ from tests.runtime.builders import (
     start,
 )
 from tests.runtime.toy import (
-    Outside,
+    Adapters,
     ToyLit,
     button,
     lamp,
@@ -51,12 +51,12 @@ class Pair:
     """The toy services on a network, turned by hand."""
 
     def __init__(self, folder: Path) -> None:
-        self.network, self.clock, self.outside = LossyNetwork(), Clock(), Outside()
+        self.network, self.clock, self.adapters = LossyNetwork(), Clock(), Adapters()
         self.calls: list[tuple[DueCall, Callable[[CallResult], None]]] = []
         self.engines: list[sa.Engine] = []
         self.transports: dict[str, InProcessTransport] = {}
         self.button = self._loop(button(), folder)
-        self.lamp = self._loop(lamp(self.outside), folder)
+        self.lamp = self._loop(lamp(self.adapters), folder)
         self.drain()
 
     def _loop(self, service: Service, folder: Path) -> ConsumerLoop[InProcessMessage]:
@@ -242,7 +242,7 @@ def test_calls_go_out_and_their_results_come_back(pair: Pair) -> None:
     call, done = pair.calls.pop()
     done(make_call(pair.lamp.writer, call))
     pair.drain()
-    assert pair.outside.told == {"a": 1}
+    assert pair.adapters.told == {"a": 1}
     assert pair.settled()
 
 

@@ -191,7 +191,7 @@ lamps = sa.Table(
 )
 
 
-class LampTables(Projection):
+class LampProjection(Projection):
     metadata = metadata
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
@@ -212,7 +212,7 @@ class LampTables(Projection):
                 self.lamps.put({**row, "dimmed": 1000 if lamp.startswith("undimmable") else row["dimmed"] + 1})
 
 
-class Foreseeing(LampTables):
+class Foreseeing(LampProjection):
     """Says what it will read, and fails where a note asks for it."""
 
     def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
@@ -225,19 +225,19 @@ class Foreseeing(LampTables):
                 pass
 
 
-class ButtonTables(Projection):
+class ButtonProjection(Projection):
     metadata = sa.MetaData()
 
 
 @dataclass
-class Outside:
+class Adapters:
     """The outside world of the lamp: counts calls, and fails as often as told."""
 
     failures: int = 0
     calls: list[int] = field(default_factory=list)
     told: Counter[str] = field(default_factory=Counter)
 
-    def run(self, payload: Mapping[str, Any], attempt: int, outside: object) -> Command:
+    def run(self, payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
         self.calls.append(attempt)
         if self.failures > 0:
             self.failures -= 1
@@ -254,21 +254,21 @@ def button() -> Service:
     return Service(
         name="button",
         aggregates=(Aggregate("button", Count, decide_button, evolve_button, (ToyPress, ToyTint)),),
-        tables=ButtonTables,
+        projection=ButtonProjection,
     )
 
 
-def lamp(outside: Outside | None = None, *, attempts: int = 3) -> Service:
-    world = outside or Outside()
+def lamp(adapters: Adapters | None = None, *, attempts: int = 3) -> Service:
+    world = adapters or Adapters()
     return Service(
         name="lamp",
         aggregates=(
             Aggregate("lamp", Count, decide_lamp, evolve_lamp, (ToyLight, ToyDim, ToyTell)),
             Aggregate("room", Count, decide_room, evolve_room, (ToyCount,)),
         ),
-        tables=LampTables,
+        projection=LampProjection,
         reactions={ToyPressed: heard, ToyLit: lit},
         plans={ToyLit: plan_lit},
-        projects=(ToyPressed,),
+        foreign_events=(ToyPressed,),
         effects={"tell": Effect(world.run, gave_up, attempts=attempts, first_delay_seconds=1, longest_delay_seconds=8)},
     )

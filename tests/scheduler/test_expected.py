@@ -22,7 +22,7 @@ from tests.runtime.builders import (
     rows,
     start,
 )
-from tests.runtime.toy import UNCHANGED, Outside, lamp
+from tests.runtime.toy import UNCHANGED, Adapters, lamp
 from tests.writer.test_effects import dimmed, told
 
 
@@ -37,8 +37,8 @@ def plan_anew(engine: sa.Engine) -> None:
 
 
 def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside(failures=1)
-    writer = start(lamp(outside), engine, clock)
+    clock, adapters = Clock(), Adapters(failures=1)
+    writer = start(lamp(adapters), engine, clock)
     works: list[Input] = [pressed(1, ("a", "later"), ("b", "later"), ("c", "later"), ("d", "call"))]
     for turn in range(5):
         outcome = writer.process(works)
@@ -51,8 +51,8 @@ def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine
 
 
 def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside()
-    writer = start(lamp(outside), engine, clock)
+    clock, adapters = Clock(), Adapters()
+    writer = start(lamp(adapters), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "call"), ("c", "cancel"))])
     with engine.begin() as connection:
         connection.execute(sa.delete(schema.agenda))
@@ -61,11 +61,11 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
     plan_anew(engine)
 
     assert amiss(engine) == []
-    writer = start(lamp(outside), engine, clock)
+    writer = start(lamp(adapters), engine, clock)
     clock.advance(60)
     writer.process([make_call(writer, call) for call in writer.process([]).calls])
     assert (dimmed(logged(writer)), told(logged(writer))) == (["a"], [True])
-    assert outside.calls == [2]  # it may have been made before: it is looked up
+    assert adapters.calls == [2]  # it may have been made before: it is looked up
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: 
 
 
 def test_what_nothing_planned_is_named_and_taken_off(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside()
-    writer = start(lamp(outside), engine, clock)
+    clock, adapters = Clock(), Adapters()
+    writer = start(lamp(adapters), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "call"))])
     (timer, _call) = sound = rows(engine, schema.agenda)
     planted = {**timer, "key": "tell/z", "kind": "effect", "name": "tell", "payload": '{"lamp": "z"}'}
@@ -129,8 +129,8 @@ def test_what_nothing_planned_is_named_and_taken_off(engine: sa.Engine) -> None:
 
 
 def test_what_was_given_up_stays_in_sight_and_does_not_wait_again(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside(failures=9)
-    writer = start(lamp(outside, attempts=1), engine, clock)
+    clock, adapters = Clock(), Adapters(failures=9)
+    writer = start(lamp(adapters, attempts=1), engine, clock)
     calls = writer.process([presses(1, "call")]).calls
     writer.process([make_call(writer, call) for call in calls])
     assert ([row["state"] for row in rows(engine, schema.agenda)], amiss(engine)) == (["failed"], [])
@@ -142,8 +142,8 @@ def test_what_was_given_up_stays_in_sight_and_does_not_wait_again(engine: sa.Eng
 
 
 def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside(failures=9)
-    writer = start(lamp(outside), engine, clock)
+    clock, adapters = Clock(), Adapters(failures=9)
+    writer = start(lamp(adapters), engine, clock)
     calls = writer.process([presses(1, "call")]).calls
     writer.process([make_call(writer, call) for call in calls])
     day = timedelta(days=1)
@@ -155,12 +155,12 @@ def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) ->
 
 
 def test_what_was_given_up_without_an_event_is_not_amiss(engine: sa.Engine) -> None:
-    writer = start(lamp(Outside(failures=9), attempts=1), engine, Clock())
+    writer = start(lamp(Adapters(failures=9), attempts=1), engine, Clock())
     calls = writer.process([pressed(1, (UNCHANGED, "call"), ("a", "at-once"))]).calls
     with engine.begin() as connection:
         unread = sa.update(schema.agenda).where(schema.agenda.c.kind == "command").values(name="ToyGone.v1")
         connection.execute(unread)
-    writer = start(lamp(Outside(failures=9), attempts=1), engine, Clock())
+    writer = start(lamp(Adapters(failures=9), attempts=1), engine, Clock())
     writer.process([make_call(writer, call) for call in calls])
     assert [row["state"] for row in rows(engine, schema.agenda)] == ["failed", "failed"]
 
@@ -180,7 +180,7 @@ def test_of_what_an_older_version_planned_nothing_is_said_whenever_it_led(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It names no events, and begins epochs without saying so."""
-    clock, outside = Clock(), Outside()
+    clock, adapters = Clock(), Adapters()
 
     def lead(older: bool, first: int, *notes: str) -> None:
         with monkeypatch.context() as patch:
@@ -188,7 +188,7 @@ def test_of_what_an_older_version_planned_nothing_is_said_whenever_it_led(
                 patch.setattr(unit_of_work, "token_of", lambda event_id, index: f"of-its-own-{event_id}-{index}")
                 patch.setattr(log, "next_epoch", _next_epoch_of_before)
                 patch.setattr(expected, "begin", lambda connection: None)
-            writer = start(lamp(outside), engine, clock)
+            writer = start(lamp(adapters), engine, clock)
             works = [make_call(writer, call) for call in writer.process([presses(first, *notes)]).calls]
             writer.process(works)
 
@@ -200,7 +200,7 @@ def test_of_what_an_older_version_planned_nothing_is_said_whenever_it_led(
         connection.execute(sa.delete(schema.agenda))
 
     assert amiss(engine) == ["dim/a"]
-    assert outside.calls == [1, 1, 1, 1]
+    assert adapters.calls == [1, 1, 1, 1]
 
 
 def _next_epoch_of_before(connection: sa.Connection) -> int:

@@ -24,7 +24,7 @@ from laws import (
     statements_kept,
 )
 from laws.money import HoldsMatch
-from services.ledger.tables import accounts
+from services.ledger.projection import accounts
 from shared.contracts import Event, Money
 from shared.contracts.fulfillment import (
     DeliveryHandedOver,
@@ -277,12 +277,12 @@ def _verdict(service: Service, world: World) -> Verdict:
     aggregate_types = {
         aggregate.name: AggregateType(aggregate.initial, aggregate.evolve) for aggregate in service.aggregates
     }
-    projects = frozenset(event.__name__ for event in service.projects)
+    foreign_events = frozenset(event.__name__ for event in service.foreign_events)
     logs = dict(world.host.logs)
     return verify(
         service.name,
-        service.tables,
-        projects,
+        service.projection,
+        foreign_events,
         aggregate_types,
         logs,
         scratch=_scratch,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.fulfillment.adapters import Outside as Fulfillment
+from services.fulfillment.adapters import Adapters as Fulfillment
 from services.fulfillment.adapters import build as build_fulfillment
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
 from services.ledger.adapters import build as build_ledger

@@ -39,7 +39,7 @@ from tests.runtime.toy import (
 SERVICES = (button(), lamp())
 
 
-def town(folder: Path) -> Harness:
+def market(folder: Path) -> Harness:
     folder.mkdir(exist_ok=True)
     return Harness(folder, SERVICES)
 
@@ -72,7 +72,7 @@ def closed(made: Harness) -> None:
 
 def restored(folder: Path, name: str) -> None:
     """Five presses, and then the file of one service as it was after the second."""
-    made = town(folder)
+    made = market(folder)
     pressed(made, 2)
     restore = copied(folder, name)
     pressed(made, 3)
@@ -87,7 +87,7 @@ def writers(made: Harness) -> tuple[Writer, Writer]:
 def test_the_owner_of_a_log_that_was_restored_decides_nothing_and_its_reader_stops(tmp_path: Path) -> None:
     restored(tmp_path, "button")
 
-    again = town(tmp_path)
+    again = market(tmp_path)
     owner, reader = writers(again)
     reply = again.send("button", ToyPress(button="a"))
 
@@ -103,7 +103,7 @@ def test_the_owner_of_a_log_that_was_restored_decides_nothing_and_its_reader_sto
 def test_a_reader_that_was_restored_reads_again_and_nobody_stops(tmp_path: Path) -> None:
     restored(tmp_path, "lamp")
 
-    again = town(tmp_path)
+    again = market(tmp_path)
     owner, reader = writers(again)
 
     assert (owner.halted, reader.diverged, reader.positions) == ("", {}, {"button": 5})
@@ -117,7 +117,7 @@ def test_a_log_that_was_set_back_and_went_on_under_a_reader_is_found_by_its_hash
     pressed(alone, 6)
     closed(alone)
 
-    again = town(tmp_path)
+    again = market(tmp_path)
     owner, reader = writers(again)
 
     assert reader.diverged == {"button": Divergence("lamp", "button", position=5, head=8)}
@@ -127,17 +127,17 @@ def test_a_log_that_was_set_back_and_went_on_under_a_reader_is_found_by_its_hash
 
 
 def test_when_the_right_log_is_put_back_all_go_on(tmp_path: Path) -> None:
-    made = town(tmp_path)
+    made = market(tmp_path)
     pressed(made, 2)
     older = copied(tmp_path, "button")
     pressed(made, 3)
     newer = copied(tmp_path, "button")
     closed(made)
     older()
-    closed(town(tmp_path))
+    closed(market(tmp_path))
     newer()
 
-    again = town(tmp_path)
+    again = market(tmp_path)
     owner, reader = writers(again)
 
     assert (owner.halted, reader.diverged) == ("", {})
@@ -161,11 +161,11 @@ def healed(folder: Path) -> int:
 
 def test_a_healed_log_goes_on_and_its_reader_with_it(tmp_path: Path) -> None:
     restored(tmp_path, "button")
-    closed(town(tmp_path))  # all of it is found out and stored
+    closed(market(tmp_path))  # all of it is found out and stored
 
     assert healed(tmp_path) == 3
 
-    again = town(tmp_path)
+    again = market(tmp_path)
     owner, reader = writers(again)
     assert (owner.halted, reader.diverged, reader.unknown.counts) == ("", {}, {})
     pressed(again, 2)

@@ -30,7 +30,7 @@ def spans() -> Iterator[Kept]:
         yield spans
 
 
-def tell(payload: Mapping[str, Any], attempt: int, outside: object) -> Command:
+def tell(payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
     raise EffectFailed("north answered HTTP 500")
 
 

@@ -92,21 +92,21 @@ def test_revisions_and_a_rebuild_bring_it_up_to_this_version(urls: Urls, logs: d
     proofs = prove(SERVICES, logs, drained=False)
 
     assert again == []
-    assert set(rebuilt) == {one.name for one in SERVICES if one.tables.version != versions.FIRST}
+    assert set(rebuilt) == {one.name for one in SERVICES if one.projection.version != versions.FIRST}
     assert [proof.detail for proof in proofs if not proof.ok] == []
 
 
 def test_a_writer_of_this_version_uses_no_snapshot_of_another(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     order = next(service for service in SERVICES if service.name == "order")
     migration.migrate(urls["order"], migrations_of("order"))
-    monkeypatch.setattr(order.tables, "version", order.tables.version + 1)
+    monkeypatch.setattr(order.projection, "version", order.projection.version + 1)
     engine = open_engine(urls["order"], writer=True)
     with engine.begin() as connection:
         connection.execute(
             sa.insert(schema.snapshots).values(stream="order-1", version=1, fingerprint="other", data="{}")
         )
-        versions.begin(connection, order.tables)
+        versions.begin(connection, order.projection)
 
         assert connection.execute(sa.select(schema.snapshots)).all() == []
-        assert versions.is_outdated(connection, order.tables)
+        assert versions.is_outdated(connection, order.projection)
     engine.dispose()

@@ -48,10 +48,10 @@ def heads(logs: dict[str, sa.Engine]) -> dict[str, bytes]:
 def test_tables_that_come_out_otherwise_have_another_version(tmp_path: Path, service: Service) -> None:
     written.unpack(tmp_path)
     with engines(tmp_path, writer=False) as logs:
-        if service.tables.version != versions.FIRST:
+        if service.projection.version != versions.FIRST:
             return
         with logs[service.name].connect() as connection:
-            assert not versions.is_outdated(connection, service.tables), NEEDS_A_VERSION
+            assert not versions.is_outdated(connection, service.projection), NEEDS_A_VERSION
         verdict = verify_service(service, logs)
     assert verdict.ok, f"{verdict}: {NEEDS_A_VERSION}"
 
@@ -69,13 +69,13 @@ def test_the_files_are_brought_up_to_this_version_once(tmp_path: Path) -> None:
         assert [proof.detail for proof in proofs if not proof.ok] == []
         for service in SERVICES:
             with logs[service.name].connect() as connection:
-                assert not versions.is_outdated(connection, service.tables)
+                assert not versions.is_outdated(connection, service.projection)
 
 
 def test_an_interrupted_one_is_done_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written.unpack(tmp_path)
     gateway = next(service for service in SERVICES if service.name == "gateway")
-    monkeypatch.setattr(gateway.tables, "version", gateway.tables.version + 1)
+    monkeypatch.setattr(gateway.projection, "version", gateway.projection.version + 1)
 
     def interrupted(connection: sa.Connection, tables: object) -> None:
         raise KeyboardInterrupt

@@ -37,27 +37,27 @@ class Place:
         with engine.begin() as connection:
             log.create(connection)
             self.head = log.read_head(connection)
-        self.memory = AggregateCache("button", aggregate_types or FOLDINGS, self.at_work, keep=keep)
+        self.cache = AggregateCache("button", aggregate_types or FOLDINGS, self.at_work, keep=keep)
 
     def press(self, stream: str, *notes: str, rollback: bool = False) -> list[int]:
         """Press so often in one transaction; the versions this gave."""
         pressed = [ToyPressed(button=stream.partition("-")[2], note=note) for note in notes]
         with self.at_work.begin(rollback=rollback) as connection:
-            versions = [self.memory.evolve(stream, one) for one in pressed]
+            versions = [self.cache.evolve(stream, one) for one in pressed]
             first = self.head.position + 1
             new = [event(first + n, stream, version, notes[n]) for n, version in enumerate(versions)]
-            self.memory.flush()
+            self.cache.flush()
             head = log.append(connection, self.head, new)
         if rollback:
-            self.memory.forget()
+            self.cache.forget()
         else:
             self.head = head
-            self.memory.committed()
+            self.cache.committed()
         return versions
 
     def state(self, stream: str) -> object:
         with self.at_work.begin():
-            return self.memory.get(stream).state
+            return self.cache.get(stream).state
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +112,8 @@ def test_many_streams_are_loaded_by_a_few_statements(engine: sa.Engine) -> None:
         place.press(stream, "4")
     anew = Place(engine)
     with anew.at_work.begin(), statements(engine) as seen:
-        anew.memory.load(streams)
-        assert [anew.memory.get(stream).version for stream in streams] == [4] * 20 + [0] * 20
+        anew.cache.load(streams)
+        assert [anew.cache.get(stream).version for stream in streams] == [4] * 20 + [0] * 20
     few = {"postgresql": 3, "sqlite": 4}[engine.dialect.name]
     assert len([statement for statement in seen if statement.startswith("SELECT")]) == few
 
@@ -122,12 +122,12 @@ def test_no_snapshot_is_looked_for_while_there_is_none(engine: sa.Engine) -> Non
     place = Place(engine)
     place.press("button-a", "1")
     with place.at_work.begin(), statements(engine) as seen:
-        place.memory.load(["button-b"])
+        place.cache.load(["button-b"])
     assert [one for one in seen if "FROM snapshots" in one] == []
 
     place.press("button-a", "2", "3")
     with place.at_work.begin(), statements(engine) as seen:
-        place.memory.load(["button-c"])
+        place.cache.load(["button-c"])
     assert len([one for one in seen if "FROM snapshots" in one]) == 1
 
 
@@ -155,9 +155,9 @@ def test_the_least_lately_changed_streams_make_room_and_come_back(engine: sa.Eng
     for stream in ("button-a", "button-b", "button-a", "button-c"):
         place.press(stream, "x")
     with place.at_work.begin(), statements(engine) as seen:
-        place.memory.load(["button-a", "button-c"])
+        place.cache.load(["button-a", "button-c"])
         assert [one for one in seen if one.startswith("SELECT")] == []
-        assert place.memory.get("button-b").version == 1
+        assert place.cache.get("button-b").version == 1
         assert [one for one in seen if one.startswith("SELECT")] != []
     assert place.press("button-b", "y") == [2]
 
@@ -165,4 +165,4 @@ def test_the_least_lately_changed_streams_make_room_and_come_back(engine: sa.Eng
 def test_an_unknown_kind_of_stream_is_an_error(engine: sa.Engine) -> None:
     place = Place(engine)
     with place.at_work.begin(), pytest.raises(LookupError, match="door-a"):
-        place.memory.get("door-a")
+        place.cache.get("door-a")

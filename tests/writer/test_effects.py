@@ -34,7 +34,7 @@ from tests.runtime.builders import (
     statements,
 )
 from tests.runtime.toy import (
-    Outside,
+    Adapters,
     ToyDim,
     ToyDimmed,
     ToyLight,
@@ -177,17 +177,17 @@ def test_due_commands_cost_no_statement_each(engine: sa.Engine) -> None:
 
 
 def test_a_call_is_made_after_the_commit_and_its_result_comes_back(engine: sa.Engine) -> None:
-    outside = Outside()
-    writer = start(lamp(outside), engine)
+    adapters = Adapters()
+    writer = start(lamp(adapters), engine)
     outcome = writer.process([presses(1, "call")])
-    assert outside.calls == []
+    assert adapters.calls == []
     assert [(call.key, call.effect, call.attempt, call.payload) for call in outcome.calls] == [
         ("tell/a", "tell", 1, {"lamp": "a"})
     ]
     [row] = rows(engine, schema.agenda)
     assert (row["attempts"], row["leased_until"]) == (1, "2026-01-01T08:02:00.000000+00:00")
     run(writer, outcome)
-    assert (outside.calls, told(logged(writer)), rows(engine, schema.agenda)) == ([1], [True], [])
+    assert (adapters.calls, told(logged(writer)), rows(engine, schema.agenda)) == ([1], [True], [])
 
 
 def test_a_rolled_back_call_is_not_made_and_not_counted(engine: sa.Engine) -> None:
@@ -220,11 +220,11 @@ def test_a_call_whose_lease_was_not_acknowledged_is_made_when_it_ends(engine: sa
 
 
 def test_failures_back_off_and_the_last_one_gives_up(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside(failures=9)
-    writer = start(lamp(outside, attempts=5), engine, clock)
+    clock, adapters = Clock(), Adapters(failures=9)
+    writer = start(lamp(adapters, attempts=5), engine, clock)
     waits: list[float] = []
     outcome = run(writer, writer.process([presses(1, "call")]))
-    while len(outside.calls) < 5:
+    while len(adapters.calls) < 5:
         began = clock.now
         while not outcome.calls:
             clock.advance(0.5)
@@ -232,24 +232,24 @@ def test_failures_back_off_and_the_last_one_gives_up(engine: sa.Engine) -> None:
         waits.append((clock.now - began).total_seconds())
         outcome = run(writer, outcome)
     assert waits == [1, 2, 4, 8]
-    assert outside.calls == [1, 2, 3, 4, 5]
+    assert adapters.calls == [1, 2, 3, 4, 5]
     assert told(logged(writer)) == [False]
     clock.advance(1_000)
-    assert start(lamp(outside), engine, clock).process([]).calls == []
+    assert start(lamp(adapters), engine, clock).process([]).calls == []
     [row] = rows(engine, schema.agenda)
     assert (row["state"], row["attempts"], row["error"].partition(" at ")[0]) == ("failed", 5, "ConnectionError")
 
 
 def test_the_end_of_an_old_lease_makes_no_further_call(engine: sa.Engine) -> None:
-    clock, outside = Clock(), Outside(failures=1)
-    writer = start(lamp(outside), engine, clock)
+    clock, adapters = Clock(), Adapters(failures=1)
+    writer = start(lamp(adapters), engine, clock)
     run(writer, writer.process([presses(1, "call")]))
     clock.advance(100)
     [second] = writer.process([]).calls
     clock.advance(20)
     assert writer.process([]).calls == []
     run(writer, CommitResult(calls=[second]))
-    assert (outside.calls, told(logged(writer))) == ([1, 2], [True])
+    assert (adapters.calls, told(logged(writer))) == ([1, 2], [True])
 
 
 def overtaken(engine: sa.Engine, clock: Clock) -> tuple[Writer, DueCall, DueCall]:
@@ -294,7 +294,7 @@ def test_a_result_that_is_no_command_of_the_service_is_a_failure(engine: sa.Engi
     writer = start(lamp(), engine)
     [call] = writer.process([presses(1, "call")]).calls
     effect = writer.service.effects["tell"]
-    object.__setattr__(effect, "run", lambda payload, attempt, outside: None)
+    object.__setattr__(effect, "run", lambda payload, attempt, adapters: None)
     assert isinstance(make_call(writer, call), CallFailed)
 
 

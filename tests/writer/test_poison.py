@@ -131,7 +131,7 @@ def test_a_replayed_command_that_the_rules_refuse_leaves(engine: sa.Engine, monk
 
 
 def test_what_cannot_be_foreseen_is_parked_alone(engine: sa.Engine) -> None:
-    writer = start(replace(lamp(), tables=Foreseeing), engine)
+    writer = start(replace(lamp(), projection=Foreseeing), engine)
     got = replies(
         writer,
         pressed(1, ("a", "unreadable event"), ("b", "unreadable command"), ("c", "")),

@@ -140,7 +140,7 @@ def test_a_slice_too_far_ahead_is_left_and_reported(engine: sa.Engine) -> None:
 
 
 def test_what_a_batch_will_read_is_read_at_once(engine: sa.Engine) -> None:
-    writer = start(replace(lamp(), tables=Foreseeing), engine)
+    writer = start(replace(lamp(), projection=Foreseeing), engine)
     writer.process([pressed(1, ("first", ""))])
     with statements(engine) as for_one:
         writer.process([pressed(2, ("a", ""))])

@@ -15,7 +15,7 @@ from shared.runtime.settings import SupplierSettings
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     """What decisions look into, and what effects call. `look_up_for`: how long a failed purchase is asked about."""
 
     vault: Vault
@@ -24,11 +24,11 @@ class Outside:
     look_up_for: timedelta
 
 
-def build(context: HostContext) -> Outside:
+def build(context: HostContext) -> Adapters:
     """The adapters as the settings want them."""
     secrets, ports = context.secrets, context.ports
     suppliers = {name: _supplier(name, settings, context) for name, settings in context.settings.suppliers.items()}
-    return Outside(
+    return Adapters(
         vault=Vault(secrets.get("fulfillment-sealing"), ports.random_bytes),
         suppliers=Suppliers(suppliers),
         now=ports.now,

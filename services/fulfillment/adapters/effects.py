@@ -9,20 +9,20 @@ from typing import Any
 
 import httpx
 
-from services.fulfillment.adapters import Outside
+from services.fulfillment.adapters import Adapters
 from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase
 from shared.contracts.fulfillment import RecordPurchase, RecordPurchaseUnknown
 from shared.runtime.service import Effect, Outcome
 
 
-def purchase(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:
+def purchase(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase:
     """Buy once; raises as long as the outcome is unknown."""
-    return outside.suppliers.purchase(Purchase(**payload), attempt)
+    return adapters.suppliers.purchase(Purchase(**payload), attempt)
 
 
-def poll(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase:
+def poll(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase:
     """Ask what became of a pending purchase; raises as long as it is not settled."""
-    report = outside.suppliers.look_up(payload["supplier"], payload["request_id"])
+    report = adapters.suppliers.look_up(payload["supplier"], payload["request_id"])
     if report is None:
         raise OutcomeUnknown(f"{payload['supplier']} no longer knows the purchase")
     if report.outcome == "pending":
@@ -30,22 +30,22 @@ def poll(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPu
     return report
 
 
-def look_again(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordPurchase | RecordPurchaseUnknown:
+def look_again(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase | RecordPurchaseUnknown:
     """Ask once more about a purchase that failed or is unknown: it may come about late, and its callback be lost.
 
     Raises as long as it is time to ask and the supplier does not say that it is done.
     """
-    is_over = outside.now() - datetime.fromisoformat(payload["since"]) >= outside.look_up_for
+    is_over = adapters.now() - datetime.fromisoformat(payload["since"]) >= adapters.look_up_for
     try:
-        return _done(payload, outside)
+        return _done(payload, adapters)
     except (OutcomeUnknown, httpx.HTTPError) as nothing_new:
         if not is_over:
             raise
         return unknown(payload, str(nothing_new))
 
 
-def _done(payload: Mapping[str, Any], outside: Outside) -> RecordPurchase:
-    report = outside.suppliers.look_up(payload["supplier"], payload["request_id"])
+def _done(payload: Mapping[str, Any], adapters: Adapters) -> RecordPurchase:
+    report = adapters.suppliers.look_up(payload["supplier"], payload["request_id"])
     if report is None or report.outcome != "done":
         raise OutcomeUnknown(f"{payload['supplier']} has not delivered it")
     return report

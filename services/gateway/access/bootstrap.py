@@ -40,7 +40,7 @@ async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) ->
         message = CommandMessage(command_id, AddStaff(username=USERNAME, role="administrator"), meta)
         reply = await backend.send("gateway", message)
         if reply.outcome == "accepted":
-            await backend.seen(reply.source, reply.position)
+            await backend.wait_for_position(reply.source, reply.position)
         elif reply.code != "staff-exists":  # added meanwhile by another process
             raise NotAccepted(f"the first administrator was not accepted ({reply.code}): {reply.detail}")
     password = b32encode(backend.ports.random_bytes(20)).decode().lower()

@@ -10,12 +10,12 @@ from shared.readside.batched_query import BatchedQuery
 CUSTOMER = BatchedQuery(customers.c.customer)
 
 
-async def require_customer(gate: ApiContext, caller: Principal, customer: str) -> None:
+async def require_customer(context: ApiContext, caller: Principal, customer: str) -> None:
     """Raises Problem: 404 for a customer who never registered, 503 when the read models may not show them yet.
 
     A customer who asks for themselves has a token of ours, which says so.
     """
     if caller.kind == "customer" and caller.subject == customer:
         return
-    if await gate.found(CUSTOMER, customer) is None:
-        raise await gate.absent(caller, "gateway", "customer")
+    if await context.found(CUSTOMER, customer) is None:
+        raise await context.absent(caller, "gateway", "customer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.gateway import (
     CustomerRegistered,
     SignedIn,
@@ -34,7 +34,7 @@ customers = sa.Table(
 )
 
 
-class People(View):
+class People(ResourceProjection):
     """Who may work here and who buys here. Removed staff have no row."""
 
     def __init__(self, rows: OpenRows) -> None:

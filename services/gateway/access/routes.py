@@ -18,7 +18,7 @@ from services.gateway.access.projection import staff
 from services.gateway.access.sessions import Session, session
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext, derived_id
-from services.gateway.http.depends import ClientIp, IdempotencyKey, TheGate, counted, may
+from services.gateway.http.depends import ClientIp, Context, IdempotencyKey, counted, may
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import Body, Login, Mailbox, PathId, ShownName, Username
@@ -73,11 +73,11 @@ class StaffBody(Body):
 
 
 @contextmanager
-def _counted(gate: ApiContext, ip: str) -> Iterator[None]:
+def _counted(context: ApiContext, ip: str) -> Iterator[None]:
     """Counts a registration, also of a login that is taken. Raises Problem (429) beyond the limits."""
-    counts = [(gate.all_registered, "")]
-    if not gate.is_own_site(ip):
-        counts.append((gate.registered, place_of(ip)))
+    counts = [(context.all_registered, "")]
+    if not context.is_own_site(ip):
+        counts.append((context.registered, place_of(ip)))
     with counted(*counts, code="too-many-registrations", detail="too many registrations; try again later"):
         yield
 
@@ -89,32 +89,32 @@ def _counted(gate: ApiContext, ip: str) -> Iterator[None]:
     response_model=Registered,
     responses=refusals(404, 409, 413, 429, 504),
 )
-async def register(body: CustomerBody, gate: TheGate, ip: ClientIp) -> Response:
+async def register(body: CustomerBody, context: Context, ip: ClientIp) -> Response:
     """Answers with the customer's id and a token. An address registers so many an hour."""
     customer = derived_id("customer", body.login)
     command = RegisterCustomer(customer=customer, name=body.name, email=body.email)
     # Let in first: whoever is told that too many register was not registered, nor counted.
-    async with gate.registering.admitted(place_of(ip)) as place:
-        with _counted(gate, ip):
-            if await run_sync(gate.credentials.is_former, "customer", body.login):
+    async with context.registering.admitted(place_of(ip)) as place:
+        with _counted(context, ip):
+            if await run_sync(context.credentials.is_former, "customer", body.login):
                 raise Problem(409, TAKEN, "this login is taken")
             try:
-                await gate.send(command, GUEST, gate.backend.ports.new_id())
+                await context.send(command, GUEST, context.backend.ports.new_id())
             except Problem as problem:
                 if problem.code != TAKEN:
                     raise
             # A login is taken by whoever has its password: a registration that broke off before this may be taken up
             # again.
             async with place:
-                claimed = await run_sync(gate.credentials.claim, "customer", body.login, customer, body.password)
+                claimed = await run_sync(context.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
         raise Problem(409, TAKEN, "this login is taken")
-    return answer({"customer": customer, **session(gate, Principal("customer", customer))}, 201)
+    return answer({"customer": customer, **session(context, Principal("customer", customer))}, 201)
 
 
 @router.get("/staff", summary="Who is on the staff", response_model=Members, responses=refusals(*ASKED))
-async def members(gate: TheGate, caller: Manager) -> Response:
-    return answer({"items": await gate.rows(sa.select(staff).order_by(staff.c.username))})
+async def members(context: Context, caller: Manager) -> Response:
+    return answer({"items": await context.rows(sa.select(staff).order_by(staff.c.username))})
 
 
 @router.post(
@@ -125,16 +125,16 @@ async def members(gate: TheGate, caller: Manager) -> Response:
     responses=refusals(*DECIDED),
 )
 async def add(
-    body: StaffBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    body: StaffBody, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """The same request again, with the same password, adds nobody twice and changes no password."""
-    command_id = gate.command_id(caller, request, key)
-    proof = gate.proof_of(body.password, command_id)
+    command_id = context.command_id(caller, request, key)
+    proof = context.proof_of(body.password, command_id)
     command = AddStaff(username=body.username, role=body.role, password_proof=proof)
-    reply = await gate.send(command, caller, command_id)
+    reply = await context.send(command, caller, command_id)
     # A repeated request only makes up for a password that was never stored, because the first one broke off.
-    keep = gate.credentials.claim if reply.repeated else gate.credentials.store
-    async with gate.hashing.taken(caller.actor):
+    keep = context.credentials.claim if reply.repeated else context.credentials.store
+    async with context.hashing.taken(caller.actor):
         await run_sync(keep, "staff", body.username, body.username, body.password)
     return answer({"username": body.username, "role": body.role}, 201)
 
@@ -146,12 +146,12 @@ async def add(
     responses=refusals(*DECIDED),
 )
 async def remove(
-    username: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    username: PathId, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """Their tokens end at once. Nobody removes themselves, and an administrator always remains."""
     username = normal(username)
     if username == caller.subject:
         raise Problem(409, "own-account", "another administrator has to remove you")
-    await gate.send(RemoveStaff(username=username), caller, gate.command_id(caller, request, key))
-    await run_sync(gate.credentials.remove, "staff", username)
+    await context.send(RemoveStaff(username=username), caller, context.command_id(caller, request, key))
+    await run_sync(context.credentials.remove, "staff", username)
     return answer({"username": username, "removed": True})

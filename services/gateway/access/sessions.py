@@ -13,7 +13,7 @@ from services.gateway.access.credentials import normal
 from services.gateway.access.places import place_of
 from services.gateway.http.answers import Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import STAFF, ClientIp, TheGate, too_many
+from services.gateway.http.depends import STAFF, ClientIp, Context, too_many
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import Body, Line
@@ -47,9 +47,9 @@ class SignInBody(Body):
     )
 
 
-def session(gate: ApiContext, principal: Principal) -> dict[str, Any]:
+def session(context: ApiContext, principal: Principal) -> dict[str, Any]:
     """A token and what it is good for."""
-    token, expires_at = issue(gate.backend.secrets.get("tokens"), principal, gate.backend.ports.now())
+    token, expires_at = issue(context.backend.secrets.get("tokens"), principal, context.backend.ports.now())
     return {
         "token": token,
         "expires_at": expires_at.isoformat(),
@@ -59,9 +59,9 @@ def session(gate: ApiContext, principal: Principal) -> dict[str, Any]:
     }
 
 
-async def _record(gate: ApiContext, username: str, *, accepted: bool) -> None:
+async def _record(context: ApiContext, username: str, *, accepted: bool) -> None:
     command = RecordSignIn(username=username, accepted=accepted)
-    await gate.send(command, Principal("staff", username), gate.backend.ports.new_id())
+    await context.send(command, Principal("staff", username), context.backend.ports.new_id())
 
 
 @router.post(
@@ -71,32 +71,32 @@ async def _record(gate: ApiContext, username: str, *, accepted: bool) -> None:
     response_model=SignedIn,
     responses=refusals(401, 404, 409, 413, 429, 504),
 )
-async def sign_in(body: SignInBody, gate: TheGate, ip: ClientIp) -> Response:
+async def sign_in(body: SignInBody, context: Context, ip: ClientIp) -> Response:
     """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded.
 
     `device` marks the device for this login: sent with the next sign-in, others' wrong tries do not hold it up.
     """
     login, place = normal(body.login), place_of(ip)
-    wait, begun = gate.guessing.begin(body.kind, login, place, body.device, shared=gate.is_own_site(ip))
+    wait, begun = context.guessing.begin(body.kind, login, place, body.device, shared=context.is_own_site(ip))
     if wait:
         raise too_many(wait)
-    is_known = gate.guessing.knows(body.kind, login, place, body.device)
-    waiting = login if gate.is_own_site(ip) else place
+    is_known = context.guessing.knows(body.kind, login, place, body.device)
+    waiting = login if context.is_own_site(ip) else place
     try:
-        async with (gate.hashing if is_known else gate.strangers).taken(waiting):
-            subject = await run_sync(gate.credentials.check, body.kind, body.login, body.password)
+        async with (context.hashing if is_known else context.strangers).taken(waiting):
+            subject = await run_sync(context.credentials.check, body.kind, body.login, body.password)
     except Exception:
-        gate.guessing.forgive(begun)  # nothing was compared
+        context.guessing.forgive(begun)  # nothing was compared
         raise
     if subject is not None:
-        gate.guessing.succeeded(body.kind, login, place, begun)
+        context.guessing.succeeded(body.kind, login, place, begun)
     member = None
     if body.kind == "staff":
         # the list of staff, not the password, says who belongs to it and in which role
-        member = await gate.found(STAFF, normal(body.login))
+        member = await context.found(STAFF, normal(body.login))
         if member is not None:
-            await _record(gate, member["username"], accepted=subject is not None)
+            await _record(context, member["username"], accepted=subject is not None)
     if subject is None or (body.kind == "staff" and member is None):
         raise Problem(401, "wrong-login", "no such login, or a wrong password")
-    told = session(gate, Principal(body.kind, subject, member["role"] if member else None))
-    return answer({**told, "device": gate.guessing.mark(body.kind, login, gate.backend.ports.new_id())}, 201)
+    told = session(context, Principal(body.kind, subject, member["role"] if member else None))
+    return answer({**told, "device": context.guessing.mark(body.kind, login, context.backend.ports.new_id())}, 201)

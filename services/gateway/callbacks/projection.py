@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.gateway import StatementUnread, UnreadSettled
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import Key, RowCache
@@ -32,7 +32,7 @@ unread = sa.Table(
 )
 
 
-class UnreadStatements(View):
+class UnreadStatements(ResourceProjection):
     """One row a statement: open until a person has seen to it."""
 
     def __init__(self, rows: OpenRows) -> None:

@@ -59,14 +59,14 @@ class Partner:
         return Principal(self.kind, self.name)
 
 
-def _slow_forgers(gate: ApiContext, ip: str) -> None:
+def _slow_forgers(context: ApiContext, ip: str) -> None:
     """Wrong signatures are recorded, but not without end. Raises Problem (429)."""
-    slow_down(gate.wrong_signatures, ip)
-    gate.wrong_signatures.tried(ip)
+    slow_down(context.wrong_signatures, ip)
+    context.wrong_signatures.tried(ip)
 
 
 async def receive(
-    gate: ApiContext, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
+    context: ApiContext, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
 ) -> Told[C]:
     """Read and check a callback of `who`, if it is. Raises Problem: 401 for a forged one that can't be read, 429 for
     who forged too many, readable or not; 422 for a true one that can't be read or says something twice, which is
@@ -76,30 +76,32 @@ async def receive(
         timestamp.isdecimal()
         and timestamp.isascii()
         and len(timestamp) <= LONGEST_TIMESTAMP
-        and verify(gate.backend.secrets.get(who.secret), int(timestamp), body, signature, gate.backend.ports.now())
+        and verify(
+            context.backend.secrets.get(who.secret), int(timestamp), body, signature, context.backend.ports.now()
+        )
     )
     if not authentic:
-        _slow_forgers(gate, ip)
+        _slow_forgers(context, ip)
     try:
         content = read_as(kind, body)
     except ValidationError as error:
         if not authentic:
             raise forged() from None
         errors = error.errors(include_input=False, include_url=False, include_context=False)
-        await keep_unread(gate, who, body, faults_of(errors))
+        await keep_unread(context, who, body, faults_of(errors))
         raise invalid(errors) from None
     except (SaidTwice, NoJson) as error:
         if not authentic:
             raise forged() from None
-        await keep_unread(gate, who, body, [str(error)])
+        await keep_unread(context, who, body, [str(error)])
         raise unread(error) from None
     return Told(content, authentic)
 
 
-async def keep_unread(gate: ApiContext, who: Partner, body: bytes, faults: Iterable[str]) -> None:
+async def keep_unread(context: ApiContext, who: Partner, body: bytes, faults: Iterable[str]) -> None:
     """Record that a partner told, signed, what can't be read, for a person to find out what. Its body is not kept.
     Raises Problem (429) while too many of its statements wait."""
-    key = gate.backend.secrets.get("blind-index")
+    key = context.backend.secrets.get("blind-index")
     told = f"kameng unread statement 1\n{who.kind}\n{who.name}\n".encode() + body
     command = RecordUnread(
         statement_id=hmac.new(key, told, sha256).hexdigest()[:32],
@@ -109,7 +111,7 @@ async def keep_unread(gate: ApiContext, who: Partner, body: bytes, faults: Itera
         scraps=scraps_of(who.kind, body),
         size=len(body),
     )
-    reply = await gate.send(command, who.principal, gate.backend.ports.new_id())
+    reply = await context.send(command, who.principal, context.backend.ports.new_id())
     if reply.answer.get("outcome") == "too-many":
         detail = "too many of your callbacks can't be read, and staff have not seen to them; this one was not recorded"
         raise too_many(AGAIN_AFTER_SECONDS, "too-many-unread", detail)

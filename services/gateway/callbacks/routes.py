@@ -11,7 +11,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks.projection import unread
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, PathId, Reason
@@ -57,10 +57,10 @@ class UnreadSettlementBody(Body):
     responses=refusals(*ASKED),
 )
 async def of_channels(
-    gate: TheGate, caller: PaymentReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+    context: Context, caller: PaymentReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """Signed callbacks: what is wrong with each, and what can be read of it. What waits longest first."""
-    return await _listed(gate, "channel", status, limit, cursor)
+    return await _listed(context, "channel", status, limit, cursor)
 
 
 @router.post(
@@ -73,12 +73,12 @@ async def of_channels(
 async def settle_of_channel(
     statement_id: PathId,
     body: UnreadSettlementBody,
-    gate: TheGate,
+    context: Context,
     caller: Bookkeeper,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    return await _settle(gate, caller, request, key, "channel", statement_id, body)
+    return await _settle(context, caller, request, key, "channel", statement_id, body)
 
 
 @router.get(
@@ -89,10 +89,10 @@ async def settle_of_channel(
     responses=refusals(*ASKED),
 )
 async def of_suppliers(
-    gate: TheGate, caller: SupplierReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+    context: Context, caller: SupplierReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """As that of channels. Texts that came with it were not kept."""
-    return await _listed(gate, "supplier", status, limit, cursor)
+    return await _listed(context, "supplier", status, limit, cursor)
 
 
 @router.post(
@@ -105,22 +105,22 @@ async def of_suppliers(
 async def settle_of_supplier(
     statement_id: PathId,
     body: UnreadSettlementBody,
-    gate: TheGate,
+    context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    return await _settle(gate, caller, request, key, "supplier", statement_id, body)
+    return await _settle(context, caller, request, key, "supplier", statement_id, body)
 
 
-async def _listed(gate: ApiContext, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
+async def _listed(context: ApiContext, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
     statement = sa.select(unread).where(unread.c.kind == kind, unread.c.status == status)
     by = (unread.c.told_at, unread.c.statement_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True)
+    return await page(context, statement, by, limit, cursor, ascending=True)
 
 
 async def _settle(
-    gate: ApiContext,
+    context: ApiContext,
     caller: Principal,
     request: Request,
     key: str | None,
@@ -128,15 +128,15 @@ async def _settle(
     statement_id: str,
     body: UnreadSettlementBody,
 ) -> Response:
-    await _statement(gate, caller, kind, statement_id)
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(SettleUnread(statement_id=statement_id, note=body.note), caller, command_id)
-    return answer(await _statement(gate, caller, kind, statement_id))
+    await _statement(context, caller, kind, statement_id)
+    command_id = context.command_id(caller, request, key)
+    await context.send(SettleUnread(statement_id=statement_id, note=body.note), caller, command_id)
+    return answer(await _statement(context, caller, kind, statement_id))
 
 
-async def _statement(gate: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
+async def _statement(context: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
     """Raises Problem: 404, also for one of a partner of another kind, or 503 when it may be there."""
-    row = await gate.found(STATEMENT, statement_id)
+    row = await context.found(STATEMENT, statement_id)
     if row is None or row["kind"] != kind:
-        raise await gate.absent(caller, "gateway", "statement")
+        raise await context.absent(caller, "gateway", "statement")
     return row

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     DeliveryHandedOver,
@@ -57,7 +57,7 @@ OfLine = (
 )
 
 
-class Deliveries(View):
+class Deliveries(ResourceProjection):
     """One row a line: requested, purchasing, pending, handed-over; then delivered or failed."""
 
     def __init__(self, rows: OpenRows) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.deliveries.projection import HANDED_OVER, deliveries
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, PathId, Reason
@@ -58,12 +58,12 @@ class Resolution(Answer):
     response_model=Page[Handover],
     responses=refusals(*ASKED),
 )
-async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def handovers(context: Context, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Those that wait longest first."""
     columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
     statement = sa.select(*columns).where(deliveries.c.status == HANDED_OVER)
     by = (deliveries.c.handed_over_at, deliveries.c.delivery_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True)
+    return await page(context, statement, by, limit, cursor, ascending=True)
 
 
 @router.post(
@@ -75,12 +75,12 @@ async def handovers(gate: TheGate, caller: Resolver, limit: Limit = 50, cursor: 
 async def resolve(
     delivery_id: PathId,
     body: ResolutionBody,
-    gate: TheGate,
+    context: Context,
     caller: Resolver,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     command = ResolveDelivery(delivery_id=delivery_id, delivered=body.delivered, note=body.note)
-    await gate.send(command, caller, command_id)
+    await context.send(command, caller, command_id)
     return answer({"delivery_id": delivery_id, "delivered": body.delivered})

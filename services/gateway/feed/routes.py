@@ -13,7 +13,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.http import pages
 from services.gateway.http.answers import ASKED, Answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import TheGate, may
+from services.gateway.http.depends import Context, may
 from services.gateway.http.pages import Items, Page, as_json
 from services.gateway.http.problems import Problem
 from shared.broker.cloudevents import cloud_events, structured
@@ -69,9 +69,9 @@ def _made(
     return items.answer(following(found[:shown]), beyond=beyond)
 
 
-async def _pull(gate: ApiContext, source: str, after: int, limit: int) -> tuple[list[RecordedEvent], bool]:
+async def _pull(context: ApiContext, source: str, after: int, limit: int) -> tuple[list[RecordedEvent], bool]:
     """The events, and whether the log ends before the position that was asked after."""
-    found = await gate.backend.pull(source, after, limit)
+    found = await context.backend.pull(source, after, limit)
     return list(found.events), bool(after) and not found.events and not found.before
 
 
@@ -84,21 +84,21 @@ def _positions(after: str | None) -> dict[str, int]:
     return dict.fromkeys(OWNERS, 0) | told
 
 
-async def _one(gate: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
+async def _one(context: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
         raise pages.bad_cursor()
     position = int(after or 0)
-    events, is_beyond = await _pull(gate, source, position, limit)
+    events, is_beyond = await _pull(context, source, position, limit)
 
     def following(shown: Sequence[RecordedEvent]) -> str:
         return str(shown[-1].position if shown else position)
 
-    return await gate.made(_made, events, form, limit, following, [source] if is_beyond else [])
+    return await context.made(_made, events, form, limit, following, [source] if is_beyond else [])
 
 
-async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Response:
+async def _all(context: ApiContext, after: str | None, form: str, limit: int) -> Response:
     positions = _positions(after)
-    pulled = {source: await _pull(gate, source, positions[source], limit) for source in OWNERS}
+    pulled = {source: await _pull(context, source, positions[source], limit) for source in OWNERS}
     logs, beyond = [found for found, _ in pulled.values()], [source for source in OWNERS if pulled[source][1]]
     # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
     events = list(merge(*logs, key=lambda recorded: recorded.at))
@@ -106,7 +106,7 @@ async def _all(gate: ApiContext, after: str | None, form: str, limit: int) -> Re
     def following(shown: Sequence[RecordedEvent]) -> str:
         return pages.encode(positions | {recorded.source: recorded.position for recorded in shown})
 
-    return await gate.made(_made, events, form, limit, following, beyond)
+    return await context.made(_made, events, form, limit, following, beyond)
 
 
 class StoredEvent(Answer):
@@ -151,7 +151,7 @@ class FeedPage(Page[StoredEvent | PublishedEvent]):
 
 @router.get("", summary="Read events", response_model=FeedPage, responses=refusals(*ASKED))
 async def events(
-    gate: TheGate,
+    context: Context,
     caller: Annotated[Principal, Depends(may(Permission.EVENTS_READ))],
     source: Source | None = None,
     after: Annotated[str | None, Query(max_length=1_000, description="`next` of the answer before.")] = None,
@@ -164,4 +164,4 @@ async def events(
     always there: ask with it again later for what happened since. In the form `cloudevents` each item is a CloudEvents
     1.0 JSON object, with the attributes and data that subscribers of the broker get.
     """
-    return await (_one(gate, source, after, form, limit) if source else _all(gate, after, form, limit))
+    return await (_one(context, source, after, form, limit) if source else _all(context, after, form, limit))

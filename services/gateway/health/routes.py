@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.gateway.http.answers import Answer, answer, refusals
-from services.gateway.http.depends import TheGate
+from services.gateway.http.depends import Context
 
 router = APIRouter(tags=["health"])
 TOO_FAR_BEHIND = 100_000
@@ -52,12 +52,12 @@ async def live() -> Response:
 
 
 @router.get("/readyz", summary="Whether requests should come here", response_model=Readiness, responses=NOT_READY)
-async def ready(gate: TheGate) -> Response:
+async def ready(context: Context) -> Response:
     """503 while the read models are far behind, or a log is not the one that was read: `diverged` names it, and
     `halted` the services that decide nothing; or while an event that must be known is not (`held`). Parked work, and
     events of unknown types that were passed over, are warnings: a person must look, but all else works."""
-    await gate.rows(sa.select(sa.literal(1)))
-    services = await run_sync(gate.backend.health)
+    await context.rows(sa.select(sa.literal(1)))
+    services = await run_sync(context.backend.health)
     behind = {
         f"{name} behind {source}": lag
         for name, health in services.items()

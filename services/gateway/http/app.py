@@ -116,7 +116,7 @@ def create_app(backend: Backend) -> FastAPI:
     app = Documented(
         title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=served
     )
-    app.state.gate = ApiContext(
+    app.state.context = ApiContext(
         backend,
         reading,
         LongPoll(backend, reading),

@@ -100,7 +100,7 @@ class ApiContext:
             reply = await self.outcome(self.backend.send(command.owner, message))
         if reply.outcome != "accepted":
             raise of_reply(reply)
-        await self.backend.seen(reply.source, reply.position)
+        await self.backend.wait_for_position(reply.source, reply.position)
         return reply
 
     async def outcome(self, waiting: Awaitable[Reply]) -> Reply:

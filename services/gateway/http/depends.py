@@ -14,7 +14,7 @@ from services.gateway.access.projection import staff
 from services.gateway.access.throttle import Throttle
 from services.gateway.http.context import ApiContext
 from services.gateway.http.problems import Problem, Unknown
-from services.gateway.view import iso
+from services.gateway.resource_projection import iso
 from shared.readside.batched_query import BatchedQuery
 from shared.values import identities
 from shared.values.identities import or_as_is
@@ -24,9 +24,9 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 STAFF = BatchedQuery(staff.c.username)
 
 
-def gate_of(request: Request) -> ApiContext:
+def context_of(request: Request) -> ApiContext:
     """The application's gate."""
-    return request.app.state.gate
+    return request.app.state.context
 
 
 def ip_of(request: Request) -> str:
@@ -36,15 +36,15 @@ def ip_of(request: Request) -> str:
 
 # Not `async`, they would each be sent to a thread. Each costs a request some 20 µs: what depends on the request anyway
 # takes the functions above.
-async def gate(request: Request) -> ApiContext:
-    return gate_of(request)
+async def context(request: Request) -> ApiContext:
+    return context_of(request)
 
 
 async def client_ip(request: Request) -> str:
     return ip_of(request)
 
 
-TheGate = Annotated[ApiContext, Depends(gate)]
+Context = Annotated[ApiContext, Depends(context)]
 ClientIp = Annotated[str, Depends(client_ip)]
 
 
@@ -60,19 +60,19 @@ async def principal(
         if "authorization" in request.headers:
             raise unauthorized("bad-token", "the Authorization header must be of the form: Bearer <token>")
         return GUEST
-    gate = gate_of(request)
+    context = context_of(request)
     try:
-        claims = read(gate.backend.secrets.get("tokens"), told.credentials, gate.backend.ports.now())
+        claims = read(context.backend.secrets.get("tokens"), told.credentials, context.backend.ports.now())
     except BadToken:
         raise unauthorized("bad-token", "the token is not valid, or is over") from None
     if claims.principal.kind == "staff":
-        await _still_staff(gate, claims)
+        await _still_staff(context, claims)
     return claims.principal
 
 
-async def _still_staff(gate: ApiContext, claims: Claims) -> None:
+async def _still_staff(context: ApiContext, claims: Claims) -> None:
     """A token ends with its holder's place on the staff, and does not come back with a new one."""
-    row = await gate.found(STAFF, claims.principal.subject)
+    row = await context.found(STAFF, claims.principal.subject)
     if row is None or row["role"] != claims.principal.role or row["added_at"] > iso(claims.issued_at):
         raise unauthorized("bad-token", "the token's holder is no longer on the staff in this role")
 

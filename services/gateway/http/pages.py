@@ -110,7 +110,7 @@ def as_json(value: Any) -> bytes:
 
 
 async def page(
-    gate: ApiContext,
+    context: ApiContext,
     statement: sa.Select[*tuple[Any, ...]],
     by: Sequence[sa.Column[Any]],
     limit: int,
@@ -128,7 +128,7 @@ async def page(
         statement = statement.where(here > there if ascending else here < there)
     order = [column.asc() if ascending else column.desc() for column in by]
     wanted = statement.order_by(*order).limit(limit + 1)
-    return await gate.made(_made, gate.reading, wanted, [column.name for column in by], limit, render)
+    return await context.made(_made, context.reading, wanted, [column.name for column in by], limit, render)
 
 
 def _made(

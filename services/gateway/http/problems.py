@@ -124,7 +124,7 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DBAPIError)
     if not is_outage(error):
         return await _unexpected(request, error)
-    if full := trouble(error, request.app.state.gate.backend.reads.url):
+    if full := trouble(error, request.app.state.context.backend.reads.url):
         return _no_room(request, full)
     log.warning("no database", error=type(error).__name__)
     detail = "the database does not answer; send the same again"
@@ -145,7 +145,7 @@ def _no_room(request: Request, reason: str) -> JSONResponse:
 async def _system(request: Request, error: Exception) -> JSONResponse:
     """A file that could not be written, such as an import's: where its disk is full, that is said."""
     if no_room(error):
-        places = f"{request.app.state.gate.backend.settings.var}, or that of temporary files ({gettempdir()}),"
+        places = f"{request.app.state.context.backend.settings.var}, or that of temporary files ({gettempdir()}),"
         return _no_room(request, f"the disk of {places} is full")
     return await _unexpected(request, error)
 

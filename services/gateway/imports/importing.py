@@ -65,8 +65,8 @@ class Job:
         return Wanted(self.import_id, self.kind, self.file_sha256, digest, self.dry_run, self.caller.actor)
 
 
-def fates_path(gate: ApiContext, import_id: str) -> Path:
-    folder = gate.backend.settings.var / "imports"
+def fates_path(context: ApiContext, import_id: str) -> Path:
+    folder = context.backend.settings.var / "imports"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"{import_id}.csv"
 
@@ -79,16 +79,16 @@ class Importing:
         self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
         self.stopped: dict[str, str] = {}
 
-    async def known(self, gate: ApiContext, import_id: str) -> ImportAnswer | None:
+    async def known(self, context: ApiContext, import_id: str) -> ImportAnswer | None:
         """What is known of an import, running or over."""
         stopped = self.stopped.get(import_id)
-        row = await run_sync(Runs(gate.backend.reads).find, import_id, gate.backend.ports.now(), stopped)
+        row = await run_sync(Runs(context.backend.reads).find, import_id, context.backend.ports.now(), stopped)
         if row is not None and row["state"] in OVER | {"running"}:
             return told(row)
-        done = await gate.row(sa.select(imports).where(imports.c.import_id == import_id))
+        done = await context.row(sa.select(imports).where(imports.c.import_id == import_id))
         return told_by_log(done) if done else told(row) if row else None
 
-    async def answer(self, gate: ApiContext, job: Job, seconds: float) -> ImportAnswer:
+    async def answer(self, context: ApiContext, job: Job, seconds: float) -> ImportAnswer:
         """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
 
         Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
@@ -100,15 +100,15 @@ class Importing:
         try:
             while True:
                 if job.import_id not in self._tasks:
-                    done = await self.known(gate, job.import_id)
+                    done = await self.known(context, job.import_id)
                     if done is not None and done.state in OVER and done.started_at is None:
                         return done.model_copy(update={"replayed": True})  # known by the log alone
-                    run = gate.backend.ports.new_id()
-                    stopped, now = self.stopped.get(job.import_id), gate.backend.ports.now()
-                    row = await run_sync(Runs(gate.backend.reads).claim, wanted, run, now, stopped)
+                    run = context.backend.ports.new_id()
+                    stopped, now = self.stopped.get(job.import_id), context.backend.ports.now()
+                    row = await run_sync(Runs(context.backend.reads).claim, wanted, run, now, stopped)
                     if row is None:
                         is_taken = has_joined = True
-                        self._start(gate, job, run)
+                        self._start(context, job, run)
                     elif row["mapping_sha256"] != wanted.mapping_sha256:
                         raise _other_mapping()
                     elif row["state"] in OVER or loop.time() >= deadline:
@@ -122,8 +122,8 @@ class Importing:
                     raise _other_mapping()
                 await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
                 if task.done():
-                    _raise_what_stopped(task, gate.backend.reads.url)
-                answer = await self.known(gate, job.import_id)
+                    _raise_what_stopped(task, context.backend.reads.url)
+                answer = await self.known(context, job.import_id)
                 assert answer is not None
                 return answer
         finally:
@@ -137,8 +137,8 @@ class Importing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, gate: ApiContext, job: Job, run: str) -> None:
-        task = asyncio.create_task(_run(gate, job, run, self.stopped))
+    def _start(self, context: ApiContext, job: Job, run: str) -> None:
+        task = asyncio.create_task(_run(context, job, run, self.stopped))
         self._tasks[job.import_id] = (job.wanted(), task)
         self.stopped.pop(job.import_id, None)
 
@@ -173,15 +173,15 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
+async def _run(context: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
     """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
     from when it stops until that is written."""
-    runs, now = Runs(gate.backend.reads), gate.backend.ports.now
+    runs, now = Runs(context.backend.reads), context.backend.ports.now
     reports = [Report()]
     try:
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(gate, job, run, reports))
-            came = await _import(gate, job, lambda report: reports.__setitem__(0, report))
+            telling = group.create_task(_tell(context, job, run, reports))
+            came = await _import(context, job, lambda report: reports.__setitem__(0, report))
             telling.cancel()
         if isinstance(came, BadFile):
             broken = {"broken": {"code": came.code, "detail": came.detail}}
@@ -201,7 +201,7 @@ async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) ->
                 broken=came.broken.code if came.broken else None,
                 last_row=came.last_row if came.broken else None,
             )
-            await gate.send(command, job.caller, job.import_id)
+            await context.send(command, job.caller, job.import_id)
         await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
     except BaseException:
         stopped[job.import_id] = run
@@ -217,14 +217,14 @@ async def _run(gate: ApiContext, job: Job, run: str, stopped: dict[str, str]) ->
         raise
 
 
-async def _tell(gate: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
-    runs = Runs(gate.backend.reads)
+async def _tell(context: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
+    runs = Runs(context.backend.reads)
     while True:
         await asyncio.sleep(TELL_SECONDS)
         report = reports[0]
         counts = {fate: count for fate, count in report.counts.items() if count}
         try:
-            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, gate.backend.ports.now()):
+            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, context.backend.ports.now()):
                 raise Overtaken
         except DBAPIError as error:
             if not is_outage(error):
@@ -232,8 +232,8 @@ async def _tell(gate: ApiContext, job: Job, run: str, reports: list[Report]) -> 
             logger.warning("can't tell how far an import is", import_id=job.import_id, error=type(error).__name__)
 
 
-async def _import(gate: ApiContext, job: Job, progress: Progress) -> Report | BadFile:
-    send, fates = _Sender(gate, job.caller, job.import_id), fates_path(gate, job.import_id)
+async def _import(context: ApiContext, job: Job, progress: Progress) -> Report | BadFile:
+    send, fates = _Sender(context, job.caller, job.import_id), fates_path(context, job.import_id)
     try:
         sheet = await run_sync(read_rows, job.file, job.file_name, job.encoding, job.mapping)
         if job.kind == "products":
@@ -244,16 +244,16 @@ async def _import(gate: ApiContext, job: Job, progress: Progress) -> Report | Ba
                 fates=fates,
                 dry_run=job.dry_run,
                 mapping=job.mapping,
-                suppliers=gate.backend.settings.suppliers,
+                suppliers=context.backend.settings.suppliers,
                 progress=progress,
             )
         else:
             report = await import_keys(
                 sheet,
                 send,
-                _sealing(gate),
+                _sealing(context),
                 import_id=job.import_id,
-                new_id=gate.backend.ports.new_id,
+                new_id=context.backend.ports.new_id,
                 fates=fates,
                 dry_run=job.dry_run,
                 mapping=job.mapping,
@@ -268,15 +268,15 @@ async def _import(gate: ApiContext, job: Job, progress: Progress) -> Report | Ba
 class _Sender:
     """Sends an import's commands, and remembers how far they moved inventory's log."""
 
-    def __init__(self, gate: ApiContext, caller: Principal, import_id: str) -> None:
-        self._gate, self._caller, self._import_id = gate, caller, import_id
+    def __init__(self, context: ApiContext, caller: Principal, import_id: str) -> None:
+        self._context, self._caller, self._import_id = context, caller, import_id
         self._reached = 0
 
     async def __call__(self, command_id: str, command: Command) -> Reply:
         meta = Metadata(correlation_id=self._import_id, causation_id=command_id, actor=self._caller.actor)
         for _ in range(BUSY_TRIES):
             try:
-                reply = await self._gate.backend.send(command.owner, CommandMessage(command_id, command, meta))
+                reply = await self._context.backend.send(command.owner, CommandMessage(command_id, command, meta))
             except Busy:
                 await asyncio.sleep(BUSY_SECONDS)
             else:
@@ -288,10 +288,10 @@ class _Sender:
 
     async def seen(self) -> None:
         """Wait until the read models show what was imported."""
-        await self._gate.backend.seen("inventory", self._reached)
+        await self._context.backend.wait_for_position("inventory", self._reached)
 
 
-def _sealing(gate: ApiContext) -> KeySealing:
-    secrets = gate.backend.secrets
+def _sealing(context: ApiContext) -> KeySealing:
+    secrets = context.backend.secrets
     public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
-    return KeySealing(public, secrets.get("blind-index"), gate.backend.ports.random_bytes)
+    return KeySealing(public, secrets.get("blind-index"), context.backend.ports.random_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.gateway import ImportCompleted
 from shared.eventstore.recorded import RecordedEvent
 
@@ -22,7 +22,7 @@ imports = sa.Table(
 )
 
 
-class Imports(View):
+class Imports(ResourceProjection):
     """One row an import: who imported which file, and what became of its rows."""
 
     def __init__(self, rows: OpenRows) -> None:

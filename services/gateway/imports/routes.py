@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.http.answers import ASKED, DECIDED, refusals
 from services.gateway.http.context import derived_id
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.parsing import JsonRoute, unread
 from services.gateway.http.problems import Problem, not_found
 from services.gateway.imports.answers import ImportAnswer
@@ -148,7 +148,7 @@ class Import:
 
     def __init__(
         self,
-        gate: TheGate,
+        context: Context,
         importing: TheImporting,
         caller: Importer,
         file: File,
@@ -159,23 +159,23 @@ class Import:
         key: IdempotencyKey = None,
         prefer: Prefer = None,
     ) -> None:
-        self._gate, self._importing, self._caller, self._response = gate, importing, caller, response
+        self._context, self._importing, self._caller, self._response = context, importing, caller, response
         self._file, self._dry_run, self._mapping, self._key = file, dry_run, mapping, key
         self._encoding = encoding
-        self._seconds = _seconds(prefer, gate.backend.settings.of(GatewaySettings).import_wait_seconds)
+        self._seconds = _seconds(prefer, context.backend.settings.of(GatewaySettings).import_wait_seconds)
 
     async def answer(self, kind: TemplateKind) -> ImportAnswer:
         """200 for one that is over, 202 for one that runs. Raises Problem."""
         mapping, encoding = _mapping(self._mapping), _encoding(self._encoding)
         copy = TemporaryFile()  # noqa: SIM115 - it has no name on the disk, and the import closes it
         sha256 = await run_sync(_copy, self._file.file, copy)
-        unique = self._key or self._gate.backend.ports.new_id()
+        unique = self._key or self._context.backend.ports.new_id()
         named = () if encoding is None else (encoding,)
         import_id = derived_id("import", kind, self._caller.actor, unique, sha256, str(self._dry_run), *named)
         job = Job(
             kind, self._caller, import_id, copy, self._file.filename or "", sha256, self._dry_run, mapping, encoding
         )
-        answer = await self._importing.answer(self._gate, job, self._seconds)
+        answer = await self._importing.answer(self._context, job, self._seconds)
         self._response.headers["Location"] = f"/v1/imports/{import_id}"
         if answer.state == "running":
             self._response.status_code = 202
@@ -199,15 +199,15 @@ async def keys(wanted: TheImport) -> ImportAnswer:
 
 
 @router.get("/templates/{kind}", summary="A workbook to fill in", response_class=Workbook, responses=refusals(*ASKED))
-async def template(kind: TemplateKind, gate: TheGate, caller: Importer) -> Response:
+async def template(kind: TemplateKind, context: Context, caller: Importer) -> Response:
     name = {"Content-Disposition": f'attachment; filename="{kind}.xlsx"'}
     return Workbook(await run_sync(template_xlsx, kind), headers=name)
 
 
 @router.get("/{import_id}", summary="Read an import, running or over", responses=refusals(*ASKED, 404))
-async def one(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> ImportAnswer:
+async def one(import_id: UUID, context: Context, importing: TheImporting, caller: Importer) -> ImportAnswer:
     """How far it is, and what it came to. One that was interrupted is sent again, with the same Idempotency-Key."""
-    if (found := await importing.known(gate, str(import_id))) is None:
+    if (found := await importing.known(context, str(import_id))) is None:
         raise not_found("import")
     return found
 
@@ -218,11 +218,11 @@ async def one(import_id: UUID, gate: TheGate, importing: TheImporting, caller: I
     response_class=CsvFile,
     responses=refusals(*ASKED, 404, 409),
 )
-async def fates(import_id: UUID, gate: TheGate, importing: TheImporting, caller: Importer) -> Response:
-    found = await importing.known(gate, str(import_id))
+async def fates(import_id: UUID, context: Context, importing: TheImporting, caller: Importer) -> Response:
+    found = await importing.known(context, str(import_id))
     if found is not None and found.state == "running":
         raise Problem(409, "import-running", "the import still runs; its fates are told when it is over")
-    path = fates_path(gate, str(import_id))
+    path = fates_path(context, str(import_id))
     if not path.is_file():
         raise not_found("import")
     return CsvFile(path, filename=f"fates-{import_id}.csv")

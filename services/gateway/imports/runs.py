@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from services.gateway.view import iso
+from services.gateway.resource_projection import iso
 
 SILENCE = timedelta(seconds=30)
 Ending = Literal["completed", "partial", "failed", "interrupted"]

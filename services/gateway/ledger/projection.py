@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts import Money
 from shared.contracts.ledger import Entry, FundsCaptured, FundsHeld, HoldVoided
 from shared.eventstore.recorded import RecordedEvent
@@ -37,7 +37,7 @@ entries = sa.Table(
 )
 
 
-class Accounts(View):
+class Accounts(ResourceProjection):
     """Each account's sum of postings (debits positive) and what is held of it, and every posting behind them."""
 
     def __init__(self, rows: OpenRows) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Items, Limit, Page, as_json, encode, page, place
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, Currency, Name, PathId, Reason
@@ -91,10 +91,10 @@ class TrialBalance(Answer):
     response_model=TrialBalance,
     responses=refusals(*ASKED),
 )
-async def trial_balance(gate: TheGate, cursor: Cursor = None) -> Response:
+async def trial_balance(context: Context, cursor: Cursor = None) -> Response:
     """Debits are positive; `sums`, over all accounts, is zero in every currency. `next` continues the accounts."""
     after = place(cursor, ACCOUNT) if cursor is not None else None
-    return await gate.made(_trial_balance, gate.reading, after)
+    return await context.made(_trial_balance, context.reading, after)
 
 
 def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
@@ -117,10 +117,10 @@ def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
     responses=refusals(*ASKED),
 )
 async def of_account(
-    account: PathId, gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None
+    account: PathId, context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     statement = sa.select(entries).where(entries.c.account == account)
-    return await page(gate, statement, (entries.c.position, entries.c.index), limit, cursor)
+    return await page(context, statement, (entries.c.position, entries.c.index), limit, cursor)
 
 
 @router.post(
@@ -131,17 +131,17 @@ async def of_account(
     responses=refusals(*DECIDED),
 )
 async def post(
-    body: EntryBody, gate: TheGate, caller: Poster, request: Request, key: IdempotencyKey = None
+    body: EntryBody, context: Context, caller: Poster, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """Postings balance in every currency. Nothing is ever edited, only reversed."""
     for account in dict.fromkeys(posting.account for posting in body.postings):
-        await require_owner(gate, caller, account)
-    entry_id = gate.command_id(caller, request, key)
+        await require_owner(context, caller, account)
+    entry_id = context.command_id(caller, request, key)
     postings = tuple(
         Posting(account=posting.account, amount=Money(amount=posting.amount, currency=posting.currency))
         for posting in body.postings
     )
-    await gate.send(PostEntry(entry_id=entry_id, postings=postings, note=body.note), caller, entry_id)
+    await context.send(PostEntry(entry_id=entry_id, postings=postings, note=body.note), caller, entry_id)
     return answer({"entry_id": entry_id}, 201)
 
 
@@ -155,11 +155,11 @@ async def post(
 async def reverse(
     entry_id: PathId,
     body: ReversalBody,
-    gate: TheGate,
+    context: Context,
     caller: Poster,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(ReverseEntry(entry_id=entry_id, note=body.note), caller, command_id)
+    command_id = context.command_id(caller, request, key)
+    await context.send(ReverseEntry(entry_id=entry_id, note=body.note), caller, command_id)
     return answer({"entry_id": entry_id, "reversed": True}, 201)

@@ -13,7 +13,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, counted, demand
+from services.gateway.http.depends import Caller, Context, IdempotencyKey, counted, demand
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import not_found
 from services.gateway.http.shapes import Amount, Body, Name, PathId
@@ -45,15 +45,15 @@ class DepositBody(Body):
 
 
 @router.get("/v1/wallets/{customer}", summary="Read a wallet", response_model=Wallet, responses=refusals(*ASKED, 404))
-async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> Response:
+async def wallet(customer: PathId, context: Context, caller: Caller) -> Response:
     """`held` is set aside for orders under way; `available` is what is left to spend."""
     if caller.kind == "customer":
         if caller.subject != customer:
             raise not_found("wallet")
     else:
         demand(caller, Permission.WALLET_READ)
-    await require_customer(gate, caller, customer)
-    rows = await gate.rows(sa.select(accounts).where(accounts.c.account == wallet_of(customer)))
+    await require_customer(context, caller, customer)
+    rows = await context.rows(sa.select(accounts).where(accounts.c.account == wallet_of(customer)))
     balances = [
         {
             "currency": row["currency"],
@@ -66,12 +66,12 @@ async def wallet(customer: PathId, gate: TheGate, caller: Caller) -> Response:
     return answer({"customer": customer, "balances": balances})
 
 
-def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None]:
+def _counted(context: ApiContext, caller: Principal) -> AbstractContextManager[None]:
     """Counts a deposit of a customer's own. Raises Problem (429) beyond the limit."""
     if caller.kind != "customer":
         return nullcontext()
     detail = "too many deposits were opened; pay one of them"
-    return counted((gate.deposits, caller.subject), code="too-many-deposits", detail=detail)
+    return counted((context.deposits, caller.subject), code="too-many-deposits", detail=detail)
 
 
 @router.post(
@@ -84,7 +84,7 @@ def _counted(gate: ApiContext, caller: Principal) -> AbstractContextManager[None
 async def deposit(
     customer: PathId,
     body: DepositBody,
-    gate: TheGate,
+    context: Context,
     caller: Caller,
     request: Request,
     key: IdempotencyKey = None,
@@ -95,10 +95,10 @@ async def deposit(
             raise not_found("wallet")
     else:
         demand(caller, Permission.WALLET_DEPOSIT)
-    command_id = gate.command_id(caller, request, key)
-    with _counted(gate, caller):
-        await require_customer(gate, caller, customer)
-        await gate.send(
+    command_id = context.command_id(caller, request, key)
+    with _counted(context, caller):
+        await require_customer(context, caller, customer)
+        await context.send(
             RequestPayment(
                 payment_id=command_id,
                 account=wallet_of(customer),
@@ -108,5 +108,5 @@ async def deposit(
             caller,
             command_id,
         )
-    row = await find_payment(gate, command_id)
+    row = await find_payment(context, command_id)
     return answer(rendered(row) if row else {"payment_id": command_id, "status": "requested"}, 201)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.notification import MessageFailed, MessageQueued, MessageSent, MessageWithheld
 from shared.eventstore.recorded import RecordedEvent
 
@@ -27,7 +27,7 @@ notifications = sa.Table(
 )
 
 
-class Messages(View):
+class Messages(ResourceProjection):
     """One row a message: queued, then sent or failed; or withheld."""
 
     def __init__(self, rows: OpenRows) -> None:

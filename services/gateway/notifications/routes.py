@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.http.answers import ASKED, Answer, refusals
-from services.gateway.http.depends import TheGate, may
+from services.gateway.http.depends import Context, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.shapes import CodeFilter
 from services.gateway.notifications.projection import notifications
@@ -36,7 +36,7 @@ class Message(Answer):
 
 @router.get("", summary="List messages", response_model=Page[Message], responses=refusals(*ASKED))
 async def listed(
-    gate: TheGate,
+    context: Context,
     caller: Annotated[Principal, Depends(may(Permission.NOTIFICATION_READ))],
     status: Status | None = None,
     order_id: CodeFilter = None,
@@ -50,4 +50,4 @@ async def listed(
         statement = statement.where(columns.status == status)
     if order_id is not None:
         statement = statement.where(columns.order_id == order_id)
-    return await page(gate, statement, (columns.queued_at, columns.message_id), limit, cursor)
+    return await page(context, statement, (columns.queued_at, columns.message_id), limit, cursor)

@@ -14,7 +14,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.places import place_of
 from services.gateway.deliveries.projection import deliveries as deliveries_table
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Caller, demand, gate_of, ip_of, slow_down
+from services.gateway.http.depends import Caller, context_of, demand, ip_of, slow_down
 from services.gateway.http.pages import Items, as_json, encode, page, place
 from services.gateway.http.problems import Problem, not_found, not_shown_yet
 from services.gateway.http.shapes import PathId
@@ -63,36 +63,36 @@ class Seen:
     opens: bool
 
 
-async def find(gate: ApiContext, order_id: str) -> Row | None:
-    return await gate.found(ORDER, order_id)
+async def find(context: ApiContext, order_id: str) -> Row | None:
+    return await context.found(ORDER, order_id)
 
 
-async def placed_by(gate: ApiContext, order_id: str) -> str | None:
+async def placed_by(context: ApiContext, order_id: str) -> str | None:
     """The actor who placed an order, None while it is not shown."""
     c = order_history.c
     statement = sa.select(c.actor).where(c.order_id == order_id, c.source == "order", c.event == "OrderPlaced")
-    row = await gate.row(statement)
+    row = await context.row(statement)
     return row["actor"] if row else None
 
 
-async def existing(gate: ApiContext, caller: Principal, order_id: str) -> Row:
+async def existing(context: ApiContext, caller: Principal, order_id: str) -> Row:
     """The order, for staff. Raises Problem: 404, or 503 when it may be there."""
-    order = await find(gate, order_id)
+    order = await find(context, order_id)
     if order is None:
-        raise await gate.absent(caller, "order", "order")
+        raise await context.absent(caller, "order", "order")
     return order
 
 
-async def _proven(gate: ApiContext, order_id: str) -> Row:
+async def _proven(context: ApiContext, order_id: str) -> Row:
     """An order whose secret the caller knows: it was accepted, so it is there. Raises Problem (503)."""
-    order = await find(gate, order_id)
+    order = await find(context, order_id)
     if order is None:
         raise not_shown_yet("order")
     return order
 
 
 async def _seen(
-    gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission
+    context: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission
 ) -> Seen:
     """Whoever has no right to an order learns nothing, not even whether it exists. Staff need their permission with a
     secret as well. Raises Problem: 401, 403, 404, 429 for a guesser, 503."""
@@ -101,28 +101,28 @@ async def _seen(
         demand(caller, need)
     if secret is not None:
         place = place_of(ip)
-        guesses = ((gate.wrong_secrets, f"{place}\n{order_id}"), (gate.wrong_secrets_of_place, place))
+        guesses = ((context.wrong_secrets, f"{place}\n{order_id}"), (context.wrong_secrets_of_place, place))
         for throttle, guesser in guesses:
             slow_down(throttle, guesser)
-        if not is_secret_of(gate.backend.secrets, order_id, secret):
+        if not is_secret_of(context.backend.secrets, order_id, secret):
             for throttle, guesser in guesses:
                 throttle.tried(guesser)
             raise not_found("order")
-        return Seen(await _proven(gate, order_id), caller, as_buyer=not is_staff, opens=True)
+        return Seen(await _proven(context, order_id), caller, as_buyer=not is_staff, opens=True)
     if is_staff:
-        return Seen(await existing(gate, caller, order_id), caller, as_buyer=False, opens=False)
-    order = await find(gate, order_id)
+        return Seen(await existing(context, caller, order_id), caller, as_buyer=False, opens=False)
+    order = await find(context, order_id)
     if order is None or caller.kind == "guest" or order["customer"] != caller.subject:
-        raise await gate.absent(caller, "order", "order")
+        raise await context.absent(caller, "order", "order")
     return Seen(order, caller, as_buyer=True, opens=True)
 
 
 async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
+    return await _seen(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
 
 
 async def _cancellable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(gate_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
+    return await _seen(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
 
 
 Readable = Annotated[Seen, Depends(_readable)]
@@ -149,16 +149,16 @@ def rendered(order: Row) -> dict[str, Any]:
     }
 
 
-async def shown(gate: ApiContext, order: Row) -> dict[str, Any]:
+async def shown(context: ApiContext, order: Row) -> dict[str, Any]:
     """An order with its payment, where a channel collects it."""
     whole = rendered(order)
     if order["payment"] != WALLET:
         asked = {"payment_id": order["order_id"], "status": "requested", "reason": None, "pay_url": None}
-        whole["channel_payment"] = await gate.found(CHANNEL_PAYMENT, order["order_id"]) or asked
+        whole["channel_payment"] = await context.found(CHANNEL_PAYMENT, order["order_id"]) or asked
     return whole
 
 
-async def history(gate: ApiContext, seen: Seen, limit: int, cursor: str | None) -> Response:
+async def history(context: ApiContext, seen: Seen, limit: int, cursor: str | None) -> Response:
     """A page of the order's events in the order of time."""
     columns = order_history.c
     statement = sa.select(order_history).where(columns.order_id == seen.order["order_id"])
@@ -167,7 +167,7 @@ async def history(gate: ApiContext, seen: Seen, limit: int, cursor: str | None) 
         statement = statement.where(own | (columns.event == OPENED))
     by = (columns.at, columns.source, columns.position)
     render = _for_buyer if seen.as_buyer else _for_staff
-    return await page(gate, statement, by, limit, cursor, ascending=True, render=render)
+    return await page(context, statement, by, limit, cursor, ascending=True, render=render)
 
 
 def _for_staff(row: Row) -> dict[str, Any]:
@@ -180,21 +180,21 @@ def _for_buyer(row: Row) -> dict[str, Any]:
     return {"at": row["at"], "event": row["event"], "actor": row["actor"].partition(":")[0], "summary": summary}
 
 
-async def deliveries(gate: ApiContext, seen: Seen, ip: str, cursor: str | None) -> Response:
+async def deliveries(context: ApiContext, seen: Seen, ip: str, cursor: str | None) -> Response:
     """Deliveries with their keys to who opens them, else with the keys' numbers: whole deliveries, as many as fit a
     page. Who reads them is recorded before they are shown. Raises Problem (422, 503, 504)."""
     after = place(cursor, (deliveries_table.c.delivery_id,))[0] if cursor is not None else None
     order_id, delivered = seen.order["order_id"], _delivered(seen.order["lines"])
-    rows = await gate.reading.find(DELIVERIES, order_id)
+    rows = await context.reading.find(DELIVERIES, order_id)
     # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
     if delivered - _delivered(rows):
-        is_whole = await gate.backend.caught_up("fulfillment")
-        rows = await gate.reading.find(DELIVERIES, order_id)
+        is_whole = await context.backend.caught_up("fulfillment")
+        rows = await context.reading.find(DELIVERIES, order_id)
         if not is_whole and delivered - _delivered(rows):
             raise not_shown_yet("delivery")
     if any(row["envelope"] is not None for row in rows):
-        await _record_opening(gate, seen, ip)
-    return await gate.made(_page_of_deliveries, rows, after, partial(_opened, gate) if seen.opens else _closed)
+        await _record_opening(context, seen, ip)
+    return await context.made(_page_of_deliveries, rows, after, partial(_opened, context) if seen.opens else _closed)
 
 
 def _page_of_deliveries(rows: Sequence[Row], after: str | None, render: Callable[[Row], dict[str, Any]]) -> Response:
@@ -211,23 +211,23 @@ def _closed(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "envelope"}
 
 
-async def _record_opening(gate: ApiContext, seen: Seen, ip: str) -> None:
+async def _record_opening(context: ApiContext, seen: Seen, ip: str) -> None:
     order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
     command = RecordOpening(order_id=order_id, shown=shown, address=ip)
-    await gate.send(command, seen.caller, gate.backend.ports.new_id(), flow=order_id)
+    await context.send(command, seen.caller, context.backend.ports.new_id(), flow=order_id)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:
     return {line["line"] for line in lines if line["status"] == "delivered"}
 
 
-def _opened(gate: ApiContext, row: Row) -> dict[str, Any]:
+def _opened(context: ApiContext, row: Row) -> dict[str, Any]:
     names = ("line", "sku", "status", "how", "quantity", "target", "requested_at", "ended_at")
     told = {name: row[name] for name in names}
     if row["envelope"] is None:
         return told
     try:
-        texts = open_envelope(gate.backend.secrets, row["order_id"], row["delivery_id"], row["envelope"])
+        texts = open_envelope(context.backend.secrets, row["order_id"], row["delivery_id"], row["envelope"])
     except CannotOpen:
         raise Problem(500, "cannot-open", "the delivery could not be opened; support can help") from None
     # A supplier's texts have no numbers in our stock: they are counted from 1.
@@ -236,10 +236,10 @@ def _opened(gate: ApiContext, row: Row) -> dict[str, Any]:
     return {**told, "keys": keys}
 
 
-async def may_read_order(gate: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
+async def may_read_order(context: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
     """Whether a buyer may read this order. Raises Problem (429) for a guesser."""
     try:
-        return (await _seen(gate, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer
+        return (await _seen(context, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer
     except Problem as problem:
         if problem.code == "not-found":
             return False

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts import Event, Money, events
 from shared.contracts.order import OrderLine
 from shared.eventstore.recorded import RecordedEvent
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
 OF_ORDERS: tuple[type[Event], ...] = tuple(kind for kind in events().values() if "order_id" in kind.model_fields)
 
 
-class History(View):
+class History(ResourceProjection):
     """One row an event that names an order."""
 
     def __init__(self, rows: OpenRows) -> None:

@@ -115,19 +115,19 @@ class LongPoll:
     async def _unmet(self, order_id: str, wish: Wish) -> int | None:
         """The present count of moves, if by now the order is not as wished; None if it is."""
         while True:
-            seen = self._backend.moves
+            seen = self._backend.revision
             [state] = await self._states([order_id])
             if wish(state):
                 return None
-            if seen == self._backend.moves:
+            if seen == self._backend.revision:
                 return seen
 
     async def _look_again(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if not await self._backend.moved(seen, LONGEST_SECONDS):
+            if not await self._backend.wait_for_change(seen, LONGEST_SECONDS):
                 continue
-            seen, started, waiters = self._backend.moves, loop.time(), tuple(self._waiters)
+            seen, started, waiters = self._backend.revision, loop.time(), tuple(self._waiters)
             try:
                 states = await self._states([waiter.order_id for waiter in waiters])
             except DBAPIError as error:

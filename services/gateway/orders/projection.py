@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.order import (
     DeliveryOverdue,
     DeliveryRecorded,
@@ -92,7 +92,7 @@ def _line(line: OrderLine, **more: object) -> dict[str, Any]:
     return {**line.model_dump(mode="json", exclude={"costs_nothing"}), "status": "waiting", **more}
 
 
-class Orders(View):
+class Orders(ResourceProjection):
     """One row an order; its `lines` carry each line's own status: waiting, delivered or failed."""
 
     def __init__(self, rows: OpenRows) -> None:

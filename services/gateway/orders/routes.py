@@ -13,7 +13,7 @@ from services.gateway.access.customers import require_customer
 from services.gateway.access.places import buyer_address
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext, derived_id
-from services.gateway.http.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may, unauthorized
+from services.gateway.http.depends import Caller, ClientIp, Context, IdempotencyKey, demand, may, unauthorized
 from services.gateway.http.pages import MOST, Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
@@ -45,7 +45,7 @@ from services.gateway.orders.answers import (
 from services.gateway.orders.buyers import buyer_key, order_secret
 from services.gateway.orders.long_poll import LONGEST_SECONDS
 from services.gateway.orders.projection import order_skus, orders
-from services.gateway.view import iso
+from services.gateway.resource_projection import iso
 from shared.contracts import Money
 from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey, Wish
 
@@ -149,7 +149,7 @@ def _owner(caller: Principal, body: OrderBody) -> str | None:
     return None
 
 
-async def _order_id(gate: ApiContext, caller: Principal, body: OrderBody, key: str) -> str:
+async def _order_id(context: ApiContext, caller: Principal, body: OrderBody, key: str) -> str:
     """Staff share the sales channels' own order numbers; a customer's are theirs alone, so that nobody can take those
     of a sales channel, or of another customer."""
     if body.channel_order_no is None:
@@ -158,11 +158,11 @@ async def _order_id(gate: ApiContext, caller: Principal, body: OrderBody, key: s
     if caller.kind == "staff":
         return shared
     # Customers shared these numbers once: an order that they placed then is still the same one.
-    former = await access.find(gate, shared)
+    former = await access.find(context, shared)
     if (
         former is not None
         and former["customer"] == caller.subject
-        and await access.placed_by(gate, shared) == caller.actor
+        and await access.placed_by(context, shared) == caller.actor
     ):
         return shared
     return derived_id("order", SITE, caller.actor, body.sales_channel, body.channel_order_no)
@@ -198,7 +198,7 @@ def _check_key(caller: Principal, key: str | None) -> str:
 )
 async def place(
     body: OrderBody,
-    gate: TheGate,
+    context: Context,
     caller: Caller,
     request: Request,
     ip: ClientIp,
@@ -213,14 +213,14 @@ async def place(
     key = _check_key(caller, key)
     customer = _owner(caller, body)
     if customer is not None:
-        await require_customer(gate, caller, customer)
+        await require_customer(context, caller, customer)
     if body.agent is not None:
         _check_agent(caller, customer, body.agent)
-    if body.payment != WALLET and body.payment not in gate.backend.settings.channels:
+    if body.payment != WALLET and body.payment not in context.backend.settings.channels:
         raise Problem(422, "unknown-channel", "there is no such payment channel")
-    order_id = await _order_id(gate, caller, body, key)
+    order_id = await _order_id(context, caller, body, key)
     total = body.expected_total
-    secrets = gate.backend.secrets
+    secrets = context.backend.secrets
     command = PlaceOrder(
         order_id=order_id,
         wishes=tuple(Wish(sku=wish.sku, quantity=wish.quantity, target=wish.target) for wish in body.wishes),
@@ -230,19 +230,19 @@ async def place(
         channel_order_no=body.channel_order_no,
         expected_total=Money(amount=total.amount, currency=total.currency) if total else None,
         buyer_key=buyer_key(secrets, order_id),
-        ip=buyer_address(caller, ip, gate.is_own_site),
+        ip=buyer_address(caller, ip, context.is_own_site),
         device=device,
         email=body.email,
         locale=body.locale,
         agent=body.agent,
     )
-    reply = await gate.send(command, caller, gate.command_id(caller, request, key), flow=order_id)
-    order = await access.find(gate, order_id)
+    reply = await context.send(command, caller, context.command_id(caller, request, key), flow=order_id)
+    order = await access.find(context, order_id)
     if order is not None and order["customer"] != customer:
         raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
     was_known = reply.repeated or bool(reply.answer.get("repeated"))
-    shown = await access.shown(gate, order) if order else {"order_id": order_id, "status": "placed"}
-    if await _may_know_secret(gate, caller, body, order_id, was_known):
+    shown = await access.shown(context, order) if order else {"order_id": order_id, "status": "placed"}
+    if await _may_know_secret(context, caller, body, order_id, was_known):
         shown = {**shown, "secret": order_secret(secrets, order_id)}
     headers = {"Location": f"/v1/orders/{order_id}"}
     if was_known:
@@ -251,7 +251,7 @@ async def place(
 
 
 async def _may_know_secret(
-    gate: ApiContext, caller: Principal, body: OrderBody, order_id: str, was_known: bool
+    context: ApiContext, caller: Principal, body: OrderBody, order_id: str, was_known: bool
 ) -> bool:
     """Buyers know the secrets of their own orders, whose ids are theirs alone. Staff know those of orders that they
     placed first and that have no customer: nobody else could read these."""
@@ -259,12 +259,12 @@ async def _may_know_secret(
         return True
     if body.customer is not None:
         return False
-    return not was_known or body.channel_order_no is None or await access.placed_by(gate, order_id) == caller.actor
+    return not was_known or body.channel_order_no is None or await access.placed_by(context, order_id) == caller.actor
 
 
 @router.get("", summary="List orders", response_model=Page[Order], responses=refusals(*ASKED))
 async def listed(
-    gate: TheGate,
+    context: Context,
     caller: Caller,
     status: Status | None = None,
     customer: CodeFilter = None,
@@ -292,17 +292,19 @@ async def listed(
         statement = statement.where(orders.c.placed_at >= iso(placed_from))
     if placed_to is not None:
         statement = statement.where(orders.c.placed_at < iso(placed_to))
-    return await page(gate, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor, render=access.rendered)
+    return await page(
+        context, statement, (orders.c.placed_at, orders.c.order_id), limit, cursor, render=access.rendered
+    )
 
 
 @router.get("/{order_id}", summary="Read an order", response_model=Order, responses=SEEN)
-async def one(gate: TheGate, seen: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
+async def one(context: Context, seen: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
     """For its customer, staff, and whoever sends its `Order-Secret`."""
     order = seen.order
     if wait:
-        await gate.watch.until(order["order_id"], lambda state: state.is_over, wait, request)
-        order = await access.find(gate, order["order_id"]) or order
-    return answer(await access.shown(gate, order))
+        await context.watch.until(order["order_id"], lambda state: state.is_over, wait, request)
+        order = await access.find(context, order["order_id"]) or order
+    return answer(await access.shown(context, order))
 
 
 @router.get(
@@ -311,9 +313,9 @@ async def one(gate: TheGate, seen: access.Readable, request: Request, wait: Unti
     response_model=OrderHistory,
     responses=SEEN,
 )
-async def history(gate: TheGate, seen: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
+async def history(context: Context, seen: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
     """In the order of time. Buyers see the order's own steps; staff see what every service did."""
-    return await access.history(gate, seen, limit, cursor)
+    return await access.history(context, seen, limit, cursor)
 
 
 @router.get(
@@ -323,7 +325,7 @@ async def history(gate: TheGate, seen: access.Readable, limit: Limit = MOST, cur
     responses=refusals(*DECIDED, 429),
 )
 async def deliveries(
-    gate: TheGate,
+    context: Context,
     seen: access.Readable,
     request: Request,
     ip: ClientIp,
@@ -334,15 +336,15 @@ async def deliveries(
     `next` is there when the lines are very large."""
     if wait:
         lines = [line["line"] for line in seen.order["lines"]]
-        await gate.watch.until(seen.order["order_id"], lambda state: state.has_ended(lines), wait, request)
-    answer = await access.deliveries(gate, seen, ip, cursor)
+        await context.watch.until(seen.order["order_id"], lambda state: state.has_ended(lines), wait, request)
+    answer = await access.deliveries(context, seen, ip, cursor)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-async def _now(gate: ApiContext, order_id: str) -> dict[str, Any]:
-    order = await access.find(gate, order_id)
-    return await access.shown(gate, order) if order else {"order_id": order_id}
+async def _now(context: ApiContext, order_id: str) -> dict[str, Any]:
+    order = await access.find(context, order_id)
+    return await access.shown(context, order) if order else {"order_id": order_id}
 
 
 @router.post(
@@ -352,14 +354,14 @@ async def _now(gate: ApiContext, order_id: str) -> dict[str, Any]:
     responses=refusals(*DECIDED, 429),
 )
 async def cancel(
-    body: CancelBody, gate: TheGate, seen: access.Cancellable, request: Request, key: IdempotencyKey = None
+    body: CancelBody, context: Context, seen: access.Cancellable, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """For its buyer and for staff."""
     order_id = seen.order["order_id"]
     by = "buyer" if seen.as_buyer else "staff"
-    command_id = gate.command_id(seen.caller, request, key)
-    await gate.send(CancelOrder(order_id=order_id, by=by, note=body.note), seen.caller, command_id, flow=order_id)
-    return answer(await _now(gate, order_id))
+    command_id = context.command_id(seen.caller, request, key)
+    await context.send(CancelOrder(order_id=order_id, by=by, note=body.note), seen.caller, command_id, flow=order_id)
+    return answer(await _now(context, order_id))
 
 
 @router.post(
@@ -372,15 +374,15 @@ async def cancel(
 async def refund(
     order_id: PathId,
     body: RefundBody,
-    gate: TheGate,
+    context: Context,
     caller: Annotated[Principal, Depends(may(Permission.ORDER_REFUND))],
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """To where it came from; never more than was paid. A refund that failed is tried again when nothing else is left,
     or when its amount is asked for."""
-    order = await access.existing(gate, caller, order_id)
-    command_id = gate.command_id(caller, request, key)
+    order = await access.existing(context, caller, order_id)
+    command_id = context.command_id(caller, request, key)
     amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
     command = RefundOrder(
         order_id=order_id,
@@ -390,8 +392,8 @@ async def refund(
         number=body.number,
         reason=body.reason,
     )
-    reply = await gate.send(command, caller, command_id, flow=order_id)
-    told = {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(gate, order_id)}
+    reply = await context.send(command, caller, command_id, flow=order_id)
+    told = {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(context, order_id)}
     return answer(told, 202)
 
 
@@ -405,14 +407,14 @@ async def refund(
 async def replace(
     order_id: PathId,
     body: ReplacementBody,
-    gate: TheGate,
+    context: Context,
     caller: Annotated[Principal, Depends(may(Permission.ORDER_REPLACE))],
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """By a fresh one of the same product, or its price when none is left."""
-    await access.existing(gate, caller, order_id)
-    command_id = gate.command_id(caller, request, key)
+    await access.existing(context, caller, order_id)
+    command_id = context.command_id(caller, request, key)
     command = ReplaceKey(order_id=order_id, line=body.line, number=body.number, reason=body.reason)
-    await gate.send(command, caller, command_id, flow=order_id)
-    return answer(await _now(gate, order_id), 202)
+    await context.send(command, caller, command_id, flow=order_id)
+    return answer(await _now(context, order_id), 202)

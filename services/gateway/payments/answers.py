@@ -62,16 +62,16 @@ class FailedReturns(Answer):
     returns: list[Return]
 
 
-async def find_payment(gate: ApiContext, payment_id: str) -> Row | None:
-    return await gate.found(PAYMENT, payment_id)
+async def find_payment(context: ApiContext, payment_id: str) -> Row | None:
+    return await context.found(PAYMENT, payment_id)
 
 
-async def for_staff(gate: ApiContext, caller: Principal, payment_id: str) -> dict[str, Any]:
+async def for_staff(context: ApiContext, caller: Principal, payment_id: str) -> dict[str, Any]:
     """Raises Problem: 404, or 503 when it may be there."""
-    row = await find_payment(gate, payment_id)
+    row = await find_payment(context, payment_id)
     if row is None:
-        raise await gate.absent(caller, "ledger", "payment")
-    return await with_items(gate, row)
+        raise await context.absent(caller, "ledger", "payment")
+    return await with_items(context, row)
 
 
 def rendered(row: Row) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def _return(return_id: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {"return_id": return_id, "amount": money, "paid": part.get("paid"), **told}
 
 
-async def with_items(gate: ApiContext, row: Row) -> dict[str, Any]:
-    items = await gate.reading.find(ITEMS, row["payment_id"])
+async def with_items(context: ApiContext, row: Row) -> dict[str, Any]:
+    items = await context.reading.find(ITEMS, row["payment_id"])
     return {**rendered(row), "unmatched": [rendered_item(item) for item in items]}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.ledger import (
     UNTOLD,
     CallbackRefused,
@@ -57,7 +57,7 @@ payments = sa.Table(
 )
 
 
-class Payments(View):
+class Payments(ResourceProjection):
     """One row a payment, with its returns by id.
 
     Its status is requested, open or opening-failed; `unmatched` when something else was paid; received; and by its

@@ -12,7 +12,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks import receiving
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Caller, ClientIp, IdempotencyKey, TheGate, demand, may
+from services.gateway.http.depends import Caller, ClientIp, Context, IdempotencyKey, demand, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem, not_found
@@ -61,11 +61,11 @@ class CallbackOutcome(Answer):
     response_model=Page[FailedReturns],
     responses=refusals(*ASKED),
 )
-async def failed_returns(gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def failed_returns(context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Payments with the returns that failed and that nobody has seen to; the oldest payment first."""
     statement = sa.select(payments).where(payments.c.failed_returns > 0)
     by = (payments.c.requested_at, payments.c.payment_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True, render=failed)
+    return await page(context, statement, by, limit, cursor, ascending=True, render=failed)
 
 
 @router.get(
@@ -74,31 +74,33 @@ async def failed_returns(gate: TheGate, caller: Reader, limit: Limit = 50, curso
     response_model=Page[Payment],
     responses=refusals(*ASKED),
 )
-async def not_closed(gate: TheGate, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def not_closed(context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Nobody needs them any more, and they may still be paid; the oldest payment first."""
     statement = sa.select(payments).where(payments.c.closing == NOT_CLOSED)
     by = (payments.c.requested_at, payments.c.payment_id)
-    return await page(gate, statement, by, limit, cursor, ascending=True, render=rendered)
+    return await page(context, statement, by, limit, cursor, ascending=True, render=rendered)
 
 
 @router.get("/{payment_id}", summary="Read a payment", response_model=Payment, responses=refusals(*ASKED, 404, 429))
-async def payment(payment_id: PathId, gate: TheGate, caller: Caller, ip: ClientIp, secret: Secret = None) -> Response:
+async def payment(
+    payment_id: PathId, context: Context, caller: Caller, ip: ClientIp, secret: Secret = None
+) -> Response:
     """For staff, the owner of the wallet it tops up, and whoever may read the order it pays."""
     if caller.kind == "staff":
         demand(caller, Permission.PAYMENT_READ)
-        row = await find_payment(gate, payment_id)
+        row = await find_payment(context, payment_id)
     else:
-        row = await _own(gate, caller, ip, payment_id, secret)
+        row = await _own(context, caller, ip, payment_id, secret)
     if row is None:
-        raise await gate.absent(caller, "ledger", "payment")
-    return answer(await with_items(gate, row) if caller.kind == "staff" else rendered(row))
+        raise await context.absent(caller, "ledger", "payment")
+    return answer(await with_items(context, row) if caller.kind == "staff" else rendered(row))
 
 
-async def _own(gate: ApiContext, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
-    row = await find_payment(gate, payment_id)
+async def _own(context: ApiContext, caller: Principal, ip: str, payment_id: str, secret: str | None) -> Row | None:
+    row = await find_payment(context, payment_id)
     if row is not None and caller.kind == "customer" and row["account"] == f"wallet:{caller.subject}":
         return row
-    if await may_read_order(gate, caller, ip, payment_id, secret):  # an order's payment has the order's id
+    if await may_read_order(context, caller, ip, payment_id, secret):  # an order's payment has the order's id
         return row
     return None
 
@@ -111,12 +113,12 @@ async def _own(gate: ApiContext, caller: Principal, ip: str, payment_id: str, se
     responses=refusals(*DECIDED),
 )
 async def close(
-    payment_id: PathId, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
+    payment_id: PathId, context: Context, caller: Refunder, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """For the first time, or once more where the channel did not. An order that waits for it ends unpaid in time."""
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(StopPayment(payment_id=payment_id), caller, command_id, flow=payment_id)
-    return answer(await for_staff(gate, caller, payment_id), 202)
+    command_id = context.command_id(caller, request, key)
+    await context.send(StopPayment(payment_id=payment_id), caller, command_id, flow=payment_id)
+    return answer(await for_staff(context, caller, payment_id), 202)
 
 
 @router.post(
@@ -127,12 +129,17 @@ async def close(
     responses=refusals(*DECIDED),
 )
 async def retry(
-    payment_id: PathId, return_id: PathId, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
+    payment_id: PathId,
+    return_id: PathId,
+    context: Context,
+    caller: Refunder,
+    request: Request,
+    key: IdempotencyKey = None,
 ) -> Response:
     """The channel is looked up first, so that nothing is paid twice."""
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(RetryReturn(payment_id=payment_id, return_id=return_id), caller, command_id, flow=payment_id)
-    return answer(await for_staff(gate, caller, payment_id), 202)
+    command_id = context.command_id(caller, request, key)
+    await context.send(RetryReturn(payment_id=payment_id, return_id=return_id), caller, command_id, flow=payment_id)
+    return answer(await for_staff(context, caller, payment_id), 202)
 
 
 @router.post(
@@ -145,15 +152,15 @@ async def by_hand(
     payment_id: PathId,
     return_id: PathId,
     body: HandBody,
-    gate: TheGate,
+    context: Context,
     caller: Bookkeeper,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     command = RecordReturnByHand(payment_id=payment_id, return_id=return_id, note=body.note)
-    await gate.send(command, caller, command_id, flow=payment_id)
-    return answer(await for_staff(gate, caller, payment_id))
+    await context.send(command, caller, command_id, flow=payment_id)
+    return answer(await for_staff(context, caller, payment_id))
 
 
 @router.post(
@@ -165,17 +172,17 @@ async def by_hand(
 async def called_back(
     channel: PathId,
     request: Request,
-    gate: TheGate,
+    context: Context,
     ip: ClientIp,
     timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
 ) -> Response:
     """Signed with the secret shared with the channel. Every callback is recorded, forged ones too; a signed one that
     can't be read (422) waits for a person."""
-    if channel not in gate.backend.settings.channels:
+    if channel not in context.backend.settings.channels:
         raise not_found("payment channel")
     who = receiving.Partner("channel", channel)
-    told = await receiving.receive(gate, request, ip, who, timestamp, signature, Callback)
+    told = await receiving.receive(context, request, ip, who, timestamp, signature, Callback)
     callback = told.content
     command = RecordCallback(
         payment_id=callback.payment_id,
@@ -187,7 +194,7 @@ async def called_back(
         authentic=told.authentic,
     )
     caller = who.principal if told.authentic else Principal("guest")
-    reply = await gate.send(command, caller, gate.backend.ports.new_id(), flow=callback.payment_id)
+    reply = await context.send(command, caller, context.backend.ports.new_id(), flow=callback.payment_id)
     if not told.authentic:
         raise receiving.forged()
     reason = reply.answer.get("reason", "")

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.inventory import (
     KeyFaulted,
     KeysLoaded,
@@ -86,7 +86,7 @@ def expired(today: date) -> sa.Subquery:
     )
 
 
-class Products(View):
+class Products(ResourceProjection):
     """One row a SKU; every key loaded is available, reserved, sold, faulted or withdrawn, and of the available ones
     those past their last day are counted when they are read."""
 

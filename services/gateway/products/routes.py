@@ -12,7 +12,7 @@ from pydantic import Field
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.http.answers import DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Caller, IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Caller, Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import not_found
@@ -87,7 +87,7 @@ def _rendered(row: Row, expired: int, caller: Principal) -> dict[str, Any]:
 
 @router.get("", summary="List products", response_model=Page[Product], responses=refusals(401))
 async def listed(
-    gate: TheGate,
+    context: Context,
     caller: Caller,
     kind: Kind | None = None,
     source: Source | None = None,
@@ -98,7 +98,7 @@ async def listed(
 ) -> Response:
     """By SKU. `name` finds a part of the name or of the SKU. Buyers see what is on sale."""
     columns = products.c
-    over = expired(gate.today())
+    over = expired(context.today())
     statement = sa.select(products, sa.func.coalesce(over.c.expired, 0).label("expired")).select_from(
         products.outerjoin(over, over.c.sku == products.c.sku)
     )
@@ -119,28 +119,28 @@ async def listed(
     def render(row: Row) -> dict[str, Any]:
         return _rendered(row, int(row["expired"]), caller)
 
-    return await page(gate, statement, (columns.sku,), limit, cursor, ascending=True, render=render)
+    return await page(context, statement, (columns.sku,), limit, cursor, ascending=True, render=render)
 
 
-async def _find(gate: ApiContext, caller: Principal, sku: str) -> Row:
-    row = await gate.found(PRODUCT, sku)
+async def _find(context: ApiContext, caller: Principal, sku: str) -> Row:
+    row = await context.found(PRODUCT, sku)
     if row is None:
-        raise await gate.absent(caller, "inventory", "product")
+        raise await context.absent(caller, "inventory", "product")
     return row
 
 
-async def _shown(gate: ApiContext, row: Row, caller: Principal) -> Response:
-    today = gate.today().isoformat()
-    lots = await gate.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
+async def _shown(context: ApiContext, row: Row, caller: Principal) -> Response:
+    today = context.today().isoformat()
+    lots = await context.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
     return answer(_rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller))
 
 
 @router.get("/{sku:path}", summary="Read a product", response_model=Product, responses=refusals(401, 404))
-async def one(sku: PathId, gate: TheGate, caller: Caller) -> Response:
-    row = await _find(gate, caller, sku)
+async def one(sku: PathId, context: Context, caller: Caller) -> Response:
+    row = await _find(context, caller, sku)
     if caller.kind != "staff" and not row["on_sale"]:
         raise not_found("product")
-    return await _shown(gate, row, caller)
+    return await _shown(context, row, caller)
 
 
 @router.patch(
@@ -152,10 +152,10 @@ async def one(sku: PathId, gate: TheGate, caller: Caller) -> Response:
 async def change(
     sku: PathId,
     body: SaleBody,
-    gate: TheGate,
+    context: Context,
     caller: Annotated[Principal, Depends(may(Permission.PRODUCT_CHANGE))],
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    await gate.send(SetSale(sku=sku, on_sale=body.on_sale), caller, gate.command_id(caller, request, key))
-    return await _shown(gate, await _find(gate, caller, sku), caller)
+    await context.send(SetSale(sku=sku, on_sale=body.on_sale), caller, context.command_id(caller, request, key))
+    return await _shown(context, await _find(context, caller, sku), caller)

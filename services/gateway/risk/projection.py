@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.risk import CaseClosed, CaseDecided, CaseOpened, ListEntryRemoved, ListEntrySet, OrderScreened
 from shared.eventstore.recorded import RecordedEvent
 
@@ -42,7 +42,7 @@ risk_lists = sa.Table(
 )
 
 
-class Risk(View):
+class Risk(ResourceProjection):
     """A row an order that did not simply pass: blocked, open (waits for a person), closed (was cancelled before
     anybody decided it) or decided. And the lists.
     """

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
@@ -97,7 +97,7 @@ class Unlisted(Answer):
 
 @router.get("/cases", summary="List cases", response_model=Page[Case], responses=refusals(*ASKED))
 async def cases(
-    gate: TheGate,
+    context: Context,
     caller: Reader,
     status: CaseStatus | None = None,
     limit: Limit = 50,
@@ -108,7 +108,7 @@ async def cases(
     statement = sa.select(risk_cases)
     if status is not None:
         statement = statement.where(columns.status == status)
-    return await page(gate, statement, (columns.screened_at, columns.order_id), limit, cursor)
+    return await page(context, statement, (columns.screened_at, columns.order_id), limit, cursor)
 
 
 @router.post(
@@ -120,20 +120,20 @@ async def cases(
 async def decide(
     order_id: PathId,
     body: DecisionBody,
-    gate: TheGate,
+    context: Context,
     caller: Decider,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     command = DecideCase(order_id=order_id, decision=body.decision, note=body.note)
-    await gate.send(command, caller, command_id, flow=order_id)
-    return answer(await gate.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
+    await context.send(command, caller, command_id, flow=order_id)
+    return answer(await context.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
 
 
 @router.get("/lists", summary="What stands on the lists", response_model=Page[ListEntry], responses=refusals(*ASKED))
 async def lists(
-    gate: TheGate,
+    context: Context,
     caller: Reader,
     name: ListName | None = None,
     dimension: Dimension | None = None,
@@ -147,12 +147,12 @@ async def lists(
         statement = statement.where(columns.list == name)
     if dimension is not None:
         statement = statement.where(columns.dimension == dimension)
-    now = to_text(gate.backend.ports.now())
+    now = to_text(context.backend.ports.now())
 
     def render(row: Row) -> dict[str, Any]:
         return {**row, "over": row["until"] is not None and row["until"] <= now}
 
-    return await page(gate, statement, (columns.entry,), limit, cursor, ascending=True, render=render)
+    return await page(context, statement, (columns.entry,), limit, cursor, ascending=True, render=render)
 
 
 @router.post(
@@ -163,7 +163,7 @@ async def lists(
     responses=refusals(*DECIDED),
 )
 async def put(
-    body: ListEntryBody, gate: TheGate, caller: Keeper, request: Request, key: IdempotencyKey = None
+    body: ListEntryBody, context: Context, caller: Keeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """Answers the entry as orders are compared with it, such as `target:13800138000` for `+86 138-0013-8000`."""
     try:
@@ -171,12 +171,12 @@ async def put(
     except NoCanonicalForm as error:
         raise Problem(422, "wrong-entry", f"no order could match this: the {error}") from None
     if body.dimension == "customer":
-        await require_customer(gate, caller, value)
+        await require_customer(context, caller, value)
     entry = f"{body.dimension}:{value}"
     command = SetListEntry(
         entry=entry, list=body.list, dimension=body.dimension, value=value, reason=body.reason, until=body.until
     )
-    await gate.send(command, caller, gate.command_id(caller, request, key))
+    await context.send(command, caller, context.command_id(caller, request, key))
     return answer({"entry": entry}, 201)
 
 
@@ -188,16 +188,16 @@ async def put(
 )
 async def remove(
     entry: Annotated[str, Path(max_length=520, pattern=PLAIN)],
-    gate: TheGate,
+    context: Context,
     caller: Keeper,
     request: Request,
     reason: Annotated[Reason, Query()],
     key: IdempotencyKey = None,
 ) -> Response:
     """The value, in whichever spelling; an entry that is shown can be taken off as it is shown."""
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     listed = canonical_entry(entry)
-    await gate.send(RemoveListEntry(entry=listed, reason=reason), caller, command_id)
+    await context.send(RemoveListEntry(entry=listed, reason=reason), caller, command_id)
     return answer({"entry": listed, "removed": True})
 
 

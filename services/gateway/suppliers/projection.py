@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.fulfillment import (
     SupplierClaimWon,
     SupplierReportOpened,
@@ -52,7 +52,7 @@ statements = sa.Table(
 OPEN, AGREES, WON = "open", "agrees", "won"
 
 
-class Statements(View):
+class Statements(ResourceProjection):
     """One row a statement: open, then a cost or a claim, which may be won; one that agrees with what was known needs
     nobody."""
 
@@ -133,7 +133,7 @@ reports = sa.Table(
 OPENED, TOLD = "opened", "told"
 
 
-class Reports(View):
+class Reports(ResourceProjection):
     """One row a report: open while nobody has read the texts that came with it; one without texts needs nobody."""
 
     def __init__(self, rows: OpenRows) -> None:

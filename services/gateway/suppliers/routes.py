@@ -14,7 +14,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks import receiving
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import ClientIp, IdempotencyKey, TheGate, may
+from services.gateway.http.depends import ClientIp, Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem, not_found
@@ -121,7 +121,7 @@ class GoodsOfReport(Answer):
 async def called_back(
     supplier: PathId,
     request: Request,
-    gate: TheGate,
+    context: Context,
     ip: ClientIp,
     timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
@@ -129,25 +129,25 @@ async def called_back(
     """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it. What is told of
     any other (409 `wrong-supplier`), and what can't be read (422), is recorded and shown to staff, but not without end:
     409 `too-many-reports` was not recorded."""
-    if supplier not in gate.backend.settings.suppliers:
+    if supplier not in context.backend.settings.suppliers:
         raise not_found("supplier")
     who = receiving.Partner("supplier", supplier)
-    told = await receiving.receive(gate, request, ip, who, timestamp, signature, PurchaseReport)
+    told = await receiving.receive(context, request, ip, who, timestamp, signature, PurchaseReport)
     if not told.authentic:
         raise receiving.forged()
     try:
         command = told.content.told_by(supplier)
     except ValueError:
         problem = Problem(422, "wrong-supplier", "this purchase was not asked of this supplier")
-        await receiving.keep_unread(gate, who, await request.body(), [str(problem.detail)])
+        await receiving.keep_unread(context, who, await request.body(), [str(problem.detail)])
         raise problem from None
     if told.content.goods:
-        secrets, random_bytes = gate.backend.secrets, gate.backend.ports.random_bytes
+        secrets, random_bytes = context.backend.secrets, context.backend.ports.random_bytes
         public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
         sealing = TextSealing(public, secrets.get("blind-index"), random_bytes)
         sealed = await run_sync(sealing.sealed, told.content.goods, told.content.request_id)
         command = told.content.told_by(supplier, tuple(SealedKey(index=index, box=box) for index, box in sealed))
-    reply = await gate.send(command, who.principal, gate.backend.ports.new_id())
+    reply = await context.send(command, who.principal, context.backend.ports.new_id())
     if reply.answer.get("reason") == "wrong-supplier":
         detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
         raise Problem(409, "wrong-supplier", detail)
@@ -190,7 +190,7 @@ def _asked(rows: sa.Select[Any], columns: Any, status: str | None, supplier: str
     responses=refusals(*ASKED),
 )
 async def told(
-    gate: TheGate,
+    context: Context,
     caller: Reader,
     status: Status = None,
     supplier: CodeFilter = None,
@@ -200,7 +200,7 @@ async def told(
     """Those told first come first."""
     asked = _asked(sa.select(statements), statements.c, status, supplier)
     by = (statements.c.told_at, statements.c.statement_id)
-    return await page(gate, asked, by, limit, cursor, ascending=True)
+    return await page(context, asked, by, limit, cursor, ascending=True)
 
 
 @router.post(
@@ -213,12 +213,12 @@ async def settle(
     delivery_id: PathId,
     number: Annotated[int, Field(ge=1, le=10**6)],
     body: SettlementBody,
-    gate: TheGate,
+    context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     if body.decision == "won":
         command = WinClaim(delivery_id=delivery_id, statement=number, note=body.note)
     else:
@@ -226,7 +226,7 @@ async def settle(
         command = SettleStatement(
             delivery_id=delivery_id, statement=number, note=body.note, decision=body.decision, cost=cost
         )
-    await gate.send(command, caller, command_id)
+    await context.send(command, caller, command_id)
     return answer({"statement_id": statement_id(delivery_id, number), "status": body.decision})
 
 
@@ -246,17 +246,17 @@ async def goods(
     delivery_id: PathId,
     number: Annotated[int, Field(ge=1, le=10**6)],
     body: OpeningBody,
-    gate: TheGate,
+    context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """Who read them is in the log. Use them for another buyer, or have the supplier take them back."""
-    command_id = gate.command_id(caller, request, key)
-    reader = _reader(gate, command_id)
+    command_id = context.command_id(caller, request, key)
+    reader = _reader(context, command_id)
     command = OpenGoods(delivery_id=delivery_id, statement=number, note=body.note, reader_key=reader.public)
     told = statement_id(delivery_id, number)
-    texts = await _read(gate, caller, command, command_id, reader, told)
+    texts = await _read(context, caller, command, command_id, reader, told)
     return answer({"statement_id": told, "goods": texts}, headers=NOT_KEPT)
 
 
@@ -267,7 +267,7 @@ async def goods(
     responses=refusals(*ASKED),
 )
 async def reported(
-    gate: TheGate,
+    context: Context,
     caller: Reader,
     status: ReportStatus = None,
     supplier: CodeFilter = None,
@@ -277,7 +277,7 @@ async def reported(
     """Those told first come first."""
     shown = sa.select(*(column for column in reports.c if column is not reports.c.reports))
     by = (reports.c.told_at, reports.c.report_id)
-    return await page(gate, _asked(shown, reports.c, status, supplier), by, limit, cursor, ascending=True)
+    return await page(context, _asked(shown, reports.c, status, supplier), by, limit, cursor, ascending=True)
 
 
 @router.post(
@@ -290,28 +290,28 @@ async def reported_goods(
     delivery_id: PathId,
     number: Annotated[int, Field(ge=1, le=10**6)],
     body: OpeningBody,
-    gate: TheGate,
+    context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """Who read them is in the log. They are known as sent: no stock takes them. Have the supplier take them back, or
     hand them to a buyer who waits for a person."""
-    command_id = gate.command_id(caller, request, key)
-    reader = _reader(gate, command_id)
+    command_id = context.command_id(caller, request, key)
+    reader = _reader(context, command_id)
     command = OpenReport(delivery_id=delivery_id, report=number, note=body.note, reader_key=reader.public)
     told = report_id(delivery_id, number)
-    texts = await _read(gate, caller, command, command_id, reader, told)
+    texts = await _read(context, caller, command, command_id, reader, told)
     return answer({"report_id": told, "goods": texts}, headers=NOT_KEPT)
 
 
-def _reader(gate: ApiContext, command_id: str) -> KeyPair:
+def _reader(context: ApiContext, command_id: str) -> KeyPair:
     """The keys of whoever reads: the same for the same command, and nobody else's."""
-    return keypair_from_secret(gate.proof_of("reader of supplier goods", command_id))
+    return keypair_from_secret(context.proof_of("reader of supplier goods", command_id))
 
 
 async def _read(
-    gate: ApiContext,
+    context: ApiContext,
     caller: Principal,
     command: OpenGoods | OpenReport,
     command_id: str,
@@ -319,7 +319,7 @@ async def _read(
     told: str,
 ) -> list[str]:
     """The texts that the command has sealed to us as `told`, for the caller alone."""
-    reply = await gate.send(command, caller, command_id)
+    reply = await context.send(command, caller, command_id)
     try:
         return json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
     except CannotOpen:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.ledger import PaymentUnmatched, ReturnFailed, ReturnRequested, UnmatchedSettled
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import Key, RowCache
@@ -39,7 +39,7 @@ unmatched = sa.Table(
 )
 
 
-class Unmatched(View):
+class Unmatched(ResourceProjection):
     """One row for each thing that a channel said of money and that fits no payment: open, returning or settled."""
 
     def __init__(self, rows: OpenRows) -> None:

@@ -12,7 +12,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
 from services.gateway.http.answers import ASKED, DECIDED, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, Name, Note, PathId, Reason
@@ -55,26 +55,28 @@ class HandBody(Body):
     responses=refusals(*ASKED),
 )
 async def listed(
-    gate: TheGate, caller: Reader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+    context: Context, caller: Reader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """What waits longest first."""
     statement = sa.select(unmatched).where(unmatched.c.status == status)
     by = (unmatched.c.opened_at, unmatched.c.item)
-    return await page(gate, statement, by, limit, cursor, ascending=True, render=rendered_item)
+    return await page(context, statement, by, limit, cursor, ascending=True, render=rendered_item)
 
 
-async def _item(gate: ApiContext, caller: Principal, item: str) -> Row:
+async def _item(context: ApiContext, caller: Principal, item: str) -> Row:
     """Raises Problem: 404, or 503 when it may be there."""
-    row = await gate.found(ITEM, item)
+    row = await context.found(ITEM, item)
     if row is None:
-        raise await gate.absent(caller, "ledger", "unmatched payment")
+        raise await context.absent(caller, "ledger", "unmatched payment")
     return row
 
 
-async def _finish(gate: ApiContext, caller: Principal, row: Row, command: Command, command_id: str) -> dict[str, Any]:
+async def _finish(
+    context: ApiContext, caller: Principal, row: Row, command: Command, command_id: str
+) -> dict[str, Any]:
     """Send a command about this item, and show what became of it."""
-    await gate.send(command, caller, command_id, flow=row["payment_id"])
-    return rendered_item(await _item(gate, caller, row["item"]))
+    await context.send(command, caller, command_id, flow=row["payment_id"])
+    return rendered_item(await _item(context, caller, row["item"]))
 
 
 @router.post(
@@ -84,15 +86,15 @@ async def _finish(gate: ApiContext, caller: Principal, row: Row, command: Comman
     responses=refusals(*DECIDED),
 )
 async def match(
-    item: PathId, body: MatchBody, gate: TheGate, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
+    item: PathId, body: MatchBody, context: Context, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """An order is paid whole: what is missing is ours to give, what is too much goes back. A deposit is what came. With
     `wallet` it goes to this customer instead."""
     if body.wallet is not None:
-        await require_customer(gate, caller, body.wallet)
-    row = await _item(gate, caller, item)
+        await require_customer(context, caller, body.wallet)
+    row = await _item(context, caller, item)
     command = MatchPayment(payment_id=row["payment_id"], item=item, wallet=body.wallet, note=body.note)
-    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)))
+    return answer(await _finish(context, caller, row, command, context.command_id(caller, request, key)))
 
 
 @router.post(
@@ -103,12 +105,12 @@ async def match(
     responses=refusals(*DECIDED),
 )
 async def give_back(
-    item: PathId, body: NoteBody, gate: TheGate, caller: Refunder, request: Request, key: IdempotencyKey = None
+    item: PathId, body: NoteBody, context: Context, caller: Refunder, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """The channel is asked; should it refuse, the item is open again."""
-    row = await _item(gate, caller, item)
+    row = await _item(context, caller, item)
     command = GiveBackPayment(payment_id=row["payment_id"], item=item, note=body.note)
-    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)), 202)
+    return answer(await _finish(context, caller, row, command, context.command_id(caller, request, key)), 202)
 
 
 @router.post(
@@ -118,9 +120,9 @@ async def give_back(
     responses=refusals(*DECIDED),
 )
 async def settle(
-    item: PathId, body: HandBody, gate: TheGate, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
+    item: PathId, body: HandBody, context: Context, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """What was booked leaves the suspense account for `by-hand:<channel>`."""
-    row = await _item(gate, caller, item)
+    row = await _item(context, caller, item)
     command = SettlePayment(payment_id=row["payment_id"], item=item, note=body.note)
-    return answer(await _finish(gate, caller, row, command, gate.command_id(caller, request, key)))
+    return answer(await _finish(context, caller, row, command, context.command_id(caller, request, key)))

@@ -20,13 +20,13 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.gateway.settings import GatewaySettings
+from services.gateway.webhooks.delivery_store import DeliveryStore, Outcome
 from services.gateway.webhooks.filters import lets_through, sources_of
-from services.gateway.webhooks.finding import position_at
-from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint, Snapshot
 from services.gateway.webhooks.pings import ping_body
+from services.gateway.webhooks.position_search import position_at
 from services.gateway.webhooks.posting import Answer, Poster
-from services.gateway.webhooks.records import DeliveryStore, Outcome
 from services.gateway.webhooks.signing import generations, headers
+from services.gateway.webhooks.snapshot import PING, Cursor, Delivery, Endpoint, Snapshot
 from shared.broker.client import BrokerBusy
 from shared.broker.cloudevents import structured
 from shared.contracts import Metadata, UnknownMessage
@@ -65,7 +65,7 @@ class Counts:
 
 
 class Dispatcher:
-    """One at a time may run on a database. `picture` is what it saw last; `held` are lanes that can't go on, and why.
+    """One at a time may run on a database. `snapshot` is what it saw last; `held` are lanes that can't go on, and why.
 
     `look_seconds`: how often it looks when nothing tells it to.
     """
@@ -74,9 +74,9 @@ class Dispatcher:
         self, backend: Backend, engine: sa.Engine, poster: Callable[[], Poster], *, look_seconds: float = LOOK_SECONDS
     ) -> None:
         """`engine` is the gateway's database, to be written; `poster` is made on the loop that runs it."""
-        self.counts, self.picture = Counts(), Snapshot()
+        self.counts, self.snapshot = Counts(), Snapshot()
         self.held: dict[Lane, str] = {}
-        self._backend, self._records, self._make_poster = backend, DeliveryStore(backend.reads, engine), poster
+        self._backend, self._store, self._make_poster = backend, DeliveryStore(backend.reads, engine), poster
         self._look_seconds = look_seconds
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._resting: dict[Lane, float] = {}
@@ -90,7 +90,7 @@ class Dispatcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         try:
             while not stop.is_set():
-                moves = self._backend.moves
+                revision = self._backend.revision
                 self._again.clear()
                 try:
                     await self._turn()
@@ -99,16 +99,16 @@ class Dispatcher:
                 except Exception:
                     logger.critical("webhooks could not be looked after; trying again", exc_info=True)
                     await asyncio.sleep(REST_SECONDS)
-                await self._pause(moves)
+                await self._pause(revision)
         finally:
             await self._settle()
 
-    async def _pause(self, moves: int) -> None:
+    async def _pause(self, revision: int) -> None:
         """Until there may be more to do."""
         await asyncio.sleep(SHORTEST_LOOK_SECONDS)
         waits: list[Coroutine[Any, Any, bool]] = [self._stop.wait(), self._again.wait()]
-        if any(one.status == "enabled" for one in self.picture.endpoints.values()):
-            waits.append(self._backend.moved(moves, self._look_seconds))
+        if any(one.status == "enabled" for one in self.snapshot.endpoints.values()):
+            waits.append(self._backend.wait_for_change(revision, self._look_seconds))
         signs = [asyncio.create_task(one) for one in waits]
         await asyncio.wait(signs, timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED)
         for sign in signs:
@@ -131,39 +131,39 @@ class Dispatcher:
     # What is to be done
 
     async def _turn(self) -> None:
-        self.picture = picture = await self._database(self._records.look)
+        self.snapshot = snapshot = await self._database(self._store.look)
         now = self._backend.ports.now()
         # Nothing is awaited before lanes are started: one that ended meanwhile would have moved on from this picture.
-        for endpoint in picture.endpoints.values():
-            for name, work in self._due(endpoint, picture, now).items():
+        for endpoint in snapshot.endpoints.values():
+            for name, work in self._due(endpoint, snapshot, now).items():
                 self._start((endpoint.endpoint_id, name), work)
-        for endpoint in picture.endpoints.values():
+        for endpoint in snapshot.endpoints.values():
             if endpoint.status == "removed":
-                await self._forget(endpoint, picture)
+                await self._forget(endpoint, snapshot)
         if self._purged_at is None or (now - self._purged_at).total_seconds() >= PURGE_SECONDS:
-            more = await self._database(self._records.purge, now)
+            more = await self._database(self._store.purge, now)
             self._purged_at = None if more else now
 
     def _due(
-        self, endpoint: Endpoint, picture: Snapshot, now: datetime
+        self, endpoint: Endpoint, snapshot: Snapshot, now: datetime
     ) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The lanes of an endpoint that have something to do."""
-        endpoint_id, queue, at = endpoint.endpoint_id, picture.queues.get(endpoint.endpoint_id), to_text(now)
+        endpoint_id, queue, at = endpoint.endpoint_id, snapshot.queues.get(endpoint.endpoint_id), to_text(now)
         lanes: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         if endpoint.status == "removed":
             return lanes
         if queue and queue.ping_at is not None:
             lanes[PINGS] = lambda: self._queued(endpoint_id, pings=True)
-        if endpoint.status != "enabled" or picture.course(endpoint).is_resting(now):
+        if endpoint.status != "enabled" or snapshot.health(endpoint).is_resting(now):
             return lanes
         if queue and queue.due_at is not None and queue.due_at <= at:
             lanes[RETRIES] = lambda: self._queued(endpoint_id, pings=False)
         for source in sources_of(endpoint.events):
-            cursor = picture.cursors.get((endpoint_id, source))
+            cursor = snapshot.cursors.get((endpoint_id, source))
             is_new = cursor is None or cursor.since != endpoint.since_of(source)
             if cursor is None or is_new:
                 lanes[source] = lambda source=source: self._begin(endpoint, source)
-            elif cursor.position < picture.reached.get(source, 0):
+            elif cursor.position < snapshot.reached.get(source, 0):
                 lanes[source] = lambda source=source, cursor=cursor: self._read(endpoint_id, source, cursor)
         return lanes
 
@@ -191,16 +191,16 @@ class Dispatcher:
         else:
             logger.error("a lane of webhooks failed", **facts, exc_info=error)
 
-    async def _forget(self, endpoint: Endpoint, picture: Snapshot) -> None:
+    async def _forget(self, endpoint: Endpoint, snapshot: Snapshot) -> None:
         endpoint_id = endpoint.endpoint_id
         self.held = {lane: why for lane, why in self.held.items() if lane[0] != endpoint_id}
-        kept = endpoint_id in picture.courses or endpoint_id in picture.queues
-        if kept or any(one == endpoint_id for one, _ in picture.cursors):
-            await self._database(self._records.forget, endpoint_id)
+        kept = endpoint_id in snapshot.endpoint_health or endpoint_id in snapshot.queues
+        if kept or any(one == endpoint_id for one, _ in snapshot.cursors):
+            await self._database(self._store.forget, endpoint_id)
 
     def _current(self, endpoint_id: str) -> Endpoint | None:
         """The endpoint as seen last, when something may be posted to it."""
-        endpoint = self.picture.endpoints.get(endpoint_id)
+        endpoint = self.snapshot.endpoints.get(endpoint_id)
         return endpoint if endpoint and endpoint.status == "enabled" and not self._stop.is_set() else None
 
     # Lanes
@@ -208,13 +208,13 @@ class Dispatcher:
     async def _begin(self, endpoint: Endpoint, source: str) -> None:
         """Find where a log is to be told from."""
         since = endpoint.since_of(source)
-        head = self.picture.reached.get(source, 0)
+        head = self.snapshot.reached.get(source, 0)
         position = await position_at(self._backend.pull, source, head, datetime.fromisoformat(since))
-        await self._database(self._records.start_at, endpoint.endpoint_id, source, since, position)
+        await self._database(self._store.start_at, endpoint.endpoint_id, source, since, position)
 
     async def _read(self, endpoint_id: str, source: str, cursor: Cursor) -> None:
         """Post a page of a log, as far as the read models hold it."""
-        reached = self.picture.reached.get(source, 0)
+        reached = self.snapshot.reached.get(source, 0)
         part = await self._backend.pull(source, cursor.position, PAGE)
         passed = cursor.position
         for recorded in part.events:
@@ -232,17 +232,17 @@ class Dispatcher:
             outcome = await self._attempt(endpoint, delivery, body, cursor)
             cursor = Cursor(cursor.since, recorded.position)
             passed = recorded.position
-            if not outcome.is_current or outcome.course.is_resting(self._backend.ports.now()):
+            if not outcome.is_current or outcome.health.is_resting(self._backend.ports.now()):
                 return
         if passed > cursor.position:
-            await self._database(self._records.move, endpoint_id, source, cursor, passed)
+            await self._database(self._store.move, endpoint_id, source, cursor, passed)
 
     async def _queued(self, endpoint_id: str, *, pings: bool) -> None:
         """Post what waits and is due."""
         now = self._backend.ports.now
         unreadable: Unreadable | None = None
-        for delivery in await self._database(self._records.due, endpoint_id, DUE, now(), pings=pings):
-            endpoint = self.picture.endpoints.get(endpoint_id) if pings else self._current(endpoint_id)
+        for delivery in await self._database(self._store.due, endpoint_id, DUE, now(), pings=pings):
+            endpoint = self.snapshot.endpoints.get(endpoint_id) if pings else self._current(endpoint_id)
             if endpoint is None or endpoint.status == "removed" or self._stop.is_set():
                 return
             try:
@@ -251,7 +251,7 @@ class Dispatcher:
                 unreadable = error
                 continue
             outcome = await self._attempt(endpoint, delivery, body)
-            if not pings and outcome.course.is_resting(now()):
+            if not pings and outcome.health.is_resting(now()):
                 return
         if unreadable:
             raise unreadable
@@ -273,7 +273,7 @@ class Dispatcher:
         answer = await self._poster.post(endpoint.url, signed, body.encode())
         now = ports.now()
         outcome = await self._database(
-            self._records.record, endpoint, delivery, answer, began, now, ports.new_id(), before
+            self._store.record, endpoint, delivery, answer, began, now, ports.new_id(), before
         )
         self.counts.delivered += answer.taken
         self.counts.failed += not answer.taken
@@ -286,7 +286,7 @@ class Dispatcher:
         """Disable an endpoint that is gone, or has failed for too long."""
         if answer.status == GONE:
             reason = "gone"
-        elif outcome.course.is_given_up(now, self._disable_after):
+        elif outcome.health.is_given_up(now, self._disable_after):
             reason = "failing"
         else:
             return
@@ -298,5 +298,5 @@ class Dispatcher:
             raise RuntimeError(f"an endpoint was not disabled: {reply.outcome} {reply.code}")
         self.counts.disabled += 1
         logger.warning("disabled a webhook endpoint", endpoint=endpoint.endpoint_id, reason=reason)
-        await self._backend.seen(reply.source, reply.position)
+        await self._backend.wait_for_position(reply.source, reply.position)
         self._again.set()

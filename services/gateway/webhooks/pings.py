@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from services.gateway.webhooks.picture import PING, Delivery
+from services.gateway.webhooks.snapshot import PING, Delivery
 
 TYPE = "kameng.webhook.ping.v1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.view import OpenRows, View, folds, iso, metadata
+from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
 from shared.contracts.gateway import (
     WebhookEndpointChanged,
     WebhookEndpointDisabled,
@@ -32,7 +32,7 @@ webhook_endpoints = sa.Table(
 )
 
 
-class Webhooks(View):
+class Webhooks(ResourceProjection):
     """One row an endpoint, removed ones too: `status` is `enabled`, `disabled` (`reason` says why) or `removed`.
 
     `since` holds, for each service whose events it is told of, from when on; `changed_at` is when `status` changed.

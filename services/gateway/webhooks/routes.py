@@ -14,7 +14,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.feed.routes import MOST_POSITION, Source
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import IdempotencyKey, TheGate, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor as PageCursor
 from services.gateway.http.pages import Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
@@ -23,12 +23,12 @@ from services.gateway.http.shapes import Body, CodeFilter, PathId, ShownName, Wh
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import pings
 from services.gateway.webhooks.addresses import AddressRefused, check_reachable, resolve
+from services.gateway.webhooks.delivery_store import DeliveryStore
 from services.gateway.webhooks.filters import sources_of
-from services.gateway.webhooks.finding import position_at
-from services.gateway.webhooks.picture import Delivery, Endpoint, Queue, Snapshot
+from services.gateway.webhooks.position_search import position_at
 from services.gateway.webhooks.projection import webhook_endpoints
-from services.gateway.webhooks.records import DeliveryStore
 from services.gateway.webhooks.signing import endpoint_secret
+from services.gateway.webhooks.snapshot import Delivery, Endpoint, Queue, Snapshot
 from services.gateway.webhooks.tables import attempts, deliveries
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
@@ -196,13 +196,13 @@ class WebhookDelivery(Answer):
 
 
 @router.get("", summary="List webhook endpoints", response_model=WebhookEndpoints, responses=refusals(*ASKED))
-async def listed(gate: TheGate, caller: Manager) -> Response:
+async def listed(context: Context, caller: Manager) -> Response:
     """All of them, the newest first, with how their deliveries go."""
     c = webhook_endpoints.c
     statement = sa.select(webhook_endpoints).where(c.status != "removed")
-    rows = await gate.rows(statement.order_by(c.registered_at.desc(), c.endpoint_id))
-    picture = await run_sync(_records(gate).look)
-    return answer({"items": [_shown(row, picture) for row in rows]})
+    rows = await context.rows(statement.order_by(c.registered_at.desc(), c.endpoint_id))
+    snapshot = await run_sync(_store(context).look)
+    return answer({"items": [_shown(row, snapshot) for row in rows]})
 
 
 @router.post(
@@ -213,21 +213,21 @@ async def listed(gate: TheGate, caller: Manager) -> Response:
     responses=refusals(*DECIDED),
 )
 async def register(
-    body: RegisterBody, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    body: RegisterBody, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """Answers the signing `secret`: it is shown here, after a rotation, and nowhere else.
 
     The endpoint is told of what is recorded from now on.
     """
-    await _check(gate, body.url)
+    await _check(context, body.url)
     count = sa.select(sa.func.count().label("count")).where(webhook_endpoints.c.status != "removed")
-    counted = await gate.row(count)
+    counted = await context.row(count)
     if counted and counted["count"] >= MOST_ENDPOINTS:
         raise Problem(409, "too-many-webhooks", f"there are {MOST_ENDPOINTS} endpoints already: remove one first")
-    endpoint_id = command_id = gate.command_id(caller, request, key)
+    endpoint_id = command_id = context.command_id(caller, request, key)
     command = RegisterWebhookEndpoint(endpoint_id=endpoint_id, name=body.name, url=body.url, events=tuple(body.events))
-    await gate.send(command, caller, command_id)
-    return answer({"endpoint_id": endpoint_id, "secret": endpoint_secret(gate.backend.secrets, endpoint_id, 1)}, 201)
+    await context.send(command, caller, command_id)
+    return answer({"endpoint_id": endpoint_id, "secret": endpoint_secret(context.backend.secrets, endpoint_id, 1)}, 201)
 
 
 @router.get(
@@ -236,9 +236,9 @@ async def register(
     response_model=WebhookEndpoint,
     responses=refusals(*ASKED, 404),
 )
-async def shown(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response:
-    row = await _row(gate, caller, endpoint_id)
-    return answer(_shown(row, await run_sync(_records(gate).look)))
+async def shown(endpoint_id: PathId, context: Context, caller: Manager) -> Response:
+    row = await _row(context, caller, endpoint_id)
+    return answer(_shown(row, await run_sync(_store(context).look)))
 
 
 @router.patch(
@@ -250,17 +250,17 @@ async def shown(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response
 async def change(
     endpoint_id: PathId,
     body: ChangeBody,
-    gate: TheGate,
+    context: Context,
     caller: Manager,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """A filter that takes in another service's events does so from now on."""
     if body.url is not None:
-        await _check(gate, body.url)
+        await _check(context, body.url)
     events = None if body.events is None else tuple(body.events)
     command = ChangeWebhookEndpoint(endpoint_id=endpoint_id, name=body.name, url=body.url, events=events)
-    await gate.send(command, caller, gate.command_id(caller, request, key))
+    await context.send(command, caller, context.command_id(caller, request, key))
     return answer({"endpoint_id": endpoint_id})
 
 
@@ -273,19 +273,19 @@ async def change(
 async def rotate(
     endpoint_id: PathId,
     body: RotateBody,
-    gate: TheGate,
+    context: Context,
     caller: Manager,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
     """Answers the new `secret`. The former one signs beside it for a while."""
-    own = gate.backend.settings.of(GatewaySettings)
+    own = context.backend.settings.of(GatewaySettings)
     overlap = own.webhook_overlap_seconds if body.overlap_seconds is None else body.overlap_seconds
-    command_id = gate.command_id(caller, request, key)
+    command_id = context.command_id(caller, request, key)
     command = RotateWebhookSecret(endpoint_id=endpoint_id, overlap_seconds=overlap)
-    reply = await gate.send(command, caller, command_id)
+    reply = await context.send(command, caller, command_id)
     generation = reply.answer["generation"]
-    secret = endpoint_secret(gate.backend.secrets, endpoint_id, generation)
+    secret = endpoint_secret(context.backend.secrets, endpoint_id, generation)
     return answer({"endpoint_id": endpoint_id, "generation": generation, "secret": secret})
 
 
@@ -296,11 +296,11 @@ async def rotate(
     responses=refusals(*DECIDED),
 )
 async def enable(
-    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    endpoint_id: PathId, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """It takes up where it stopped; redrive it `since` now to leave out what it missed."""
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(EnableWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
+    command_id = context.command_id(caller, request, key)
+    await context.send(EnableWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
     return answer({"endpoint_id": endpoint_id, "status": "enabled"})
 
 
@@ -311,11 +311,11 @@ async def enable(
     responses=refusals(*DECIDED),
 )
 async def disable(
-    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    endpoint_id: PathId, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    command_id = gate.command_id(caller, request, key)
-    await _row(gate, caller, endpoint_id)
-    await gate.send(DisableWebhookEndpoint(endpoint_id=endpoint_id, reason="asked"), caller, command_id)
+    command_id = context.command_id(caller, request, key)
+    await _row(context, caller, endpoint_id)
+    await context.send(DisableWebhookEndpoint(endpoint_id=endpoint_id, reason="asked"), caller, command_id)
     return answer({"endpoint_id": endpoint_id, "status": "disabled"})
 
 
@@ -326,11 +326,11 @@ async def disable(
     responses=refusals(*DECIDED),
 )
 async def remove(
-    endpoint_id: PathId, gate: TheGate, caller: Manager, request: Request, key: IdempotencyKey = None
+    endpoint_id: PathId, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
     """What waits for it is dropped."""
-    command_id = gate.command_id(caller, request, key)
-    await gate.send(RemoveWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
+    command_id = context.command_id(caller, request, key)
+    await context.send(RemoveWebhookEndpoint(endpoint_id=endpoint_id), caller, command_id)
     return answer({"endpoint_id": endpoint_id, "removed": True})
 
 
@@ -341,12 +341,12 @@ async def remove(
     response_model=EventAsked,
     responses=refusals(*ASKED, 404),
 )
-async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response:
+async def ping(endpoint_id: PathId, context: Context, caller: Manager) -> Response:
     """Once, to a disabled endpoint too. The attempts of this `event_id` tell what came of it."""
-    await _row(gate, caller, endpoint_id)
-    ports = gate.backend.ports
+    await _row(context, caller, endpoint_id)
+    ports = context.backend.ports
     delivery = pings.ping(ports.new_id())
-    await run_sync(_records(gate).ask_again, endpoint_id, delivery, ports.now())
+    await run_sync(_store(context).ask_again, endpoint_id, delivery, ports.now())
     return answer({"event_id": delivery.event_id}, 202)
 
 
@@ -358,7 +358,7 @@ async def ping(endpoint_id: PathId, gate: TheGate, caller: Manager) -> Response:
 )
 async def attempted(
     endpoint_id: PathId,
-    gate: TheGate,
+    context: Context,
     caller: Manager,
     outcome: Literal["delivered", "failed", "given-up"] | None = None,
     event_id: CodeFilter = None,
@@ -372,7 +372,7 @@ async def attempted(
     for column, wanted in ((c.outcome, outcome), (c.event_id, event_id), (c.type, type)):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    return await page(gate, statement, (c.at, c.attempt_id), limit, cursor)
+    return await page(context, statement, (c.at, c.attempt_id), limit, cursor)
 
 
 @router.get(
@@ -383,7 +383,7 @@ async def attempted(
 )
 async def undelivered(
     endpoint_id: PathId,
-    gate: TheGate,
+    context: Context,
     caller: Manager,
     state: Literal["waiting", "failed"] | None = None,
     limit: Limit = 50,
@@ -394,7 +394,7 @@ async def undelivered(
     statement = sa.select(deliveries).where(c.endpoint_id == endpoint_id)
     if state is not None:
         statement = statement.where(c.state == state)
-    return await page(gate, statement, (c.due_at, c.event_id), limit, cursor)
+    return await page(context, statement, (c.due_at, c.event_id), limit, cursor)
 
 
 @router.post(
@@ -404,88 +404,88 @@ async def undelivered(
     response_model=EventAsked | FailedAsked | LogsAsked,
     responses=refusals(*ASKED, 404, 413),
 )
-async def redrive(endpoint_id: PathId, body: RedriveBody, gate: TheGate, caller: Manager) -> Response:
+async def redrive(endpoint_id: PathId, body: RedriveBody, context: Context, caller: Manager) -> Response:
     """Under the same `webhook-id`s, so a receiver that remembers them takes each once."""
-    await _row(gate, caller, endpoint_id)
-    records, now = _records(gate), gate.backend.ports.now()
+    await _row(context, caller, endpoint_id)
+    store, now = _store(context), context.backend.ports.now()
     if body.event is not None:
-        delivery = await _event(gate, body.event)
-        await run_sync(records.ask_again, endpoint_id, delivery, now)
+        delivery = await _event(context, body.event)
+        await run_sync(store.ask_again, endpoint_id, delivery, now)
         return answer({"event_id": delivery.event_id}, 202)
     if body.failed:
-        return answer({"events": await run_sync(records.ask_all_failed_again, endpoint_id, now)}, 202)
-    picture = await run_sync(records.look)
-    endpoint = picture.endpoints[endpoint_id]
-    places = await _places(gate, endpoint, picture, body.from_, body.since)
+        return answer({"events": await run_sync(store.ask_all_failed_again, endpoint_id, now)}, 202)
+    snapshot = await run_sync(store.look)
+    endpoint = snapshot.endpoints[endpoint_id]
+    places = await _places(context, endpoint, snapshot, body.from_, body.since)
     for source, position in places.items():
-        await run_sync(records.start_at, endpoint_id, source, endpoint.since_of(source), position)
+        await run_sync(store.start_at, endpoint_id, source, endpoint.since_of(source), position)
     return answer({"from": {source: position + 1 for source, position in sorted(places.items())}}, 202)
 
 
 async def _places(
-    gate: ApiContext, endpoint: Endpoint, picture: Snapshot, place: PlaceBody | None, since: datetime | None
+    context: ApiContext, endpoint: Endpoint, snapshot: Snapshot, place: PlaceBody | None, since: datetime | None
 ) -> dict[str, int]:
     """Behind which position of which log to go on."""
     sources = sources_of(endpoint.events)
     if place is None:
         assert since is not None
-        pull = gate.backend.pull
-        return {source: await position_at(pull, source, picture.reached.get(source, 0), since) for source in sources}
+        pull = context.backend.pull
+        return {source: await position_at(pull, source, snapshot.reached.get(source, 0), since) for source in sources}
     if place.source not in sources:
         raise Problem(422, "not-told-of", "the filter lets no event of this service through", {"source": place.source})
-    if place.position > picture.reached.get(place.source, 0) + 1:
+    if place.position > snapshot.reached.get(place.source, 0) + 1:
         raise Problem(422, "beyond-the-end", "the log does not reach that far yet", {"source": place.source})
     return {place.source: place.position - 1}
 
 
-async def _event(gate: ApiContext, place: PlaceBody) -> Delivery:
-    events = (await gate.backend.pull(place.source, place.position - 1, 1)).events
+async def _event(context: ApiContext, place: PlaceBody) -> Delivery:
+    events = (await context.backend.pull(place.source, place.position - 1, 1)).events
     if not events:
         raise Problem(404, "not-found", "there is no such event")
     return Delivery(events[0].id, place.source, events[0].position, events[0].type)
 
 
-def _records(gate: ApiContext) -> DeliveryStore:
-    return DeliveryStore(gate.backend.reads, gate.backend.reads)
+def _store(context: ApiContext) -> DeliveryStore:
+    return DeliveryStore(context.backend.reads, context.backend.reads)
 
 
-async def _check(gate: ApiContext, url: str) -> None:
+async def _check(context: ApiContext, url: str) -> None:
     """Raises Problem (422) for a URL that nothing is to be posted to."""
     try:
-        await check_reachable(url, resolve, private=gate.backend.settings.of(GatewaySettings).webhook_private)
+        await check_reachable(url, resolve, private=context.backend.settings.of(GatewaySettings).webhook_private)
     except AddressRefused as error:
         raise Problem(422, "address-refused", str(error)) from None
 
 
-async def _row(gate: ApiContext, caller: Principal, endpoint_id: str) -> dict[str, Any]:
+async def _row(context: ApiContext, caller: Principal, endpoint_id: str) -> dict[str, Any]:
     c = webhook_endpoints.c
-    row = await gate.row(sa.select(webhook_endpoints).where(c.endpoint_id == endpoint_id, c.status != "removed"))
+    row = await context.row(sa.select(webhook_endpoints).where(c.endpoint_id == endpoint_id, c.status != "removed"))
     if row is None:
-        raise await gate.absent(caller, "gateway", "webhook endpoint")
+        raise await context.absent(caller, "gateway", "webhook endpoint")
     return row
 
 
-def _shown(row: dict[str, Any], picture: Snapshot) -> dict[str, Any]:
+def _shown(row: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     endpoint_id: str = row["endpoint_id"]
-    endpoint, queue = picture.endpoints.get(endpoint_id), picture.queues.get(endpoint_id, Queue())
+    endpoint, queue = snapshot.endpoints.get(endpoint_id), snapshot.queues.get(endpoint_id, Queue())
     told = {name: value for name, value in row.items() if name != "since"}
     if endpoint is None:
         return told
-    course = picture.course(endpoint)
+    health = snapshot.health(endpoint)
     behind = {
-        source: max(0, picture.reached.get(source, 0) - cursor.position)
+        source: max(0, snapshot.reached.get(source, 0) - cursor.position)
         for source in sorted(sources_of(endpoint.events))
-        if (cursor := picture.cursors.get((endpoint_id, source)))
+        if (cursor := snapshot.cursors.get((endpoint_id, source)))
     }
     return {
         **told,
         "waiting": queue.waiting,
         "failed": queue.failed,
         "behind": behind,
-        "failures_in_row": course.failures,
-        "failing_since": _text(course.failing_since),
-        "resting_until": _text(course.resting_until),
-        "succeeded_at": _text(course.succeeded_at),
+        "failures_in_row": health.failures,
+        "failing_since": _text(health.failing_since),
+        "resting_until": _text(health.resting_until),
+        "succeeded_at": _text(health.succeeded_at),
     }
 
 

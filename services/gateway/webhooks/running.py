@@ -117,30 +117,30 @@ def readings(dispatcher: Dispatcher, now: Callable[[], datetime]) -> Sequence[Re
         Reading(metrics.WEBHOOK_DISABLED, lambda: _status(dispatcher, "disabled")),
         Reading(metrics.WEBHOOK_DOWN, lambda: _down(dispatcher)),
         Reading(metrics.WEBHOOK_BEHIND, lambda: _behind(dispatcher)),
-        Reading(metrics.WEBHOOK_WAITING, lambda: sum(queue.waiting for queue in dispatcher.picture.queues.values())),
+        Reading(metrics.WEBHOOK_WAITING, lambda: sum(queue.waiting for queue in dispatcher.snapshot.queues.values())),
         Reading(metrics.WEBHOOK_OLDEST_SECONDS, lambda: _oldest_seconds(dispatcher, now())),
         Reading(metrics.WEBHOOK_HELD, lambda: len(dispatcher.held)),
     )
 
 
 def _status(dispatcher: Dispatcher, status: str) -> int:
-    return sum(one.status == status for one in dispatcher.picture.endpoints.values())
+    return sum(one.status == status for one in dispatcher.snapshot.endpoints.values())
 
 
 def _down(dispatcher: Dispatcher) -> int:
-    picture = dispatcher.picture
-    return sum(one.status == "enabled" and picture.course(one).is_down for one in picture.endpoints.values())
+    snapshot = dispatcher.snapshot
+    return sum(one.status == "enabled" and snapshot.health(one).is_down for one in snapshot.endpoints.values())
 
 
 def _behind(dispatcher: Dispatcher) -> int:
-    picture = dispatcher.picture
+    snapshot = dispatcher.snapshot
     return sum(
-        max(0, picture.reached.get(source, 0) - cursor.position)
-        for (endpoint_id, source), cursor in picture.cursors.items()
-        if (one := picture.endpoints.get(endpoint_id)) and one.status == "enabled" and source in sources_of(one.events)
+        max(0, snapshot.reached.get(source, 0) - cursor.position)
+        for (endpoint_id, source), cursor in snapshot.cursors.items()
+        if (one := snapshot.endpoints.get(endpoint_id)) and one.status == "enabled" and source in sources_of(one.events)
     )
 
 
 def _oldest_seconds(dispatcher: Dispatcher, now: datetime) -> float:
-    oldest = min((queue.first_at for queue in dispatcher.picture.queues.values() if queue.first_at), default=None)
+    oldest = min((queue.first_at for queue in dispatcher.snapshot.queues.values() if queue.first_at), default=None)
     return seconds_since(oldest, now)

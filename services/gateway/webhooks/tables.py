@@ -18,7 +18,7 @@ cursors = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 
-courses = sa.Table(
+endpoint_health = sa.Table(
     "webhook_courses",
     metadata,
     sa.Column("endpoint_id", sa.Text, primary_key=True),

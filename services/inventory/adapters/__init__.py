@@ -10,13 +10,13 @@ from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     unpaid: UnpaidLimits
 
 
-def build(context: HostContext) -> Outside:
+def build(context: HostContext) -> Adapters:
     settings = context.settings.of(InventorySettings)
-    return Outside(
+    return Adapters(
         unpaid=UnpaidLimits(
             share_percent=settings.unpaid_share_percent,
             buyer_percent=settings.unpaid_buyer_percent,

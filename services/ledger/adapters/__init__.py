@@ -13,7 +13,7 @@ from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     """The payment channels by name, an agent's share of what is captured, and how long channels are asked."""
 
     channels: Mapping[str, Channel]
@@ -22,7 +22,7 @@ class Outside:
     ports: Ports
 
 
-def build(context: HostContext) -> Outside:
+def build(context: HostContext) -> Adapters:
     """The channels of the settings, each with its own secret `channel-<name>`."""
     settings, own = context.settings, context.settings.of(LedgerSettings)
     channels = {
@@ -35,4 +35,4 @@ def build(context: HostContext) -> Outside:
         for name, channel in settings.channels.items()
     }
     ask_within = timedelta(seconds=own.ask_within_seconds)
-    return Outside(channels, own.commission_basis_points, ask_within, context.ports)
+    return Adapters(channels, own.commission_basis_points, ask_within, context.ports)

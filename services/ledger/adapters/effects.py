@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from services.ledger.adapters import Outside
+from services.ledger.adapters import Adapters
 from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUnread, Refund, Status
 from services.ledger.domain.payment.state import statement
 from shared.contracts import Command, Money
@@ -40,10 +40,10 @@ class NotYetReturned(EffectFailed):
     """The channel has taken the return on, and has not paid it yet: look again later."""
 
 
-def open_payment(payload: Payload, attempt: int, outside: Outside) -> RecordPaymentOpening:
+def open_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordPaymentOpening:
     """Opening needs no look-up before a repeat: the channel knows a payment by our id."""
     try:
-        channel = _channel(payload, outside)
+        channel = _channel(payload, adapters)
     except NotConfigured as missing:
         return not_opened(payload, str(missing))
     try:
@@ -61,24 +61,24 @@ def not_opened(payload: Payload, reason: str) -> RecordPaymentOpening:
     return RecordPaymentOpening(payment_id=payload["payment_id"], opened=False, reason=reason[:500])
 
 
-def ask_payment(payload: Payload, attempt: int, outside: Outside) -> RecordCallback:
+def ask_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordCallback:
     """Find a callback that was lost. Authentic, since the answer comes over our own signed request.
 
     Asking goes on until there is news: something else than `known`, or until the payment's time is over. Then it is
     asked once more, so that an answer that can't be read does not pass for none.
     """
-    if not is_over(payload, attempt, outside):
-        return _asked(payload, attempt, outside)
+    if not is_over(payload, attempt, adapters):
+        return _asked(payload, attempt, adapters)
     try:
-        return _asked(payload, attempt, outside)
+        return _asked(payload, attempt, adapters)
     except ChannelUnread as error:
         return never_paid(payload, f"asking is over, and the channel {error}", unread=True)
     except (EffectFailed, ChannelRefused):
         return never_paid(payload, "asking is over")
 
 
-def _asked(payload: Payload, attempt: int, outside: Outside) -> RecordCallback:
-    known = _channel(payload, outside).status(payload["payment_id"])
+def _asked(payload: Payload, attempt: int, adapters: Adapters) -> RecordCallback:
+    known = _channel(payload, adapters).status(payload["payment_id"])
     if known.status == "pending":
         raise NotYetPaid(payload["payment_id"])
     if statement(known.status, payload["channel"], known.channel_ref, known.money) == payload.get("known"):
@@ -94,11 +94,11 @@ def _asked(payload: Payload, attempt: int, outside: Outside) -> RecordCallback:
     )
 
 
-def is_over(payload: Payload, attempt: int, outside: Outside) -> bool:
+def is_over(payload: Payload, attempt: int, adapters: Adapters) -> bool:
     """Whether the payment's time is over. What was planned before payments had one is over by the number of tries."""
     if "until" not in payload:
         return attempt > ASKED_TIMES
-    return outside.ports.now() >= datetime.fromisoformat(payload["until"])
+    return adapters.ports.now() >= datetime.fromisoformat(payload["until"])
 
 
 def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> RecordCallback:
@@ -117,9 +117,9 @@ def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> Record
     )
 
 
-def close_payment(payload: Payload, attempt: int, outside: Outside) -> RecordClosing:
+def close_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordClosing:
     """Have the channel take no money any more. Closing needs no look-up before a repeat; a refusal is looked into."""
-    channel, refusal = _channel(payload, outside), ""
+    channel, refusal = _channel(payload, adapters), ""
     try:
         found: Status | None = channel.close(payload["payment_id"])
     except ChannelRefused as refused:
@@ -162,11 +162,11 @@ def not_closed(payload: Payload, reason: str) -> RecordClosing:
     )
 
 
-def return_payment(payload: Payload, attempt: int, outside: Outside) -> RecordReturn:
+def return_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordReturn:
     """Have the channel pay back. It is done when the channel says so: of this return, and of this amount. That it paid
     something else is believed of what it lists, for an answer may be wrong where the books are right."""
     payment_id, return_id, amount = payload["payment_id"], payload["return_id"], _amount(payload)
-    channel, found = _channel(payload, outside), tuple[Refund, ...]()
+    channel, found = _channel(payload, adapters), tuple[Refund, ...]()
     try:
         if attempt > 1 or payload.get("again"):
             found = channel.refunds(payment_id)
@@ -218,11 +218,11 @@ def _not_returned(
     )
 
 
-def _channel(payload: Payload, outside: Outside) -> Channel:
+def _channel(payload: Payload, adapters: Adapters) -> Channel:
     """Raises NotConfigured while the channel is missing from the settings: the call is tried again."""
     name = payload["channel"]
     try:
-        return outside.channels[name]
+        return adapters.channels[name]
     except KeyError:
         raise NotConfigured(f"no payment channel is called {name}: KAMENG_CHANNELS does not name it") from None
 

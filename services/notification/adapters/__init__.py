@@ -26,7 +26,7 @@ class MailLimits:
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     """The channels, the texts, where staff listens, where order pages are, and how much mail is too much."""
 
     senders: Mapping[MessageChannel, Sender]
@@ -36,14 +36,14 @@ class Outside:
     staff_webhook_url: str | None = field(default=None, repr=False)
 
 
-def build(context: HostContext) -> Outside:
+def build(context: HostContext) -> Adapters:
     """Raises ValueError for a mail server's URL that makes no sense."""
     settings, now = context.settings.of(NotificationSettings), context.ports.now
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
     signer = Signer(context.secrets.get("webhook"))
     webhook = Webhook(signer, context.client(timeout=TIMEOUT_SECONDS, follow_redirects=False), now)
-    return Outside(
+    return Adapters(
         senders={"email": mail, "webhook": webhook, "console": console},
         templates=Templates(),
         public_url=context.settings.public_url.rstrip("/"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from services.notification.adapters import Outside
+from services.notification.adapters import Adapters
 from services.notification.adapters.letter import Letter, Undeliverable
 from services.notification.domain import STAFF
 from shared.contracts.notification import MessageQueued, RecordSending
@@ -15,15 +15,15 @@ from shared.runtime.service import Effect, Outcome
 ATTEMPTS = 15
 
 
-def send(payload: Mapping[str, Any], attempt: int, outside: Outside) -> RecordSending:
+def send(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordSending:
     """Send the message of a MessageQueued payload. Raises Unsent when another try may help.
 
     Neither SMTP nor a webhook can be asked whether an earlier try arrived, so it is repeated under the same id.
     """
     message = MessageQueued.model_validate(payload)
-    sender = outside.senders[message.channel]
+    sender = adapters.senders[message.channel]
     try:
-        sender.send(_letter(message, payload["queued_at"], outside))
+        sender.send(_letter(message, payload["queued_at"], adapters))
     except Undeliverable as error:
         return _record(message, attempt, reason=str(error)[:500])
     return _record(message, attempt, sent=True, channel=sender.channel)
@@ -38,12 +38,12 @@ def _record(message: MessageQueued, attempts: int, **outcome: Any) -> RecordSend
     return RecordSending(message_id=message.message_id, round=message.round, attempts=attempts, **outcome)
 
 
-def _letter(message: MessageQueued, queued_at: str, outside: Outside) -> Letter:
-    known = {"order_id": message.order_id or "", "order_url": _order_url(message.order_id, outside.public_url)}
-    subject, text = outside.templates.render(message.template, message.locale, {**message.params, **known})
+def _letter(message: MessageQueued, queued_at: str, adapters: Adapters) -> Letter:
+    known = {"order_id": message.order_id or "", "order_url": _order_url(message.order_id, adapters.public_url)}
+    subject, text = adapters.templates.render(message.template, message.locale, {**message.params, **known})
     return Letter(
         id=message.message_id if message.round == 1 else f"{message.message_id}#{message.round}",
-        to=_address(message, outside),
+        to=_address(message, adapters),
         template=message.template,
         locale=message.locale,
         subject=subject,
@@ -54,11 +54,11 @@ def _letter(message: MessageQueued, queued_at: str, outside: Outside) -> Letter:
     )
 
 
-def _address(message: MessageQueued, outside: Outside) -> str:
+def _address(message: MessageQueued, adapters: Adapters) -> str:
     if message.to != STAFF or message.channel == "console":
         return message.to
-    if message.channel == "webhook" and outside.staff_webhook_url:
-        return outside.staff_webhook_url
+    if message.channel == "webhook" and adapters.staff_webhook_url:
+        return adapters.staff_webhook_url
     raise Undeliverable(f"staff has no {message.channel} address")
 
 

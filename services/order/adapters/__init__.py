@@ -11,13 +11,13 @@ from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     limits: Limits
 
 
-def build(context: HostContext) -> Outside:
+def build(context: HostContext) -> Adapters:
     settings = context.settings.of(OrderSettings)
-    return Outside(
+    return Adapters(
         limits=Limits(
             pay_within=timedelta(seconds=settings.pay_within_seconds),
             answer_within=timedelta(seconds=settings.answer_within_seconds),

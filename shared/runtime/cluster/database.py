@@ -25,8 +25,11 @@ def health_engine(url: str) -> sa.Engine:
 
 def look(engine: sa.Engine, service: Service) -> tuple[bool, bool]:
     """Whether the database answers, and whether it has every table that the service needs, as this code knows them."""
-    kept = service.keeps.tables if service.keeps is not None else ()
-    needed = {*schema.metadata.tables, *service.tables.metadata.tables, *kept}
+    needed = {
+        name
+        for metadata in (schema.metadata, service.projection.metadata, *service.kept_tables())
+        for name in metadata.tables
+    }
     try:
         with engine.connect() as connection:
             found = set(sa.inspect(connection).get_table_names())

@@ -36,8 +36,8 @@ class Measured(Observer):
     """Tells Prometheus what the loop does. `rest_until` is until when to rest after a commit: under load that
     makes fewer and larger commits; the slower they get, the longer."""
 
-    def __init__(self, metrics: WriterMetrics, rest_seconds: float) -> None:
-        self._metrics, self._rest = metrics, rest_seconds
+    def __init__(self, metrics: WriterMetrics, commit_interval_seconds: float) -> None:
+        self._metrics, self._interval = metrics, commit_interval_seconds
         self.rest_until = 0.0
 
     def collected(self, batch: InputBatch[Any]) -> None:
@@ -46,7 +46,7 @@ class Measured(Observer):
     def committed(self, batch: InputBatch[Any], seconds: float, result: CommitResult) -> None:
         slow = seconds * seconds / QUICK_SECONDS
         linger = min(max(LINGER_SECONDS, slow), LONGEST_LINGER_SECONDS)
-        self.rest_until = time.monotonic() + max(linger, self._rest)
+        self.rest_until = time.monotonic() + max(linger, self._interval)
         self._metrics.seconds.observe(seconds)
         self._metrics.size.observe(batch.size)
         self._metrics.batches.inc()
@@ -77,9 +77,9 @@ class LeaderSession:
     ) -> None:
         self.writer, self.turned_at = writer, time.monotonic()
         name = writer.service.name
-        exchanges = [log_exchange(name), *([shown_exchange(name)] if writer.service.is_queried else [])]
+        exchanges = [log_exchange(name), *([shown_exchange(name)] if writer.service.read_side else [])]
         self.transport = RabbitTransport(amqp_url, inbox(name, writer.service.sources()), exchanges, alarm)
-        self._observer = Measured(metrics, writer.service.rest_seconds)
+        self._observer = Measured(metrics, writer.service.commit_interval_seconds)
         self.loop = ConsumerLoop(
             writer,
             self.transport,

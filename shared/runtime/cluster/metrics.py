@@ -28,27 +28,27 @@ OUTCOMES = (*get_args(Outcome), "error")
 class WriterStatus:
     """Where a writer stands. `lag` is in events a source, `lag_seconds` how long the first of them is known; `diverged`
     names the logs that are not those that were read, the own one included, `unannounced` those whose log server says
-    nothing; `unknown` counts, by source and type, the events whose types are not known; `figures` are what its tables
+    nothing; `unknown` counts, by source and type, the events whose types are not known; `gauges` are what its tables
     tell."""
 
     head: int
     lag: Mapping[str, int]
     lag_seconds: Mapping[str, float]
     parked: int
-    figures: Iterable[Sample]
+    gauges: Iterable[Sample]
     diverged: Sequence[str] = ()
     unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unannounced: Collection[str] = ()
 
 
 class WriterMetrics:
-    """One process's metrics; `standing` is asked at each look and gives None in a standby."""
+    """One process's metrics; `status` is asked at each look and gives None in a standby."""
 
     def __init__(
         self,
         service: Service,
         settings: Settings,
-        standing: Callable[[], WriterStatus | None],
+        status: Callable[[], WriterStatus | None],
         begun_at: BegunAt,
         ahead: Callable[[], float | None] = lambda: None,
     ) -> None:
@@ -62,7 +62,7 @@ class WriterMetrics:
         self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
         self.happened = EventCounters(name, service.counters, self._registry, begun_at)
         self.calls = OutsideCalls(service, settings, self._registry)
-        self._registry.register(_Standings(name, standing, ahead))
+        self._registry.register(_StatusCollector(name, status, ahead))
         self._registry.register(Process(name, "writer"))
 
     def render(self) -> str:
@@ -98,31 +98,31 @@ class OutsideCalls:
         return result
 
 
-class _Standings(Collector):
+class _StatusCollector(Collector):
     def __init__(
-        self, service: str, standing: Callable[[], WriterStatus | None], ahead: Callable[[], float | None]
+        self, service: str, status: Callable[[], WriterStatus | None], ahead: Callable[[], float | None]
     ) -> None:
-        self._service, self._standing, self._ahead = service, standing, ahead
+        self._service, self._status, self._ahead = service, status, ahead
 
     def collect(self) -> Iterable[Family]:
-        standing, mine = self._standing(), (self._service,)
-        yield metrics.LEADER.family({mine: standing is not None})
+        status, mine = self._status(), (self._service,)
+        yield metrics.LEADER.family({mine: status is not None})
         if (ahead := self._ahead()) is not None:
             yield metrics.CLOCK_AHEAD.family({mine: ahead})
-        if standing is None:
+        if status is None:
             return
-        yield metrics.LOG_HEAD.family({mine: standing.head})
-        yield metrics.PARKED.family({mine: standing.parked})
-        for metric, by_source in ((metrics.LOG_LAG, standing.lag), (metrics.LOG_LAG_SECONDS, standing.lag_seconds)):
+        yield metrics.LOG_HEAD.family({mine: status.head})
+        yield metrics.PARKED.family({mine: status.parked})
+        for metric, by_source in ((metrics.LOG_LAG, status.lag), (metrics.LOG_LAG_SECONDS, status.lag_seconds)):
             yield metric.family({(self._service, source): value for source, value in by_source.items()})
-        logs = (*standing.lag, self._service)
-        yield metrics.LOG_DIVERGED.family({(self._service, one): one in standing.diverged for one in logs})
-        unknown = {(source, ""): 0 for source in standing.lag} | metrics.by_source_and_type(standing.unknown)
+        logs = (*status.lag, self._service)
+        yield metrics.LOG_DIVERGED.family({(self._service, one): one in status.diverged for one in logs})
+        unknown = {(source, ""): 0 for source in status.lag} | metrics.by_source_and_type(status.unknown)
         yield metrics.EVENTS_UNKNOWN.family({(self._service, *key): count for key, count in unknown.items()})
-        silent = {(self._service, one): one in standing.unannounced for one in standing.lag}
+        silent = {(self._service, one): one in status.unannounced for one in status.lag}
         yield metrics.LOG_UNANNOUNCED.family(silent)
         found: dict[Metric, dict[tuple[str, ...], float]] = {}
-        for metric, labels, value in standing.figures:
+        for metric, labels, value in status.gauges:
             found.setdefault(metric, {})[tuple(labels)] = value
         for metric, values in found.items():
             yield metric.family(values)

@@ -78,16 +78,16 @@ class WriterProcess:
         self._alarm, self._stopping = Alarm(), threading.Event()
         self._lead = Leadership(url, service.name, self._alarm.ring)
         ports = replace(context.ports, reference=self._lead.server_time)
-        self._surroundings = replace(context, ports=ports)
+        self._context = replace(context, ports=ports)
         self._role: Role = "starting"
-        self._term: LeaderSession | None = None
+        self._session: LeaderSession | None = None
         self._off = ""
         self._looked_at = time.monotonic()
-        self._figures = Gauges(service, context.settings, self._reads)
+        self._gauges = Gauges(service, context.settings, self._reads)
         self.metrics = WriterMetrics(
             service,
             context.settings,
-            self.standing,
+            self.status,
             partial(came_at, self._reads),
             self._lead.clock_ahead,
         )
@@ -117,12 +117,12 @@ class WriterProcess:
     def _be_leader(self, perform: PerformFor) -> None:
         self._role = "starting"
         try:
-            writer = Writer(self.service, self._engine, self._surroundings)
+            writer = Writer(self.service, self._engine, self._context)
             if self._refuses(writer):
                 return
             writer.start()
             collect_seldom()
-            self._term = LeaderSession(
+            self._session = LeaderSession(
                 writer,
                 self._lead,
                 self.settings.amqp_url,
@@ -133,13 +133,13 @@ class WriterProcess:
                 (*self._readers, *self._publishers()),
             )
             self._role = "leader"
-            self._term.run()
+            self._session.run()
         except (LeadershipLost, log.Fenced, DBAPIError) as error:
             if isinstance(error, DBAPIError) and not is_outage(error):
                 raise
             logger.warning("the lead is lost, starting over", service=self.service.name, error=type(error).__name__)
         finally:
-            self._role, self._term = "starting", None
+            self._role, self._session = "starting", None
             self._lead.release()
             self._engine.dispose()
 
@@ -164,38 +164,38 @@ class WriterProcess:
 
     def is_alive(self) -> bool:
         """Whether the process moves at all."""
-        term = self._term
-        moved_at = term.turned_at if term is not None else self._looked_at
+        session = self._session
+        moved_at = session.turned_at if session is not None else self._looked_at
         return time.monotonic() - moved_at < STALLED_SECONDS
 
     def readiness(self) -> WriterReadiness:
         """Asks the database, and a standby the broker as well: what it would need is there."""
-        term, role = self._term, "stopping" if self._stopping.is_set() else self._role
+        session, role = self._session, "stopping" if self._stopping.is_set() else self._role
         answers, has_tables = database.look(self._reads, self.service)
-        if term is None:
+        if session is None:
             return WriterReadiness(
                 role, answers, has_tables, reachable(self.settings.amqp_url), 0, {}, halted=self._off
             )
-        writer, is_linked = term.writer, term.transport.connection.session is not None
-        lag, diverged = term.loop.tracker.lag(writer.positions), [str(found) for found in differences(writer)]
+        writer, is_linked = session.writer, session.transport.connection.session is not None
+        lag, diverged = session.loop.tracker.lag(writer.positions), [str(found) for found in differences(writer)]
         held = [str(one) for one in writer.unknown.held.values()]
-        head, silent = writer.head.position, sorted(term.loop.tracker.unannounced)
+        head, silent = writer.head.position, sorted(session.loop.tracker.unannounced)
         return WriterReadiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
 
-    def standing(self) -> WriterStatus | None:
+    def status(self) -> WriterStatus | None:
         """Where the writer stands; None in a standby."""
-        term = self._term
-        if term is None:
+        session = self._session
+        if session is None:
             return None
-        lag, now = term.loop.tracker.lag(term.writer.positions), time.monotonic()
-        term.loop.lag_tracker.look(lag, term.writer.positions, now)
+        lag, now = session.loop.tracker.lag(session.writer.positions), time.monotonic()
+        session.loop.lag_tracker.look(lag, session.writer.positions, now)
         return WriterStatus(
-            head=term.writer.head.position,
+            head=session.writer.head.position,
             lag=lag,
-            lag_seconds=term.loop.lag_tracker.seconds(now),
-            parked=term.writer.parked.count(),
-            diverged=[*term.writer.diverged, *([self.service.name] if term.writer.contested else [])],
-            unknown={source: dict(counts) for source, counts in term.writer.unknown.counts.items()},
-            figures=self._figures.look(),
-            unannounced=term.loop.tracker.unannounced,
+            lag_seconds=session.loop.lag_tracker.seconds(now),
+            parked=session.writer.parked.count(),
+            diverged=[*session.writer.diverged, *([self.service.name] if session.writer.contested else [])],
+            unknown={source: dict(counts) for source, counts in session.writer.unknown.counts.items()},
+            gauges=self._gauges.look(),
+            unannounced=session.loop.tracker.unannounced,
         )

@@ -53,7 +53,9 @@ _idle: dict[str, list[SimulatedStore]] = defaultdict(list)
 def _store(service: Service) -> SimulatedStore:
     """A store that no run uses now."""
     idle = _idle[service.name]
-    return idle.pop() if idle else SimulatedStore(service.tables, service.sources(), service.keeps)
+    return (
+        idle.pop() if idle else SimulatedStore((service.projection.metadata, *service.kept_tables()), service.sources())
+    )
 
 
 class Simulated:
@@ -110,8 +112,8 @@ class Simulated:
 
     def _start(self, name: str) -> None:
         ports = replace(self.ports, now=lambda: self._now(name), reference=self.timeline.now)
-        surroundings = HostContext(self.settings, ports, self.secrets, self._client_of)
-        process = SimulatedProcess(self._places[name], surroundings, self._on_end, lambda: self._start(name))
+        context = HostContext(self.settings, ports, self.secrets, self._client_of)
+        process = SimulatedProcess(self._places[name], context, self._on_end, lambda: self._start(name))
         self.processes[name] = process
         process.start()
 

@@ -12,7 +12,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from shared.eventstore import log
-from shared.projections.projection import Projection
 from shared.runtime.simulated.faults import NONE, Fate
 from shared.runtime.simulated.luck import Luck
 
@@ -28,16 +27,15 @@ class SimulatedStore:
     became durable.
     """
 
-    def __init__(self, tables: type[Projection], sources: tuple[str, ...], keeps: sa.MetaData | None = None) -> None:
+    def __init__(self, tables: tuple[sa.MetaData, ...], sources: tuple[str, ...]) -> None:
         self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.fate = Fate(NONE, Luck("none"))
         self.on_commit: Callable[[], object] = lambda: None
         self.reads, self.writes = self._engine(), self._engine()
         with self.reads.begin() as connection:
             log.create(connection, sources)
-            tables.metadata.create_all(connection)
-            if keeps is not None:
-                keeps.create_all(connection)
+            for metadata in tables:
+                metadata.create_all(connection)
         self._new = self._held.serialize()
         self._make_fail()
 

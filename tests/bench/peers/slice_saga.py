@@ -75,12 +75,12 @@ class Service:
         self.answers: defaultdict[str, int] = defaultdict(int)
 
     def commit(self, messages: list[Message]) -> None:
-        slices = [orjson.loads(message.body or b"[]") for message in messages]
-        commands = [event[2] for source, _, _, events in slices for event in events if source == COMMANDS]
-        heard = [event for part in slices for event in part[3] if event[1] in self.hears]
+        batches = [orjson.loads(message.body or b"[]") for message in messages]
+        commands = [event[2] for source, _, _, events in batches for event in events if source == COMMANDS]
+        heard = [event for part in batches for event in part[3] if event[1] in self.hears]
         appended = [row for event in heard for row in self._decided(event)]
         with self.database.transaction(), self.database.cursor() as cursor:
-            for source, last in {part[0]: part[2] for part in slices if part[0] != COMMANDS}.items():
+            for source, last in {part[0]: part[2] for part in batches if part[0] != COMMANDS}.items():
                 cursor.execute(MOVE_READER, (source, last))
             if commands:
                 _copy(cursor, "copy commands from stdin", [(id_,) for id_ in commands])

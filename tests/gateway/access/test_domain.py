@@ -55,16 +55,16 @@ def test_the_last_administrator_stays() -> None:
 
 
 def test_two_administrators_who_remove_each_other_at_once_leave_one(tmp_path: Path) -> None:
-    town = Harness(tmp_path, [SERVICE])
+    market = Harness(tmp_path, [SERVICE])
     for name in ("ann", "bob"):
-        town.send("gateway", AddStaff(username=name, role="administrator"))
+        market.send("gateway", AddStaff(username=name, role="administrator"))
     commands = [CommandMessage(name, RemoveStaff(username=name), GIVEN.meta) for name in ("ann", "bob")]
 
-    waiting = [town.network.ask("gateway", command) for command in commands]
-    town.drain()
+    waiting = [market.network.ask("gateway", command) for command in commands]
+    market.drain()
 
     assert sorted(future.result().outcome for future in waiting) == ["accepted", "refused"]
-    assert len(town.events("gateway", StaffRemoved)) == 1
+    assert len(market.events("gateway", StaffRemoved)) == 1
 
 
 def test_staff_is_removed_and_may_come_back() -> None:

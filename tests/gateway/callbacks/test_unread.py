@@ -69,15 +69,15 @@ def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(domain, "MOST_WAITING", 2)
-    town = Harness(tmp_path, [SERVICE])
+    market = Harness(tmp_path, [SERVICE])
 
     def tell(number: int, partner: str = "alipay") -> str:
         told = TOLD.model_copy(update={"statement_id": f"s-{number}", "partner": partner})
-        return town.send("gateway", told).answer["outcome"]
+        return market.send("gateway", told).answer["outcome"]
 
     assert [tell(number) for number in (1, 2, 3)] == ["recorded", "recorded", "too-many"]
     assert tell(4, "wechat") == "recorded"
-    assert town.send("gateway", SEEN_TO).outcome == "accepted"
+    assert market.send("gateway", SEEN_TO).outcome == "accepted"
     assert (tell(3), tell(5)) == ("recorded", "too-many")
 
 

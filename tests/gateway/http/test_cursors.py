@@ -46,11 +46,11 @@ def paged(rows: Sequence[tuple[str, int]], limit: int, *, ascending: bool) -> li
         return make(*arguments)
 
     reading, found, cursor = QueryRunner(engine), list[tuple[str, int]](), None
-    gate = cast(ApiContext, Mock(reading=reading, made=made))
+    context = cast(ApiContext, Mock(reading=reading, made=made))
     try:
         while True:
             by = (TABLE.c.word, TABLE.c.number)
-            answer = asyncio.run(page(gate, sa.select(TABLE), by, limit, cursor, ascending=ascending))
+            answer = asyncio.run(page(context, sa.select(TABLE), by, limit, cursor, ascending=ascending))
             whole = json.loads(bytes(answer.body))
             found += [(row["word"], row["number"]) for row in whole["items"]]
             cursor = whole["next"]

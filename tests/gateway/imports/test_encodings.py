@@ -20,7 +20,7 @@ RUSSIAN = "Подарочная карта Пополнение счёта Иг�
 JAPANESE = "ギフトカード 商品名 任天堂 プリペイド 五千円 日本 東京 楽天 音楽 電子 書籍 券 番号 有料 会員 利用 期間"
 TAIWANESE = "點數卡 五十元 商品編號 名稱 遊戲 儲值 禮品卡 會員 台灣 專用 一個月 訂閱 帳號 序號 購買 價格 庫存"
 CHINESE = "腾讯视频会员月卡 话费充值五十元 游戏点卡 京东礼品卡 爱奇艺黄金会员季度 网易一卡通 加油卡 自动发货"
-FOREIGN = {
+FOREIGN_EVENTS = {
     "euc_kr": KOREAN,
     "cp949": KOREAN,
     "cp1251": RUSSIAN,
@@ -45,10 +45,10 @@ def read(content: bytes, told: str | None = None) -> str:
     return content.decode(read_encoding(io.BytesIO(content), told, is_known))
 
 
-@pytest.mark.parametrize("encoding", FOREIGN)
+@pytest.mark.parametrize("encoding", FOREIGN_EVENTS)
 @given(luck=st.integers(0, 10**9).map(Random))
 def test_what_is_not_chinese_is_refused_and_read_as_its_sender_says(encoding: str, luck: Random) -> None:
-    text = table(FOREIGN[encoding].split(), luck)
+    text = table(FOREIGN_EVENTS[encoding].split(), luck)
     content = text.encode(encoding)
 
     with pytest.raises(BadFile) as refused:

@@ -40,7 +40,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def watch(shop: Shop) -> LongPoll:
-    return shop.client.app.state.gate.watch
+    return shop.client.app.state.context.watch
 
 
 def delivered(shop: Shop, number: int) -> Event:

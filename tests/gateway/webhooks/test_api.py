@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway.webhooks import tables
-from services.gateway.webhooks.picture import Delivery
-from services.gateway.webhooks.records import DeliveryStore
+from services.gateway.webhooks.delivery_store import DeliveryStore
 from services.gateway.webhooks.signing import endpoint_secret
+from services.gateway.webhooks.snapshot import Delivery
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
     DisableWebhookEndpoint,
@@ -210,9 +210,9 @@ def test_one_event_is_delivered_again(shop: Shop) -> None:
 
 def test_all_that_were_given_up_are_delivered_again(shop: Shop) -> None:
     shop.backend.happen(REGISTERED)
-    records = DeliveryStore(shop.backend.reads, shop.backend.reads)
+    store = DeliveryStore(shop.backend.reads, shop.backend.reads)
     for number in range(3):
-        records.ask_again("e1", Delivery(f"event-{number}", "order", number, "T.v1"), NOW)
+        store.ask_again("e1", Delivery(f"event-{number}", "order", number, "T.v1"), NOW)
     with shop.backend.reads.begin() as connection:
         connection.execute(
             sa.update(tables.deliveries).where(tables.deliveries.c.position < 2).values(state="failed", tries=24)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from services.gateway.webhooks.course import DOWN_FROM, EndpointHealth, next_try
+from services.gateway.webhooks.health import DOWN_FROM, EndpointHealth, next_try
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = timedelta(days=3)
@@ -20,10 +20,10 @@ def schedule() -> list[datetime]:
 
 
 def after(failures: int, start: datetime = NOW) -> EndpointHealth:
-    course = EndpointHealth()
+    health = EndpointHealth()
     for minute in range(failures):
-        course = course.failed(start + timedelta(minutes=minute))
-    return course
+        health = health.failed(start + timedelta(minutes=minute))
+    return health
 
 
 def test_pauses_grow_from_seconds_to_hours() -> None:
@@ -50,20 +50,20 @@ def test_a_receiver_may_ask_for_a_longer_pause_but_not_for_days() -> None:
 
 
 def test_a_few_failures_do_not_make_an_endpoint_rest() -> None:
-    course = after(DOWN_FROM - 1)
-    assert not course.is_down
-    assert not course.is_resting(NOW + timedelta(minutes=10))
+    health = after(DOWN_FROM - 1)
+    assert not health.is_down
+    assert not health.is_resting(NOW + timedelta(minutes=10))
 
 
 def test_an_endpoint_that_only_fails_rests_longer_and_longer() -> None:
     rests = []
-    course = EndpointHealth()
+    health = EndpointHealth()
     for _ in range(15):
-        course = course.failed(NOW)
-        rests.append((course.resting_until - NOW).total_seconds() if course.resting_until else 0)
+        health = health.failed(NOW)
+        rests.append((health.resting_until - NOW).total_seconds() if health.resting_until else 0)
     assert rests == [0, 0, 0, 0, 15, 30, 60, 120, 240, 300, 300, 300, 300, 300, 300]
-    assert course.is_resting(NOW + timedelta(seconds=299))
-    assert not course.is_resting(NOW + timedelta(seconds=300))
+    assert health.is_resting(NOW + timedelta(seconds=299))
+    assert not health.is_resting(NOW + timedelta(seconds=300))
 
 
 def test_one_success_ends_it() -> None:
@@ -80,10 +80,10 @@ def test_it_is_given_up_after_days_without_a_success_only() -> None:
 
 
 def test_an_event_is_given_up_and_the_endpoint_with_it_when_nothing_else_went_well() -> None:
-    course = EndpointHealth()
+    health = EndpointHealth()
     for at in schedule():
-        course = course.failed(at)
-    assert course.is_given_up(schedule()[-1], DAYS)
+        health = health.failed(at)
+    assert health.is_given_up(schedule()[-1], DAYS)
 
 
 def test_failures_before_it_was_enabled_again_do_not_count() -> None:

@@ -20,8 +20,8 @@ from services.gateway import metrics
 from services.gateway.access.auth import Principal, issue
 from services.gateway.http.app import create_app
 from services.gateway.read_models import ReadModels
-from services.gateway.webhooks.course import DOWN_FROM
 from services.gateway.webhooks.dispatcher import Dispatcher
+from services.gateway.webhooks.health import DOWN_FROM
 from services.gateway.webhooks.posting import Poster
 from services.gateway.webhooks.running import in_thread, readings
 from shared.contracts import Metadata
@@ -64,7 +64,7 @@ class Market:
         meta = Metadata(correlation_id=id_, causation_id=id_, actor="system:test")
         reply = self.host.network.ask(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
         assert reply.outcome == "accepted", reply
-        assert asyncio.run(self.host.seen(reply.source, reply.position))
+        assert asyncio.run(self.host.wait_for_position(reply.source, reply.position))
         return reply
 
     def happen(self, *names: str) -> None:
@@ -316,10 +316,10 @@ def test_a_restart_goes_on_where_it_stopped(market: Market) -> None:
 
 
 def test_what_the_dispatcher_keeps_is_no_difference_to_verify(market: Market) -> None:
-    projects = frozenset(
-        event.__name__ for service in SERVICES if service.name == "gateway" for event in service.projects
+    foreign_events = frozenset(
+        event.__name__ for service in SERVICES if service.name == "gateway" for event in service.foreign_events
     )
-    verdict = verify("gateway", ReadModels, projects, {}, market.host.reading, plans={}, now=datetime.now(UTC))
+    verdict = verify("gateway", ReadModels, foreign_events, {}, market.host.reading, plans={}, now=datetime.now(UTC))
     assert verdict.differences == ()
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.gateway.webhooks.finding import position_at
+from services.gateway.webhooks.position_search import position_at
 from shared.contracts.gateway import StaffAdded
 from shared.messages.messages import EventBatch
 from tests.gateway.builders import NOW, Logs

@@ -18,7 +18,7 @@ from tests.runtime.toy import (
 )
 
 
-def tell(payload: Mapping[str, Any], attempt: int, outside: object) -> Command:
+def tell(payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
     """Tell the world the lamp's name and wait for its word."""
     with socket.create_connection(("127.0.0.1", int(os.environ["KAMENG_TEST_WORLD"])), timeout=60) as world:
         world.sendall(f"{payload['lamp']} {attempt}\n".encode())

@@ -14,13 +14,14 @@ from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.messages.wire import Wire
 from shared.runtime.cluster.writer_process import WriterProcess
+from shared.runtime.service import ReadSide
 from tests.broker.broker import Consumer
 from tests.runtime.builders import Clock, press, start
 from tests.runtime.cluster.builders import Caller, FakeLog, Ground, in_process
 from tests.runtime.toy import (
     POISON,
     REFUSING,
-    Outside,
+    Adapters,
     ToyDimmed,
     ToyLight,
     ToyLit,
@@ -95,7 +96,7 @@ def test_what_a_writer_commits_is_published_at_once_and_in_order(ground: Ground)
 
 def test_a_writer_that_rests_commits_what_came_meanwhile_together(ground: Ground) -> None:
     with (
-        in_process(replace(button(), rest_seconds=2.0), ground),
+        in_process(replace(button(), commit_interval_seconds=2.0), ground),
         Caller(ground.servers.amqp_url, "button") as caller,
     ):
         caller.insist({"1": ToyPress(button="a")})
@@ -110,7 +111,7 @@ def test_a_writer_that_rests_commits_what_came_meanwhile_together(ground: Ground
 
 def test_a_writer_whose_tables_are_queried_tells_how_far_they_have_come(ground: Ground) -> None:
     shown: list[dict[str, int]] = []
-    queried = replace(lamp(), is_queried=True)
+    queried = replace(lamp(), read_side=ReadSide())
     with (
         BrokerClient("test", ground.servers.amqp_url, reader="lamp", on_shown=lambda found: shown.append(dict(found))),
         in_process(queried, ground),
@@ -193,7 +194,7 @@ def test_a_poisonous_event_is_parked_and_the_others_go_on(ground: Ground) -> Non
 
 
 def test_a_call_is_made_and_its_result_comes_back(ground: Ground) -> None:
-    world = Outside(failures=1)
+    world = Adapters(failures=1)
     with in_process(lamp(world), ground), Caller(ground.servers.amqp_url, "lamp") as caller:
         caller.insist({"1": ToyLight(lamp="a", press="p", note="call")})
         wait_for(lambda: ToyTold(lamp="a", told=True) in ground.events("lamp"), "the result")
@@ -226,12 +227,12 @@ def test_a_database_error_keeps_the_batch(ground: Ground) -> None:
     """The lock's own session lives on, so the writer stays the leader."""
     with in_process(button(), ground) as process, Caller(ground.servers.amqp_url, "button") as caller:
         caller.insist({"0": ToyPress(button="a")})
-        writer = process._term.writer  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+        writer = process._session.writer  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
         ground.end_sessions(of="writer")
         caller.ask({"1": ToyPress(button="a")})
         wait_for(lambda: "1" in caller.answered, "the answer")
 
-        assert process._term.writer is writer  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+        assert process._session.writer is writer  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
         assert 'kameng_batch_retries_total{service="button"} 1.0' in process.metrics.render()
 
 

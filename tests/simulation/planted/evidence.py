@@ -15,10 +15,10 @@ from services.fulfillment.adapters.supplier import OutcomeUnknown, Purchase, Sup
 from services.fulfillment.domain import goods as supplier_goods
 from services.fulfillment.domain import statements as supplier_statements
 from services.fulfillment.domain.state import Delivery
-from services.fulfillment.tables import FulfillmentTables
+from services.fulfillment.projection import FulfillmentProjection
 from services.gateway.callbacks import domain
+from services.inventory.projection import InventoryProjection
 from services.inventory.reactions import REACTIONS as inventory_reactions
-from services.inventory.tables import InventoryTables
 from services.ledger.adapters import effects
 from services.ledger.domain.payment import Payment, closing, statements
 from services.ledger.domain.payment.state import FAILED
@@ -139,12 +139,12 @@ def goods_of_a_supplier_are_not_counted() -> AbstractContextManager[Any]:
 
 @planted("KeyOnce")
 def nobody_compares_what_suppliers_send_with_our_stock() -> AbstractContextManager[Any]:
-    return patch.object(FulfillmentTables, "in_stock", lambda self, opening: ())
+    return patch.object(FulfillmentProjection, "in_stock", lambda self, opening: ())
 
 
 @planted("KeyOnce")
 def an_import_takes_in_what_a_supplier_has_sent() -> AbstractContextManager[Any]:
-    return patch.object(InventoryTables, "supplied", lambda self, indexes: frozenset())
+    return patch.object(InventoryProjection, "supplied", lambda self, indexes: frozenset())
 
 
 @planted("KeyOnce")

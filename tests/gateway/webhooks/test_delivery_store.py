@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from services.gateway.read_models import ReadModels
 from services.gateway.service import SERVICE
 from services.gateway.webhooks import tables
-from services.gateway.webhooks.course import DOWN_FROM, TRY_FOR, EndpointHealth
-from services.gateway.webhooks.picture import PING, Cursor, Delivery, Endpoint
+from services.gateway.webhooks.delivery_store import AT_ONCE, ATTEMPTS_KEPT, FAILED_KEPT, DeliveryStore, Outcome
+from services.gateway.webhooks.health import DOWN_FROM, TRY_FOR, EndpointHealth
 from services.gateway.webhooks.posting import Answer
-from services.gateway.webhooks.records import AT_ONCE, ATTEMPTS_KEPT, FAILED_KEPT, DeliveryStore, Outcome
+from services.gateway.webhooks.snapshot import PING, Cursor, Delivery, Endpoint
 from shared.contracts.gateway import WebhookEndpointDisabled, WebhookEndpointEnabled, WebhookEndpointRegistered
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
@@ -42,16 +42,16 @@ class Desk:
             ReadModels.metadata.create_all(connection)
             tables.metadata.create_all(connection)
         fold(engine, [self.logs.record(REGISTERED)])
-        self.records, self._attempts = DeliveryStore(engine, engine), 0
-        self.records.start_at("e1", "order", BEGIN.since, BEGIN.position)
+        self.store, self._attempts = DeliveryStore(engine, engine), 0
+        self.store.start_at("e1", "order", BEGIN.since, BEGIN.position)
 
     @property
     def endpoint(self) -> Endpoint:
-        return self.records.look().endpoints["e1"]
+        return self.store.look().endpoints["e1"]
 
     def attempt(self, answer: Answer, delivery: Delivery = EVENT, before: Cursor | None = None) -> Outcome:
         self._attempts += 1
-        return self.records.record(
+        return self.store.record(
             self.endpoint, delivery, answer, self.now, self.now, f"attempt-{self._attempts:05}", before
         )
 
@@ -60,11 +60,11 @@ class Desk:
             return [dict(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key)).mappings()]
 
     def due(self, *, pings: bool = False) -> list[Delivery]:
-        return list(self.records.due("e1", 50, self.now, pings=pings))
+        return list(self.store.due("e1", 50, self.now, pings=pings))
 
     @property
     def place(self) -> int:
-        return self.records.look().cursors["e1", "order"].position
+        return self.store.look().cursors["e1", "order"].position
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_delivered_event_leaves_an_attempt_and_the_place_moves(desk: Desk) -> 
     (attempt,) = desk.rows(tables.attempts)
     assert (attempt["outcome"], attempt["number"], attempt["milliseconds"]) == ("delivered", 1, 20)
     assert desk.rows(tables.deliveries) == []
-    assert desk.records.look().courses["e1"].succeeded_at == desk.now
+    assert desk.store.look().endpoint_health["e1"].succeeded_at == desk.now
 
 
 def test_a_failed_event_waits_and_the_place_moves_all_the_same(desk: Desk) -> None:
@@ -95,11 +95,11 @@ def test_a_failed_event_waits_and_the_place_moves_all_the_same(desk: Desk) -> No
 
 
 def test_a_place_that_was_moved_meanwhile_stays_where_it_was_moved_to(desk: Desk) -> None:
-    desk.records.start_at("e1", "order", BEGIN.since, 3)
+    desk.store.start_at("e1", "order", BEGIN.since, 3)
     assert not desk.attempt(YES, before=BEGIN).is_current
-    assert not desk.records.move("e1", "order", BEGIN, 20)
+    assert not desk.store.move("e1", "order", BEGIN, 20)
     assert desk.place == 3
-    assert desk.records.move("e1", "order", Cursor(BEGIN.since, 3), 20)
+    assert desk.store.move("e1", "order", Cursor(BEGIN.since, 3), 20)
     assert desk.place == 20
 
 
@@ -110,23 +110,23 @@ def test_it_is_given_up_after_three_days_and_may_be_asked_for_again(desk: Desk) 
     (delivery,) = desk.due()
     assert desk.attempt(NO, delivery).given_up
     assert desk.due() == []
-    queue = desk.records.look().queues["e1"]
+    queue = desk.store.look().queues["e1"]
     assert (queue.waiting, queue.failed, delivery.first_at) == (0, 1, first_at)
 
-    assert desk.records.ask_all_failed_again("e1", desk.now) == 1
+    assert desk.store.ask_all_failed_again("e1", desk.now) == 1
     assert desk.due() == [EVENT]
     desk.attempt(YES, EVENT)
     assert desk.rows(tables.deliveries) == []
-    assert desk.records.ask_all_failed_again("e1", desk.now) == 0
+    assert desk.store.ask_all_failed_again("e1", desk.now) == 0
 
 
 def test_what_waits_is_due_at_once_when_an_endpoint_is_back(desk: Desk) -> None:
     for number in range(DOWN_FROM):
         desk.attempt(NO, replace(EVENT, event_id=f"event-{number}"))
-    assert desk.records.look().courses["e1"].is_down
+    assert desk.store.look().endpoint_health["e1"].is_down
     desk.attempt(YES, replace(EVENT, event_id="event-0", tries=1, first_at=desk.now))
     assert [one.event_id for one in desk.due()] == [f"event-{number}" for number in range(1, DOWN_FROM)]
-    assert desk.records.look().courses["e1"] == EndpointHealth(succeeded_at=desk.now)
+    assert desk.store.look().endpoint_health["e1"] == EndpointHealth(succeeded_at=desk.now)
 
 
 def test_one_success_among_few_failures_does_not_hurry(desk: Desk) -> None:
@@ -144,21 +144,21 @@ def test_failures_before_it_was_enabled_again_do_not_count(desk: Desk) -> None:
     ]
     desk.logs._count += 7_200
     fold(desk.engine, [desk.logs.record(event) for event in turned])
-    picture = desk.records.look()
-    assert picture.course(picture.endpoints["e1"]) == EndpointHealth()
+    snapshot = desk.store.look()
+    assert snapshot.health(snapshot.endpoints["e1"]) == EndpointHealth()
     desk.now = datetime.fromisoformat(to_text(NOW)) + timedelta(hours=3)
-    assert desk.attempt(NO).course.failures == 1
+    assert desk.attempt(NO).health.failures == 1
 
 
 def test_a_ping_is_tried_once_and_says_nothing_of_the_endpoint(desk: Desk) -> None:
     ping = Delivery("ping-1", PING, 0, "ping")
-    desk.records.ask_again("e1", ping, desk.now)
+    desk.store.ask_again("e1", ping, desk.now)
     assert desk.due() == []
     assert desk.due(pings=True) == [ping]
     outcome = desk.attempt(NO, ping)
-    assert (outcome.given_up, outcome.course) == (False, EndpointHealth())
+    assert (outcome.given_up, outcome.health) == (False, EndpointHealth())
     assert desk.rows(tables.deliveries) == []
-    assert desk.rows(tables.courses) == []
+    assert desk.rows(tables.endpoint_health) == []
     assert [row["outcome"] for row in desk.rows(tables.attempts)] == ["failed"]
 
 
@@ -169,18 +169,18 @@ def test_what_was_kept_long_enough_is_let_go_a_part_at_a_time(desk: Desk) -> Non
         connection.execute(sa.insert(tables.attempts), old)
         connection.execute(sa.update(tables.deliveries).values(state="failed"))
     later = desk.now + ATTEMPTS_KEPT + timedelta(seconds=1)
-    assert desk.records.purge(later)
-    assert not desk.records.purge(later)
+    assert desk.store.purge(later)
+    assert not desk.store.purge(later)
     assert desk.rows(tables.attempts) == []
     assert len(desk.rows(tables.deliveries)) == 1
-    desk.records.purge(desk.now + FAILED_KEPT + timedelta(days=1))
+    desk.store.purge(desk.now + FAILED_KEPT + timedelta(days=1))
     assert desk.rows(tables.deliveries) == []
 
 
 def test_of_a_removed_endpoint_only_attempts_stay(desk: Desk) -> None:
     desk.attempt(NO, before=BEGIN)
-    desk.records.forget("e1")
-    assert [desk.rows(one) for one in (tables.cursors, tables.courses, tables.deliveries)] == [[], [], []]
+    desk.store.forget("e1")
+    assert [desk.rows(one) for one in (tables.cursors, tables.endpoint_health, tables.deliveries)] == [[], [], []]
     assert len(desk.rows(tables.attempts)) == 1
 
 
@@ -192,4 +192,4 @@ def test_a_rebuild_leaves_all_of_it_alone(desk: Desk) -> None:
     rebuild(SERVICE.name, ReadModels, frozenset(), logs, desk.engine, plans={}, now=datetime.now(UTC))
 
     assert [desk.rows(one) for one in tables.metadata.sorted_tables] == kept
-    assert desk.records.look().endpoints == {}  # this log holds no event of it
+    assert desk.store.look().endpoints == {}  # this log holds no event of it

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.order.tables import METADATA, OrderTables
+from services.order.projection import METADATA, OrderProjection
 from shared.contracts import Event
 from shared.contracts.inventory import ProductChanged, ProductListed, ProductPutOnSale, ProductTakenOffSale
 from shared.eventstore.recorded import RecordedEvent
@@ -13,31 +13,31 @@ from tests.order.builders import OFFERS
 CARD = OFFERS["card"]
 
 
-def fold(*events: Event) -> OrderTables:
+def fold(*events: Event) -> OrderProjection:
     connection = in_memory().connect()
     METADATA.create_all(connection)
-    tables = OrderTables(lambda: connection)
+    projection = OrderProjection(lambda: connection)
     for position, event in enumerate(events, start=1):
         data = event.model_dump_json()
         at = datetime(2026, 5, 1, tzinfo=UTC)
-        tables.apply(
+        projection.apply(
             event,
             RecordedEvent("inventory", position, "product-card", position, str(position), event.type(), data, "", at),
         )
-    tables.flush()
-    tables.forget()
-    return tables
+    projection.flush()
+    projection.forget()
+    return projection
 
 
 def test_a_listed_product_is_offered():
-    tables = fold(ProductListed(sku="card", listing=CARD))
-    assert tables.listings(["card", "unknown"]) == {"card": CARD}
+    projection = fold(ProductListed(sku="card", listing=CARD))
+    assert projection.listings(["card", "unknown"]) == {"card": CARD}
 
 
 def test_the_last_listing_counts():
     dearer = CARD.model_copy(update={"price": yuan(11)})
-    tables = fold(ProductListed(sku="card", listing=CARD), ProductChanged(sku="card", listing=dearer))
-    assert tables.listings(["card"])["card"].price == yuan(11)
+    projection = fold(ProductListed(sku="card", listing=CARD), ProductChanged(sku="card", listing=dearer))
+    assert projection.listings(["card"])["card"].price == yuan(11)
 
 
 def test_sale_ends_and_begins():

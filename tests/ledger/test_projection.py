@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from services.ledger.tables import entries, payments, references, returns
+from services.ledger.projection import entries, payments, references, returns
 from shared.contracts.base import MAX_MINOR_UNITS
 from shared.contracts.ledger import (
     CaptureHold,

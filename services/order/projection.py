@@ -22,13 +22,13 @@ OFFERS = sa.Table(
     sa.Column("listing", sa.Text, nullable=False),
     sa.Column("on_sale", sa.Boolean, nullable=False),
 )
-PROJECTED: tuple[type[Event], ...] = (ProductListed, ProductChanged, ProductPutOnSale, ProductTakenOffSale)
+FOREIGN_EVENTS: tuple[type[Event], ...] = (ProductListed, ProductChanged, ProductPutOnSale, ProductTakenOffSale)
 
 
-class OrderTables(Projection):
+class OrderProjection(Projection):
     metadata = METADATA
     version = 2
-    folds = ()
+    own_events = ()
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

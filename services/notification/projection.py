@@ -50,10 +50,10 @@ class Address:
     unpaid: Sequence[datetime]
 
 
-class NotificationTables(Projection):
+class NotificationProjection(Projection):
     metadata = METADATA
     version = 4
-    folds = (MessageQueued, MessageSent, MessageFailed, MessageWithheld)
+    own_events = (MessageQueued, MessageSent, MessageFailed, MessageWithheld)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

@@ -33,7 +33,7 @@ def folds(*events: type[Event]) -> Callable[[F], F]:
     return mark
 
 
-class View:
+class ResourceProjection:
     """One read model. `handlers` names the events it folds, each by the method marked with `folds`."""
 
     handlers: ClassVar[Mapping[type[Event], Fold]] = {}

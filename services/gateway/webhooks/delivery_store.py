@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.gateway.webhooks.course import EndpointHealth, next_try
-from services.gateway.webhooks.picture import (
+from services.gateway.webhooks.health import EndpointHealth, next_try
+from services.gateway.webhooks.posting import Answer
+from services.gateway.webhooks.snapshot import (
     FAILED,
     PING,
     WAITING,
@@ -23,8 +24,7 @@ from services.gateway.webhooks.picture import (
     due,
     look,
 )
-from services.gateway.webhooks.posting import Answer
-from services.gateway.webhooks.tables import attempts, courses, cursors, deliveries
+from services.gateway.webhooks.tables import attempts, cursors, deliveries, endpoint_health
 from shared.eventstore.log import to_text
 
 ATTEMPTS_KEPT, FAILED_KEPT = timedelta(days=14), timedelta(days=30)
@@ -36,7 +36,7 @@ class Outcome:
     """What an attempt led to: how the endpoint fares since, and whether the event was given up. `is_current`: the
     endpoint's place in the log had not been moved meanwhile."""
 
-    course: EndpointHealth
+    health: EndpointHealth
     given_up: bool
     is_current: bool
 
@@ -118,17 +118,17 @@ class DeliveryStore:
                 }
                 _put(connection, deliveries, row)
             old = self._course(connection, endpoint)
-            course = old if pinged else old.succeeded(now) if answer.taken else old.failed(now)
-            if course != old:
-                _put(connection, courses, _row_of(endpoint_id, course))
+            health = old if pinged else old.succeeded(now) if answer.taken else old.failed(now)
+            if health != old:
+                _put(connection, endpoint_health, _row_of(endpoint_id, health))
             if answer.taken and old.is_down:
                 _waiting_now(connection, endpoint_id, now)
-        return Outcome(course, given_up, is_current)
+        return Outcome(health, given_up, is_current)
 
     def forget(self, endpoint_id: str) -> None:
         """An endpoint was removed: only its attempts stay for a while."""
         with self._writes.begin() as connection:
-            for table in (cursors, courses, deliveries):
+            for table in (cursors, endpoint_health, deliveries):
                 connection.execute(sa.delete(table).where(table.c.endpoint_id == endpoint_id))
 
     def purge(self, now: datetime) -> bool:
@@ -168,7 +168,7 @@ class DeliveryStore:
             return connection.execute(statement).rowcount
 
     def _course(self, connection: sa.Connection, endpoint: Endpoint) -> EndpointHealth:
-        statement = sa.select(courses).where(courses.c.endpoint_id == endpoint.endpoint_id)
+        statement = sa.select(endpoint_health).where(endpoint_health.c.endpoint_id == endpoint.endpoint_id)
         row = connection.execute(statement).mappings().one_or_none()
         return (course_of(row) if row else EndpointHealth()).since(endpoint.turned_at)
 
@@ -203,11 +203,11 @@ def _waiting_now(connection: sa.Connection, endpoint_id: str, now: datetime) -> 
     connection.execute(statement.values(due_at=to_text(now)))
 
 
-def _row_of(endpoint_id: str, course: EndpointHealth) -> Mapping[str, Any]:
+def _row_of(endpoint_id: str, health: EndpointHealth) -> Mapping[str, Any]:
     return {
         "endpoint_id": endpoint_id,
-        "failures": course.failures,
-        "failing_since": None if course.failing_since is None else to_text(course.failing_since),
-        "resting_until": None if course.resting_until is None else to_text(course.resting_until),
-        "succeeded_at": None if course.succeeded_at is None else to_text(course.succeeded_at),
+        "failures": health.failures,
+        "failing_since": None if health.failing_since is None else to_text(health.failing_since),
+        "resting_until": None if health.resting_until is None else to_text(health.resting_until),
+        "succeeded_at": None if health.succeeded_at is None else to_text(health.succeeded_at),
     }

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.webhooks.course import EndpointHealth
+from services.gateway.webhooks.health import EndpointHealth
 from services.gateway.webhooks.projection import webhook_endpoints
-from services.gateway.webhooks.tables import courses, cursors, deliveries
+from services.gateway.webhooks.tables import cursors, deliveries, endpoint_health
 from shared.eventstore.log import to_text
 from shared.projections.rebuild import positions
 
@@ -78,11 +78,11 @@ class Snapshot:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     reached: Mapping[str, int] = field(default_factory=dict)
     cursors: Mapping[tuple[str, str], Cursor] = field(default_factory=dict)
-    courses: Mapping[str, EndpointHealth] = field(default_factory=dict)
+    endpoint_health: Mapping[str, EndpointHealth] = field(default_factory=dict)
     queues: Mapping[str, Queue] = field(default_factory=dict)
 
-    def course(self, endpoint: Endpoint) -> EndpointHealth:
-        return self.courses.get(endpoint.endpoint_id, EndpointHealth()).since(endpoint.turned_at)
+    def health(self, endpoint: Endpoint) -> EndpointHealth:
+        return self.endpoint_health.get(endpoint.endpoint_id, EndpointHealth()).since(endpoint.turned_at)
 
 
 def look(connection: sa.Connection) -> Snapshot:
@@ -97,7 +97,7 @@ def look(connection: sa.Connection) -> Snapshot:
             (row["endpoint_id"], row["source"]): Cursor(row["since"], row["position"])
             for row in _all(connection, sa.select(cursors))
         },
-        {row["endpoint_id"]: course_of(row) for row in _all(connection, sa.select(courses))},
+        {row["endpoint_id"]: course_of(row) for row in _all(connection, sa.select(endpoint_health))},
         _queues(connection),
     )
 

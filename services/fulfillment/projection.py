@@ -76,7 +76,7 @@ supplier_health = sa.Table(
 )
 
 
-class FulfillmentTables(Projection):
+class FulfillmentProjection(Projection):
     """What deciding about deliveries needs to look up.
 
     A text goes to one buyer: every key of stock is known here before it is reserved, and every text of a supplier when
@@ -85,7 +85,7 @@ class FulfillmentTables(Projection):
 
     metadata = metadata
     version = 5
-    folds = (
+    own_events = (
         KeysDelivered,
         PurchaseFailed,
         DeliveryHandedOver,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.risk.domain.screening import Listed
-from services.risk.tables import LIST_ENTRIES, SWEEP_EVERY, WINDOWS
+from services.risk.projection import LIST_ENTRIES, SWEEP_EVERY, WINDOWS
 from shared.contracts.risk import Dimension, ListEntryRemoved, ListEntrySet, ListName
 from tests.risk.builders import NOW, Desk, entry, order
 
@@ -29,7 +29,7 @@ def test_a_cold_order_takes_two_queries_and_a_warm_one_none():
     desk.go_cold()
 
     desk.queries = 0
-    assert desk.tables.known(BUSY).histories
+    assert desk.projection.known(BUSY).histories
     assert desk.queries == 2
 
     desk.queries = 0
@@ -42,11 +42,11 @@ def test_history_and_lists_survive_a_restart():
     for number in range(30):
         desk.screen(order(f"o{number}"), number)
     desk.apply([ENTRY])
-    warm = desk.tables.known(order(targets=("13800000000",)))
+    warm = desk.projection.known(order(targets=("13800000000",)))
 
     desk.go_cold()
 
-    assert desk.tables.known(order(targets=("13800000000",))) == warm
+    assert desk.projection.known(order(targets=("13800000000",))) == warm
     assert warm.listed == [Listed("target:13800000000", "watch", ENTRY.until)]  # as the log of a version before has it
     assert desk.screen(order("o30"), 30).reasons == ("velocity:device>30/60s",)
 
@@ -54,7 +54,7 @@ def test_history_and_lists_survive_a_restart():
 def test_a_removed_entry_is_gone():
     desk = Desk()
     desk.apply([ENTRY, ListEntryRemoved(entry=ENTRY.entry, reason="settled")])
-    assert desk.tables.known(order(targets=("13800000000",))).listed == []
+    assert desk.projection.known(order(targets=("13800000000",))).listed == []
     assert desk.rows(LIST_ENTRIES) == []
 
 
@@ -112,7 +112,7 @@ def test_a_target_with_many_numbers_takes_two_queries_and_is_counted_once():
     assert len(desk.rows(WINDOWS)) == len(other.rows(WINDOWS))
 
     desk.queries = 0
-    assert desk.tables.known(many).histories
+    assert desk.projection.known(many).histories
     assert desk.queries == 2
 
 
@@ -162,4 +162,4 @@ def test_idle_histories_are_swept():
 
 @pytest.mark.parametrize("entry", ["a1", "", ":", "colour:red", "ip"])
 def test_what_names_no_dimension_is_on_no_list(entry: str):
-    assert Desk().tables.spellings(entry) == []
+    assert Desk().projection.spellings(entry) == []

@@ -55,13 +55,13 @@ sold_keys = sa.Table(
 )
 
 
-class InventoryTables(Projection):
+class InventoryProjection(Projection):
     """Boxes are read a block of numbers at a time, since stock sells in the order of its numbers; what a number's box
     holds never changes, so blocks stay valid until a rollback."""
 
     metadata = metadata
     version = 2
-    folds = (KeysLoaded, StockSettled)
+    own_events = (KeysLoaded, StockSettled)
 
     def __init__(self, connection: Callable[[], sa.Connection]) -> None:
         super().__init__(connection)

@@ -116,7 +116,7 @@ unmatched = sa.Table(
 )
 
 
-class LedgerTables(Projection):
+class LedgerProjection(Projection):
     metadata = metadata
     version = 2
 

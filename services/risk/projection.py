@@ -59,7 +59,7 @@ class Spelling(TypedDict):
     until: str | None
 
 
-class RiskTables(Projection):
+class RiskProjection(Projection):
     metadata = METADATA
     version = 4
 

@@ -69,7 +69,10 @@ class Backend(Protocol):
         ...
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        """The events of a service's log after a position, for the feed."""
+        """The events of a service's log after a position.
+
+        Raises TimeoutError when the log server does not answer, Busy when the request was not sent.
+        """
         ...
 
     def health(self) -> Mapping[str, ServiceHealth]:

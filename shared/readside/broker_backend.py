@@ -104,12 +104,15 @@ class BrokerBackend:
     async def caught_up(self, source: str) -> bool:
         try:
             part = await self.pull(source, self._marks.position(source), PAGE)
-        except (TimeoutError, BrokerBusy):
+        except (TimeoutError, Busy):
             return False
         return await self.wait_for_position(source, part.last)
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        return await asyncio.to_thread(self._client.pull, source, after, limit)
+        try:
+            return await asyncio.to_thread(self._client.pull, source, after, limit)
+        except BrokerBusy as error:
+            raise Busy(str(error)) from error
 
     def health(self) -> Mapping[str, ServiceHealth]:
         """The read side's own, but for its lag: its writer tells that, as every other one does, at its own address."""

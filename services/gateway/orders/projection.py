@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.gateway.resource_projection import OpenRows, ResourceProjection, folds, iso, metadata
+from shared.contracts import Money
 from shared.contracts.order import (
     DeliveryOverdue,
     DeliveryRecorded,
@@ -92,6 +94,26 @@ def _line(line: OrderLine, **more: object) -> dict[str, Any]:
     return {**line.model_dump(mode="json", exclude={"costs_nothing"}), "status": "waiting", **more}
 
 
+def new_order(
+    lines: Sequence[OrderLine], total: Money, pay_by: datetime, placed_at: datetime, **named: str | None
+) -> dict[str, Any]:
+    """The row of an order that was just placed. `named` are its order_id, site, customer, agent, payment,
+    sales_channel and channel_order_no."""
+    return {
+        **named,
+        "status": "placed",
+        "total": total.amount,
+        "currency": total.currency,
+        "delivered": 0,
+        "refunded": 0,
+        "lines": [_line(line) for line in lines],
+        "attempt": 1,
+        "overdue": False,
+        "pay_by": iso(pay_by),
+        "placed_at": iso(placed_at),
+    }
+
+
 class Orders(ResourceProjection):
     """One row an order; its `lines` carry each line's own status: waiting, delivered or failed."""
 
@@ -112,25 +134,19 @@ class Orders(ResourceProjection):
     @folds(OrderPlaced)
     def placed(self, event: OrderPlaced, recorded: RecordedEvent) -> None:
         self._orders.put(
-            {
-                "order_id": event.order_id,
-                "site": recorded.meta.site,
-                "status": "placed",
-                "customer": event.customer,
-                "agent": event.agent,
-                "total": event.total.amount,
-                "currency": event.total.currency,
-                "delivered": 0,
-                "refunded": 0,
-                "lines": [_line(line) for line in event.lines],
-                "payment": event.payment,
-                "sales_channel": event.sales_channel,
-                "channel_order_no": event.channel_order_no,
-                "attempt": 1,
-                "overdue": False,
-                "pay_by": iso(event.pay_by),
-                "placed_at": iso(recorded.at),
-            }
+            new_order(
+                event.lines,
+                event.total,
+                event.pay_by,
+                recorded.at,
+                order_id=event.order_id,
+                site=recorded.meta.site,
+                customer=event.customer,
+                agent=event.agent,
+                payment=event.payment,
+                sales_channel=event.sales_channel,
+                channel_order_no=event.channel_order_no,
+            )
         )
         for line in event.lines:
             self._skus.put({"sku": line.sku, "order_id": event.order_id})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -44,10 +46,11 @@ from services.gateway.orders.answers import (
 )
 from services.gateway.orders.buyers import buyer_key, order_secret
 from services.gateway.orders.long_poll import LONGEST_SECONDS
-from services.gateway.orders.projection import order_skus, orders
+from services.gateway.orders.projection import new_order, order_skus, orders
 from services.gateway.resource_projection import iso
 from shared.contracts import Money
-from shared.contracts.order import WALLET, CancelOrder, PlaceOrder, RefundOrder, ReplaceKey, Wish
+from shared.contracts.order import WALLET, CancelOrder, OrderLine, PlaceOrder, RefundOrder, ReplaceKey, Wish
+from shared.readside.batched_query import Row
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=JsonRoute)
 SITE = "main"
@@ -237,10 +240,12 @@ async def place(
         agent=body.agent,
     )
     reply = await context.send(command, caller, context.command_id(caller, request, key), flow=order_id)
-    order = await access.find(context, order_id)
+    was_known = reply.repeated or bool(reply.answer.get("repeated"))
+    order = _as_placed(command, reply.answer) if not was_known else None
+    if order is None:
+        order = await access.find(context, order_id)
     if order is not None and order["customer"] != customer:
         raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
-    was_known = reply.repeated or bool(reply.answer.get("repeated"))
     shown = await access.shown(context, order) if order else {"order_id": order_id, "status": "placed"}
     if await _may_know_secret(context, caller, body, order_id, was_known):
         shown = {**shown, "secret": order_secret(secrets, order_id)}
@@ -248,6 +253,26 @@ async def place(
     if was_known:
         headers["Idempotency-Replayed"] = "true"
     return answer(shown, 200 if was_known else 201, headers)
+
+
+def _as_placed(command: PlaceOrder, reply: Mapping[str, Any]) -> Row | None:
+    """The row of a new order, from the command and its reply; None for the reply of an order writer of before."""
+    if "lines" not in reply:
+        return None
+    row = new_order(
+        [OrderLine.model_validate(line) for line in reply["lines"]],
+        Money(amount=reply["total"], currency=reply["currency"]),
+        datetime.fromisoformat(reply["pay_by"]),
+        datetime.fromisoformat(reply["placed_at"]),
+        order_id=command.order_id,
+        site=SITE,
+        customer=command.customer,
+        agent=command.agent,
+        payment=command.payment,
+        sales_channel=command.sales_channel,
+        channel_order_no=command.channel_order_no,
+    )
+    return dict.fromkeys(orders.c.keys()) | row
 
 
 async def _may_know_secret(

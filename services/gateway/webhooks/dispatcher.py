@@ -27,7 +27,6 @@ from services.gateway.webhooks.position_search import position_at
 from services.gateway.webhooks.posting import Answer, Poster
 from services.gateway.webhooks.signing import generations, headers
 from services.gateway.webhooks.snapshot import PING, Cursor, Delivery, Endpoint, Snapshot
-from shared.broker.client import BrokerBusy
 from shared.broker.cloudevents import structured
 from shared.contracts import Metadata, UnknownMessage
 from shared.contracts.gateway import DisableWebhookEndpoint
@@ -184,7 +183,7 @@ class Dispatcher:
             return
         self._resting[lane] = task.get_loop().time() + REST_SECONDS
         self.held[lane] = type(error).__name__
-        expected = isinstance(error, SQLAlchemyError | TimeoutError | Busy | BrokerBusy | Unreadable)
+        expected = isinstance(error, SQLAlchemyError | TimeoutError | Busy | Unreadable)
         facts = {"endpoint": lane[0], "lane": lane[1], "error": type(error).__name__}
         if expected:
             logger.warning("a lane of webhooks waits", **facts)

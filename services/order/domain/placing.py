@@ -18,7 +18,8 @@ SAME_ORDER = {"wishes", "customer", "payment", "sales_channel", "channel_order_n
 
 
 def place(command: PlaceOrder, order: Order, given: DecisionContext) -> Decided:
-    """Answers {"order_id", "total" (minor units), "currency", "pay_by"}, and "repeated" for an order already placed.
+    """Answers {"order_id", "total" (minor units), "currency"}; of a new order also "lines", as OrderPlaced has them,
+    "pay_by" and "placed_at" (ISO 8601); of an order already placed "repeated".
 
     Refuses what `quote` refuses, and `order-number-taken`, `customer-needed`, `wrong-target`, `wrong-email`,
     `price-changed` and `currency-not-traded`.
@@ -35,7 +36,12 @@ def place(command: PlaceOrder, order: Order, given: DecisionContext) -> Decided:
     if command.expected_total not in (None, placed.total):
         total = placed.total
         raise Refused("price-changed", f"this costs {total} now", total=total.amount, currency=total.currency)
-    return Decided([placed], {**_answer(command.order_id, placed.total), "pay_by": placed.pay_by.isoformat()})
+    new = {
+        "lines": [line.model_dump(mode="json") for line in placed.lines],
+        "pay_by": placed.pay_by.isoformat(),
+        "placed_at": given.now.isoformat(),
+    }
+    return Decided([placed], {**_answer(command.order_id, placed.total), **new})
 
 
 def _placed(command: PlaceOrder, given: DecisionContext) -> OrderPlaced:

@@ -9,6 +9,9 @@ import pytest
 
 from services.gateway.http.context import derived_id
 from services.gateway.orders.buyers import buyer_key, order_secret
+from services.order.domain import Market, decide
+from services.order.domain import Order as OrderState
+from shared.contracts import Decided, DecisionContext, Metadata
 from shared.contracts import fulfillment as ff
 from shared.contracts import ledger as led
 from shared.contracts import risk as r
@@ -16,6 +19,7 @@ from shared.contracts.order import CancelOrder, OrderCancelled, PlaceOrder, Refu
 from shared.messages.messages import NobodyDecides, Reply
 from shared.security.sealing import Sealer
 from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed, yuan
+from tests.order.builders import LIMITS, NOW, OFFERS
 
 WISHES = [{"sku": "STEAM-50", "quantity": 2}]
 GUEST_KEY = "6f1c0ad0-6f3b-4a60-9d3e-1f0c3b1b7a11"
@@ -42,6 +46,25 @@ def test_a_customer_places_an_order_and_reads_it_at_once(shop: Shop) -> None:
     assert answer.headers["Location"] == f"/v1/orders/{command.order_id}"
     read = shop.client.get(answer.headers["Location"], headers=shop.customer("c1"))
     assert read.json() == {name: value for name, value in body.items() if name != "secret"}
+
+
+def test_a_new_order_is_answered_from_the_reply_as_the_read_models_will_show_it(shop: Shop) -> None:
+    shop.backend.is_behind = True
+    wishes = [{"sku": "card", "quantity": 5}, {"sku": "topup", "quantity": 1, "target": "13800138000"}]
+    asked = {"wishes": wishes, "payment": "alipay"}
+    assert place(shop, {}, key=GUEST_KEY, **asked).json()["status"] == "placed"
+    context = DecisionContext(NOW, "c", Metadata(correlation_id="f", causation_id="c"), Market(OFFERS, LIMITS))
+    decided = decide(shop.backend.last, OrderState(), context)
+    assert isinstance(decided, Decided)
+    shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, json.loads(json.dumps(decided.answer)))
+
+    answered = place(shop, {}, key=GUEST_KEY, **asked).json()
+
+    shop.backend.is_behind = False
+    shop.backend.happen(*decided.events)
+    secret = answered.pop("secret")
+    shown = shop.client.get(f"/v1/orders/{answered['order_id']}", headers={"Order-Secret": secret}).json()
+    assert {**answered, "placed_at": shown["placed_at"]} == shown
 
 
 def test_the_same_key_is_the_same_command(shop: Shop) -> None:

@@ -16,7 +16,7 @@ HEAD = """\
 # Events
 
 Everything that a service tells the outside, generated from `shared/contracts` by `make contracts`; `make check` fails
-when it is not what the code says. How to subscribe: [cluster](../cluster.md#events-for-the-outside). How an event may
+when it is not what the code says. How to subscribe: [cluster](../how-to/run-a-cluster.md#events-for-the-outside). How an event may
 change, and what we promise: [changing](changing.md).
 
 Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](schemas), and a whole message, headers and

@@ -38,12 +38,12 @@ def test_every_setting_is_documented() -> None:
     names = [name for kind in (Settings, ClusterSettings, *own) for name in kind.model_fields]
     variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE, LOG_LEVEL}
 
-    assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == variables
+    assert names_in(page("docs/reference/settings.md"), r"`(KAMENG_\w+)`") == variables
 
 
 @pytest.mark.parametrize(("variable", "settings"), [("SUPPLIERS", SupplierSettings), ("CHANNELS", ChannelSettings)])
 def test_every_nested_setting_is_documented(variable: str, settings: type[BaseModel]) -> None:
-    row = re.search(rf"^\| `KAMENG_{variable}` .*$", page("docs/settings.md"), re.MULTILINE)
+    row = re.search(rf"^\| `KAMENG_{variable}` .*$", page("docs/reference/settings.md"), re.MULTILINE)
 
     assert row is not None
     assert {name for name in settings.model_fields if f"`{name}`" not in row.group()} == set()
@@ -54,18 +54,18 @@ def test_every_dependency_is_documented() -> None:
     groups = project["dependency-groups"].values()
     needed = {*project["project"]["dependencies"], *(package for group in groups for package in group)}
 
-    assert set(first_cells(page("docs/dependencies.md"))) - {"Package", "---"} == needed
+    assert set(first_cells(page("docs/reference/dependencies.md"))) - {"Package", "---"} == needed
 
 
 def test_every_route_is_documented(tmp_path: Path) -> None:
     paths = open_shop(tmp_path).client.app.openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in METHODS & methods.keys()}
 
-    assert names_in(page("docs/api.md"), r"`([A-Z]+ /[^`]*)`") == routes
+    assert names_in(page("docs/reference/api.md"), r"`([A-Z]+ /[^`]*)`") == routes
 
 
 def test_every_permission_is_documented_with_its_roles() -> None:
-    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/operating.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/how-to/operate.md"), re.MULTILINE)
     told = {
         name: {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip()}
         for names, marks in rows

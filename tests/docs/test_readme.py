@@ -44,7 +44,7 @@ def test_its_rule_is_the_one_that_runs() -> None:
 
 
 def test_a_sale_is_told_by_files_and_functions_that_there_are() -> None:
-    told = (ROOT / "docs/a-sale.md").read_text()
+    told = (ROOT / "docs/concepts/a-sale.md").read_text()
     pairs = re.findall(r"`((?:services|shared)/[\w/]+\.py)`(?: `([\w.]+)`)?", told)
 
     assert len(pairs) > 20

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,14 @@ from tests.gateway.builders import open_shop
 
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "post", "put", "patch", "delete"}
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md"))
+    if path != ROOT / "docs/events/README.md"
+)
+PLACES = "cli|clients|demo|deploy|docs|k8s|laws|observability|sandboxes|services|shared|tests"
+NAMED = re.compile(rf"`((?:{PLACES})/[\w./-]*)`((?:,? `[A-Za-z_][\w.]*`)*)")
+EXAMPLE = "points"  # the service that a page adds
 
 
 def page(name: str) -> str:
@@ -65,7 +76,7 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
 
 
 def test_every_permission_is_documented_with_its_roles() -> None:
-    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/how-to/operate.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/reference/permissions.md"), re.MULTILINE)
     told = {
         name: {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip()}
         for names, marks in rows
@@ -90,3 +101,45 @@ def anchors(document: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_and_function_that_a_page_names_is_there(name: str) -> None:
+    for path, names in NAMED.findall(page(name)):
+        if EXAMPLE in path:
+            continue
+        assert (ROOT / path).exists(), f"{name} names {path}"
+        for one in re.findall(r"`([\w.]+)`", names) if path.endswith(".py") else ():
+            assert one in definitions(ROOT / path), f"{name} names {one} in {path}"
+
+
+def test_the_pages_for_newcomers_name_files_and_functions() -> None:
+    named = [
+        one for name in ("README.md", "docs/README.md", "docs/concepts/a-sale.md") for one in NAMED.findall(page(name))
+    ]
+
+    assert sum(bool(names) for _, names in named) > 30
+
+
+@cache
+def definitions(path: Path) -> frozenset[str]:
+    """What a module defines: functions, classes and their members as `Class.member`, variables."""
+    return frozenset(_defined(ast.parse(path.read_text(encoding="utf-8")).body, ""))
+
+
+def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for one in body:
+        match one:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield prefix + name
+            case ast.ClassDef(name=name):
+                yield prefix + name
+                yield from _defined(one.body, f"{prefix}{name}.")
+            case ast.Assign(targets=targets):
+                yield from (
+                    prefix + named.id for target in targets for named in ast.walk(target) if isinstance(named, ast.Name)
+                )
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield prefix + name
+            case _:
+                pass

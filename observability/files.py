@@ -16,14 +16,15 @@ from shared.telemetry.metric import Metric
 
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "deploy" / "observability"
-DASHBOARDS, RUNBOOKS, PAGE = HERE / "dashboards", ROOT / "docs" / "runbooks", ROOT / "docs" / "metrics.md"
+DASHBOARDS, RUNBOOKS = HERE / "dashboards", ROOT / "docs" / "runbooks"
+PAGE = ROOT / "docs" / "reference" / "metrics.md"
 ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml", HERE / "prometheus.yml"
 
 HEAD = """# Metrics
 
 Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `python -m observability write`; `make check`
 finds a difference.
-Where each process serves them: [observing](observing.md).
+Where each process serves them: [observing](../how-to/observe.md).
 
 Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),
 which have no base unit. Labels take few values: never an id, an address or a text of somebody's. Of gauges that several
@@ -32,7 +33,7 @@ processes tell, take the `max`; counters add up. A histogram has `_bucket`, `_su
 
 
 def page() -> str:
-    """docs/metrics.md."""
+    """docs/reference/metrics.md."""
     parts = [HEAD]
     for title, metrics in declared.SECTIONS.items():
         head = ["| Name | Kind | Unit | Labels | Meaning |", "| --- | --- | --- | --- | --- |"]

@@ -15,9 +15,9 @@ PARAGRAPH, WIDTH = "\n\n", 120
 HEAD = """\
 # Events
 
-Everything that a service tells the outside, generated from `shared/contracts` by `make contracts`; `make check` fails
-when it is not what the code says. How to subscribe: [cluster](../cluster.md#events-for-the-outside). How an event may
-change, and what we promise: [changing](changing.md).
+This page lists every event that Kameng publishes. `make contracts` generates it from `shared/contracts`; `make check`
+fails when the two differ. How to receive events: [subscribe](../how-to/subscribe.md). How an event may change, and what
+we promise: [changing](changing.md).
 
 Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](schemas), and a whole message, headers and
 body, in [examples](examples); [asyncapi.json](asyncapi.json) describes all of them as AsyncAPI 3. A field with `?` may

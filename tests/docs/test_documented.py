@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,14 @@ from tests.gateway.builders import open_shop
 
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "post", "put", "patch", "delete"}
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md"))
+    if path != ROOT / "docs/events/README.md"
+)
+PLACES = "cli|clients|demo|deploy|docs|k8s|laws|observability|sandboxes|services|shared|tests"
+NAMED = re.compile(rf"`((?:{PLACES})/[\w./-]*)`((?:,? `[A-Za-z_][\w.]*`)*)")
+EXAMPLE = "points"  # the service that a page adds
 
 
 def page(name: str) -> str:
@@ -38,12 +49,12 @@ def test_every_setting_is_documented() -> None:
     names = [name for kind in (Settings, ClusterSettings, *own) for name in kind.model_fields]
     variables = {f"KAMENG_{name.upper()}" for name in names} | {POSTGRES_VARIABLE, LOG_LEVEL}
 
-    assert names_in(page("docs/settings.md"), r"`(KAMENG_\w+)`") == variables
+    assert names_in(page("docs/reference/settings.md"), r"`(KAMENG_\w+)`") == variables
 
 
 @pytest.mark.parametrize(("variable", "settings"), [("SUPPLIERS", SupplierSettings), ("CHANNELS", ChannelSettings)])
 def test_every_nested_setting_is_documented(variable: str, settings: type[BaseModel]) -> None:
-    row = re.search(rf"^\| `KAMENG_{variable}` .*$", page("docs/settings.md"), re.MULTILINE)
+    row = re.search(rf"^\| `KAMENG_{variable}` .*$", page("docs/reference/settings.md"), re.MULTILINE)
 
     assert row is not None
     assert {name for name in settings.model_fields if f"`{name}`" not in row.group()} == set()
@@ -54,18 +65,18 @@ def test_every_dependency_is_documented() -> None:
     groups = project["dependency-groups"].values()
     needed = {*project["project"]["dependencies"], *(package for group in groups for package in group)}
 
-    assert set(first_cells(page("docs/dependencies.md"))) - {"Package", "---"} == needed
+    assert set(first_cells(page("docs/reference/dependencies.md"))) - {"Package", "---"} == needed
 
 
 def test_every_route_is_documented(tmp_path: Path) -> None:
     paths = open_shop(tmp_path).client.app.openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in METHODS & methods.keys()}
 
-    assert names_in(page("docs/api.md"), r"`([A-Z]+ /[^`]*)`") == routes
+    assert names_in(page("docs/reference/api.md"), r"`([A-Z]+ /[^`]*)`") == routes
 
 
 def test_every_permission_is_documented_with_its_roles() -> None:
-    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/operating.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/reference/permissions.md"), re.MULTILINE)
     told = {
         name: {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip()}
         for names, marks in rows
@@ -90,3 +101,48 @@ def anchors(document: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def named_in(name: str) -> list[tuple[str, str]]:
+    """Each file that a page names, with the names in backquotes that follow it."""
+    return NAMED.findall(re.sub(r"\n\s*", " ", page(name)))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_and_function_that_a_page_names_is_there(name: str) -> None:
+    for path, names in named_in(name):
+        if EXAMPLE in path:
+            continue
+        assert (ROOT / path).exists(), f"{name} names {path}"
+        for one in re.findall(r"`([\w.]+)`", names) if path.endswith(".py") else ():
+            assert one in definitions(ROOT / path), f"{name} names {one} in {path}"
+
+
+def test_the_pages_for_newcomers_name_files_and_functions() -> None:
+    named = [one for name in ("README.md", "docs/README.md", "docs/concepts/a-sale.md") for one in named_in(name)]
+
+    assert sum(bool(names) for _, names in named) > 30
+
+
+@cache
+def definitions(path: Path) -> frozenset[str]:
+    """What a module defines: functions, classes and their members as `Class.member`, variables."""
+    return frozenset(_defined(ast.parse(path.read_text(encoding="utf-8")).body, ""))
+
+
+def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for one in body:
+        match one:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield prefix + name
+            case ast.ClassDef(name=name):
+                yield prefix + name
+                yield from _defined(one.body, f"{prefix}{name}.")
+            case ast.Assign(targets=targets):
+                yield from (
+                    prefix + named.id for target in targets for named in ast.walk(target) if isinstance(named, ast.Name)
+                )
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield prefix + name
+            case _:
+                pass

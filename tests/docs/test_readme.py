@@ -1,10 +1,11 @@
-"""What the README, and the page that tells a sale, show is true."""
+"""What the README and the quickstart show runs."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,40 +14,47 @@ from demo.running import free_port, served
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-
-
-def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)[number]
-
-
 MISSING = [name for name in ("bash", "curl", "jq", "openssl") if shutil.which(name) is None]
+needs_a_shell = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
-def test_its_lines_of_curl_sell_and_open_a_key(tmp_path: Path) -> None:
-    port = free_port()
-    with served(tmp_path, {}, port) as printed:
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Runs a script of a document against a shop, and gives what it printed."""
+    var, port = tmp_path_factory.mktemp("shop"), free_port()
+    with served(var, {}, port) as printed:
         (password,) = re.findall(r"admin +password [^:]*: (\S+)", printed)
-        script = block("sh").replace("password=…", f"password={password}").replace(":8000/", f":{port}/")
-        ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
 
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[-1].endswith("AAAA-BBBB-0001")
+        def run(script: str) -> str:
+            script = script.replace("password=…", f"password={password}").replace(":8000/", f":{port}/")
+            command = ["bash", "-euo", "pipefail", "-c", script]
+            ran = subprocess.run(command, cwd=var, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            assert ran.returncode == 0, ran.stderr
+            return ran.stdout
 
-
-def test_its_rule_is_the_one_that_runs() -> None:
-    source = (ROOT / "services/inventory/domain/listing.py").read_text()
-
-    assert block("python") in source + "\n"
+        yield run
 
 
-def test_a_sale_is_told_by_files_and_functions_that_there_are() -> None:
-    told = (ROOT / "docs/a-sale.md").read_text()
-    pairs = re.findall(r"`((?:services|shared)/[\w/]+\.py)`(?: `([\w.]+)`)?", told)
+@needs_a_shell
+def test_the_readme_sells_and_opens_a_key(shell: Callable[[str], str]) -> None:
+    (script,) = blocks("README.md", "sh")
 
-    assert len(pairs) > 20
-    for path, name in pairs:
-        assert name.rpartition(".")[2] in (ROOT / path).read_text(), f"{path} has no {name}"
+    assert shell(script).splitlines()[-1].endswith("AAAA-BBBB-0001")
+
+
+@needs_a_shell
+def test_the_quickstart_sells_and_opens_a_key(shell: Callable[[str], str]) -> None:
+    printed = shell("\n".join(blocks("docs/quickstart.md", "sh"))).splitlines()
+
+    assert printed.index("QUICK-START-0001") == printed.index('"placed"') + 1
+    assert printed[-1] == "DeliveriesOpened"
+
+
+def test_the_rule_in_the_readme_is_the_one_that_runs() -> None:
+    (rule,) = blocks("README.md", "python")
+
+    assert rule in (ROOT / "services/inventory/domain/listing.py").read_text() + "\n"

@@ -53,7 +53,7 @@ def test_what_a_service_declares_is_on_the_page(name: str) -> None:
 def test_a_page_that_was_edited_by_hand_is_found(copied: Path) -> None:
     replace(files.PAGE, "Group commits.", "Commits.")
 
-    assert [problem for problem in problems() if "docs/metrics.md is not what the code makes: run" in problem]
+    assert [problem for problem in problems() if "docs/reference/metrics.md is not what the code makes: run" in problem]
 
 
 def test_a_dashboard_that_asks_for_nothing_is_found(copied: Path) -> None:

@@ -21,8 +21,7 @@ ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml",
 
 HEAD = """# Metrics
 
-Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `python -m observability write`; `make check`
-finds a difference.
+Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `make generate`; `make check` finds a difference.
 Where each process serves them: [observing](observing.md).
 
 Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),

@@ -13,7 +13,7 @@ from observability.queries import selectors, unknown
 PARTS = ("## What it means", "## How to see it", "## What to do", "## How to know that it is over")
 SEVERITIES = {"page", "ticket"}
 ALL_FIRING = 'ALERTS{alertstate="firing"}'
-AGAIN = "run `python -m observability write` and commit what it made"
+AGAIN = "run `make generate` and commit what it made"
 _IDS = re.compile(r"(^|_)(id|sku|order|customer|email|ip|phone|address|user)($|_)")
 
 

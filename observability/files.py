@@ -17,7 +17,8 @@ from shared.telemetry.metric import Metric
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "deploy" / "observability"
 DASHBOARDS, RUNBOOKS, PAGE = HERE / "dashboards", ROOT / "docs" / "runbooks", ROOT / "docs" / "metrics.md"
-ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml", HERE / "prometheus.yml"
+ALERTS, PROMETHEUS = HERE / "alerts.yml", HERE / "prometheus.yml"
+ALERT_TESTS, SLOW_ALERT_TESTS = HERE / "alerts.test.yml", HERE / "alerts.slow.test.yml"
 
 HEAD = """# Metrics
 

@@ -14,7 +14,7 @@ from services import NAMES, all_services
 ROOT = Path(__file__).parents[2]
 COMMAND = "make generate"
 COMPOSE, TARGETS = Path("docker-compose.yml"), Path("deploy/compose/targets/kameng-compose.json")
-ALERTS, ALERT_TESTS = Path("deploy/observability/alerts.yml"), Path("deploy/observability/alerts.test.yml")
+ALERTS, ALERT_TESTS = Path("deploy/observability/alerts.yml"), Path("deploy/observability/alerts.slow.test.yml")
 RULE = Path("k8s/components/monitoring/rules.yaml")
 READS = Path("services/reads.py")
 HEAD = f"# Generated from the list of services (services/__init__.py) by `{COMMAND}`: change that, not this.\n"

@@ -21,7 +21,7 @@ from tests.observability.watching import ensure_prometheus
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of everything that is checked, to spoil."""
-    for name in ("DASHBOARDS", "RUNBOOKS", "PAGE", "ALERTS", "ALERT_TESTS"):
+    for name in ("DASHBOARDS", "RUNBOOKS", "PAGE", "ALERTS", "ALERT_TESTS", "SLOW_ALERT_TESTS"):
         path: Path = getattr(files, name)
         copy = tmp_path / path.relative_to(files.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +86,6 @@ def test_each_alert_fires_when_it_must_and_not_when_it_must_not() -> None:
         pytest.skip(f"no promtool: {error}")
     programs = prometheus_programs()
     assert programs
-    command = [str(programs / "promtool"), "test", "rules", str(files.ALERT_TESTS)]
+    command = [str(programs / "promtool"), "test", "rules", str(files.ALERT_TESTS), str(files.SLOW_ALERT_TESTS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

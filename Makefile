@@ -7,12 +7,13 @@ TEST_ARGS ?=
 SEEDS ?= 500
 SECONDS ?= 120
 BENCH_ARGS ?=
+TYPES ?=
 ARGS ?=
 
 # Dozens of processes import the same: the first writes what it compiled, so that no other has to.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve cluster cluster-down test simulate chaos bench observe contracts check format clean
+.PHONY: help setup demo serve cluster cluster-down test simulate chaos bench observe contracts generate check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,11 +52,16 @@ contracts: .venv/.synced ## Write docs/events and the subscriber's models from t
 	@$(RUN) python -m shared.published write
 	@$(RUN) python -m clients.generate
 
+generate: contracts ## Write every generated file: also dashboards, and what follows from the list of services and their declarations
+	@$(RUN) python -m observability write
+	@$(RUN) python -m deploy write
+
 check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, what outsiders were told, dashboards, alerts, manifests
 	@$(UV) lock --check --quiet
+	@$(RUN) python -m deploy check
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) basedpyright
+	@$(RUN) basedpyright $(TYPES)
 	@$(RUN) python -m clients.generate --check
 	@$(RUN) lint-imports --no-logo
 	@$(RUN) python -m shared.published check

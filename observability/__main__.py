@@ -45,7 +45,7 @@ def check(
     if programs is None:
         typer.echo("alerts: promtool is not installed (Debian's package prometheus): its checks are SKIPPED")
         return
-    for arguments in (("check", "rules", files.ALERTS), ("test", "rules", files.ALERT_TESTS)):
+    for arguments in (("check", "rules", files.ALERTS), ("test", "rules", files.ALERT_TESTS, files.SLOW_ALERT_TESTS)):
         done = subprocess.run([programs / "promtool", *arguments], capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             typer.echo(done.stdout + done.stderr, err=True)

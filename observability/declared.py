@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
-from services.fulfillment import metrics as fulfillment
-from services.gateway import metrics as gateway
-from services.inventory import metrics as inventory
-from services.ledger import metrics as ledger
-from services.notification import metrics as notification
-from services.order import metrics as order
-from services.risk import metrics as risk
+from services import NAMES
 from shared.telemetry import metrics as kernel
 from shared.telemetry.metric import Metric, Section
 
 
-def _together(*sections: Section) -> Sequence[Metric]:
-    return [metric for section in sections for metric in section.metrics]
+def metrics_of(name: str) -> ModuleType | None:
+    """The module in which a service declares its metrics, if it has any."""
+    module = f"services.{name}.metrics"
+    return import_module(module) if find_spec(module) else None
 
 
-SECTIONS: Mapping[str, Sequence[Metric]] = {
-    "Writer": _together(kernel.WRITER),
-    "Business: what happened": _together(
-        order.HAPPENED,
-        fulfillment.HAPPENED,
-        inventory.HAPPENED,
-        risk.HAPPENED,
-        ledger.HAPPENED,
-        notification.HAPPENED,
-    ),
-    "Business: how it stands": _together(
-        gateway.ORDERS_STANDING, ledger.STANDING, gateway.STANDING, fulfillment.STANDING
-    ),
-    "Gateway, over HTTP": _together(gateway.HTTP),
-    "Log server": _together(kernel.LOG_SERVER),
-    "Publisher": _together(kernel.PUBLISHER),
-    "Webhooks": _together(gateway.WEBHOOKS),
-    "Database": _together(kernel.DATABASE),
-    "Every process": _together(kernel.PROCESS),
-}
+def _by_title() -> Mapping[str, Sequence[Metric]]:
+    found: dict[str, list[Metric]] = {}
+    for module in (kernel, *filter(None, map(metrics_of, NAMES))):
+        for section in vars(module).values():
+            if isinstance(section, Section):
+                found.setdefault(section.title, []).extend(section.metrics)
+    return found
+
+
+SECTIONS = _by_title()
 ALL: Sequence[Metric] = [metric for metrics in SECTIONS.values() for metric in metrics]

@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[1]
 HERE = ROOT / "deploy" / "observability"
 DASHBOARDS, RUNBOOKS = HERE / "dashboards", ROOT / "docs" / "runbooks"
 PAGE = ROOT / "docs" / "reference" / "metrics.md"
-ALERTS, ALERT_TESTS, PROMETHEUS = HERE / "alerts.yml", HERE / "alerts.test.yml", HERE / "prometheus.yml"
+ALERTS, PROMETHEUS = HERE / "alerts.yml", HERE / "prometheus.yml"
+ALERT_TESTS, SLOW_ALERT_TESTS = HERE / "alerts.test.yml", HERE / "alerts.slow.test.yml"
 
 HEAD = """# Metrics
 
-Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `python -m observability write`; `make check`
-finds a difference.
+Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `make generate`; `make check` finds a difference.
 Where each process serves them: [observing](../how-to/observe.md).
 
 Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),

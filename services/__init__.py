@@ -1,4 +1,7 @@
-"""The services of the platform. A new one is a folder here and its name in NAMES.
+"""The services of the platform. A new one is a folder here, its contracts, and its name in NAMES; then `make generate`.
+
+A folder says of its service what the deployment must know, where there is something to say: `SECRETS` are the names of
+the secrets that its writer reads, `OUTSIDE_PORTS` the ports at which its writer calls partners on the internet.
 
 What a service declares is imported when it is asked for: most commands need no more than names.
 """
@@ -40,7 +43,11 @@ def read_settings(**told: Any) -> Settings:
 @cache
 def readers_of(name: str) -> tuple[str, ...]:
     """The services that read a service's log."""
-    return tuple(one for one in NAMES if name in import_module(f"services.{one}").READS)
+    from services.reads import READS  # generated: the generator must do without
+
+    if missing := [one for one in NAMES if one not in READS]:
+        raise LookupError(f"services/reads.py lacks {', '.join(missing)}: run `make generate`")
+    return tuple(one for one in NAMES if name in READS[one])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The dashboards as code: `python -m observability write` makes `dashboards/*.json` of them."""
+"""The dashboards as code: `make generate` makes `dashboards/*.json` of them."""
 
 from __future__ import annotations
 

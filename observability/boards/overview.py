@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from observability.boards.panels import INTERVAL, Board, figure, graph, now, quantile, rate
+from services import NAMES
 from services.gateway import metrics as gateway
 from services.ledger import metrics as ledger
 from services.order import metrics as order
@@ -67,10 +68,10 @@ def board() -> Board:
             ),
             figure(
                 "Services with a writer",
-                "Of seven. A service without one decides nothing.",
+                f"Of {len(NAMES)}. A service without one decides nothing.",
                 "none",
                 f"sum({now(m.LEADER, 'service')})",
-                red=7,
+                red=len(NAMES),
                 below=True,
                 runbook="KamengNoLeader",
             ),

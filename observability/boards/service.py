@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from observability.boards.panels import Board, figure, graph, mean, now, quantile, rate
+from services import all_services
 from shared.telemetry import metrics as m
 
 MINE = 'service=~"$service"'
 
 
 def board() -> Board:
+    callers = ", ".join(sorted(one.name for one in all_services() if one.effects))
     return (
         Board("service", "Kameng: a service", "One service, or several: choose above.", by_service=m.LEADER.name)
         .row(
@@ -132,7 +134,7 @@ def board() -> Board:
             ),
             graph(
                 "Calls to the outside a second",
-                "Only fulfillment, ledger and notification make any. `error` is tried again.",
+                f"Made by {callers}. `error` is tried again.",
                 "ops",
                 (rate(m.CALLS, "service", "effect", "outcome", where=MINE), "{{service}} {{effect}} {{outcome}}"),
                 runbook="KamengCallsFailing",

@@ -20,7 +20,7 @@ from shared.runtime.settings import Settings
 from shared.telemetry.event_counters import Counters, always
 from shared.telemetry.metric import Sample, Section
 
-HAPPENED = Section()
+HAPPENED = Section("Business: what happened")
 DELIVERIES = HAPPENED.metric(
     "deliveries_total",
     "counter",
@@ -29,7 +29,7 @@ DELIVERIES = HAPPENED.metric(
     "Order lines that ended, or went to a person: keys, supplier, manual, failed, handed-over.",
 )
 
-STANDING = Section()
+STANDING = Section("Business: how it stands")
 SUPPLIER_FAILURES = STANDING.metric(
     "supplier_failures", "gauge", "purchases", "supplier", "Failures in a row since a supplier's last success."
 )

@@ -27,7 +27,7 @@ from shared.values.days import day_of
 QUICK = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 # Looked up at a scrape, by the writer.
-ORDERS_STANDING = Section()
+ORDERS_STANDING = Section("Business: how it stands")
 ORDERS_OPEN = ORDERS_STANDING.metric(
     "orders_open",
     "gauge",
@@ -39,7 +39,7 @@ ORDER_OLDEST_SECONDS = ORDERS_STANDING.metric(
     "order_oldest_seconds", "gauge", "seconds", "step", "How long the oldest of them has waited at this step."
 )
 HOLDS = ORDERS_STANDING.metric("holds", "gauge", "orders", "currency", "Orders that are paid and have not ended.")
-STANDING = Section()
+STANDING = Section("Business: how it stands")
 PRODUCTS_ON_SALE = STANDING.metric("products_on_sale", "gauge", "products", "", "Products on sale.")
 PRODUCTS_LOW = STANDING.metric(
     "products_low_stock", "gauge", "products", "", "Products on sale from stock, at or below their threshold."
@@ -83,7 +83,7 @@ UNREAD_OLDEST_SECONDS = STANDING.metric(
     "statements_unread_oldest_seconds", "gauge", "seconds", "kind", "How long the oldest of them has waited."
 )
 
-HTTP = Section()
+HTTP = Section("Gateway, over HTTP")
 HTTP_REQUESTS = HTTP.metric(
     "http_requests_total", "counter", "requests", "method route status", "HTTP requests answered."
 )
@@ -92,7 +92,7 @@ HTTP_SECONDS = HTTP.metric(
 )
 
 # Those of `kameng serve` and of `kameng webhooks`; `leads` of the latter only.
-WEBHOOKS = Section()
+WEBHOOKS = Section("Webhooks")
 WEBHOOK_DELIVERED = WEBHOOKS.metric("webhook_delivered_total", "counter", "events", "service", "Events delivered.")
 WEBHOOK_FAILURES = WEBHOOKS.metric("webhook_failures_total", "counter", "attempts", "service", "Attempts that failed.")
 WEBHOOK_GIVEN_UP = WEBHOOKS.metric(

@@ -1,4 +1,1 @@
 """Inventory: products, their sealed keys, stock and reservations."""
-
-READS = ("fulfillment", "order")
-"""The services whose logs it reads."""

@@ -6,7 +6,7 @@ from shared.contracts.inventory import KeysSupplied
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Section
 
-HAPPENED = Section()
+HAPPENED = Section("Business: what happened")
 KEYS_SUPPLIED = HAPPENED.metric(
     "keys_supplied_total", "counter", "keys", "state", "Keys of ours that a supplier sent as well: sold, unsold."
 )

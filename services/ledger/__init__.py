@@ -1,4 +1,6 @@
 """Money: payments through channels, holds, captures, refunds and returns, in double entry."""
 
-READS = ("fulfillment", "order")
-"""The services whose logs it reads."""
+SECRETS = ("channel-{name}",)
+"""The secrets that its writer reads."""
+OUTSIDE_PORTS = (443,)
+"""The ports at which its writer calls payment channels on the internet."""

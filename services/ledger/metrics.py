@@ -21,7 +21,7 @@ from shared.runtime.settings import Settings
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Sample, Section
 
-HAPPENED = Section()
+HAPPENED = Section("Business: what happened")
 MONEY = HAPPENED.metric(
     "money_minor_units_total",
     "counter",
@@ -30,7 +30,7 @@ MONEY = HAPPENED.metric(
     "Money that moved: received from a channel, held, captured, released, refunded, returned to a channel.",
 )
 
-STANDING = Section()
+STANDING = Section("Business: how it stands")
 HELD = STANDING.metric("held_minor_units", "gauge", "minor units", "currency", "Money set aside, in all accounts.")
 LEDGER_IMBALANCE = STANDING.metric(
     "ledger_imbalance_minor_units",

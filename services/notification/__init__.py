@@ -1,4 +1,6 @@
 """Tells buyers, staff and other machines what happened, each message once."""
 
-READS = ("fulfillment", "gateway", "inventory", "ledger", "order", "risk")
-"""The services whose logs it reads."""
+SECRETS = ("webhook",)
+"""The secrets that its writer reads."""
+OUTSIDE_PORTS = (443, 465, 587)
+"""The ports at which its writer calls webhooks and submits mail, with TLS from the start or STARTTLS."""

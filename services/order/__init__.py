@@ -1,4 +1,1 @@
 """Orders: placed at the catalogue's prices and led to delivery or back to the buyer's money."""
-
-READS = ("fulfillment", "inventory", "ledger", "risk")
-"""The services whose logs it reads."""

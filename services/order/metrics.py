@@ -18,7 +18,7 @@ from shared.telemetry.event_counters import Counters, Duration, always
 from shared.telemetry.metric import Section
 
 SALE = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-HAPPENED = Section()
+HAPPENED = Section("Business: what happened")
 ORDER_STEPS = HAPPENED.metric(
     "order_steps_total",
     "counter",

@@ -57,8 +57,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Metrics that belong together, in the order in which they are declared."""
+    """Metrics that belong together, in the order in which they are declared; those of one title are one section."""
 
+    title: str
     metrics: list[Metric] = field(default_factory=list)
 
     def metric(

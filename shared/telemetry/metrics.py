@@ -11,7 +11,7 @@ CALL = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 # What a service's writer tells while it leads; `leader` also while it stands by.
-WRITER = Section()
+WRITER = Section("Writer")
 LEADER = WRITER.metric("leader", "gauge", "0 or 1", "service", "Whether this process is the service's writer.")
 BATCHES = WRITER.metric("batches_total", "counter", "commits", "service", "Group commits.")
 BATCH_RETRIES = WRITER.metric(
@@ -91,7 +91,7 @@ CALL_SECONDS = WRITER.metric(
     "call_seconds", "histogram", "seconds", "service effect partner", "Time of calls to the outside.", CALL
 )
 
-LOG_SERVER = Section()
+LOG_SERVER = Section("Log server")
 LOG_SERVER_HEAD = LOG_SERVER.metric(
     "log_server_head", "gauge", "position", "service", "Position of the log's last event, as last seen."
 )
@@ -100,7 +100,7 @@ LOG_SERVER_CONNECTED = LOG_SERVER.metric(
 )
 LOG_SERVER_PULLS = LOG_SERVER.metric("log_server_pulls_total", "counter", "pulls", "service", "Pulls answered.")
 
-PUBLISHER = Section()
+PUBLISHER = Section("Publisher")
 PUBLISHER_HEAD = PUBLISHER.metric(
     "publisher_head", "gauge", "position", "service", "Position of the log's last event, as last seen."
 )
@@ -125,7 +125,7 @@ PUBLISHER_DIVERGED = PUBLISHER.metric(
 PUBLISHER_EVENTS = PUBLISHER.metric("publisher_events_total", "counter", "events", "service", "Events published.")
 
 # Asked by the writer of its own database, with no more rights than it has anyway.
-DATABASE = Section()
+DATABASE = Section("Database")
 DATABASE_UP = DATABASE.metric("database_up", "gauge", "0 or 1", "service", "Whether the service's database answers.")
 DATABASE_CONNECTIONS = DATABASE.metric("database_connections", "gauge", "connections", "service", "Connections to it.")
 DATABASE_SIZE = DATABASE.metric("database_size_bytes", "gauge", "bytes", "service", "Its size on disk.")
@@ -146,7 +146,7 @@ DATABASE_OLDEST_SECONDS = DATABASE.metric(
     "Age of the service's oldest transaction; an old one keeps dead rows from being cleared away.",
 )
 
-PROCESS = Section()
+PROCESS = Section("Every process")
 PROCESS_CPU = PROCESS.metric(
     "process_cpu_seconds_total", "counter", "seconds", "service process", "Processor time used."
 )

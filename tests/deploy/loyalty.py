@@ -4,8 +4,8 @@ from __future__ import annotations
 
 NAME = "loyalty"
 FILES = {
-    "shared/contracts/loyalty.py": """\
-'''Points that customers earn.'''
+    "shared/contracts/loyalty.py": '''\
+"""Points that customers earn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Owner = Annotated[Id, Doc("The customer who earns them.", "ann")]
 
 
 class AwardPoints(Command, key="customer"):
-    '''Award the points of a delivered order.'''
+    """Award the points of a delivered order."""
 
     customer: Owner
     order_id: OrderId
@@ -28,20 +28,17 @@ class AwardPoints(Command, key="customer"):
 
 
 class PointsAwarded(Event, key="customer"):
-    '''A customer has earned points.'''
+    """A customer has earned points."""
 
     customer: Owner
     order_id: OrderId
     points: Points
-""",
-    "services/loyalty/__init__.py": """\
-'''Points: a customer earns one for each whole yuan delivered.'''
-
-READS = ("order",)
-'''The services whose logs it reads.'''
-""",
-    "services/loyalty/domain.py": """\
-'''An account of points.'''
+''',
+    "services/loyalty/__init__.py": '''\
+"""Points: a customer earns one for each whole yuan delivered."""
+''',
+    "services/loyalty/domain.py": '''\
+"""An account of points."""
 
 from __future__ import annotations
 
@@ -53,7 +50,7 @@ from shared.contracts.loyalty import AwardPoints, PointsAwarded
 
 @dataclass(frozen=True)
 class Account:
-    '''What a customer has, and for which orders.'''
+    """What a customer has, and for which orders."""
 
     points: int = 0
     orders: tuple[str, ...] = ()
@@ -69,9 +66,9 @@ def evolve(state: Account, event: Event) -> Account:
     if isinstance(event, PointsAwarded):
         return replace(state, points=state.points + event.points, orders=(*state.orders, event.order_id))
     return state
-""",
-    "services/loyalty/reactions.py": """\
-'''Points for delivered orders.'''
+''',
+    "services/loyalty/reactions.py": '''\
+"""Points for delivered orders."""
 
 from __future__ import annotations
 
@@ -83,16 +80,16 @@ from shared.contracts.order import OrderCompleted
 
 
 def on_order_completed(event: OrderCompleted) -> list[Command]:
-    '''One point for each whole yuan.'''
+    """One point for each whole yuan."""
     if event.customer is None:
         return []
     return [AwardPoints(customer=event.customer, order_id=event.order_id, points=event.delivered.amount // 100)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {OrderCompleted: on_order_completed}
-""",
-    "services/loyalty/projection.py": """\
-'''Points by customer.'''
+''',
+    "services/loyalty/projection.py": '''\
+"""Points by customer."""
 
 from __future__ import annotations
 
@@ -115,7 +112,7 @@ POINTS = sa.Table(
 
 
 class PointsProjection(Projection):
-    '''What each customer has.'''
+    """What each customer has."""
 
     metadata = METADATA
 
@@ -127,17 +124,32 @@ class PointsProjection(Projection):
         if isinstance(event, PointsAwarded):
             row = self._points.get(event.customer)
             self._points.put({"customer": event.customer, "points": (row["points"] if row else 0) + event.points})
-""",
-    "services/loyalty/service.py": """\
-'''The declaration of loyalty.'''
+''',
+    "services/loyalty/metrics.py": '''\
+"""What Prometheus is told of points."""
+
+from __future__ import annotations
+
+from shared.contracts.loyalty import PointsAwarded
+from shared.telemetry.event_counters import Counters
+from shared.telemetry.metric import Section
+
+HAPPENED = Section("Business: what happened")
+POINTS = HAPPENED.metric("points_awarded_total", "counter", "points", "", "Points that customers earned.")
+
+COUNTERS = Counters(by_event={PointsAwarded: lambda e: ((POINTS, (), e.points),)}, zeros={POINTS: [()]})
+''',
+    "services/loyalty/service.py": '''\
+"""The declaration of loyalty."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from services.loyalty.domain import Account, decide, evolve
-from services.loyalty.reactions import REACTIONS
+from services.loyalty.metrics import COUNTERS
 from services.loyalty.projection import PointsProjection
+from services.loyalty.reactions import REACTIONS
 from shared.contracts.loyalty import AwardPoints
 from shared.runtime.service import Aggregate, Service
 
@@ -146,11 +158,12 @@ SERVICE = Service(
     aggregates=(Aggregate(name="account", initial=Account, decide=decide, evolve=evolve, commands=(AwardPoints,)),),
     projection=PointsProjection,
     reactions=REACTIONS,
+    counters=COUNTERS,
     migrations=Path(__file__).with_name("migrations"),
 )
-""",
-    "services/loyalty/migrations/0001_first.py": """\
-'''The tables of loyalty.'''
+''',
+    "services/loyalty/migrations/0001_first.py": '''\
+"""The tables of loyalty."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -168,11 +181,11 @@ def upgrade() -> None:
         sa.Column("points", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("customer"),
     )
-""",
+''',
     "tests/loyalty/__init__.py": """\
 """,
-    "tests/loyalty/test_service.py": """\
-'''Points in the whole shop, in one process.'''
+    "tests/loyalty/test_service.py": '''\
+"""Points in the whole shop, in one process."""
 
 from __future__ import annotations
 
@@ -199,5 +212,5 @@ def test_a_completed_order_earns_points_once(tmp_path: Path) -> None:
     with shop.loops["loyalty"].writer.engine.connect() as connection:
         assert connection.execute(sa.select(POINTS.c.customer)).scalars().all() == [placed.customer]
     assert shop.parked() == 0
-""",
+''',
 }

@@ -45,7 +45,8 @@ def named(overlay: str, kind: str, name: str) -> Resource:
     return found
 
 
-def workloads(overlay: str) -> dict[str, Resource]:
+@cache
+def workloads(overlay: str) -> Mapping[str, Resource]:
     """The pods that we describe ourselves, by the name of their Deployment, Job or CronJob."""
     found = of_kind(overlay, "Deployment", "Job", "CronJob")
     return {one["metadata"]["name"]: one["spec"].get("jobTemplate", one)["spec"]["template"] for one in found}

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema.protocols
+import jsonschema.validators
 import pytest
 import yaml
 from kubernetes_validate import utils
@@ -20,9 +22,21 @@ KUBERNETES = "1.32"
 CUSTOM = yaml.safe_load((Path(__file__).parent / "schemas/custom.yaml").read_text())
 
 
+read_once = cache(utils.schema_contents)
+
+
 @pytest.fixture(autouse=True)
 def _schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(utils, "schema_contents", cache(utils.schema_contents))
+    monkeypatch.setattr(utils, "schema_contents", read_once)
+
+
+@cache
+def validator_of(kind: str) -> jsonschema.protocols.Validator:
+    """Holds a specification of one of our operators' kinds against its schema."""
+    schema = {**CUSTOM["kinds"][kind], "definitions": CUSTOM["definitions"]}
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    return validator(schema)
 
 
 def fault_of(resource: Resource) -> str | None:
@@ -30,8 +44,7 @@ def fault_of(resource: Resource) -> str | None:
     kind = f"{resource['apiVersion']}/{resource['kind']}"
     try:
         if kind in CUSTOM["kinds"]:
-            schema = {**CUSTOM["kinds"][kind], "definitions": CUSTOM["definitions"]}
-            jsonschema.validate(resource["spec"], schema)
+            validator_of(kind).validate(resource["spec"])
         else:
             utils.validate(resource, KUBERNETES, strict=True)
     except (jsonschema.ValidationError, utils.SchemaNotFoundError) as error:

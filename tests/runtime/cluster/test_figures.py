@@ -33,7 +33,7 @@ def agenda(engine: sa.Engine, key: str, **more: Any) -> None:
         connection.execute(sa.insert(schema.agenda).values(row | more))
 
 
-SECTION = Section()
+SECTION = Section("What happened")
 ASKED = SECTION.metric("asked", "gauge", "times", "", "How often this was asked.")
 
 

@@ -12,7 +12,8 @@ from cli.sockets import listen
 from services import read_settings
 from shared.eventstore.engines import open_engine
 from shared.readside.broker_backend import BrokerBackend
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext
 from shared.runtime.settings import own_url
 from shared.security.secrets import Secrets
@@ -35,7 +36,7 @@ def gateway(
     settings = read_settings()
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
-    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    context = HostContext(settings, Clock(), Ids(), Secrets(settings.var / "secrets"))
     reads = open_engine(own_url(database_url, "gateway"), writer=False)
     with BrokerBackend("gateway", reads, amqp_url, context) as backend:
         serve_api(backend, http_server(backend), listening, address)

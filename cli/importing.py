@@ -22,8 +22,8 @@ from services import read_settings
 from services.gateway.access.auth import Principal, issue
 from services.gateway.access.bootstrap import USERNAME, ensure_administrator, interrupt_imports
 from services.gateway.http.app import create_app
+from shared.runtime.clock import Clock
 from shared.runtime.embedded import Embedded, InUse
-from shared.runtime.ports import Ports
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 
@@ -161,7 +161,7 @@ async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> A
         await interrupt_imports(host)
         await ensure_administrator(host, show_administrator)
         transport = httpx.ASGITransport(create_app(host))
-        headers = _owner(host.secrets, host.ports)
+        headers = _owner(host.secrets, host.clock)
         async with httpx.AsyncClient(transport=transport, base_url="http://kameng", headers=headers) as client:
             yield client
     finally:
@@ -169,7 +169,7 @@ async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> A
 
 
 def _client_at(address: str, var: Path) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Ports()))
+    return httpx.AsyncClient(base_url=address, headers=_owner(Secrets(var / "secrets"), Clock()))
 
 
 def _cluster_address(var: Path) -> str:
@@ -187,6 +187,6 @@ def _address(var: Path) -> str:
         fail(f"another command works on {var}: wait for it to end.")
 
 
-def _owner(secrets: Secrets, ports: Ports) -> dict[str, str]:
-    token, _ = issue(secrets.get("tokens"), Principal("staff", USERNAME, "administrator"), ports.now())
+def _owner(secrets: Secrets, clock: Clock) -> dict[str, str]:
+    token, _ = issue(secrets.get("tokens"), Principal("staff", USERNAME, "administrator"), clock.now())
     return {"Authorization": f"Bearer {token}"}

@@ -32,8 +32,9 @@ from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
 from shared.projections.projection import Row
+from shared.runtime.clock import Clock
 from shared.runtime.embedded import InUse, lock_folder
-from shared.runtime.ports import Ports
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service
 from shared.security.secrets import Secrets
 from shared.writer.inputs import (
@@ -105,7 +106,7 @@ def substitute(service: Service, place: Place) -> Iterator[Substitute]:
     notice that there is something new on its agenda.
     """
     settings = read_settings(var=place.var)
-    context = HostContext(settings, Ports(), Secrets(place.var / "secrets"))
+    context = HostContext(settings, Clock(), Ids(), Secrets(place.var / "secrets"))
     engine = open_engine(place.urls[service.name], writer=True)
     try:
         if not place.is_cluster:

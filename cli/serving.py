@@ -93,7 +93,7 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
         stack.callback(engine.dispose)
         dispatcher = dispatcher_of(host, engine)
-        server = http_server(host, readings(dispatcher, host.ports.now))
+        server = http_server(host, readings(dispatcher, host.clock.now))
 
         def leave() -> None:
             server.should_exit = True
@@ -105,7 +105,7 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         stack.callback(told.unlink, missing_ok=True)
         with os.fdopen(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"pid": os.getpid(), "address": address}, file)
-        Runs(engine).interrupt_all(host.ports.now())
+        Runs(engine).interrupt_all(host.clock.now())
         with in_thread(dispatcher):
             serve_api(host, server, listening, address)
     if host.broken:

@@ -24,7 +24,8 @@ from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.running import Turns, dispatcher_of, readings
 from shared.eventstore.engines import is_outage, open_engine
 from shared.readside.broker_backend import BrokerBackend
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext
 from shared.runtime.settings import own_url
 from shared.security.secrets import Secrets
@@ -61,13 +62,13 @@ def webhooks(
     configure_logs(service=SERVICE)
     needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
     settings = read_settings()
-    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    context = HostContext(settings, Clock(), Ids(), Secrets(settings.var / "secrets"))
     engine = open_engine(own_url(database_url, SERVICE), writer=False)
     with BrokerBackend(SERVICE, engine, amqp_url, context) as backend:
         dispatcher = dispatcher_of(backend, engine)
         turns = Turns(dispatcher, engine)
         told = (
-            *readings(dispatcher, context.ports.now),
+            *readings(dispatcher, context.clock.now),
             Reading(metrics.WEBHOOK_LEADS, lambda: turns.leads),
         )
         try:

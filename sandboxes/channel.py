@@ -25,7 +25,8 @@ from pydantic import BaseModel, Field
 
 from sandboxes.payments import NewPayment, NewRefund, Payment, Payments, money_shown
 from sandboxes.turned_away import TurnedAway, answer_politely
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 DELIVERY_ATTEMPTS = 5
@@ -57,7 +58,7 @@ class Channel:
     name: str
     secret: bytes = field(repr=False)
     callback_url: str
-    ports: Ports
+    clock: Clock
     transport: httpx.AsyncBaseTransport | None
     pause: Callable[[float], Awaitable[None]]
 
@@ -90,7 +91,7 @@ class Channel:
             await self.pause(2**attempt)
 
     def _headers(self, content: bytes, bad_signature: bool) -> dict[str, str]:
-        timestamp = int(self.ports.now().timestamp())
+        timestamp = int(self.clock.now().timestamp())
         secret = b"not the secret" if bad_signature else self.secret
         return {
             "Content-Type": "application/json",
@@ -103,7 +104,7 @@ class Channel:
         signed = f"{request.method} ".encode() + request.scope["raw_path"] + b"\n" + await request.body()
         timestamp = request.headers.get(TIMESTAMP_HEADER, "")
         signature = request.headers.get(SIGNATURE_HEADER, "")
-        fits = timestamp.isdecimal() and verify(self.secret, int(timestamp), signed, signature, self.ports.now())
+        fits = timestamp.isdecimal() and verify(self.secret, int(timestamp), signed, signature, self.clock.now())
         if not fits:
             raise TurnedAway(401, "bad signature")
 
@@ -117,14 +118,14 @@ def create_channel(
     name: str,
     secret: bytes,
     callback_url: str,
-    ports: Ports | None = None,
+    clock: Clock | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> FastAPI:
     """The channel's HTTP API. Callbacks go out through `transport`; `pause` waits a number of seconds."""
-    ports = ports or Ports()
-    payments = Payments(name, ports.new_id)
-    channel = Channel(name, secret, callback_url.rstrip("/"), ports, transport, pause)
+    clock = clock or Clock()
+    payments = Payments(name, Ids(clock.now).new_id)
+    channel = Channel(name, secret, callback_url.rstrip("/"), clock, transport, pause)
     manners: dict[str, str] = {}
     app = FastAPI(title=f"Payment channel {name} (sandbox)")
     answer_politely(app)

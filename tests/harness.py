@@ -11,10 +11,11 @@ from shared.contracts import Command, Event, Metadata
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.clock import Clock
 from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.embedded import catch_up
+from shared.runtime.ids import Ids
 from shared.runtime.in_process import InProcessMessage, InProcessNetwork
-from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import DueCall
@@ -40,12 +41,13 @@ class Harness:
     ) -> None:
         self.now, self.folder = now, folder
         self.settings = settings or Settings(var=folder)
-        self.ports = Ports(now=lambda: self.now)
+        self.clock = Clock(lambda: self.now)
+        self.ids = Ids(self.clock.now)
         self.secrets = Secrets(folder / "secrets")
         self.network = InProcessNetwork()
         self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
         self._calls: deque[tuple[Writer, DueCall, Callable[[CallResult], None]]] = deque()
-        context = HostContext(self.settings, self.ports, self.secrets)
+        context = HostContext(self.settings, self.clock, self.ids, self.secrets)
         for service in services:
             url = f"sqlite:///{folder / service.name}.sqlite3"
             writer = Writer(service, open_engine(url, writer=True), context)
@@ -53,7 +55,7 @@ class Harness:
             transport = self.network.attach(service.name, service.sources(), reads)
             readers = [one.name for one in services if service.name in one.sources()]
             self.loops[service.name] = ConsumerLoop(
-                writer, transport, self._later(writer), readers=readers, clock=lambda: self.now.timestamp()
+                writer, transport, self._later(writer), readers=readers, monotonic=lambda: self.now.timestamp()
             )
         for loop in self.loops.values():
             loop.writer.start()
@@ -67,7 +69,7 @@ class Harness:
         self, service: str, command: Command, *, id_: str = "", actor: str = "system:test", drain: bool = True
     ) -> Reply:
         """Send a command; by default everything that follows from it is done before this returns."""
-        id_ = id_ or self.ports.new_id()
+        id_ = id_ or self.ids.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_, actor=actor)
         future = self.network.ask(service, CommandMessage(id_, command, meta))
         while not future.done():

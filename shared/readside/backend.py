@@ -9,7 +9,8 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from shared.messages.messages import CommandMessage, EventBatch, Reply
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 
@@ -40,7 +41,8 @@ class Backend(Protocol):
     """Commands go out through it; queries read the read side's own database."""
 
     settings: Settings
-    ports: Ports
+    clock: Clock
+    ids: Ids
     secrets: Secrets
     reads: sa.Engine
 

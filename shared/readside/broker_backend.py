@@ -35,7 +35,8 @@ class BrokerBackend:
     """
 
     def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, context: HostContext) -> None:
-        self.settings, self.ports, self.secrets = context.settings, context.ports, context.secrets
+        self.settings, self.secrets = context.settings, context.secrets
+        self.clock, self.ids = context.clock, context.ids
         self.reads, self._reader = reads, reader
         self._marks = ReadModelProgress()
         self._client = BrokerClient(

@@ -47,7 +47,7 @@ class ConsumerLoop(Generic[M]):
 
     A host calls `turn` whenever something has arrived, a call to the outside has given its result, or `patience` is
     over. `perform` makes calls to the outside (see ExternalCalls); `wake` is called, from any thread, when one gave its
-    result. `clock` gives seconds that only go forward. Positions that moved without a commit are stored after
+    result. `monotonic` gives seconds that only go forward. Positions that moved without a commit are stored after
     `store_after_seconds` without any. `readers` names the services that read this one's log: nothing is decided before
     they have said how far they know it, or were silent for HOLD_SECONDS.
     """
@@ -60,7 +60,7 @@ class ConsumerLoop(Generic[M]):
         wake: Callable[[], object] = lambda: None,
         *,
         readers: Iterable[str] = (),
-        clock: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
         store_after_seconds: float = 0.0,
         observer: Observer | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class ConsumerLoop(Generic[M]):
         self.tracker, self.lag_tracker = SubscriptionTracker(sources), LagTracker()
         self.divergence = DivergenceCheck(writer, self.tracker, readers)
         self.calls = ExternalCalls(perform, wake)
-        self._wake, self._clock, self._observer = wake, clock, observer or Observer()
+        self._wake, self._monotonic, self._observer = wake, monotonic, observer or Observer()
         self._inbox, self._log = inbox(name, sources).name, log_exchange(name)
         self._shown = shown_exchange(name) if writer.service.read_side else ""
         self._offered: deque[Input] = deque()
@@ -77,7 +77,7 @@ class ConsumerLoop(Generic[M]):
         self._session: object | None = None
         self._asked_in: object | None = None
         self._hold_until = 0.0
-        self._store_after, self._committed_at = store_after_seconds, clock()
+        self._store_after, self._committed_at = store_after_seconds, monotonic()
 
     def offer(self, given: Input) -> None:
         """Have the writer handle an input that comes from no other service. From any thread."""
@@ -105,7 +105,7 @@ class ConsumerLoop(Generic[M]):
             self.transport.acknowledge(batch.last)
         self._bind_again()
         has_pulled = self._pull_what_is_missing()
-        self.lag_tracker.look(self.lag(), self.writer.positions, self._clock())
+        self.lag_tracker.look(self.lag(), self.writer.positions, self._monotonic())
         return has_inputs or is_due or has_pulled or batch.last is not None
 
     def patience(self) -> float:
@@ -117,7 +117,7 @@ class ConsumerLoop(Generic[M]):
             return 0.0
         if due is None:
             return TICK_SECONDS
-        return min(TICK_SECONDS, max(0.0, (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds()))
+        return min(TICK_SECONDS, max(0.0, (datetime.fromisoformat(due) - self.writer.clock.now()).total_seconds()))
 
     # Readers, before the first batch
 
@@ -129,7 +129,7 @@ class ConsumerLoop(Generic[M]):
     def _is_holding(self) -> bool:
         if not self.divergence.missing:
             return False
-        if self._session is None or self._asked_in is not self._session or self._clock() <= self._hold_until:
+        if self._session is None or self._asked_in is not self._session or self._monotonic() <= self._hold_until:
             return True
         # Nothing to look after where all of a new cluster starts at once; a reader that has read more will say so.
         tell = logger.warning if self.writer.head.position else logger.info
@@ -142,7 +142,7 @@ class ConsumerLoop(Generic[M]):
             return False
         has_asked = self._asked_in is not self._session
         if has_asked:
-            self._asked_in, self._hold_until = self._session, self._clock() + HOLD_SECONDS
+            self._asked_in, self._hold_until = self._session, self._monotonic() + HOLD_SECONDS
             self.transport.publish(self._log, self.divergence.question())
         heard = self.divergence.overhear(self.transport.arrived)
         self._send_all(heard)
@@ -161,13 +161,13 @@ class ConsumerLoop(Generic[M]):
         return batch
 
     def _is_due(self) -> bool:
-        is_idle = self._clock() - self._committed_at >= self._store_after
+        is_idle = self._monotonic() - self._committed_at >= self._store_after
         return self.writer.is_due() or (is_idle and self.writer.is_ahead and not self.writer.halted)
 
     def _commit(self, batch: InputBatch[M]) -> CommitResult:
-        began = self._clock()
+        began = self._monotonic()
         result = self.writer.process(batch.inputs)
-        self._committed_at = self._clock()
+        self._committed_at = self._monotonic()
         self._observer.committed(batch, self._committed_at - began, result)
         return result
 
@@ -191,7 +191,7 @@ class ConsumerLoop(Generic[M]):
         """Silence means that a log server is gone, or that what it says does not reach the inbox any more."""
         if self._session is None or self.transport.session is not self._session or self.transport.arrived:
             return
-        if silent := self.tracker.silent(self._clock()):
+        if silent := self.tracker.silent(self._monotonic()):
             logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
             self.transport.bind_again()
 
@@ -199,7 +199,7 @@ class ConsumerLoop(Generic[M]):
         if self._session is None or self.transport.session is not self._session:
             return False
         has_pulled = False
-        for source, after in self.tracker.to_pull(self.writer.positions, self._clock()):
+        for source, after in self.tracker.to_pull(self.writer.positions, self._monotonic()):
             self._observer.pulled()
             known = self.writer.hashes.get(source, b"")
             self.transport.send(pulls(source).name, Pull(source, after, PULL, self._inbox, known))

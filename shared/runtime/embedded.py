@@ -21,10 +21,11 @@ from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.readside.backend import ServiceHealth
 from shared.readside.positions import ReadModelProgress
+from shared.runtime.clock import Clock, steady
 from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.file_upgrade import upgrade_files
+from shared.runtime.ids import Ids
 from shared.runtime.in_process import InProcessMessage, InProcessNetwork, InProcessTransport
-from shared.runtime.ports import Ports, steady
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.scheduler.scheduler import FAILED, WAITING, DueCall
@@ -51,9 +52,11 @@ class Embedded:
     """
 
     def __init__(
-        self, services: Sequence[Service], settings: Settings, *, reader: str, ports: Ports | None = None
+        self, services: Sequence[Service], settings: Settings, *, reader: str, clock: Clock | None = None
     ) -> None:
-        self.settings, self.ports, self.services = settings, ports or Ports(reference=steady()), tuple(services)
+        self.settings, self.services = settings, tuple(services)
+        self.clock = clock or Clock(reference=steady())
+        self.ids = Ids(self.clock.now)
         if changed := private_folder(settings.var):
             logger.warning("readable by others, now by us alone", folder=str(settings.var), changed=changed)
         self._own = ExitStack()
@@ -69,7 +72,7 @@ class Embedded:
         self._transports: dict[str, InProcessTransport] = {}
         self.broken: str | None = None
         self.on_broken: Callable[[], object] = lambda: None
-        context = HostContext(settings, self.ports, self.secrets)
+        context = HostContext(settings, self.clock, self.ids, self.secrets)
         for service in self.services:
             self.loops[service.name] = self._loop(service, context)
         self.reads = self.reading[reader]
@@ -95,7 +98,7 @@ class Embedded:
         other, and log.Incomplete for one that has lost what no log brings back.
         """
         writing = {name: loop.writer.engine for name, loop in self.loops.items()}
-        upgrade_files(self.services, writing, self.reading, self.ports.now())
+        upgrade_files(self.services, writing, self.reading, self.clock.now())
         for loop in self.loops.values():
             loop.writer.start()
         catch_up(self.loops)
@@ -129,11 +132,11 @@ class Embedded:
                 error=type(state.outcome.exception()).__name__ if state.outcome else "",
             ),
         )
-        announced = self.ports.now()
+        announced = self.clock.now()
         while not self._stopping.is_set():
             transport.wait(loop.patience())
             retrying(loop.turn)
-            now = self.ports.now()
+            now = self.clock.now()
             if (now - announced).total_seconds() >= ANNOUNCE_SECONDS:
                 retrying(self.network.announce, name)
                 announced = now

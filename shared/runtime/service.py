@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from shared.contracts import Command, Decided, DecisionContext, Event, Planner, Reaction
 from shared.projections.projection import Projection
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.settings import OwnSettings, Settings
 from shared.security.secrets import Secrets
 from shared.telemetry import tracing
@@ -35,7 +36,8 @@ class HostContext:
     """What a host gives a service to build its adapters from. `client` makes HTTP clients, as httpx.Client does."""
 
     settings: Settings
-    ports: Ports
+    clock: Clock
+    ids: Ids
     secrets: Secrets
     client: Callable[..., httpx.Client] = http_client
 

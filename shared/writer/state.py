@@ -57,7 +57,8 @@ class WriterState:
     """
 
     def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
-        self.service, self.engine, self.ports = service, engine, context.ports
+        self.service, self.engine = service, engine
+        self.clock, self.ids = context.clock, context.ids
         self.adapters = service.adapters(context)
         self.shop = context.settings.shop()
         self._actor = f"system:{service.name}"
@@ -87,7 +88,7 @@ class WriterState:
         self._tolerance = timedelta(seconds=context.settings.clock_tolerance_seconds)
         self.stored: dict[str, int] = {}
         self._passed = 0
-        self.head = log.Head(0, self.ports.now(), log.GENESIS)
+        self.head = log.Head(0, self.clock.now(), log.GENESIS)
         self._epoch = self.head.epoch
         self._parts = (self.known_commands, self.projection, self.cache, self.scheduler, self.parked, self.spans)
         self._rolled_back = self._in_doubt = False
@@ -181,7 +182,7 @@ class WriterState:
     def pass_over(self, inputs: Sequence[Input]) -> bool:
         """Apply batches of events in memory when none of their events concerns this service and nothing is due. False:
         they need a commit. Afterwards `is_ahead` holds until a commit stores the positions."""
-        if self._rolled_back or self._passed >= MOST_PASSED or self.scheduler.is_due(self.ports.now()):
+        if self._rolled_back or self._passed >= MOST_PASSED or self.scheduler.is_due(self.clock.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
         for work in inputs:
@@ -212,13 +213,13 @@ class WriterState:
     @property
     def clock_off(self) -> str:
         """How far the clock is off the one it is compared with, when that is too far; else empty."""
-        reference = self.ports.reference()
-        off = _off(self.ports.now() - reference, self._tolerance) if reference is not None else ""
+        reference = self.clock.reference()
+        off = _off(self.clock.now() - reference, self._tolerance) if reference is not None else ""
         return f"its clock is {off} the one it is compared with" if off else ""
 
     @property
     def _late(self) -> str:
-        off = _off(min(self.ports.now() - self.head.at, timedelta()), self._tolerance) if self.head.position else ""
+        off = _off(min(self.clock.now() - self.head.at, timedelta()), self._tolerance) if self.head.position else ""
         return f"its clock is {off} the last event in its log" if off else ""
 
     def next_due(self) -> str | None:
@@ -227,7 +228,7 @@ class WriterState:
 
     def is_due(self) -> bool:
         """Whether the time of anything on the agenda has come."""
-        return not self.halted and self.scheduler.is_due(self.ports.now())
+        return not self.halted and self.scheduler.is_due(self.clock.now())
 
     def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
         """How a batch continues its source, as `continuity.fit` says. A batch of another log marks the source as

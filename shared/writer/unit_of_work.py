@@ -280,7 +280,7 @@ class UnitOfWork:
         writer = self.writer
         version = writer.cache.evolve(stream, event)
         recorded = RecordedEvent(
-            writer.service.name, self._position() + 1, stream, version, writer.ports.new_id(), event.type(),
+            writer.service.name, self._position() + 1, stream, version, writer.ids.new_id(), event.type(),
             event.model_dump_json(), meta_json, self.at, event, meta,
         )  # fmt: skip
         self.events.append(recorded)

@@ -118,7 +118,7 @@ class Writer(WriterState):
 
     def _attempt(self, inputs: Iterable[Input], poisoned: dict[str, str]) -> CommitResult:
         self.recover()
-        now = self.ports.now()
+        now = self.clock.now()
         unit = UnitOfWork(self, now, max(now, self.head.at), poisoned)
         try:
             with self.engine.begin() as connection, self.at(connection):

@@ -9,7 +9,7 @@ import httpx
 from demo.running import free_port
 from services.gateway.access.auth import Principal, issue
 from services.gateway.access.bootstrap import USERNAME
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.security.secrets import Secrets
 from tests.acceptance.market import Server
 
@@ -28,7 +28,7 @@ def test_an_import_that_is_killed_leaves_no_key_and_is_done_when_sent_again(tmp_
     server = Server(var, free_port(), {"TMPDIR": str(scratch)})
     server.start()
     token, _ = issue(
-        Secrets(var / "secrets").get("tokens"), Principal("staff", USERNAME, "administrator"), Ports().now()
+        Secrets(var / "secrets").get("tokens"), Principal("staff", USERNAME, "administrator"), Clock().now()
     )
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
     rows = "sku,key\n" + "".join(f"A-1,{PLAIN}{number:06}\n" for number in range(KEYS))

@@ -27,10 +27,11 @@ from shared.contracts import Metadata
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
+from shared.runtime.clock import Clock
 from shared.runtime.consumer_loop import ConsumerLoop
 from shared.runtime.garbage import collect_seldom
+from shared.runtime.ids import Ids
 from shared.runtime.in_process import InProcessNetwork
-from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -88,7 +89,7 @@ Press = Callable[[CommandMessage], "Future[Reply]"]
 def _our_store(servers: Infrastructure, var: Path) -> Iterator[tuple[Press, sa.Engine]]:
     """A real writer on a database of its own, its loop turned by a thread."""
     engine = open_engine(new_database(servers, "bench_append"), writer=True)
-    writer = Writer(button(), engine, HostContext(Settings(var=var), Ports(), Secrets(var / "secrets")))
+    writer = Writer(button(), engine, HostContext(Settings(var=var), Clock(), Ids(), Secrets(var / "secrets")))
     writer.start()
     network, is_over = InProcessNetwork(), threading.Event()
     transport = network.attach("button", (), engine)

@@ -9,7 +9,7 @@ from shared.contracts import Command, Money
 from shared.contracts.inventory import Listing, ListProduct, LoadKeys, SealedKey
 from shared.contracts.ledger import PostEntry, Posting
 from shared.contracts.order import PlaceOrder, Wish
-from shared.runtime.ports import Ports
+from shared.runtime.ids import Ids
 from shared.security.sealing import Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
 
@@ -17,20 +17,20 @@ CUSTOMERS, FUNDS, PRICE = 20, 10**12, Money(amount=10)
 ORDER, CARD = "bench-order-", "BENCH-CARD-"
 
 
-def stocking(skus: int, keys_each: int, secrets: Secrets, ports: Ports) -> Iterator[Command]:
+def stocking(skus: int, keys_each: int, secrets: Secrets, ids: Ids) -> Iterator[Command]:
     """Products, their keys, and money in the customers' wallets."""
     for sku in map(card, range(skus)):
         yield ListProduct(sku=sku, listing=Listing(sku=sku, name=f"Card {sku}", price=PRICE))
-        yield loading(sku, range(keys_each), secrets, ports)
+        yield loading(sku, range(keys_each), secrets, ids)
     funds = Money(amount=FUNDS)
     postings = [Posting(account=f"wallet:customer-{number}", amount=-funds) for number in range(CUSTOMERS)]
     postings.append(Posting(account="channel:bench", amount=Money(amount=FUNDS * CUSTOMERS)))
     yield PostEntry(entry_id="opening", postings=tuple(postings), note="opening")
 
 
-def loading(sku: str, numbers: range, secrets: Secrets, ports: Ports) -> LoadKeys:
+def loading(sku: str, numbers: range, secrets: Secrets, ids: Ids) -> LoadKeys:
     """Keys of these numbers for one product."""
-    sealer = Sealer(keypair_from_secret(secrets.get("fulfillment-sealing")).public, ports.random_bytes)
+    sealer = Sealer(keypair_from_secret(secrets.get("fulfillment-sealing")).public, ids.random_bytes)
     keys = (SealedKey(index=f"{sku}/{number}", box=sealer.seal(f"{number:016d}", sku)) for number in numbers)
     return LoadKeys(sku=sku, batch_id=f"from-{numbers.start}", keys=tuple(keys))
 

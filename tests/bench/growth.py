@@ -53,7 +53,7 @@ def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large:
         enough = KEYS_EACH + 2 + orders * (rounds + 1) // PATTERN_SKUS
         for market in markets.values():
             for sku in map(card, range(PATTERN_SKUS)):
-                market.send([loading(sku, range(KEYS_EACH, KEYS_EACH + enough), market.secrets, market.ports)])
+                market.send([loading(sku, range(KEYS_EACH, KEYS_EACH + enough), market.secrets, market.ids)])
         for number in range(rounds + 1):
             for name, market in markets.items():
                 told(f"selling in the {name} market: round {number} of {rounds}")

@@ -16,10 +16,11 @@ from shared.contracts.order import OrderCompleted
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage
+from shared.runtime.clock import Clock
 from shared.runtime.consumer_loop import ConsumerLoop
 from shared.runtime.embedded import catch_up
+from shared.runtime.ids import Ids
 from shared.runtime.in_process import InProcessMessage, InProcessNetwork
-from shared.runtime.ports import Ports
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -36,15 +37,15 @@ class Market:
 
     def __init__(self, servers: Infrastructure, name: str, var: Path, *, skus: int, keys_each: int) -> None:
         self.urls = {one.name: new_database(servers, f"bench_{name}_{one.name}") for one in all_services()}
-        self.ports, self.secrets = Ports(), Secrets(var / "secrets")
-        self._context = HostContext(Settings(var=var), self.ports, self.secrets)
+        self.ids, self.secrets = Ids(), Secrets(var / "secrets")
+        self._context = HostContext(Settings(var=var), Clock(), self.ids, self.secrets)
         self._skus, self._keys_each, self._numbers = skus, keys_each, count()
         self.engines: dict[str, sa.Engine] = {}
         self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
 
     def __enter__(self) -> Market:
         self._open()
-        for command in stocking(self._skus, self._keys_each, self.secrets, self.ports):
+        for command in stocking(self._skus, self._keys_each, self.secrets, self.ids):
             self.send([command])
         return self
 
@@ -76,7 +77,7 @@ class Market:
         """Have them decided together, and all that follows done. Raises RuntimeError when one was not accepted."""
         futures = []
         for command in commands:
-            id_ = self.ports.new_id()
+            id_ = self.ids.new_id()
             meta = Metadata(correlation_id=id_, causation_id=id_, actor=ACTOR)
             futures.append(self.network.ask(command.owner, CommandMessage(id_, command, meta)))
         self.drain()

@@ -64,7 +64,7 @@ class Counts:
 def shop(tmp_path: Path) -> Harness:
     """One that has sold before: what is read but once is in memory."""
     harness = Harness(tmp_path, all_services())
-    for command in stocking(1, MORE + 2, harness.secrets, harness.ports):
+    for command in stocking(1, MORE + 2, harness.secrets, harness.ids):
         harness.send(command.owner, command)
     harness.send("order", order(0, 1, harness.secrets))
     return harness

@@ -22,7 +22,7 @@ from shared.runtime.embedded import InUse, lock_folder
 from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     pressed,
     rows,
     start,
@@ -117,7 +117,7 @@ def test_a_writer_at_work_is_fenced_and_goes_on_after_a_start(place: Place, writ
         assert stand_in.replay(waiting(place)[0])
         with pytest.raises(log.Fenced):
             writer.process([pressed(6, ("d", ""))])
-        start(LAMP, writer.engine, Clock(datetime.now(UTC))).process([pressed(6, ("d", ""))])
+        start(LAMP, writer.engine, ManualClock(datetime.now(UTC))).process([pressed(6, ("d", ""))])
         assert stand_in.replay(waiting(place)[0]), "fenced in turn, it starts anew"
 
     assert lit(place) == {"a": 1, "b": 1, "c": 1, "d": 1}

@@ -23,7 +23,7 @@ from shared.writer.writer import Writer
 from tests.cli.builders import SERVICES, cluster, folder
 from tests.runtime.builders import (
     START,
-    Clock,
+    ManualClock,
     press,
     presses,
     start,
@@ -49,7 +49,7 @@ def standing_of(service: Service, place: Place, now: datetime) -> Standing:
 def writers(place: Place) -> Iterator[tuple[Writer, Writer]]:
     """Button and lamp; their clock stands at START."""
     engines = {name: open_engine(url, writer=True) for name, url in place.urls.items()}
-    yield start(BUTTON, engines["button"], Clock()), start(LAMP, engines["lamp"], Clock())
+    yield start(BUTTON, engines["button"], ManualClock()), start(LAMP, engines["lamp"], ManualClock())
     for engine in engines.values():
         engine.dispose()
 

@@ -201,7 +201,7 @@ from tests.harness import Harness
 
 def test_a_completed_order_earns_points_once(tmp_path: Path) -> None:
     shop = Harness(tmp_path, all_services())
-    for command in stocking(1, 5, shop.secrets, shop.ports):
+    for command in stocking(1, 5, shop.secrets, shop.ids):
         shop.send(command.owner, command)
     placed = order(0, 1, shop.secrets)
 

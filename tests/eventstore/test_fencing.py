@@ -15,7 +15,7 @@ from shared.writer.inputs import Input
 from shared.writer.writer import Writer
 from tests.eventstore.builders import append, created, events
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     logged,
     press,
     presses,
@@ -72,7 +72,7 @@ def test_the_older_of_two_writers_moves_no_reader(engine: sa.Engine) -> None:
 
 
 def test_the_older_of_two_writers_leases_no_calls(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     older = start(lamp(), engine, clock)
     assert [one.attempt for one in older.process([call("1")]).calls] == [1]
     younger = start(lamp(), engine, clock)

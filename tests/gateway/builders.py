@@ -28,7 +28,8 @@ from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.readside.backend import ServiceHealth
 from shared.readside.positions import ReadModelProgress
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
 from tests.gateway.contract import OF_THE_API, Contract, Routed
@@ -139,7 +140,8 @@ class FakeBackend:
     """
 
     settings: Settings
-    ports: Ports
+    clock: Clock
+    ids: Ids
     secrets: Secrets
     reads: sa.Engine
     logs: Logs = field(default_factory=Logs)
@@ -215,7 +217,7 @@ class FakeBackend:
 
 
 @dataclass
-class Clock:
+class ManualClock:
     now: datetime = NOW + timedelta(hours=1)
 
     def __call__(self) -> datetime:
@@ -253,7 +255,7 @@ class Shop:
     """An application over a fake backend, with a client and tokens for it."""
 
     backend: FakeBackend
-    clock: Clock
+    clock: ManualClock
     client: Client
     credentials: Credentials
 
@@ -275,14 +277,14 @@ class Shop:
 
 
 def open_shop(folder: Path, url: str | None = None) -> Shop:
-    clock = Clock()
+    clock = ManualClock()
     settings = Settings(
         var=folder,
         channels={"alipay": ChannelSettings(url="http://channel.invalid")},
         suppliers={"north": SupplierSettings(url="http://supplier.invalid")},
     )
     reads = database(url or f"sqlite:///{folder}/gateway.db")
-    backend = FakeBackend(settings, Ports(now=clock), Secrets(folder / "secrets"), reads)
+    backend = FakeBackend(settings, Clock(clock), Ids(clock), Secrets(folder / "secrets"), reads)
     app = create_app(backend)
     credentials = Credentials(backend.reads, QUICK)
     credentials.create()

@@ -30,13 +30,13 @@ from shared.contracts.ledger import (
     RequestPayment,
 )
 from shared.eventstore.recorded import RecordedEvent
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from tests.amounts import minor
 from tests.databases import in_memory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ASK_WITHIN = timedelta(hours=2)
-UNREACHED = Channel(http=httpx.Client(trust_env=False, verify=False), secret=b"", ports=Ports(), return_url="")  # noqa: S501
+UNREACHED = Channel(http=httpx.Client(trust_env=False, verify=False), secret=b"", clock=Clock(), return_url="")  # noqa: S501
 META = Metadata(correlation_id="c-1", causation_id="c-1", site="north")
 
 
@@ -155,7 +155,7 @@ class Books:
     reactions follow at once, as they do in a writer."""
 
     def __init__(self, commission_basis_points: int = 300) -> None:
-        self.adapters = Adapters({"wechat": UNREACHED}, commission_basis_points, ASK_WITHIN, Ports(now=lambda: NOW))
+        self.adapters = Adapters({"wechat": UNREACHED}, commission_basis_points, ASK_WITHIN, Clock(now=lambda: NOW))
         self.memory = InMemory.fresh()
         self.projection = self.memory.projection
         self.states: dict[str, Any] = {}

@@ -16,21 +16,21 @@ from services.ledger.adapters.channel import Channel, ChannelRefused, ChannelUna
 from services.ledger.adapters.effects import ASKED_TIMES, EFFECTS, NotYetPaid, NotYetReturned
 from shared.contracts import Money
 from shared.contracts.ledger import RecordCallback, RecordPaymentOpening, RecordReturn
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.runtime.service import EffectFailed
 from shared.writer.writer import describe
 from tests.amounts import minor
 from tests.ledger.builders import ASK_WITHIN, NOW
 
 SECRET = b"a channel's secret of 32 bytes.."
-PORTS = Ports(now=lambda: NOW)
+CLOCK = Clock(now=lambda: NOW)
 PAYLOAD = {"payment_id": "o-1/x#2", "channel": "wechat", "amount": {"amount": 500, "currency": "CNY"}}
 RETURN = {**PAYLOAD, "return_id": "hold#rest", "amount": {"amount": 200, "currency": "CNY"}}
 
 
 def reaching(http: httpx.Client, secret: bytes = SECRET) -> Adapters:
-    channel = Channel(http, secret, PORTS, "https://shop.example")
-    return Adapters({"wechat": channel}, 300, ASK_WITHIN, PORTS)
+    channel = Channel(http, secret, CLOCK, "https://shop.example")
+    return Adapters({"wechat": channel}, 300, ASK_WITHIN, CLOCK)
 
 
 def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Adapters:
@@ -42,7 +42,7 @@ TAKEN = httpx.MockTransport(lambda _: httpx.Response(200))  # what the sandbox c
 
 class Sandbox:
     def __init__(self) -> None:
-        self.http = TestClient(create_channel("wechat", SECRET, "http://shop.invalid", PORTS, TAKEN))
+        self.http = TestClient(create_channel("wechat", SECRET, "http://shop.invalid", CLOCK, TAKEN))
         self.adapters = reaching(self.http)
 
     def pay(self) -> None:

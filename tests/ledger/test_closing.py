@@ -32,7 +32,7 @@ from shared.contracts.ledger import (
     StopPayment,
 )
 from shared.contracts.order import OrderCancelled
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.amounts import minor
@@ -252,7 +252,7 @@ def test_after_the_last_try_the_reason_is_kept():
 def test_a_channel_that_refuses_for_hours_is_told_of_and_closes_when_a_person_asks(tmp_path: Path):
     secret = Secrets(tmp_path / "secrets").get("channel-wechat")
     harnesses: list[Harness] = []
-    app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
+    app = create_channel("wechat", secret, "http://shop.invalid", Clock(now=lambda: harnesses[-1].now))
     with run_server(app, "channel") as url, httpx.Client(base_url=url, trust_env=False) as http:
         settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harness = Harness(tmp_path, [SERVICE], settings=settings)

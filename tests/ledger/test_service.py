@@ -29,7 +29,7 @@ from shared.contracts.ledger import (
     ReturnFailed,
     VoidHold,
 )
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.amounts import minor
@@ -57,7 +57,7 @@ class Shop:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     secret = Secrets(tmp_path / "secrets").get("channel-wechat")
     harnesses: list[Harness] = []
-    app = create_channel("wechat", secret, "http://shop.invalid", Ports(now=lambda: harnesses[-1].now))
+    app = create_channel("wechat", secret, "http://shop.invalid", Clock(now=lambda: harnesses[-1].now))
     with run_server(app, "channel") as url:
         settings = Settings(var=tmp_path, channels={"wechat": ChannelSettings(url=url, timeout_seconds=PATIENCE)})
         harnesses.append(Harness(tmp_path, [SERVICE], settings=settings))

@@ -11,7 +11,8 @@ from services.risk.service import SERVICE, build
 from shared.contracts import Money
 from shared.contracts.order import OrderLine, OrderPlaced
 from shared.contracts.risk import CaseDecided, CaseOpened, DecideCase, OrderScreened, ScreenOrder, SetListEntry
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -73,7 +74,7 @@ def test_the_same_order_is_screened_once(tmp_path: Path):
 
 def test_limits_are_read_as_their_currencies_are_written(tmp_path: Path):
     def built(settings: Settings) -> AmountLimits:
-        return build(HostContext(settings, Ports(), Secrets(tmp_path / "secrets")))
+        return build(HostContext(settings, Clock(), Ids(), Secrets(tmp_path / "secrets")))
 
     assert built(Settings(var=tmp_path)) == USUAL_LIMITS
     limits = {"JPY": "100000", "KWD": "1.500"}

@@ -18,7 +18,8 @@ from shared.eventstore import log, schema
 from shared.eventstore.pipeline import PipelinedConnection
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage, EventBatch, Reply
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -34,8 +35,8 @@ START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 META = Metadata(correlation_id="flow", causation_id="cause", actor="system:test")
 
 
-class Clock:
-    """A clock that moves when told."""
+class ManualClock:
+    """A clock that moves when a test moves it."""
 
     def __init__(self, now: datetime = START) -> None:
         self.now = now
@@ -47,10 +48,11 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def start(service: Service, engine: sa.Engine, clock: Clock | None = None) -> Writer:
+def start(service: Service, engine: sa.Engine, clock: ManualClock | None = None) -> Writer:
     """A started writer; starting one more on the same engine is a restart."""
     nowhere = Path("/nonexistent")
-    context = HostContext(Settings(var=nowhere), Ports(now=clock or Clock()), Secrets(nowhere))
+    now = clock or ManualClock()
+    context = HostContext(Settings(var=nowhere), Clock(now), Ids(now), Secrets(nowhere))
     writer = Writer(service, engine, context)
     writer.start()
     return writer

@@ -9,14 +9,15 @@ import sqlalchemy as sa
 
 from shared.eventstore import log, schema
 from shared.messages.messages import HALTED
-from shared.runtime.ports import Ports, steady
+from shared.runtime.clock import Clock, steady
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
     START,
-    Clock,
+    ManualClock,
     logged,
     press,
     presses,
@@ -28,10 +29,12 @@ from tests.runtime.toy import ToyDimmed, button, lamp
 DAY = 86_400.0
 
 
-def compared(engine: sa.Engine, clock: Clock, other: Clock, tolerance: float = 300) -> Writer:
+def compared(engine: sa.Engine, clock: ManualClock, other: ManualClock, tolerance: float = 300) -> Writer:
     nowhere = Path("/nonexistent")
     settings = Settings(var=nowhere, clock_tolerance_seconds=tolerance)
-    writer = Writer(button(), engine, HostContext(settings, Ports(clock, reference=other), Secrets(nowhere)))
+    writer = Writer(
+        button(), engine, HostContext(settings, Clock(clock, reference=other), Ids(clock), Secrets(nowhere))
+    )
     writer.start()
     return writer
 
@@ -41,7 +44,7 @@ def moments(writer: Writer) -> list[datetime]:
 
 
 def test_a_writer_whose_clock_leaps_decides_nothing_until_it_is_set_right(engine: sa.Engine) -> None:
-    clock, other = Clock(), Clock()
+    clock, other = ManualClock(), ManualClock()
     writer = compared(engine, clock, other)
     assert [one.outcome for one in replies(writer, press("1"))] == ["accepted"]
 
@@ -59,18 +62,18 @@ def test_a_writer_whose_clock_leaps_decides_nothing_until_it_is_set_right(engine
 
 
 def test_a_clock_that_is_off_by_less_is_believed(engine: sa.Engine) -> None:
-    clock = Clock()
-    writer = compared(engine, clock, Clock(START + timedelta(seconds=300)))
+    clock = ManualClock()
+    writer = compared(engine, clock, ManualClock(START + timedelta(seconds=300)))
 
     assert [one.outcome for one in replies(writer, press("1"))] == ["accepted"]
     assert [
-        one.code for one in replies(compared(engine, clock, Clock(START + timedelta(seconds=301))), press("2"))
+        one.code for one in replies(compared(engine, clock, ManualClock(START + timedelta(seconds=301))), press("2"))
     ] == [HALTED]
 
 
 def test_after_a_clock_that_was_ahead_nothing_is_decided_unless_a_person_says_so(engine: sa.Engine) -> None:
-    start(button(), engine, Clock(START + timedelta(days=1))).process([press("1")])
-    clock = Clock()
+    start(button(), engine, ManualClock(START + timedelta(days=1))).process([press("1")])
+    clock = ManualClock()
 
     (refused,) = replies(start(button(), engine, clock), press("2"))
     told = compared(engine, clock, clock, tolerance=2 * DAY)
@@ -83,8 +86,8 @@ def test_after_a_clock_that_was_ahead_nothing_is_decided_unless_a_person_says_so
 
 def test_a_deadline_counts_from_the_clock_and_not_from_the_last_event(engine: sa.Engine) -> None:
     """The last event is four minutes ahead: the lamp goes out after its minute all the same."""
-    start(lamp(), engine, Clock(START + timedelta(seconds=240))).process([presses(1, "early", button="x")])
-    clock = Clock()
+    start(lamp(), engine, ManualClock(START + timedelta(seconds=240))).process([presses(1, "early", button="x")])
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([presses(2, "later", button="b")])
 
@@ -99,8 +102,8 @@ def test_a_deadline_counts_from_the_clock_and_not_from_the_last_event(engine: sa
 
 
 def test_what_is_planned_is_due_by_the_clock(engine: sa.Engine) -> None:
-    start(lamp(), engine, Clock(START + timedelta(seconds=240))).process([presses(1, "early", button="x")])
-    writer = start(lamp(), engine, Clock())
+    start(lamp(), engine, ManualClock(START + timedelta(seconds=240))).process([presses(1, "early", button="x")])
+    writer = start(lamp(), engine, ManualClock())
 
     writer.process([presses(2, "later", button="b")])
 

@@ -20,7 +20,7 @@ from shared.runtime.service import Service
 from shared.scheduler.scheduler import DueCall
 from shared.writer.external_calls import CallResult
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     Outage,
     failing,
     failing_commit,
@@ -51,7 +51,7 @@ class Pair:
     """The toy services on a network, turned by hand."""
 
     def __init__(self, folder: Path) -> None:
-        self.network, self.clock, self.adapters = LossyNetwork(), Clock(), Adapters()
+        self.network, self.clock, self.adapters = LossyNetwork(), ManualClock(), Adapters()
         self.calls: list[tuple[DueCall, Callable[[CallResult], None]]] = []
         self.engines: list[sa.Engine] = []
         self.transports: dict[str, InProcessTransport] = {}
@@ -70,7 +70,7 @@ class Pair:
             transport,
             lambda call, done: self.calls.append((call, done)),
             transport.wake,
-            clock=lambda: self.clock.now.timestamp(),
+            monotonic=lambda: self.clock.now.timestamp(),
         )
 
     def drain(self) -> None:

@@ -21,7 +21,7 @@ from shared.messages.messages import HALTED
 from shared.writer import writer as writers
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     logged,
     press,
     replies,
@@ -98,7 +98,7 @@ def disk(request: pytest.FixtureRequest, small: Disk) -> Iterator[Disk]:
 @pytest.fixture
 def writer(disk: Disk) -> Iterator[Writer]:
     engine = open_engine(disk.url, writer=True)
-    yield start(button(), engine, Clock())
+    yield start(button(), engine, ManualClock())
     engine.dispose()
 
 
@@ -137,7 +137,7 @@ def test_a_start_on_a_full_disk_goes_on_when_there_is_room(disk: Disk, writer: W
     replies(writer, press("first"))
     disk.fill()
     disk.clear()
-    again = start(button(), writer.engine, Clock())
+    again = start(button(), writer.engine, ManualClock())
     assert [one.repeated for one in replies(again, press("first"))] == [True]
 
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sandboxes.channel import create_channel
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Sandbox:
             "wechat",
             SECRET,
             "https://shop.example/",
-            Ports(now=lambda: NOW),
+            Clock(now=lambda: NOW),
             httpx.MockTransport(self._take),
             self._wait,
         )

@@ -14,7 +14,7 @@ from shared.writer import unit_of_work
 from shared.writer.inputs import DiscardParked, Input
 from tests.runtime.builders import (
     START,
-    Clock,
+    ManualClock,
     logged,
     parked,
     pressed,
@@ -37,7 +37,7 @@ def plan_anew(engine: sa.Engine) -> None:
 
 
 def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters(failures=1)
+    clock, adapters = ManualClock(), Adapters(failures=1)
     writer = start(lamp(adapters), engine, clock)
     works: list[Input] = [pressed(1, ("a", "later"), ("b", "later"), ("c", "later"), ("d", "call"))]
     for turn in range(5):
@@ -51,7 +51,7 @@ def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine
 
 
 def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters()
+    clock, adapters = ManualClock(), Adapters()
     writer = start(lamp(adapters), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "call"), ("c", "cancel"))])
     with engine.begin() as connection:
@@ -86,7 +86,7 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
     ids=str,
 )
 def test_what_was_changed_is_named_and_planned_anew(engine: sa.Engine, spoilt: dict[str, str]) -> None:
-    writer = start(lamp(), engine, Clock())
+    writer = start(lamp(), engine, ManualClock())
     writer.process([presses(1, "later")])
     sound = rows(engine, schema.agenda)
     with engine.begin() as connection:
@@ -99,7 +99,7 @@ def test_what_was_changed_is_named_and_planned_anew(engine: sa.Engine, spoilt: d
 
 
 def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: sa.Engine) -> None:
-    writer = start(lamp(), engine, Clock())
+    writer = start(lamp(), engine, ManualClock())
     writer.process([pressed(1, (UNCHANGED, "at-once"))])
     writer.process([])
     assert (rows(engine, schema.agenda), dimmed(logged(writer)), amiss(engine)) == ([], [], [])
@@ -113,7 +113,7 @@ def test_what_ended_without_an_event_or_waits_for_a_person_is_not_amiss(engine: 
 
 
 def test_what_nothing_planned_is_named_and_taken_off(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters()
+    clock, adapters = ManualClock(), Adapters()
     writer = start(lamp(adapters), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "call"))])
     (timer, _call) = sound = rows(engine, schema.agenda)
@@ -129,7 +129,7 @@ def test_what_nothing_planned_is_named_and_taken_off(engine: sa.Engine) -> None:
 
 
 def test_what_was_given_up_stays_in_sight_and_does_not_wait_again(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters(failures=9)
+    clock, adapters = ManualClock(), Adapters(failures=9)
     writer = start(lamp(adapters, attempts=1), engine, clock)
     calls = writer.process([presses(1, "call")]).calls
     writer.process([make_call(writer, call) for call in calls])
@@ -142,7 +142,7 @@ def test_what_was_given_up_stays_in_sight_and_does_not_wait_again(engine: sa.Eng
 
 
 def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters(failures=9)
+    clock, adapters = ManualClock(), Adapters(failures=9)
     writer = start(lamp(adapters), engine, clock)
     calls = writer.process([presses(1, "call")]).calls
     writer.process([make_call(writer, call) for call in calls])
@@ -155,12 +155,12 @@ def test_a_call_that_was_tried_is_put_off_by_hours_at_most(engine: sa.Engine) ->
 
 
 def test_what_was_given_up_without_an_event_is_not_amiss(engine: sa.Engine) -> None:
-    writer = start(lamp(Adapters(failures=9), attempts=1), engine, Clock())
+    writer = start(lamp(Adapters(failures=9), attempts=1), engine, ManualClock())
     calls = writer.process([pressed(1, (UNCHANGED, "call"), ("a", "at-once"))]).calls
     with engine.begin() as connection:
         unread = sa.update(schema.agenda).where(schema.agenda.c.kind == "command").values(name="ToyGone.v1")
         connection.execute(unread)
-    writer = start(lamp(Adapters(failures=9), attempts=1), engine, Clock())
+    writer = start(lamp(Adapters(failures=9), attempts=1), engine, ManualClock())
     writer.process([make_call(writer, call) for call in calls])
     assert [row["state"] for row in rows(engine, schema.agenda)] == ["failed", "failed"]
 
@@ -171,7 +171,9 @@ def test_what_was_given_up_without_an_event_is_not_amiss(engine: sa.Engine) -> N
 
 
 def test_what_is_due_at_the_end_of_time_is_not_amiss(engine: sa.Engine) -> None:
-    start(lamp(), engine, Clock(datetime.max.replace(tzinfo=UTC) - timedelta(minutes=2))).process([presses(1, "later")])
+    start(lamp(), engine, ManualClock(datetime.max.replace(tzinfo=UTC) - timedelta(minutes=2))).process(
+        [presses(1, "later")]
+    )
 
     assert amiss(engine) == []
 
@@ -180,7 +182,7 @@ def test_of_what_an_older_version_planned_nothing_is_said_whenever_it_led(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It names no events, and begins epochs without saying so."""
-    clock, adapters = Clock(), Adapters()
+    clock, adapters = ManualClock(), Adapters()
 
     def lead(older: bool, first: int, *notes: str) -> None:
         with monkeypatch.context() as patch:

@@ -46,7 +46,7 @@ class Deaf(Simulated):
             self.timeline.step()
 
     def context(self) -> HostContext:
-        return HostContext(self.settings, self.ports, self.secrets, self._client_of)
+        return HostContext(self.settings, self.clock, self.ids, self.secrets, self._client_of)
 
 
 ACCEPTED = Reply("accepted", "ledger", 1)

@@ -64,7 +64,7 @@ def test_a_payment_is_opened_paid_and_told_as_the_gateway_would() -> None:
 
 def test_a_request_signed_with_another_secret_is_turned_away() -> None:
     host, partners = deaf()
-    forger = Channel(channel_of(host).http, b"another secret", host.ports, "http://shop.sim")
+    forger = Channel(channel_of(host).http, b"another secret", host.clock, "http://shop.sim")
     with pytest.raises(ChannelUnavailable, match="401"):
         forger.open("o-1", PRICE)
     assert partners.channel.captures() == {}

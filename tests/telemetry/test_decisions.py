@@ -147,7 +147,7 @@ import cli.gateway, cli.serving, services.gateway.http
 start_tracing("order")
 with tempfile.TemporaryDirectory() as folder:
     house = Harness(Path(folder), all_services())
-    for command in stocking(1, 2, house.secrets, house.ports):
+    for command in stocking(1, 2, house.secrets, house.ids):
         house.send(command.owner, command)
     assert house.send("order", order(0, 1, house.secrets)).outcome == "accepted"
 print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter", "google."))])

@@ -122,8 +122,8 @@ async def _open(host: Embedded) -> None:
     topping = Listing(
         sku=TOP_UP, name="Top-up", kind="top-up", source="supplier", price=Money(amount=10), suppliers=("north",)
     )
-    for command in (*stocking(1, 20, host.secrets, host.ports), ListProduct(sku=TOP_UP, listing=topping)):
-        id_ = host.ports.new_id()
+    for command in (*stocking(1, 20, host.secrets, host.ids), ListProduct(sku=TOP_UP, listing=topping)):
+        id_ = host.ids.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_)
         reply = await host.send(command.owner, CommandMessage(id_, command, meta))
         assert reply.outcome == "accepted"

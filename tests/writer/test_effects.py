@@ -20,7 +20,7 @@ from shared.writer.inputs import (
 )
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     Outage,
     failing,
     failing_commit,
@@ -66,7 +66,7 @@ def light(id_: str, name: str, note: str) -> object:
 
 
 def test_a_later_command_is_done_once_when_due(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([presses(1, "later")])
     clock.advance(59)
@@ -81,7 +81,7 @@ def test_a_later_command_is_done_once_when_due(engine: sa.Engine) -> None:
 
 
 def test_a_later_item_takes_the_place_of_an_earlier_one_and_cancel_drops_it(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "later"), ("c", "later"))])
     clock.advance(30)
@@ -102,7 +102,7 @@ def test_a_command_planned_for_now_comes_with_the_next_batch(engine: sa.Engine) 
 
 
 def test_an_agenda_command_names_a_short_cause_that_readers_accept(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     name = "l" * 80
     writer.process([pressed(1, (name, "later"), (name, "call"))])
@@ -114,7 +114,7 @@ def test_an_agenda_command_names_a_short_cause_that_readers_accept(engine: sa.En
 
 
 def test_the_guilty_due_command_is_parked_and_the_rest_goes_on(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([pressed(1, *((name, "later") for name in ("a", "b", "undimmable", "c", "d")))])
     clock.advance(60)
@@ -125,7 +125,7 @@ def test_the_guilty_due_command_is_parked_and_the_rest_goes_on(engine: sa.Engine
 
 
 def test_an_empty_batch_survives_a_guilty_due_command(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([pressed(1, ("undimmable", "later"))])
     clock.advance(60)
@@ -134,7 +134,7 @@ def test_an_empty_batch_survives_a_guilty_due_command(engine: sa.Engine) -> None
 
 
 def test_two_parked_firings_of_one_agenda_key_are_both_kept(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     for first in (1, 2):
         writer.process([pressed(first, ("a", "dims undimmable"))])
@@ -146,7 +146,7 @@ def test_two_parked_firings_of_one_agenda_key_are_both_kept(engine: sa.Engine) -
 
 
 def test_a_due_command_that_cannot_be_read_stays_as_failed(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([pressed(1, ("a", "later"), ("b", "later"))])
     with engine.begin() as connection:
@@ -162,7 +162,7 @@ def test_a_due_command_that_cannot_be_read_stays_as_failed(engine: sa.Engine) ->
 
 
 def test_due_commands_cost_no_statement_each(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([pressed(1, *((f"l{n}", "later") for n in range(100)))])
     clock.advance(60)
@@ -210,7 +210,7 @@ def test_after_a_crash_a_leased_call_comes_back_as_the_next_attempt(engine: sa.E
 
 
 def test_a_call_whose_lease_was_not_acknowledged_is_made_when_it_ends(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     with failing_commit(engine, committed=True), pytest.raises(Outage):
         writer.process([presses(1, "call")])
@@ -220,7 +220,7 @@ def test_a_call_whose_lease_was_not_acknowledged_is_made_when_it_ends(engine: sa
 
 
 def test_failures_back_off_and_the_last_one_gives_up(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters(failures=9)
+    clock, adapters = ManualClock(), Adapters(failures=9)
     writer = start(lamp(adapters, attempts=5), engine, clock)
     waits: list[float] = []
     outcome = run(writer, writer.process([presses(1, "call")]))
@@ -241,7 +241,7 @@ def test_failures_back_off_and_the_last_one_gives_up(engine: sa.Engine) -> None:
 
 
 def test_the_end_of_an_old_lease_makes_no_further_call(engine: sa.Engine) -> None:
-    clock, adapters = Clock(), Adapters(failures=1)
+    clock, adapters = ManualClock(), Adapters(failures=1)
     writer = start(lamp(adapters), engine, clock)
     run(writer, writer.process([presses(1, "call")]))
     clock.advance(100)
@@ -252,7 +252,7 @@ def test_the_end_of_an_old_lease_makes_no_further_call(engine: sa.Engine) -> Non
     assert (adapters.calls, told(logged(writer))) == ([1, 2], [True])
 
 
-def overtaken(engine: sa.Engine, clock: Clock) -> tuple[Writer, DueCall, DueCall]:
+def overtaken(engine: sa.Engine, clock: ManualClock) -> tuple[Writer, DueCall, DueCall]:
     """A first attempt that took longer than its lease, and the second one, both under way."""
     writer = start(lamp(), engine, clock)
     [first] = writer.process([presses(1, "call")]).calls
@@ -262,7 +262,7 @@ def overtaken(engine: sa.Engine, clock: Clock) -> tuple[Writer, DueCall, DueCall
 
 
 def test_a_late_failure_of_an_earlier_attempt_changes_nothing(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer, first, second = overtaken(engine, clock)
     writer.process([CallFailed(first, "late")])
     clock.advance(30)
@@ -272,7 +272,7 @@ def test_a_late_failure_of_an_earlier_attempt_changes_nothing(engine: sa.Engine)
 
 
 def test_the_same_failure_counts_once(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(attempts=1), engine, clock)
     [call] = writer.process([presses(1, "call")]).calls
     writer.process([CallFailed(call, "no"), CallFailed(call, "no")])
@@ -281,7 +281,7 @@ def test_the_same_failure_counts_once(engine: sa.Engine) -> None:
 
 
 def test_a_late_success_of_an_earlier_attempt_ends_the_call(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer, first, second = overtaken(engine, clock)
     run(writer, CommitResult(calls=[first]))
     writer.process([CallFailed(second, "too late")])

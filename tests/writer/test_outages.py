@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared.writer.inputs import DiscardParked
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     Outage,
     failing,
     failing_commit,
@@ -57,7 +57,7 @@ def test_an_outage_parks_nothing_even_amid_a_decision(engine: sa.Engine) -> None
 
 
 def test_a_commit_whose_acknowledgement_was_lost_happens_once(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     works = [presses(1, "1", "later"), press_lamp("1", "b", "later")]
     with failing_commit(engine, committed=True), pytest.raises(Outage):

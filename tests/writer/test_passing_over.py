@@ -12,7 +12,7 @@ from shared.messages.messages import EventBatch
 from shared.writer import state
 from shared.writer.writer import Writer
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     logged,
     parked,
     presses,
@@ -107,7 +107,7 @@ def test_poison_behind_it_is_parked_all_the_same(engine: sa.Engine) -> None:
 
 
 def test_what_is_due_is_not_held_up_by_it(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(lamp(), engine, clock)
     writer.process([presses(1, "later")])
     clock.now += timedelta(seconds=61)

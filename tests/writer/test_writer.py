@@ -11,7 +11,7 @@ from sqlalchemy import event
 from shared.eventstore import log
 from shared.messages.messages import EventBatch
 from tests.runtime.builders import (
-    Clock,
+    ManualClock,
     lit,
     logged,
     press,
@@ -109,7 +109,7 @@ def test_a_command_of_another_service_is_refused_and_holds_up_nothing(engine: sa
 
 
 def test_time_never_falls_along_the_log(engine: sa.Engine) -> None:
-    clock = Clock()
+    clock = ManualClock()
     writer = start(button(), engine, clock)
     writer.process([press("1")])
     clock.advance(-3600)

@@ -26,12 +26,11 @@ class Adapters:
 
 def build(context: HostContext) -> Adapters:
     """The adapters as the settings want them."""
-    secrets, ports = context.secrets, context.ports
     suppliers = {name: _supplier(name, settings, context) for name, settings in context.settings.suppliers.items()}
     return Adapters(
-        vault=Vault(secrets.get("fulfillment-sealing"), ports.random_bytes),
+        vault=Vault(context.secrets.get("fulfillment-sealing"), context.ids.random_bytes),
         suppliers=Suppliers(suppliers),
-        now=ports.now,
+        now=context.clock.now,
         look_up_for=timedelta(seconds=context.settings.of(FulfillmentSettings).supplier_look_up_seconds),
     )
 
@@ -42,6 +41,6 @@ def _supplier(name: str, settings: SupplierSettings, context: HostContext) -> Su
         client=context.client(base_url=settings.url, timeout=settings.timeout_seconds),
         secret=context.secrets.get(f"supplier-{name}"),
         callback_url=f"{context.settings.public_url.rstrip('/')}/v1/suppliers/callbacks/{name}",
-        now=context.ports.now,
-        seal=goods_sealing(context.secrets, context.ports.random_bytes).seal,
+        now=context.clock.now,
+        seal=goods_sealing(context.secrets, context.ids.random_bytes).seal,
     )

@@ -35,7 +35,7 @@ async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) ->
     if await run_sync(credentials.any, "staff"):
         return
     if not await run_sync(_is_staff, backend.reads, USERNAME):
-        command_id = backend.ports.new_id()
+        command_id = backend.ids.new_id()
         meta = Metadata(correlation_id=command_id, causation_id=command_id, actor="system:gateway")
         message = CommandMessage(command_id, AddStaff(username=USERNAME, role="administrator"), meta)
         reply = await backend.send("gateway", message)
@@ -43,13 +43,13 @@ async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) ->
             await backend.wait_for_position(reply.source, reply.position)
         elif reply.code != "staff-exists":  # added meanwhile by another process
             raise NotAccepted(f"the first administrator was not accepted ({reply.code}): {reply.detail}")
-    password = b32encode(backend.ports.random_bytes(20)).decode().lower()
+    password = b32encode(backend.ids.random_bytes(20)).decode().lower()
     await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password, tell)
 
 
 async def interrupt_imports(backend: Backend) -> None:
     """Have the imports that run no longer told as such, where no other process serves this database."""
-    await run_sync(Runs(backend.reads).interrupt_all, backend.ports.now())
+    await run_sync(Runs(backend.reads).interrupt_all, backend.clock.now())
 
 
 def _is_staff(engine: sa.Engine, username: str) -> bool:

@@ -99,7 +99,7 @@ async def register(body: CustomerBody, context: Context, ip: ClientIp) -> Respon
             if await run_sync(context.credentials.is_former, "customer", body.login):
                 raise Problem(409, TAKEN, "this login is taken")
             try:
-                await context.send(command, GUEST, context.backend.ports.new_id())
+                await context.send(command, GUEST, context.backend.ids.new_id())
             except Problem as problem:
                 if problem.code != TAKEN:
                     raise

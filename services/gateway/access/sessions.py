@@ -49,7 +49,7 @@ class SignInBody(Body):
 
 def session(context: ApiContext, principal: Principal) -> dict[str, Any]:
     """A token and what it is good for."""
-    token, expires_at = issue(context.backend.secrets.get("tokens"), principal, context.backend.ports.now())
+    token, expires_at = issue(context.backend.secrets.get("tokens"), principal, context.backend.clock.now())
     return {
         "token": token,
         "expires_at": expires_at.isoformat(),
@@ -61,7 +61,7 @@ def session(context: ApiContext, principal: Principal) -> dict[str, Any]:
 
 async def _record(context: ApiContext, username: str, *, accepted: bool) -> None:
     command = RecordSignIn(username=username, accepted=accepted)
-    await context.send(command, Principal("staff", username), context.backend.ports.new_id())
+    await context.send(command, Principal("staff", username), context.backend.ids.new_id())
 
 
 @router.post(
@@ -99,4 +99,4 @@ async def sign_in(body: SignInBody, context: Context, ip: ClientIp) -> Response:
     if subject is None or (body.kind == "staff" and member is None):
         raise Problem(401, "wrong-login", "no such login, or a wrong password")
     told = session(context, Principal(body.kind, subject, member["role"] if member else None))
-    return answer({**told, "device": context.guessing.mark(body.kind, login, context.backend.ports.new_id())}, 201)
+    return answer({**told, "device": context.guessing.mark(body.kind, login, context.backend.ids.new_id())}, 201)

@@ -77,7 +77,7 @@ async def receive(
         and timestamp.isascii()
         and len(timestamp) <= LONGEST_TIMESTAMP
         and verify(
-            context.backend.secrets.get(who.secret), int(timestamp), body, signature, context.backend.ports.now()
+            context.backend.secrets.get(who.secret), int(timestamp), body, signature, context.backend.clock.now()
         )
     )
     if not authentic:
@@ -111,7 +111,7 @@ async def keep_unread(context: ApiContext, who: Partner, body: bytes, faults: It
         scraps=scraps_of(who.kind, body),
         size=len(body),
     )
-    reply = await context.send(command, who.principal, context.backend.ports.new_id())
+    reply = await context.send(command, who.principal, context.backend.ids.new_id())
     if reply.answer.get("outcome") == "too-many":
         detail = "too many of your callbacks can't be read, and staff have not seen to them; this one was not recorded"
         raise too_many(AGAIN_AFTER_SECONDS, "too-many-unread", detail)

@@ -101,7 +101,7 @@ SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHO
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP API over a host's backend, whose database need not be there yet."""
-    now, reading, importing = backend.ports.now, QueryRunner(backend.reads), Importing()
+    now, reading, importing = backend.clock.now, QueryRunner(backend.reads), Importing()
     partners = [Partner("channel", name) for name in backend.settings.channels]
     partners += [Partner("supplier", name) for name in backend.settings.suppliers]
     for name in (*SECRETS, *(partner.secret for partner in partners)):  # later its disk may be full

@@ -66,12 +66,12 @@ class ApiContext:
 
     def today(self) -> date:
         """The day it is in the shop."""
-        return day_of(self.backend.ports.now(), self.backend.settings.shop().zone)
+        return day_of(self.backend.clock.now(), self.backend.settings.shop().zone)
 
     def command_id(self, principal: Principal, request: Request, key: str | None) -> str:
         """The same for the same caller, route and Idempotency-Key; a new one without a key."""
         if key is None:
-            return self.backend.ports.new_id()
+            return self.backend.ids.new_id()
         return str(uuid5(_COMMANDS, "\n".join((principal.actor, request.method, request.url.path, key))))
 
     def proof_of(self, secret: str, command_id: str) -> str:

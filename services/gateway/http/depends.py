@@ -62,7 +62,7 @@ async def principal(
         return GUEST
     context = context_of(request)
     try:
-        claims = read(context.backend.secrets.get("tokens"), told.credentials, context.backend.ports.now())
+        claims = read(context.backend.secrets.get("tokens"), told.credentials, context.backend.clock.now())
     except BadToken:
         raise unauthorized("bad-token", "the token is not valid, or is over") from None
     if claims.principal.kind == "staff":

@@ -82,7 +82,7 @@ class Importing:
     async def known(self, context: ApiContext, import_id: str) -> ImportAnswer | None:
         """What is known of an import, running or over."""
         stopped = self.stopped.get(import_id)
-        row = await run_sync(Runs(context.backend.reads).find, import_id, context.backend.ports.now(), stopped)
+        row = await run_sync(Runs(context.backend.reads).find, import_id, context.backend.clock.now(), stopped)
         if row is not None and row["state"] in OVER | {"running"}:
             return told(row)
         done = await context.row(sa.select(imports).where(imports.c.import_id == import_id))
@@ -103,8 +103,8 @@ class Importing:
                     done = await self.known(context, job.import_id)
                     if done is not None and done.state in OVER and done.started_at is None:
                         return done.model_copy(update={"replayed": True})  # known by the log alone
-                    run = context.backend.ports.new_id()
-                    stopped, now = self.stopped.get(job.import_id), context.backend.ports.now()
+                    run = context.backend.ids.new_id()
+                    stopped, now = self.stopped.get(job.import_id), context.backend.clock.now()
                     row = await run_sync(Runs(context.backend.reads).claim, wanted, run, now, stopped)
                     if row is None:
                         is_taken = has_joined = True
@@ -176,7 +176,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 async def _run(context: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
     """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
     from when it stops until that is written."""
-    runs, now = Runs(context.backend.reads), context.backend.ports.now
+    runs, now = Runs(context.backend.reads), context.backend.clock.now
     reports = [Report()]
     try:
         async with asyncio.TaskGroup() as group:
@@ -224,7 +224,7 @@ async def _tell(context: ApiContext, job: Job, run: str, reports: list[Report]) 
         report = reports[0]
         counts = {fate: count for fate, count in report.counts.items() if count}
         try:
-            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, context.backend.ports.now()):
+            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, context.backend.clock.now()):
                 raise Overtaken
         except DBAPIError as error:
             if not is_outage(error):
@@ -253,7 +253,7 @@ async def _import(context: ApiContext, job: Job, progress: Progress) -> Report |
                 send,
                 _sealing(context),
                 import_id=job.import_id,
-                new_id=context.backend.ports.new_id,
+                new_id=context.backend.ids.new_id,
                 fates=fates,
                 dry_run=job.dry_run,
                 mapping=job.mapping,
@@ -294,4 +294,4 @@ class _Sender:
 def _sealing(context: ApiContext) -> KeySealing:
     secrets = context.backend.secrets
     public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
-    return KeySealing(public, secrets.get("blind-index"), context.backend.ports.random_bytes)
+    return KeySealing(public, secrets.get("blind-index"), context.backend.ids.random_bytes)

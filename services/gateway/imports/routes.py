@@ -169,7 +169,7 @@ class Import:
         mapping, encoding = _mapping(self._mapping), _encoding(self._encoding)
         copy = TemporaryFile()  # noqa: SIM115 - it has no name on the disk, and the import closes it
         sha256 = await run_sync(_copy, self._file.file, copy)
-        unique = self._key or self._context.backend.ports.new_id()
+        unique = self._key or self._context.backend.ids.new_id()
         named = () if encoding is None else (encoding,)
         import_id = derived_id("import", kind, self._caller.actor, unique, sha256, str(self._dry_run), *named)
         job = Job(

@@ -214,7 +214,7 @@ def _closed(row: Row) -> dict[str, Any]:
 async def _record_opening(context: ApiContext, seen: Seen, ip: str) -> None:
     order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
     command = RecordOpening(order_id=order_id, shown=shown, address=ip)
-    await context.send(command, seen.caller, context.backend.ports.new_id(), flow=order_id)
+    await context.send(command, seen.caller, context.backend.ids.new_id(), flow=order_id)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:

@@ -194,7 +194,7 @@ async def called_back(
         authentic=told.authentic,
     )
     caller = who.principal if told.authentic else Principal("guest")
-    reply = await context.send(command, caller, context.backend.ports.new_id(), flow=callback.payment_id)
+    reply = await context.send(command, caller, context.backend.ids.new_id(), flow=callback.payment_id)
     if not told.authentic:
         raise receiving.forged()
     reason = reply.answer.get("reason", "")

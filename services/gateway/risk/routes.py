@@ -147,7 +147,7 @@ async def lists(
         statement = statement.where(columns.list == name)
     if dimension is not None:
         statement = statement.where(columns.dimension == dimension)
-    now = to_text(context.backend.ports.now())
+    now = to_text(context.backend.clock.now())
 
     def render(row: Row) -> dict[str, Any]:
         return {**row, "over": row["until"] is not None and row["until"] <= now}

@@ -142,12 +142,12 @@ async def called_back(
         await receiving.keep_unread(context, who, await request.body(), [str(problem.detail)])
         raise problem from None
     if told.content.goods:
-        secrets, random_bytes = context.backend.secrets, context.backend.ports.random_bytes
+        secrets, random_bytes = context.backend.secrets, context.backend.ids.random_bytes
         public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
         sealing = TextSealing(public, secrets.get("blind-index"), random_bytes)
         sealed = await run_sync(sealing.sealed, told.content.goods, told.content.request_id)
         command = told.content.told_by(supplier, tuple(SealedKey(index=index, box=box) for index, box in sealed))
-    reply = await context.send(command, who.principal, context.backend.ports.new_id())
+    reply = await context.send(command, who.principal, context.backend.ids.new_id())
     if reply.answer.get("reason") == "wrong-supplier":
         detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
         raise Problem(409, "wrong-supplier", detail)

@@ -131,7 +131,7 @@ class Dispatcher:
 
     async def _turn(self) -> None:
         self.snapshot = snapshot = await self._database(self._store.look)
-        now = self._backend.ports.now()
+        now = self._backend.clock.now()
         # Nothing is awaited before lanes are started: one that ended meanwhile would have moved on from this picture.
         for endpoint in snapshot.endpoints.values():
             for name, work in self._due(endpoint, snapshot, now).items():
@@ -231,14 +231,14 @@ class Dispatcher:
             outcome = await self._attempt(endpoint, delivery, body, cursor)
             cursor = Cursor(cursor.since, recorded.position)
             passed = recorded.position
-            if not outcome.is_current or outcome.health.is_resting(self._backend.ports.now()):
+            if not outcome.is_current or outcome.health.is_resting(self._backend.clock.now()):
                 return
         if passed > cursor.position:
             await self._database(self._store.move, endpoint_id, source, cursor, passed)
 
     async def _queued(self, endpoint_id: str, *, pings: bool) -> None:
         """Post what waits and is due."""
-        now = self._backend.ports.now
+        now = self._backend.clock.now
         unreadable: Unreadable | None = None
         for delivery in await self._database(self._store.due, endpoint_id, DUE, now(), pings=pings):
             endpoint = self.snapshot.endpoints.get(endpoint_id) if pings else self._current(endpoint_id)
@@ -265,15 +265,13 @@ class Dispatcher:
     async def _attempt(
         self, endpoint: Endpoint, delivery: Delivery, body: str, before: Cursor | None = None
     ) -> Outcome:
-        ports, secrets = self._backend.ports, self._backend.secrets
-        began = ports.now()
+        clock, ids, secrets = self._backend.clock, self._backend.ids, self._backend.secrets
+        began = clock.now()
         signing = generations(endpoint.generation, endpoint.former_until, began)
         signed = headers(secrets, endpoint.endpoint_id, signing, delivery.event_id, began, body)
         answer = await self._poster.post(endpoint.url, signed, body.encode())
-        now = ports.now()
-        outcome = await self._database(
-            self._store.record, endpoint, delivery, answer, began, now, ports.new_id(), before
-        )
+        now = clock.now()
+        outcome = await self._database(self._store.record, endpoint, delivery, answer, began, now, ids.new_id(), before)
         self.counts.delivered += answer.taken
         self.counts.failed += not answer.taken
         self.counts.given_up += outcome.given_up
@@ -289,7 +287,7 @@ class Dispatcher:
             reason = "failing"
         else:
             return
-        command_id = self._backend.ports.new_id()
+        command_id = self._backend.ids.new_id()
         meta = Metadata(correlation_id=command_id, causation_id=command_id, actor=ACTOR)
         command = DisableWebhookEndpoint(endpoint_id=endpoint.endpoint_id, reason=reason)
         reply = await self._backend.send("gateway", CommandMessage(command_id, command, meta))

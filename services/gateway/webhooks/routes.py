@@ -344,9 +344,8 @@ async def remove(
 async def ping(endpoint_id: PathId, context: Context, caller: Manager) -> Response:
     """Once, to a disabled endpoint too. The attempts of this `event_id` tell what came of it."""
     await _row(context, caller, endpoint_id)
-    ports = context.backend.ports
-    delivery = pings.ping(ports.new_id())
-    await run_sync(_store(context).ask_again, endpoint_id, delivery, ports.now())
+    delivery = pings.ping(context.backend.ids.new_id())
+    await run_sync(_store(context).ask_again, endpoint_id, delivery, context.backend.clock.now())
     return answer({"event_id": delivery.event_id}, 202)
 
 
@@ -407,7 +406,7 @@ async def undelivered(
 async def redrive(endpoint_id: PathId, body: RedriveBody, context: Context, caller: Manager) -> Response:
     """Under the same `webhook-id`s, so a receiver that remembers them takes each once."""
     await _row(context, caller, endpoint_id)
-    store, now = _store(context), context.backend.ports.now()
+    store, now = _store(context), context.backend.clock.now()
     if body.event is not None:
         delivery = await _event(context, body.event)
         await run_sync(store.ask_again, endpoint_id, delivery, now)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from services.ledger.adapters.channel import Channel
 from services.ledger.settings import LedgerSettings
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.runtime.service import HostContext
 
 
@@ -19,7 +19,7 @@ class Adapters:
     channels: Mapping[str, Channel]
     commission_basis_points: int
     ask_within: timedelta
-    ports: Ports
+    clock: Clock
 
 
 def build(context: HostContext) -> Adapters:
@@ -29,10 +29,10 @@ def build(context: HostContext) -> Adapters:
         name: Channel(
             http=context.client(base_url=channel.url, timeout=channel.timeout_seconds, trust_env=False),
             secret=context.secrets.get(f"channel-{name}"),
-            ports=context.ports,
+            clock=context.clock,
             return_url=settings.public_url,
         )
         for name, channel in settings.channels.items()
     }
     ask_within = timedelta(seconds=own.ask_within_seconds)
-    return Adapters(channels, own.commission_basis_points, ask_within, context.ports)
+    return Adapters(channels, own.commission_basis_points, ask_within, context.clock)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from shared.contracts import Money
 from shared.contracts.base import MAX_MINOR_UNITS
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
 from shared.runtime.service import EffectFailed
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from shared.values.json_text import NoJson, SaidTwice, read_as
@@ -93,7 +93,7 @@ class Channel:
 
     http: httpx.Client
     secret: bytes = field(repr=False)
-    ports: Ports
+    clock: Clock
     return_url: str
 
     def open(self, payment_id: str, amount: Money) -> Opened:
@@ -121,7 +121,7 @@ class Channel:
     def _call(self, answer: type[A], method: str, path: str, body: Mapping[str, object] | None = None) -> A:
         content = b"" if body is None else json.dumps(body).encode()
         request = self.http.build_request(method, path, content=content, headers={"Content-Type": "application/json"})
-        timestamp = int(self.ports.now().timestamp())
+        timestamp = int(self.clock.now().timestamp())
         signed = f"{method} ".encode() + request.url.raw_path + b"\n" + content
         request.headers[TIMESTAMP_HEADER] = str(timestamp)
         request.headers[SIGNATURE_HEADER] = sign(self.secret, timestamp, signed)

@@ -98,7 +98,7 @@ def is_over(payload: Payload, attempt: int, adapters: Adapters) -> bool:
     """Whether the payment's time is over. What was planned before payments had one is over by the number of tries."""
     if "until" not in payload:
         return attempt > ASKED_TIMES
-    return adapters.ports.now() >= datetime.fromisoformat(payload["until"])
+    return adapters.clock.now() >= datetime.fromisoformat(payload["until"])
 
 
 def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> RecordCallback:

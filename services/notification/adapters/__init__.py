@@ -38,7 +38,7 @@ class Adapters:
 
 def build(context: HostContext) -> Adapters:
     """Raises ValueError for a mail server's URL that makes no sense."""
-    settings, now = context.settings.of(NotificationSettings), context.ports.now
+    settings, now = context.settings.of(NotificationSettings), context.clock.now
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console
     signer = Signer(context.secrets.get("webhook"))

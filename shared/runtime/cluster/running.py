@@ -13,13 +13,14 @@ from nameko.constants import MAX_WORKERS_CONFIG_KEY, WEB_SERVER_CONFIG_KEY
 from nameko.containers import ServiceContainer
 from werkzeug.wrappers import Request
 
+from shared.runtime.clock import Clock
 from shared.runtime.cluster import health
 from shared.runtime.cluster.entrypoint import batches
 from shared.runtime.cluster.green import assert_green
 from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.consumer_loop import make_call
-from shared.runtime.ports import Ports
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import read_settings
 from shared.scheduler.scheduler import DueCall
@@ -80,7 +81,7 @@ def run(service: Service, readers: Sequence[str] = ()) -> None:
     configure_logs(service=service.name)
     start_tracing(service.name)
     settings = read_settings([service.settings] if service.settings else [])
-    context = HostContext(settings, Ports(), Secrets(settings.var / "secrets"))
+    context = HostContext(settings, Clock(), Ids(), Secrets(settings.var / "secrets"))
     process = WriterProcess(service, ClusterSettings(), context, readers)  # pyright: ignore[reportCallIssue]
     container = container_for(process)
 

@@ -77,8 +77,8 @@ class WriterProcess:
         self._engine, self._reads = open_engine(url, writer=True), database.health_engine(url)
         self._alarm, self._stopping = Alarm(), threading.Event()
         self._lead = Leadership(url, service.name, self._alarm.ring)
-        ports = replace(context.ports, reference=self._lead.server_time)
-        self._context = replace(context, ports=ports)
+        clock = replace(context.clock, reference=self._lead.server_time)
+        self._context = replace(context, clock=clock)
         self._role: Role = "starting"
         self._session: LeaderSession | None = None
         self._off = ""

@@ -18,7 +18,8 @@ from shared.contracts import Command, Metadata
 from shared.eventstore import log, schema
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.runtime.simulated.client import Done, SimulatedClient
@@ -76,7 +77,8 @@ class Simulated:
         self.timeline, self.luck, self.settings = Timeline(), luck, settings
         self.secrets = SimulatedSecrets(luck.fork("secrets"))
         self.fate = Fate(faults, luck.fork("faults"))
-        self.ports = Ports(self.timeline.now, luck.fork("ports").randbytes)
+        self.clock = Clock(self.timeline.now)
+        self.ids = Ids(self.timeline.now, luck.fork("ids").randbytes)
         self.network = SimulatedNetwork(self.timeline, luck.fork("network"), self.fate)
         self.services = tuple(services)
         self.stores = {service.name: _store(service) for service in services}
@@ -111,8 +113,8 @@ class Simulated:
     # Processes
 
     def _start(self, name: str) -> None:
-        ports = replace(self.ports, now=lambda: self._now(name), reference=self.timeline.now)
-        context = HostContext(self.settings, ports, self.secrets, self._client_of)
+        clock = Clock(lambda: self._now(name), reference=self.timeline.now)
+        context = HostContext(self.settings, clock, replace(self.ids, now=clock.now), self.secrets, self._client_of)
         process = SimulatedProcess(self._places[name], context, self._on_end, lambda: self._start(name))
         self.processes[name] = process
         process.start()

@@ -133,7 +133,7 @@ class SimulatedProcess:
             self._perform,
             self._wake,
             readers=machine.readers,
-            clock=lambda: (machine.timeline.now() - START).total_seconds(),
+            monotonic=lambda: (machine.timeline.now() - START).total_seconds(),
             observer=Freezing(machine.fate),
         )
         self._turns_at: datetime | None = None
@@ -230,5 +230,5 @@ class SimulatedProcess:
             self._wake(TURN_SECONDS)
         due = self.writer.next_due()
         if due is not None:
-            until = 0.0 if due == AT_ONCE else (datetime.fromisoformat(due) - self.writer.ports.now()).total_seconds()
+            until = 0.0 if due == AT_ONCE else (datetime.fromisoformat(due) - self.writer.clock.now()).total_seconds()
             self._wake(max(TURN_SECONDS, until))

@@ -12,7 +12,7 @@ from services.gateway.access.throttle import Throttle
 from services.gateway.orders.buyers import buyer_key, is_secret_of, open_envelope, order_secret
 from shared.security.sealing import CannotOpen, Sealer
 from shared.security.secrets import Secrets
-from tests.gateway.builders import NOW, Clock
+from tests.gateway.builders import NOW, ManualClock
 
 SECRET = b"s" * 32
 ANNA = Principal("staff", "anna", "support")
@@ -81,7 +81,7 @@ def test_an_envelope_opens_for_its_order_and_delivery_only(tmp_path: Path) -> No
 
 
 def test_a_throttle_lets_a_caller_wait_and_then_go_on() -> None:
-    clock = Clock(NOW)
+    clock = ManualClock(NOW)
     throttle = Throttle(clock, most=2)
     for _ in range(2):
         assert throttle.wait("a") == 0
@@ -93,7 +93,7 @@ def test_a_throttle_lets_a_caller_wait_and_then_go_on() -> None:
 
 
 def test_a_throttle_remembers_a_bounded_number_of_callers() -> None:
-    throttle = Throttle(Clock(NOW), most=1, keep=2)
+    throttle = Throttle(ManualClock(NOW), most=1, keep=2)
     for caller in "abc":
         throttle.tried(caller)
     assert [throttle.wait(caller) > 0 for caller in "abc"] == [False, True, True]

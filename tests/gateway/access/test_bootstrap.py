@@ -14,7 +14,8 @@ from services.gateway.access.bootstrap import ensure_administrator
 from services.gateway.access.credentials import Credentials
 from shared.contracts.gateway import AddStaff, StaffAdded
 from shared.messages.messages import CommandMessage, Reply
-from shared.runtime.ports import Ports
+from shared.runtime.clock import Clock
+from shared.runtime.ids import Ids
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.databases import NewDatabase
@@ -67,7 +68,14 @@ def test_of_several_that_start_at_once_one_tells_a_password_that_works(
 
     backends = [
         Starting(
-            Settings(var=tmp_path), Ports(), Secrets(tmp_path), database(url), all_ask=ask, alone=alone, added=added
+            Settings(var=tmp_path),
+            Clock(),
+            Ids(),
+            Secrets(tmp_path),
+            database(url),
+            all_ask=ask,
+            alone=alone,
+            added=added,
         )
         for _ in range(PROCESSES)
     ]

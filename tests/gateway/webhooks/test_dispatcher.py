@@ -29,8 +29,8 @@ from shared.contracts.gateway import AddStaff, RegisterCustomer
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
 from shared.projections.rebuild import verify
+from shared.runtime.clock import Clock
 from shared.runtime.embedded import Embedded, database_url
-from shared.runtime.ports import Ports
 from shared.runtime.settings import Settings
 from tests.gateway.builders import Client
 from tests.gateway.webhooks.receiver import Receiver, Told, receiving
@@ -47,7 +47,7 @@ class Market:
         self.receiver, self.ahead, self._numbers = receiver, timedelta(), count(1)
         settings = Settings(var=var, webhook_private=True)
         self.host = Embedded(
-            SERVICES, settings, reader="gateway", ports=Ports(now=lambda: datetime.now(UTC) + self.ahead)
+            SERVICES, settings, reader="gateway", clock=Clock(now=lambda: datetime.now(UTC) + self.ahead)
         )
         self.engine = open_engine(database_url(var, "gateway"), writer=True)
         self.host.start()
@@ -60,7 +60,7 @@ class Market:
 
     def send(self, service: str, command: Any) -> Reply:
         """Until the read models show it: what they do not hold yet is nothing an endpoint could be behind with."""
-        id_ = self.host.ports.new_id()
+        id_ = self.host.ids.new_id()
         meta = Metadata(correlation_id=id_, causation_id=id_, actor="system:test")
         reply = self.host.network.ask(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
         assert reply.outcome == "accepted", reply
@@ -73,7 +73,7 @@ class Market:
             self.send("gateway", RegisterCustomer(customer=name))
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        token, _ = issue(self.host.secrets.get("tokens"), ADMIN, self.host.ports.now())
+        token, _ = issue(self.host.secrets.get("tokens"), ADMIN, self.host.clock.now())
         headers = {"Authorization": f"Bearer {token}"}
         answer = self.client.request(method, f"/v1/webhooks{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
@@ -273,7 +273,7 @@ def test_after_days_of_failure_it_is_disabled_and_staff_are_told(market: Market,
     assert market.shown(endpoint)["reason"] == "failing"
     eventually(lambda: alerts(market, endpoint))
     assert set(alerts(market, endpoint)) == {"webhook-disabled"}
-    told = {one.metric: one for one in readings(dispatcher, market.host.ports.now)}
+    told = {one.metric: one for one in readings(dispatcher, market.host.clock.now)}
     eventually(lambda: told[metrics.WEBHOOK_DISABLED].read() == 1)
 
     market.receiver.answers.pop("dead")

@@ -39,10 +39,11 @@ from shared.messages.wire import (
     Wire,
     encode,
 )
+from shared.runtime.clock import Clock
 from shared.runtime.cluster.settings import ClusterSettings
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.consumer_loop import make_call
-from shared.runtime.ports import Ports
+from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
@@ -114,7 +115,9 @@ class Ground:
 def in_process(service: Service, ground: Ground) -> Iterator[WriterProcess]:
     """A writer on a thread of this process, that stops in good order."""
     nowhere = Path("/nonexistent")
-    process = WriterProcess(service, ground.settings, HostContext(Settings(var=nowhere), Ports(), Secrets(nowhere)))
+    process = WriterProcess(
+        service, ground.settings, HostContext(Settings(var=nowhere), Clock(), Ids(), Secrets(nowhere))
+    )
 
     def perform(writer: Any, call: Any, done: Any) -> None:
         Thread(target=lambda: done(make_call(writer, call)), daemon=True).start()

@@ -16,7 +16,7 @@ from shared.messages.wire import Wire
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.service import ReadSide
 from tests.broker.broker import Consumer
-from tests.runtime.builders import Clock, press, start
+from tests.runtime.builders import ManualClock, press, start
 from tests.runtime.cluster.builders import Caller, FakeLog, Ground, in_process
 from tests.runtime.toy import (
     POISON,
@@ -241,7 +241,7 @@ def test_whoever_is_fenced_starts_over(ground: Ground) -> None:
     with in_process(button(), ground) as process, Caller(ground.servers.amqp_url, "button") as caller:
         caller.insist({"1": ToyPress(button="a")})
         engine = open_engine(ground.url, writer=True)
-        other = start(button(), engine, Clock(datetime.now(UTC)))
+        other = start(button(), engine, ManualClock(datetime.now(UTC)))
         other.process([press("2", "a")])
         engine.dispose()
         found = caller.insist({"3": ToyPress(button="a")})["3"]

@@ -1,1 +1,1 @@
-"""What services send each other: commands, replies, batches of events; their form on the wire."""
+"""The messages between services (commands, replies, batches of events), their wire format and their queues."""

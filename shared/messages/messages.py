@@ -1,4 +1,4 @@
-"""What travels between services: commands, replies, and batches of events."""
+"""The messages between services: commands, replies and batches of events."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from shared.eventstore.recorded import RecordedEvent
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """A stretch of one log, from position `first` to `last`. For a reader, what it does not hear may be left out.
+    """Consecutive events of one log, from position `first` to `last`. Decoded for a reader, events that it does not
+    hear may be left out.
 
-    `before` is the hash of the log's chain before `first`, `hash` that at `last`; empty where they are not known.
+    `before` is the hash of the log's chain before `first`, `hash` the one at `last`; empty when not known.
     """
 
     source: str
@@ -26,16 +27,16 @@ class EventBatch:
 
 
 HALTED = "not-deciding"
-"""The code of a reply of a service that decides nothing, and changes nothing, until a person has looked."""
+"""The code of a `failed` reply from a writer that is halted: it decides nothing."""
 
 
 class NobodyDecides(TimeoutError):
-    """Nobody takes in what a service is sent: it may be decided when somebody does, so the outcome is unknown."""
+    """No process consumes a service's inbox. The command may be decided later, so its outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
-    """A command on its way. The same `id` gives the same reply, however often it arrives."""
+    """A command with its id and metadata. The same `id` gets the same reply, however often it arrives."""
 
     id: str
     command: Command
@@ -44,12 +45,12 @@ class CommandMessage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of a command.
+    """The outcome of a command.
 
-    `accepted`: decided and durable, in the log of `source` up to `position`; `answer` is what the decision told.
-    `refused`: against the rules; nothing changed. `conflict`: this id was used before with another body.
-    `failed`: an error of ours; the command is parked and a person will see it.
-    `code`, `detail`, `status` and `facts` explain a "no" as Refused does. `repeated` marks a remembered reply.
+    `accepted`: decided and durable, in the log of `source` up to `position`; `answer` is the decision's answer.
+    `refused`: a rule forbids it; nothing changed. `conflict`: this id was used before with another body. `failed`: an
+    internal error; the command is parked, or the writer is halted. `code`, `detail`, `status` and `facts` explain every
+    outcome but `accepted`, as Refused does. `repeated`: the command was answered before, and this is the stored reply.
     """
 
     outcome: Literal["accepted", "refused", "conflict", "failed"]

@@ -1,8 +1,7 @@
-"""What the agenda must hold by the log alone: what the events plan, less what has come about since.
+"""Compares the scheduled items with those that the log says must exist, and plans missing ones anew.
 
-An item's token names the event that planned it, so the log tells when it ended: a later event was caused by it. What
-ended without an event, or was given up, is noted among the commands. So the two can be compared, and what is missing
-planned anew.
+An item must exist when an event planned it and it has not ended. Its token names that event. It has ended when a later
+event was caused by it; an end without an event is stored among the commands.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from shared.scheduler.scheduler import (
 )
 
 FAR = timedelta(hours=2)
-"""How much later than planned, or than now when it was tried, an item may be due."""
+"""How much later than planned an item may be due; for an item that was tried, how much later than now."""
 PAGE = 2_000
 _CAUSES = ("agenda", "call")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -38,7 +37,7 @@ Plans = Mapping[type[Event], Planner]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedItem:
-    """An item that the agenda should hold: `row` as it was planned, `at` the time it was planned for."""
+    """An item that must exist: `row` as it was planned, `at` the time that it was planned for."""
 
     row: Row
     at: datetime
@@ -54,7 +53,8 @@ class ExpectedItem:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerDifference:
-    """How an agenda differs: what is missing or spoilt, as it should be, and the keys of what nothing planned."""
+    """How the scheduled items differ: missing or damaged ones as they should be, and the keys of ones that no event
+    planned."""
 
     wanted: tuple[ExpectedItem, ...] = ()
     strangers: tuple[str, ...] = ()
@@ -65,33 +65,33 @@ class SchedulerDifference:
 
 
 def token_of(event_id: str, index: int) -> str:
-    """The token of one of the plans that an event makes, counted from 0."""
+    """The token of the plan with this index (from 0) among those that an event makes."""
     return f"{event_id}.{index}"
 
 
 def caused_by(id_: str) -> str:
-    """The token of the item that a message comes from, by the message's id; empty for one that comes from none."""
+    """The token in the id of a message that comes from a scheduled item; empty for other messages."""
     cause, _, rest = id_.partition("/")
     return rest.partition("/")[0] if cause in _CAUSES else ""
 
 
 def ended(token: str) -> str:
-    """The id under which the commands note that an item ended without an event."""
+    """The id under which the table of commands stores that an item ended without an event."""
     return f"ended/{token}"
 
 
 def begin(connection: sa.Connection) -> None:
-    """A writer begins: what it plans from here on can be compared. Nothing is said of what was planned before, by code
-    that named no events; such code may have led in between as well."""
+    """Call it when a writer begins: items that it plans from here on can be compared. Older code made tokens without
+    an event, and may have led in between; its items cannot be compared."""
     if _since(connection) is None:
         c = schema.head.c
         connection.execute(sa.update(schema.head).values(agenda_epoch=c.epoch, agenda_since=c.position))
 
 
 def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) -> SchedulerDifference:
-    """How the agenda differs from what the log says that it must hold at this time. Raises Unreadable.
+    """How the scheduled items differ from those that the log says must exist at this time. Raises Unreadable.
 
-    The connection must give one picture of the database.
+    The connection must see one snapshot of the database.
     """
     since = _since(connection)
     if since is None or not plans:
@@ -108,9 +108,10 @@ def amiss(connection: sa.Connection, service: str, plans: Plans, now: datetime) 
 
 
 def plan_anew(connection: sa.Connection, found: SchedulerDifference) -> None:
-    """Put what is missing or spoilt on the agenda, and take what is strange off it; the writer must read it anew.
+    """Add missing and damaged items as they should be, and remove those that no event planned. The writer must then
+    read the items anew.
 
-    A call may have been made already, so it counts as tried: it is looked up before it is made.
+    An external call may have been made already, so it counts as tried: its outcome is looked up before it is made.
     """
     for key in found.keys:
         connection.execute(sa.delete(schema.agenda).where(schema.agenda.c.key == key))
@@ -123,8 +124,8 @@ def plan_anew(connection: sa.Connection, found: SchedulerDifference) -> None:
 
 
 def _since(connection: sa.Connection) -> int | None:
-    """The position behind which whatever is planned names its event; None where nobody knows, as in a database that
-    only older code has written."""
+    """The position behind which every planned item names its event; None when unknown, as in a database that only older
+    code has written."""
     c = schema.head.c
     if c.agenda_since.name not in {column["name"] for column in sa.inspect(connection).get_columns(schema.head.name)}:
         return None
@@ -133,7 +134,7 @@ def _since(connection: sa.Connection) -> int | None:
 
 
 def _caused() -> sa.ColumnElement[bool]:
-    """Whether an agenda's item caused an event."""
+    """Whether a scheduled item caused the event."""
     return sa.or_(*(schema.log.c.meta.like(f'%"causation_id":"{cause}/%') for cause in _CAUSES))
 
 
@@ -154,7 +155,7 @@ def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -
 
 
 def _planned_by(recorded: RecordedEvent, plans: Plans) -> Iterator[tuple[str, ExpectedItem | None]]:
-    """The keys that an event plans for; None with one that it clears."""
+    """The keys that an event plans items for; a key with None is one that it cancels."""
     planner = _planner(plans, recorded.name)
     for index, plan in enumerate(planner(recorded.event, recorded.at) if planner else ()):
         if isinstance(plan, Cancel):
@@ -176,7 +177,7 @@ def _read(connection: sa.Connection, service: str, *conditions: sa.ColumnElement
 
 
 def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:
-    """Which of these ended without an event, or wait for a person as a parked message."""
+    """Which of these items ended without an event, or are parked."""
     over = set(filter(None, map(caused_by, connection.execute(sa.select(schema.parked.c.id)).scalars())))
     for start in range(0, len(tokens), PAGE):
         notes = {ended(token): token for token in tokens[start : start + PAGE]}
@@ -185,7 +186,7 @@ def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:
     return over
 
 
-# What the agenda says
+# What the table says
 
 
 def _waits(row: Row | None) -> bool:
@@ -193,8 +194,8 @@ def _waits(row: Row | None) -> bool:
 
 
 def _is_well(row: Row | None, one: ExpectedItem, latest: datetime, *, is_over: bool) -> bool:
-    """Whether a row is what was planned, still waits, and is not put off for longer than its kind can be. What is over
-    is gone, or stays in sight as failed."""
+    """Whether a row is as it was planned, waits, and is not postponed longer than its kind can be. The row of an item
+    that has ended must be gone, or failed."""
     if row is None:
         return is_over
     if any(row[name] != one.row[name] for name in ("kind", "name", "token")):
@@ -208,8 +209,8 @@ def _is_well(row: Row | None, one: ExpectedItem, latest: datetime, *, is_over: b
 
 
 def _stays(row: Row, origins: Mapping[str, RecordedEvent], plans: Plans, since: int) -> bool:
-    """Whether a row that the log does not want may be there: what was given up stays in sight, and of what an older
-    version planned no more is known than the event that did."""
+    """Whether a row that need not exist may exist: a failed one stays for people to see, and an item that older code
+    planned cannot be compared."""
     id_ = row["token"].rpartition(".")[0]
     if (origin := origins.get(id_)) is not None and origin.position > since:
         planned = dict(_planned_by(origin, plans))
@@ -220,7 +221,7 @@ def _stays(row: Row, origins: Mapping[str, RecordedEvent], plans: Plans, since: 
 
 
 def _origins(connection: sa.Connection, service: str, rows: Iterable[Row]) -> dict[str, RecordedEvent]:
-    """The events that rows say they come from, by their ids."""
+    """By id, the events that the rows name as their causes."""
     ids = sorted({id_ for row in rows for id_ in (row["token"].rpartition(".")[0], _cause(row)) if id_})
     found: dict[str, RecordedEvent] = {}
     for start in range(0, len(ids), PAGE):
@@ -238,13 +239,15 @@ def _cause(row: Row) -> str:
 
 def _is_soon(due_at: str, until: datetime) -> bool:
     try:
-        return datetime.fromisoformat(due_at) - until <= FAR  # not `until + FAR`: what has no end is due at the last
+        return (
+            datetime.fromisoformat(due_at) - until <= FAR
+        )  # not `until + FAR`, which overflows for the last date there is
     except (ValueError, TypeError):
         return False
 
 
 def _without_times(payload: str) -> object:
-    """A plan is made with the clock's time, which is the event's but for the clock's tolerance."""
+    """The payload without its times: a plan has the clock's time, which may differ from the event's."""
     try:
         parts = json.loads(payload)
     except ValueError:

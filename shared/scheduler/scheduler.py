@@ -35,7 +35,7 @@ DueItem: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class DueCommand:
-    """A command to oneself whose time has come."""
+    """A scheduled command that is due."""
 
     key: str
     token: str
@@ -45,7 +45,7 @@ class DueCommand:
 
 @dataclass(frozen=True, slots=True)
 class DueCall:
-    """A leased call to the outside world; `attempt` counts from 1."""
+    """An external call that is due and leased; `attempt` counts from 1."""
 
     key: str
     token: str
@@ -56,14 +56,14 @@ class DueCall:
 
 
 def back_off(attempt: int, first_seconds: float, longest_seconds: float) -> timedelta:
-    """How long to wait after the given attempt: doubled each time, up to the longest."""
+    """How long to wait after an attempt (from 1): doubled each time, up to `longest_seconds`."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     return timedelta(seconds=wait_exponential(multiplier=first_seconds, max=longest_seconds)(state))
 
 
 def row_of(plan: ScheduleCommand | CallExternal, token: str, meta: Metadata, now: datetime) -> Row:
-    """A planned item as the database keeps it, never tried yet."""
+    """The database row of a planned item that was never tried."""
     if isinstance(plan, ScheduleCommand):
         kind, name, payload, at = COMMAND, plan.command.type(), plan.command.model_dump_json(), plan.at
     else:
@@ -88,7 +88,7 @@ class Scheduler:
         self._taken: list[tuple[str, DueItem]] = []
 
     def load(self, connection: sa.Connection, *, restarted: bool) -> None:
-        """What waits is due at its time; after a restart, what the former process had leased is due at once."""
+        """Read the items that wait. After a restart, calls that the former process had leased are due at once."""
         rows = connection.execute(sa.select(schema.agenda).where(schema.agenda.c.state == WAITING))
         self._due = {COMMAND: [], EFFECT: []}
         for row in rows:
@@ -98,7 +98,7 @@ class Scheduler:
             heapq.heapify(heap)
 
     def plan(self, plan: Plan, token: str, meta: Metadata, now: datetime) -> None:
-        """Take one planned item in, or out for a Cancel. No two items ever have the same token."""
+        """Add a planned item, or remove one for a Cancel. No two items ever have the same token."""
         if isinstance(plan, Cancel):
             self.rows.delete(plan.key)
         else:
@@ -113,7 +113,7 @@ class Scheduler:
         return min((heap[0][0] for heap in self._due.values() if heap), default=None)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether anything's time has come."""
+        """Whether an item is due."""
         due = self.next_due()
         return due is not None and due <= to_text(now)
 
@@ -132,9 +132,9 @@ class Scheduler:
                 yield row
 
     def take_commands(self, now: datetime, limit: int, gave_up: Callable[[str], None]) -> list[DueCommand]:
-        """At most `limit` commands whose time has come, earliest first; they leave the agenda.
+        """Remove and return at most `limit` due commands, earliest first.
 
-        One that this code can't read stays, as failed, and `gave_up` hears its token.
+        A command that this code can't read stays as failed, and `gave_up` is called with its token.
         """
         due = []
         for row in self._pop_due(COMMAND, to_text(now), limit):
@@ -149,8 +149,8 @@ class Scheduler:
         return due
 
     def lease(self, now: datetime, for_: timedelta, limit: int = 1_000) -> list[DueCall]:
-        """Calls whose time has come, those planned in this batch included: leased, and the attempt counted, before
-        anybody makes them, so that a crash in between is known as an attempt."""
+        """Lease the calls that are due, those planned in this batch included. The attempt is counted before the call is
+        made, so that a crash in between counts as an attempt."""
         moment, until = to_text(now), to_text(now + for_)
         rows = list(self._pop_due(EFFECT, moment, limit))
         fresh = [item for kind, item in self._added if kind == EFFECT and item[0] <= moment]
@@ -168,32 +168,33 @@ class Scheduler:
         return calls
 
     def finish(self, call: DueCall) -> None:
-        """A call gave its result: its item is done, unless it was replaced or cancelled since."""
+        """A call returned: remove its item, unless it was replaced or cancelled since."""
         row = self.rows.get(call.key)
         if row is not None and row["token"] == call.token:
             self.rows.delete(call.key)
 
     def leased(self, call: DueCall) -> Row | None:
-        """The row of a call under way; None when it ended, was replaced or cancelled, or a later attempt began."""
+        """The row of a call under way; None when the item ended, was replaced or cancelled, or a later attempt
+        began."""
         row = self.rows.get(call.key)
         if row is None or (row["token"], row["attempts"]) != (call.token, call.attempt) or not row["leased_until"]:
             return None
         return row
 
     def postpone(self, row: Row, due_at: datetime, error: str) -> None:
-        """A call failed and is tried again at `due_at`."""
+        """A call failed: try it again at `due_at`."""
         self._put({**row, "due_at": to_text(due_at), "leased_until": None, "error": error})
 
     def give_up(self, row: Row, error: str) -> None:
-        """A call failed for the last time: it stays in sight, to be looked at by a person."""
+        """A call failed for the last time: keep its item as failed, for a person."""
         self.rows.put({**row, "state": FAILED, "leased_until": None, "error": error})
 
     def flush(self) -> None:
-        """Write the batch's changes inside its transaction."""
+        """Write the batch's changes, in its transaction."""
         self.rows.flush()
 
     def committed(self) -> None:
-        """The batch is durable: what it added counts."""
+        """Call it after the commit: added items become due at their time."""
         for kind, item in self._added:
             heapq.heappush(self._due[kind], item)
         self._added.clear()
@@ -201,7 +202,7 @@ class Scheduler:
         self.rows.committed()
 
     def forget(self) -> None:
-        """The batch was rolled back: nothing was taken or added."""
+        """Call it after a rollback: undo what the batch took and added."""
         for kind, item in self._taken:
             heapq.heappush(self._due[kind], item)
         self._taken.clear()

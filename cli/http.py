@@ -75,7 +75,7 @@ def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Serve
         proxy_headers=bool(proxies),
         forwarded_allow_ips=in_both_families(proxies),
     )
-    server = _Server(config, app.state.gate.watch)
+    server = _Server(config, app.state.context.watch)
 
     def leave(*_: object) -> None:
         server.should_exit = True

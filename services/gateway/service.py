@@ -1,4 +1,4 @@
-"""The gateway's declaration."""
+"""Declares the gateway."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from services.gateway.access.domain import (
     evolve_customer,
     evolve_staff,
 )
-from services.gateway.callbacks.domain import Unread, decide_unread, evolve_unread
+from services.gateway.callbacks.domain import StatementState, decide_statement, evolve_statement
 from services.gateway.imports.domain import ImportState, decide_import, evolve_import
 from services.gateway.kept import metadata
 from services.gateway.metrics import gauges
-from services.gateway.orders.domain import Opened, decide_opening, evolve_opening
+from services.gateway.orders.domain import OpeningState, decide_opening, evolve_opening
 from services.gateway.reactions import PLANS, REACTIONS
 from services.gateway.read_models import FOREIGN_EVENTS, ReadModels
 from services.gateway.settings import GatewaySettings
-from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
+from services.gateway.webhooks.domain import EndpointState, decide_webhook_endpoint, evolve_webhook_endpoint
 from shared.contracts.gateway import (
     AddStaff,
     ChangeWebhookEndpoint,
@@ -40,12 +40,16 @@ from shared.contracts.gateway import (
 from shared.runtime.service import Aggregate, ReadSide, Service
 
 
-def other_administrators(command: RemoveStaff, state: StaffState, projection: ReadModels, adapters: object) -> int:
+def count_other_administrators(
+    command: RemoveStaff, state: StaffState, projection: ReadModels, adapters: object
+) -> int:
     """How many administrators remain when this member of staff goes; what this batch has decided before counts."""
     return projection.people.administrators_besides(command.username)
 
 
-def waiting_of_partner(command: RecordUnread, state: Unread, projection: ReadModels, adapters: object) -> int:
+def count_waiting_statements(
+    command: RecordUnread, state: StatementState, projection: ReadModels, adapters: object
+) -> int:
     """How many statements of this partner wait for a person; nobody counts for one that is known."""
     return 0 if state.partner else projection.unread.waiting(command.kind, command.partner)
 
@@ -59,22 +63,22 @@ SERVICE = Service(
             decide=decide_staff,
             evolve=evolve_staff,
             commands=(AddStaff, RemoveStaff, RecordSignIn),
-            load_facts={RemoveStaff: other_administrators},
+            load_facts={RemoveStaff: count_other_administrators},
         ),
         Aggregate(
             name="opening",
-            initial=Opened,
+            initial=OpeningState,
             decide=decide_opening,
             evolve=evolve_opening,
             commands=(RecordOpening,),
         ),
         Aggregate(
             name="statement",
-            initial=Unread,
-            decide=decide_unread,
-            evolve=evolve_unread,
+            initial=StatementState,
+            decide=decide_statement,
+            evolve=evolve_statement,
             commands=(RecordUnread, SettleUnread),
-            load_facts={RecordUnread: waiting_of_partner},
+            load_facts={RecordUnread: count_waiting_statements},
         ),
         Aggregate(
             name="customer",
@@ -93,8 +97,8 @@ SERVICE = Service(
         Aggregate(
             name="webhook-endpoint",
             initial=EndpointState,
-            decide=decide_endpoint,
-            evolve=evolve_endpoint,
+            decide=decide_webhook_endpoint,
+            evolve=evolve_webhook_endpoint,
             commands=(
                 RegisterWebhookEndpoint,
                 ChangeWebhookEndpoint,

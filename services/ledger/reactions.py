@@ -176,7 +176,7 @@ REACTIONS: Mapping[type[Event], Reaction] = {
 }
 
 
-def _open(event: PaymentRequested, at: datetime) -> list[Plan]:
+def plan_opening(event: PaymentRequested, at: datetime) -> list[Plan]:
     payload: dict[str, Any] = {
         "payment_id": event.payment_id,
         "channel": event.channel,
@@ -184,35 +184,35 @@ def _open(event: PaymentRequested, at: datetime) -> list[Plan]:
     }
     asking = payload | ({"until": event.ask_until.isoformat()} if event.ask_until else {})
     return [
-        CallExternal(_opening(event.payment_id), "open_payment", payload),
-        CallExternal(_asking(event.payment_id), "ask_payment", asking, at + FIRST_ASKED_AFTER),
+        CallExternal(_opening_key(event.payment_id), "open_payment", payload),
+        CallExternal(_asking_key(event.payment_id), "ask_payment", asking, at + FIRST_ASKED_AFTER),
     ]
 
 
-def _opening(payment_id: str) -> str:
+def _opening_key(payment_id: str) -> str:
     return f"open/{payment_id}"
 
 
-def _close(event: PaymentClosing, at: datetime) -> list[Plan]:
+def plan_closing(event: PaymentClosing, at: datetime) -> list[Plan]:
     """An opening that has not got through is not tried again. The channel is asked on: it may have been paid before."""
     payload = {"payment_id": event.payment_id, "channel": event.channel}
-    return [Cancel(_opening(event.payment_id)), CallExternal(f"close/{event.payment_id}", "close_payment", payload)]
+    return [Cancel(_opening_key(event.payment_id)), CallExternal(f"close/{event.payment_id}", "close_payment", payload)]
 
 
-def _asking(payment_id: str) -> str:
+def _asking_key(payment_id: str) -> str:
     return f"ask/{payment_id}"
 
 
-def _stop_asking(event: PaymentReceived, at: datetime) -> list[Plan]:
-    return [Cancel(_asking(event.payment_id))]
+def cancel_asking(event: PaymentReceived, at: datetime) -> list[Plan]:
+    return [Cancel(_asking_key(event.payment_id))]
 
 
-def _ask_on(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Plan]:
+def plan_asking(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Plan]:
     """A channel that says no, or something that does not fit, may still say what we wait for: until time is over."""
     if event.amount is None:
         return []
     if isinstance(event, CallbackRefused) and event.reference_of is not None:
-        return [_ask_about(event.reference_of, event, at)]
+        return [_asking_about_owner(event.reference_of, event, at)]
     first = at + FIRST_ASKED_AFTER
     if event.ask_until is None or event.ask_until <= first:
         return []
@@ -224,10 +224,10 @@ def _ask_on(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Pla
         "until": event.ask_until.isoformat(),
         "known": statement(FAILED if has_failed else "paid", event.channel, event.channel_ref, event.amount),
     }
-    return [CallExternal(_asking(event.payment_id), "ask_payment", payload, first)]
+    return [CallExternal(_asking_key(event.payment_id), "ask_payment", payload, first)]
 
 
-def _ask_about(owner: str, event: CallbackRefused, at: datetime) -> Plan:
+def _asking_about_owner(owner: str, event: CallbackRefused, at: datetime) -> Plan:
     """A statement under another payment's name is a reason to ask about the payment whose reference it bears."""
     payload: dict[str, Any] = {
         "payment_id": owner,
@@ -238,7 +238,7 @@ def _ask_about(owner: str, event: CallbackRefused, at: datetime) -> Plan:
     return CallExternal(f"ask-about/{owner}", "ask_payment", payload)
 
 
-def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
+def plan_return(event: ReturnRequested, at: datetime) -> list[Plan]:
     payload: dict[str, Any] = {
         "payment_id": event.payment_id,
         "return_id": event.return_id,
@@ -253,10 +253,10 @@ def _pay_back(event: ReturnRequested, at: datetime) -> list[Plan]:
 
 
 PLANS: Mapping[type[Event], Planner] = {
-    PaymentRequested: _open,
-    PaymentClosing: _close,
-    PaymentReceived: _stop_asking,
-    PaymentUnmatched: _ask_on,
-    CallbackRefused: _ask_on,
-    ReturnRequested: _pay_back,
+    PaymentRequested: plan_opening,
+    PaymentClosing: plan_closing,
+    PaymentReceived: cancel_asking,
+    PaymentUnmatched: plan_asking,
+    CallbackRefused: plan_asking,
+    ReturnRequested: plan_return,
 }

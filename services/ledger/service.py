@@ -1,4 +1,4 @@
-"""The ledger service."""
+"""Declares the ledger service."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from pathlib import Path
 
 from services.ledger.adapters import Adapters, build
 from services.ledger.adapters.effects import EFFECTS
-from services.ledger.domain import entry, hold, payment
+from services.ledger.domain import (
+    Entry,
+    Hold,
+    Payment,
+    decide_entry,
+    decide_hold,
+    decide_payment,
+    evolve_entry,
+    evolve_hold,
+    evolve_payment,
+)
 from services.ledger.domain.chart import Balance
+from services.ledger.domain.entry import Balances
+from services.ledger.domain.payment import Channels
 from services.ledger.domain.postings import changes, opposite
 from services.ledger.metrics import COUNTERS, gauges
 from services.ledger.projection import LedgerProjection
@@ -44,28 +56,29 @@ from shared.contracts.ledger import (
 from shared.runtime.service import Aggregate, Service
 
 
-def _known_channels(
-    command: RequestPayment, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
-) -> payment.Channels:
-    return payment.Channels(frozenset(adapters.channels), adapters.ask_within)
+def find_channels(
+    command: RequestPayment, state: Payment, projection: LedgerProjection, adapters: Adapters
+) -> Channels:
+    """The channels that may be asked, and for how long."""
+    return Channels(frozenset(adapters.channels), adapters.ask_within)
 
 
-def _reference_owner(
-    command: RecordCallback | RecordClosing, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
+def find_payment_of_reference(
+    command: RecordCallback | RecordClosing, state: Payment, projection: LedgerProjection, adapters: Adapters
 ) -> str | None:
     row = projection.references.get(command.channel, command.channel_ref)
     return row["payment_id"] if row else None
 
 
-def _returnable(
-    command: ReturnPayment, state: payment.Payment, projection: LedgerProjection, adapters: Adapters
+def find_available_for_return(
+    command: ReturnPayment, state: Payment, projection: LedgerProjection, adapters: Adapters
 ) -> Money:
     return projection.available(state.account, command.amount.currency)
 
 
-def _returnable_again(
+def find_available_for_retry(
     command: RetryReturn | RetryRefund | RecordReturnByHand,
-    state: payment.Payment,
+    state: Payment,
     projection: LedgerProjection,
     adapters: Adapters,
 ) -> Money:
@@ -75,15 +88,17 @@ def _returnable_again(
     return projection.available(part.account or state.account, part.amount.currency)
 
 
-def _available(command: HoldFunds, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> Money:
+def find_available_for_hold(command: HoldFunds, state: Hold, projection: LedgerProjection, adapters: Adapters) -> Money:
     return projection.available(command.account, command.amount.currency)
 
 
-def _owed(command: CreditSupplierClaim, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> Money:
+def find_owed_to_supplier(
+    command: CreditSupplierClaim, state: Hold, projection: LedgerProjection, adapters: Adapters
+) -> Money:
     return projection.available(f"supplier:{command.supplier}", command.amount.currency)
 
 
-def _commission(command: CaptureHold, state: hold.Hold, projection: LedgerProjection, adapters: Adapters) -> int:
+def find_commission(command: CaptureHold, state: Hold, projection: LedgerProjection, adapters: Adapters) -> int:
     return adapters.commission_basis_points
 
 
@@ -91,15 +106,15 @@ def _balances(postings: tuple[Posting, ...], projection: LedgerProjection) -> di
     return {key: projection.balance(*key) for key in changes(postings)}
 
 
-def _balances_of_entry(
-    command: PostEntry, state: entry.Entry, projection: LedgerProjection, adapters: Adapters
-) -> entry.Balances:
+def find_balances_of_entry(
+    command: PostEntry, state: Entry, projection: LedgerProjection, adapters: Adapters
+) -> Balances:
     return _balances(command.postings, projection)
 
 
-def _balances_of_reversal(
-    command: ReverseEntry, state: entry.Entry, projection: LedgerProjection, adapters: Adapters
-) -> entry.Balances:
+def find_balances_of_reversal(
+    command: ReverseEntry, state: Entry, projection: LedgerProjection, adapters: Adapters
+) -> Balances:
     return _balances(opposite(state.postings), projection)
 
 
@@ -108,9 +123,9 @@ SERVICE = Service(
     aggregates=(
         Aggregate(
             name="payment",
-            initial=payment.Payment,
-            decide=payment.decide,
-            evolve=payment.evolve,
+            initial=Payment,
+            decide=decide_payment,
+            evolve=evolve_payment,
             commands=(
                 RequestPayment,
                 RecordPaymentOpening,
@@ -128,20 +143,20 @@ SERVICE = Service(
                 RecordClosing,
             ),
             load_facts={
-                RequestPayment: _known_channels,
-                RecordCallback: _reference_owner,
-                RecordClosing: _reference_owner,
-                ReturnPayment: _returnable,
-                RetryReturn: _returnable_again,
-                RetryRefund: _returnable_again,
-                RecordReturnByHand: _returnable_again,
+                RequestPayment: find_channels,
+                RecordCallback: find_payment_of_reference,
+                RecordClosing: find_payment_of_reference,
+                ReturnPayment: find_available_for_return,
+                RetryReturn: find_available_for_retry,
+                RetryRefund: find_available_for_retry,
+                RecordReturnByHand: find_available_for_retry,
             },
         ),
         Aggregate(
             name="hold",
-            initial=hold.Hold,
-            decide=hold.decide,
-            evolve=hold.evolve,
+            initial=Hold,
+            decide=decide_hold,
+            evolve=evolve_hold,
             commands=(
                 HoldFunds,
                 CaptureHold,
@@ -152,15 +167,19 @@ SERVICE = Service(
                 MoveSupplierClaim,
                 CreditSupplierClaim,
             ),
-            load_facts={HoldFunds: _available, CaptureHold: _commission, CreditSupplierClaim: _owed},
+            load_facts={
+                HoldFunds: find_available_for_hold,
+                CaptureHold: find_commission,
+                CreditSupplierClaim: find_owed_to_supplier,
+            },
         ),
         Aggregate(
             name="entry",
-            initial=entry.Entry,
-            decide=entry.decide,
-            evolve=entry.evolve,
+            initial=Entry,
+            decide=decide_entry,
+            evolve=evolve_entry,
             commands=(PostEntry, ReverseEntry),
-            load_facts={PostEntry: _balances_of_entry, ReverseEntry: _balances_of_reversal},
+            load_facts={PostEntry: find_balances_of_entry, ReverseEntry: find_balances_of_reversal},
         ),
     ),
     projection=LedgerProjection,

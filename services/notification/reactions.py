@@ -257,13 +257,13 @@ def on_webhook_endpoint_disabled(event: WebhookEndpointDisabled) -> list[Command
     return _to_staff("webhook-disabled", (event.endpoint_id,), params, again_after_seconds=pause)
 
 
-def send(event: MessageQueued, at: datetime) -> list[Plan]:
+def plan_sending(event: MessageQueued, at: datetime) -> list[Plan]:
     """The message goes out at once; a newer round takes an unsent older one's place."""
     payload = {**event.model_dump(mode="json"), "queued_at": at.isoformat()}
     return [CallExternal(key=event.message_id, effect="send", payload=payload)]
 
 
-def tell_gathered(event: MessageGathered, at: datetime) -> list[Plan]:
+def plan_gathered_message(event: MessageGathered, at: datetime) -> list[Plan]:
     """Once for all that come within the pause."""
     if event.number > 1:
         return []
@@ -346,4 +346,4 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     WebhookEndpointDisabled: on_webhook_endpoint_disabled,
     StatementUnread: on_statement_unread,
 }
-PLANS: Mapping[type[Event], Planner] = {MessageQueued: send, MessageGathered: tell_gathered}
+PLANS: Mapping[type[Event], Planner] = {MessageQueued: plan_sending, MessageGathered: plan_gathered_message}

@@ -1,4 +1,4 @@
-"""Notification, declared."""
+"""Declares the notification service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from services.notification.adapters import Adapters, build
-from services.notification.adapters.effects import SEND
+from services.notification.adapters.effects import EFFECTS
 from services.notification.domain import Mailed, Message, Reach, decide, evolve, is_unpaid
 from services.notification.metrics import COUNTERS
 from services.notification.projection import NotificationProjection
@@ -16,7 +16,7 @@ from shared.contracts.notification import MessageChannel, RecordSending, SendMes
 from shared.runtime.service import Aggregate, Service
 
 
-def load_facts(command: SendMessage, state: Message, projection: NotificationProjection, adapters: Adapters) -> Reach:
+def find_reach(command: SendMessage, state: Message, projection: NotificationProjection, adapters: Adapters) -> Reach:
     """Where staff can be reached, and what the address of mail about an unpaid order already got."""
     mailed = None
     if command.channel == "email" and is_unpaid(command.template, command.params):
@@ -34,17 +34,17 @@ SERVICE = Service(
             decide=decide,
             evolve=evolve,
             commands=(SendMessage, TellGathered, RecordSending),
-            load_facts={SendMessage: load_facts},
+            load_facts={SendMessage: find_reach},
         ),
     ),
     projection=NotificationProjection,
     reactions=REACTIONS,
     plans=PLANS,
-    effects={"send": SEND},
+    effects=EFFECTS,
     adapters=build,
-    commit_interval_seconds=0.2,
     counters=COUNTERS,
     partners=lambda settings: get_args(MessageChannel),
+    commit_interval_seconds=0.2,
     settings=NotificationSettings,
     migrations=Path(__file__).with_name("migrations"),
 )

@@ -1,14 +1,20 @@
-"""Risk, declared."""
+"""Declares the risk service."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from services.risk.domain import lists, screening
-from services.risk.domain.lists import ListEntry
+from services.risk.adapters import build
+from services.risk.domain import (
+    ListEntry,
+    Screening,
+    decide_list_entry,
+    decide_screening,
+    evolve_list_entry,
+    evolve_screening,
+)
 from services.risk.domain.rules import AmountLimits
-from services.risk.domain.screening import Known, Screening
+from services.risk.domain.screening import Known
 from services.risk.metrics import COUNTERS
 from services.risk.projection import RiskProjection
 from services.risk.reactions import REACTIONS
@@ -23,29 +29,17 @@ from shared.contracts.risk import (
     ScreenOrder,
     SetListEntry,
 )
-from shared.runtime.service import Aggregate, HostContext, Service
-from shared.values import currencies
+from shared.runtime.service import Aggregate, Service
 
 
-def build(context: HostContext) -> AmountLimits:
-    """How much is too much, as the settings say."""
-    settings = context.settings.of(RiskSettings)
-    return AmountLimits(
-        order=_in_minor_units(settings.review_order_above),
-        customer_day=_in_minor_units(settings.review_customer_day_above),
-    )
+def find_histories_and_lists(
+    command: ScreenOrder, state: Screening, projection: RiskProjection, adapters: AmountLimits
+) -> Known:
+    """The histories of the order's values, the lists that they are on, and the limits of amounts."""
+    return replace(projection.known(command), limits=adapters)
 
 
-def _in_minor_units(limits: Mapping[str, str]) -> dict[str, int]:
-    return {code: currencies.minor(amount, code) for code, amount in limits.items()}
-
-
-def load_facts(command: ScreenOrder, state: Screening, projection: RiskProjection, limits: AmountLimits) -> Known:
-    """What the service knows of the order's values."""
-    return replace(projection.known(command), limits=limits)
-
-
-def entries(
+def find_spellings(
     command: SetListEntry | RemoveListEntry, state: ListEntry, projection: RiskProjection, adapters: None
 ) -> list[str]:
     """The entries that stand for the same value, however they are spelled."""
@@ -58,18 +52,18 @@ SERVICE = Service(
         Aggregate(
             name="screening",
             initial=Screening,
-            decide=screening.decide,
-            evolve=screening.evolve,
+            decide=decide_screening,
+            evolve=evolve_screening,
             commands=(ScreenOrder, DecideCase, CloseCase, ReopenCase, RecordPaidTargets),
-            load_facts={ScreenOrder: load_facts},
+            load_facts={ScreenOrder: find_histories_and_lists},
         ),
         Aggregate(
             name="list-entry",
             initial=ListEntry,
-            decide=lists.decide,
-            evolve=lists.evolve,
+            decide=decide_list_entry,
+            evolve=evolve_list_entry,
             commands=(SetListEntry, RemoveListEntry),
-            load_facts={SetListEntry: entries, RemoveListEntry: entries},
+            load_facts={SetListEntry: find_spellings, RemoveListEntry: find_spellings},
         ),
     ),
     projection=RiskProjection,

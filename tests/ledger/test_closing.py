@@ -13,7 +13,7 @@ from sandboxes.channel import create_channel
 from sandboxes.running import run_server
 from services.ledger.adapters.channel import ChannelUnavailable
 from services.ledger.adapters.effects import ABSENT_AFTER_TRIES, EFFECTS, NotYetClosed
-from services.ledger.domain.payment import Payment, decide, evolve
+from services.ledger.domain.payment import Payment, decide_payment, evolve_payment
 from services.ledger.reactions import PLANS, REACTIONS
 from services.ledger.service import SERVICE
 from shared.contracts import CallExternal, Cancel, Command, Decided, Event, Refused
@@ -50,7 +50,7 @@ CLOSING_PATH = "/payments/o-1%2Fx%232/closing"
 
 
 def decided(command: Command, *before: Event) -> list[Event]:
-    found = decide(command, folded(evolve, Payment(), before), given())
+    found = decide_payment(command, folded(evolve_payment, Payment(), before), given())
     return list(found.events) if isinstance(found, Decided) else found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ledger.domain.chart import Balance
-from services.ledger.domain.entry import Entry, decide, evolve
+from services.ledger.domain.entry import Entry, decide_entry, evolve_entry
 from services.ledger.domain.trial import trial_balance
 from shared.contracts import Refused
 from shared.contracts.base import MAX_MINOR_UNITS
@@ -29,13 +29,13 @@ def facts(**available: int) -> dict[tuple[str, str], Balance]:
 
 
 def test_a_balanced_entry_is_posted_once():
-    assert decide(post(*PAIR), Entry(), given(facts())) == [POSTED]
-    assert decide(post(*PAIR), folded(evolve, Entry(), [POSTED]), given(facts())) == []
+    assert decide_entry(post(*PAIR), Entry(), given(facts())) == [POSTED]
+    assert decide_entry(post(*PAIR), folded(evolve_entry, Entry(), [POSTED]), given(facts())) == []
 
 
 def test_an_id_is_not_used_for_two_entries():
     with pytest.raises(Refused) as no:
-        decide(post(*PAIR, note="other"), folded(evolve, Entry(), [POSTED]), given(facts()))
+        decide_entry(post(*PAIR, note="other"), folded(evolve_entry, Entry(), [POSTED]), given(facts()))
     assert no.value.code == "entry-exists"
 
 
@@ -53,20 +53,20 @@ def test_an_id_is_not_used_for_two_entries():
 )
 def test_a_malformed_entry_is_refused(postings: tuple[Posting, ...], code: str):
     with pytest.raises(Refused) as no:
-        decide(post(*postings), Entry(), given(facts()))
+        decide_entry(post(*postings), Entry(), given(facts()))
     assert (no.value.code, no.value.status) == (code, 422)
 
 
 def test_two_currencies_that_each_balance_are_fine():
     both = (*PAIR, posting("channel:bank", 9, "USD"), posting("wallet:alice", -9, "USD"))
-    assert decide(post(*both), Entry(), given(facts())) == [POSTED.model_copy(update={"postings": both})]
+    assert decide_entry(post(*both), Entry(), given(facts())) == [POSTED.model_copy(update={"postings": both})]
 
 
 def test_nobody_is_debited_more_than_is_available():
     take = (posting("wallet:alice", 100), posting("revenue:north", -100))
-    assert len(decide(post(*take), Entry(), given(facts(wallet=100)))) == 1
+    assert len(decide_entry(post(*take), Entry(), given(facts(wallet=100)))) == 1
     with pytest.raises(Refused) as no:
-        decide(post(*take), Entry(), given(facts(wallet=99)))
+        decide_entry(post(*take), Entry(), given(facts(wallet=99)))
     assert (no.value.code, no.value.facts["available"]) == ("account-overdrawn", 99)
 
 
@@ -74,47 +74,47 @@ def test_nobody_is_debited_more_than_is_available():
 def test_no_entry_fills_an_account_beyond_what_an_amount_can_be(posted: int):
     full = facts() | {("wallet:alice", "CNY"): Balance(posted=posted)}
     with pytest.raises(Refused) as no:
-        decide(post(*PAIR), Entry(), given(full))
+        decide_entry(post(*PAIR), Entry(), given(full))
     assert (no.value.code, no.value.status) == ("account-full", 422)
 
     out = (posting("wallet:alice", 500), posting("channel:bank", -500))
-    assert decide(post(*out), Entry(), given(full)), "what leads back is taken"
+    assert decide_entry(post(*out), Entry(), given(full)), "what leads back is taken"
 
 
 def test_held_money_is_not_available():
     take = (posting("wallet:alice", 100), posting("revenue:north", -100))
     balances = facts() | {("wallet:alice", "CNY"): Balance(posted=-150, held=51)}
     with pytest.raises(Refused):
-        decide(post(*take), Entry(), given(balances))
+        decide_entry(post(*take), Entry(), given(balances))
 
 
 def test_the_rule_sees_all_postings_to_an_account_together():
     split = (posting("wallet:alice", 100), posting("wallet:alice", -100))
-    assert len(decide(post(*split), Entry(), given(facts()))) == 1
+    assert len(decide_entry(post(*split), Entry(), given(facts()))) == 1
     twice = (posting("wallet:alice", 60), posting("wallet:alice", 60), posting("revenue:north", -120))
     with pytest.raises(Refused):
-        decide(post(*twice), Entry(), given(facts(wallet=100)))
+        decide_entry(post(*twice), Entry(), given(facts(wallet=100)))
 
 
 def test_an_entry_is_reversed_once():
-    state = folded(evolve, Entry(), [POSTED])
-    (event,) = decide(REVERSE, state, given(facts(wallet=500)))
+    state = folded(evolve_entry, Entry(), [POSTED])
+    (event,) = decide_entry(REVERSE, state, given(facts(wallet=500)))
     undone = (posting("channel:bank", -500), posting("wallet:alice", 500))
     assert event == EntryReversed(entry_id="e-1", postings=undone, note="typo")
     with pytest.raises(Refused) as no:
-        decide(REVERSE, evolve(state, event), given(facts(wallet=500)))
+        decide_entry(REVERSE, evolve_entry(state, event), given(facts(wallet=500)))
     assert no.value.code == "already-reversed"
 
 
 def test_a_reversal_may_not_take_what_was_spent():
     with pytest.raises(Refused) as no:
-        decide(REVERSE, folded(evolve, Entry(), [POSTED]), given(facts(wallet=499)))
+        decide_entry(REVERSE, folded(evolve_entry, Entry(), [POSTED]), given(facts(wallet=499)))
     assert no.value.code == "account-overdrawn"
 
 
 def test_what_was_never_posted_is_not_reversed():
     with pytest.raises(Refused) as no:
-        decide(REVERSE, Entry(), given({}))
+        decide_entry(REVERSE, Entry(), given({}))
     assert (no.value.code, no.value.status) == ("unknown-entry", 404)
 
 

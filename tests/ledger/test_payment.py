@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ledger.domain.payment import Channels, Payment, decide, evolve
+from services.ledger.domain.payment import Channels, Payment, decide_payment, evolve_payment
 from shared.contracts import Decided, Event, Refused
 from shared.contracts.ledger import (
     PaymentOpeningFailed,
@@ -29,7 +29,7 @@ REQUESTED_RETURN = ReturnRequested(
 
 
 def after(*events: Event) -> Payment:
-    return folded(evolve, Payment(), events)
+    return folded(evolve_payment, Payment(), events)
 
 
 def events_of(decided: list[Event] | Decided) -> list[Event]:
@@ -37,14 +37,14 @@ def events_of(decided: list[Event] | Decided) -> list[Event]:
 
 
 def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
-    decided = decide(a_callback(**changes), state, given(owner))
+    decided = decide_payment(a_callback(**changes), state, given(owner))
     assert isinstance(decided, Decided)
     return list(decided.events), decided.answer
 
 
 def test_a_deposit_is_requested_once():
-    assert decide(a_request(), Payment(), given(CHANNELS)) == [requested()]
-    assert decide(a_request(), after(requested()), given(CHANNELS)) == []
+    assert decide_payment(a_request(), Payment(), given(CHANNELS)) == [requested()]
+    assert decide_payment(a_request(), after(requested()), given(CHANNELS)) == []
 
 
 @pytest.mark.parametrize(
@@ -60,32 +60,32 @@ def test_a_deposit_is_requested_once():
 )
 def test_a_bad_deposit_is_refused(changes: dict[str, Any], code: str):
     with pytest.raises(Refused) as no:
-        decide(a_request(**changes), Payment(), given(CHANNELS))
+        decide_payment(a_request(**changes), Payment(), given(CHANNELS))
     assert (no.value.code, no.value.status) == (code, 422)
 
 
 def test_an_id_is_not_used_for_two_payments():
     with pytest.raises(Refused) as no:
-        decide(a_request(amount=minor(1)), after(requested()), given(CHANNELS))
+        decide_payment(a_request(amount=minor(1)), after(requested()), given(CHANNELS))
     assert no.value.code == "payment-exists"
 
 
 def test_the_payment_of_an_order_is_never_refused():
     command = a_request(payment_id="o-1", account="order:o-1", order_id="o-1", channel="paypal")
-    assert decide(command, Payment(), given(CHANNELS)) == [
+    assert decide_payment(command, Payment(), given(CHANNELS)) == [
         requested(payment_id="o-1", account="order:o-1", order_id="o-1", channel="paypal")
     ]
 
 
 def test_the_channel_opens_it_or_will_not():
-    assert decide(OPENING, after(requested()), given()) == [OPENED]
+    assert decide_payment(OPENING, after(requested()), given()) == [OPENED]
     no = RecordPaymentOpening(payment_id="p-1", opened=False, reason="closed")
-    assert decide(no, after(requested()), given()) == [PaymentOpeningFailed(payment_id="p-1", reason="closed")]
+    assert decide_payment(no, after(requested()), given()) == [PaymentOpeningFailed(payment_id="p-1", reason="closed")]
 
 
 @pytest.mark.parametrize("past", [(), (requested(), OPENED), (requested(), received())])
 def test_an_opening_counts_only_while_it_is_waited_for(past: tuple[Event, ...]):
-    assert decide(OPENING, after(*past), given()) == []
+    assert decide_payment(OPENING, after(*past), given()) == []
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_the_same_callback_again_changes_nothing():
 
 def test_a_return_is_requested_once():
     state = after(requested(), OPENED, received())
-    assert decide(RETURN, state, given(minor(500))) == [REQUESTED_RETURN]
-    assert decide(RETURN, evolve(state, REQUESTED_RETURN), given(minor(300))) == []
+    assert decide_payment(RETURN, state, given(minor(500))) == [REQUESTED_RETURN]
+    assert decide_payment(RETURN, evolve_payment(state, REQUESTED_RETURN), given(minor(300))) == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_return_is_requested_once():
 )
 def test_too_much_is_not_returned(past: tuple[Event, ...], fen: int, available: int):
     command = RETURN.model_copy(update={"amount": minor(fen)})
-    (event,) = events_of(decide(command, after(*past), given(minor(available))))
+    (event,) = events_of(decide_payment(command, after(*past), given(minor(available))))
     assert isinstance(event, ReturnFailed)
     assert event.amount == minor(fen)
 
@@ -136,23 +136,23 @@ def test_too_much_is_not_returned(past: tuple[Event, ...], fen: int, available: 
 def test_a_return_ends_once():
     state = after(requested(), OPENED, received(), REQUESTED_RETURN)
     done = RecordReturn(payment_id="p-1", return_id="r-1", returned=True)
-    (event,) = events_of(decide(done, state, given()))
+    (event,) = events_of(decide_payment(done, state, given()))
     assert isinstance(event, PaymentReturned)
     assert [(p.account, p.amount.amount) for p in event.postings] == [("wallet:alice", 200), ("channel:wechat", -200)]
-    assert decide(done, evolve(state, event), given()) == []
+    assert decide_payment(done, evolve_payment(state, event), given()) == []
 
 
 def test_a_failed_return_leaves_the_money_returnable():
     state = after(requested(), OPENED, received(), REQUESTED_RETURN)
     no = RecordReturn(payment_id="p-1", return_id="r-1", returned=False, reason="account closed")
     failed = ReturnFailed(payment_id="p-1", return_id="r-1", amount=minor(200), reason="account closed")
-    assert decide(no, state, given()) == [failed]
+    assert decide_payment(no, state, given()) == [failed]
     again = RETURN.model_copy(update={"return_id": "r-2", "amount": minor(500)})
-    (event,) = events_of(decide(again, evolve(state, failed), given(minor(500))))
+    (event,) = events_of(decide_payment(again, evolve_payment(state, failed), given(minor(500))))
     assert isinstance(event, ReturnRequested)
 
 
 def test_a_return_of_what_was_not_yet_requested_stays_refused():
-    (failed,) = events_of(decide(RETURN, Payment(), given(minor(0))))
+    (failed,) = events_of(decide_payment(RETURN, Payment(), given(minor(0))))
     assert isinstance(failed, ReturnFailed)
-    assert decide(RETURN, after(failed, requested(), received()), given(minor(500))) == []
+    assert decide_payment(RETURN, after(failed, requested(), received()), given(minor(500))) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ledger.domain.payment import Payment, decide, evolve
+from services.ledger.domain.payment import Payment, decide_payment, evolve_payment
 from services.ledger.domain.payment.state import item_id
 from shared.contracts import Decided, Event, Money
 from shared.contracts.ledger import (
@@ -50,11 +50,11 @@ GOING = ReturnRequested(
 
 
 def after(*events: Event) -> Payment:
-    return folded(evolve, Payment(), events)
+    return folded(evolve_payment, Payment(), events)
 
 
 def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
-    decided = decide(a_callback(**changes), state, given(owner))
+    decided = decide_payment(a_callback(**changes), state, given(owner))
     assert isinstance(decided, Decided)
     return list(decided.events), decided.answer
 
@@ -122,9 +122,9 @@ def test_what_is_said_of_a_payment_under_anothers_reference_waits_for_a_person_o
 
     assert isinstance(item, PaymentUnmatched)
     assert (item.reason, item.channel_ref, item.amount, item.postings) == (ANOTHERS_REFERENCE, "ref-9", minor(500), ())
-    again, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9")
+    again, _ = told(evolve_payment(state, item), owner="p-2", channel_ref="ref-9")
     assert [type(event) for event in again] == [CallbackRefused]
-    other, _ = told(evolve(state, item), owner="p-2", channel_ref="ref-9", amount=minor(100))
+    other, _ = told(evolve_payment(state, item), owner="p-2", channel_ref="ref-9", amount=minor(100))
     assert [type(event) for event in other] == [CallbackRefused, PaymentUnmatched]
     assert len(told(state, owner="p-2", channel_ref="ref-9", amount=minor(0))[0]) == 1
 
@@ -137,7 +137,7 @@ def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.amount, len(event.postings)) == ("shared-reference", minor(500), 2)
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
-    waiting = evolve(state, event)
+    waiting = evolve_payment(state, event)
     assert told(waiting, owner="p-2") == ([], answer)
     settled, again = told(waiting, owner="p-2", amount=minor(499))[0]
     assert isinstance(settled, UnmatchedSettled)
@@ -152,7 +152,7 @@ def test_paid_and_no_money_at_all_is_a_contradiction_for_a_person(before: tuple[
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.amount, event.postings) == ("contradiction", minor(0), ())
-    assert told(evolve(state, event), amount=minor(0))[0] == []
+    assert told(evolve_payment(state, event), amount=minor(0))[0] == []
 
 
 def test_the_right_amount_takes_the_place_of_the_wrong_one():
@@ -185,7 +185,7 @@ def test_nothing_is_booked_twice_when_the_channel_contradicts_itself(past: tuple
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.postings) == ("contradiction", ())
-    assert told(evolve(state, event), **changes)[0] == []
+    assert told(evolve_payment(state, event), **changes)[0] == []
 
 
 def test_what_the_channel_says_last_takes_the_place_of_what_waits():
@@ -201,7 +201,7 @@ def test_what_the_channel_says_last_takes_the_place_of_what_waits():
         minor(498),
         "amount-mismatch",
     )
-    after_it = folded(evolve, state, (settled, again))
+    after_it = folded(evolve_payment, state, (settled, again))
     assert told(after_it, amount=minor(498))[0] == []
     back = told(after_it, amount=minor(499))[0]
     assert len({event.item for event in (*back, SHORT, again) if isinstance(event, PaymentUnmatched)}) == 3
@@ -270,7 +270,7 @@ def test_a_last_answer_that_can_not_be_read_waits_for_a_person_once(past: tuple[
     assert isinstance(item, PaymentUnmatched)
     assert (item.reason, item.amount, item.postings, item.ask_until) == (UNREAD_ANSWER, minor(0), (), None)
     assert answer["reason"] == "failed"
-    waiting = evolve(state, item)
+    waiting = evolve_payment(state, item)
     assert told(waiting, **UNREAD)[0] == []
     assert (waiting.said, waiting.booked) == (state.said, state.booked)
 
@@ -287,7 +287,7 @@ def test_what_comes_after_all_is_the_payment() -> None:
 
 def opened_as(ref: str, *past: Event) -> list[Event]:
     opening = RecordPaymentOpening(payment_id="p-1", opened=True, channel_ref=ref, pay_url="https://pay.example/1")
-    decided = decide(opening, after(*past), given())
+    decided = decide_payment(opening, after(*past), given())
     assert isinstance(decided, list)
     return decided
 
@@ -302,7 +302,7 @@ def test_an_opening_that_contradicts_what_it_was_paid_under_waits_for_a_person_o
     assert (item.reason, item.channel_ref, item.amount, item.postings) == (OTHER_REFERENCE, "ref-2", minor(500), ())
     assert opened_as("ref-2", *early, item) == []
     settle = SettlePayment(payment_id="p-1", item=item.item, note="the channel mixed up two payments")
-    decided = decide(settle, after(*early, item), given())
+    decided = decide_payment(settle, after(*early, item), given())
     assert isinstance(decided, list)
     (settled,) = decided
     assert isinstance(settled, UnmatchedSettled)

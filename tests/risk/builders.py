@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
-from services.risk.domain.screening import Known, Screening, decide
+from services.risk.domain.screening import Known, Screening, decide_screening
 from services.risk.projection import METADATA, RiskProjection
 from shared.contracts import DecisionContext, Event, Metadata, Money
 from shared.contracts.risk import Dimension, ListEntrySet, OrderScreened, ScreenOrder
@@ -60,7 +60,7 @@ class Desk:
     def screen(self, command: ScreenOrder, seconds: float = 0) -> OrderScreened:
         """The order's screening, this long after the start."""
         now = NOW + timedelta(seconds=seconds)
-        events = decide(command, Screening(), given(self.projection.known(command), now))
+        events = decide_screening(command, Screening(), given(self.projection.known(command), now))
         self.apply(events, now)
         screened = events[0]
         assert isinstance(screened, OrderScreened)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from services.risk.domain.lists import ListEntry, decide, evolve
+from services.risk.domain.lists import ListEntry, decide_list_entry, evolve_list_entry
 from shared.contracts import Refused
 from shared.contracts.risk import ListEntryRemoved, ListEntrySet, RemoveListEntry, SetListEntry
 from tests.risk.builders import NOW, given
@@ -20,21 +20,21 @@ REMOVE = RemoveListEntry(entry="ip:203.0.113.7", reason="mistake")
 
 
 def test_a_value_is_listed_once():
-    assert decide(SET, ListEntry(), given(())) == [LISTED]
-    assert decide(SET, evolve(ListEntry(), LISTED), given(())) == []
+    assert decide_list_entry(SET, ListEntry(), given(())) == [LISTED]
+    assert decide_list_entry(SET, evolve_list_entry(ListEntry(), LISTED), given(())) == []
 
 
 def test_a_value_moves_to_another_list():
-    moved = decide(SET.model_copy(update={"list": "watch"}), ListEntry(LISTED), given(()))
+    moved = decide_list_entry(SET.model_copy(update={"list": "watch"}), ListEntry(LISTED), given(()))
     assert moved == [LISTED.model_copy(update={"list": "watch"})]
 
 
 def test_an_entry_is_removed_once():
     state = ListEntry(LISTED)
-    events = decide(REMOVE, state, given(()))
+    events = decide_list_entry(REMOVE, state, given(()))
     assert events == [ListEntryRemoved(entry="ip:203.0.113.7", reason="mistake")]
     with pytest.raises(Refused, match="not-listed"):
-        decide(REMOVE, evolve(state, events[0]), given(()))
+        decide_list_entry(REMOVE, evolve_list_entry(state, events[0]), given(()))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_entry_is_removed_once():
 )
 def test_an_entry_that_could_never_match_is_refused(changes: dict[str, object], code: str):
     with pytest.raises(Refused, match=code) as refused:
-        decide(SET.model_copy(update=changes), ListEntry(), given(()))
+        decide_list_entry(SET.model_copy(update=changes), ListEntry(), given(()))
     assert refused.value.status == 422
 
 
@@ -62,14 +62,15 @@ def test_an_entry_takes_the_place_of_the_same_value_in_other_spellings():
     typed = ("target:Acc ", "target:ACC")
     listed = SetListEntry(entry="target:acc", list="block", dimension="target", value="acc", reason="fraud", until=None)
 
-    (again,) = decide(listed, ListEntry(), given(typed))
+    (again,) = decide_list_entry(listed, ListEntry(), given(typed))
 
     assert again == ListEntrySet(**dict(listed), spellings=typed)
-    assert decide(listed, evolve(ListEntry(), again), given(("target:acc",))) == []
+    assert decide_list_entry(listed, evolve_list_entry(ListEntry(), again), given(("target:acc",))) == []
 
 
 def test_a_value_is_removed_in_the_spelling_that_a_version_before_took():
-    removed = decide(RemoveListEntry(entry="target:acc", reason="mistake"), ListEntry(), given(("target:Acc ",)))
+    remove = RemoveListEntry(entry="target:acc", reason="mistake")
+    removed = decide_list_entry(remove, ListEntry(), given(("target:Acc ",)))
 
     assert removed == [ListEntryRemoved(entry="target:acc", reason="mistake", spellings=("target:Acc ",))]
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from services.risk.domain.rules import AmountLimits
-from services.risk.domain.screening import Known, Listed, Screening, decide, evolve
+from services.risk.domain.screening import Known, Listed, Screening, decide_screening, evolve_screening
 from shared.contracts import Event, Money, Refused
 from shared.contracts.risk import (
     CaseClosed,
@@ -27,7 +27,7 @@ from tests.risk.builders import NOW, Desk, given, order
 
 
 def screened(command: ScreenOrder, *listed: Listed) -> tuple[str, tuple[str, ...]]:
-    event = decide(command, Screening(), given(Known(histories={}, listed=listed)))[0]
+    event = decide_screening(command, Screening(), given(Known(histories={}, listed=listed)))[0]
     assert isinstance(event, OrderScreened)
     return event.decision, event.reasons
 
@@ -35,12 +35,12 @@ def screened(command: ScreenOrder, *listed: Listed) -> tuple[str, tuple[str, ...
 def folded(*events: Event) -> Screening:
     state = Screening()
     for event in events:
-        state = evolve(state, event)
+        state = evolve_screening(state, event)
     return state
 
 
 def test_an_ordinary_order_passes_with_no_reason():
-    assert decide(order(), Screening(), given()) == [
+    assert decide_screening(order(), Screening(), given()) == [
         OrderScreened(
             order_id="order-1",
             customer="alice",
@@ -55,12 +55,12 @@ def test_an_ordinary_order_passes_with_no_reason():
 
 
 def test_an_order_is_screened_once():
-    state = folded(*decide(order(), Screening(), given()))
-    assert decide(order(), state, given()) == []
+    state = folded(*decide_screening(order(), Screening(), given()))
+    assert decide_screening(order(), state, given()) == []
 
 
 def test_a_large_amount_is_reviewed_and_opens_a_case():
-    events = decide(order(fen=500_001), Screening(), given())
+    events = decide_screening(order(fen=500_001), Screening(), given())
     assert isinstance(events[0], OrderScreened)
     assert events[0].decision == "review"
     reasons = ("ceiling:order>500000CNY",)
@@ -76,7 +76,7 @@ def test_each_currency_has_its_own_limits_and_none_means_that_a_person_looks():
 
     def found(fen: int, currency: str) -> tuple[str, tuple[str, ...]]:
         known = given(Known(histories={}, limits=limits))
-        event = decide(order(fen=fen, currency=currency), Screening(), known)[0]
+        event = decide_screening(order(fen=fen, currency=currency), Screening(), known)[0]
         assert isinstance(event, OrderScreened)
         return event.decision, event.reasons
 
@@ -119,22 +119,22 @@ def test_an_entry_counts_until_its_time_is_over():
 
 
 def test_a_person_decides_an_open_case_once():
-    state = folded(*decide(order(fen=600_000), Screening(), given()))
+    state = folded(*decide_screening(order(fen=600_000), Screening(), given()))
     command = DecideCase(order_id="order-1", decision="pass", note="known buyer")
 
-    events = decide(command, state, given())
+    events = decide_screening(command, state, given())
 
     assert events == [CaseDecided(order_id="order-1", decision="pass", note="known buyer")]
     with pytest.raises(Refused, match="no-open-case"):
-        decide(command, evolve(state, events[0]), given())
+        decide_screening(command, evolve_screening(state, events[0]), given())
 
 
 def test_there_is_no_case_for_an_order_that_passed_or_was_never_seen():
     command = DecideCase(order_id="order-1", decision="block")
     with pytest.raises(Refused, match="no-open-case") as passed:
-        decide(command, folded(*decide(order(), Screening(), given())), given())
+        decide_screening(command, folded(*decide_screening(order(), Screening(), given())), given())
     with pytest.raises(Refused, match="unknown-order") as unseen:
-        decide(command, Screening(), given())
+        decide_screening(command, Screening(), given())
     assert (passed.value.status, unseen.value.status) == (409, 404)
 
 
@@ -142,31 +142,32 @@ CLOSE, REOPEN = CloseCase(order_id="order-1"), ReopenCase(order_id="order-1")
 
 
 def test_a_case_ends_with_its_order_and_is_open_again_when_that_goes_on():
-    events = decide(order(fen=600_000), Screening(), given())
-    assert decide(CLOSE, folded(*events), given()) == [CaseClosed(order_id="order-1")]
+    events = decide_screening(order(fen=600_000), Screening(), given())
+    assert decide_screening(CLOSE, folded(*events), given()) == [CaseClosed(order_id="order-1")]
     closed = folded(*events, CaseClosed(order_id="order-1"))
-    assert decide(CLOSE, closed, given()) == []
+    assert decide_screening(CLOSE, closed, given()) == []
     with pytest.raises(Refused, match="no-open-case"):
-        decide(DecideCase(order_id="order-1", decision="pass"), closed, given())
-    (again,) = decide(REOPEN, closed, given())
+        decide_screening(DecideCase(order_id="order-1", decision="pass"), closed, given())
+    (again,) = decide_screening(REOPEN, closed, given())
     assert again == events[1].model_copy(update={"again": True})
-    decided = decide(DecideCase(order_id="order-1", decision="pass"), evolve(closed, again), given())
+    decide = DecideCase(order_id="order-1", decision="pass")
+    decided = decide_screening(decide, evolve_screening(closed, again), given())
     assert [type(event) for event in decided] == [CaseDecided]
 
 
 def test_an_order_without_an_open_case_ends_and_goes_on_unnoticed():
-    passed = folded(*decide(order(), Screening(), given()))
+    passed = folded(*decide_screening(order(), Screening(), given()))
     decided = folded(
-        *decide(order(fen=600_000), Screening(), given()),
+        *decide_screening(order(fen=600_000), Screening(), given()),
         CaseDecided(order_id="order-1", decision="pass", note=""),
     )
     for state in (Screening(), passed, decided):
-        assert decide(CLOSE, state, given()) == []
-        assert decide(REOPEN, state, given()) == []
+        assert decide_screening(CLOSE, state, given()) == []
+        assert decide_screening(REOPEN, state, given()) == []
 
 
 def test_a_state_survives_a_snapshot():
-    state = folded(*decide(order(fen=600_000), Screening(), given()))
+    state = folded(*decide_screening(order(fen=600_000), Screening(), given()))
     adapter = TypeAdapter(Screening)
     assert adapter.validate_json(adapter.dump_json(state)) == state
     assert (state.decision, state.case) == ("review", "open")
@@ -236,9 +237,9 @@ def test_one_buyers_orders_for_a_target_count_before_they_are_paid():
 
 def test_a_paid_order_counts_for_its_targets_once():
     command = RecordPaidTargets(order_id="o1", customer=None, targets=("138",), amount=Money(amount=1))
-    (paid,) = decide(command, Screening("pass"), given())
+    (paid,) = decide_screening(command, Screening("pass"), given())
     assert paid == TargetsPaid(order_id="o1", customer=None, targets=("138",), amount=Money(amount=1))
-    assert decide(command, evolve(Screening("pass"), paid), given()) == []
+    assert decide_screening(command, evolve_screening(Screening("pass"), paid), given()) == []
 
 
 def test_one_target_can_be_topped_up_ten_times_an_hour():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from services.risk.adapters import build
 from services.risk.domain.rules import USUAL_LIMITS, AmountLimits
 from services.risk.reactions import on_order_placed
-from services.risk.service import SERVICE, build
+from services.risk.service import SERVICE
 from shared.contracts import Money
 from shared.contracts.order import OrderLine, OrderPlaced
 from shared.contracts.risk import CaseDecided, CaseOpened, DecideCase, OrderScreened, ScreenOrder, SetListEntry

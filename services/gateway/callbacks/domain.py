@@ -12,7 +12,7 @@ MOST_WAITING = 1_000
 
 
 @dataclass(frozen=True)
-class Unread:
+class StatementState:
     """A statement, whose it is, and whether a person has seen to it; no partner before it was told."""
 
     kind: PartnerKind = "channel"
@@ -20,7 +20,7 @@ class Unread:
     settled: bool = False
 
 
-def decide_unread(command: Command, state: Unread, given: DecisionContext) -> Decided:
+def decide_statement(command: Command, state: StatementState, given: DecisionContext) -> Decided:
     """Facts: for RecordUnread how many statements of this partner wait. SettleUnread refuses `unknown-statement` and
     `already-settled`."""
     match command:
@@ -36,7 +36,7 @@ def decide_unread(command: Command, state: Unread, given: DecisionContext) -> De
     raise TypeError(f"a statement does not decide {type(command).__name__}")
 
 
-def _record(command: RecordUnread, state: Unread, waiting: int) -> Decided:
+def _record(command: RecordUnread, state: StatementState, waiting: int) -> Decided:
     if state.partner:
         return Decided(answer={"outcome": "known"})
     if waiting >= MOST_WAITING:
@@ -44,10 +44,10 @@ def _record(command: RecordUnread, state: Unread, waiting: int) -> Decided:
     return Decided([StatementUnread(**dict(command))], {"outcome": "recorded"})
 
 
-def evolve_unread(state: Unread, event: Event) -> Unread:
+def evolve_statement(state: StatementState, event: Event) -> StatementState:
     match event:
         case StatementUnread(kind=kind, partner=partner):
-            return Unread(kind, partner)
+            return StatementState(kind, partner)
         case UnreadSettled(kind=kind, partner=partner):
-            return Unread(kind, partner, settled=True)
+            return StatementState(kind, partner, settled=True)
     return state

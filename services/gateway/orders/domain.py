@@ -13,13 +13,13 @@ KEPT = 20
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpeningState:
     """When each reader last opened an order's deliveries, of the latest readers; the others are recorded anew."""
 
     last: dict[str, datetime] = field(default_factory=dict)
 
 
-def decide_opening(command: RecordOpening, state: Opened, given: DecisionContext) -> list[Event]:
+def decide_opening(command: RecordOpening, state: OpeningState, given: DecisionContext) -> list[Event]:
     last = state.last.get(_reader(given.meta.actor, command))
     if last is not None and timedelta() <= given.now - last < PAUSE:
         return []
@@ -27,12 +27,12 @@ def decide_opening(command: RecordOpening, state: Opened, given: DecisionContext
     return [DeliveriesOpened(**told, by=given.meta.actor, at=given.now)]
 
 
-def evolve_opening(state: Opened, event: Event) -> Opened:
+def evolve_opening(state: OpeningState, event: Event) -> OpeningState:
     match event:
         case DeliveriesOpened():
             reader = _reader(event.by, event)
             latest = {**{one: at for one, at in state.last.items() if one != reader}, reader: event.at}
-            return Opened(dict(list(latest.items())[-KEPT:]))
+            return OpeningState(dict(list(latest.items())[-KEPT:]))
     return state
 
 

@@ -35,7 +35,9 @@ class EndpointState:
     generation: int = 1
 
 
-def decide_endpoint(command: Command, state: EndpointState, given: DecisionContext) -> Sequence[Event] | Decided:
+def decide_webhook_endpoint(
+    command: Command, state: EndpointState, given: DecisionContext
+) -> Sequence[Event] | Decided:
     """The answer to a rotation names the new `generation`."""
     match command:
         case RegisterWebhookEndpoint(endpoint_id=endpoint_id, name=name, url=url, events=events):
@@ -89,7 +91,7 @@ def _disabled(endpoint_id: str, state: EndpointState, reason: WebhookEnd) -> Web
     return WebhookEndpointDisabled(endpoint_id=endpoint_id, name=state.name, reason=reason)
 
 
-def evolve_endpoint(state: EndpointState, event: Event) -> EndpointState:
+def evolve_webhook_endpoint(state: EndpointState, event: Event) -> EndpointState:
     match event:
         case WebhookEndpointRegistered(name=name, url=url, events=events):
             return EndpointState("enabled", name, url, events)

@@ -23,7 +23,7 @@ class Entry:
     reversed: bool = False
 
 
-def decide(command: Command, state: Entry, given: DecisionContext) -> list[Event]:
+def decide_entry(command: Command, state: Entry, given: DecisionContext) -> list[Event]:
     """Facts: the Balance of every (account, currency) that the entry touches."""
     match command:
         case PostEntry():
@@ -34,7 +34,7 @@ def decide(command: Command, state: Entry, given: DecisionContext) -> list[Event
             raise TypeError(f"an entry does not decide {type(command).__name__}")
 
 
-def evolve(state: Entry, event: Event) -> Entry:
+def evolve_entry(state: Entry, event: Event) -> Entry:
     match event:
         case EntryPosted():
             return Entry(event.postings, event.note)

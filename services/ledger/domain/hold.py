@@ -58,7 +58,7 @@ class Hold:
         return Money(amount=before // whole - after // whole, currency=self.captured.currency)
 
 
-def decide(command: Command, state: Hold, given: DecisionContext) -> list[Event]:
+def decide_hold(command: Command, state: Hold, given: DecisionContext) -> list[Event]:
     """Facts: for HoldFunds the Money available on the account, for CaptureHold the commission in basis points, for
     CreditSupplierClaim the Money that we owe the supplier."""
     match command:
@@ -82,7 +82,7 @@ def decide(command: Command, state: Hold, given: DecisionContext) -> list[Event]
             raise TypeError(f"a hold does not decide {type(command).__name__}")
 
 
-def evolve(state: Hold, event: Event) -> Hold:
+def evolve_hold(state: Hold, event: Event) -> Hold:
     match event:
         case FundsHeld():
             return replace(state, status="held", account=event.account, amount=event.amount)

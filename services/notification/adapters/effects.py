@@ -70,12 +70,14 @@ def outcome(result: RecordSending) -> Outcome:
     return "done" if result.sent else "failed"
 
 
-SEND = Effect(
-    run=send,
-    gave_up=give_up,
-    attempts=ATTEMPTS,
-    first_delay_seconds=1.0,
-    longest_delay_seconds=900.0,
-    partner="channel",
-    outcome=outcome,
-)
+EFFECTS: Mapping[str, Effect] = {
+    "send": Effect(
+        run=send,
+        gave_up=give_up,
+        attempts=ATTEMPTS,
+        first_delay_seconds=1.0,
+        longest_delay_seconds=900.0,
+        partner="channel",
+        outcome=outcome,
+    ),
+}

@@ -16,7 +16,7 @@ class ListEntry:
     listed: ListEntrySet | None = None
 
 
-def decide(command: SetListEntry | RemoveListEntry, state: ListEntry, given: DecisionContext) -> list[Event]:
+def decide_list_entry(command: SetListEntry | RemoveListEntry, state: ListEntry, given: DecisionContext) -> list[Event]:
     """`given.facts` are the entries that stand for the same value, however they are spelled."""
     spellings = tuple(entry for entry in given.facts if entry != command.entry)
     match command:
@@ -32,7 +32,7 @@ def decide(command: SetListEntry | RemoveListEntry, state: ListEntry, given: Dec
             return [ListEntryRemoved(entry=entry, reason=reason, spellings=spellings)]
 
 
-def evolve(state: ListEntry, event: Event) -> ListEntry:
+def evolve_list_entry(state: ListEntry, event: Event) -> ListEntry:
     match event:
         case ListEntrySet():
             return ListEntry(event.model_copy(update={"spellings": ()}))

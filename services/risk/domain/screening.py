@@ -61,7 +61,7 @@ class Known:
 ScreeningCommand: TypeAlias = ScreenOrder | DecideCase | CloseCase | ReopenCase | RecordPaidTargets
 
 
-def decide(command: ScreeningCommand, state: Screening, given: DecisionContext) -> list[Event]:
+def decide_screening(command: ScreeningCommand, state: Screening, given: DecisionContext) -> list[Event]:
     """Screen an order once, decide its open case, close and reopen it with its order, or count the order as paid.
 
     `given.facts` is Known for a ScreenOrder.
@@ -85,7 +85,7 @@ def decide(command: ScreeningCommand, state: Screening, given: DecisionContext) 
             return [CaseDecided(order_id=order_id, decision=command.decision, note=command.note)]
 
 
-def evolve(state: Screening, event: Event) -> Screening:
+def evolve_screening(state: Screening, event: Event) -> Screening:
     match event:
         case OrderScreened(decision=decision):
             return replace(state, decision=decision)

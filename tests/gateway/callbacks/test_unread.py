@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.gateway.callbacks import domain
-from services.gateway.callbacks.domain import MOST_WAITING, Unread, decide_unread, evolve_unread
+from services.gateway.callbacks.domain import MOST_WAITING, StatementState, decide_statement, evolve_statement
 from services.gateway.callbacks.scraps import LONGEST, MOST, scraps_of
 from services.gateway.service import SERVICE
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Refused
@@ -37,10 +37,10 @@ SETTLED = UnreadSettled(statement_id="s-1", kind="channel", partner="alipay", no
 
 
 def decided(command: Command, *before: Event, waiting: int = 0) -> Decided:
-    state = Unread()
+    state = StatementState()
     for event in before:
-        state = evolve_unread(state, event)
-    return decide_unread(
+        state = evolve_statement(state, event)
+    return decide_statement(
         command, state, DecisionContext(NOW, "c", Metadata(correlation_id="s", causation_id="c"), waiting)
     )
 
@@ -84,15 +84,15 @@ def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
 def served(folder: Path) -> Shop:
     """A shop whose backend decides what is told of unread statements, as the gateway does."""
     shop = open_shop(folder)
-    states: dict[str, Unread] = {}
+    states: dict[str, StatementState] = {}
 
     def follow(command: RecordUnread | SettleUnread) -> Sequence[Event]:
-        state = states.get(command.statement_id, Unread())
-        events = decide_unread(
+        state = states.get(command.statement_id, StatementState())
+        events = decide_statement(
             command, state, DecisionContext(NOW, "c", Metadata(correlation_id="s", causation_id="c"), 0)
         ).events
         for event in events:
-            states[command.statement_id] = evolve_unread(states.get(command.statement_id, Unread()), event)
+            states[command.statement_id] = evolve_statement(states.get(command.statement_id, StatementState()), event)
         return events
 
     shop.backend.then |= {RecordUnread: follow, SettleUnread: follow}

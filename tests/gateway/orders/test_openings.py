@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.gateway.orders.buyers import order_secret
-from services.gateway.orders.domain import Opened, decide_opening, evolve_opening
+from services.gateway.orders.domain import OpeningState, decide_opening, evolve_opening
 from shared.contracts import DecisionContext, Metadata
 from shared.contracts.gateway import DeliveriesOpened, RecordOpening
 from shared.contracts.order import CancelOrder
@@ -25,7 +25,7 @@ def given(seconds: float = 0, actor: str = "customer:c1") -> DecisionContext:
 
 
 def opened(*told: tuple[RecordOpening, DecisionContext]) -> list[DeliveriesOpened]:
-    state, events = Opened(), []
+    state, events = OpeningState(), []
     for command, at in told:
         for event in decide_opening(command, state, at):
             state = evolve_opening(state, event)
@@ -59,7 +59,7 @@ def test_reading_on_is_the_same_opening_and_anything_else_is_another() -> None:
 def test_many_readers_do_not_make_the_state_grow() -> None:
     readers = [(ASKED.model_copy(update={"address": f"192.0.2.{number}"}), given(number)) for number in range(50)]
     assert len(opened(*readers)) == 50
-    state = Opened()
+    state = OpeningState()
     for event in opened(*readers):
         state = evolve_opening(state, event)
     assert len(state.last) == 20

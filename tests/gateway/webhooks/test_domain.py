@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.gateway.webhooks.domain import EndpointState, decide_endpoint, evolve_endpoint
+from services.gateway.webhooks.domain import EndpointState, decide_webhook_endpoint, evolve_webhook_endpoint
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Refused
 from shared.contracts.gateway import (
     ChangeWebhookEndpoint,
@@ -35,9 +35,9 @@ REMOVED = WebhookEndpointRemoved(endpoint_id="e1")
 def decided(given: Sequence[Event], command: Command) -> Decided:
     state = EndpointState()
     for event in given:
-        state = evolve_endpoint(state, event)
+        state = evolve_webhook_endpoint(state, event)
     meta = Metadata(correlation_id="c", causation_id="c")
-    made = decide_endpoint(command, state, DecisionContext(NOW, "c", meta))
+    made = decide_webhook_endpoint(command, state, DecisionContext(NOW, "c", meta))
     return made if isinstance(made, Decided) else Decided(made)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.ledger.domain.payment import closing, opening, returns, statements, unmatched
 from services.ledger.domain.payment.opening import Channels
-from services.ledger.domain.payment.state import Payment, evolve
+from services.ledger.domain.payment.state import Payment, evolve_payment
 from shared.contracts import Command, Decided, DecisionContext, Event
 from shared.contracts.ledger import (
     ClosePayment,
@@ -23,10 +23,10 @@ from shared.contracts.ledger import (
     StopPayment,
 )
 
-__all__ = ["Channels", "Payment", "decide", "evolve"]
+__all__ = ["Channels", "Payment", "decide_payment", "evolve_payment"]
 
 
-def decide(command: Command, state: Payment, given: DecisionContext) -> list[Event] | Decided:
+def decide_payment(command: Command, state: Payment, given: DecisionContext) -> list[Event] | Decided:
     """Facts: for RequestPayment the Channels, for RecordCallback and RecordClosing the payment that already has this
     channel reference (None when none has), for ReturnPayment, RetryReturn, RetryRefund and RecordReturnByHand the Money
     available on the account that pays."""

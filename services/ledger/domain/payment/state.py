@@ -146,7 +146,7 @@ class Payment:
         return added - sum(taken, zero(added.currency))
 
 
-def evolve(state: Payment, event: Event) -> Payment:
+def evolve_payment(state: Payment, event: Event) -> Payment:
     """The payment after one of its events."""
     match event:
         case PaymentRequested():

@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 KINDS = ("unit", "integration", "acceptance", "simulation")
-_PLATFORM = {"demo.running.served", "tests.acceptance.market.open_market"}
-_CLUSTER = {f"tests.acceptance.cluster_market.{name}" for name in ("open_cluster", "cluster_or_skip", "cluster")}
+_PLATFORM = {"tests.platform.served.Served", "tests.platform.market.open_market"}
+_CLUSTER = {f"tests.acceptance.cluster_market.{name}" for name in ("stocked_cluster", "cluster_or_skip", "cluster")}
 _HERE = Path(__file__).parent
 
 

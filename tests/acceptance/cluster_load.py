@@ -23,7 +23,7 @@ from sandboxes.running import CHANNEL
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.acceptance.cluster_market import ClusterMarket
+    from tests.platform.market import ClusterMarket
 
 CARDS = tuple(f"CARD-{number}" for number in range(6))
 TOP_UP = "TOP-UP"

@@ -20,7 +20,7 @@ from cli.__main__ import SERVICES, app
 from cli.started import Started
 from demo.shop import Answer, until
 from tests.acceptance.command import ended, kameng, process
-from tests.acceptance.market import KEY_COLUMNS, PRODUCT_COLUMNS, csv_bytes, open_market
+from tests.platform.market import KEY_COLUMNS, PRODUCT_COLUMNS, csv_bytes, open_market
 
 COMMANDS = (
     *("", "demo", "serve", "import", "import products", "import keys", "events", "order", "order show", "rebuild"),
@@ -229,7 +229,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = os.umask(0)  # what is private must not rest on it
     try:
         with open_market(var) as market:
-            yield market.var
+            yield market.platform.var
     finally:
         os.umask(before)
 

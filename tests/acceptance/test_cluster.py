@@ -11,40 +11,43 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from demo.shop import Answer, until
 from deploy.local.server import Server
+from services import NAMES
 from shared.messages.topology import inbox, log_exchange, pulls
 from tests.acceptance.cluster_load import Load
-from tests.acceptance.cluster_market import NAMES, ClusterMarket, Fault, ours
+from tests.acceptance.cluster_market import Fault, survives
 from tests.acceptance.cluster_operations import OPERATIONS
+from tests.platform.cluster import HTTP, ours
+from tests.platform.market import ClusterMarket
 
 BROKER_SECONDS, DATABASE_SECONDS = 30.0, 12.0
 
 
 async def every_process_is_killed(market: ClusterMarket, load: Load) -> None:
     for service in NAMES:
-        await asyncio.to_thread(market.restart, f"{service}-writer", f"{service}-log-server")
+        await asyncio.to_thread(market.platform.restart, f"{service}-writer", f"{service}-log-server")
         await load.further(2)
     before = load.outcomes.again.total()
-    await asyncio.to_thread(market.restart, "gateway-http")
+    await asyncio.to_thread(market.platform.restart, HTTP)
     await load.further(1)
     assert load.outcomes.again.total() > before, "no request was under way when the gateway died"
 
 
 async def the_broker_is_killed_and_loses_its_disk(market: ClusterMarket, load: Load) -> None:
-    broker = ours(market.servers.rabbitmq)
+    broker = ours(market.platform.servers.rabbitmq)
     await asyncio.to_thread(_end_and_start, broker, broker.kill)
     await load.further(4)
     await asyncio.to_thread(_end_and_start, broker, broker.wipe)
 
 
 async def the_database_is_killed_and_freezes(market: ClusterMarket, load: Load) -> None:
-    database = ours(market.servers.postgres)
+    database = ours(market.platform.servers.postgres)
     await asyncio.to_thread(_end_and_start, database, database.kill)
     await load.further(4)
     await _freeze(database, DATABASE_SECONDS)
 
 
 async def the_broker_is_out_of_reach(market: ClusterMarket, _: Load) -> None:
-    await _freeze(ours(market.servers.rabbitmq), BROKER_SECONDS)
+    await _freeze(ours(market.platform.servers.rabbitmq), BROKER_SECONDS)
 
 
 def _end_and_start(server: Server, end: Callable[[], None]) -> None:
@@ -62,7 +65,7 @@ async def _freeze(server: Server, seconds: float) -> None:
 
 def everywhere(market: ClusterMarket, act: Callable[[BlockingChannel, str], object]) -> None:
     """Do this to what each service has at the broker."""
-    with pika.BlockingConnection(pika.URLParameters(market.servers.amqp_url)) as connection:
+    with pika.BlockingConnection(pika.URLParameters(market.platform.servers.amqp_url)) as connection:
         channel = connection.channel()
         for service in NAMES:
             act(channel, service)
@@ -93,16 +96,16 @@ async def a_log_server_stays_away(market: ClusterMarket, load: Load) -> None:
     """While its readers lose their bindings and bind again: what they missed meanwhile they can have from it alone."""
 
     def binds() -> int:
-        return market.cluster.printed("risk-writer").count("binding again")
+        return market.platform.printed("risk-writer").count("binding again")
 
     async def look() -> Answer | None:
         return {} if binds() > before else None
 
     before = binds()
-    await asyncio.to_thread(market.kill, "order-log-server")
+    await asyncio.to_thread(market.platform.kill, "order-log-server")
     await asyncio.to_thread(everywhere, market, delete_exchange)
     await until("a reader to listen again", look)
-    market.cluster.start("order-log-server")
+    market.platform.start("order-log-server")
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -118,4 +121,4 @@ FAULTS: tuple[Fault, ...] = (
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", [*FAULTS, *OPERATIONS], ids=lambda fault: fault.__name__)
 def test_accepted_orders_survive(cluster: ClusterMarket, fault: Fault) -> None:
-    cluster.survives(fault)
+    survives(cluster, fault)

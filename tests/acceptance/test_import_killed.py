@@ -11,7 +11,7 @@ from services.gateway.access.auth import Principal, issue
 from services.gateway.access.bootstrap import USERNAME
 from shared.runtime.clock import Clock
 from shared.security.secrets import Secrets
-from tests.acceptance.market import Server
+from tests.platform.served import Served
 
 KEYS = 5_000
 PLAIN = "PLAIN-KEY-"
@@ -25,15 +25,14 @@ def test_an_import_that_is_killed_leaves_no_key_and_is_done_when_sent_again(tmp_
     var, scratch = tmp_path / "var", tmp_path / "scratch"
     var.mkdir()
     scratch.mkdir()
-    server = Server(var, free_port(), {"TMPDIR": str(scratch)})
-    server.start()
+    server = Served(var, free_port(), {"TMPDIR": str(scratch)})
     token, _ = issue(
         Secrets(var / "secrets").get("tokens"), Principal("staff", USERNAME, "administrator"), Clock().now()
     )
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
     rows = "sku,key\n" + "".join(f"A-1,{PLAIN}{number:06}\n" for number in range(KEYS))
     file = {"file": ("keys.csv", rows.encode())}
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=headers, timeout=120) as client:
+    with httpx.Client(base_url=server.address, headers=headers, timeout=120) as client:
         product = {"file": ("products.csv", b"sku,name,price\nA-1,Card,1.00\n")}
         assert client.post("/v1/imports/products", files=product).json()["counts"] == {"listed": 1}
         accepted = client.post("/v1/imports/keys", files=file, headers={"Prefer": "respond-async"})

@@ -21,11 +21,10 @@ from demo.shop import (
     until,
 )
 from sandboxes.running import CHANNEL, SUPPLIERS
-from shared.contracts.fulfillment import SupplierDelivered
 from shared.contracts.ledger import PaymentReceived, PaymentRequested, PaymentReturned
 from shared.contracts.order import OrderCompleted, OrderPlaced
 from shared.runtime.embedded import SEEN_SECONDS
-from tests.acceptance.market import PRODUCT_COLUMNS, Market, open_market
+from tests.platform.market import PRODUCT_COLUMNS, ServedMarket, open_market
 
 ORDERS, KILLS, AT_ONCE, CUSTOMERS, SEED = 180, 4, 24, 12, 1
 CARDS = [f"CARD-{number}" for number in range(6)]
@@ -75,7 +74,7 @@ class Stubborn(httpx.AsyncBaseTransport):
 class Load:
     """The orders of one round, and those who place them while the server dies under them."""
 
-    market: Market
+    market: ServedMarket
     luck: random.Random
     up: asyncio.Event = field(default_factory=asyncio.Event)
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -129,9 +128,9 @@ class Load:
 
             await until(f"{moment} orders", far_enough, seconds=120)
             self.up.clear()
-            await asyncio.to_thread(self.market.server.kill)
+            await asyncio.to_thread(self.market.platform.kill)
             self.kills += 1
-            await asyncio.to_thread(self.market.server.start)
+            await asyncio.to_thread(self.market.platform.start)
             self.up.set()
 
     async def _one(self, luck: random.Random) -> None:
@@ -187,12 +186,12 @@ def test_accepted_orders_survive_kills(tmp_path: Path) -> None:
         assert load.outcomes.unknown, "no request was under way when the server died"
         assert load.repeated
         _check_orders(market, load)
-        market.run(_check_suppliers(market))
+        market.run(market.check_suppliers())
         market.run(_check_channel(market, load))
-        market.server.stop()
-        assert not market.parked()
-        assert not market.due()
-        for proof in market.proofs():
+        market.platform.stop()
+        assert not market.platform.parked()
+        assert not market.platform.due()
+        for proof in market.platform.proofs():
             assert proof.ok, proof
 
 
@@ -204,8 +203,8 @@ def test_a_request_sent_again_after_a_restart_is_answered_at_once(tmp_path: Path
         wishes: list[Answer] = [{"sku": "CARD", "quantity": 1}]
         order = market.run(buyer.place(wishes, key=key))
         market.run(market.settled())
-        market.server.kill()
-        market.server.start()
+        market.platform.kill()
+        market.platform.start()
 
         took: list[float] = []
         for _ in range(3):  # each would wait; of three, one is not held up by a busy machine
@@ -216,33 +215,20 @@ def test_a_request_sent_again_after_a_restart_is_answered_at_once(tmp_path: Path
         assert min(took) < SEEN_SECONDS, "it waited for a position that had been reached before"
 
 
-def _check_orders(market: Market, load: Load) -> None:
-    placed = [event.order_id for event in market.events("order", OrderPlaced)]
+def _check_orders(market: ServedMarket, load: Load) -> None:
+    placed = [event.order_id for event in market.platform.events("order", OrderPlaced)]
     assert len(placed) == len(set(placed)) == ORDERS
     assert set(placed) == load.acknowledged
-    ended = {event.order_id for event in market.events("order", OrderCompleted)}
+    ended = {event.order_id for event in market.platform.events("order", OrderCompleted)}
     assert ended == load.acknowledged
 
 
-async def _check_suppliers(market: Market) -> None:
-    """Each line was bought once at most, and every line that says so was."""
-    lines: Counter[str] = Counter()
-    for name in SUPPLIERS:
-        async with httpx.AsyncClient(base_url=market.sandboxes[name]) as supplier:
-            for request_id, account in answer_of(await supplier.get("/purchases")).items():
-                assert account["bought"] <= 1, (name, request_id, account)
-                lines[request_id.rpartition("#")[0]] += account["bought"]
-    delivered = {event.delivery_id for event in market.events("fulfillment", SupplierDelivered)}
-    assert lines.total() == len(delivered) > 0
-    assert +lines == Counter(delivered)
-
-
-async def _check_channel(market: Market, load: Load) -> None:
+async def _check_channel(market: ServedMarket, load: Load) -> None:
     """What we believe was paid and paid back is what the channel collected and gave back."""
-    asked = market.events("ledger", PaymentRequested)
-    received = Counter(event.payment_id for event in market.events("ledger", PaymentReceived))
+    asked = market.platform.events("ledger", PaymentRequested)
+    received = Counter(event.payment_id for event in market.platform.events("ledger", PaymentReceived))
     returned: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for event in market.events("ledger", PaymentReturned):
+    for event in market.platform.events("ledger", PaymentReturned):
         assert event.return_id not in returned[event.payment_id]
         returned[event.payment_id][event.return_id] = event.amount.amount
     for event in asked:

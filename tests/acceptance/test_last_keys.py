@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from demo.shop import Answer, Buyer
-from tests.acceptance.market import Market, open_market
+from tests.platform.market import ServedMarket, open_market
 
 BUYERS, EACH, KEYS, PRICE, FUNDS = 40, 5, 50, 1_000, 5_000
 SKU = "LAST-50"
@@ -32,9 +32,9 @@ def test_the_last_keys_are_sold_once_each(tmp_path: Path) -> None:
         stock = market.run(market.staff["operations"].get(f"/v1/products/{SKU}")).json()["stock"]
         nothing = dict.fromkeys(("available", "reserved", "faulted", "expired", "withdrawn"), 0)
         assert stock == {**nothing, "loaded": KEYS, "sold": KEYS}
-        market.server.stop()
-        assert not market.parked()
-        assert all(proof.ok for proof in market.proofs())
+        market.platform.stop()
+        assert not market.platform.parked()
+        assert all(proof.ok for proof in market.platform.proofs())
 
 
 async def _all_at_once(buyers: list[Buyer]) -> list[Bought]:
@@ -54,7 +54,7 @@ async def _delivered(bought: list[Bought]) -> list[str]:
     return found
 
 
-async def _wallets_agree(market: Market, bought: list[Bought]) -> None:
+async def _wallets_agree(market: ServedMarket, bought: list[Bought]) -> None:
     delivered = Counter(buyer.customer for buyer, order in bought if order["status"] == "completed")
     for customer in {buyer.customer for buyer, _ in bought}:
         left = FUNDS - PRICE * delivered[customer]

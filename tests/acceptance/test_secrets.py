@@ -24,8 +24,8 @@ from demo.shop import (
     until,
 )
 from shared.contracts.fulfillment import DeliveryFailed
-from tests.acceptance.market import KEY_COLUMNS, PRODUCT_COLUMNS, Market, csv_bytes, open_market
 from tests.gateway.imports.builders import xlsx
+from tests.platform.market import KEY_COLUMNS, PRODUCT_COLUMNS, ServedMarket, csv_bytes, open_market
 
 SEALING, LOOKUP = "fulfillment-sealing", "order-lookup"
 CARD, DOOMED = "PLANTED", "DOOMED"
@@ -44,7 +44,7 @@ STAFF_PAGES = (
 class Traces:
     """All that the platform left behind: files, what it printed, and every answer but the buyers' own deliveries."""
 
-    market: Market
+    market: ServedMarket
     answers: list[bytes] = field(default_factory=list)
     own: list[bytes] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
@@ -52,9 +52,9 @@ class Traces:
 
     def keep_files(self, when: str) -> None:
         """The folder as it is now, but for the secrets themselves."""
-        for path in self.market.var.rglob("*"):
+        for path in self.market.platform.var.rglob("*"):
             if path.is_file() and path.parent.name != "secrets":
-                self.files[f"{path.relative_to(self.market.var)} {when}"] = path.read_bytes()
+                self.files[f"{path.relative_to(self.market.platform.var)} {when}"] = path.read_bytes()
 
     def keep(self, response: httpx.Response) -> httpx.Response:
         self.answers.append(str(response.headers).encode() + response.content)
@@ -63,7 +63,7 @@ class Traces:
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """Each place by name, and all its bytes."""
         yield from self.files.items()
-        yield "printed", self.market.server.printed.encode()
+        yield "printed", self.market.platform.printed().encode()
         for number, answer in enumerate(self.answers):
             yield f"answer {number}", answer
 
@@ -73,7 +73,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
     with open_market(tmp_path_factory.mktemp("secrets")) as market:
         traces = Traces(market)
         market.run(_live(traces, tmp_path_factory.mktemp("files")))
-        market.server.stop()
+        market.platform.stop()
         traces.keep_files("at rest")
         assert {f"{service.name}.sqlite3-wal at work" for service in SERVICES} <= traces.files.keys()
         yield traces
@@ -98,12 +98,12 @@ async def _live(traces: Traces, files: Path) -> None:
     orders = [await _buy(traces, buyer, CARD, len(SOLD) - 1), await _replaced(traces, buyer)]
 
     # With other secrets, what was sealed before can't be opened any more: neither keys in stock nor sold ones.
-    await asyncio.to_thread(market.server.stop)
+    await asyncio.to_thread(market.platform.stop)
     for name in (SEALING, LOOKUP):
-        secret = market.var / "secrets" / name
+        secret = market.platform.var / "secrets" / name
         secret.rename(secret.with_name(f"former-{name}"))
         secret.write_bytes(os.urandom(32))
-    await asyncio.to_thread(market.server.start)
+    await asyncio.to_thread(market.platform.start)
     order = await buyer.place([{"sku": DOOMED, "quantity": 2}], email="buyer@example.org")
     orders.append(order["order_id"])
     await buyer.ended(order["order_id"])
@@ -243,7 +243,7 @@ def test_sold_keys_were_seen_by_their_buyer(traces: Traces) -> None:
 
 
 def test_the_keys_that_could_not_be_opened_were_not_delivered(traces: Traces) -> None:
-    (failed,) = traces.market.events("fulfillment", DeliveryFailed)
+    (failed,) = traces.market.platform.events("fulfillment", DeliveryFailed)
     assert failed.sku == DOOMED
 
 
@@ -253,7 +253,7 @@ def test_a_key_is_nowhere_in_the_clear(traces: Traces, key: str) -> None:
 
 
 def test_the_administrators_password_is_printed_once_and_kept_nowhere(traces: Traces) -> None:
-    (password,) = PASSWORD.findall(traces.market.server.printed)
+    (password,) = PASSWORD.findall(traces.market.platform.printed())
     assert _found(traces, password) == ["printed: plain"]
 
 
@@ -265,7 +265,7 @@ def test_tokens_are_kept_nowhere(traces: Traces) -> None:
 
 
 def test_secrets_stay_in_their_files(traces: Traces) -> None:
-    secrets = [path for path in (traces.market.var / "secrets").iterdir() if path.is_file()]
+    secrets = [path for path in (traces.market.platform.var / "secrets").iterdir() if path.is_file()]
     assert len(secrets) > 6
     for path in secrets:
         raw: Any = path.read_bytes()

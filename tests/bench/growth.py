@@ -53,7 +53,7 @@ def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large:
         enough = KEYS_EACH + 2 + orders * (rounds + 1) // PATTERN_SKUS
         for market in markets.values():
             for sku in map(card, range(PATTERN_SKUS)):
-                market.send([loading(sku, range(KEYS_EACH, KEYS_EACH + enough), market.secrets, market.ids)])
+                market.place([loading(sku, range(KEYS_EACH, KEYS_EACH + enough), market.secrets, market.ids)])
         for number in range(rounds + 1):
             for name, market in markets.items():
                 told(f"selling in the {name} market: round {number} of {rounds}")
@@ -82,7 +82,7 @@ def _grown(servers: Infrastructure, name: str, market: Market, size: Size, told:
     told(f"rebuilding the {name} market's orders")
     return {
         "market": name,
-        "events of orders": market.head("order"),
+        "events of orders": market.heads()["order"],
         "products": PATTERN_SKUS * max(2, size.skus // PATTERN_SKUS),
         "append events/s": round(appended),
         "rebuild events/s": round(_rebuilt(servers, market)),
@@ -92,7 +92,7 @@ def _grown(servers: Infrastructure, name: str, market: Market, size: Size, told:
 def _pattern(market: Market, service: str) -> list[RecordedEvent]:
     """Whole orders; of inventory, products and their first keys."""
     with market.engines[service].connect() as connection:
-        whole = log.read(connection, service, 0, market.head(service), sys.maxsize)
+        whole = log.read(connection, service, 0, market.heads()[service], sys.maxsize)
     if service == "order":
         return [recorded for recorded in whole if ORDER in recorded.stream]
     first = {ProductListed.__name__, KeysLoaded.__name__}
@@ -101,12 +101,12 @@ def _pattern(market: Market, service: str) -> list[RecordedEvent]:
 
 def _list_products(market: Market, pattern: list[RecordedEvent], copies: int, told: Told) -> None:
     """Products and keys in inventory's log and in the tables of all that fold them."""
-    before = market.head("inventory")
+    before = market.heads()["inventory"]
     extend(market.engines["inventory"], pattern, copies, renamed)
     for service in all_services():
         if service.name in ("inventory", "order", "gateway"):
             told(f"products for {service.name}")
-            upto, after = {"inventory": market.head("inventory")}, {"inventory": before}
+            upto, after = {"inventory": market.heads()["inventory"]}, {"inventory": before}
             target = market.engines[service.name]
             fold(
                 service.name,
@@ -146,13 +146,13 @@ def _believe_applied(market: Market) -> None:
         with engine.begin() as connection:
             for source in ("order", "inventory"):
                 moved = sa.update(schema.readers).where(schema.readers.c.source == source)
-                connection.execute(moved.values(position=market.head(source)))
+                connection.execute(moved.values(position=market.heads()[source]))
 
 
 def _rebuilt(servers: Infrastructure, market: Market) -> float:
     """Events a second of a full rebuild of the order service."""
     service = next(one for one in all_services() if one.name == "order")
-    upto = {name: market.head(name) for name in ("order", *service.sources())}
+    upto = {name: market.heads()[name] for name in ("order", *service.sources())}
     target = open_engine(new_database(servers, "bench_rebuilt"), writer=True)
     try:
         started = time.perf_counter()

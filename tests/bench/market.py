@@ -13,67 +13,41 @@ from deploy.local.infrastructure import Infrastructure
 from services import all_services
 from shared.contracts import Command, Metadata
 from shared.contracts.order import OrderCompleted
-from shared.eventstore import log
-from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage
-from shared.runtime.clock import Clock
-from shared.runtime.consumer_loop import ConsumerLoop
-from shared.runtime.embedded import catch_up
-from shared.runtime.ids import Ids
-from shared.runtime.in_process import InProcessMessage, InProcessNetwork
-from shared.runtime.service import HostContext
-from shared.runtime.settings import Settings
-from shared.security.secrets import Secrets
+from shared.writer.external_calls import Perform
 from shared.writer.writer import Writer
 from tests.bench.goods import order, stocking
 from tests.bench.processes import new_database
+from tests.platform.harness import Harness
 
 AT_ONCE = 50
 ACTOR = "system:bench"
 
 
-class Market:
-    """Every service's writer on a database of its own. Use it as a context; `restart` forgets what is in memory."""
+class Market(Harness):
+    """Every service's writer on a database of its own, and nothing that calls out. Use it as a context."""
 
     def __init__(self, servers: Infrastructure, name: str, var: Path, *, skus: int, keys_each: int) -> None:
         self.urls = {one.name: new_database(servers, f"bench_{name}_{one.name}") for one in all_services()}
-        self.ids, self.secrets = Ids(), Secrets(var / "secrets")
-        self._context = HostContext(Settings(var=var), Clock(), self.ids, self.secrets)
         self._skus, self._keys_each, self._numbers = skus, keys_each, count()
-        self.engines: dict[str, sa.Engine] = {}
-        self.loops: dict[str, ConsumerLoop[InProcessMessage]] = {}
+        super().__init__(var, all_services(), database_of=self.urls.__getitem__)
+        for command in stocking(skus, keys_each, self.secrets, self.ids):
+            self.send(command.owner, command)
 
-    def __enter__(self) -> Market:
-        self._open()
-        for command in stocking(self._skus, self._keys_each, self.secrets, self.ids):
-            self.send([command])
-        return self
+    def _later(self, writer: Writer) -> Perform:
+        return lambda call, done: None
 
-    def __exit__(self, *_: object) -> None:
-        for engine in self.engines.values():
-            engine.dispose()
+    @property
+    def engines(self) -> dict[str, sa.Engine]:
+        """Each writer's database."""
+        return {name: loop.writer.engine for name, loop in self.loops.items()}
 
     def restart(self) -> None:
         """As after a crash: every writer anew."""
-        self.__exit__()
-        self._open()
+        self.stop()
+        self.start()
 
-    def _open(self) -> None:
-        self.network = InProcessNetwork()
-        for service in all_services():
-            engine = self.engines[service.name] = open_engine(self.urls[service.name], writer=True)
-            writer = Writer(service, engine, self._context)
-            transport = self.network.attach(service.name, service.sources(), engine)
-            self.loops[service.name] = ConsumerLoop(writer, transport, lambda call, done: None)
-            writer.start()
-        catch_up(self.loops)
-
-    def drain(self) -> None:
-        """Until nothing is left to do now."""
-        while sum(loop.turn() for loop in self.loops.values()):
-            pass
-
-    def send(self, commands: Sequence[Command]) -> None:
+    def place(self, commands: Sequence[Command]) -> None:
         """Have them decided together, and all that follows done. Raises RuntimeError when one was not accepted."""
         futures = []
         for command in commands:
@@ -89,15 +63,9 @@ class Market:
         started = time.perf_counter()
         for first in range(0, orders, AT_ONCE):
             some = range(first, min(orders, first + AT_ONCE))
-            self.send([order(next(self._numbers), self._skus, self.secrets) for _ in some])
+            self.place([order(next(self._numbers), self._skus, self.secrets) for _ in some])
         return orders / (time.perf_counter() - started)
-
-    def head(self, service: str) -> int:
-        """Where a service's log ends."""
-        with self.engines[service].connect() as connection:
-            return log.read_head(connection).position
 
     def completed(self) -> int:
         """How many orders came to their end."""
-        events = log.read_all(self.engines["order"], "order")
-        return sum(recorded.name == OrderCompleted.__name__ for recorded in events)
+        return len(self.events("order", OrderCompleted))

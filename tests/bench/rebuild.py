@@ -77,7 +77,7 @@ def lengthen(market: Market, copies: int, told: Callable[[str], None]) -> None:
     for service, engine in market.engines.items():
         told(f"lengthening the log of {service}")
         with engine.connect() as connection:
-            whole = log.read(connection, service, 0, market.head(service), sys.maxsize)
+            whole = log.read(connection, service, 0, market.heads()[service], sys.maxsize)
         pattern = [recorded for recorded in whole if ORDER in recorded.stream or CARD in recorded.stream]
         if pattern and copies > 1:
             extend(engine, pattern, copies - 1, renamed)

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
 
 from cli import clustering
 from cli.started import processor_seconds
-from demo.market import ScenarioBuilder
-from demo.running import PASSWORD, free_port, served
-from demo.shop import Channel, until
-from sandboxes.running import CHANNEL
-from services import NAMES
-from shared.eventstore.engines import open_engine
-from shared.runtime.embedded import database_url
-from tests.acceptance.market import LIMITS, Market, Server
+from demo.shop import until
 from tests.bench.contest import Sold
 from tests.bench.load import Plan, generate
 from tests.bench.measures import spent
+from tests.platform.market import ClusterMarket, ServedMarket, open_cluster, open_market
 
 PRICE, WALLET_FEN = "0.10", 100_000_000
-ENVIRONMENT = {
-    **LIMITS,
-    "KAMENG_CHANNELS": json.dumps({CHANNEL: {"url": "http://127.0.0.1:9"}}),
-}
 Told = Callable[[str], None]
+AnyMarket: TypeAlias = ServedMarket | ClusterMarket
 
 
 @dataclass
@@ -66,50 +57,44 @@ class Shop:
 
 @contextmanager
 def cluster_shop(var: Path, keys: int, skus: int, customers: int, told: Told) -> Iterator[Shop]:
-    """All processes of the cluster, on the servers of `var`, with so many keys in stock in all."""
-    port = free_port()
-    with clustering.running(NAMES, var, port, told, ENVIRONMENT) as (cluster, logs):
-        password = PASSWORD.search(cluster.printed("gateway-http"))
-        operations, tokens, names = _open(
-            Server(var, port, {}), password.group(1) if password else "", keys, skus, customers, told
-        )
-        yield Shop(
-            cluster.address,
-            operations,
-            tokens,
-            names,
+    """All processes of the cluster, with so many keys in stock in all."""
+    with open_cluster(var, told=told) as market:
+        cluster = market.platform.cluster
+        yield _shop(
+            market,
+            _stocked(market, keys, skus, customers, told),
             cluster.processor_seconds,
             lambda: {name: process.pid for name, process in cluster.running.items()},
-            lambda: clustering.lags(logs),
-            _waits(cluster.address),
         )
 
 
 @contextmanager
 def embedded_shop(var: Path, keys: int, skus: int, customers: int, told: Told) -> Iterator[Shop]:
     """`kameng serve` in one process, on a new folder."""
-    port = free_port()
-    var.mkdir(parents=True)
-    with ExitStack() as stack:
-        told("starting the embedded host")
-        printed = PASSWORD.search(stack.enter_context(served(var, ENVIRONMENT, port)))
-        server = Server(var, port, {})
-        operations, tokens, names = _open(server, printed.group(1) if printed else "", keys, skus, customers, told)
-        pid = json.loads((var / "serve.json").read_text())["pid"]
-        logs = {name: open_engine(database_url(var, name), writer=False) for name in NAMES}
-        for engine in logs.values():
-            stack.callback(engine.dispose)
-        address = f"http://127.0.0.1:{port}"
-        yield Shop(
-            address,
-            operations,
-            tokens,
-            names,
+    told("starting the embedded host")
+    with open_market(var) as market:
+        pid = market.platform.pid
+        yield _shop(
+            market,
+            _stocked(market, keys, skus, customers, told),
             lambda: {"kameng serve": processor_seconds(pid)},
             lambda: {"kameng serve": pid},
-            lambda: clustering.lags(logs),
-            _waits(address),
         )
+
+
+def _shop(
+    market: AnyMarket,
+    skus: list[str],
+    processor: Callable[[], Mapping[str, float]],
+    processes: Callable[[], Mapping[str, int]],
+) -> Shop:
+    def lags() -> dict[str, dict[str, int]]:
+        with market.platform.databases() as found:
+            return clustering.lags(found)
+
+    tokens = [token_of(buyer.http) for buyer in market.buyers]
+    operations = token_of(market.staff["operations"])
+    return Shop(market.address, operations, tokens, skus, processor, processes, lags, _waits(market.address))
 
 
 def _waits(address: str) -> float:
@@ -119,27 +104,15 @@ def _waits(address: str) -> float:
     return 30.0 if any(parameter["name"] == "wait" for parameter in parameters) else 0.0
 
 
-def _open(
-    server: Server, password: str, keys: int, skus: int, customers: int, told: Told
-) -> tuple[str, list[str], list[str]]:
-    """Staff, products, keys and customers. Gives the tokens of operations and of the customers, and the SKUs."""
-    address = f"http://127.0.0.1:{server.port}"
-    with asyncio.Runner() as loop:
-        clients = AsyncExitStack()
-        channel = Channel(httpx.AsyncClient(base_url=address))
-        builder = ScenarioBuilder(address, channel, clients, lambda what, done, total: None)
-        market = Market(server, address, {}, loop, builder)
-        market.staff = loop.run(builder.staff(password))
-        names = [f"CARD-{number}" for number in range(skus)]
-        told(f"loading {keys} keys")
-        each = -(-keys // skus)
-        loop.run(market.stock({sku: [f"{sku}-{number:07d}" for number in range(each)] for sku in names}, PRICE))
-        told("funding customers")
-        buyers = loop.run(market.customers(customers, WALLET_FEN))
-        operations = token_of(market.staff["operations"])
-        tokens = [token_of(buyer.http) for buyer in buyers]
-        loop.run(clients.aclose())
-        return operations, tokens, names
+def _stocked(market: AnyMarket, keys: int, skus: int, customers: int, told: Told) -> list[str]:
+    """Products, keys and customers. Gives the SKUs."""
+    names = [f"CARD-{number}" for number in range(skus)]
+    told(f"loading {keys} keys")
+    each = -(-keys // skus)
+    market.run(market.stock({sku: [f"{sku}-{number:07d}" for number in range(each)] for sku in names}, PRICE))
+    told("funding customers")
+    market.buyers = market.run(market.customers(customers, WALLET_FEN))
+    return names
 
 
 def token_of(client: httpx.AsyncClient) -> str:

@@ -20,7 +20,7 @@ from shared.messages.messages import CommandMessage, EventBatch
 from shared.messages.topology import inbox
 from shared.messages.wire import Wire
 from tests.bench.goods import order, stocking
-from tests.harness import Harness
+from tests.platform.harness import Harness
 
 # Placed, three answers, confirmed, a line delivered, completed.
 EVENTS = {"order": 7, "inventory": 2, "fulfillment": 3, "ledger": 2, "risk": 1}

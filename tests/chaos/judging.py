@@ -16,8 +16,6 @@ import httpx
 import sqlalchemy as sa
 
 from cli.__main__ import SERVICES
-from cli.clustering import lags
-from cli.proofs import prove
 from demo.shop import Answer, Unexpected, answer_of, until
 from laws import ChannelPayment, SupplierPurchase, one_capture, one_purchase
 from sandboxes.running import SUPPLIERS
@@ -31,8 +29,8 @@ from shared.laws.finding import finding
 from tests.chaos.claims import SERVICE, acks, altered, told, unanswered
 from tests.chaos.history import History, Request
 from tests.chaos.people import ENDED
-from tests.chaos.platform import Platform
 from tests.chaos.saboteur import Crash
+from tests.chaos.shop import Shop
 
 SETTLE_SECONDS = 120.0
 AGAIN_SECONDS = (0.5,) * 100
@@ -55,8 +53,9 @@ class Verdict:
 class Judge:
     """Looks at a platform on which nothing fails any more."""
 
-    def __init__(self, platform: Platform, history: History, paid: Collection[str], luck: random.Random) -> None:
-        self._platform, self._history, self._luck = platform, history, luck
+    def __init__(self, shop: Shop, history: History, paid: Collection[str], luck: random.Random) -> None:
+        self._shop, self._market, self._platform = shop, shop.market, shop.platform
+        self._history, self._luck = history, luck
         self._paid = set(paid)
 
     async def judge(self, crashes: Iterable[Crash], tell: Callable[[str], None]) -> Verdict:
@@ -101,20 +100,14 @@ class Judge:
         try:
             for status in ("placed", "paid", "delivering"):
                 params = {"status": status, "limit": "5"}
-                page = answer_of(await self._platform.staff["support"].get("/v1/orders", params=params))
+                page = answer_of(await self._market.staff["support"].get("/v1/orders", params=params))
                 found += [f"order {order['order_id']} is {status}" for order in page["items"]]
         except (httpx.TransportError, Unexpected) as error:
             return [f"the gateway does not answer: {error!r}"]
         return found or await asyncio.to_thread(self._behind)
 
     def _behind(self) -> list[str]:
-        behind = [
-            f"{reader} is {lag} behind {source}"
-            for reader, by in lags(self._platform.logs).items()
-            for source, lag in by.items()
-            if lag
-        ]
-        return [*behind, *self._platform.due(), *self._tried_again(), *self._unheard()]
+        return [*self._platform.unfinished(), *self._tried_again(), *self._unheard()]
 
     def _tried_again(self) -> Iterator[str]:
         """What an agenda has tried in vain and will try again, but for asking after payments that nobody makes and
@@ -175,9 +168,9 @@ class Judge:
 
     def _laws(self) -> list[Finding]:
         platform, requests = self._platform, self._history.requests
-        proofs = prove(SERVICES, platform.logs)
+        proofs = platform.proofs()
         placed = {event.order_id: event for event in platform.events("order", OrderPlaced)}
-        texts = self._luck.sample(platform.keys, SEARCHED)
+        texts = self._luck.sample(self._shop.keys, SEARCHED)
         return [
             *(Finding(proof.name, 1, int(not proof.ok), () if proof.ok else (proof.detail,)) for proof in proofs),
             ack_durable(acks(requests), self._in_log()),
@@ -204,13 +197,13 @@ class Judge:
 
         async def look(payment_id: str) -> None:
             try:
-                seen = await self._platform.asked_as_merchant(f"/payments/{payment_id}")
+                seen = await self._market.asked_as_merchant(f"/payments/{payment_id}")
             except Unexpected:  # cancelled before it was opened: the channel never heard of it
                 return
             is_paid = seen["status"] == "paid"
             if is_paid and payment_id not in received:
                 lost.append(f"{payment_id} was paid and never received")
-            back = await self._platform.asked_as_merchant(f"/payments/{payment_id}/refunds") if is_paid else {}
+            back = await self._market.asked_as_merchant(f"/payments/{payment_id}/refunds") if is_paid else {}
             refunds = {one["return_id"]: (one["amount"],) for one in back.get("refunds", ())}
             seen_there.append(ChannelPayment(payment_id, int(is_paid), seen["amount"] * is_paid, refunds))
 
@@ -221,7 +214,7 @@ class Judge:
     async def _purchased(self) -> Finding:
         purchases = []
         for name in SUPPLIERS:
-            async with httpx.AsyncClient(base_url=self._platform.sandboxes[name], timeout=60) as supplier:
+            async with httpx.AsyncClient(base_url=self._market.sandboxes[name], timeout=60) as supplier:
                 for request_id, account in answer_of(await supplier.get("/purchases")).items():
                     purchases.append(SupplierPurchase(name, request_id, account["bought"]))
         delivered = {event.delivery_id for event in self._platform.events("fulfillment", SupplierDelivered)}
@@ -229,10 +222,12 @@ class Judge:
         return one_purchase(purchases, delivered, by_hand)
 
 
-def ended_orders(platform: Platform) -> dict[str, int]:
+def ended_orders(shop: Shop) -> dict[str, int]:
     """How many orders were placed, completed and cancelled; one that was reopened may be both."""
     kinds = {"placed": OrderPlaced, "completed": OrderCompleted, "cancelled": OrderCancelled}
-    return {name: len({event.order_id for event in platform.events("order", kind)}) for name, kind in kinds.items()}
+    return {
+        name: len({event.order_id for event in shop.platform.events("order", kind)}) for name, kind in kinds.items()
+    }
 
 
 def _printed(var: Path) -> Iterator[tuple[str, bytes]]:

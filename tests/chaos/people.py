@@ -16,7 +16,7 @@ from demo.shop import Answer, Buyer
 from sandboxes.running import CHANNEL
 from shared.contracts.order import WALLET
 from tests.chaos.history import History, Request
-from tests.chaos.platform import CARDS, SCARCE, TOP_UP, Platform
+from tests.chaos.shop import CARDS, SCARCE, TOP_UP, Shop
 
 AT_ONCE = 8
 WATCH_SECONDS, LINK_SECONDS, LOOK_SECONDS = 12.0, 8.0, 0.4
@@ -37,7 +37,7 @@ class Crowd:
     """A few people at once, each with one order after the other until told that it is `over`. `paid` are the payments
     that they made at the channel."""
 
-    platform: Platform
+    shop: Shop
     history: History
     luck: random.Random
     paid: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Crowd:
 
     async def _order(self, luck: random.Random) -> None:
         is_guest = luck.random() < 0.35
-        buyer = luck.choice(self.platform.guests if is_guest else self.platform.customers_known)
+        buyer = luck.choice(self.shop.guests if is_guest else self.shop.market.buyers)
         request = self._wish(luck, buyer, CHANNEL if is_guest else WALLET)
         answer = await self._place(luck, request)
         if answer is None:
@@ -109,7 +109,7 @@ class Crowd:
 
         if not await self._seen(placed, order_id, LINK_SECONDS, is_open):
             return
-        if await self.platform.builder.channel.pay_if_open(order_id, **luck.choice(CALLBACKS)):
+        if await self.shop.market.builder.channel.pay_if_open(order_id, **luck.choice(CALLBACKS)):
             self.paid.append(order_id)
 
     async def _ended(self, placed: Request, order_id: str) -> Answer | None:
@@ -142,7 +142,7 @@ class Crowd:
 
     @property
     def _support(self) -> httpx.AsyncClient:
-        return self.platform.staff["support"]
+        return self.shop.market.staff["support"]
 
 
 def _key(luck: random.Random) -> str:

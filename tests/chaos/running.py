@@ -15,8 +15,8 @@ from tests.chaos.faults import Fault, draw
 from tests.chaos.history import Attempt, History
 from tests.chaos.judging import Judge, Verdict, ended_orders
 from tests.chaos.people import Crowd
-from tests.chaos.platform import CARDS, open_platform
 from tests.chaos.saboteur import Crash, Saboteur, Struck
+from tests.chaos.shop import CARDS, open_shop
 
 KEYS, KEYS_A_SECOND = 120, 12
 TELL_SECONDS = 0.5
@@ -62,20 +62,20 @@ def run(var: Path, seconds: float, seed: int, told: Told) -> Ran:
     keys = KEYS + round(seconds * KEYS_A_SECOND / len(CARDS))
     with (
         (var / REQUESTS).open("w", buffering=1) as file,
-        open_platform(var, keys, lambda what: told(what, 0)) as platform,
+        open_shop(var, keys, lambda what: told(what, 0)) as shop,
     ):
         opened = time.monotonic()
-        history, saboteur = History(file), Saboteur(platform)
-        crowd = Crowd(platform, history, random.Random(seed))
-        faults = draw(seed, seconds, tuple(platform.cluster.described))
+        history, saboteur = History(file), Saboteur(shop)
+        crowd = Crowd(shop, history, random.Random(seed))
+        faults = draw(seed, seconds, tuple(shop.platform.cluster.described))
         try:
-            platform.run(_trouble(crowd, saboteur, faults, seconds, told))
+            shop.market.run(_trouble(crowd, saboteur, faults, seconds, told))
         finally:
             _keep(var / SCHEDULE, saboteur, history.began)
         healed = time.monotonic()
         attempts, unknown = list(history.attempts), len(history.unknown())
-        judge = Judge(platform, history, crowd.paid, random.Random(seed))
-        verdict = platform.run(judge.judge(saboteur.crashes, lambda what: told(what, seconds)))
+        judge = Judge(shop, history, crowd.paid, random.Random(seed))
+        verdict = shop.market.run(judge.judge(saboteur.crashes, lambda what: told(what, seconds)))
         ran = Ran(
             seconds,
             saboteur.struck,
@@ -83,7 +83,7 @@ def run(var: Path, seconds: float, seed: int, told: Told) -> Ran:
             attempts,
             unknown,
             Counter(f"{attempt.kind} {attempt.outcome}" for attempt in attempts),
-            ended_orders(platform),
+            ended_orders(shop),
             verdict,
         )
         judged = time.monotonic()

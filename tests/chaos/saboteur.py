@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.chaos.faults import AT_ONCE, EVERY, SERVERS, Fault
-from tests.chaos.platform import Platform
 from tests.chaos.proxy import CLEAR
+from tests.chaos.shop import Shop
 
 LOOK_SECONDS, CALM_SECONDS = 0.2, 4.0
 
@@ -39,10 +39,10 @@ class Crash:
 class Saboteur:
     """`struck` are the faults so far, `crashes` the ends that nobody brought about."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, shop: Shop) -> None:
         self.struck: list[Struck] = []
         self.crashes: list[Crash] = []
-        self._platform = platform
+        self._shop, self._cluster = shop, shop.platform.cluster
         self._free, self._calm, self._healed = asyncio.Semaphore(AT_ONCE), asyncio.Lock(), asyncio.Event()
         self._busy: set[str] = set()
 
@@ -85,7 +85,7 @@ class Saboteur:
         """The processes, servers or wires that a fault is about."""
         whose, _, server = fault.target.partition(">")
         if whose == EVERY:
-            return frozenset(name for name in self._platform.proxy.names if name.endswith(f">{server}"))
+            return frozenset(name for name in self._shop.proxy.names if name.endswith(f">{server}"))
         return frozenset((fault.target,))
 
     async def _strike(self, fault: Fault, targets: frozenset[str]) -> None:
@@ -105,7 +105,7 @@ class Saboteur:
         """Do it, let it last, undo it."""
         if struck.fault.weather is not None:
             await self._change_weather(struck, targets)
-        elif struck.fault.target in self._platform.servers:
+        elif struck.fault.target in self._shop.servers:
             await self._harm_server(struck.fault)
         else:
             await self._harm_process(struck.fault)
@@ -116,7 +116,7 @@ class Saboteur:
             await asyncio.wait_for(self._healed.wait(), seconds)
 
     async def _change_weather(self, struck: Struck, wires: frozenset[str]) -> None:
-        proxy, fault = self._platform.proxy, struck.fault
+        proxy, fault = self._shop.proxy, struck.fault
         proxy.change(wires, fault.weather or CLEAR)
         if fault.kind == "cut":
             struck.cut = proxy.cut(wires)
@@ -124,7 +124,7 @@ class Saboteur:
         proxy.change(wires, CLEAR)
 
     async def _harm_server(self, fault: Fault) -> None:
-        server = self._platform.servers[fault.target]
+        server = self._shop.servers[fault.target]
         if fault.kind == "freeze":
             await asyncio.to_thread(server.freeze)
             await self._last(fault.seconds)
@@ -135,7 +135,7 @@ class Saboteur:
             await asyncio.to_thread(server.start)
 
     async def _harm_process(self, fault: Fault) -> None:
-        cluster, name = self._platform.cluster, fault.target
+        cluster, name = self._cluster, fault.target
         process = cluster.running[name]
         if fault.kind == "freeze":
             process.send_signal(signal.SIGSTOP)
@@ -148,7 +148,7 @@ class Saboteur:
             cluster.start(name)
 
     async def _watch(self) -> None:
-        cluster = self._platform.cluster
+        cluster = self._cluster
         while True:
             for name, process in list(cluster.running.items()):
                 if name not in self._busy and (code := process.poll()) is not None:

@@ -30,7 +30,7 @@ from shared.contracts.inventory import SealedKey
 from shared.runtime.settings import Settings
 from shared.security.sealing import Opener, blind_index, keypair_from_secret
 from tests.fulfillment.builders import BUYER, COST, ID, after, deliver, given, names, order_line, report, when
-from tests.harness import Harness
+from tests.platform.harness import Harness
 
 READER = keypair_from_secret("a person of operations")
 LINE = order_line("supplier", 3, ("north", "south"))

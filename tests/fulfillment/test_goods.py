@@ -29,7 +29,7 @@ from shared.contracts.inventory import SealedKey
 from shared.runtime.settings import Settings
 from shared.security.sealing import Opener, keypair_from_secret
 from tests.fulfillment.builders import COST, ID, NOW, after, deliver, deliver_by, given, order_line, report, when
-from tests.harness import Harness
+from tests.platform.harness import Harness
 
 TEXTS = ("CARD-0001", "卡号 0002")
 READER = keypair_from_secret("a person of finance")

@@ -28,7 +28,8 @@ from shared.runtime.settings import Settings, SupplierSettings
 from shared.security.sealing import Opener, Sealer, keypair_from_secret
 from shared.security.secrets import Secrets
 from tests.fulfillment.builders import BUYER, COST, ID, asked, deliver, deliver_by, names, order_line, report, take
-from tests.harness import PATIENCE, START, Harness
+from tests.platform.harness import START, Harness
+from tests.waiting import PATIENCE
 
 LATE_SECONDS = 2.0
 TEXTS = ("CARD-0001", "CARD-0002")
@@ -177,7 +178,7 @@ def test_a_supplier_that_stays_silent_is_left_to_a_person_and_nobody_else_sells(
     reply = hasty.harness.send("fulfillment", report("north", "done"))
     assert reply.outcome == "accepted"
     assert hasty.happened()[-1] == "SupplierDelivered"
-    assert (hasty.bought("north"), hasty.bought("south"), hasty.harness.parked()) == (1, 0, 0)
+    assert (hasty.bought("north"), hasty.bought("south"), hasty.harness.parked().total()) == (1, 0, 0)
 
 
 def test_another_suppliers_callback_is_refused(shop: Shop) -> None:

@@ -44,8 +44,8 @@ from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings
 from shared.security.sealing import Opener
 from tests.fulfillment.builders import BUYER, COST, deliver, order_line
-from tests.harness import START, Harness
 from tests.inventory.builders import a_listing
+from tests.platform.harness import START, Harness
 
 SKU = "sku-1"
 
@@ -119,7 +119,7 @@ class Shop:
             for recorded in log.read_all(engines[name], name):
                 watch.saw(recorded)
         assert [finding.violations for finding in watch.findings(drained=True)] == [()]
-        assert self.harness.parked() == 0
+        assert not self.harness.parked()
         for service in (INVENTORY, FULFILLMENT):
             foreign_events = frozenset(event.__name__ for event in service.foreign_events)
             logs = {**engines, "order": engines["inventory"]}  # nothing was applied of order's

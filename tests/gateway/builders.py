@@ -32,15 +32,12 @@ from shared.runtime.clock import Clock
 from shared.runtime.ids import Ids
 from shared.runtime.settings import ChannelSettings, Settings, SupplierSettings
 from shared.security.secrets import Secrets
+from tests.amounts import yuan
 from tests.gateway.contract import OF_THE_API, Contract, Routed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 Answer = Reply | Exception
-
-
-def yuan(amount: int) -> Money:
-    return Money(amount=amount * 100)
 
 
 def line(number: int = 1, sku: str = "STEAM-50", quantity: int = 1, **more: Any) -> OrderLine:

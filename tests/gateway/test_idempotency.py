@@ -21,7 +21,8 @@ from shared.contracts.gateway import (
 )
 from shared.contracts.ledger import PaymentUnmatched
 from shared.messages.messages import CommandMessage, Reply
-from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, customer_registered, line, listed, open_shop, placed
 from tests.gateway.test_permissions import ROUTES
 
 KEY = "one-key-for-two-requests"

@@ -22,8 +22,9 @@ from shared.contracts import order as o
 from shared.contracts import risk as r
 from shared.contracts.gateway import CustomerRegistered, ImportCompleted, SignedIn, StaffAdded, StaffRemoved
 from shared.eventstore.recorded import RecordedEvent
+from tests.amounts import yuan
 from tests.contracts.strategies import messages
-from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed, yuan
+from tests.gateway.builders import NOW, Logs, database, fold, line, listed, placed
 
 WALLET = "wallet:c1"
 REVENUE = "revenue:main"

@@ -19,7 +19,8 @@ from shared.contracts import risk as r
 from shared.contracts.fulfillment import ResolveDelivery
 from shared.contracts.ledger import PostEntry, RequestPayment
 from shared.values.currencies import IN_MINOR_UNITS, MINOR_UNITS
-from tests.gateway.builders import Shop, customer_registered, line, listed, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, customer_registered, line, listed, placed
 
 
 def test_the_page_of_an_order_knows_every_currency_and_guesses_none(shop: Shop) -> None:

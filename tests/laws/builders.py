@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from laws import watch
-from shared.contracts import Event, Metadata, Money
+from shared.contracts import Event, Metadata
 from shared.contracts.fulfillment import (
     DeliveryFailed,
     KeysDelivered,
@@ -45,18 +45,15 @@ from shared.contracts.order import (
 from shared.contracts.risk import CaseDecided, Decision, OrderScreened
 from shared.eventstore.recorded import RecordedEvent
 from shared.laws import Finding, LawChecker
+from tests.amounts import minor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKU = "CARD"
 META = Metadata(correlation_id="flow", causation_id="cause")
 
 
-def yuan(fen: int, currency: str = "CNY") -> Money:
-    return Money(amount=fen, currency=currency)
-
-
 def transfer(debit: str, credit: str, fen: int) -> tuple[Posting, Posting]:
-    return Posting(account=debit, amount=yuan(fen)), Posting(account=credit, amount=yuan(-fen))
+    return Posting(account=debit, amount=minor(fen)), Posting(account=credit, amount=minor(-fen))
 
 
 def record(events: Iterable[Event], causation_id: str = "cause") -> list[RecordedEvent]:
@@ -146,7 +143,7 @@ def bought(order_id: str, supplier: str) -> SupplierDelivered:
         sku="TOP-UP",
         supplier=supplier,
         supplier_ref="ref",
-        cost=yuan(950),
+        cost=minor(950),
     )
 
 
@@ -162,7 +159,7 @@ def received(order_id: str, fen: int, ref: str | None = None) -> PaymentReceived
     return PaymentReceived(
         payment_id=order_id,
         account=account,
-        amount=yuan(fen),
+        amount=minor(fen),
         channel="wechat",
         channel_ref=ref or f"ref-{order_id}",
         callback_id="callback",
@@ -172,11 +169,11 @@ def received(order_id: str, fen: int, ref: str | None = None) -> PaymentReceived
 
 
 def held(order_id: str, fen: int, account: str | None = None) -> FundsHeld:
-    return FundsHeld(order_id=order_id, account=account or f"order:{order_id}", amount=yuan(fen))
+    return FundsHeld(order_id=order_id, account=account or f"order:{order_id}", amount=minor(fen))
 
 
 def voided(order_id: str, fen: int) -> HoldVoided:
-    return HoldVoided(order_id=order_id, account=f"order:{order_id}", amount=yuan(fen), reason="cancelled")
+    return HoldVoided(order_id=order_id, account=f"order:{order_id}", amount=minor(fen), reason="cancelled")
 
 
 def captured(order_id: str, fen: int, freed: int = 0) -> FundsCaptured:
@@ -184,8 +181,8 @@ def captured(order_id: str, fen: int, freed: int = 0) -> FundsCaptured:
     return FundsCaptured(
         order_id=order_id,
         account=account,
-        amount=yuan(fen),
-        released=yuan(freed),
+        amount=minor(fen),
+        released=minor(freed),
         postings=transfer(account, "revenue:main", fen),
     )
 
@@ -196,14 +193,14 @@ def refunded(order_id: str, fen: int, refund_id: str = "refund-1") -> FundsRefun
         order_id=order_id,
         refund_id=refund_id,
         account=account,
-        amount=yuan(fen),
+        amount=minor(fen),
         postings=transfer("refunds:main", account, fen),
     )
 
 
 def return_requested(order_id: str, fen: int, return_id: str = "refund-1") -> ReturnRequested:
     return ReturnRequested(
-        payment_id=order_id, return_id=return_id, amount=yuan(fen), channel="wechat", channel_ref=f"ref-{order_id}"
+        payment_id=order_id, return_id=return_id, amount=minor(fen), channel="wechat", channel_ref=f"ref-{order_id}"
     )
 
 
@@ -211,7 +208,7 @@ def returned(order_id: str, fen: int, return_id: str = "refund-1") -> PaymentRet
     return PaymentReturned(
         payment_id=order_id,
         return_id=return_id,
-        amount=yuan(fen),
+        amount=minor(fen),
         postings=transfer(f"order:{order_id}", "channel:wechat", fen),
     )
 
@@ -221,7 +218,7 @@ def cost_posted(order_id: str, fen: int) -> SupplierCostPosted:
         order_id=order_id,
         line=1,
         supplier="north",
-        cost=yuan(fen),
+        cost=minor(fen),
         postings=transfer("cost:main", "supplier:north", fen),
     )
 
@@ -231,8 +228,8 @@ def cost_posted(order_id: str, fen: int) -> SupplierCostPosted:
 
 def placed(order_id: str, fen: int = 1_000, quantity: int = 1) -> OrderPlaced:
     line = OrderLine(
-        line=1, sku=SKU, name="Card", kind="card-key", source="keys", quantity=quantity, unit_price=yuan(fen),
-        amount=yuan(fen * quantity),
+        line=1, sku=SKU, name="Card", kind="card-key", source="keys", quantity=quantity, unit_price=minor(fen),
+        amount=minor(fen * quantity),
     )  # fmt: skip
     return OrderPlaced(
         order_id=order_id, customer=None, lines=(line,), total=line.amount, payment="wechat", sales_channel="web",
@@ -248,7 +245,7 @@ def screened(order_id: str, decision: Decision = "pass") -> OrderScreened:
         ip="",
         device="",
         targets=(),
-        amount=yuan(1_000),
+        amount=minor(1_000),
         decision=decision,
         reasons=(),
     )
@@ -271,7 +268,7 @@ def reopened(order_id: str) -> OrderReopened:
 
 
 def replaced(order_id: str, line: int, number: int, replaces: int = 1) -> ReplacementRequested:
-    fresh = placed(order_id).lines[0].model_copy(update={"line": line, "unit_price": yuan(0), "amount": yuan(0)})
+    fresh = placed(order_id).lines[0].model_copy(update={"line": line, "unit_price": minor(0), "amount": minor(0)})
     return ReplacementRequested(
         order_id=order_id, line=fresh, replaces=replaces, number=number, reason="used", reserved_until=NOW
     )
@@ -287,7 +284,7 @@ def line_recorded(order_id: str, *, delivered: bool = True, line: int = 1) -> De
 
 def completed(order_id: str, fen: int, undelivered: int = 0) -> OrderCompleted:
     return OrderCompleted(
-        order_id=order_id, customer=None, delivered=yuan(fen), undelivered=yuan(undelivered), agent=None
+        order_id=order_id, customer=None, delivered=minor(fen), undelivered=minor(undelivered), agent=None
     )
 
 
@@ -299,7 +296,7 @@ def refund_approved(
     order_id: str, fen: int, refund_id: str = "refund-1", line: int | None = None, number: int | None = None
 ) -> RefundApproved:
     return RefundApproved(
-        order_id=order_id, refund_id=refund_id, amount=yuan(fen), reason="broken", line=line, number=number
+        order_id=order_id, refund_id=refund_id, amount=minor(fen), reason="broken", line=line, number=number
     )
 
 

@@ -24,6 +24,7 @@ from shared.contracts.ledger import (
 )
 from shared.contracts.notification import MessageQueued
 from shared.contracts.order import RefundRecorded
+from tests.amounts import minor
 from tests.laws.builders import (
     captured,
     finding,
@@ -36,7 +37,6 @@ from tests.laws.builders import (
     returned,
     transfer,
     watched,
-    yuan,
 )
 
 LAW = "EvidenceSettled"
@@ -49,8 +49,8 @@ def unmatched(payment_id: str = "o-1", fen: int = 499, item: str = "item-1", ref
         channel="wechat",
         channel_ref=ref,
         callback_id="callback",
-        amount=yuan(fen),
-        expected=yuan(500),
+        amount=minor(fen),
+        expected=minor(500),
         reason="amount-mismatch",
         order_id=payment_id,
         postings=transfer("channel:wechat", "suspense:wechat", fen),
@@ -62,7 +62,7 @@ def settled(how: str = "by-hand", item: str = "item-1", fen: int = 499) -> Unmat
         payment_id="o-1",
         item=item,
         how=how,
-        amount=yuan(fen),
+        amount=minor(fen),
         note="",
         order_id="o-1",
         postings=transfer("suspense:wechat", "channel:wechat" if how == "corrected" else "by-hand:wechat", fen),
@@ -76,7 +76,7 @@ def refused(fen: int = 500, payment_id: str = "o-1", reference_of: str | None = 
         callback_id="callback",
         reason="wrong-reference",
         channel_ref="ref-o-1",
-        amount=yuan(fen),
+        amount=minor(fen),
         reference_of=reference_of,
     )
 
@@ -89,13 +89,13 @@ def staff_mail(template: str, **params: str | int) -> MessageQueued:
 
 DENIED = CallbackRefused(payment_id="o-1", channel="wechat", callback_id="asked", reason="failed")
 RECORDED = RefundRecorded(
-    order_id="o-1", customer=None, refund_id="refund-1", amount=yuan(100), refunded=yuan(100), full=False
+    order_id="o-1", customer=None, refund_id="refund-1", amount=minor(100), refunded=minor(100), full=False
 )
-FAILED = ReturnFailed(payment_id="o-1", return_id="refund-1", amount=yuan(100), reason="not enough money")
+FAILED = ReturnFailed(payment_id="o-1", return_id="refund-1", amount=minor(100), reason="not enough money")
 BY_HAND = ReturnedByHand(
     payment_id="o-1",
     return_id="refund-1",
-    amount=yuan(100),
+    amount=minor(100),
     note="paid in cash",
     postings=transfer("order:o-1", "by-hand:wechat", 100),
 )
@@ -237,17 +237,17 @@ def test_what_a_person_must_end_may_have_been_paid_unheard() -> None:
 
 
 OF_LINE = {"delivery_id": "o-1/1", "order_id": "o-1", "line": 1, "supplier": "north", "request_id": "o-1/1#north"}
-OF_BILL = {"order_id": "o-1", "bill_id": "o-1/1/s1", "supplier": "north", "amount": yuan(4700)}
+OF_BILL = {"order_id": "o-1", "bill_id": "o-1/1/s1", "supplier": "north", "amount": minor(4700)}
 
 
 def stated(finding: str = "late-success", fen: int | None = 4700) -> SupplierStatementRecorded:
-    money = None if fen is None else yuan(fen)
+    money = None if fen is None else minor(fen)
     told = {"sku": "TOP-UP", "outcome": "done", "supplier_ref": "n-7", "reason": "", "cost": money, "bill": money}
     return SupplierStatementRecorded.model_validate({**OF_LINE, **told, "statement": 1, "finding": finding})
 
 
 def decided(decision: str, moved: int | None = None, bill: int | None = None) -> SupplierStatementSettled:
-    money = {"moved": moved and yuan(moved), "bill": bill and yuan(bill)}
+    money = {"moved": moved and minor(moved), "bill": bill and minor(bill)}
     return SupplierStatementSettled.model_validate(
         {**OF_LINE, **money, "statement": 1, "decision": decision, "note": "asked them"}
     )
@@ -257,7 +257,7 @@ BILLED = SupplierBillPosted.model_validate({**OF_BILL, "postings": transfer("cla
 BORNE = SupplierClaimMoved.model_validate(
     {**OF_BILL, "decision": "cost", "postings": transfer("cost:main", "claims:north", 4700)}
 )
-WON = SupplierClaimWon.model_validate({**OF_LINE, "statement": 1, "amount": yuan(4700), "note": "they credit it"})
+WON = SupplierClaimWon.model_validate({**OF_LINE, "statement": 1, "amount": minor(4700), "note": "they credit it"})
 CREDITED = SupplierClaimCredited.model_validate(
     {**OF_BILL, "postings": transfer("supplier:north", "claims:north", 4700)}
 )

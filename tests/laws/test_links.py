@@ -11,14 +11,15 @@ from laws import LinksClosed, links_closed, watch
 from shared.contracts import Event
 from shared.contracts.ledger import PaymentClosed, PaymentClosing, PaymentNotClosed, PaymentRequested
 from shared.contracts.notification import MessageQueued
-from tests.laws.builders import cancelled, finding, received, record, watched, yuan
+from tests.amounts import minor
+from tests.laws.builders import cancelled, finding, received, record, watched
 
 LAW = "LinksClosed"
-REQUESTED = PaymentRequested(payment_id="o-1", account="order:o-1", amount=yuan(500), channel="wechat", order_id="o-1")
+REQUESTED = PaymentRequested(payment_id="o-1", account="order:o-1", amount=minor(500), channel="wechat", order_id="o-1")
 CLOSING = PaymentClosing(payment_id="o-1", channel="wechat", order_id="o-1")
 CLOSED = PaymentClosed(payment_id="o-1", order_id="o-1")
 NOT_CLOSED = PaymentNotClosed(payment_id="o-1", order_id="o-1", paid=None, reason="not now")
-WAS_PAID = NOT_CLOSED.model_copy(update={"paid": yuan(500)})
+WAS_PAID = NOT_CLOSED.model_copy(update={"paid": minor(500)})
 ENDED = cancelled("o-1", paid=False)
 SHOWN = MessageQueued(
     message_id="m-1", channel="console", to="staff", template="payment-not-closed", locale="zh",

@@ -14,6 +14,7 @@ from shared.contracts.ledger import (
     Posting,
     ReturnFailed,
 )
+from tests.amounts import minor
 from tests.laws.builders import (
     broken,
     captured,
@@ -28,7 +29,6 @@ from tests.laws.builders import (
     transfer,
     voided,
     watched,
-    yuan,
 )
 
 PAID_OUT = EntryPosted(entry_id="e-1", postings=transfer("supplier:north", "channel:wechat", 501), note="")
@@ -48,7 +48,7 @@ def moved(event: Event, fen: int) -> Event:
 )
 def test_an_entry_that_does_not_balance_is_named(event: Event) -> None:
     lame = event.model_copy(
-        update={"postings": (*vars(event)["postings"], Posting(account="revenue:main", amount=yuan(1)))}
+        update={"postings": (*vars(event)["postings"], Posting(account="revenue:main", amount=minor(1)))}
     )
 
     assert finding("Conserved", event).ok
@@ -56,7 +56,7 @@ def test_an_entry_that_does_not_balance_is_named(event: Event) -> None:
 
 
 def test_currencies_balance_apart() -> None:
-    postings = (Posting(account="channel:a", amount=yuan(5)), Posting(account="wallet:b", amount=yuan(-5, "USD")))
+    postings = (Posting(account="channel:a", amount=minor(5)), Posting(account="wallet:b", amount=minor(-5, "USD")))
 
     entry = EntryPosted(entry_id="e-1", postings=postings, note="")
 
@@ -80,7 +80,7 @@ def test_an_entry_that_moves_another_amount_than_its_event_says_is_named(
     assert said == f"o-1: {change} of {account} was to move, {change - (change > 0) + (change < 0)} did (ledger 1)"
 
 
-FAILED = ReturnFailed(payment_id="o-1", return_id="refund-1", amount=yuan(100), reason="closed account")
+FAILED = ReturnFailed(payment_id="o-1", return_id="refund-1", amount=minor(100), reason="closed account")
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_live_accounts_agree_with_their_entries_and_holds() -> None:
 
 def test_a_person_may_take_money_for_the_second_payment_of_one_reference() -> None:
     waits = PaymentUnmatched(
-        payment_id="o-2", item="item-1", channel="wechat", channel_ref="ref", callback_id="cb", amount=yuan(500),
-        expected=yuan(500), reason=SHARED_REFERENCE, order_id="o-2",
+        payment_id="o-2", item="item-1", channel="wechat", channel_ref="ref", callback_id="cb", amount=minor(500),
+        expected=minor(500), reason=SHARED_REFERENCE, order_id="o-2",
         postings=transfer("channel:wechat", "suspense:wechat", 500),
     )  # fmt: skip
     matched = received("o-2", 500, "ref").model_copy(update={"callback_id": "item-1"})
@@ -211,7 +211,7 @@ def test_a_double_capture_is_told_as_such_first() -> None:
 
 
 def test_the_same_order_may_be_held_by_a_wallet() -> None:
-    hold = FundsHeld(order_id="o-1", account="wallet:a", amount=yuan(500))
+    hold = FundsHeld(order_id="o-1", account="wallet:a", amount=minor(500))
 
     assert broken(deposited("wallet:a", 500), hold) == {}
 

@@ -7,6 +7,7 @@ import pytest
 from shared.contracts import Event
 from shared.contracts.ledger import ReturnFailed
 from shared.contracts.order import LatePaymentDeclined
+from tests.amounts import minor
 from tests.laws.builders import (
     bought,
     broken,
@@ -25,11 +26,10 @@ from tests.laws.builders import (
     sale,
     top_up,
     voided,
-    yuan,
 )
 
 WALLET = "wallet:a"
-DECLINED = LatePaymentDeclined(order_id="o-1", amount=yuan(500))
+DECLINED = LatePaymentDeclined(order_id="o-1", amount=minor(500))
 
 
 @pytest.mark.parametrize("history", [sale("o-1", 1), top_up("o-1"), cancellation("o-1")])
@@ -70,7 +70,7 @@ def test_what_has_not_ended_is_under_way_and_broken_once_all_is_at_rest(history:
 
 
 def test_money_that_the_channel_would_not_take_back_is_left_to_people() -> None:
-    failed = ReturnFailed(payment_id="o-1", return_id="hold#rest", amount=yuan(1_000), reason="closed account")
+    failed = ReturnFailed(payment_id="o-1", return_id="hold#rest", amount=minor(1_000), reason="closed account")
 
     assert finding("PaidTerminal", *cancellation("o-1")[:-1], failed, drained=True).ok
 

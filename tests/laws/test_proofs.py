@@ -20,7 +20,8 @@ from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.projections import versions
 from shared.runtime.embedded import database_url
-from tests.laws.builders import captured, deposited, held, keys_delivered, placed, record, sale, yuan
+from tests.amounts import minor
+from tests.laws.builders import captured, deposited, held, keys_delivered, placed, record, sale
 
 NAMES = ("inventory", "fulfillment", "order", "ledger", "risk")
 HOLDS = {"keys_once": True, "paid_ended": True, "ledger_balanced": True, "rebuild_equal": True}
@@ -76,7 +77,7 @@ def detail(proofs: list[Proof], name: str) -> str:
 
 
 REQUESTED = PaymentRequested(
-    payment_id="o-1", account="order:o-1", amount=yuan(1_000), channel="wechat", order_id="o-1"
+    payment_id="o-1", account="order:o-1", amount=minor(1_000), channel="wechat", order_id="o-1"
 )
 HISTORY: tuple[Event, ...] = (REQUESTED, *sale("o-1", 1))
 
@@ -123,7 +124,7 @@ def test_orders_under_way_are_counted_while_at_work(files: Files) -> None:
 def test_what_a_supplier_said_and_nobody_owns_is_named(files: Files) -> None:
     said = {"delivery_id": "o-1/1", "order_id": "o-1", "line": 1, "sku": "CARD", "supplier": "north", "statement": 1}
     told = {"request_id": "o-1/1#north", "finding": "late-success", "outcome": "done", "supplier_ref": "", "reason": ""}
-    late = SupplierStatementRecorded.model_validate({**said, **told, "cost": yuan(4_700), "bill": yuan(4_700)})
+    late = SupplierStatementRecorded.model_validate({**said, **told, "cost": minor(4_700), "bill": minor(4_700)})
     files.write(*HISTORY, late)
 
     proofs = prove([], files.logs)

@@ -36,9 +36,10 @@ from shared.runtime.clock import Clock
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.amounts import minor
-from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import NOW, OPENED, Books, a_callback, a_request, folded, given, received, requested
 from tests.ledger.test_channel import PAYLOAD, Sandbox, answering, run
+from tests.platform.harness import Harness
+from tests.waiting import PATIENCE
 
 ORDERED = requested(account="order:p-1", order_id="p-1")
 CLOSE, STOP = ClosePayment(payment_id="p-1"), StopPayment(payment_id="p-1")
@@ -269,4 +270,4 @@ def test_a_channel_that_refuses_for_hours_is_told_of_and_closes_when_a_person_as
         http.put("/payments/o-1/closing", json={"manner": "close"}).raise_for_status()
         harness.send("ledger", StopPayment(payment_id="o-1"))
         assert len(harness.events("ledger", PaymentClosed)) == 1
-        assert harness.parked() == 0
+        assert not harness.parked()

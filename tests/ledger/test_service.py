@@ -33,8 +33,9 @@ from shared.runtime.clock import Clock
 from shared.runtime.settings import ChannelSettings, Settings
 from shared.security.secrets import Secrets
 from tests.amounts import minor
-from tests.harness import PATIENCE, Harness
 from tests.ledger.builders import a_callback, a_request, funding, hold
+from tests.platform.harness import Harness
+from tests.waiting import PATIENCE
 
 
 @dataclass
@@ -97,7 +98,7 @@ def test_voided_money_goes_back_through_the_channel(shop: Shop):
     (returned,) = shop.harness.events("ledger", PaymentReturned)
     assert isinstance(returned, PaymentReturned)
     assert returned.amount == minor(500)
-    assert shop.harness.parked() == 0
+    assert not shop.harness.parked()
 
 
 def test_a_callback_answers_its_outcome(shop: Shop):
@@ -140,7 +141,7 @@ def test_a_restart_keeps_the_books(shop: Shop):
     again.send("ledger", CaptureHold(order_id="o-1", amount=minor(600), agent="bob"))
     assert len(again.events("ledger", FundsHeld)) == 1
     assert shop.names()[-2:] == ["HoldRefused", "FundsCaptured"]
-    assert again.parked() == 0
+    assert not again.parked()
 
 
 def test_what_a_channel_says_and_nobody_understands_becomes_an_item(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_what_a_channel_says_and_nobody_understands_becomes_an_item(tmp_path: Pa
 
     items = [event for event in harness.events("ledger", PaymentUnmatched) if isinstance(event, PaymentUnmatched)]
     assert {(item.payment_id, item.reason) for item in items} == {("p-1", OTHER_REFERENCE), ("p-2", UNREAD_ANSWER)}
-    assert harness.parked() == 0
+    assert not harness.parked()
 
 
 def test_a_refund_of_another_amount_is_in_the_books(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from services.notification.service import SERVICE
 from shared.contracts import DecisionContext, replace
 from shared.contracts.notification import MessageQueued, MessageWithheld, RecordSending, SendMessage
 from shared.runtime.settings import Settings
-from tests.harness import Harness
 from tests.notification.builders import NOW, folded, given, mail
+from tests.platform.harness import Harness
 
 
 def cancelled(number: int, to: str = "stranger@example.org", paid: int = 0) -> SendMessage:

@@ -15,9 +15,10 @@ from rich.table import Table
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
 from deploy.local.prometheus import Prometheus
-from tests.acceptance.cluster_market import ClusterMarket, open_cluster
+from tests.acceptance.cluster_market import stocked_cluster
 from tests.observability.asking import Asked, Asking
 from tests.observability.watching import all_asked, buy_until, watched
+from tests.platform.market import ClusterMarket
 
 VAR = Path("var/observe")
 console = Console()
@@ -34,7 +35,7 @@ def main(
     var.mkdir(parents=True)
     var.chmod(0o755)  # the users that servers run as must get in
     try:
-        with open_cluster(var, publish=True, webhooks=True) as market, watched(market) as (prometheus, asking):
+        with stocked_cluster(var, publish=True, webhooks=True) as market, watched(market) as (prometheus, asking):
             ok = _look(market, prometheus, asking, stay)
     except InfrastructureError as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)

@@ -13,9 +13,10 @@ from deploy.local import infrastructure
 from deploy.local.packages import prometheus_programs
 from deploy.local.waiting import InfrastructureError, until
 from shared.contracts.order import OrderPlaced
-from tests.acceptance.cluster_market import ClusterMarket, open_cluster
+from tests.acceptance.cluster_market import stocked_cluster
 from tests.observability.asking import Asked, Asking
 from tests.observability.watching import KINDS, all_asked, buy_until, ensure_prometheus, temporary, watched
+from tests.platform.market import ClusterMarket
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def seen() -> Iterator[Seen]:
             infrastructure.up(var, print)
         except InfrastructureError as error:
             pytest.skip(f"no servers: {error}")
-        with open_cluster(var, publish=True, webhooks=True) as market, watched(market) as (_, asking):
+        with stocked_cluster(var, publish=True, webhooks=True) as market, watched(market) as (_, asking):
 
             async def look() -> None:
                 found.extend(await all_asked(asking))
@@ -58,7 +59,7 @@ def test_what_is_told_is_declared_and_what_is_declared_is_told(seen: Seen) -> No
 
 def test_what_is_counted_agrees_with_the_logs(seen: Seen) -> None:
     seen.market.run(seen.market.settled())
-    orders = len(seen.market.events("order", OrderPlaced))
+    orders = len(seen.market.platform.events("order", OrderPlaced))
 
     for expression, value in {
         'sum(kameng_order_steps_total{step="placed"})': orders,
@@ -74,7 +75,7 @@ def test_what_is_counted_agrees_with_the_logs(seen: Seen) -> None:
 def test_promtool_finds_nothing_wrong_with_what_each_process_serves(seen: Seen) -> None:
     programs = prometheus_programs()
     assert programs
-    addresses = [(seen.market.var / f"order{kind}.health").read_text() for kind in KINDS]
+    addresses = [(seen.market.platform.var / f"order{kind}.health").read_text() for kind in KINDS]
     for address in (*addresses, seen.market.address):
         served = httpx.get(f"{address}/metrics").text
         command = [str(programs / "promtool"), "check", "metrics"]

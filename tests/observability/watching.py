@@ -14,9 +14,10 @@ from cli.clustering import WEBHOOKS
 from deploy.local.packages import ensure_installed
 from deploy.local.prometheus import Prometheus
 from deploy.local.waiting import until
+from services import NAMES
 from tests.acceptance.cluster_load import Load
-from tests.acceptance.cluster_market import NAMES, ClusterMarket
 from tests.observability.asking import Asked, Asking
+from tests.platform.market import ClusterMarket
 
 KINDS = ("", "-log-server", "-publisher")
 PATIENCE_SECONDS = 90.0
@@ -45,15 +46,14 @@ def watched(market: ClusterMarket) -> Iterator[tuple[Prometheus, Asking]]:
     Raises InfrastructureError when it can't be had.
     """
     ensure_prometheus()
-    prometheus = Prometheus(market.var, every_seconds=1)
-    files = [
-        market.var / f"{name}.health" for name in (*(f"{name}{kind}" for name in NAMES for kind in KINDS), WEBHOOKS)
-    ]
+    prometheus = Prometheus(market.platform.var, every_seconds=1)
+    names = (*(f"{name}{kind}" for name in NAMES for kind in KINDS), WEBHOOKS)
+    files = [market.platform.var / f"{name}.health" for name in names]
     if not until(lambda: all(file.exists() for file in files), PATIENCE_SECONDS):
         raise RuntimeError(f"they do not say where they answer: {[file.name for file in files if not file.exists()]}")
     addresses = [file.read_text() for file in files]
     prometheus.aim("kameng", [_bare(address) for address in (*addresses, market.address)])
-    rabbitmq = market.servers.rabbitmq
+    rabbitmq = market.platform.servers.rabbitmq
     if rabbitmq is not None:
         prometheus.aim("rabbitmq", [f"127.0.0.1:{rabbitmq.ports['metrics']}"])
     prometheus.up()

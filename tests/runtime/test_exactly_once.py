@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared.contracts import Command, DecisionContext, Event
 from shared.messages.messages import Reply
 from shared.writer.inputs import ReplayParked
-from tests.harness import Harness
+from tests.platform.harness import Harness
 from tests.runtime.builders import (
     Outage,
     failing,

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,13 +18,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from demo.shop import Answer, answer_of, until
+from services import NAMES
 from shared.contracts.order import OrderPlaced
-from shared.eventstore import log
-from shared.runtime.cluster.health import HEALTH_FILE
 from tests.acceptance.cluster_load import AT_ONCE, Load
-from tests.acceptance.cluster_market import NAMES, ClusterMarket, ours
 from tests.bench.load import Plan, generate
 from tests.bench.shop import token_of
+from tests.platform.cluster import ours
+from tests.platform.market import ClusterMarket
 from tests.subscriber.everything import NAME
 from tests.waiting import PATIENCE
 
@@ -43,7 +42,7 @@ class Everything:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        arguments = [self._market.address, PASSWORD, self._market.servers.amqp_url, str(self.file)]
+        arguments = [self._market.address, PASSWORD, self._market.platform.servers.amqp_url, str(self.file)]
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, str(SCRIPT), *arguments],
@@ -97,18 +96,12 @@ class Everything:
 @pytest.fixture
 def published(cluster: ClusterMarket) -> Iterator[ClusterMarket]:
     """With a publisher a service."""
-    names = []
-    for service in NAMES:
-        server, name = cluster.cluster.described[f"{service}-log-server"], f"{service}-publisher"
-        command = (*server.command[:-2], "publisher", service)
-        health = {HEALTH_FILE: str(cluster.var / f"{name}.health")}
-        cluster.cluster.described[name] = replace(
-            server, name=name, command=command, environment={**server.environment, **health}
-        )
-        cluster.cluster.start(name)
-        names.append(name)
+    publishers = {service: f"{service}-publisher" for service in NAMES}
+    for service, name in publishers.items():
+        command = (sys.executable, "-m", "cli", "publisher", service)
+        cluster.platform.add(name, f"{service}-log-server", command=command)
     yield cluster
-    cluster.terminate(*names)
+    cluster.platform.remove(*publishers.values())
 
 
 @pytest.fixture
@@ -120,7 +113,7 @@ def subscriber(published: ClusterMarket, tmp_path: Path) -> Iterator[Everything]
 
 @pytest.mark.timeout(900)
 def test_who_comes_late_sees_everything_once_and_in_order(published: ClusterMarket, subscriber: Everything) -> None:
-    market, broker = published, ours(published.servers.rabbitmq)
+    market, broker = published, ours(published.platform.servers.rabbitmq)
     load = Load(market, random.Random(7))
 
     async def happen(load: Load) -> None:
@@ -143,13 +136,13 @@ def test_who_comes_late_sees_everything_once_and_in_order(published: ClusterMark
         await buy(market, ORDERS)
         await load.run(happen)
         await market.settled()
-        await subscriber.has(sum(heads(market).values()))
+        await subscriber.has(sum(market.platform.heads().values()))
 
     market.run(whole())
     assert subscriber.end(signal.SIGTERM) == 0
 
-    seen, ends = subscriber.seen(), heads(market)
-    placed = {event.order_id for event in market.events("order", OrderPlaced)}
+    seen, ends = subscriber.seen(), market.platform.heads()
+    placed = {event.order_id for event in market.platform.events("order", OrderPlaced)}
     print(f"{len(placed)} orders, {len(seen)} events; asked again for {dict(load.outcomes.again)}")
     assert len(placed) > ORDERS
     for source, end in ends.items():
@@ -168,12 +161,3 @@ async def buy(market: ClusterMarket, orders: int) -> None:
     tokens = [token_of(buyer.http) for buyer in market.buyers]
     plan = Plan(place.hostname or "", place.port or 0, tokens, [BEFORE], orders, BEFORE_AT_ONCE, wait=30.0)
     await asyncio.to_thread(generate, plan)
-
-
-def heads(market: ClusterMarket) -> dict[str, int]:
-    """Where each log ends."""
-    found = {}
-    for service, engine in market.logs.items():
-        with engine.connect() as connection:
-            found[service] = log.read_head(connection).position
-    return found

@@ -15,7 +15,7 @@ import pytest
 
 from demo.shop import answer_of
 from kameng_subscriber import Feed, Misconfigured, Unavailable
-from tests.acceptance.market import Market, open_market
+from tests.platform.market import ServedMarket, open_market
 from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedMarket]:
     """A shop that sells, with an account for the subscriber."""
     with open_market(tmp_path_factory.mktemp("market")) as opened:
         opened.run(opened.stock({"CARD": [f"CARD-{number}" for number in range(20)]}))
@@ -56,7 +56,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         yield opened
 
 
-def sell(market: Market, count: int) -> list[str]:
+def sell(market: ServedMarket, count: int) -> list[str]:
     """Orders that are completed. Their ids."""
 
     async def buy() -> list[str]:
@@ -68,7 +68,9 @@ def sell(market: Market, count: int) -> list[str]:
 
 
 @contextmanager
-def sample(python: Path, market: Market, folder: Path, password: str = PASSWORD) -> Iterator[subprocess.Popen[str]]:
+def sample(
+    python: Path, market: ServedMarket, folder: Path, password: str = PASSWORD
+) -> Iterator[subprocess.Popen[str]]:
     """The sample, which prints to `out` in the folder."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -97,7 +99,7 @@ def test_it_is_installed_alone(python: Path) -> None:
     assert str(python.parents[1]) in told.stdout
 
 
-def test_the_sample_tells_of_each_sale_once(python: Path, market: Market, tmp_path: Path) -> None:
+def test_the_sample_tells_of_each_sale_once(python: Path, market: ServedMarket, tmp_path: Path) -> None:
     before = sell(market, 2)
     with sample(python, market, tmp_path) as process:
         wait_for(lambda: len(completed(tmp_path)) == 2)
@@ -116,7 +118,7 @@ def test_the_sample_tells_of_each_sale_once(python: Path, market: Market, tmp_pa
     assert (tmp_path / "out").read_text().splitlines()[-1].split() == ["CARD", "8", "80.00"]
 
 
-def test_a_wrong_password_is_said(python: Path, market: Market, tmp_path: Path) -> None:
+def test_a_wrong_password_is_said(python: Path, market: ServedMarket, tmp_path: Path) -> None:
     with sample(python, market, tmp_path, password="another") as process:
         assert process.wait(PATIENCE) == 1
     assert (tmp_path / "out").read_text() == "the gateway refuses this name and password\n"
@@ -125,9 +127,9 @@ def test_a_wrong_password_is_said(python: Path, market: Market, tmp_path: Path) 
 # The feed
 
 
-def test_it_reads_every_log_from_its_first_event(market: Market) -> None:
+def test_it_reads_every_log_from_its_first_event(market: ServedMarket) -> None:
     feed = Feed(market.address, NAME, PASSWORD)
-    heads = market.heads()
+    heads = market.platform.heads()
     assert heads["gateway"] > 4
     for source, head in heads.items():
         items = [item for page in feed.pages(source, 0) for item in page.items]
@@ -136,23 +138,23 @@ def test_it_reads_every_log_from_its_first_event(market: Market) -> None:
     assert int(page.items[0]["sequence"]) == heads["gateway"]
 
 
-def test_it_finds_where_a_log_ends(market: Market) -> None:
+def test_it_finds_where_a_log_ends(market: ServedMarket) -> None:
     feed = Feed(market.address, NAME, PASSWORD)
-    for source, head in market.heads().items():
+    for source, head in market.platform.heads().items():
         assert feed.end(source, 0) >= head
         assert feed.end(source, 10**6) == 10**6
     (ends,) = {feed.end("inventory", after) for after in (0, 1, 2, 3)}
     assert not list(feed.pages("inventory", ends))
 
 
-def test_an_account_of_another_role_is_told_which_it_needs(market: Market) -> None:
+def test_an_account_of_another_role_is_told_which_it_needs(market: ServedMarket) -> None:
     account = {"username": "desk", "role": "support", "password": PASSWORD}
     answer_of(market.run(market.staff["administrator"].post("/v1/staff", json=account)))
     with pytest.raises(Misconfigured, match="needs the role `subscriber`"):
         next(Feed(market.address, "desk", PASSWORD).pages("order", 0))
 
 
-def test_a_token_that_ended_is_renewed(market: Market) -> None:
+def test_a_token_that_ended_is_renewed(market: ServedMarket) -> None:
     feed = Feed(market.address, NAME, PASSWORD)
     feed._token = "over"
     assert next(feed.pages("gateway", 0)).items
@@ -163,7 +165,7 @@ def test_a_gateway_that_is_not_there_may_come() -> None:
         next(Feed("http://127.0.0.1:1", NAME, PASSWORD).pages("order", 0))
 
 
-def test_what_is_no_gateway_is_said(market: Market) -> None:
+def test_what_is_no_gateway_is_said(market: ServedMarket) -> None:
     with pytest.raises(Misconfigured):
         Feed("ftp://nowhere", NAME, PASSWORD)
     with pytest.raises(Misconfigured, match="404"):

@@ -22,7 +22,7 @@ from shared.eventstore.engines import open_engine
 from shared.messages.messages import HALTED, EventBatch
 from shared.subscriptions.continuity import fit
 from shared.writer.writer import Writer
-from tests.harness import START, Harness
+from tests.platform.harness import START, Harness
 from tests.runtime.builders import (
     logged,
     press,

@@ -19,7 +19,7 @@ from shared.eventstore import log
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.service import Effect, EffectFailed
 from shared.telemetry import tracing
-from tests.harness import Harness
+from tests.platform.harness import Harness
 from tests.runtime.toy import POISON, REFUSING, ToyPress, button, gave_up, lamp
 from tests.telemetry.builders import CALLER, TRACE, TRACEPARENT, Kept, facts, ids, kept
 
@@ -141,7 +141,7 @@ import os, sys, tempfile
 from pathlib import Path
 from services import all_services
 from shared.telemetry.tracing import start_tracing
-from tests.harness import Harness
+from tests.platform.harness import Harness
 from tests.bench.goods import order, stocking
 import cli.gateway, cli.serving, services.gateway.http
 start_tracing("order")

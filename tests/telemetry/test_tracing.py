@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from threading import Thread
 from typing import Any
 
-import httpx
 import pytest
 import sqlalchemy as sa
 import structlog
 from structlog.testing import capture_logs
 
-from deploy.local.waiting import until
-from services import all_services
-from services.gateway.access.auth import Principal, issue
-from services.gateway.http.app import create_app
-from shared.contracts import Metadata, Money
+from services.gateway.access.auth import Principal
+from shared.contracts import Money
 from shared.contracts.fulfillment import PurchaseReport
 from shared.contracts.inventory import Listing, ListProduct
 from shared.eventstore import log, schema
-from shared.messages.messages import CommandMessage
-from shared.runtime.embedded import Embedded
 from shared.runtime.settings import Settings, SupplierSettings
 from tests.bench.goods import card, stocking
+from tests.platform.embedded import EmbeddedPlatform
 from tests.telemetry.builders import CALLER, TRACE, TRACEPARENT, Kept, facts, ids, kept
 
 CUSTOMER, EMAIL, TARGET, TOP_UP = "customer-1", "ann@example.org", "13800000000", "TOP-UP"
+BUYER = Principal("customer", CUSTOMER)
 SERVICES = {"order", "inventory", "risk", "ledger", "fulfillment", "notification"}
 
 
@@ -71,32 +65,25 @@ class Supplier:
 class Shop:
     """The whole platform in this process; `buy` is a customer's order over HTTP, to its end."""
 
-    host: Embedded
+    platform: EmbeddedPlatform
     supplier: Supplier
     lines: list[Any] = field(default_factory=list)
 
     def buy(self, key: str, **headers: str) -> dict[str, Any]:
-        return asyncio.run(self._buy(key, headers))
-
-    async def _buy(self, key: str, headers: dict[str, str]) -> dict[str, Any]:
-        token, _ = issue(self.host.secrets.get("tokens"), Principal("customer", CUSTOMER), datetime.now(UTC))
-        headers |= {"Authorization": f"Bearer {token}"}
         wishes = [{"sku": card(0), "quantity": 1}, {"sku": TOP_UP, "quantity": 1, "target": TARGET}]
-        body = {"wishes": wishes, "email": EMAIL}
-        transport = httpx.ASGITransport(create_app(self.host))
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example", headers=headers) as http:
-            placed = await http.post("/v1/orders", json=body, headers={"Idempotency-Key": key})
-            assert placed.status_code == 201, placed.text
-            path = f"/v1/orders/{placed.json()['order_id']}"
-            order = (await http.get(path, params={"wait": 20}, headers={"traceparent": ""})).json()
+        body, headers = {"wishes": wishes, "email": EMAIL}, {**headers, "Idempotency-Key": key}
+        placed = self.platform.ask("POST", "/v1/orders", BUYER, json=body, headers=headers)
+        assert placed.status_code == 201, placed.text
+        path = f"/v1/orders/{placed.json()['order_id']}"
+        order = self.platform.ask("GET", path, BUYER, params={"wait": 20}).json()
         assert order["status"] == "completed", order
-        assert until(lambda: self.host.settled() and self.host.settled(), 20)
+        self.platform.settle()
         return order
 
     def metadata(self, order_id: str) -> dict[str, list[str]]:
         """The metadata, as stored, of all events of an order's flow, by service."""
         found = {}
-        for service, engine in self.host.reading.items():
+        for service, engine in self.platform.host.reading.items():
             with engine.connect() as connection:
                 rows = connection.execute(sa.select(schema.log.c.meta)).scalars()
                 found[service] = [meta for meta in rows if json.loads(meta)["correlation_id"] == order_id]
@@ -111,23 +98,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         settings = Settings(
             var=tmp_path_factory.mktemp("traced"), suppliers={"north": SupplierSettings(url=supplier.address)}
         )
-        host = Embedded(all_services(), settings, reader="gateway")
-        host.start()
-        stack.callback(host.stop)
-        asyncio.run(_open(host))
-        yield Shop(host, supplier)
-
-
-async def _open(host: Embedded) -> None:
-    topping = Listing(
-        sku=TOP_UP, name="Top-up", kind="top-up", source="supplier", price=Money(amount=10), suppliers=("north",)
-    )
-    for command in (*stocking(1, 20, host.secrets, host.ids), ListProduct(sku=TOP_UP, listing=topping)):
-        id_ = host.ids.new_id()
-        meta = Metadata(correlation_id=id_, causation_id=id_)
-        reply = await host.send(command.owner, CommandMessage(id_, command, meta))
-        assert reply.outcome == "accepted"
-    assert await asyncio.to_thread(until, lambda: host.settled() and host.settled(), 20)
+        platform = stack.enter_context(EmbeddedPlatform(settings))
+        topping = Listing(
+            sku=TOP_UP, name="Top-up", kind="top-up", source="supplier", price=Money(amount=10), suppliers=("north",)
+        )
+        listing = ListProduct(sku=TOP_UP, listing=topping)
+        for command in (*stocking(1, 20, platform.secrets, platform.host.ids), listing):
+            platform.send(command)
+        platform.settle()
+        yield Shop(platform, supplier)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +165,7 @@ def test_the_logs_carry_the_trace_and_their_chains_hold(shop: Shop, sold: tuple[
             _, trace, span, flags = json.loads(meta)["traceparent"].split("-")
             assert (trace, span in known) == (TRACE, True), service
             assert int(flags, 16) & 1
-        assert log.check_chain(shop.host.reading[service]) is None
+        assert log.check_chain(shop.platform.host.reading[service]) is None
     assert shop.metadata(order["order_id"]).keys() > SERVICES
 
 

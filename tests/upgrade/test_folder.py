@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cli.__main__ import SERVICES
 from cli.proofs import prove, verify_service
-from demo.running import free_port, served
+from demo.running import free_port
 from services.gateway.orders.buyers import order_secret
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
@@ -23,6 +23,7 @@ from shared.runtime.embedded import database_url
 from shared.runtime.file_upgrade import upgrade_files
 from shared.runtime.service import Service
 from shared.security.secrets import Secrets
+from tests.platform.served import Served
 from tests.upgrade import written
 
 NEEDS_A_VERSION = "other rows, columns or states than before: raise `version` of its tables"
@@ -92,10 +93,8 @@ def test_an_interrupted_one_is_done_by_the_next_start(tmp_path: Path, monkeypatc
 
 def test_its_buyers_keys_and_lists_are_served_on(tmp_path: Path) -> None:
     written.unpack(tmp_path)
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
     environment = {"KAMENG_PAY_WITHIN_SECONDS": "600"}
-    with served(tmp_path, environment, port), httpx.Client(base_url=address, timeout=60) as web:
+    with Served(tmp_path, free_port(), environment) as it, httpx.Client(base_url=it.address, timeout=60) as web:
         wallet = written.ORDERS["wallet"]
         secret = order_secret(Secrets(tmp_path / "secrets"), wallet)
         opened = web.get(f"/v1/orders/{wallet}/deliveries", headers={"Order-Secret": secret}).json()

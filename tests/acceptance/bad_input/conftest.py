@@ -9,7 +9,7 @@ import pytest
 from demo.shop import Answer, answer_of, until
 from shared.contracts.ledger import CallbackRefused, PaymentClosed
 from tests.acceptance.bad_input.shop import Shop, opened
-from tests.acceptance.market import open_market
+from tests.platform.market import open_market
 
 TOLD = (PaymentClosed, CallbackRefused)
 
@@ -21,7 +21,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         shop = market.run(opened(market))
         yield shop
         market.run(market.settled(shop.waiting))
-        assert not market.parked()
+        assert not market.platform.parked()
         page = answer_of(shop.ask("administrator", "GET", "/v1/ledger/trial-balance"))
         assert set(page["sums"].values()) == {0}
 
@@ -31,11 +31,11 @@ def unchanged(shop: Shop) -> Iterator[None]:
     """The logs of all services end where they ended before, once channels have told of all that others cancelled."""
 
     async def told() -> Answer | None:
-        closed, refused = ({it.payment_id for it in shop.market.events("ledger", kind)} for kind in TOLD)
+        closed, refused = ({it.payment_id for it in shop.market.platform.events("ledger", kind)} for kind in TOLD)
         return {} if closed <= refused else None
 
     shop.market.run(until("the channel to tell of closed payments", told))
     shop.market.run(shop.market.settled(shop.waiting))  # mails about what others told are sent
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
     yield
-    assert shop.market.heads() == before
+    assert shop.market.platform.heads() == before

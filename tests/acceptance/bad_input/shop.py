@@ -11,7 +11,7 @@ import httpx
 
 from demo.shop import Answer, Buyer
 from sandboxes.running import CHANNEL
-from tests.acceptance.market import PRODUCT_COLUMNS, Market
+from tests.platform.market import PRODUCT_COLUMNS, ServedMarket
 
 CARD, DOLLARS, TOP_UP = "CARD", "CARD-USD", "TOP-UP"
 WISH = {"sku": CARD, "quantity": 1}
@@ -21,7 +21,7 @@ WISH = {"sku": CARD, "quantity": 1}
 class Shop:
     """A market where nothing moves: a finished order, one that waits for its payment, two customers."""
 
-    market: Market
+    market: ServedMarket
     alice: Buyer
     bob: Buyer
     guest: Buyer
@@ -43,7 +43,7 @@ class Shop:
         return self.ask("alice", "POST", "/v1/orders", content=content, headers=whole)
 
 
-async def opened(market: Market) -> Shop:
+async def opened(market: ServedMarket) -> Shop:
     """Stocked, with the two orders."""
     await market.stock({CARD: [f"C-{number}" for number in range(40)]})
     rows = [

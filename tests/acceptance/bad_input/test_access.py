@@ -67,7 +67,7 @@ def test_anothers_wallet_is_not_there(shop: Shop) -> None:
 
 def _token(shop: Shop, principal: Principal, hours: float = 0, secret: bytes = b"") -> str:
     moment = datetime.now(UTC) - timedelta(hours=hours)
-    return issue(secret or shop.market.secrets.get("tokens"), principal, moment)[0]
+    return issue(secret or shop.market.platform.secrets.get("tokens"), principal, moment)[0]
 
 
 def _altered(token: str) -> str:

@@ -21,7 +21,7 @@ from tests.acceptance.bad_input.shop import WISH, Shop, problem
 
 def _callback(shop: Shop, **changes: Any) -> dict[str, Any]:
     """A true callback of the payment that is waited for, but for the changes."""
-    (opened,) = [one for one in shop.market.events("ledger", PaymentOpened) if one.payment_id == shop.waiting]
+    (opened,) = [one for one in shop.market.platform.events("ledger", PaymentOpened) if one.payment_id == shop.waiting]
     told = {"callback_id": str(uuid4()), "payment_id": shop.waiting, "channel_ref": opened.channel_ref}
     return {**told, "amount": 1_000, "currency": "CNY", "status": "paid", **changes}
 
@@ -31,7 +31,7 @@ def _call_back(
 ) -> httpx.Response:
     kind, name = partner.split("/")
     moment = int(time() - age)
-    secret = secret or shop.market.secrets.get(f"{kind}-{name}")
+    secret = secret or shop.market.platform.secrets.get(f"{kind}-{name}")
     headers = {
         TIMESTAMP_HEADER: str(moment),
         SIGNATURE_HEADER: sign(secret, moment, body if signed is None else signed),
@@ -43,10 +43,10 @@ def _call_back(
 
 def _nothing_but_refusals(shop: Shop, before: dict[str, int]) -> list[str]:
     """The reasons of the callbacks refused since; nothing else may have happened."""
-    after = shop.market.heads()
+    after = shop.market.platform.heads()
     assert {**after, "ledger": 0} == {**before, "ledger": 0}
     new = after["ledger"] - before["ledger"]
-    refused = shop.market.events("ledger", CallbackRefused)[-new:] if new else []
+    refused = shop.market.platform.events("ledger", CallbackRefused)[-new:] if new else []
     assert len(refused) == new
     return [event.reason for event in refused]
 
@@ -64,7 +64,7 @@ def _nothing_but_refusals(shop: Shop, before: dict[str, int]) -> list[str]:
 def test_a_callback_that_is_forged_is_refused(shop: Shop, how: dict[str, Any], status: int, reason: str) -> None:
     signing = {name: value for name, value in how.items() if name in ("secret", "age", "signed")}
     body = json.dumps(_callback(shop, **{name: how[name] for name in how.keys() - signing.keys()})).encode()
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
 
     problem(_call_back(shop, f"channel/{CHANNEL}", body, **signing), status)
 
@@ -108,7 +108,7 @@ def test_a_callback_that_can_not_be_read_is_refused_when_its_signature_is_wrong(
 @pytest.mark.parametrize("body", UNREADABLE)
 def test_a_signed_callback_that_can_not_be_read_is_kept_once_for_staff(shop: Shop, body: bytes) -> None:
     def kept() -> list[StatementUnread]:
-        return shop.market.events("gateway", StatementUnread)
+        return shop.market.platform.events("gateway", StatementUnread)
 
     before = len(kept())
     for partner in (f"channel/{CHANNEL}", "supplier/beta") * 2:
@@ -130,21 +130,21 @@ def test_a_callback_without_a_known_partner_or_signature_is_refused(shop: Shop) 
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_suppliers_callback_is_believed_with_its_own_signature_only(shop: Shop) -> None:
-    (done,) = shop.market.events("fulfillment", SupplierDelivered)
+    (done,) = shop.market.platform.events("fulfillment", SupplierDelivered)
     report = {"request_id": f"{shop.bought}/1#beta", "outcome": "done", "supplier_ref": done.supplier_ref}
     body = json.dumps({**report, "cost": done.cost.model_dump()}).encode()
     problem(_call_back(shop, "supplier/beta", body, secret=b"x" * 32), 401)
-    problem(_call_back(shop, "supplier/beta", body, secret=shop.market.secrets.get(f"channel-{CHANNEL}")), 401)
+    problem(_call_back(shop, "supplier/beta", body, secret=shop.market.platform.secrets.get(f"channel-{CHANNEL}")), 401)
     answer_of(_call_back(shop, "supplier/beta", body))  # true, and told before
 
 
 def test_what_a_supplier_tells_of_anothers_purchase_is_kept_for_staff(shop: Shop) -> None:
-    before = shop.market.events("gateway", StatementUnread)
+    before = shop.market.platform.events("gateway", StatementUnread)
     told = {"request_id": f"{shop.bought}/1#beta", "outcome": "failed", "reason": "sold out"}
 
     assert problem(_call_back(shop, "supplier/alpha", json.dumps(told).encode()), 422)["code"] == "wrong-supplier"
 
-    (kept,) = shop.market.events("gateway", StatementUnread)[len(before) :]
+    (kept,) = shop.market.platform.events("gateway", StatementUnread)[len(before) :]
     assert (kept.kind, kept.partner) == ("supplier", "alpha")
 
 
@@ -157,14 +157,14 @@ def _paid(shop: Shop) -> PaymentReceived:
     market.run(market.builder.channel.pay(order_id))
     market.run(guest.ended(order_id, "completed"))
     market.run(market.settled(shop.waiting))
-    (paid,) = [one for one in market.events("ledger", PaymentReceived) if one.payment_id == order_id]
+    (paid,) = [one for one in market.platform.events("ledger", PaymentReceived) if one.payment_id == order_id]
     return paid
 
 
 def test_a_callback_again_pays_once(shop: Shop) -> None:
     paid = _paid(shop)
     fields = {"payment_id": paid.payment_id, "channel_ref": paid.channel_ref}
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
 
     same = json.dumps(_callback(shop, callback_id=paid.callback_id, **fields)).encode()
     assert answer_of(_call_back(shop, f"channel/{CHANNEL}", same))["outcome"] == "already-received"

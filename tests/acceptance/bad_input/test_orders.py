@@ -119,12 +119,12 @@ def test_a_key_is_for_one_request(shop: Shop) -> None:
     first = answer_of(shop.ask("alice", "POST", "/v1/orders", json=_order(), headers=headers), 201)
     shop.market.run(shop.alice.http.get("/healthz"))
     shop.market.run(_ended(shop, first["order_id"]))
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
 
     told = problem(shop.ask("alice", "POST", "/v1/orders", json=_wish(quantity=2), headers=headers), 409)
 
     assert told["code"] in ("idempotency-conflict", "order-exists")
-    assert shop.market.heads() == before
+    assert shop.market.platform.heads() == before
 
 
 async def _ended(shop: Shop, order_id: str) -> None:

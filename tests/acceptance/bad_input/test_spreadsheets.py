@@ -70,12 +70,12 @@ def test_a_hostile_file_is_refused(
 def test_a_million_empty_rows_are_nothing(shop: Shop, tmp_path: Path) -> None:
     rows = "".join(f'<row r="{number}"/>' for number in range(2, 1_000_001))
     content = raw_xlsx(tmp_path / "empty-rows.xlsx", sheet_xml(rows)).read_bytes()
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
 
     report = answer_of(shop.market.run(shop.market.upload("keys", "keys.xlsx", content)))
 
     assert (report["rows"], report["counts"], report["broken"]) == (0, {}, None)
-    after = shop.market.heads()
+    after = shop.market.platform.heads()
     assert {**after, "gateway": 0} == {**before, "gateway": 0}
 
 
@@ -93,12 +93,12 @@ def test_formulas_and_bad_cells_are_left_out(shop: Shop, tmp_path: Path) -> None
         (CARD, None, 1),
         (None, "spare-5", 1),
     ]
-    before = shop.market.heads()
+    before = shop.market.platform.heads()
     content = xlsx(tmp_path / "formulas.xlsx", rows).read_bytes()
 
     report = answer_of(shop.market.run(shop.market.upload("keys", "keys.xlsx", content)))
 
     assert report["counts"] == {"bad": len(rows) - 1}
     assert [problem["row"] for problem in report["problems"]] == list(range(2, len(rows) + 1))
-    after = shop.market.heads()
+    after = shop.market.platform.heads()
     assert {**after, "gateway": 0} == {**before, "gateway": 0}

@@ -12,7 +12,7 @@ from demo.shop import answer_of
 from sandboxes.running import CHANNEL
 from shared.values.identities import device, target
 from tests.acceptance.bad_input.shop import TOP_UP, Shop, problem
-from tests.acceptance.market import PRODUCT_COLUMNS
+from tests.platform.market import PRODUCT_COLUMNS
 
 HOSTILE = [
     "'; DROP TABLE orders; --",

@@ -32,7 +32,7 @@ from shared.contracts.gateway import (
 )
 from shared.messages.messages import CommandMessage
 from tests.gateway.builders import NOW
-from tests.harness import Harness
+from tests.platform.harness import Harness
 
 GIVEN = DecisionContext(NOW, "command-1", Metadata(correlation_id="c", causation_id="c"))
 ANNA = StaffState("support")

@@ -25,7 +25,7 @@ from tests.gateway.callbacks.test_api import (
     SUPPLIER,
     call,
 )
-from tests.harness import Harness
+from tests.platform.harness import Harness
 
 TOLD = RecordUnread(
     statement_id="s-1", kind="channel", partner="alipay", faults=("status: what is that?",),

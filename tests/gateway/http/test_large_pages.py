@@ -14,7 +14,8 @@ import pytest
 from services.gateway.feed import routes
 from services.gateway.http import pages
 from shared.contracts import ledger as led
-from tests.gateway.builders import Shop, listed, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, listed, placed
 
 LARGE = 200
 

@@ -18,7 +18,8 @@ from shared.contracts import risk as r
 from shared.contracts.order import CancelOrder, OrderCancelled, PlaceOrder, RefundOrder, ReplaceKey, ScreeningRecorded
 from shared.messages.messages import NobodyDecides, Reply
 from shared.security.sealing import Sealer
-from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed
 from tests.order.builders import LIMITS, NOW, OFFERS
 
 WISHES = [{"sku": "STEAM-50", "quantity": 2}]

@@ -16,7 +16,8 @@ from shared.contracts import Event
 from shared.contracts.fulfillment import DeliveryFailed, DeliveryHandedOver, DeliveryRequested, KeysDelivered
 from shared.contracts.order import OrderCancelled, OrderCompleted
 from shared.security.sealing import Sealer
-from tests.gateway.builders import Shop, line, open_shop, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, line, open_shop, placed
 from tests.runtime.builders import failing, statements
 
 PATIENCE_SECONDS = 20

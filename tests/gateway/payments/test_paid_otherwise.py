@@ -17,7 +17,8 @@ from shared.contracts.ledger import (
     ReturnRequested,
 )
 from shared.messages.messages import Reply
-from tests.gateway.builders import Shop, open_shop, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, open_shop
 
 
 def moved(debit: str, credit: str, fen: int) -> tuple[Posting, ...]:

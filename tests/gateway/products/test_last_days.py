@@ -24,8 +24,8 @@ from shared.eventstore.engines import open_engine
 from shared.values.days import day_of, zone
 from tests.databases import in_memory
 from tests.gateway.builders import Logs, fold, open_shop
-from tests.harness import Harness
 from tests.inventory.builders import NOW, SKU, TODAY, Shop, a_listing, fault, load, reserve, settle
+from tests.platform.harness import Harness
 
 SHANGHAI = zone("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_at_midnight_the_figures_fall_and_staff_hear_of_it_without_anybody_buyin
         StockRanLow(sku=SKU, available=1, threshold=1),
     ]
     assert len(harness.events("notification", MessageQueued)) == 1
-    assert harness.parked() == 0
+    assert not harness.parked()
 
 
 def test_buyers_and_staff_are_shown_what_is_good_today(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from shared.contracts import fulfillment as ff
 from shared.contracts.inventory import SealedKey
 from shared.messages.messages import CommandMessage, Reply
 from shared.security.sealing import Sealer
-from tests.gateway.builders import Shop, customer_registered, line, placed, yuan
+from tests.amounts import yuan
+from tests.gateway.builders import Shop, customer_registered, line, placed
 
 
 def test_what_suppliers_said_is_shown_until_somebody_settles_it(shop: Shop) -> None:

@@ -14,8 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from standardwebhooks import Webhook
 
 from sandboxes.running import run_server
-
-PATIENCE_SECONDS = 20.0
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def receiving() -> Iterator[Receiver]:
         with receiver.lock:
             receiver.told.append(one)
         if path in receiver.stuck:
-            await run_in_threadpool(receiver.release.wait, PATIENCE_SECONDS)
+            await run_in_threadpool(receiver.release.wait, PATIENCE)
         status = receiver.answers.get(path, lambda _: 204)(one)
         text = b"" if status == 204 else b"as it was told"
         return Response(text, status, headers=receiver.headers)

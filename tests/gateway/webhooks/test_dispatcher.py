@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,27 +14,23 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from cli.__main__ import SERVICES
-from deploy.local.waiting import until
 from services.gateway import metrics
-from services.gateway.access.auth import Principal, issue
-from services.gateway.http.app import create_app
+from services.gateway.access.auth import Principal
 from services.gateway.read_models import ReadModels
 from services.gateway.webhooks.dispatcher import Dispatcher
 from services.gateway.webhooks.health import DOWN_FROM
 from services.gateway.webhooks.posting import Poster
 from services.gateway.webhooks.running import in_thread, readings
-from shared.contracts import Metadata
 from shared.contracts.gateway import AddStaff, RegisterCustomer
 from shared.eventstore.engines import open_engine
-from shared.messages.messages import CommandMessage, Reply
 from shared.projections.rebuild import verify
 from shared.runtime.clock import Clock
-from shared.runtime.embedded import Embedded, database_url
+from shared.runtime.embedded import database_url
 from shared.runtime.settings import Settings
-from tests.gateway.builders import Client
 from tests.gateway.webhooks.receiver import Receiver, Told, receiving
+from tests.platform.embedded import EmbeddedPlatform
+from tests.waiting import wait_for
 
-WAIT_SECONDS = 20.0
 ADMIN = Principal("staff", "boss", "administrator")
 DAYS = timedelta(days=3)
 
@@ -46,36 +41,21 @@ class Market:
     def __init__(self, var: Path, receiver: Receiver) -> None:
         self.receiver, self.ahead, self._numbers = receiver, timedelta(), count(1)
         settings = Settings(var=var, webhook_private=True)
-        self.host = Embedded(
-            SERVICES, settings, reader="gateway", clock=Clock(now=lambda: datetime.now(UTC) + self.ahead)
-        )
+        self.platform = EmbeddedPlatform(settings, Clock(now=lambda: datetime.now(UTC) + self.ahead))
         self.engine = open_engine(database_url(var, "gateway"), writer=True)
-        self.host.start()
-        self.client = Client(create_app(self.host))
-        self.send("gateway", AddStaff(username="boss", role="administrator"))
+        self.platform.send(AddStaff(username="boss", role="administrator"))
 
     def close(self) -> None:
         self.engine.dispose()
-        self.host.stop()
-
-    def send(self, service: str, command: Any) -> Reply:
-        """Until the read models show it: what they do not hold yet is nothing an endpoint could be behind with."""
-        id_ = self.host.ids.new_id()
-        meta = Metadata(correlation_id=id_, causation_id=id_, actor="system:test")
-        reply = self.host.network.ask(service, CommandMessage(id_, command, meta)).result(WAIT_SECONDS)
-        assert reply.outcome == "accepted", reply
-        assert asyncio.run(self.host.wait_for_position(reply.source, reply.position))
-        return reply
+        self.platform.stop()
 
     def happen(self, *names: str) -> None:
         """Events of the gateway that name these."""
         for name in names:
-            self.send("gateway", RegisterCustomer(customer=name))
+            self.platform.send(RegisterCustomer(customer=name))
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        token, _ = issue(self.host.secrets.get("tokens"), ADMIN, self.host.clock.now())
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = self.client.request(method, f"/v1/webhooks{path}", json=body, headers=headers)
+        answer = self.platform.ask(method, f"/v1/webhooks{path}", ADMIN, json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -98,13 +78,9 @@ class Market:
 
     @contextmanager
     def dispatching(self, *, private: bool = True) -> Iterator[Dispatcher]:
-        dispatcher = Dispatcher(self.host, self.engine, lambda: Poster(private=private), look_seconds=0.05)
+        dispatcher = Dispatcher(self.platform.host, self.engine, lambda: Poster(private=private), look_seconds=0.05)
         with in_thread(dispatcher):
             yield dispatcher
-
-
-def eventually(condition: Any) -> None:
-    assert until(condition, WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +109,7 @@ def test_events_arrive_in_order_signed_as_a_receiver_checks_it(market: Market, d
     _, secret = market.register("orderly")
     names = [f"orderly-{number}" for number in range(20)]
     market.happen(*names)
-    eventually(lambda: len(market.receiver.at("orderly")) == 20)
+    wait_for(lambda: len(market.receiver.at("orderly")) == 20)
 
     assert market.receiver.keys("orderly") == names
     first = market.receiver.at("orderly")[0]
@@ -152,20 +128,20 @@ def test_what_was_recorded_before_it_was_registered_is_not_told(market: Market) 
     market.register("later")
     market.happen("after-1", "after-2")
     with market.dispatching():
-        eventually(lambda: len(market.receiver.at("later")) == 2)
+        wait_for(lambda: len(market.receiver.at("later")) == 2)
     assert market.receiver.keys("later") == ["after-1", "after-2"]
 
 
 def test_only_what_the_filter_lets_through_is_told(market: Market, dispatcher: Dispatcher) -> None:
     endpoint, _ = market.register("filtered", "gateway.Staff*", "notification.*")
     market.happen("filtered-1")
-    market.send("gateway", AddStaff(username="filtered-2", role="support"))
-    eventually(lambda: market.receiver.keys("filtered") and market.is_told(endpoint))
+    market.platform.send(AddStaff(username="filtered-2", role="support"))
+    wait_for(lambda: market.receiver.keys("filtered") and market.is_told(endpoint))
     assert market.receiver.keys("filtered") == ["filtered-2"]
 
     market.ask("PATCH", f"/{endpoint}", {"events": ["gateway.CustomerRegistered"]})
     market.happen("filtered-3")
-    eventually(lambda: len(market.receiver.at("filtered")) == 2)
+    wait_for(lambda: len(market.receiver.at("filtered")) == 2)
     assert market.receiver.keys("filtered") == ["filtered-2", "filtered-3"]
 
 
@@ -178,11 +154,11 @@ def test_what_fails_is_tried_again_and_holds_up_nobody(market: Market, dispatche
 
     market.receiver.answers["flaky"] = answer
     market.happen("flaky-1", "flaky-2", "flaky-3")
-    eventually(lambda: market.receiver.keys("flaky") == ["flaky-1", "flaky-2", "flaky-3"])
+    wait_for(lambda: market.receiver.keys("flaky") == ["flaky-1", "flaky-2", "flaky-3"])
     market.ahead += timedelta(seconds=6)
-    eventually(lambda: market.receiver.keys("flaky")[3:] == ["flaky-1"])
+    wait_for(lambda: market.receiver.keys("flaky")[3:] == ["flaky-1"])
     market.ahead += timedelta(seconds=31)
-    eventually(lambda: market.shown(endpoint)["waiting"] == 0 and len(market.receiver.at("flaky")) == 5)
+    wait_for(lambda: market.shown(endpoint)["waiting"] == 0 and len(market.receiver.at("flaky")) == 5)
 
     tried = [one for one in market.receiver.at("flaky") if one.key == "flaky-1"]
     assert len({one.id for one in tried}) == 1
@@ -203,10 +179,10 @@ def test_a_slow_endpoint_holds_up_no_other(market: Market, dispatcher: Dispatche
     market.register("stuck")
     market.register("quick")
     market.happen(*(f"slow-{number}" for number in range(5)))
-    eventually(lambda: len(market.receiver.at("quick")) == 5)
+    wait_for(lambda: len(market.receiver.at("quick")) == 5)
     assert market.receiver.keys("stuck") == ["slow-0"]
     market.receiver.release.set()
-    eventually(lambda: len(market.receiver.at("stuck")) == 5)
+    wait_for(lambda: len(market.receiver.at("stuck")) == 5)
     assert market.receiver.keys("stuck") == market.receiver.keys("quick")
 
 
@@ -214,10 +190,10 @@ def test_both_secrets_sign_after_a_rotation_then_only_the_new(market: Market, di
     endpoint, old = market.register("rotated")
     new = market.ask("POST", f"/{endpoint}/secret", {"overlap_seconds": 60})["secret"]
     market.happen("rotated-1")
-    eventually(lambda: len(market.receiver.at("rotated")) == 1)
+    wait_for(lambda: len(market.receiver.at("rotated")) == 1)
     market.ahead += timedelta(seconds=61)
     market.happen("rotated-2")
-    eventually(lambda: len(market.receiver.at("rotated")) == 2)
+    wait_for(lambda: len(market.receiver.at("rotated")) == 2)
 
     during, after = market.receiver.at("rotated")
     assert during.verified(old) == during.verified(new)
@@ -229,13 +205,13 @@ def test_both_secrets_sign_after_a_rotation_then_only_the_new(market: Market, di
 def test_redriven_events_come_under_the_same_ids(market: Market, dispatcher: Dispatcher) -> None:
     endpoint, _ = market.register("redriven")
     market.happen("redriven-1", "redriven-2", "redriven-3")
-    eventually(lambda: len(market.receiver.at("redriven")) == 3)
+    wait_for(lambda: len(market.receiver.at("redriven")) == 3)
     second = next(one for one in market.attempts(endpoint) if one["event_id"] == market.receiver.at("redriven")[1].id)
 
     market.ask("POST", f"/{endpoint}/redrive", {"event": {"source": "gateway", "position": second["position"]}})
-    eventually(lambda: market.receiver.keys("redriven")[3:] == ["redriven-2"])
+    wait_for(lambda: market.receiver.keys("redriven")[3:] == ["redriven-2"])
     market.ask("POST", f"/{endpoint}/redrive", {"from": {"source": "gateway", "position": second["position"]}})
-    eventually(lambda: market.receiver.keys("redriven")[4:] == ["redriven-2", "redriven-3"])
+    wait_for(lambda: market.receiver.keys("redriven")[4:] == ["redriven-2", "redriven-3"])
     assert len({one.id for one in market.receiver.at("redriven")}) == 3
 
 
@@ -244,19 +220,19 @@ def test_a_ping_reaches_a_disabled_endpoint(market: Market, dispatcher: Dispatch
     market.ask("POST", f"/{endpoint}/disable")
     event_id = market.ask("POST", f"/{endpoint}/ping")["event_id"]
     market.happen("pinged-1")
-    eventually(lambda: market.attempts(endpoint))
+    wait_for(lambda: market.attempts(endpoint))
     (told,) = market.receiver.at("pinged")
     assert told.verified(secret)["type"] == "kameng.webhook.ping.v1"
     assert [(one["event_id"], one["outcome"]) for one in market.attempts(endpoint)] == [(event_id, "delivered")]
 
     market.ask("POST", f"/{endpoint}/enable")
-    eventually(lambda: len(market.receiver.at("pinged")) == 2)
+    wait_for(lambda: len(market.receiver.at("pinged")) == 2)
     assert market.receiver.at("pinged")[1].key == "pinged-1"
 
 
 def alerts(market: Market, endpoint: str) -> list[str]:
     statement = "SELECT template FROM messages WHERE message_id LIKE ?"
-    with market.host.reading["notification"].connect() as connection:
+    with market.platform.reading("notification") as connection:
         return [row[0] for row in connection.exec_driver_sql(statement, (f"webhook-disabled/{endpoint}%",))]
 
 
@@ -264,41 +240,41 @@ def test_after_days_of_failure_it_is_disabled_and_staff_are_told(market: Market,
     market.receiver.answers["dead"] = lambda _: 503
     endpoint, _ = market.register("dead")
     market.happen(*(f"dead-{number}" for number in range(DOWN_FROM + 3)))
-    eventually(lambda: market.shown(endpoint)["failures_in_row"] == DOWN_FROM)
+    wait_for(lambda: market.shown(endpoint)["failures_in_row"] == DOWN_FROM)
     assert len(market.receiver.at("dead")) == DOWN_FROM
     assert market.shown(endpoint)["behind"] == {"gateway": 3}
 
     market.ahead += DAYS
-    eventually(lambda: market.shown(endpoint)["status"] == "disabled")
+    wait_for(lambda: market.shown(endpoint)["status"] == "disabled")
     assert market.shown(endpoint)["reason"] == "failing"
-    eventually(lambda: alerts(market, endpoint))
+    wait_for(lambda: alerts(market, endpoint))
     assert set(alerts(market, endpoint)) == {"webhook-disabled"}
-    told = {one.metric: one for one in readings(dispatcher, market.host.clock.now)}
-    eventually(lambda: told[metrics.WEBHOOK_DISABLED].read() == 1)
+    told = {one.metric: one for one in readings(dispatcher, market.platform.host.clock.now)}
+    wait_for(lambda: told[metrics.WEBHOOK_DISABLED].read() == 1)
 
     market.receiver.answers.pop("dead")
     market.ask("POST", f"/{endpoint}/enable")
-    eventually(lambda: market.is_told(endpoint) and market.shown(endpoint)["waiting"] == 0)
+    wait_for(lambda: market.is_told(endpoint) and market.shown(endpoint)["waiting"] == 0)
     delivered = {one["event_id"] for one in market.attempts(endpoint, "&outcome=delivered")}
     assert len(delivered | {one["event_id"] for one in market.ask("GET", f"/{endpoint}/deliveries")["items"]}) == 8
     market.ask("POST", f"/{endpoint}/redrive", {"failed": True})
-    eventually(lambda: len({one["event_id"] for one in market.attempts(endpoint, "&outcome=delivered")}) == 8)
+    wait_for(lambda: len({one["event_id"] for one in market.attempts(endpoint, "&outcome=delivered")}) == 8)
 
 
 def test_a_receiver_that_says_it_is_gone_is_believed(market: Market, dispatcher: Dispatcher) -> None:
     market.receiver.answers["gone"] = lambda _: 410
     endpoint, _ = market.register("gone")
     market.happen("gone-1")
-    eventually(lambda: market.shown(endpoint)["status"] == "disabled")
+    wait_for(lambda: market.shown(endpoint)["status"] == "disabled")
     assert market.shown(endpoint)["reason"] == "gone"
-    eventually(lambda: alerts(market, endpoint))
+    wait_for(lambda: alerts(market, endpoint))
 
 
 def test_an_endpoint_that_was_registered_before_is_refused_at_the_connection(market: Market) -> None:
     endpoint, _ = market.register("inside")
     market.happen("inside-1")
     with market.dispatching(private=False):
-        eventually(lambda: market.attempts(endpoint))
+        wait_for(lambda: market.attempts(endpoint))
     assert {one["error"] for one in market.attempts(endpoint)} == {"address-refused"}
     assert market.receiver.at("inside") == []
 
@@ -307,11 +283,11 @@ def test_a_restart_goes_on_where_it_stopped(market: Market) -> None:
     endpoint, _ = market.register("restarted")
     with market.dispatching():
         market.happen("restarted-1")
-        eventually(lambda: market.is_told(endpoint) and market.receiver.at("restarted"))
+        wait_for(lambda: market.is_told(endpoint) and market.receiver.at("restarted"))
     market.happen("restarted-2")
     with market.dispatching():
-        eventually(lambda: len(market.receiver.at("restarted")) == 2)
-        eventually(lambda: market.is_told(endpoint))
+        wait_for(lambda: len(market.receiver.at("restarted")) == 2)
+        wait_for(lambda: market.is_told(endpoint))
     assert market.receiver.keys("restarted") == ["restarted-1", "restarted-2"]
 
 
@@ -319,13 +295,15 @@ def test_what_the_dispatcher_keeps_is_no_difference_to_verify(market: Market) ->
     foreign_events = frozenset(
         event.__name__ for service in SERVICES if service.name == "gateway" for event in service.foreign_events
     )
-    verdict = verify("gateway", ReadModels, foreign_events, {}, market.host.reading, plans={}, now=datetime.now(UTC))
+    verdict = verify(
+        "gateway", ReadModels, foreign_events, {}, market.platform.host.reading, plans={}, now=datetime.now(UTC)
+    )
     assert verdict.differences == ()
 
 
 def test_no_secret_stands_in_any_database(market: Market) -> None:
     endpoint, secret = market.register("secretive")
-    dumps = {name: dump(engine) for name, engine in market.host.reading.items()}
+    dumps = {name: dump(engine) for name, engine in market.platform.host.reading.items()}
     assert endpoint in dumps["gateway"]
     assert not any(secret.removeprefix("whsec_") in text for text in dumps.values())
 

@@ -1,0 +1,58 @@
+"""The embedded host as people run it: `kameng serve`, a process that may be killed and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from demo.running import served
+from services import all_services
+from shared.eventstore.engines import open_engine
+from shared.runtime.embedded import database_url
+from tests.platform.platform import Platform
+
+
+class Served(Platform):
+    """`kameng serve` on one folder and port, with these settings in its environment. It runs from the start."""
+
+    def __init__(self, var: Path, port: int, environment: Mapping[str, str]) -> None:
+        super().__init__(var, all_services())
+        self.port, self.environment = port, environment
+        self.address = f"http://127.0.0.1:{port}"
+        self._running, self._before = ExitStack(), ""
+        self.start()
+
+    @property
+    def pid(self) -> int:
+        return json.loads((self.var / "serve.json").read_text())["pid"]
+
+    def start(self) -> None:
+        self._before = self.printed()  # the log begins anew
+        self._running.enter_context(served(self.var, {**self.environment}, self.port))
+
+    def printed(self) -> str:
+        """All that it ever wrote."""
+        log = self.var / "serve.log"
+        return self._before + (log.read_text() if log.exists() else "")
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def stop(self) -> None:
+        self._running.close()
+
+    @contextmanager
+    def database(self, service: str) -> Iterator[sa.Engine]:
+        engine = open_engine(database_url(self.var, service), writer=False)
+        try:
+            yield engine
+        finally:
+            engine.dispose()

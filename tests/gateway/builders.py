@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
-from argon2 import PasswordHasher
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from services.gateway.access.auth import Principal, issue
 from services.gateway.access.credentials import Credentials
@@ -26,7 +27,7 @@ from shared.contracts.order import OrderLine, OrderPlaced, PlaceOrder
 from shared.eventstore.engines import open_engine
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage, EventBatch, Reply
-from shared.readside.backend import ServiceHealth
+from shared.readside.backend import Backend, ServiceHealth
 from shared.readside.positions import ReadModelProgress
 from shared.runtime.clock import Clock
 from shared.runtime.ids import Ids
@@ -36,7 +37,6 @@ from tests.amounts import yuan
 from tests.gateway.contract import OF_THE_API, Contract, Routed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 Answer = Reply | Exception
 
 
@@ -273,6 +273,18 @@ class Shop:
         return self.token(Principal("customer", customer))
 
 
+_ROUTES: list[BaseRoute] = []
+
+
+def app_of(backend: Backend) -> FastAPI:
+    """An application with the routes of the first one here: to make them ready takes longer than most tests."""
+    app = create_app(backend)
+    if not _ROUTES:
+        _ROUTES.extend(app.router.routes)
+    app.router.routes[:] = _ROUTES
+    return app
+
+
 def open_shop(folder: Path, url: str | None = None) -> Shop:
     clock = ManualClock()
     settings = Settings(
@@ -282,8 +294,8 @@ def open_shop(folder: Path, url: str | None = None) -> Shop:
     )
     reads = database(url or f"sqlite:///{folder}/gateway.db")
     backend = FakeBackend(settings, Clock(clock), Ids(clock), Secrets(folder / "secrets"), reads)
-    app = create_app(backend)
-    credentials = Credentials(backend.reads, QUICK)
+    app = app_of(backend)
+    credentials = Credentials(backend.reads)
     credentials.create()
     return Shop(backend, clock, Client(app), credentials)
 

@@ -17,7 +17,7 @@ from starlette import formparsers
 
 from services.gateway.access.credentials import Credentials
 from services.gateway.access.places import Places
-from services.gateway.http.app import STRANGERS, STRANGERS_WAITING, create_app
+from services.gateway.http.app import STRANGERS, STRANGERS_WAITING
 from services.gateway.http.context import ApiContext
 from services.gateway.http.limits import JSON_LIMIT
 from services.gateway.http.problems import Problem
@@ -26,7 +26,7 @@ from shared.contracts.gateway import CustomerRegistered, RegisterCustomer
 from shared.contracts.ledger import RequestPayment
 from shared.messages.messages import HALTED, NobodyDecides, Reply
 from shared.readside.backend import Busy
-from tests.gateway.builders import Client, Shop, customer_registered, open_shop, orders_follow, placed
+from tests.gateway.builders import Client, Shop, app_of, customer_registered, open_shop, orders_follow, placed
 
 ADMIN = {"kind": "staff", "login": "administrator-1", "password": "correct horse battery"}
 WRONG = {**ADMIN, "password": "wrong"}
@@ -45,7 +45,7 @@ def shop(tmp_path: Path) -> Shop:
 def reopened(shop: Shop, **settings: Any) -> Shop:
     """The same shop with other settings."""
     shop.backend.settings = shop.backend.settings.model_copy(update=settings)
-    shop.client = Client(create_app(shop.backend))
+    shop.client = Client(app_of(shop.backend))
     return shop
 
 

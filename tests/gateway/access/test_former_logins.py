@@ -11,7 +11,6 @@ from argon2 import PasswordHasher
 from services.gateway.access.credentials import Credentials, credentials, former_logins
 from services.gateway.access.projection import customers
 
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 OLDER, NEWER = "bob@example.com ", "bob@example.com\u200b"
 BOB = "Bob@example.com"
 
@@ -19,7 +18,7 @@ BOB = "Bob@example.com"
 def stored(engine: sa.Engine, login: str, subject: str, registered_at: str) -> None:
     """As the version before kept a customer."""
     with engine.begin() as connection:
-        row = {"kind": "customer", "login": login, "subject": subject, "hash": QUICK.hash(f"of {subject}")}
+        row = {"kind": "customer", "login": login, "subject": subject, "hash": PasswordHasher().hash(f"of {subject}")}
         connection.execute(sa.insert(credentials), row)
         row = {"customer": subject, "name": "", "email": "", "registered_at": registered_at}
         connection.execute(sa.insert(customers), row)
@@ -30,7 +29,7 @@ def kept(tmp_path: Path) -> Credentials:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/gateway.db")
     credentials.create(engine)
     customers.create(engine)
-    return Credentials(engine, QUICK)
+    return Credentials(engine)
 
 
 def test_a_login_is_found_in_every_spelling_and_not_given_away(kept: Credentials) -> None:

@@ -11,14 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from services.gateway.http.app import create_app
 from services.gateway.imports import importing
 from services.gateway.imports.runs import Runs, runs
 from shared.contracts import Event
 from shared.contracts.gateway import ImportCompleted, RecordImport
 from shared.contracts.inventory import LoadKeys
 from shared.messages.messages import HALTED, Reply
-from tests.gateway.builders import Client, Shop, open_shop
+from tests.gateway.builders import Client, Shop, app_of, open_shop
 from tests.runtime.test_room import Disk, small
 
 __all__ = ["small"]
@@ -66,7 +65,7 @@ def test_a_full_disk_of_temporary_files_is_told(
 
 def test_a_full_disk_of_what_became_of_the_rows_is_told(shop: Shop, small: Disk) -> None:
     shop.backend.settings = shop.backend.settings.model_copy(update={"var": small.folder})
-    shop.client = Client(create_app(shop.backend))
+    shop.client = Client(app_of(shop.backend))
     small.fill()
 
     is_full(imported(shop))

@@ -51,7 +51,7 @@ class EmbeddedPlatform(Platform):
         message = CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_, actor=actor))
         reply = self.host.network.ask(command.owner, message).result(PATIENCE)
         assert reply.outcome == "accepted", reply
-        wait_for(lambda: asyncio.run(self.host.seen(reply.source, reply.position)), "the read models to show it")
+        wait_for(lambda: asyncio.run(self.host.wait_for_position(reply.source, reply.position)), "the read models to show it")
         return reply
 
     def settle(self) -> None:

@@ -51,7 +51,8 @@ class EmbeddedPlatform(Platform):
         message = CommandMessage(id_, command, Metadata(correlation_id=id_, causation_id=id_, actor=actor))
         reply = self.host.network.ask(command.owner, message).result(PATIENCE)
         assert reply.outcome == "accepted", reply
-        wait_for(lambda: asyncio.run(self.host.wait_for_position(reply.source, reply.position)), "the read models to show it")
+        shown = self.host.wait_for_position
+        wait_for(lambda: asyncio.run(shown(reply.source, reply.position)), "the read models to show it")
         return reply
 
     def settle(self) -> None:

@@ -129,7 +129,7 @@ class Load:
         source = f"127.7.{self._luck.randrange(1, 250)}.{self._luck.randrange(1, 250)}"
         transport = Stubborn(httpx.AsyncHTTPTransport(verify=TRUST, local_address=source), self.outcomes)
         headers = known.http.headers
-        return httpx.AsyncClient(base_url=self._market.address, transport=transport, headers=headers, timeout=60)
+        return httpx.AsyncClient(base_url=self._market.address, transport=transport, headers=headers, timeout=PATIENCE)
 
     async def _place(self, buyer: Buyer, luck: random.Random, payment: str) -> str:
         """Place an order; when its answer was lost, and now and then, once more, which must change nothing."""

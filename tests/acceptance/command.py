@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli import common
 from cli.__main__ import app
+from tests.waiting import PATIENCE
 
 WIDTH = 200  # so that no line is broken
 Ran = subprocess.CompletedProcess[str]
@@ -40,7 +41,7 @@ def process(*arguments: str, var: Path) -> subprocess.Popen[str]:
     )
 
 
-def ended(running: subprocess.Popen[str], seconds: float = 240) -> Ran:
+def ended(running: subprocess.Popen[str], seconds: float = 2 * PATIENCE) -> Ran:
     """What a process came to."""
     try:
         out, err = running.communicate(timeout=seconds)

@@ -12,6 +12,7 @@ from services.gateway.access.bootstrap import USERNAME
 from shared.runtime.clock import Clock
 from shared.security.secrets import Secrets
 from tests.platform.served import Served
+from tests.waiting import PATIENCE
 
 KEYS = 5_000
 PLAIN = "PLAIN-KEY-"
@@ -32,7 +33,7 @@ def test_an_import_that_is_killed_leaves_no_key_and_is_done_when_sent_again(tmp_
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
     rows = "sku,key\n" + "".join(f"A-1,{PLAIN}{number:06}\n" for number in range(KEYS))
     file = {"file": ("keys.csv", rows.encode())}
-    with httpx.Client(base_url=server.address, headers=headers, timeout=120) as client:
+    with httpx.Client(base_url=server.address, headers=headers, timeout=PATIENCE) as client:
         product = {"file": ("products.csv", b"sku,name,price\nA-1,Card,1.00\n")}
         assert client.post("/v1/imports/products", files=product).json()["counts"] == {"listed": 1}
         accepted = client.post("/v1/imports/keys", files=file, headers={"Prefer": "respond-async"})

@@ -25,6 +25,7 @@ from shared.contracts.ledger import PaymentReceived, PaymentRequested, PaymentRe
 from shared.contracts.order import OrderCompleted, OrderPlaced
 from shared.runtime.embedded import SEEN_SECONDS
 from tests.platform.market import PRODUCT_COLUMNS, ServedMarket, open_market
+from tests.waiting import PATIENCE
 
 ORDERS, KILLS, AT_ONCE, CUSTOMERS, SEED = 180, 4, 24, 12, 1
 CARDS = [f"CARD-{number}" for number in range(6)]
@@ -91,7 +92,9 @@ class Load:
         source = f"127.7.{number}.{self.luck.randrange(1, 250)}"
         inner = httpx.AsyncHTTPTransport(verify=TRUST, local_address=source)
         transport = Stubborn(inner, self.up, self.outcomes)
-        return httpx.AsyncClient(base_url=self.market.address, transport=transport, headers=known.headers, timeout=60)
+        return httpx.AsyncClient(
+            base_url=self.market.address, transport=transport, headers=known.headers, timeout=PATIENCE
+        )
 
     async def run(self) -> None:
         await self._open_shop()
@@ -126,7 +129,7 @@ class Load:
             async def far_enough(moment: int = moment) -> Answer | None:
                 return {} if len(self.acknowledged) >= moment else None
 
-            await until(f"{moment} orders", far_enough, seconds=120)
+            await until(f"{moment} orders", far_enough, PATIENCE)
             self.up.clear()
             await asyncio.to_thread(self.market.platform.kill)
             self.kills += 1

@@ -31,8 +31,8 @@ from tests.chaos.history import History, Request
 from tests.chaos.people import ENDED
 from tests.chaos.saboteur import Crash
 from tests.chaos.shop import Shop
+from tests.waiting import PATIENCE
 
-SETTLE_SECONDS = 120.0
 AGAIN_SECONDS = (0.5,) * 100
 REPEATED, READ, SEARCHED, AT_ONCE = 100, 300, 40, 8
 
@@ -91,7 +91,7 @@ class Judge:
             return None if rest else {}
 
         with suppress(Unexpected):
-            await until("everything to be done", look, SETTLE_SECONDS)
+            await until("everything to be done", look, PATIENCE)
         return rest
 
     async def _rest(self) -> list[str]:

@@ -17,6 +17,7 @@ from cli.__main__ import app
 from services import NAMES
 from shared.security.secrets import Secrets
 from tests.deploy.composed import variables
+from tests.waiting import PATIENCE
 
 CHANNELS = {"KAMENG_CHANNELS": '{"wx": {"url": "https://pay.example"}}'}
 
@@ -66,7 +67,7 @@ def test_nothing_starts_with_a_partners_secret_that_is_none(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
     assert ended.returncode == 1

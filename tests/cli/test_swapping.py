@@ -26,6 +26,7 @@ from tests.runtime.builders import (
     start,
 )
 from tests.runtime.toy import lamps
+from tests.waiting import PATIENCE
 
 BUTTON, LAMP = SERVICES
 
@@ -117,10 +118,10 @@ def test_a_writer_at_work_is_fenced_once_and_loses_nothing(place: Place, live: s
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     swap(place, live).run()
     swapped.set()
-    thread.join(20)
+    thread.join(PATIENCE)
     engine.dispose()
 
     assert not thread.is_alive()

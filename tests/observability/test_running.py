@@ -11,12 +11,13 @@ import pytest
 
 from deploy.local import infrastructure
 from deploy.local.packages import prometheus_programs
-from deploy.local.waiting import InfrastructureError, until
+from deploy.local.waiting import InfrastructureError
 from shared.contracts.order import OrderPlaced
 from tests.acceptance.cluster_market import stocked_cluster
 from tests.observability.asking import Asked, Asking
 from tests.observability.watching import KINDS, all_asked, buy_until, ensure_prometheus, temporary, watched
 from tests.platform.market import ClusterMarket
+from tests.waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def test_what_is_counted_agrees_with_the_logs(seen: Seen) -> None:
         "kameng_ledger_imbalance_minor_units": 0,
         'sum(kameng_held_minor_units{currency="CNY"})': 0,
     }.items():
-        assert until(lambda: seen.asking.value(expression) == value, 30), (expression, seen.asking.value(expression))  # noqa: B023
+        wait_for(lambda: seen.asking.value(expression) == value, f"{expression} = {value}")  # noqa: B023
 
 
 def test_promtool_finds_nothing_wrong_with_what_each_process_serves(seen: Seen) -> None:

@@ -18,9 +18,9 @@ from services import NAMES
 from tests.acceptance.cluster_load import Load
 from tests.observability.asking import Asked, Asking
 from tests.platform.market import ClusterMarket
+from tests.waiting import PATIENCE
 
 KINDS = ("", "-log-server", "-publisher")
-PATIENCE_SECONDS = 90.0
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def watched(market: ClusterMarket) -> Iterator[tuple[Prometheus, Asking]]:
     prometheus = Prometheus(market.platform.var, every_seconds=1)
     names = (*(f"{name}{kind}" for name in NAMES for kind in KINDS), WEBHOOKS)
     files = [market.platform.var / f"{name}.health" for name in names]
-    if not until(lambda: all(file.exists() for file in files), PATIENCE_SECONDS):
+    if not until(lambda: all(file.exists() for file in files), PATIENCE):
         raise RuntimeError(f"they do not say where they answer: {[file.name for file in files if not file.exists()]}")
     addresses = [file.read_text() for file in files]
     prometheus.aim("kameng", [_bare(address) for address in (*addresses, market.address)])
@@ -83,7 +83,7 @@ def buy_until(market: ClusterMarket, enough: Callable[[], Awaitable[None]]) -> i
 
 async def all_asked(asking: Asking) -> list[Asked]:
     """Every query, asked until all have an answer; after a while, with those that have none."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         found = await asyncio.to_thread(lambda: [*asking.dashboards(), *asking.alerts()])
         if all(one.ok for one in found) and not await asyncio.to_thread(asking.untold):

@@ -170,6 +170,7 @@ def cluster(
     processes = clustering.processes
     with (
         patch.object(clustering, "processes", shaped),
+        patch.object(clustering, "READY_SECONDS", 2 * PATIENCE),
         clustering.running(NAMES, var, port, told, environment, publish=publish, webhooks=webhooks) as (running, logs),
     ):
         yield ClusterPlatform(running, logs, infrastructure.up(var, told))

@@ -46,6 +46,7 @@ LIMITS = {
 PRODUCT_COLUMNS = ("sku", "name", "price", "kind", "source", "suppliers", "currency")
 KEY_COLUMNS = ("sku", "key")
 FUNDED_AT_ONCE = 99
+until.__defaults__ = (PATIENCE,)  # the people of the demo wait as long as tests do
 T = TypeVar("T")
 P = TypeVar("P", Served, ClusterPlatform)
 Start: TypeAlias = Callable[[Path, int, Mapping[str, str]], AbstractContextManager[P]]
@@ -76,7 +77,7 @@ class Market(Generic[P]):
     async def upload(self, kind: str, name: str, content: bytes, **form: str) -> httpx.Response:
         """Send a file to be imported, as operations."""
         files = {"file": (name, content)}
-        return await self.staff["operations"].post(f"/v1/imports/{kind}", files=files, data=form, timeout=120)
+        return await self.staff["operations"].post(f"/v1/imports/{kind}", files=files, data=form, timeout=PATIENCE)
 
     async def load(self, kind: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Answer:
         """Import rows as a CSV file; each must be taken."""

@@ -8,14 +8,16 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from demo.running import served
+from demo import running
 from services import all_services
 from shared.eventstore.engines import open_engine
 from shared.runtime.embedded import database_url
 from tests.platform.platform import Platform
+from tests.waiting import PATIENCE
 
 
 class Served(Platform):
@@ -34,7 +36,8 @@ class Served(Platform):
 
     def start(self) -> None:
         self._before = self.printed()  # the log begins anew
-        self._running.enter_context(served(self.var, {**self.environment}, self.port))
+        with patch.object(running, "PATIENCE_SECONDS", PATIENCE):
+            self._running.enter_context(running.served(self.var, {**self.environment}, self.port))
 
     def printed(self) -> str:
         """All that it ever wrote."""

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 from shared.published.event_versions import event_versions
 from shared.published.files import ASYNCAPI, HOME
 from tests.published.asyncapi import ROOT, Unavailable, problems
+from tests.waiting import PATIENCE
 
 DOCUMENT = json.loads((HOME / ASYNCAPI).read_text(encoding="utf-8"))
 
@@ -59,7 +60,7 @@ def test_every_version_that_is_sent_has_a_channel() -> None:
 def test_without_node_it_says_that_nothing_was_validated(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.published.asyncapi"], cwd=ROOT, env={"PATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
     assert done.returncode == 0

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 INVENTORY = "shared/contracts/inventory.py"
 KEY = "inventory.StockShort"
@@ -51,7 +53,7 @@ class Copy:
 
     def run(self, what: str) -> tuple[int, str]:
         command = [sys.executable, "-B", "-m", "shared.published", what]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=PATIENCE)
         return done.returncode, done.stdout + done.stderr
 
     def files(self) -> dict[str, str]:

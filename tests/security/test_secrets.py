@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.security.secrets import NoSecret, Secrets
+from tests.waiting import PATIENCE
 
 
 def _ask(directory: Path, barrier, answers) -> None:
@@ -36,7 +37,7 @@ def test_processes_that_race_get_the_same_bytes(tmp_path: Path) -> None:
     racers = [context.Process(target=_ask, args=(tmp_path / "secrets", barrier, answers)) for _ in range(3)]
     for racer in racers:
         racer.start()
-    got = {answers.get(timeout=30) for _ in racers}
+    got = {answers.get(timeout=PATIENCE) for _ in racers}
     for racer in racers:
         racer.join()
 

@@ -21,7 +21,7 @@ from shared.contracts.gateway import StaffAdded
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 META = Metadata(correlation_id="flow", causation_id="cause")
@@ -121,7 +121,7 @@ class Running:
 
     def stop(self) -> None:
         self.subscriber.stop()
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert self.ended()
 
 

@@ -28,7 +28,7 @@ from kameng_subscriber.__main__ import main as command
 from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
 from tests.subscriber.builders import Logged, Running, added, is_bound, malformed, publish, running, waiting_in
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 OF_GATEWAY = ("gateway.#",)
 DYING = """
@@ -214,7 +214,7 @@ def test_an_event_that_kills_becomes_a_dead_letter_alone(
     arguments = [sys.executable, "-c", DYING, queue.amqp_url, queue.name, str(tmp_path / "place.sqlite3")]
     ends = []
     while not ends or ends[-1] == 7:
-        ends.append(subprocess.run(arguments, timeout=60, check=False, env=_with_library()).returncode)
+        ends.append(subprocess.run(arguments, timeout=PATIENCE, check=False, env=_with_library()).returncode)
     assert (set(ends[:-1]), ends[-1]) == ({7}, 0)
     place = SqlitePlace(tmp_path / "place.sqlite3")
     handled = place.connection.execute("SELECT sequence FROM kameng_handled ORDER BY sequence").fetchall()

@@ -20,6 +20,7 @@ from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 from tests.databases import NewDatabase
 from tests.gateway.builders import FakeBackend, Shop, database
+from tests.waiting import PATIENCE
 
 PROCESSES = 3
 EXISTS = Reply("refused", "gateway", 1, code="staff-exists", status=409)
@@ -34,7 +35,7 @@ class Starting(FakeBackend):
     added: list[str] = field(default_factory=list)
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
-        self.all_ask.wait(30)
+        self.all_ask.wait(PATIENCE)
         with self.alone:
             if self.added:
                 return EXISTS

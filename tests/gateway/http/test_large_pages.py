@@ -16,6 +16,7 @@ from services.gateway.http import pages
 from shared.contracts import ledger as led
 from tests.amounts import yuan
 from tests.gateway.builders import Shop, listed, placed
+from tests.waiting import PATIENCE
 
 LARGE = 200
 
@@ -107,7 +108,7 @@ def test_probes_are_answered_while_a_page_is_made(shop: Shop, monkeypatch: pytes
 
     def held(value: Any) -> bytes:
         begun.set()
-        assert answered.wait(30), "no probe was answered meanwhile"
+        assert answered.wait(PATIENCE), "no probe was answered meanwhile"
         return plain(value)
 
     monkeypatch.setattr(routes, "as_json", held)

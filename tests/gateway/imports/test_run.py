@@ -20,6 +20,7 @@ from shared.contracts.inventory import Listing, ListProduct, LoadKeys
 from shared.messages.messages import Reply
 from shared.security.sealing import Opener
 from tests.gateway.imports.builders import SEALING, STOCK_KEYS, Inventory, read_rows, write_csv
+from tests.waiting import PATIENCE
 
 PRODUCTS = [
     ["sku", "name", "price"],
@@ -326,7 +327,7 @@ def test_a_repeat_of_what_is_refused_waits_for_no_other_row(tmp_path: Path) -> N
     async def send(_: str, command: Command) -> Reply:
         assert isinstance(command, ListProduct)
         if command.sku == "SLOW":
-            await asyncio.wait_for(answered.wait(), timeout=60)
+            await asyncio.wait_for(answered.wait(), timeout=PATIENCE)
         elif command.listing.name == "second":
             answered.set()
         else:

@@ -19,8 +19,8 @@ from shared.security.sealing import Sealer
 from tests.amounts import yuan
 from tests.gateway.builders import Shop, line, open_shop, placed
 from tests.runtime.builders import failing, statements
+from tests.waiting import PATIENCE
 
-PATIENCE_SECONDS = 20
 LOOK = "LEFT OUTER JOIN deliveries"
 LINES = (line(1), line(2))
 CANCELLED = OrderCancelled(order_id="o1", customer="c1", reason="buyer", paid=False, lines=())
@@ -56,7 +56,7 @@ def failed(number: int) -> Event:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - of things that know no event loop
             await asyncio.sleep(0.001)
 
@@ -73,7 +73,7 @@ def ask(shop: Shop, path: str, meanwhile: Meanwhile, *, askers: int = 1) -> list
             ]
             await until(lambda: watch(shop).waiting == askers)
             await meanwhile()
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENCE):
                 return await asyncio.gather(*asking)
 
     return asyncio.run(together())
@@ -193,7 +193,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(shop: Shop) -> None:
         asking = asyncio.create_task(shop.client.app(scope, receive, send))
         await until(lambda: watch(shop).waiting == 1)
         hung_up.set()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             await asking
         await until(lambda: not shop.backend.marks.awaited())
         return sent

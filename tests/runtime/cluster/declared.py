@@ -16,11 +16,12 @@ from tests.runtime.toy import (
     gave_up,
     lamp,
 )
+from tests.waiting import PATIENCE
 
 
 def tell(payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
     """Tell the world the lamp's name and wait for its word."""
-    with socket.create_connection(("127.0.0.1", int(os.environ["KAMENG_TEST_WORLD"])), timeout=60) as world:
+    with socket.create_connection(("127.0.0.1", int(os.environ["KAMENG_TEST_WORLD"])), timeout=PATIENCE) as world:
         world.sendall(f"{payload['lamp']} {attempt}\n".encode())
         if world.recv(2) != b"ok":
             raise ConnectionError("the world hung up")

@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from shared.telemetry import logs
 from tests.databases import engine, new_database, postgres, postgres_url
@@ -31,15 +34,17 @@ _USUAL = structlog.get_config()["wrapper_class"]
 
 # What takes minutes begins first, the longest ahead, so that no worker is left alone with it at the end.
 _LONG = (
-    "acceptance/test_cluster.py",
+    "acceptance/cluster",
     "simulation/test_simulation.py",
-    "acceptance/test_heal.py",
-    "simulation/test_planted.py",
     "chaos/test_chaos.py",
     "observability/test_running.py",
-    "subscriber/test_cluster.py",
-    *("acceptance", "observability", "simulation", "subscriber", "runtime", "broker", "upgrade", "telemetry"),
+    "acceptance/test_kill.py",
+    "simulation/test_planted.py",
+    "acceptance/bad_input",
+    *("acceptance", "deploy", "observability", "simulation", "runtime", "subscriber", "broker", "upgrade", "telemetry"),
 )
+_SHARING = ("tests/acceptance/cluster/", "tests/acceptance/bad_input/")
+_HERE = Path(__file__).parent
 _RANK = {name: rank for rank, name in enumerate(_LONG)}
 
 
@@ -50,12 +55,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             own = item.get_closest_marker("timeout")
             seconds = float(own.args[0] if own else config.getini("timeout"))
             item.add_marker(pytest.mark.timeout(SCALE * seconds), append=False)
-    items.sort(key=_rank)
+    items.sort(key=lambda item: _rank(item.path))
 
 
-def _rank(item: pytest.Item) -> int:
-    path = item.path.relative_to(Path(__file__).parent)
-    return _RANK.get(path.as_posix(), _RANK.get(path.parts[0], len(_RANK)))
+@cache
+def _rank(file: Path) -> int:
+    path = file.relative_to(_HERE)
+    return min(_RANK.get(part.as_posix(), len(_RANK)) for part in (path, *path.parents))
+
+
+class _Together(LoadFileScheduling):
+    """Gives a file to one worker, and all files of a folder whose tests share what takes long to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in _SHARING if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 KINDS = ("unit", "integration", "acceptance", "simulation")
 _PLATFORM = {"tests.platform.served.Served", "tests.platform.market.open_market"}
-_CLUSTER = {f"tests.acceptance.cluster_market.{name}" for name in ("stocked_cluster", "cluster_or_skip", "cluster")}
+_CLUSTER = {f"tests.acceptance.cluster.market.{name}" for name in ("stocked_cluster", "cluster_or_skip", "cluster")}
 _HERE = Path(__file__).parent
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
 from deploy.local.prometheus import Prometheus
-from tests.acceptance.cluster_market import stocked_cluster
+from tests.acceptance.cluster.market import stocked_cluster
 from tests.observability.asking import Asked, Asking
 from tests.observability.watching import all_asked, buy_until, watched
 from tests.platform.market import ClusterMarket

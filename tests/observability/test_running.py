@@ -13,7 +13,7 @@ from deploy.local import infrastructure
 from deploy.local.packages import prometheus_programs
 from deploy.local.waiting import InfrastructureError
 from shared.contracts.order import OrderPlaced
-from tests.acceptance.cluster_market import stocked_cluster
+from tests.acceptance.cluster.market import stocked_cluster
 from tests.observability.asking import Asked, Asking
 from tests.observability.watching import KINDS, all_asked, buy_until, ensure_prometheus, temporary, watched
 from tests.platform.market import ClusterMarket

@@ -15,7 +15,7 @@ from deploy.local.packages import ensure_installed
 from deploy.local.prometheus import Prometheus
 from deploy.local.waiting import until
 from services import NAMES
-from tests.acceptance.cluster_load import Load
+from tests.acceptance.cluster.load import Load
 from tests.observability.asking import Asked, Asking
 from tests.platform.market import ClusterMarket
 from tests.waiting import PATIENCE

@@ -17,8 +17,8 @@ from shared.contracts import Event
 from shared.contracts.ledger import FundsHeld
 from shared.contracts.order import OrderCompleted, OrderPlaced
 from shared.eventstore import schema
-from tests.acceptance.cluster_load import AT_ONCE, CARDS, Load
-from tests.acceptance.cluster_market import Fault
+from tests.acceptance.cluster.load import AT_ONCE, CARDS, Load
+from tests.acceptance.cluster.market import Fault
 from tests.platform.cluster import HTTP
 from tests.platform.market import ClusterMarket
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,10 @@ from shared.contracts import PositionLost
 from shared.contracts.order import OrderPlaced
 from shared.eventstore.databases import name_of
 from shared.messages.topology import EVENTS
-from tests.acceptance.cluster_load import CARDS
-from tests.acceptance.cluster_market import cluster_or_skip
+from tests.acceptance.cluster.load import CARDS
 from tests.platform.cluster import HTTP
 from tests.platform.market import ClusterMarket
+from tests.waiting import wait_for
 
 WISHES: list[Answer] = [{"sku": CARDS[0], "quantity": 1}]
 ROLES = ("writer", "log-server", "publisher")
@@ -86,10 +86,22 @@ class Operator:
                 connection.exec_driver_sql(statement)
 
     def back_up(self, tag: str, *services: str) -> None:
-        """Copy the databases of services that are stopped."""
+        """Copy databases, each of which is out of reach while it is copied."""
         for service in services:
+            name = name_of(service)
             self.platform.logs[service].dispose()
-            self._sql(f"CREATE DATABASE {tag}_{service} TEMPLATE {name_of(service)}")
+            self._sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            wait_for(lambda name=name: not self._sessions(name), f"the end of the sessions of {name}")
+            self._sql(
+                f"CREATE DATABASE {tag}_{service} TEMPLATE {name}",
+                f"ALTER DATABASE {name} ALLOW_CONNECTIONS true",
+            )
+
+    def _sessions(self, name: str) -> int:
+        """How many sessions of a database were there, and were told to end."""
+        ending = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+        with self._admin.connect() as connection:
+            return len(connection.execute(ending, {"name": name}).all())
 
     def restore(self, tag: str, *services: str) -> None:
         for service in services:
@@ -142,12 +154,11 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def operator() -> Iterator[Operator]:
-    with cluster_or_skip(publish=True) as market:
-        made = Operator(market)
-        made.outsider.subscribe()
-        made.outsider.since |= market.platform.heads()
-        yield made
+def operator(published: ClusterMarket) -> Operator:
+    made = Operator(published)
+    made.outsider.subscribe()
+    made.outsider.since |= published.platform.heads()
+    return made
 
 
 @pytest.mark.timeout(600)
@@ -160,9 +171,7 @@ def test_one_database_is_restored_from_an_older_backup(operator: Operator) -> No
         early = Buyer((await market.builder.guest(40)).http)
         taken_up = (await early.place(WISHES, payment=CHANNEL))["order_id"]
         await early.pay_link(taken_up)
-        operator.platform.terminate(*order)
         operator.back_up("before", "order")
-        operator.platform.start(*order)
         await market.builder.channel.pay(taken_up)
         await early.ended(taken_up, "completed")
         lost = await operator.sell(market.buyers[:3])
@@ -215,9 +224,7 @@ def test_all_databases_are_restored_to_an_earlier_moment(operator: Operator) -> 
 
     async def story() -> None:
         await market.settled()
-        operator.platform.terminate(*everything)
         operator.back_up("all", *NAMES)
-        operator.platform.start(*everything)
         await operator.is_ready()
         await operator.sell(market.buyers[:4])
         await operator.has_told()

@@ -13,9 +13,9 @@ from demo.shop import Answer, until
 from deploy.local.server import Server
 from services import NAMES
 from shared.messages.topology import inbox, log_exchange, pulls
-from tests.acceptance.cluster_load import Load
-from tests.acceptance.cluster_market import Fault, survives
-from tests.acceptance.cluster_operations import OPERATIONS
+from tests.acceptance.cluster.load import Load
+from tests.acceptance.cluster.market import Fault, survives
+from tests.acceptance.cluster.operations import OPERATIONS
 from tests.platform.cluster import HTTP, ours
 from tests.platform.market import ClusterMarket
 

@@ -30,6 +30,8 @@ TOP_UP = "TOP-UP"
 MANNERS = ("", "ok", "callback", "twice", "silent")
 AT_ONCE = 6
 AGAIN_SECONDS = 0.1
+PACE_SECONDS = 0.2
+"""How long a buyer looks around between two orders: more orders would show nothing more, and take the processor."""
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Load:
     async def _buy(self, luck: random.Random) -> None:
         while not self._is_over:
             await self._one(luck)
+            await asyncio.sleep(PACE_SECONDS)
 
     async def _one(self, luck: random.Random) -> None:
         """Place an order, by wallet or as a guest at the channel, and see it delivered."""

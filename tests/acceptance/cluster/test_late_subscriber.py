@@ -18,17 +18,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from demo.shop import Answer, answer_of, until
-from services import NAMES
 from shared.contracts.order import OrderPlaced
-from tests.acceptance.cluster_load import AT_ONCE, Load
+from tests.acceptance.cluster.everything import NAME
+from tests.acceptance.cluster.load import AT_ONCE, Load
 from tests.bench.load import Plan, generate
 from tests.bench.shop import token_of
 from tests.platform.cluster import ours
 from tests.platform.market import ClusterMarket
-from tests.subscriber.everything import NAME
 from tests.waiting import PATIENCE
 
-ORDERS, BEFORE_AT_ONCE, BEFORE = 1_000, 32, "BEFORE"
+ORDERS, BEFORE_AT_ONCE, BEFORE = 400, 32, "BEFORE"
 PASSWORD = "a password of twelve"
 SCRIPT = Path(__file__).with_name("everything.py")
 Seen = tuple[str, int, str, str]
@@ -91,17 +90,6 @@ class Everything:
     def _alive(self) -> None:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-2_000:]
-
-
-@pytest.fixture
-def published(cluster: ClusterMarket) -> Iterator[ClusterMarket]:
-    """With a publisher a service."""
-    publishers = {service: f"{service}-publisher" for service in NAMES}
-    for service, name in publishers.items():
-        command = (sys.executable, "-m", "cli", "publisher", service)
-        cluster.platform.add(name, f"{service}-log-server", command=command)
-    yield cluster
-    cluster.platform.remove(*publishers.values())
 
 
 @pytest.fixture

@@ -9,23 +9,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-import pytest
-
 from sandboxes.running import SUPPLIERS
 from shared.contracts.order import OrderPlaced
-from tests.acceptance.cluster_load import CARDS, TOP_UP, Load
+from tests.acceptance.cluster.load import CARDS, TOP_UP, Load
 from tests.platform.market import PRODUCT_COLUMNS, ClusterMarket, open_cluster
-from tests.servers import end_servers, folder_with_servers
+from tests.servers import end_servers
 
 KEYS, CUSTOMERS = 1_500, 24
 Fault: TypeAlias = "Callable[[ClusterMarket, Load], Awaitable[None]]"
-
-
-@contextmanager
-def cluster_or_skip(*, publish: bool = False) -> Iterator[ClusterMarket]:
-    """A stocked cluster in a folder of its own; skips when its servers can't be had, and for no other reason."""
-    with folder_with_servers("kameng-cluster-") as (var, _), stocked_cluster(var, publish=publish) as market:
-        yield market
 
 
 @contextmanager
@@ -47,13 +38,6 @@ async def _stock(market: ClusterMarket) -> None:
     await market.load("products", PRODUCT_COLUMNS, [top_up])
     await market.stock({sku: [f"{sku}-{number:04d}" for number in range(KEYS)] for sku in CARDS})
     market.buyers = await market.customers(CUSTOMERS, 10_000_000)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ClusterMarket]:
-    """One cluster for all tests of a module."""
-    with cluster_or_skip() as opened:
-        yield opened
 
 
 def survives(market: ClusterMarket, fault: Fault) -> None:

@@ -27,7 +27,7 @@ serve: .venv/.synced ## Run it and stay; data is kept under var/
 	@$(RUN) kameng serve --var $(VAR)
 
 test: .venv/.synced ## Run every test; TEST_ARGS="-m unit" those that need no server, folder or process
-	@$(RUN) pytest -n 2 --dist loadfile $(TEST_ARGS)
+	@$(RUN) pytest -n 3 --dist loadfile $(TEST_ARGS)
 
 simulate: .venv/.synced ## Run SEEDS=500 whole clusters on a virtual clock under seeded faults, and hold every law against them
 	@$(RUN) python -m tests.simulation --seeds $(SEEDS)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import httpx
-
 from demo.running import free_port
-from services.gateway.access.auth import Principal, issue
+from services.gateway.access.auth import Principal
 from services.gateway.access.bootstrap import USERNAME
-from shared.runtime.clock import Clock
-from shared.security.secrets import Secrets
 from tests.platform.served import Served
-from tests.waiting import PATIENCE
 
 KEYS = 5_000
 PLAIN = "PLAIN-KEY-"
@@ -27,23 +23,22 @@ def test_an_import_that_is_killed_leaves_no_key_and_is_done_when_sent_again(tmp_
     var.mkdir()
     scratch.mkdir()
     server = Served(var, free_port(), {"TMPDIR": str(scratch)})
-    token, _ = issue(
-        Secrets(var / "secrets").get("tokens"), Principal("staff", USERNAME, "administrator"), Clock().now()
-    )
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
+    admin = Principal("staff", USERNAME, "administrator")
+    ask = partial(server.ask, principal=admin)
+    once = {"Idempotency-Key": "once"}
     rows = "sku,key\n" + "".join(f"A-1,{PLAIN}{number:06}\n" for number in range(KEYS))
     file = {"file": ("keys.csv", rows.encode())}
-    with httpx.Client(base_url=server.address, headers=headers, timeout=PATIENCE) as client:
-        product = {"file": ("products.csv", b"sku,name,price\nA-1,Card,1.00\n")}
-        assert client.post("/v1/imports/products", files=product).json()["counts"] == {"listed": 1}
-        accepted = client.post("/v1/imports/keys", files=file, headers={"Prefer": "respond-async"})
-        server.kill()
+    product = {"file": ("products.csv", b"sku,name,price\nA-1,Card,1.00\n")}
+    assert ask("POST", "/v1/imports/products", files=product, headers=once).json()["counts"] == {"listed": 1}
+    later = {**once, "Prefer": "respond-async"}
+    accepted = ask("POST", "/v1/imports/keys", files=file, headers=later)
+    server.kill()
 
-        left = holding(tmp_path, PLAIN.encode())
-        server.start()
-        interrupted = client.get(accepted.headers["Location"]).json()
-        again = client.post("/v1/imports/keys", files=file).json()
-        stock = client.get("/v1/products/A-1").json()["stock"]
+    left = holding(tmp_path, PLAIN.encode())
+    server.start()
+    interrupted = ask("GET", accepted.headers["Location"]).json()
+    again = ask("POST", "/v1/imports/keys", files=file, headers=once).json()
+    stock = ask("GET", "/v1/products/A-1").json()["stock"]
     server.stop()
 
     assert (accepted.status_code, left, interrupted["state"]) == (202, [], "interrupted")

@@ -28,7 +28,7 @@ from shared.contracts import Command, Metadata
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.cluster.health import HEALTH_FILE
 from shared.runtime.ids import Ids
-from tests.platform.platform import Platform
+from tests.platform.platform import HttpPlatform
 from tests.waiting import PATIENCE
 
 HTTP = "gateway-http"
@@ -37,13 +37,16 @@ S = TypeVar("S", bound=Server)
 Shape = Callable[[list[Process]], Iterable[Process]]
 
 
-class ClusterPlatform(Platform):
+class ClusterPlatform(HttpPlatform):
     """`cluster` are its processes, `logs` each service's database, `servers` what all of them use."""
 
     def __init__(self, cluster: Cluster, logs: dict[str, sa.Engine], servers: Infrastructure) -> None:
         super().__init__(cluster.var, all_services())
         self.cluster, self.logs, self.servers = cluster, logs, servers
         self.address = cluster.address
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        return httpx.request(method, self.address + path, **{"timeout": PATIENCE, **how})
 
     @contextmanager
     def database(self, service: str) -> Iterator[sa.Engine]:

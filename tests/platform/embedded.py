@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,6 @@ import httpx
 import sqlalchemy as sa
 
 from services import all_services
-from services.gateway.access.auth import Principal, issue
 from services.gateway.http.app import create_app
 from shared.contracts import Command, Metadata
 from shared.messages.messages import CommandMessage, Reply
@@ -20,11 +20,11 @@ from shared.runtime.clock import Clock
 from shared.runtime.embedded import Embedded
 from shared.runtime.settings import Settings
 from tests.gateway.builders import Client
-from tests.platform.platform import Platform
+from tests.platform.platform import HttpPlatform
 from tests.waiting import PATIENCE, wait_for
 
 
-class EmbeddedPlatform(Platform):
+class EmbeddedPlatform(HttpPlatform):
     """Runs from the start; `host` is what runs."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
@@ -37,13 +37,12 @@ class EmbeddedPlatform(Platform):
         """Somebody at the HTTP side."""
         return Client(create_app(self.host))
 
-    def ask(self, method: str, path: str, principal: Principal | None = None, **how: Any) -> httpx.Response:
-        """The answer to a request, by a principal where one is given."""
-        headers = {**how.pop("headers", {})}
-        if principal:
-            token, _ = issue(self.secrets.get("tokens"), principal, self.host.clock.now())
-            headers["Authorization"] = f"Bearer {token}"
-        return self.client.request(method, path, headers=headers, **how)
+    @property
+    def now(self) -> datetime:
+        return self.host.clock.now()
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        return self.client.request(method, path, **how)
 
     def send(self, command: Command, *, actor: str = "system:test") -> Reply:
         """Have a command accepted. Returns when the read models show what came of it."""

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
+import httpx
 import sqlalchemy as sa
 
 from cli.clustering import lags
 from cli.proofs import Proof, prove
+from services.gateway.access.auth import Principal, issue
 from services.gateway.orders.projection import orders
 from shared.contracts import Event
 from shared.eventstore import log, schema
@@ -132,3 +134,17 @@ class Platform(ABC):
         """The four proofs, computed from the databases."""
         with self.databases() as found:
             return prove(self.services, found)
+
+
+class HttpPlatform(Platform):
+    """One that answers over HTTP as well."""
+
+    @abstractmethod
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """The answer to a request, whatever it is."""
+
+    def ask(self, method: str, path: str, principal: Principal, **how: Any) -> httpx.Response:
+        """The answer to a principal's request."""
+        token, _ = issue(self.secrets.get("tokens"), principal, self.now)
+        headers = {**how.pop("headers", {}), "Authorization": f"Bearer {token}"}
+        return self.request(method, path, headers=headers, **how)

@@ -8,19 +8,21 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+import httpx
 import sqlalchemy as sa
 
 from demo import running
 from services import all_services
 from shared.eventstore.engines import open_engine
 from shared.runtime.embedded import database_url
-from tests.platform.platform import Platform
+from tests.platform.platform import HttpPlatform
 from tests.waiting import PATIENCE
 
 
-class Served(Platform):
+class Served(HttpPlatform):
     """`kameng serve` on one folder and port, with these settings in its environment. It runs from the start."""
 
     def __init__(self, var: Path, port: int, environment: Mapping[str, str]) -> None:
@@ -51,6 +53,9 @@ class Served(Platform):
 
     def stop(self) -> None:
         self._running.close()
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        return httpx.request(method, self.address + path, **{"timeout": PATIENCE, **how})
 
     @contextmanager
     def database(self, service: str) -> Iterator[sa.Engine]:

@@ -3,7 +3,7 @@
 A folder says of its service what the deployment must know, where there is something to say: `SECRETS` are the names of
 the secrets that its writer reads, `OUTSIDE_PORTS` the ports at which its writer calls partners on the internet.
 
-What a service declares is imported when it is asked for: most commands need no more than names.
+Declarations are imported on demand, because most commands need only the names.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ NAMES = ("order", "inventory", "fulfillment", "ledger", "risk", "notification", 
 
 
 def declaration_of(name: str) -> str:
-    """Where a service is declared, as module:name."""
+    """The declaration of a service, as module:name."""
     return f"services.{name}.service:SERVICE"
 
 
 def migrations_of(name: str) -> Path:
-    """Where the revisions of a service's tables lie."""
+    """The folder with the revisions of a service's tables."""
     return Path(__file__).with_name(name) / "migrations"
 
 
-def read_settings(**told: Any) -> Settings:
-    """The settings; those of every service are read as well. Raises ValidationError for what is wrong with any."""
+def read_settings(**overrides: Any) -> Settings:
+    """The settings, with those of every service. Raises ValidationError when any of them is wrong."""
     from shared.runtime import settings
 
     own = (import_module(f"services.{name}.settings") for name in NAMES if find_spec(f"services.{name}.settings"))
     kinds = [kind for module in own for kind in vars(module).values() if settings.is_own(kind)]
-    return settings.read_settings(kinds, **told)
+    return settings.read_settings(kinds, **overrides)
 
 
 @cache
@@ -45,16 +45,16 @@ def readers_of(name: str) -> tuple[str, ...]:
     """The services that read a service's log."""
     from services.reads import READS  # generated: the generator must do without
 
-    if missing := [one for one in NAMES if one not in READS]:
+    if missing := [reader for reader in NAMES if reader not in READS]:
         raise LookupError(f"services/reads.py lacks {', '.join(missing)}: run `make generate`")
-    return tuple(one for one in NAMES if name in READS[one])
+    return tuple(reader for reader in NAMES if name in READS[reader])
 
 
 @cache
 def all_services() -> tuple[Service, ...]:
     """The declarations of all services."""
-    found = []
+    declarations = []
     for name in NAMES:
         module, _, attribute = declaration_of(name).partition(":")
-        found.append(getattr(import_module(module), attribute))
-    return tuple(found)
+        declarations.append(getattr(import_module(module), attribute))
+    return tuple(declarations)

@@ -1,4 +1,4 @@
-"""What fulfillment does when something happens, and what it puts on its agenda."""
+"""Fulfillment's reactions to events, and the calls that it schedules. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 
 def on_stock_reserved(event: StockReserved) -> list[Command]:
-    """Inventory has keys for a line."""
+    """Take the keys that inventory reserved for a line."""
     return [
         TakeKeys(
             delivery_id=delivery_id(event.order_id, event.line),
@@ -40,7 +40,7 @@ def on_stock_reserved(event: StockReserved) -> list[Command]:
 
 
 def on_order_confirmed(event: OrderConfirmed) -> list[Command]:
-    """Every line is to be delivered."""
+    """Deliver every line."""
     return [
         DeliverLine(
             delivery_id=delivery_id(event.order_id, line.line),
@@ -54,7 +54,7 @@ def on_order_confirmed(event: OrderConfirmed) -> list[Command]:
 
 
 def on_replacement_confirmed(event: ReplacementConfirmed) -> list[Command]:
-    """A replacement line is to be delivered; its stock is reserved in one attempt only."""
+    """Deliver a replacement line. Its stock is reserved in one attempt only."""
     return [
         DeliverLine(
             delivery_id=delivery_id(event.order_id, event.line.line),
@@ -66,7 +66,7 @@ def on_replacement_confirmed(event: ReplacementConfirmed) -> list[Command]:
     ]
 
 
-def buy(event: PurchaseRequested, at: datetime) -> list[Plan]:
+def plan_purchase(event: PurchaseRequested, at: datetime) -> list[Plan]:
     """Buy from the supplier at once."""
     payload = {
         "delivery_id": event.delivery_id,
@@ -79,48 +79,49 @@ def buy(event: PurchaseRequested, at: datetime) -> list[Plan]:
     return [CallExternal(key=event.request_id, effect="purchase", payload=payload)]
 
 
-def poll(event: PurchasePending, at: datetime) -> list[Plan]:
-    """Ask from time to time, in case the callback is lost. Takes the place of the purchase call."""
+def plan_poll(event: PurchasePending, at: datetime) -> list[Plan]:
+    """Poll the supplier, in case its callback is lost. This replaces the call that buys."""
     payload = {"delivery_id": event.delivery_id, "supplier": event.supplier, "request_id": event.request_id}
     return [CallExternal(key=event.request_id, effect="poll_purchase", payload=payload, at=at + FIRST_POLL_AFTER)]
 
 
-def stop_asking(event: SupplierDelivered, at: datetime) -> list[Plan]:
-    """The supplier has delivered."""
-    return _stop(event.delivery_id, event.supplier)
+def cancel_asking(event: SupplierDelivered, at: datetime) -> list[Plan]:
+    """Cancel the calls about a purchase that is delivered."""
+    return _cancel_calls(event.delivery_id, event.supplier)
 
 
-def after_statement(event: SupplierStatementRecorded, at: datetime) -> list[Plan]:
-    """What is done stays so, and a person sees to it. A no may turn into a late success, as a first one may."""
+def plan_after_statement(event: SupplierStatementRecorded, at: datetime) -> list[Plan]:
+    """After a late success, cancel the calls: a person settles it. After a failure, look the purchase up later, because
+    it may still succeed."""
     if event.outcome == "done":
-        return _stop(event.delivery_id, event.supplier)
-    return _look_again(event.delivery_id, event.supplier, at)
+        return _cancel_calls(event.delivery_id, event.supplier)
+    return _look_up_later(event.delivery_id, event.supplier, at)
 
 
-def _stop(delivery_id: str, supplier: str) -> list[Plan]:
+def _cancel_calls(delivery_id: str, supplier: str) -> list[Plan]:
     request_id = purchase_request_id(delivery_id, supplier)
-    return [Cancel(request_id), Cancel(look_again_key(request_id))]
+    return [Cancel(request_id), Cancel(look_up_key(request_id))]
 
 
-def look_again(event: PurchaseFailed, at: datetime) -> list[Plan]:
-    """A no is believed, and asked about from time to time: it may come about late, and its callback be lost."""
-    return _look_again(event.delivery_id, event.supplier, at)
+def plan_look_up(event: PurchaseFailed, at: datetime) -> list[Plan]:
+    """Look a failed purchase up later: it may still succeed, and its callback may be lost."""
+    return _look_up_later(event.delivery_id, event.supplier, at)
 
 
-def leave_to_people(event: DeliveryHandedOver, at: datetime) -> list[Plan]:
-    """A call that gave up is now a person's delivery; whether it came about after all is asked all the same."""
-    return _look_again(event.delivery_id, event.supplier, at) if event.supplier else []
+def plan_look_up_of_handover(event: DeliveryHandedOver, at: datetime) -> list[Plan]:
+    """Look the purchase up later, although a person now sees to the delivery: it may still succeed."""
+    return _look_up_later(event.delivery_id, event.supplier, at) if event.supplier else []
 
 
-def look_again_key(request_id: str) -> str:
-    """The agenda key of the look-ups that go on after a purchase failed or was left to a person."""
+def look_up_key(request_id: str) -> str:
+    """The scheduler's key of the look-ups after a purchase failed or was handed over to a person."""
     return f"again/{request_id}"
 
 
-def _look_again(delivery_id: str, supplier: str, at: datetime) -> list[Plan]:
+def _look_up_later(delivery_id: str, supplier: str, at: datetime) -> list[Plan]:
     request_id = purchase_request_id(delivery_id, supplier)
     payload = {"delivery_id": delivery_id, "supplier": supplier, "request_id": request_id, "since": at.isoformat()}
-    return [Cancel(request_id), CallExternal(look_again_key(request_id), "look_again", payload, at + LOOK_AGAIN_AFTER)]
+    return [Cancel(request_id), CallExternal(look_up_key(request_id), "look_again", payload, at + LOOK_AGAIN_AFTER)]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
@@ -130,10 +131,10 @@ REACTIONS: Mapping[type[Event], Reaction] = {
 }
 
 PLANS: Mapping[type[Event], Planner] = {
-    PurchaseRequested: buy,
-    PurchasePending: poll,
-    PurchaseFailed: look_again,
-    SupplierDelivered: stop_asking,
-    SupplierStatementRecorded: after_statement,
-    DeliveryHandedOver: leave_to_people,
+    PurchaseRequested: plan_purchase,
+    PurchasePending: plan_poll,
+    PurchaseFailed: plan_look_up,
+    SupplierDelivered: cancel_asking,
+    SupplierStatementRecorded: plan_after_statement,
+    DeliveryHandedOver: plan_look_up_of_handover,
 }

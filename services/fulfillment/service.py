@@ -1,4 +1,4 @@
-"""Fulfillment, declared."""
+"""Declares the fulfillment service."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 from services.fulfillment.adapters import Adapters, build
 from services.fulfillment.adapters.effects import EFFECTS
-from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain import Delivery, decide, evolve
 from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.domain.keys import Opened, keys_to_open
 from services.fulfillment.domain.routing import Health
-from services.fulfillment.domain.state import Delivery, evolve
 from services.fulfillment.metrics import COUNTERS, gauges
 from services.fulfillment.projection import FulfillmentProjection
 from services.fulfillment.reactions import PLANS, REACTIONS
@@ -34,7 +33,7 @@ from shared.runtime.service import Aggregate, Service
 def open_keys(
     command: TakeKeys | DeliverLine, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Opened | None:
-    """The keys that the command delivers, sealed to the buyer; nothing is opened for any other command."""
+    """The keys that the command delivers, sealed to the buyer. For any other command nothing is opened."""
     opening = keys_to_open(command, state)
     if opening is None:
         return None
@@ -44,10 +43,10 @@ def open_keys(
     return adapters.vault.reseal(opening)
 
 
-def look_at_line(
+def open_keys_or_find_health(
     command: DeliverLine, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Opened | Mapping[str, Health] | None:
-    """The opened keys of a line from stock, the records of the suppliers of a line from suppliers."""
+    """For a line from stock its keys, sealed to the buyer; for a line from suppliers the health of those suppliers."""
     if command.line.source == "supplier":
         return projection.health(command.line.suppliers)
     return open_keys(command, state, projection, adapters)
@@ -59,7 +58,7 @@ def open_goods(
     projection: FulfillmentProjection,
     adapters: Adapters,
 ) -> Resealed | None:
-    """The texts that the command makes somebody read, sealed to them; nothing is opened for any other command."""
+    """The texts that the command shows to somebody, sealed to them. For any other command nothing is opened."""
     opening = goods_to_open(command, state)
     if opening is None:
         return None
@@ -70,10 +69,11 @@ def open_goods(
     return Resealed(adapters.vault.reseal_goods(opening))
 
 
-def look_at_report(
+def open_goods_or_find_health(
     command: RecordPurchase, state: Delivery, projection: FulfillmentProjection, adapters: Adapters
 ) -> Resealed | Mapping[str, Health]:
-    """The goods of a purchase that is done, else the records of the line's suppliers, in case another must be asked."""
+    """The goods of a purchase that is done; else the health of the line's suppliers, in case another one must be
+    asked."""
     if (resealed := open_goods(command, state, projection, adapters)) is not None:
         return resealed
     return projection.health(state.line.suppliers) if state.line else {}
@@ -100,8 +100,8 @@ SERVICE = Service(
             ),
             load_facts={
                 TakeKeys: open_keys,
-                DeliverLine: look_at_line,
-                RecordPurchase: look_at_report,
+                DeliverLine: open_keys_or_find_health,
+                RecordPurchase: open_goods_or_find_health,
                 OpenGoods: open_goods,
                 OpenReport: open_goods,
             },

@@ -1,1 +1,1 @@
-"""The way in: HTTP, sign-in and permissions, and the read models that answer every query."""
+"""The HTTP API: sign-in, permissions, and the read models that answer every query."""

@@ -1,4 +1,4 @@
-"""The tables of the gateway's database that come of no event: no rebuild touches them."""
+"""The tables in the gateway's database that are not derived from events. No rebuild touches them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told by the HTTP gateway: how the business stands, requests, webhooks."""
+"""Prometheus metrics of the gateway: the state of the business, requests, webhooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.values.days import day_of
 
 QUICK = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
-# Looked up at a scrape, by the writer.
+# The writer queries these at each scrape.
 ORDERS_STANDING = Section("Business: how it stands")
 ORDERS_OPEN = ORDERS_STANDING.metric(
     "orders_open",
@@ -91,7 +91,7 @@ HTTP_SECONDS = HTTP.metric(
     "http_request_seconds", "histogram", "seconds", "method route", "Time to answer HTTP requests.", QUICK
 )
 
-# Those of `kameng serve` and of `kameng webhooks`; `leads` of the latter only.
+# Metrics of `kameng serve` and `kameng webhooks`. Only the latter has `leads`.
 WEBHOOKS = Section("Webhooks")
 WEBHOOK_DELIVERED = WEBHOOKS.metric("webhook_delivered_total", "counter", "events", "service", "Events delivered.")
 WEBHOOK_FAILURES = WEBHOOKS.metric("webhook_failures_total", "counter", "attempts", "service", "Attempts that failed.")
@@ -123,7 +123,7 @@ MOST = 100_000
 STEPS = ("payment", "answers", "review", "delivery")
 CURRENCY = Money.model_fields["currency"].default
 
-# Orders that have not ended are found by the index on their status, and never more of them than `MOST`.
+# The index on the status finds orders that have not ended. At most `MOST` are counted.
 _OPEN = (
     sa.select(
         sa.case(
@@ -178,7 +178,7 @@ def _stock(today: date) -> sa.Select[*tuple[Any, ...]]:
 
 
 def gauges(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Sample]:
-    """Open orders by step, stock, and what waits for people."""
+    """Open orders by step, stock, and work that waits for people."""
     yield from _orders(connection, now)
     stock = connection.execute(_stock(day_of(now, settings.shop().zone))).mappings().one()
     yield PRODUCTS_ON_SALE, (), stock["on_sale"]

@@ -1,4 +1,4 @@
-"""The gateway answers no event with a command: it only reads."""
+"""The gateway has no reactions and no plans: it only folds read models."""
 
 from __future__ import annotations
 

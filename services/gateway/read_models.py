@@ -1,4 +1,4 @@
-"""The read models, each folded from the events of the services it shows."""
+"""All read models of the gateway, as one projection."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from shared.contracts import Command, Event
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import Key, Projection, RowCache
 
-VIEWS: tuple[type[ResourceProjection], ...] = (
+RESOURCES: tuple[type[ResourceProjection], ...] = (
     Orders, History, Deliveries, Statements, Products, Payments, Unmatched, Accounts, Risk, Messages, People, Webhooks,
     UnreadStatements, Reports, Imports,
 )  # fmt: skip
 FOREIGN_EVENTS: tuple[type[Event], ...] = tuple(
-    dict.fromkeys(event for view in VIEWS for event in view.handlers if event.owner != "gateway")
+    dict.fromkeys(event for resource in RESOURCES for event in resource.handlers if event.owner != "gateway")
 )
 
 
 class ReadModels(Projection):
-    """All views together."""
+    """All resource projections, in one database."""
 
     metadata: ClassVar[sa.MetaData] = metadata
     version = 5
@@ -47,17 +47,20 @@ class ReadModels(Projection):
         self._handlers: dict[type[Event], list[Callable[[Event, RecordedEvent], None]]] = {}
         self._folding: dict[type[Event], list[ResourceProjection]] = {}
         self.people, self.unread = People(self.rows), UnreadStatements(self.rows)
-        asked: dict[type[ResourceProjection], ResourceProjection] = {People: self.people, UnreadStatements: self.unread}
-        for kind in VIEWS:
-            view = asked.get(kind) or kind(self.rows)
+        opened: dict[type[ResourceProjection], ResourceProjection] = {
+            People: self.people,
+            UnreadStatements: self.unread,
+        }
+        for kind in RESOURCES:
+            resource = opened.get(kind) or kind(self.rows)
             for event, method in kind.handlers.items():
-                self._handlers.setdefault(event, []).append(partial(method, view))
-                self._folding.setdefault(event, []).append(view)
+                self._handlers.setdefault(event, []).append(partial(method, resource))
+                self._folding.setdefault(event, []).append(resource)
 
     def apply(self, event: Event, recorded: RecordedEvent) -> None:
         for handle in self._handlers.get(type(event), ()):
             handle(event, recorded)
 
     def reads(self, asked: Event | Command, state: Any = None) -> Iterator[tuple[RowCache, Key]]:
-        for view in self._folding.get(type(asked), ()) if isinstance(asked, Event) else ():
-            yield from view.reads(asked)
+        for resource in self._folding.get(type(asked), ()) if isinstance(asked, Event) else ():
+            yield from resource.reads(asked)

@@ -1,4 +1,4 @@
-"""What every read model is made of."""
+"""The base class of the gateway's read models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OpenRows(Protocol):
 
 
 def folds(*events: type[Event]) -> Callable[[F], F]:
-    """Marks the method of a view that folds these events."""
+    """Marks the method of a resource projection that folds these events."""
 
     def mark(method: F) -> F:
         method.__dict__["folds"] = events
@@ -34,7 +34,7 @@ def folds(*events: type[Event]) -> Callable[[F], F]:
 
 
 class ResourceProjection:
-    """One read model. `handlers` names the events it folds, each by the method marked with `folds`."""
+    """One read model. `handlers` maps each event that it folds to the method marked with `folds`."""
 
     handlers: ClassVar[Mapping[type[Event], Fold]] = {}
 
@@ -44,9 +44,9 @@ class ResourceProjection:
         }
 
     def __init__(self, rows: OpenRows) -> None:
-        """Open the tables this view writes."""
+        """Open the tables that this projection writes."""
         raise NotImplementedError
 
     def reads(self, event: Any) -> Iterable[tuple[RowCache, Key]]:
-        """The rows that folding the event reads, with their keys: they are looked up for a whole batch at once."""
+        """The rows that folding this event reads, with their keys. They are fetched for a whole batch at once."""
         return ()

@@ -43,14 +43,14 @@ from shared.runtime.service import Aggregate, ReadSide, Service
 def count_other_administrators(
     command: RemoveStaff, state: StaffState, projection: ReadModels, adapters: object
 ) -> int:
-    """How many administrators remain when this member of staff goes; what this batch has decided before counts."""
+    """The number of other administrators, including changes that this batch has decided before."""
     return projection.people.administrators_besides(command.username)
 
 
 def count_waiting_statements(
     command: RecordUnread, state: StatementState, projection: ReadModels, adapters: object
 ) -> int:
-    """How many statements of this partner wait for a person; nobody counts for one that is known."""
+    """The number of this partner's statements that wait for a person. It is not needed for a known statement."""
     return 0 if state.partner else projection.unread.waiting(command.kind, command.partner)
 
 

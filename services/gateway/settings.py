@@ -1,4 +1,4 @@
-"""What the HTTP API, its imports and its webhooks must know."""
+"""Settings of the HTTP API, its imports and its webhooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class GatewaySettings(OwnSettings):
-    """Limits by address or customer are of an hour; `connections_per_address` 0 is no limit."""
+    """Limits by address or customer count one hour. `connections_per_address` 0 means no limit."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -27,8 +27,8 @@ class GatewaySettings(OwnSettings):
 
     @field_validator("trusted_proxies", "site_addresses")
     @classmethod
-    def _are_addresses(cls, told: str) -> str:
-        """Addresses and networks with commas between them; `*`, whoever it may be, is refused."""
-        for part in told.split(",") if told.strip() else ():
+    def _are_addresses(cls, setting: str) -> str:
+        """Addresses and networks, separated by commas. `*` is refused."""
+        for part in setting.split(",") if setting.strip() else ():
             ip_network(part.strip())
-        return told.strip()
+        return setting.strip()

@@ -1,4 +1,4 @@
-"""What inventory does when it hears of orders and deliveries, and what it wants done later. Pure."""
+"""Inventory's reactions to events of orders and deliveries, and what it schedules. Pure."""
 
 from __future__ import annotations
 
@@ -68,20 +68,21 @@ def _from_keys(lines: tuple[OrderLine, ...]) -> list[OrderLine]:
 
 
 def _holders(event: OrderPlaced) -> Holders:
-    """Who holds what an unpaid order reserves."""
-    told = {"customer": event.customer, "ip": event.ip, "device": event.device}
-    return tuple(holder(kind, value) for kind, value in told.items() if value)
+    """Hashes of the customer, address and device of an unpaid order."""
+    values = {"customer": event.customer, "ip": event.ip, "device": event.device}
+    return tuple(holder(kind, value) for kind, value in values.items() if value)
 
 
 def on_order_placed(event: OrderPlaced) -> list[Command]:
-    """A wallet pays in the same moment; whoever pays at a channel may never do so."""
+    """Reserve the stock of each line. An order paid from a wallet counts as paid; one paid at a channel may never
+    be."""
     lines, unpaid = _from_keys(event.lines), event.payment != WALLET
     holders = _holders(event) if lines and unpaid else ()
     return [_reserve(event.order_id, line, 1, event.reserved_until, unpaid=unpaid, holders=holders) for line in lines]
 
 
 def on_stock_put_back(event: StockPutBack) -> list[Command]:
-    """While a person looks at an order, others may have its stock."""
+    """Release the stock while a person reviews the order."""
     return [
         ReleaseStock(sku=line.sku, order_id=event.order_id, line=line.line, reason="under review")
         for line in _from_keys(event.lines)
@@ -127,12 +128,12 @@ def on_delivery_failed(event: DeliveryFailed) -> list[Command]:
 
 
 def on_delivery_resolved(event: DeliveryResolved) -> list[Command]:
-    """A person ended it: whatever was reserved for the line may have been handed out, so it is never sold again."""
+    """Settle the reserved keys: the person may have handed them out, so they are never sold again."""
     return [SettleStock(sku=event.sku, order_id=event.order_id, line=event.line)]
 
 
 def on_texts_supplied(event: Supplied) -> list[Command]:
-    """A supplier sent texts: those that are keys of ours must not be sold as well."""
+    """Compare the texts that a supplier sent with the stock: the same keys must not be sold as well."""
     if not (indexes := supplied_indexes(event)):
         return []
     given = isinstance(event, SupplierDelivered)
@@ -146,34 +147,34 @@ def on_texts_found(event: TextsFound) -> list[Command]:
     return [
         WithdrawKeys(
             sku=sku,
-            numbers=tuple(found),
+            numbers=tuple(of_sku),
             delivery_id=event.delivery_id,
             supplier=event.supplier,
             given=event.given,
         )
-        for sku, found in numbers.items()
+        for sku, of_sku in numbers.items()
     ]
 
 
-def plan_end_of_keys(event: KeysLoaded, at: datetime) -> list[Plan]:
-    """Keys of one product and one last day are looked at once, when it is over."""
+def plan_last_day(event: KeysLoaded, at: datetime) -> list[Plan]:
+    """Expire the unsold keys of one product and one last day, when the day is over."""
     if event.expires_on is None or event.over_from is None:
         return []
     command = ExpireKeys(sku=event.sku, expires_on=event.expires_on)
     return [ScheduleCommand(key=f"last-day/{event.sku}/{event.expires_on}", command=command, at=event.over_from)]
 
 
-def _expiry(order_id: str, line: int) -> str:
+def _expiry_key(order_id: str, line: int) -> str:
     return f"expiry/{order_id}/{line}"
 
 
 def plan_expiry(event: StockReserved, at: datetime) -> list[Plan]:
     command = ExpireReservation(sku=event.sku, order_id=event.order_id, line=event.line, attempt=event.attempt)
-    return [ScheduleCommand(key=_expiry(event.order_id, event.line), command=command, at=event.expires_at)]
+    return [ScheduleCommand(key=_expiry_key(event.order_id, event.line), command=command, at=event.expires_at)]
 
 
-def drop_expiry(event: StockReleased | StockSettled, at: datetime) -> list[Plan]:
-    return [Cancel(key=_expiry(event.order_id, event.line))]
+def cancel_expiry(event: StockReleased | StockSettled, at: datetime) -> list[Plan]:
+    return [Cancel(key=_expiry_key(event.order_id, event.line))]
 
 
 REACTIONS: Mapping[type[Event], Reaction] = {
@@ -191,14 +192,14 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     SupplierReportRefused: on_texts_supplied,
     TextsFound: on_texts_found,
 }
-# A top-up brings no texts, and is not heard.
+# Events of top-ups have no texts, so inventory ignores them.
 WANTS: Mapping[type[Event], Callable[[Any], bool]] = {
-    event: lambda told: bool(supplied_indexes(told))
-    for event in (SupplierDelivered, SupplierStatementRecorded, SupplierReportRefused)
+    kind: lambda event: bool(supplied_indexes(event))
+    for kind in (SupplierDelivered, SupplierStatementRecorded, SupplierReportRefused)
 }
 PLANS: Mapping[type[Event], Planner] = {
-    KeysLoaded: plan_end_of_keys,
+    KeysLoaded: plan_last_day,
     StockReserved: plan_expiry,
-    StockReleased: drop_expiry,
-    StockSettled: drop_expiry,
+    StockReleased: cancel_expiry,
+    StockSettled: cancel_expiry,
 }

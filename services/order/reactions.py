@@ -1,4 +1,4 @@
-"""What the other services' events mean to an order, and when it looks at itself again."""
+"""An order's reactions to other services' events, and its deadlines. Pure."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from shared.contracts.order import (
 )
 from shared.contracts.risk import CaseDecided, OrderScreened
 
-# An account of this kind holds money that was paid straight for one order, through a channel.
+# An account with this prefix holds money that was paid for one order through a channel.
 ORDER_ACCOUNT = "order:"
-# The return of money that fitted no payment is called by its item.
+# The return of unmatched money has this prefix before its item.
 UNMATCHED = "unmatched:"
 
 
@@ -96,7 +96,8 @@ def on_delivery_failed(event: DeliveryFailed) -> list[RecordDelivery]:
 
 
 def on_funds_refunded(event: FundsRefunded) -> list[RecordRefund]:
-    """Back in a wallet at once. What was paid through a channel is back when the channel, or a person, has paid it."""
+    """A refund to a wallet is done at once. A refund through a channel is done when the channel or a person has paid
+    it."""
     if event.account.startswith(ORDER_ACCOUNT):
         return []
     return [RecordRefund(order_id=event.order_id, refund_id=event.refund_id, amount=event.amount)]
@@ -114,7 +115,8 @@ def on_return_failed(event: ReturnFailed) -> list[RecordRefundFailure]:
 
 
 def on_unmatched_settled(event: UnmatchedSettled) -> list[DropRepayment | RecordDifferenceSettled]:
-    """What was paid back is told of by an event before this one."""
+    """Money that was paid back has its own event before this one, so that dropping the repayment then changes
+    nothing."""
     if event.order_id is None:
         return []
     return [
@@ -162,32 +164,32 @@ REACTIONS: Mapping[type[Event], Reaction] = {
     UnmatchedSettled: on_unmatched_settled,
 }
 
-Waiting = OrderPlaced | ScreeningRecorded | StockRequested | PaymentRecorded | OrderReopened | OrderConfirmed
+EventWithWait = OrderPlaced | ScreeningRecorded | StockRequested | PaymentRecorded | OrderReopened | OrderConfirmed
 
 
 def deadline_key(order_id: str) -> str:
-    """The one agenda key of an order: a new wait takes the place of the one before."""
+    """The scheduler's key of an order's deadline. A new deadline replaces the one before."""
     return f"deadline/{order_id}"
 
 
-def _wait(event: Waiting, at: datetime) -> list[Plan]:
+def plan_deadline(event: EventWithWait, at: datetime) -> list[Plan]:
     if event.wait is None:
         return []
     command = MeetDeadline(order_id=event.order_id, step=event.wait.step, attempt=event.wait.attempt)
     return [ScheduleCommand(deadline_key(event.order_id), command, event.wait.until)]
 
 
-def _ended(event: OrderCancelled | OrderCompleted, at: datetime) -> list[Plan]:
+def cancel_deadline(event: OrderCancelled | OrderCompleted, at: datetime) -> list[Plan]:
     return [Cancel(deadline_key(event.order_id))]
 
 
 PLANS: Mapping[type[Event], Planner] = {
-    OrderPlaced: _wait,
-    ScreeningRecorded: _wait,
-    StockRequested: _wait,
-    PaymentRecorded: _wait,
-    OrderReopened: _wait,
-    OrderConfirmed: _wait,
-    OrderCancelled: _ended,
-    OrderCompleted: _ended,
+    OrderPlaced: plan_deadline,
+    ScreeningRecorded: plan_deadline,
+    StockRequested: plan_deadline,
+    PaymentRecorded: plan_deadline,
+    OrderReopened: plan_deadline,
+    OrderConfirmed: plan_deadline,
+    OrderCancelled: cancel_deadline,
+    OrderCompleted: cancel_deadline,
 }

@@ -1,4 +1,4 @@
-"""The order service: one aggregate, led by the answers of the others."""
+"""Declares the order service."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from shared.contracts.order import (
 from shared.runtime.service import Aggregate, Service
 
 
-def _market(command: PlaceOrder, order: Order, projection: OrderProjection, adapters: Adapters) -> Market:
+def find_market(command: PlaceOrder, order: Order, projection: OrderProjection, adapters: Adapters) -> Market:
     return Market(offers=projection.listings(wish.sku for wish in command.wishes), limits=adapters.limits)
 
 
-def _limits(command: Command, order: Order, projection: OrderProjection, adapters: Adapters) -> Limits:
+def find_limits(command: Command, order: Order, projection: OrderProjection, adapters: Adapters) -> Limits:
     return adapters.limits
 
 
-def _late_market(
+def find_limits_or_market(
     command: RecordPayment, order: Order, projection: OrderProjection, adapters: Adapters
 ) -> Limits | Market:
     """What a lapsed order would cost now; an order that is waited for is paid at its own price."""
@@ -74,11 +74,11 @@ SERVICE = Service(
                 ReplaceKey,
             ),
             load_facts={
-                PlaceOrder: _market,
-                RecordScreening: _limits,
-                RecordReservation: _limits,
-                RecordPayment: _late_market,
-                ReplaceKey: _limits,
+                PlaceOrder: find_market,
+                RecordScreening: find_limits,
+                RecordReservation: find_limits,
+                RecordPayment: find_limits_or_market,
+                ReplaceKey: find_limits,
             },
         ),
     ),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, Literal
 
-from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain import decide
 from services.fulfillment.domain.keys import Opened
 from services.fulfillment.domain.state import Delivery, evolve
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money

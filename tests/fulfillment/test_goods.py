@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.fulfillment.adapters.goods import goods_sealing
-from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain import decide
 from services.fulfillment.domain.goods import Resealed, goods_to_open
 from services.fulfillment.service import SERVICE
 from shared.contracts import Decided, DecisionContext, Metadata, Money, Refused

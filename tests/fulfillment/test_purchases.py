@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from services.fulfillment.domain.delivery import decide
+from services.fulfillment.domain import decide
 from services.fulfillment.domain.routing import Health
 from services.fulfillment.domain.statements import MOST_REPORTS
 from shared.contracts import Decided, DecisionContext, Event, Metadata, Refused

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.inventory.domain import Product, ProductCommand, decide, evolve
-from services.inventory.domain.moves import Known, Reserving
+from services.inventory.domain import Product, ProductCommand, decide_product, evolve_product
+from services.inventory.domain.stock_commands import Known, ReservationFacts
 from services.inventory.domain.unpaid import UnpaidLimits
 from shared.contracts import Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts import Shop as ShopPlace
@@ -77,7 +77,9 @@ class Shop:
     def ask(self, command: ProductCommand) -> Decided:
         """Decide, and change nothing."""
         meta = Metadata(correlation_id="c1", causation_id="c1")
-        outcome = decide(command, self.state, DecisionContext(self.now, "c1", meta, self._facts(command), self.place))
+        outcome = decide_product(
+            command, self.state, DecisionContext(self.now, "c1", meta, self._facts(command), self.place)
+        )
         return outcome if isinstance(outcome, Decided) else Decided(events=outcome)
 
     def do(self, command: ProductCommand) -> list[Event]:
@@ -91,7 +93,7 @@ class Shop:
             self.live(event)
 
     def live(self, event: Event) -> None:
-        self.state = evolve(self.state, event)
+        self.state = evolve_product(self.state, event)
         match event:
             case KeysLoaded():
                 self.known.update(key.index for key in event.keys)
@@ -106,7 +108,7 @@ class Shop:
             case LoadKeys():
                 return Known(frozenset(key.index for key in command.keys if key.index in self.known))
             case ReserveStock():
-                return Reserving(self.boxes.__getitem__, self.unpaid)
+                return ReservationFacts(self.boxes.__getitem__, self.unpaid)
             case FaultKey():
                 return self.buyers.get(command.number)
             case WithdrawKeys():

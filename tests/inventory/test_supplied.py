@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.inventory.domain.moves import Known, load
 from services.inventory.domain.stock import available
+from services.inventory.domain.stock_commands import Known, load
 from services.inventory.reactions import WANTS, on_texts_found, on_texts_supplied
 from shared.contracts import DecisionContext, Event, Metadata, Shop
 from shared.contracts.fulfillment import SupplierDelivered

@@ -1,1 +1,1 @@
-"""Who may come in and what they may do: customers, staff, signing in, and slowing down who guesses."""
+"""Customers, staff, signing in, permissions, and limits on guessing passwords."""

@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do."""
+"""Principals, their permissions, and bearer tokens."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ PERMISSIONS: Mapping[Permission, frozenset[Role]] = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever sent a request: a person, or a partner whose signature held. Only staff have a role."""
+    """The sender of a request: a person, or a partner whose signature was valid. Only staff have a role."""
 
     kind: Kind
     subject: str = ""
@@ -102,7 +102,7 @@ GUEST = Principal("guest")
 
 
 class BadToken(ValueError):
-    """A token that we did not make, or that is over."""
+    """A token that this platform did not issue, or that has expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,10 @@ def issue(secret: bytes, principal: Principal, now: datetime) -> tuple[str, date
 
 
 def read(secret: bytes, token: str, now: datetime) -> Claims:
-    """What a token says. Raises BadToken, which does not say more."""
+    """The claims of a token. Raises BadToken, whose text does not say why."""
     claims = _claims(secret, token)
     if claims.expires_at <= now:
-        raise BadToken("the token is over")
+        raise BadToken("the token has expired")
     return claims
 
 
@@ -149,9 +149,9 @@ def _claims(secret: bytes, token: str) -> Claims:
     payload, _, signature = token.partition(".")
     if not hmac.compare_digest(signature.encode(errors="replace"), _signature(secret, payload).encode()):
         raise BadToken("not a token of ours")
-    told = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    fields = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return Claims(
-        Principal(told["kind"], told["subject"], told["role"]),
-        datetime.fromtimestamp(told["issued"], UTC),
-        datetime.fromtimestamp(told["expires"], UTC),
+        Principal(fields["kind"], fields["subject"], fields["role"]),
+        datetime.fromtimestamp(fields["issued"], UTC),
+        datetime.fromtimestamp(fields["expires"], UTC),
     )

@@ -1,4 +1,4 @@
-"""What is done before the API serves: the first administrator, and the end of imports that nobody runs any more."""
+"""Work that is done before the API serves: the first administrator, and imports that no process runs any more."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ USERNAME = "admin"
 
 
 class NotAccepted(RuntimeError):
-    """The gateway's writer did not take the first administrator; the text says why."""
+    """The gateway's writer refused the first administrator; the text says why."""
 
 
-async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) -> None:
-    """Where nobody on the staff can sign in yet, make `admin`, and tell the password, which is kept nowhere.
+async def ensure_administrator(backend: Backend, show: Callable[[str], None]) -> None:
+    """Add the staff member `admin` when no staff can sign in yet, and pass the password to `show`. It is stored
+    nowhere.
 
-    Of several processes that start at once, one tells it, and of one that is killed before that, the next start does.
-    The tables of credentials are made with it, so run this before the API serves.
-    Raises NotAccepted when the gateway does not take it.
+    When several processes start at once, one of them shows the password. When a process is killed before it does, the
+    next start shows one. This also creates the tables of credentials, so call it before the API serves.
+    Raises NotAccepted when the gateway's writer refuses the administrator.
     """
     credentials = await run_sync(Credentials, backend.reads)
     await run_sync(credentials.create)
@@ -44,11 +45,11 @@ async def ensure_administrator(backend: Backend, tell: Callable[[str], None]) ->
         elif reply.code != "staff-exists":  # added meanwhile by another process
             raise NotAccepted(f"the first administrator was not accepted ({reply.code}): {reply.detail}")
     password = b32encode(backend.ids.random_bytes(20)).decode().lower()
-    await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password, tell)
+    await run_sync(credentials.claim, "staff", USERNAME, USERNAME, password, show)
 
 
 async def interrupt_imports(backend: Backend) -> None:
-    """Have the imports that run no longer told as such, where no other process serves this database."""
+    """Mark running imports as interrupted. Call it only when no other process serves this database."""
     await run_sync(Runs(backend.reads).interrupt_all, backend.clock.now())
 
 

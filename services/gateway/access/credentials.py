@@ -1,4 +1,4 @@
-"""Passwords, as argon2 hashes in the gateway's database: never in an event, never derived from one."""
+"""Passwords, as argon2 hashes in the gateway's database. They come from no event and stand in none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ credentials = sa.Table(
 )
 
 
-# Logins that a version before stored in another form than the canonical one.
+# Logins that an earlier version stored in a form that is not canonical.
 former_logins = sa.Table(
     "former_logins",
     metadata,
@@ -39,11 +39,11 @@ former_logins = sa.Table(
     sa.Column("canonical", sa.Text, nullable=False, index=True),
 )
 PAGE = 1_000
-CREATING = 7_236_481_061  # the advisory lock of whoever creates these tables
+CREATING = 7_236_481_061  # the advisory lock that creating these tables takes
 
 
 def normal(login: str) -> str:
-    """The canonical login; of what has none, the form that versions before stored."""
+    """The canonical login. A login without a canonical form is case-folded, as earlier versions stored it."""
     return or_as_is(identities.login, login.casefold())
 
 
@@ -53,10 +53,10 @@ def _names(table: sa.Table) -> sa.Select[Kind, str]:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Blocking: hashing takes tens of milliseconds on purpose, so call from a thread.
+    """Stores and checks passwords. Its methods block: hashing takes tens of milliseconds, so call them from a thread.
 
-    A login is stored in its canonical form. Where versions before stored several logins that have one canonical form,
-    each is found by what it was stored as, and the one that registered first by every other spelling.
+    A login is stored in its canonical form. Earlier versions may have stored several logins with one canonical form.
+    Each of those is found by its stored spelling; any other spelling finds the one that registered first.
     """
 
     engine: sa.Engine
@@ -67,33 +67,36 @@ class Credentials:
         object.__setattr__(self, "_decoy", self.hasher.hash("nobody has this password"))
 
     def create(self) -> None:
-        """Make the tables where they are missing, and note which logins a version before stored in another form."""
+        """Create missing tables, and record which logins an earlier version stored in another form."""
         for table in metadata.sorted_tables:
             self._create(CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 self._create(CreateIndex(index, if_not_exists=True))
         with self.engine.connect() as connection:
-            noted = {tuple(row) for row in connection.execute(sa.select(former_logins))}
+            recorded = {tuple(row) for row in connection.execute(sa.select(former_logins))}
             stored = connection.execute(_names(credentials))
             former = [
                 {"kind": kind, "login": login, "canonical": canonical}
                 for page in stored.partitions(PAGE)
                 for kind, login in page
-                if (canonical := normal(login)) != login and (kind, login, canonical) not in noted
+                if (canonical := normal(login)) != login and (kind, login, canonical) not in recorded
             ]
         if former:
             insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
             with self.engine.begin() as connection:
-                note = insert(former_logins)
-                canonical = {"canonical": note.excluded.canonical}
-                connection.execute(note.on_conflict_do_update(index_elements=["kind", "login"], set_=canonical), former)
+                record = insert(former_logins)
+                canonical = {"canonical": record.excluded.canonical}
+                connection.execute(
+                    record.on_conflict_do_update(index_elements=["kind", "login"], set_=canonical), former
+                )
 
-    def _create(self, what: sa.Executable) -> None:
-        """In a transaction of its own, which on SQLite waits for another's; PostgreSQL needs a lock for that."""
+    def _create(self, statement: sa.Executable) -> None:
+        """Run the statement in its own transaction. SQLite waits for other transactions; PostgreSQL needs a lock for
+        it."""
         with self.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
-            connection.execute(what)
+            connection.execute(statement)
 
     def store(self, kind: Kind, login: str, subject: str, password: str) -> None:
         """Set or replace the password of a login."""
@@ -103,16 +106,16 @@ class Credentials:
             connection.execute(sa.insert(credentials), row)
 
     def is_former(self, kind: Kind, login: str) -> bool:
-        """Whether a version before stored this login in another form."""
+        """Whether an earlier version stored this login in another form."""
         with self.engine.connect() as connection:
             return bool(self._former(connection, kind, login))
 
     def claim(
-        self, kind: Kind, login: str, subject: str, password: str, tell: Callable[[str], None] = lambda password: None
+        self, kind: Kind, login: str, subject: str, password: str, show: Callable[[str], None] = lambda password: None
     ) -> bool:
-        """Set the password of a login that has none; False when it has one, in whichever spelling.
+        """Set the password of a login that has none. Returns False when the login has one, in any spelling.
 
-        Who sets it is told it just before it holds: where the process ends between the two, the login still has none.
+        `show` gets the password just before the commit. When the process ends in between, the login still has none.
         """
         if self.is_former(kind, login):
             return False
@@ -120,7 +123,7 @@ class Credentials:
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.insert(credentials), row)
-                tell(password)
+                show(password)
         except IntegrityError:
             return False
         return True
@@ -130,7 +133,7 @@ class Credentials:
             connection.execute(self._where(sa.delete(credentials), kind, login))
 
     def check(self, kind: Kind, login: str, password: str) -> str | None:
-        """The subject, or None; an unknown login takes as long as a wrong password."""
+        """The subject of the login, None for a wrong password. An unknown login takes as long as a wrong password."""
         with self.engine.connect() as connection:
             row = self._found(connection, kind, login)
         try:

@@ -13,7 +13,7 @@ CUSTOMER = BatchedQuery(customers.c.customer)
 async def require_customer(context: ApiContext, caller: Principal, customer: str) -> None:
     """Raises Problem: 404 for a customer who never registered, 503 when the read models may not show them yet.
 
-    A customer who asks for themselves has a token of ours, which says so.
+    Customers who ask for themselves need no query: their token proves that they are registered.
     """
     if caller.kind == "customer" and caller.subject == customer:
         return

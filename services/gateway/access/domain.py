@@ -1,4 +1,4 @@
-"""Staff and customers: what the gateway itself decides of them."""
+"""The rules of staff and customers. Pure."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from shared.contracts.gateway import (
 
 @dataclass(frozen=True, slots=True)
 class StaffState:
-    """A member of staff; no role before they were added and after they were removed."""
+    """A member of staff. `role` is None before they are added and after they are removed."""
 
     role: Role | None = None
 
 
 def decide_staff(command: Command, state: StaffState, given: DecisionContext) -> list[Event]:
-    """Facts: for RemoveStaff how many administrators there are besides."""
+    """Facts: for RemoveStaff the number of other administrators."""
     match command:
         case AddStaff(username=username, role=role):
             if state.role is not None:

@@ -1,8 +1,8 @@
-"""Slows down guessing of passwords, without letting anybody lock out those whom we know.
+"""Limits guessing of passwords, without locking out the owner of a login.
 
-A try counts before the password is compared, so that tries at the same time are counted too, and is forgiven when it
-was right. Login and place are counted together; so a guesser does not stop the login's owner, who is elsewhere. All
-tries at one login from places that we do not know are bounded as well: otherwise many places would guess together.
+A try is counted before the password is compared, so that concurrent tries are counted as well. A right password
+uncounts it. Tries are counted by login and place, so a guesser does not block the owner, who is elsewhere. Tries at one
+login from unknown places are also counted together: otherwise many places could share the guessing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Try = Sequence[tuple[Throttle, str]]
 
 
 class Guessing:
-    """`kind` and `login` in these methods say who is tried; `place` is where from, `device` a mark that we gave."""
+    """Counts tries. `kind` and `login` name the account, `place` is where the try comes from, `device` is a mark that
+    `mark` made."""
 
     def __init__(self, now: Callable[[], datetime], secret: Callable[[], bytes]) -> None:
         self._secret = secret
@@ -34,8 +35,8 @@ class Guessing:
     def begin(
         self, kind: str, login: str, place: str, device: str | None, *, shared: bool = False
     ) -> tuple[float, Try]:
-        """The seconds to wait, and the try, which has been counted when there are none. Behind a `shared` place, such
-        as a site of ours, are many people."""
+        """The seconds to wait, and the try. With nothing to wait for, the try has been counted. A `shared` place, such
+        as one of the shop's own sites, stands for many people: its tries are not counted by place alone."""
         who = f"{kind} {login}"
         tries: list[tuple[Throttle, str]]
         if device is not None and self._is_ours(who, device):
@@ -58,12 +59,12 @@ class Guessing:
         return (who, place) in self._known or (device is not None and self._is_ours(who, device))
 
     def forgive(self, begun: Try) -> None:
-        """The try was none."""
+        """Uncount a try."""
         for throttle, caller in begun:
             throttle.forgive(caller)
 
     def succeeded(self, kind: str, login: str, place: str, begun: Try) -> None:
-        """The password was right: the try is forgiven, and the place is known from now on."""
+        """Record that the password was right: uncount the try, and remember the place for this login."""
         self.forgive(begun)
         known = (f"{kind} {login}", place)
         self._known[known] = None
@@ -72,7 +73,7 @@ class Guessing:
             self._known.popitem(last=False)
 
     def mark(self, kind: str, login: str, name: str) -> str:
-        """What a device shows with its next sign-in under this login. `name` is a new one each time."""
+        """A mark that a device sends with its next sign-in under this login. `name` must be new each time."""
         return f"{name}.{self._signature(f'{kind} {login}', name)}"
 
     def _is_ours(self, who: str, device: str) -> bool:
@@ -80,5 +81,5 @@ class Guessing:
         return hmac.compare_digest(signature.encode(errors="replace"), self._signature(who, name).encode())
 
     def _signature(self, who: str, name: str) -> str:
-        told = f"kameng device 1\n{who}\n{name}".encode(errors="replace")
-        return urlsafe_b64encode(hmac.new(self._secret(), told, sha256).digest()).rstrip(b"=").decode()
+        message = f"kameng device 1\n{who}\n{name}".encode(errors="replace")
+        return urlsafe_b64encode(hmac.new(self._secret(), message, sha256).digest()).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""Where requests come from, and the places for work that is dear."""
+"""Addresses that requests come from, and limits on how many requests do costly work at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from shared.values.identities import network, or_as_is
 
 
 class Places:
-    """So many at a time do what costs memory and time on purpose, and so many more wait; `each` caller is in so many
-    of these places at most."""
+    """Admits a bounded number of requests to costly work: `at_once` work, `waiting` more wait, and one caller has at
+    most `each` of both."""
 
     def __init__(self, at_once: int, waiting: int, each: int) -> None:
         self._free, self._most, self._each = Semaphore(at_once), at_once + waiting, each
@@ -23,16 +23,18 @@ class Places:
 
     @asynccontextmanager
     async def taken(self, caller: str) -> AsyncIterator[None]:
-        """Wait for a place; `caller` is who, or where from. Raises Problem (503) when too many do."""
+        """Wait for a place. `caller` is an actor or an address. Raises Problem (503) when too many wait."""
         async with self.admitted(caller) as place, place:
             yield
 
     @asynccontextmanager
     async def admitted(self, caller: str) -> AsyncIterator[Semaphore]:
-        """Be let in, before anything is done, to a place that is waited for later: it is what this gives. `caller` is
-        who, or where from. Raises Problem (503) when too many are."""
+        """Admit a caller who will wait for a place later. Yields the semaphore to wait for. `caller` is an actor or an
+        address. Raises Problem (503) when too many are admitted."""
         if self._inside.total() >= self._most or self._inside[caller] >= self._each:
-            raise Problem(503, "too-busy", "too many do this at once; send this again", headers={"Retry-After": "1"})
+            raise Problem(
+                503, "too-busy", "too many requests do this at once; send the same again", headers={"Retry-After": "1"}
+            )
         self._inside[caller] += 1
         try:
             yield self._free
@@ -43,13 +45,14 @@ class Places:
 
 
 def place_of(ip: str) -> str:
-    """What an address is counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    """The key that an address is counted by: an IPv4 address, or the /64 network of an IPv6 address."""
     return or_as_is(network, ip)
 
 
-def own_sites(told: str) -> Callable[[str], bool]:
-    """Whether an address is that of one of the shop's own sites, from its setting."""
-    networks = [ip_network(part.strip()) for part in told.split(",") if part.strip()]
+def own_sites(setting: str) -> Callable[[str], bool]:
+    """A function that says whether an address belongs to one of the shop's own sites. `setting` lists their
+    networks."""
+    networks = [ip_network(part.strip()) for part in setting.split(",") if part.strip()]
 
     def is_own(ip: str) -> bool:
         if not networks:
@@ -58,12 +61,12 @@ def own_sites(told: str) -> Callable[[str], bool]:
             address = ip_address(ip)
         except ValueError:
             return False
-        return any(address in one for one in networks)
+        return any(address in network for network in networks)
 
     return is_own
 
 
 def buyer_address(caller: Principal, ip: str, is_own: Callable[[str], bool]) -> str:
-    """The address that an order came from, as rules count it: empty where it says nothing of the buyer, because staff
-    or one of the shop's own sites passed the order on."""
+    """The buyer's address, for the risk rules. It is empty when staff or one of the shop's own sites passed the order
+    on, because their address says nothing about the buyer."""
     return "" if caller.kind == "staff" or is_own(ip) else ip

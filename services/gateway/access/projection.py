@@ -35,13 +35,13 @@ customers = sa.Table(
 
 
 class People(ResourceProjection):
-    """Who may work here and who buys here. Removed staff have no row."""
+    """One row for each member of staff and each customer. Removed staff have no row."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._staff, self._customers = rows(staff), rows(customers)
 
     def administrators_besides(self, username: str) -> int:
-        """How many administrators there are on the staff, without this one."""
+        """The number of administrators other than this one."""
         others = sa.select(staff.c.username).where(staff.c.role == "administrator", staff.c.username != username)
         return len(list(self._staff.select(others)))
 

@@ -43,7 +43,7 @@ class Registered(Session):
 
 
 class Member(Answer):
-    """Of the staff; when somebody last signed in under this name, and last had a wrong password."""
+    """A member of staff, with the times of the last sign-in and of the last wrong password."""
 
     username: str
     role: Role
@@ -74,7 +74,7 @@ class StaffBody(Body):
 
 @contextmanager
 def _counted(context: ApiContext, ip: str) -> Iterator[None]:
-    """Counts a registration, also of a login that is taken. Raises Problem (429) beyond the limits."""
+    """Counts a registration, even when the login is taken. Raises Problem (429) beyond the limits."""
     counts = [(context.all_registered, "")]
     if not context.is_own_site(ip):
         counts.append((context.registered, place_of(ip)))
@@ -90,10 +90,10 @@ def _counted(context: ApiContext, ip: str) -> Iterator[None]:
     responses=refusals(404, 409, 413, 429, 504),
 )
 async def register(body: CustomerBody, context: Context, ip: ClientIp) -> Response:
-    """Answers with the customer's id and a token. An address registers so many an hour."""
+    """Answers with the customer's id and a token. The number of registrations an hour from one address is limited."""
     customer = derived_id("customer", body.login)
     command = RegisterCustomer(customer=customer, name=body.name, email=body.email)
-    # Let in first: whoever is told that too many register was not registered, nor counted.
+    # Admission comes first: a request that is turned away as too many has registered nothing and was not counted.
     async with context.registering.admitted(place_of(ip)) as place:
         with _counted(context, ip):
             if await run_sync(context.credentials.is_former, "customer", body.login):
@@ -103,8 +103,7 @@ async def register(body: CustomerBody, context: Context, ip: ClientIp) -> Respon
             except Problem as problem:
                 if problem.code != TAKEN:
                     raise
-            # A login is taken by whoever has its password: a registration that broke off before this may be taken up
-            # again.
+            # The password claims the login. A registration that broke off before this can therefore be repeated.
             async with place:
                 claimed = await run_sync(context.credentials.claim, "customer", body.login, customer, body.password)
     if not claimed:
@@ -112,7 +111,7 @@ async def register(body: CustomerBody, context: Context, ip: ClientIp) -> Respon
     return answer({"customer": customer, **session(context, Principal("customer", customer))}, 201)
 
 
-@router.get("/staff", summary="Who is on the staff", response_model=Members, responses=refusals(*ASKED))
+@router.get("/staff", summary="List the staff", response_model=Members, responses=refusals(*ASKED))
 async def members(context: Context, caller: Manager) -> Response:
     return answer({"items": await context.rows(sa.select(staff).order_by(staff.c.username))})
 
@@ -127,12 +126,12 @@ async def members(context: Context, caller: Manager) -> Response:
 async def add(
     body: StaffBody, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """The same request again, with the same password, adds nobody twice and changes no password."""
+    """Repeating the request with the same password adds nobody twice and changes no password."""
     command_id = context.command_id(caller, request, key)
     proof = context.proof_of(body.password, command_id)
     command = AddStaff(username=body.username, role=body.role, password_proof=proof)
     reply = await context.send(command, caller, command_id)
-    # A repeated request only makes up for a password that was never stored, because the first one broke off.
+    # A repeated request stores a password only when the first one broke off before it stored one.
     keep = context.credentials.claim if reply.repeated else context.credentials.store
     async with context.hashing.taken(caller.actor):
         await run_sync(keep, "staff", body.username, body.username, body.password)
@@ -148,7 +147,7 @@ async def add(
 async def remove(
     username: PathId, context: Context, caller: Manager, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """Their tokens end at once. Nobody removes themselves, and an administrator always remains."""
+    """The tokens of the removed person end at once. Nobody can remove themselves, and one administrator must remain."""
     username = normal(username)
     if username == caller.subject:
         raise Problem(409, "own-account", "another administrator has to remove you")

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["people"], route_class=JsonRoute
 
 
 class Session(Answer):
-    """A bearer token, until when it is good, and for whom."""
+    """A bearer token, when it expires, and whose it is."""
 
     token: str
     expires_at: str
@@ -33,7 +33,7 @@ class Session(Answer):
 
 
 class SignedIn(Session):
-    """`device` marks the device for this login."""
+    """A session. `device` is a mark of the device for this login."""
 
     device: str
 
@@ -48,7 +48,7 @@ class SignInBody(Body):
 
 
 def session(context: ApiContext, principal: Principal) -> dict[str, Any]:
-    """A token and what it is good for."""
+    """A new token with its expiry and its principal."""
     token, expires_at = issue(context.backend.secrets.get("tokens"), principal, context.backend.clock.now())
     return {
         "token": token,
@@ -72,18 +72,19 @@ async def _record(context: ApiContext, username: str, *, accepted: bool) -> None
     responses=refusals(401, 404, 409, 413, 429, 504),
 )
 async def sign_in(body: SignInBody, context: Context, ip: ClientIp) -> Response:
-    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Staff's tries are recorded.
+    """The token is sent as `Authorization: Bearer <token>` and ends after 12 hours. Sign-ins of staff are recorded.
 
-    `device` marks the device for this login: sent with the next sign-in, others' wrong tries do not hold it up.
+    `device` marks the device for this login. A device that sends it with its next sign-in is not slowed down by wrong
+    tries that others make.
     """
     login, place = normal(body.login), place_of(ip)
     wait, begun = context.guessing.begin(body.kind, login, place, body.device, shared=context.is_own_site(ip))
     if wait:
         raise too_many(wait)
     is_known = context.guessing.knows(body.kind, login, place, body.device)
-    waiting = login if context.is_own_site(ip) else place
+    caller = login if context.is_own_site(ip) else place
     try:
-        async with (context.hashing if is_known else context.strangers).taken(waiting):
+        async with (context.hashing if is_known else context.strangers).taken(caller):
             subject = await run_sync(context.credentials.check, body.kind, body.login, body.password)
     except Exception:
         context.guessing.forgive(begun)  # nothing was compared
@@ -92,11 +93,11 @@ async def sign_in(body: SignInBody, context: Context, ip: ClientIp) -> Response:
         context.guessing.succeeded(body.kind, login, place, begun)
     member = None
     if body.kind == "staff":
-        # the list of staff, not the password, says who belongs to it and in which role
+        # The list of staff says who is on the staff and in which role; the password does not.
         member = await context.found(STAFF, normal(body.login))
         if member is not None:
             await _record(context, member["username"], accepted=subject is not None)
     if subject is None or (body.kind == "staff" and member is None):
         raise Problem(401, "wrong-login", "no such login, or a wrong password")
-    told = session(context, Principal(body.kind, subject, member["role"] if member else None))
-    return answer({**told, "device": context.guessing.mark(body.kind, login, context.backend.ids.new_id())}, 201)
+    fields = session(context, Principal(body.kind, subject, member["role"] if member else None))
+    return answer({**fields, "device": context.guessing.mark(body.kind, login, context.backend.ids.new_id())}, 201)

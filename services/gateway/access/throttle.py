@@ -1,4 +1,4 @@
-"""Slows down guessing, and whatever else is done too often."""
+"""Limits how often a caller may try something."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 
 class Throttle:
-    """Allows each caller so many tries in a span of time. Remembers at most `keep` callers, the latest to try."""
+    """Allows each caller `most` tries within a span of time. It remembers the latest `keep` callers."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Throttle:
             self._tries.popitem(last=False)
 
     def forgive(self, caller: str) -> None:
-        """The caller's latest try was none."""
+        """Uncount the caller's latest try."""
         times = self._tries.get(caller)
         if times:
             times.pop()

@@ -1,1 +1,1 @@
-"""What partners (payment channels and suppliers) tell over HTTP, signed, and what of it can't be read."""
+"""Signed callbacks of partners (payment channels and suppliers), and the callbacks that could not be read."""

@@ -1,4 +1,4 @@
-"""Signed statements of partners that can't be read: each is recorded once, and waits for a person. Pure."""
+"""Signed callbacks of partners that can't be read. Each is recorded once, and waits for a person. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from shared.contracts import Command, Decided, DecisionContext, Event, Refused
 from shared.contracts.gateway import PartnerKind, RecordUnread, SettleUnread, StatementUnread, UnreadSettled
 
-# So many of one partner wait at most: what it tells besides is not recorded, and it is told to come again.
+# The most callbacks of one partner that may wait. Beyond it they are not recorded, and the partner must send them
+# again.
 MOST_WAITING = 1_000
 
 
 @dataclass(frozen=True)
 class StatementState:
-    """A statement, whose it is, and whether a person has seen to it; no partner before it was told."""
+    """An unread callback: its partner, and whether a person has settled it. `partner` is empty before it is
+    recorded."""
 
     kind: PartnerKind = "channel"
     partner: str = ""
@@ -21,16 +23,16 @@ class StatementState:
 
 
 def decide_statement(command: Command, state: StatementState, given: DecisionContext) -> Decided:
-    """Facts: for RecordUnread how many statements of this partner wait. SettleUnread refuses `unknown-statement` and
-    `already-settled`."""
+    """Facts: for RecordUnread the number of this partner's statements that wait. SettleUnread refuses
+    `unknown-statement` and `already-settled`."""
     match command:
         case RecordUnread():
             return _record(command, state, given.facts)
         case SettleUnread(statement_id=statement_id, note=note):
             if not state.partner:
-                raise Refused("unknown-statement", f"nobody told a statement {statement_id}", status=404)
+                raise Refused("unknown-statement", f"there is no unread statement {statement_id}", status=404)
             if state.settled:
-                raise Refused("already-settled", "a person has seen to this statement already")
+                raise Refused("already-settled", "a person has already settled this statement")
             settled = UnreadSettled(statement_id=statement_id, kind=state.kind, partner=state.partner, note=note)
             return Decided([settled])
     raise TypeError(f"a statement does not decide {type(command).__name__}")

@@ -1,4 +1,4 @@
-"""Signed statements of partners that can't be read, from the gateway's own log."""
+"""Signed callbacks of partners that can't be read, from the gateway's own log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ unread = sa.Table(
 
 
 class UnreadStatements(ResourceProjection):
-    """One row a statement: open until a person has seen to it."""
+    """One row for each unread statement. It is open until a person settles it."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._unread = rows(unread, keep=200)
@@ -43,15 +43,17 @@ class UnreadStatements(ResourceProjection):
             yield self._unread, (event.statement_id,)
 
     def waiting(self, kind: str, partner: str) -> int:
-        """How many statements of a partner wait for a person."""
-        theirs = sa.and_(unread.c.status == OPEN, unread.c.kind == kind, unread.c.partner == partner)
-        return sum(row["count"] for row in self._unread.select(sa.select(sa.func.count().label("count")).where(theirs)))
+        """The number of a partner's statements that wait for a person."""
+        of_partner = sa.and_(unread.c.status == OPEN, unread.c.kind == kind, unread.c.partner == partner)
+        return sum(
+            row["count"] for row in self._unread.select(sa.select(sa.func.count().label("count")).where(of_partner))
+        )
 
     @folds(StatementUnread)
-    def told(self, event: StatementUnread, recorded: RecordedEvent) -> None:
+    def statement_unread(self, event: StatementUnread, recorded: RecordedEvent) -> None:
         self._unread.put({**event.model_dump(mode="json"), "status": OPEN, "told_at": iso(recorded.at)})
 
     @folds(UnreadSettled)
-    def settled(self, event: UnreadSettled, recorded: RecordedEvent) -> None:
+    def unread_settled(self, event: UnreadSettled, recorded: RecordedEvent) -> None:
         at, by = iso(recorded.at), recorded.meta.actor
         self._unread.update(event.statement_id, status=SETTLED, settled_at=at, settled_by=by, note=event.note)

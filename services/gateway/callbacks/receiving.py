@@ -22,23 +22,31 @@ from shared.contracts.gateway import PartnerKind, RecordUnread
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from shared.values.json_text import NoJson, SaidTwice, read_as
 
-__all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Partner", "Told", "forged", "keep_unread", "receive"]
+__all__ = [
+    "SIGNATURE_HEADER",
+    "TIMESTAMP_HEADER",
+    "Partner",
+    "ReceivedCallback",
+    "bad_signature",
+    "receive",
+    "record_unread",
+]
 LONGEST_TIMESTAMP = 12
-# When a partner whose statements nobody has seen to is to try again.
+# When a partner with too many unread statements should try again.
 AGAIN_AFTER_SECONDS = 600
 C = TypeVar("C", bound=Value)
 
 
 @dataclass(frozen=True)
-class Told(Generic[C]):
-    """What came in, and whether its signature held and its time was fresh."""
+class ReceivedCallback(Generic[C]):
+    """The content of a callback, and whether its signature is valid and its timestamp recent."""
 
     content: C
     authentic: bool
 
 
-def forged() -> Problem:
-    return Problem(401, "bad-signature", "the signature does not fit, or is not of the last minutes")
+def bad_signature() -> Problem:
+    return Problem(401, "bad-signature", "the signature is not valid, or the timestamp is not of the last minutes")
 
 
 @dataclass(frozen=True)
@@ -50,68 +58,71 @@ class Partner:
 
     @property
     def secret(self) -> str:
-        """The name of the secret it signs with."""
+        """The name of the secret that the partner signs with."""
         return f"{self.kind}-{self.name}"
 
     @property
     def principal(self) -> Principal:
-        """Who it is once its signature held."""
+        """The principal of a callback with a valid signature."""
         return Principal(self.kind, self.name)
 
 
-def _slow_forgers(context: ApiContext, ip: str) -> None:
-    """Wrong signatures are recorded, but not without end. Raises Problem (429)."""
+def _limit_wrong_signatures(context: ApiContext, ip: str) -> None:
+    """Counts a wrong signature from an address. Raises Problem (429) beyond the limit."""
     slow_down(context.wrong_signatures, ip)
     context.wrong_signatures.tried(ip)
 
 
 async def receive(
-    context: ApiContext, request: Request, ip: str, who: Partner, timestamp: str, signature: str, kind: type[C]
-) -> Told[C]:
-    """Read and check a callback of `who`, if it is. Raises Problem: 401 for a forged one that can't be read, 429 for
-    who forged too many, readable or not; 422 for a true one that can't be read or says something twice, which is
-    recorded for a person."""
+    context: ApiContext, request: Request, ip: str, partner: Partner, timestamp: str, signature: str, model: type[C]
+) -> ReceivedCallback[C]:
+    """Read a callback as `model`, and check its signature.
+
+    Raises Problem: 401 when the signature is wrong and the body can't be read; 429 when the address sent too many wrong
+    signatures; 422 when the signature is valid but the body can't be read or repeats a member. The last is recorded for
+    a person.
+    """
     body = await request.body()
     authentic = (
         timestamp.isdecimal()
         and timestamp.isascii()
         and len(timestamp) <= LONGEST_TIMESTAMP
         and verify(
-            context.backend.secrets.get(who.secret), int(timestamp), body, signature, context.backend.clock.now()
+            context.backend.secrets.get(partner.secret), int(timestamp), body, signature, context.backend.clock.now()
         )
     )
     if not authentic:
-        _slow_forgers(context, ip)
+        _limit_wrong_signatures(context, ip)
     try:
-        content = read_as(kind, body)
+        content = read_as(model, body)
     except ValidationError as error:
         if not authentic:
-            raise forged() from None
+            raise bad_signature() from None
         errors = error.errors(include_input=False, include_url=False, include_context=False)
-        await keep_unread(context, who, body, faults_of(errors))
+        await record_unread(context, partner, body, faults_of(errors))
         raise invalid(errors) from None
     except (SaidTwice, NoJson) as error:
         if not authentic:
-            raise forged() from None
-        await keep_unread(context, who, body, [str(error)])
+            raise bad_signature() from None
+        await record_unread(context, partner, body, [str(error)])
         raise unread(error) from None
-    return Told(content, authentic)
+    return ReceivedCallback(content, authentic)
 
 
-async def keep_unread(context: ApiContext, who: Partner, body: bytes, faults: Iterable[str]) -> None:
-    """Record that a partner told, signed, what can't be read, for a person to find out what. Its body is not kept.
-    Raises Problem (429) while too many of its statements wait."""
+async def record_unread(context: ApiContext, partner: Partner, body: bytes, faults: Iterable[str]) -> None:
+    """Record that a partner sent a signed body that can't be read, so that a person finds out what it was. The body is
+    not kept. Raises Problem (429) while too many of the partner's statements wait."""
     key = context.backend.secrets.get("blind-index")
-    told = f"kameng unread statement 1\n{who.kind}\n{who.name}\n".encode() + body
+    message = f"kameng unread statement 1\n{partner.kind}\n{partner.name}\n".encode() + body
     command = RecordUnread(
-        statement_id=hmac.new(key, told, sha256).hexdigest()[:32],
-        kind=who.kind,
-        partner=who.name,
+        statement_id=hmac.new(key, message, sha256).hexdigest()[:32],
+        kind=partner.kind,
+        partner=partner.name,
         faults=tuple(faults),
-        scraps=scraps_of(who.kind, body),
+        scraps=scraps_of(partner.kind, body),
         size=len(body),
     )
-    reply = await context.send(command, who.principal, context.backend.ids.new_id())
+    reply = await context.send(command, partner.principal, context.backend.ids.new_id())
     if reply.answer.get("outcome") == "too-many":
-        detail = "too many of your callbacks can't be read, and staff have not seen to them; this one was not recorded"
+        detail = "too many of your callbacks could not be read, and wait for staff; this one was not recorded"
         raise too_many(AGAIN_AFTER_SECONDS, "too-many-unread", detail)

@@ -1,4 +1,4 @@
-"""Signed statements of partners that could not be read, for the people who find out what they were about."""
+"""Signed callbacks of partners that could not be read, for the staff who find out what they were about."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.gateway.access.auth import Permission, Principal
 from services.gateway.callbacks.projection import unread
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import Context, IdempotencyKey, may
+from services.gateway.http.depends import Caller, Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.shapes import Body, PathId, Reason
@@ -19,16 +19,13 @@ from shared.contracts.gateway import PartnerKind, Scrap, SettleUnread
 from shared.readside.batched_query import BatchedQuery, Row
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
-PaymentReader = Annotated[Principal, Depends(may(Permission.PAYMENT_READ))]
-Bookkeeper = Annotated[Principal, Depends(may(Permission.LEDGER_POST))]
-SupplierReader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
-Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
 STATEMENT = BatchedQuery(unread.c.statement_id)
-Status = Annotated[Literal["open", "settled"], Query(description="`open` ones wait for a person.")]
+Status = Annotated[Literal["open", "settled"], Query(description="`open` statements wait for a person.")]
 
 
 class UnreadStatement(Answer):
-    """`faults` is what is wrong with it, `scraps` the few members of it that could be read, `size` its bytes."""
+    """A callback that could not be read. `faults` says what is wrong with it, `scraps` has the few members that could
+    be read, `size` is its number of bytes."""
 
     statement_id: str
     kind: PartnerKind
@@ -44,99 +41,60 @@ class UnreadStatement(Answer):
 
 
 class UnreadSettlementBody(Body):
-    """What it was about, and how it was seen to."""
+    """What the callback was about, and how it was settled."""
 
     note: Reason
 
 
-@router.get(
-    "/payments/unread",
-    tags=["money"],
-    summary="What channels told that can't be read",
-    response_model=Page[UnreadStatement],
-    responses=refusals(*ASKED),
-)
-async def of_channels(
-    context: Context, caller: PaymentReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
-) -> Response:
-    """Signed callbacks: what is wrong with each, and what can be read of it. What waits longest first."""
-    return await _listed(context, "channel", status, limit, cursor)
+def _add_routes(kind: PartnerKind, path: str, tag: str, read: Permission, settle: Permission) -> None:
+    """The two routes for the unread callbacks of one kind of partner, under a path and with its permissions."""
 
+    @router.get(
+        path,
+        tags=[tag],
+        summary=f"List callbacks of {kind}s that can't be read",
+        dependencies=[Depends(may(read))],
+        response_model=Page[UnreadStatement],
+        responses=refusals(*ASKED),
+    )
+    async def list_unread(
+        context: Context, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
+        """Signed callbacks, with what is wrong with each and what could be read of it. Their bodies are not kept. The
+        oldest comes first."""
+        statement = sa.select(unread).where(unread.c.kind == kind, unread.c.status == status)
+        by = (unread.c.told_at, unread.c.statement_id)
+        return await page(context, statement, by, limit, cursor, ascending=True)
 
-@router.post(
-    "/payments/unread/{statement_id}/settlement",
-    tags=["money"],
-    summary="Record that it was found out and seen to",
-    response_model=UnreadStatement,
-    responses=refusals(*DECIDED),
-)
-async def settle_of_channel(
-    statement_id: PathId,
-    body: UnreadSettlementBody,
-    context: Context,
-    caller: Bookkeeper,
-    request: Request,
-    key: IdempotencyKey = None,
-) -> Response:
-    return await _settle(context, caller, request, key, "channel", statement_id, body)
-
-
-@router.get(
-    "/suppliers/unread",
-    tags=["deliveries"],
-    summary="What suppliers told that can't be read",
-    response_model=Page[UnreadStatement],
-    responses=refusals(*ASKED),
-)
-async def of_suppliers(
-    context: Context, caller: SupplierReader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
-) -> Response:
-    """As that of channels. Texts that came with it were not kept."""
-    return await _listed(context, "supplier", status, limit, cursor)
-
-
-@router.post(
-    "/suppliers/unread/{statement_id}/settlement",
-    tags=["deliveries"],
-    summary="Record that it was found out and seen to",
-    response_model=UnreadStatement,
-    responses=refusals(*DECIDED),
-)
-async def settle_of_supplier(
-    statement_id: PathId,
-    body: UnreadSettlementBody,
-    context: Context,
-    caller: Settler,
-    request: Request,
-    key: IdempotencyKey = None,
-) -> Response:
-    return await _settle(context, caller, request, key, "supplier", statement_id, body)
-
-
-async def _listed(context: ApiContext, kind: PartnerKind, status: str, limit: int, cursor: str | None) -> Response:
-    statement = sa.select(unread).where(unread.c.kind == kind, unread.c.status == status)
-    by = (unread.c.told_at, unread.c.statement_id)
-    return await page(context, statement, by, limit, cursor, ascending=True)
-
-
-async def _settle(
-    context: ApiContext,
-    caller: Principal,
-    request: Request,
-    key: str | None,
-    kind: PartnerKind,
-    statement_id: str,
-    body: UnreadSettlementBody,
-) -> Response:
-    await _statement(context, caller, kind, statement_id)
-    command_id = context.command_id(caller, request, key)
-    await context.send(SettleUnread(statement_id=statement_id, note=body.note), caller, command_id)
-    return answer(await _statement(context, caller, kind, statement_id))
+    @router.post(
+        f"{path}/{{statement_id}}/settlement",
+        tags=[tag],
+        summary="Record that an unread callback was settled",
+        dependencies=[Depends(may(settle))],
+        response_model=UnreadStatement,
+        responses=refusals(*DECIDED),
+    )
+    async def settle_unread(
+        statement_id: PathId,
+        body: UnreadSettlementBody,
+        context: Context,
+        caller: Caller,
+        request: Request,
+        key: IdempotencyKey = None,
+    ) -> Response:
+        await _statement(context, caller, kind, statement_id)
+        command_id = context.command_id(caller, request, key)
+        await context.send(SettleUnread(statement_id=statement_id, note=body.note), caller, command_id)
+        return answer(await _statement(context, caller, kind, statement_id))
 
 
 async def _statement(context: ApiContext, caller: Principal, kind: PartnerKind, statement_id: str) -> Row:
-    """Raises Problem: 404, also for one of a partner of another kind, or 503 when it may be there."""
+    """The statement. Raises Problem: 404, also for one of another kind of partner; 503 while it may yet be shown."""
     row = await context.found(STATEMENT, statement_id)
     if row is None or row["kind"] != kind:
         raise await context.absent(caller, "gateway", "statement")
     return row
+
+
+_add_routes("channel", "/payments/unread", "money", Permission.PAYMENT_READ, Permission.LEDGER_POST)
+_add_routes("supplier", "/suppliers/unread", "deliveries", Permission.SUPPLIER_READ, Permission.SUPPLIER_SETTLE)

@@ -1,4 +1,4 @@
-"""What can be told of a body that could not be read, without keeping it: it may hold card keys, or what is private."""
+"""The few members of an unread body that may be shown. The body itself is not kept: it may hold card keys."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ MOST_FAULTS, LONGEST_FAULT = 10, 200
 
 
 class _Members(list[tuple[str, Any]]):
-    """The members of a JSON object, those that come twice as well."""
+    """The members of a JSON object, including repeated ones."""
 
 
 def scraps_of(kind: str, body: bytes) -> tuple[Scrap, ...]:
-    """The plain members of these names, as short texts; none of what is no JSON."""
+    """The members with known names and plain values, as short texts; none when the body is not JSON."""
     try:
-        told = json.loads(body, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+        document = json.loads(body, object_pairs_hook=_Members, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
         return ()
     names = NAMES[kind]
-    return tuple(Scrap(name=name, text=_short(text)) for name, text in _plain(told) if name in names)[:MOST]
+    return tuple(Scrap(name=name, text=_short(text)) for name, text in _plain(document) if name in names)[:MOST]
 
 
 def faults_of(errors: Sequence[Any]) -> Iterable[str]:
-    """What pydantic found wrong, without what was sent."""
+    """What pydantic found wrong, without the values that were sent."""
     for error in errors[:MOST_FAULTS]:
         where = ".".join(str(part) for part in error["loc"])
         yield f"{where}: {error['msg']}"[:LONGEST_FAULT]
 
 
-def _plain(told: object, within: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in told if isinstance(told, _Members) else ():
+def _plain(document: object, within: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in document if isinstance(document, _Members) else ():
         if isinstance(value, _Members) and not within:
             yield from _plain(value, f"{name}.")
         elif value is None or isinstance(value, bool | str | float):
@@ -47,5 +47,5 @@ def _plain(told: object, within: str = "") -> Iterator[tuple[str, str]]:
 
 def _short(text: str) -> str:
     part = text[: LONGEST + 1]
-    shown = part if part.isprintable() else part.encode("unicode_escape").decode()
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    printable = part if part.isprintable() else part.encode("unicode_escape").decode()
+    return printable if len(printable) <= LONGEST else f"{printable[:LONGEST]}…"

@@ -1,1 +1,1 @@
-"""What each line of an order was delivered, and the deliveries that wait for a person."""
+"""The deliveries of order lines, and the deliveries that wait for a person."""

@@ -45,7 +45,7 @@ deliveries = sa.Table(
 )
 
 HANDED_OVER = "handed-over"
-OfLine = (
+LineEvent = (
     KeysDelivered
     | PurchaseRequested
     | PurchasePending
@@ -58,7 +58,8 @@ OfLine = (
 
 
 class Deliveries(ResourceProjection):
-    """One row a line: requested, purchasing, pending, handed-over; then delivered or failed."""
+    """One row for each line of an order. Its status is requested, purchasing, pending or handed-over, then delivered or
+    failed."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._deliveries = rows(deliveries, keep=2_000)
@@ -67,7 +68,7 @@ class Deliveries(ResourceProjection):
         line = event.line.line if isinstance(event, DeliveryRequested) else event.line
         yield self._deliveries, (event.order_id, line)
 
-    def _set(self, event: OfLine, **changes: object) -> None:
+    def _set(self, event: LineEvent, **changes: object) -> None:
         row = self._deliveries.get(event.order_id, event.line) or {
             "order_id": event.order_id,
             "line": event.line,

@@ -22,14 +22,14 @@ Resolver = Annotated[Principal, Depends(may(Permission.DELIVERY_RESOLVE))]
 
 
 class ResolutionBody(Body):
-    """`delivered` says whether the buyer has the goods; if not, the line is given back."""
+    """`delivered` says whether the buyer has the goods. If not, the buyer gets the money of the line back."""
 
     delivered: Annotated[bool, Field(strict=True)]
     note: Reason
 
 
 class Handover(Answer):
-    """A delivery that was handed over to a person, and why."""
+    """A delivery that was handed over to a person, with the reason."""
 
     order_id: str
     line: int
@@ -54,12 +54,12 @@ class Resolution(Answer):
 
 @router.get(
     "/handovers",
-    summary="Deliveries that no machine can finish",
+    summary="List deliveries that wait for a person",
     response_model=Page[Handover],
     responses=refusals(*ASKED),
 )
 async def handovers(context: Context, caller: Resolver, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Those that wait longest first."""
+    """The deliveries that have waited longest come first."""
     columns = [column for column in deliveries.c if column.name not in ("envelope", "numbers")]
     statement = sa.select(*columns).where(deliveries.c.status == HANDED_OVER)
     by = (deliveries.c.handed_over_at, deliveries.c.delivery_id)

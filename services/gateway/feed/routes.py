@@ -1,4 +1,4 @@
-"""The feed of events: every log from its first event on."""
+"""The feed of events: each service's log from its first event."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ else:
 
 
 def _as_stored(recorded: RecordedEvent) -> tuple[bytes]:
-    told = {
+    fields = {
         "id": recorded.id,
         "source": recorded.source,
         "position": recorded.position,
@@ -39,49 +39,49 @@ def _as_stored(recorded: RecordedEvent) -> tuple[bytes]:
         "stream": recorded.stream,
         "version": recorded.version,
     }
-    return (b'%s,"data":%s,"meta":%s}' % (as_json(told)[:-1], recorded.data.encode(), recorded.meta_json.encode()),)
+    return (b'%s,"data":%s,"meta":%s}' % (as_json(fields)[:-1], recorded.data.encode(), recorded.meta_json.encode()),)
 
 
 def _as_published(recorded: RecordedEvent) -> tuple[bytes, ...]:
-    """In each version that publishers send. Raises Problem (503) for what is newer than this code."""
+    """One CloudEvent for each version that publishers send. Raises Problem (503) for an event newer than this code."""
     try:
-        return tuple(structured(recorded, said).encode() for said in cloud_events(recorded))
+        return tuple(structured(recorded, event).encode() for event in cloud_events(recorded))
     except (UnknownMessage, ValidationError):
-        raise Problem(503, "event-unknown", "the log holds an event that is newer than this gateway") from None
+        raise Problem(503, "event-unknown", "the log holds an event of a version newer than this gateway") from None
 
 
 RENDER: Mapping[str, Callable[[RecordedEvent], tuple[bytes, ...]]] = {"log": _as_stored, "cloudevents": _as_published}
 
 
-def _made(
-    found: Sequence[RecordedEvent],
+def _page_of(
+    events: Sequence[RecordedEvent],
     form: str,
     limit: int,
     following: Callable[[Sequence[RecordedEvent]], str],
     beyond: Sequence[str],
 ) -> Response:
-    """A page of as many of these events as fit, each with all of its versions."""
-    items, shown = Items(MOST_VERSIONS * limit), 0
-    for recorded in found[:limit]:
+    """A page with as many of these events as fit, each in all of its versions."""
+    items, taken = Items(MOST_VERSIONS * limit), 0
+    for recorded in events[:limit]:
         if not items.take(*RENDER[form](recorded)):
             break
-        shown += 1
-    return items.answer(following(found[:shown]), beyond=beyond)
+        taken += 1
+    return items.answer(following(events[:taken]), beyond=beyond)
 
 
 async def _pull(context: ApiContext, source: str, after: int, limit: int) -> tuple[list[RecordedEvent], bool]:
-    """The events, and whether the log ends before the position that was asked after."""
+    """Events after a position, and whether the log ends before that position."""
     found = await context.backend.pull(source, after, limit)
     return list(found.events), bool(after) and not found.events and not found.before
 
 
 def _positions(after: str | None) -> dict[str, int]:
-    """The position reached in each log: 0 in one that is younger than the cursor. Raises Problem (422)."""
-    told = pages.decode(after) if after is not None else {}
-    fits = isinstance(told, dict) and told.keys() <= set(OWNERS)
-    if not fits or not all(type(at) is int and 0 <= at <= MOST_POSITION for at in told.values()):
+    """The cursor's position in each log; 0 for a log that is newer than the cursor. Raises Problem (422)."""
+    positions = pages.decode(after) if after is not None else {}
+    is_valid = isinstance(positions, dict) and positions.keys() <= set(OWNERS)
+    if not is_valid or not all(type(at) is int and 0 <= at <= MOST_POSITION for at in positions.values()):
         raise pages.bad_cursor()
-    return dict.fromkeys(OWNERS, 0) | told
+    return dict.fromkeys(OWNERS, 0) | positions
 
 
 async def _one(context: ApiContext, source: str, after: str | None, form: str, limit: int) -> Response:
@@ -93,20 +93,20 @@ async def _one(context: ApiContext, source: str, after: str | None, form: str, l
     def following(shown: Sequence[RecordedEvent]) -> str:
         return str(shown[-1].position if shown else position)
 
-    return await context.made(_made, events, form, limit, following, [source] if is_beyond else [])
+    return await context.in_page_thread(_page_of, events, form, limit, following, [source] if is_beyond else [])
 
 
 async def _all(context: ApiContext, after: str | None, form: str, limit: int) -> Response:
     positions = _positions(after)
     pulled = {source: await _pull(context, source, positions[source], limit) for source in OWNERS}
     logs, beyond = [found for found, _ in pulled.values()], [source for source in OWNERS if pulled[source][1]]
-    # A slice holds more than a page does: where one ends, the page has ended before, and time order holds.
+    # A pull returns more than a page shows. The page ends before any of the pulls does, so the order of time holds.
     events = list(merge(*logs, key=lambda recorded: recorded.at))
 
     def following(shown: Sequence[RecordedEvent]) -> str:
         return pages.encode(positions | {recorded.source: recorded.position for recorded in shown})
 
-    return await context.made(_made, events, form, limit, following, beyond)
+    return await context.in_page_thread(_page_of, events, form, limit, following, beyond)
 
 
 class StoredEvent(Answer):
@@ -143,8 +143,8 @@ class PublishedEvent(Answer):
 
 
 class FeedPage(Page[StoredEvent | PublishedEvent]):
-    """A page of events. `beyond` names the services whose logs end before the position that was asked after: whoever
-    was given that position holds events of a log that is lost, such as one that was restored from a backup."""
+    """A page of events. `beyond` names the services whose logs end before the position that was asked for. The caller
+    then holds events of a log that was lost, for example because it was restored from a backup."""
 
     beyond: list[Source]
 
@@ -158,10 +158,11 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     form: Annotated[Literal["log", "cloudevents"], Query(description="As stored, or as it is published.")] = "log",
 ) -> Response:
-    """One service's log, `after` being a position; or all logs by time, `after` being an opaque cursor.
+    """With `source`, one service's log, and `after` is a position. Without it, all logs by time, and `after` is an
+    opaque cursor.
 
-    A page holds `limit` events, fewer where they are large (1 MB of items; a larger event comes alone). `next` is
-    always there: ask with it again later for what happened since. In the form `cloudevents` each item is a CloudEvents
+    A page holds `limit` events, or fewer large ones (1 MB of items; a larger event comes alone). `next` is always
+    there: ask with it later to get newer events. In the form `cloudevents` each item is a CloudEvents
     1.0 JSON object, with the attributes and data that subscribers of the broker get.
     """
     return await (_one(context, source, after, form, limit) if source else _all(context, after, form, limit))

@@ -1,1 +1,1 @@
-"""Whether the process lives and is ready, and its metrics."""
+"""Probes for liveness and readiness, and metrics."""

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it should be asked, and its metrics."""
+"""Probes for liveness and readiness, and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Life(Answer):
 
 
 class Warnings(Answer):
-    """What a person must look at, by service; types of events that are not known also by source."""
+    """What a person must look at, by service. Unknown types of events are also listed by source."""
 
     parked: dict[str, int]
     agenda_failed: dict[str, int]
@@ -30,8 +30,8 @@ class Warnings(Answer):
 
 
 class Readiness(Answer):
-    """`behind` has what keeps it from being ready, by `<service> behind <source>`; `lag` is each service's, null where
-    it is not known here."""
+    """`behind` lists the lags that are too large, by `<service> behind <source>`. `lag` is the lag of each service,
+    null when this process does not know it."""
 
     status: Literal["ok", "diverged", "halted", "held", "behind"]
     diverged: list[str]
@@ -46,16 +46,18 @@ NOT_READY = refusals()
 NOT_READY[503] |= {"model": Readiness, "description": "Not ready, or no database."}
 
 
-@router.get("/healthz", summary="Whether the process lives", response_model=Life, responses=refusals())
+@router.get("/healthz", summary="Check that the process lives", response_model=Life, responses=refusals())
 async def live() -> Response:
     return answer({"status": "ok"})
 
 
-@router.get("/readyz", summary="Whether requests should come here", response_model=Readiness, responses=NOT_READY)
+@router.get(
+    "/readyz", summary="Check that the process is ready for requests", response_model=Readiness, responses=NOT_READY
+)
 async def ready(context: Context) -> Response:
-    """503 while the read models are far behind, or a log is not the one that was read: `diverged` names it, and
-    `halted` the services that decide nothing; or while an event that must be known is not (`held`). Parked work, and
-    events of unknown types that were passed over, are warnings: a person must look, but all else works."""
+    """Answers 503 while the read models are far behind, a log differs from what was read of it before (`diverged`), a
+    service decides nothing (`halted`), or a service waits at an event whose type it must know (`held`). Parked messages
+    and skipped events of unknown types are warnings: a person must look at them, but everything else works."""
     await context.rows(sa.select(sa.literal(1)))
     services = await run_sync(context.backend.health)
     behind = {
@@ -66,9 +68,9 @@ async def ready(context: Context) -> Response:
     }
     parked = {name: health.parked for name, health in services.items() if health.parked}
     failed = {name: health.agenda_failed for name, health in services.items() if health.agenda_failed}
-    diverged = sorted({told for health in services.values() for told in health.diverged})
+    diverged = sorted({name for health in services.values() for name in health.diverged})
     halted = {name: health.halted for name, health in services.items() if health.halted}
-    held = sorted({told for health in services.values() for told in health.held})
+    held = sorted({name for health in services.values() for name in health.held})
     unknown = {
         name: {source: sorted(counts) for source, counts in health.unknown.items()}
         for name, health in services.items()

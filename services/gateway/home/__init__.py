@@ -1,1 +1,1 @@
-"""The two pages for people."""
+"""Two HTML pages: a list of links, and an order's page."""

@@ -1,4 +1,4 @@
-"""Two pages for people: where things are, and an order for whoever has its secret."""
+"""Two HTML pages: a list of links, and an order's page for the holder of its secret."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ async def home() -> str:
 
 @router.get("/orders/{order_id}", response_class=HTMLResponse)
 async def order() -> HTMLResponse:
-    """The same page for every id: it asks for the secret, and shows what the API tells to its holder."""
+    """The same page for every order. Its script asks for the secret, and shows what the API answers to its holder."""
     return HTMLResponse(ORDER_PAGE, headers=ONLY_OURSELVES)

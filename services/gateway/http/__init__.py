@@ -1,1 +1,1 @@
-"""What all routes share, and the application that they make."""
+"""What all routes share, and the application that they form."""

@@ -1,8 +1,7 @@
-"""How routes answer, and how the OpenAPI document says so.
+"""How routes answer, and how the OpenAPI document describes it.
 
-A route makes its answer as a ready `Response`: to have each one validated would cost more than to make it. What it
-answers is declared, as `response_model` and by `refusals`, and the tests hold every answer they get against the
-document.
+A route returns a ready `Response`, because validating an answer would cost more than making it. Each route declares its
+answers as `response_model` and by `refusals`. The tests check every answer they get against the OpenAPI document.
 """
 
 from __future__ import annotations
@@ -17,33 +16,33 @@ from pydantic import BaseModel, JsonValue
 from services.gateway.http.pages import JSON, as_json
 from services.gateway.http.problems import MEDIA_TYPE
 
-# What any request may be answered: a header or a parameter that does not fit, an error of ours, no database.
+# Statuses that any route may answer: a bad header or parameter, an internal error, no database.
 ALWAYS = (422, 500, 503)
-# Of what needs a permission.
+# Statuses of routes that need a permission.
 ASKED = (401, 403)
-# Of what has a command decided.
+# Statuses of routes that send a command.
 DECIDED = (*ASKED, 404, 409, 413, 504)
 MEANINGS = {
-    400: "A header that this needs is missing.",
-    401: "No token, or one that does not hold.",
-    403: "Whoever asks may not.",
-    404: "There is no such thing, or it is not shown to whoever asks.",
-    409: "It does not fit how things stand, or its Idempotency-Key was used otherwise.",
-    413: "The request is larger than allowed here.",
-    422: "The request does not have the form described, or can't be done as it is.",
-    429: "Too many of these; `Retry-After` says when again.",
-    500: "Something went wrong on our side.",
-    503: "Not now: send the same again.",
-    504: "No answer came in time: the same request with the same Idempotency-Key finds out what became of it.",
+    400: "A required header is missing.",
+    401: "There is no token, or it is not valid.",
+    403: "The caller may not do this.",
+    404: "There is no such thing, or the caller may not see it.",
+    409: "The present state does not allow it, or the Idempotency-Key was used for another request.",
+    413: "The request is too large.",
+    422: "The request does not have the described form, or can't be carried out as it is.",
+    429: "Too many requests; `Retry-After` says when to try again.",
+    500: "An internal error.",
+    503: "Not possible at the moment; send the same request again.",
+    504: "No answer came in time. The same request with the same Idempotency-Key returns the outcome.",
 }
 
 
 class Answer(BaseModel):
-    """What is answered. Members without a default are always there; more may come with a later version."""
+    """An answer. Members without a default are always present; later versions may add members."""
 
 
 class ProblemDocument(Answer):
-    """Every "no" (RFC 9457). `code` is stable and machine readable; `facts` is what the caller may need."""
+    """A refusal or an error (RFC 9457). `code` is stable and machine readable; `facts` holds details for the caller."""
 
     type: str
     title: str
@@ -54,19 +53,19 @@ class ProblemDocument(Answer):
     facts: dict[str, JsonValue]
 
 
-def answer(told: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A route's yes."""
-    return Response(as_json(told), status, headers, media_type=JSON)
+def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The response of a route that succeeded."""
+    return Response(as_json(body), status, headers, media_type=JSON)
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer, for the document: these, and those that any may."""
+    """The problems that a route may answer, for the OpenAPI document: these statuses, and those of every route."""
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}}
     return {status: {"description": MEANINGS[status], "content": content} for status in sorted({*ALWAYS, *statuses})}
 
 
 class Documented(FastAPI):
-    """Its OpenAPI document has the schema that `refusals` refer to."""
+    """An application whose OpenAPI document contains the schema that `refusals` refer to."""
 
     def openapi(self) -> dict[str, Any]:
         is_new, document = self.openapi_schema is None, super().openapi()

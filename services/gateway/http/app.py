@@ -1,4 +1,4 @@
-"""Puts the application together."""
+"""Creates the application of the HTTP API."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ from services.gateway.payments.routes import router as payments
 from services.gateway.products.routes import router as products
 from services.gateway.risk.routes import router as risk
 from services.gateway.settings import GatewaySettings
+from services.gateway.suppliers.callbacks import router as supplier_callbacks
 from services.gateway.suppliers.routes import router as suppliers
 from services.gateway.unmatched.routes import router as unmatched
 from services.gateway.webhooks.routes import router as webhooks
@@ -51,21 +52,20 @@ from shared.telemetry.process import Process
 
 DESCRIPTION = """The back office of a digital-goods marketplace.
 
-Every "no" is a problem document (RFC 9457) with a stable `code`. Amounts are integers in minor units (fen, cents,
-whole yen).
-A read after a write sees the write. Lists are continued with `next` as `cursor`. A request sent again with the same
-`Idempotency-Key` is done once.
+Every refusal and error is a problem document (RFC 9457) with a stable `code`. Amounts are integers in minor units (fen,
+cents, whole yen). A read after a write sees the write. To continue a list, send its `next` as `cursor`. A request that
+is repeated with the same `Idempotency-Key` is carried out once.
 """
 TAGS = [
     {"name": "orders", "description": "Placing, following, cancelling, refunding and replacing."},
     {"name": "products", "description": "The catalogue and its stock."},
     {"name": "imports", "description": "Products and sealed keys from Excel and CSV files."},
-    {"name": "deliveries", "description": "Deliveries that need a person, and what suppliers tell."},
+    {"name": "deliveries", "description": "Deliveries that need a person, and statements of suppliers."},
     {"name": "money", "description": "Wallets, payments, accounts and entries."},
     {"name": "risk", "description": "Cases and lists."},
     {"name": "notifications", "description": "Messages to buyers and staff."},
-    {"name": "events", "description": "Every log, from its first event on."},
-    {"name": "webhooks", "description": "Who is told of events over HTTP, signed."},
+    {"name": "events", "description": "Every log, from its first event."},
+    {"name": "webhooks", "description": "Endpoints that events are posted to, signed."},
     {"name": "people", "description": "Customers, staff and signing in."},
     {"name": "health", "description": "Probes and metrics."},
 ]
@@ -78,6 +78,7 @@ ROUTERS = (
     unmatched,
     unread,
     payments,
+    supplier_callbacks,
     suppliers,
     ledger,
     risk,
@@ -90,7 +91,7 @@ ROUTERS = (
     health,
 )
 HASHING, HASHING_WAITING, HASHING_EACH = 2, 40, 20
-# Those whom we do not know wait beside the others, and not long: of one place few are at it at a time.
+# Unknown callers wait apart from known ones. Few of one place may wait or work at a time.
 STRANGERS, STRANGERS_WAITING, STRANGERS_EACH = 2, 20, 4
 REGISTERING, REGISTERING_WAITING = 1, 20
 PAGES_AT_ONCE = 4
@@ -100,21 +101,21 @@ SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHO
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """The HTTP API over a host's backend, whose database need not be there yet."""
+    """The HTTP API over a host's backend. The database need not exist yet."""
     now, reading, importing = backend.clock.now, QueryRunner(backend.reads), Importing()
     partners = [Partner("channel", name) for name in backend.settings.channels]
     partners += [Partner("supplier", name) for name in backend.settings.suppliers]
-    for name in (*SECRETS, *(partner.secret for partner in partners)):  # later its disk may be full
+    for name in (*SECRETS, *(partner.secret for partner in partners)):  # made now, because the disk may be full later
         backend.secrets.get(name)
 
     @asynccontextmanager
-    async def served(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await importing.close()
         reading.close()
 
     app = Documented(
-        title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=served
+        title="Kameng", version=version("kameng"), description=DESCRIPTION, openapi_tags=TAGS, lifespan=lifespan
     )
     app.state.context = ApiContext(
         backend,

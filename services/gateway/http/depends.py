@@ -1,4 +1,4 @@
-"""What routes ask for: the gate, the caller, a permission, an Idempotency-Key."""
+"""Dependencies of routes: the context, the caller, a permission, an Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ STAFF = BatchedQuery(staff.c.username)
 
 
 def context_of(request: Request) -> ApiContext:
-    """The application's gate."""
+    """The application's context."""
     return request.app.state.context
 
 
 def ip_of(request: Request) -> str:
-    """The caller's address: the peer's, unless that is one of our proxies, which says whom it speaks for."""
+    """The caller's address: that of the peer, or the one that a trusted proxy names."""
     return or_as_is(identities.address, request.client.host) if request.client else ""
 
 
-# Not `async`, they would each be sent to a thread. Each costs a request some 20 µs: what depends on the request anyway
-# takes the functions above.
+# FastAPI would call each of these in a thread if it were not `async`. Each costs a request some 20 µs, so dependencies
+# that take the request anyway call the functions above.
 async def context(request: Request) -> ApiContext:
     return context_of(request)
 
@@ -53,25 +53,25 @@ def unauthorized(code: str, detail: str) -> Problem:
 
 
 async def principal(
-    told: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], request: Request
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], request: Request
 ) -> Principal:
-    """Whoever the token names; a guest without one. Raises Problem (401) for a token that does not hold."""
-    if told is None:
+    """The principal that the token names; a guest without one. Raises Problem (401) for a token that is not valid."""
+    if credentials is None:
         if "authorization" in request.headers:
             raise unauthorized("bad-token", "the Authorization header must be of the form: Bearer <token>")
         return GUEST
     context = context_of(request)
     try:
-        claims = read(context.backend.secrets.get("tokens"), told.credentials, context.backend.clock.now())
+        claims = read(context.backend.secrets.get("tokens"), credentials.credentials, context.backend.clock.now())
     except BadToken:
-        raise unauthorized("bad-token", "the token is not valid, or is over") from None
+        raise unauthorized("bad-token", "the token is not valid, or has expired") from None
     if claims.principal.kind == "staff":
-        await _still_staff(context, claims)
+        await _require_on_staff(context, claims)
     return claims.principal
 
 
-async def _still_staff(context: ApiContext, claims: Claims) -> None:
-    """A token ends with its holder's place on the staff, and does not come back with a new one."""
+async def _require_on_staff(context: ApiContext, claims: Claims) -> None:
+    """Check that the holder of a token is on the staff, in the same role, since before the token was issued."""
     row = await context.found(STAFF, claims.principal.subject)
     if row is None or row["role"] != claims.principal.role or row["added_at"] > iso(claims.issued_at):
         raise unauthorized("bad-token", "the token's holder is no longer on the staff in this role")
@@ -81,7 +81,7 @@ Caller = Annotated[Principal, Depends(principal)]
 
 
 def may(permission: Permission) -> Callable[..., Coroutine[Any, Any, Principal]]:
-    """A dependency that lets only staff with this permission through, others get 401 or 403."""
+    """A dependency that requires this permission. Raises Problem (401 or 403)."""
 
     async def check(caller: Caller) -> Principal:
         demand(caller, permission)
@@ -91,7 +91,7 @@ def may(permission: Permission) -> Callable[..., Coroutine[Any, Any, Principal]]
 
 
 def demand(caller: Principal, permission: Permission) -> None:
-    """Raises Problem: 401 for guests, 403 for anyone who may not."""
+    """Require a permission of the caller. Raises Problem: 401 for guests, 403 for others without it."""
     if caller.kind == "guest":
         raise unauthorized("sign-in-required", "this needs a token")
     if not caller.may(permission):
@@ -99,13 +99,13 @@ def demand(caller: Principal, permission: Permission) -> None:
 
 
 def slow_down(throttle: Throttle, caller: str) -> None:
-    """Raises Problem (429) while a caller that failed too often must wait."""
+    """Raises Problem (429) while the caller must wait because of too many failures."""
     if wait := throttle.wait(caller):
         raise too_many(wait)
 
 
 def too_many(wait: float, code: str = "too-many-attempts", detail: str = "too many wrong attempts") -> Problem:
-    """For who must wait so many seconds."""
+    """The problem (429) for a caller who must wait `wait` seconds."""
     return Problem(429, code, detail, headers={"Retry-After": str(int(wait) + 1)})
 
 
@@ -113,10 +113,10 @@ def too_many(wait: float, code: str = "too-many-attempts", detail: str = "too ma
 def counted(
     *tries: tuple[Throttle, str], code: str = "too-many-attempts", detail: str = "too many wrong attempts"
 ) -> Iterator[None]:
-    """Counts what is done inside, from its beginning, so that what is under way is counted too. Where we could not do
-    it, an error or a 503, it counts no longer; what may have been done counts.
+    """Counts the work inside against each throttle, from its beginning, so that work under way is counted as well.
 
-    Raises Problem (429, with this code and detail) when one of the callers must wait.
+    Work that ends with an error or a 503 is uncounted, unless it may have been done all the same. Raises Problem (429,
+    with this code and detail) when one of the callers must wait.
     """
     if wait := max(throttle.wait(caller) for throttle, caller in tries):
         raise too_many(wait, code, detail)
@@ -124,7 +124,7 @@ def counted(
         throttle.tried(caller)
     try:
         yield
-    except Exception as error:  # who breaks a request off is no such error: they would never be counted
+    except Exception as error:  # a cancelled request is no Exception: it stays counted
         if not isinstance(error, Problem) or (error.status_code == 503 and not isinstance(error, Unknown)):
             for throttle, caller in tries:
                 throttle.forgive(caller)
@@ -132,7 +132,7 @@ def counted(
 
 
 async def admit(request: Request) -> None:
-    """Raises Problem (401, 403) for whoever may import nothing, from the headers alone."""
+    """Raises Problem (401, 403) for a caller without the permission to import, judging by the headers alone."""
     demand(await principal(await _bearer(request), request), Permission.IMPORT)
 
 
@@ -143,6 +143,6 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same request is done once, and answered alike.",
+        description="A request that is repeated with the same key is carried out once, and answered alike.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Headers that say one thing: two that differ say nothing that can be done."""
+"""Refuses requests that repeat a header with different values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.gateway.http.problems import document
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER
 
-# Of all that the API acts on, these; X-Forwarded-For and Prefer are lists, and several of them are one (RFC 9110, 5.3).
+# All headers that the API acts on, except X-Forwarded-For and Prefer, which are lists and may repeat (RFC 9110, 5.3).
 NAMES = (
     "Authorization",
     "Content-Type",
@@ -22,22 +22,22 @@ _SINGLE = {name.lower().encode(): name for name in NAMES}
 
 
 class SingleHeaders:
-    """Refuses a request (422 `duplicate-header`) with one of these headers several times, unless all say the same."""
+    """Refuses a request (422 `duplicate-header`) in which one of these headers has several values."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (name := _twice(scope)) is None:
+        if scope["type"] != "http" or (name := _repeated(scope)) is None:
             await self._app(scope, receive, send)
             return
-        detail = f"the header {name} comes more than once, and says different things"
+        detail = f"the header {name} comes more than once, with different values"
         await document(Request(scope), 422, "duplicate-header", detail, {"header": name})(scope, receive, send)
 
 
-def _twice(scope: Scope) -> str | None:
-    told: dict[bytes, bytes] = {}
+def _repeated(scope: Scope) -> str | None:
+    values: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
-        if name in _SINGLE and told.setdefault(name, value) != value:
+        if name in _SINGLE and values.setdefault(name, value) != value:
             return _SINGLE[name]
     return None

@@ -1,4 +1,4 @@
-"""How large a request may be."""
+"""Limits the size of requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.http.problems import Problem
 
 MEGABYTE = 1024 * 1024
-JSON_LIMIT = 256 * 1024  # what is not of the right form is gone through field by field
+JSON_LIMIT = 256 * 1024  # a body of a wrong form is validated field by field
 IMPORT_LIMIT = 64 * MEGABYTE
-# Whoever sends more than this beyond the limit is cut off without an answer.
+# A client that sends more than this beyond the limit is cut off without an answer.
 MOST_DRAINED = 64 * MEGABYTE
 IMPORTS = "/v1/imports/"
 
@@ -24,11 +24,11 @@ def limit_of(path: str) -> int:
 
 def _too_large(limit: int) -> HTTPException:
     facts = {"limit_bytes": limit}
-    return Problem(413, "too-large", "the request is larger than allowed here", facts, {"Connection": "close"})
+    return Problem(413, "too-large", "the request is too large", facts, {"Connection": "close"})
 
 
 async def _drain(receive: Receive, message: Message) -> None:
-    """Read what comes after this message and drop it: many clients read no answer before they have sent everything."""
+    """Read and drop the rest of the body, because many clients read no answer before they have sent everything."""
     drained = 0
     while message.get("more_body", False) and drained <= MOST_DRAINED:
         message = await receive()
@@ -38,8 +38,8 @@ async def _drain(receive: Receive, message: Message) -> None:
 class BodyLimit:
     """Counts a request's body as it arrives, and refuses it beyond the limit.
 
-    `admit(request)` is asked before the body of an import goes on beyond the usual limit, and raises Problem for
-    whoever may not import: nothing of theirs is kept.
+    Before the body of an import exceeds the usual limit, `admit(request)` is called. It raises Problem for a caller who
+    may not import, so that nothing of their file is stored.
     """
 
     def __init__(self, app: ASGIApp, admit: Callable[[Request], Awaitable[None]]) -> None:

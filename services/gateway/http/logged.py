@@ -1,7 +1,7 @@
-"""Each request as a log line and, where there are traces, as a span.
+"""Logs each request as one line and, when tracing is on, as a span.
 
-Named are the method, the route's template and the outcome; never the query, a header or a body, which may hold what
-only the caller should know.
+A line has the method, the template of the route, and the outcome. It never has the query, a header or a body, which may
+hold secrets of the caller.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ logger = structlog.get_logger()
 
 
 class Logged:
-    """Requests that change something are told of at INFO, failures of ours at WARNING, all others at DEBUG; probes
-    are not."""
+    """Logs requests that change something at INFO, internal errors at WARNING, and all others at DEBUG. Probes are not
+    logged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class Logged:
         method = scope["method"] if scope["method"] in METHODS else "other"
         started, status = perf_counter(), None
 
-        async def watched(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -45,23 +45,23 @@ class Logged:
 
         with requested(method, scope["headers"]) as span:
             try:
-                await self._app(scope, receive, watched)
+                await self._app(scope, receive, send_and_note)
             except Exception:
                 status = status or 500
                 raise
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 answered(span, f"{method} {route}", route, status)
-                _tell(scope, method, route, status, perf_counter() - started)
+                _log(scope, method, route, status, perf_counter() - started)
 
 
-def _tell(scope: Scope, method: str, route: str, status: int | None, seconds: float) -> None:
-    """`status` is None when the caller went away before the answer began."""
+def _log(scope: Scope, method: str, route: str, status: int | None, seconds: float) -> None:
+    """Write the line of a request. `status` is None when the caller hung up before the answer began."""
     level = "warning" if (status or 0) >= 500 else "debug" if method in READS else "info"
     if not says(level):
         return
     facts: dict[str, object] = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
-    # Only what was found is known to be the id of an order, and not something else that was put in its place.
+    # After an error, the path may hold something else in place of an order's id.
     if status is not None and status < 400 and "order_id" in scope.get("path_params", ()):
         facts["order_id"] = scope["path_params"]["order_id"]
     getattr(logger, level)("request", **facts)

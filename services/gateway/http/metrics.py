@@ -23,7 +23,9 @@ class Requests:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._count = HTTP_REQUESTS.counter(registry)
         self._seconds = HTTP_SECONDS.histogram(registry)
-        self._count.labels("other", "unmatched", "500")  # told before the first error, so that this one shows as a rise
+        self._count.labels(
+            "other", "unmatched", "500"
+        )  # reported from the start, so that the first error shows as a rise
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         method = method if method in METHODS else "other"
@@ -32,7 +34,7 @@ class Requests:
 
 
 class Measured:
-    """Measures every request, failed ones too."""
+    """Measures every request, including failed ones."""
 
     def __init__(self, app: ASGIApp, requests: Requests) -> None:
         self._app, self._requests = app, requests
@@ -43,21 +45,21 @@ class Measured:
             return
         started, status = perf_counter(), 500
 
-        async def watched(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_and_note)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._requests.answered(scope["method"], route, status, perf_counter() - started)
 
 
 class Health(Collector):
-    """Every service's log head, lag, parked work and agenda, asked when scraped."""
+    """Every service's log head, lag, parked messages and agenda, queried at each scrape."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

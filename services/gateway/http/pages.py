@@ -1,4 +1,4 @@
-"""Pages of a list, bounded by items and by bytes, made off the event loop, continued by an opaque cursor."""
+"""Pages of a list: bounded by items and bytes, made in a thread, continued by an opaque cursor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 MOST = 200
 MOST_BYTES = 1_000_000
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The most items in one page.")]
-# Room for the longest text that a list is sorted by, in its longest form: 520 characters of four bytes each.
+# Long enough for the longest text that a list is sorted by: 520 characters of four bytes each.
 LONGEST_CURSOR = 6_000
 Cursor = Annotated[
     str | None,
@@ -32,12 +32,12 @@ Cursor = Annotated[
 
 
 def encode(parts: Any) -> str:
-    told = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
-    return urlsafe_b64encode(told.encode()).rstrip(b"=").decode()
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def decode(cursor: str) -> Any:
-    """What a cursor holds. Raises Problem (422) for text that is none."""
+    """The content of a cursor. Raises Problem (422) for a text that is no cursor."""
     try:
         return json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (Base64Error, ValueError, RecursionError):
@@ -45,7 +45,7 @@ def decode(cursor: str) -> Any:
 
 
 def bad_cursor() -> Problem:
-    return Problem(422, "bad-cursor", "the cursor is not one that this list gave")
+    return Problem(422, "bad-cursor", "the cursor was not made by this list")
 
 
 def place(cursor: str, by: Sequence[sa.Column[Any]]) -> list[Any]:
@@ -69,14 +69,14 @@ def _fits(part: object, column: sa.Column[Any]) -> bool:
             return False
 
 
-def is_text(told: str) -> bool:
-    """Whether every database can hold this text: no NUL, and no half of a character."""
-    return "\x00" not in told and not any("\ud800" <= character <= "\udfff" for character in told)
+def is_text(text: str) -> bool:
+    """Whether every database can hold this text: it has no NUL and no lone surrogate."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 class Items:
-    """The items of one page as JSON: at most `limit` of them, and `most_bytes` with what stands between them. What is
-    taken first may be larger, and is then alone."""
+    """The items of one page as JSON: at most `limit` items and `most_bytes` bytes. Only the first items taken may
+    exceed that, and are then alone."""
 
     def __init__(self, limit: int, most_bytes: int | None = None) -> None:
         self._limit, self._most = limit, MOST_BYTES if most_bytes is None else most_bytes
@@ -84,7 +84,7 @@ class Items:
         self._size = 0
 
     def take(self, *texts: bytes) -> bool:
-        """Add items that belong together; False, and nothing is added, where they do not fit. The first always do."""
+        """Add items that belong together. Returns False and adds none when they do not fit; the first always fit."""
         size = sum(map(len, texts)) + len(texts)
         if self._texts and (len(self._texts) >= self._limit or self._size + size > self._most):
             return False
@@ -93,13 +93,13 @@ class Items:
         return True
 
     def answer(self, following: str | None, name: str = "items", **more: Any) -> Response:
-        """The page with the cursor to the next one, and what else it tells."""
+        """The page, with the cursor to the next one and any further members."""
         rest = as_json({"next": following, **more})[1:]
         return Response(b'{"%s":[%s],%s' % (name.encode(), b",".join(self._texts), rest), media_type=JSON)
 
 
 class Page(BaseModel, Generic[T]):
-    """A page; `next` continues it."""
+    """A page of a list. `next` is the cursor of the following page."""
 
     items: list[T]
     next: str | None
@@ -119,19 +119,21 @@ async def page(
     ascending: bool = False,
     render: Callable[[Row], Any] = dict,
 ) -> Response:
-    """One page of a statement in the order of the columns `by`, which must name a row, and the cursor to the next.
+    """One page of a statement's rows in the order of the columns `by`, which must identify a row.
 
-    Read and rendered in a thread, row by row, until there are `limit` items or MOST_BYTES.
+    A thread reads and renders row by row, until there are `limit` items or MOST_BYTES.
     """
     if cursor is not None:
         here, there = sa.tuple_(*by), sa.tuple_(*place(cursor, by))
         statement = statement.where(here > there if ascending else here < there)
     order = [column.asc() if ascending else column.desc() for column in by]
-    wanted = statement.order_by(*order).limit(limit + 1)
-    return await context.made(_made, context.reading, wanted, [column.name for column in by], limit, render)
+    ordered = statement.order_by(*order).limit(limit + 1)
+    return await context.in_page_thread(
+        _page_of, context.reading, ordered, [column.name for column in by], limit, render
+    )
 
 
-def _made(
+def _page_of(
     reading: QueryRunner,
     statement: sa.Select[*tuple[Any, ...]],
     by: Sequence[str],

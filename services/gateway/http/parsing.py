@@ -1,4 +1,4 @@
-"""The JSON of requests, in which each member of an object comes once: two that differ say nothing that can be done."""
+"""Reads the JSON of requests, and refuses objects that repeat a member."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from shared.values.json_text import NoJson, SaidTwice, read_json
 
 
 def unread(error: SaidTwice | NoJson) -> Problem:
-    """What who sent it is answered."""
+    """The problem for JSON that can't be read."""
     return Problem(422, "duplicate-member" if isinstance(error, SaidTwice) else "invalid-request", str(error))
 
 
 class JsonRequest(Request):
-    """A request whose body is read so."""
+    """A request whose JSON may not repeat a member."""
 
     async def json(self) -> Any:
         try:
@@ -28,7 +28,7 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, where it takes one, is read so."""
+    """A route whose JSON body, if it takes one, may not repeat a member."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -1,4 +1,4 @@
-"""Every "no" as a problem document (RFC 9457)."""
+"""Refusals and errors as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(HTTPException):
-    """An answer other than yes: `code` is stable and machine readable, `facts` is what the caller may need."""
+    """A refusal or an error. `code` is stable and machine readable, `facts` holds details for the caller."""
 
     def __init__(
         self, status: int, code: str, detail: str, facts: Facts | None = None, headers: Mapping[str, str] | None = None
@@ -39,7 +39,7 @@ class Problem(HTTPException):
 
 
 class Unknown(Problem):
-    """Nobody knows yet whether it was done: it may be, or may yet be."""
+    """An outcome that is unknown: the request may have been carried out, or may yet be."""
 
 
 def not_found(what: str) -> Problem:
@@ -47,7 +47,7 @@ def not_found(what: str) -> Problem:
 
 
 def not_shown_yet(what: str) -> Problem:
-    """For what was accepted, or may have been, while the read models are behind."""
+    """The problem for something that may exist, while the read models are behind."""
     return Problem(503, "not-shown-yet", f"this {what} can't be shown yet; ask again", headers={"Retry-After": "1"})
 
 
@@ -56,24 +56,26 @@ def of_reply(reply: Reply) -> Problem:
     match reply.outcome:
         case "conflict":
             return Problem(
-                409, reply.code or "idempotency-conflict", reply.detail or "this id was used before otherwise"
+                409, reply.code or "idempotency-conflict", reply.detail or "this id was used before for another request"
             )
         case "refused":
             return Problem(reply.status, reply.code, reply.detail, reply.facts)
         case _ if reply.code == HALTED:
-            return Problem(503, reply.code, f"nothing is decided now: {reply.detail}", headers={"Retry-After": "60"})
+            return Problem(503, reply.code, f"no request is decided now: {reply.detail}", headers={"Retry-After": "60"})
         case _ if reply.code == "held-back":
             return Problem(
-                503, reply.code, "an earlier request about the same thing waits for staff; send this again later"
+                503, reply.code, "an earlier request about the same thing waits for staff; send the same again later"
             )
         case _:
-            return Problem(500, "not-decided", "the request could not be decided; it is kept and a person will look")
+            return Problem(
+                500, "not-decided", "the request could not be decided; it is kept, and staff will look at it"
+            )
 
 
 def document(
     request: Request, status: int, code: str, detail: str, facts: Facts, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """A problem document: `facts` are a member of their own, so that none can hide a standard one."""
+    """A problem document. `facts` is a member of its own, so that no fact can replace a standard member."""
     bind(code=code)
     body = {
         "type": f"urn:kameng:problem:{code}",
@@ -88,18 +90,19 @@ def document(
 
 
 def invalid(errors: Sequence[Any], status: int = 422) -> Problem:
-    """Says where and why, of the first faults, and never repeats what was sent: it may be a password."""
+    """The problem for a request of a wrong form: where and why, for the first faults. It never repeats what was sent,
+    which may be a password."""
     found = [
         {"where": ".".join(str(part) for part in error["loc"])[:MOST_WHERE], "why": error["msg"]}
         for error in errors[:MOST_FAULTS]
     ]
     facts = {"errors": found} if len(errors) <= MOST_FAULTS else {"errors": found, "more": len(errors) - MOST_FAULTS}
-    return Problem(status, "invalid-request", "the request does not have the form described", facts)
+    return Problem(status, "invalid-request", "the request does not have the described form", facts)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    if isinstance(error.__cause__, OSError):  # the body of an import could not be kept
+    if isinstance(error.__cause__, OSError):  # the body of an import could not be stored
         return await _system(request, error.__cause__)
     if isinstance(error, Problem):
         return document(request, error.status_code, error.code, str(error.detail), error.facts, error.headers)
@@ -127,7 +130,7 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     if full := trouble(error, request.app.state.context.backend.reads.url):
         return _no_room(request, full)
     log.warning("no database", error=type(error).__name__)
-    detail = "the database does not answer; send the same again"
+    detail = "the database does not answer; send the same request again"
     return document(request, 503, "no-database", detail, {}, {"Retry-After": "1"})
 
 
@@ -138,12 +141,12 @@ def no_room(error: BaseException) -> bool:
 
 def _no_room(request: Request, reason: str) -> JSONResponse:
     log.critical("nothing can be written", reason=reason)
-    detail = f"nothing is decided now: {reason}; send the same again"
+    detail = f"no request is decided now: {reason}; send the same again"
     return document(request, 503, HALTED, detail, {}, {"Retry-After": "60"})
 
 
 async def _system(request: Request, error: Exception) -> JSONResponse:
-    """A file that could not be written, such as an import's: where its disk is full, that is said."""
+    """An error with a file, such as that of an import. A full disk is named as the reason."""
     if no_room(error):
         places = f"{request.app.state.context.backend.settings.var}, or that of temporary files ({gettempdir()}),"
         return _no_room(request, f"the disk of {places} is full")
@@ -152,11 +155,11 @@ async def _system(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", error=type(error).__name__)
-    return document(request, 500, "internal-error", "something went wrong on our side", {})
+    return document(request, 500, "internal-error", "an internal error", {})
 
 
 def install(app: FastAPI) -> None:
-    """Has every error of the application answered by a problem document."""
+    """Make the application answer every error with a problem document."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(ValidationError, _contract)

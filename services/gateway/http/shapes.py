@@ -1,4 +1,4 @@
-"""The words that requests are made of. Nothing is taken that a request does not name."""
+"""The types of fields in requests."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
 
 class Body(BaseModel):
-    """A request's JSON: unknown members are refused, numbers and texts are not turned into one another."""
+    """The JSON body of a request. Unknown members are refused; numbers and texts are not converted."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-def _readable(told: str) -> str:
-    return readable("text", told)
+def _readable(text: str) -> str:
+    return readable("text", text)
 
 
-def _readable_or_empty(told: str) -> str:
-    return readable("text", told) if told else told
+def _readable_or_empty(text: str) -> str:
+    return readable("text", text) if text else text
 
 
-def _name_or_empty(told: str) -> str:
-    return identities.name(told) if told else told
+def _name_or_empty(text: str) -> str:
+    return identities.name(text) if text else text
 
 
-def _sku(told: object) -> object:
-    return identities.sku(told) if isinstance(told, str) else told
+def _sku(value: object) -> object:
+    return identities.sku(value) if isinstance(value, str) else value
 
 
-def _email(told: str) -> str:
-    return identities.email(told) if told else told
+def _email(text: str) -> str:
+    return identities.email(text) if text else text
 
 
-def _login(told: object) -> object:
-    return identities.login(told) if isinstance(told, str) else told
+def _login(value: object) -> object:
+    return identities.login(value) if isinstance(value, str) else value
 
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=ID, strict=True)]
 Sku = Annotated[str, BeforeValidator(_sku), Field(min_length=1, max_length=80, pattern=ID, strict=True)]
 Line = Annotated[str, Field(max_length=200, pattern=PLAIN, strict=True)]
-# What is shown to people as the name of somebody or something.
+# A name that people see.
 ShownName = Annotated[Line, AfterValidator(_name_or_empty)]
-# What people write for people: it must hold something to read.
+# A text from people for people; if it is given, it must be readable.
 Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", strict=True), AfterValidator(_readable_or_empty)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", strict=True), AfterValidator(_readable)
@@ -74,22 +74,22 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _with_zone(told: object) -> object:
-    if isinstance(told, str) and _RFC_3339.fullmatch(told):
-        return told
+def _with_zone(value: object) -> object:
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        return value
     raise ValueError("a time is a text of RFC 3339 with its zone, such as 2026-03-01T12:00:00+08:00")
 
 
-# Never a number: it would be taken for seconds since 1970, in a text as well.
+# Not a number: pydantic takes numbers, also in texts, for seconds since 1970.
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 When = Annotated[AwareDatetime, BeforeValidator(_with_zone), AfterValidator(_utc)]
 PathId = Annotated[str, Path(max_length=80, pattern=ID)]
 Word = Annotated[str | None, Query(max_length=80, pattern=PLAIN)]
-# What a list is asked for by, in the form in which it is compared.
-CodeFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda told: identities.code(told))]
-SkuFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda told: identities.sku(told))]
+# Filters of lists, in the canonical form that they are compared in.
+CodeFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda text: identities.code(text))]
+SkuFilter = Annotated[str | None, Query(max_length=80), AfterValidator(lambda text: identities.sku(text))]
 
 
 Currency = Annotated[
@@ -98,7 +98,7 @@ Currency = Annotated[
 
 
 class Amount(Body):
-    """More than nothing, in minor units: fen, cents, whole yen."""
+    """A positive amount in minor units: fen, cents, whole yen."""
 
     amount: Annotated[int, Field(ge=1, le=10**13, strict=True)]
     currency: Currency = "CNY"

@@ -1,4 +1,4 @@
-"""Whose an account of the books is: customers, suppliers and payment channels."""
+"""The owners of accounts: customers, suppliers and payment channels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from services.gateway.products.projection import known_suppliers
 from shared.readside.batched_query import BatchedQuery
 
 SUPPLIER = BatchedQuery(known_suppliers.c.supplier)
-OF_CHANNELS = ("channel", "by-hand", "suspense", "difference")
-OF_SUPPLIERS = ("supplier", "claims")
+CHANNEL_ACCOUNTS = ("channel", "by-hand", "suspense", "difference")
+SUPPLIER_ACCOUNTS = ("supplier", "claims")
 _WALLET = "wallet:"
 
 
@@ -24,37 +24,38 @@ def wallet_of(customer: str) -> str:
 
 
 async def require_owner(context: ApiContext, caller: Principal, account: str) -> None:
-    """Raises Problem as `require_customer` does, for an account that is the wallet of nobody, and 422 for one of a
-    supplier whom nothing was ever bought from, or is to be, and of a channel that there never was."""
+    """Check that the owner of an account exists. Raises Problem as `require_customer` does for a wallet, and 422 for an
+    unknown supplier or channel."""
     kind, _, name = account.partition(":")
-    if kind in OF_CHANNELS:
+    if kind in CHANNEL_ACCOUNTS:
         await _require_channel(context, name)
     if kind == "wallet":
         await require_customer(context, caller, name)
-    elif kind in OF_SUPPLIERS:
+    elif kind in SUPPLIER_ACCOUNTS:
         await _require_supplier(context, name)
 
 
 async def _require_channel(context: ApiContext, name: str) -> None:
-    """One that is configured, or that the books know already."""
+    """A channel is known when it is configured, or when the books have an account of it."""
     if name in context.backend.settings.channels:
         return
-    names = [f"{kind}:{name}" for kind in OF_CHANNELS]
+    names = [f"{kind}:{name}" for kind in CHANNEL_ACCOUNTS]
     if await context.row(sa.select(accounts.c.account).where(accounts.c.account.in_(names))) is not None:
         return
     if not await context.backend.caught_up("ledger"):
         raise not_shown_yet("channel")
-    raise Problem(422, "unknown-channel", "there is no payment channel of this name, and there never was")
+    raise Problem(422, "unknown-channel", "no payment channel has or had this name")
 
 
 async def _require_supplier(context: ApiContext, name: str) -> None:
-    """One that is configured, that a product or a batch of keys names, or that the books know already."""
+    """A supplier is known when it is configured, when a product or a batch of keys names it, or when the books have an
+    account of it."""
     if name in context.backend.settings.suppliers or await context.found(SUPPLIER, name) is not None:
         return
-    names = [f"{kind}:{name}" for kind in OF_SUPPLIERS]
+    names = [f"{kind}:{name}" for kind in SUPPLIER_ACCOUNTS]
     if await context.row(sa.select(accounts.c.account).where(accounts.c.account.in_(names))) is not None:
         return
     for source in ("inventory", "ledger"):
         if not await context.backend.caught_up(source):
             raise not_shown_yet("supplier")
-    raise Problem(422, "unknown-supplier", "nothing was ever bought from a supplier of this name, or is to be")
+    raise Problem(422, "unknown-supplier", "no supplier has or had this name")

@@ -38,7 +38,7 @@ entries = sa.Table(
 
 
 class Accounts(ResourceProjection):
-    """Each account's sum of postings (debits positive) and what is held of it, and every posting behind them."""
+    """The sum of postings (debits positive) and the held amount of each account, and every posting."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._accounts, self._entries = rows(accounts), rows(entries, keep=0)

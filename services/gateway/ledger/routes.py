@@ -46,7 +46,7 @@ class ReversalBody(Body):
 
 
 class Account(Answer):
-    """`posted` is the sum of its postings, debits positive; `held` is set aside of it."""
+    """An account. `posted` is the sum of its postings, debits positive; `held` is the part that is set aside."""
 
     account: str
     currency: str
@@ -55,7 +55,8 @@ class Account(Answer):
 
 
 class Entry(Answer):
-    """A posting of an entry: the `index`th of the ledger's event at `position`; `concerns` is what it is about."""
+    """A posting of an entry: number `index` of the ledger's event at `position`. `concerns` is the order, payment or
+    entry that it is about."""
 
     position: int
     index: int
@@ -77,7 +78,7 @@ class Reversed(Answer):
 
 
 class TrialBalance(Answer):
-    """Sums by currency are of all accounts, not only of those on this page."""
+    """A page of accounts. `sums`, by currency, are over all accounts, not only those on this page."""
 
     accounts: list[Account]
     sums: dict[str, int]
@@ -92,9 +93,9 @@ class TrialBalance(Answer):
     responses=refusals(*ASKED),
 )
 async def trial_balance(context: Context, cursor: Cursor = None) -> Response:
-    """Debits are positive; `sums`, over all accounts, is zero in every currency. `next` continues the accounts."""
+    """Debits are positive. `sums` is over all accounts, and zero in every currency. `next` continues the accounts."""
     after = place(cursor, ACCOUNT) if cursor is not None else None
-    return await context.made(_trial_balance, context.reading, after)
+    return await context.in_page_thread(_trial_balance, context.reading, after)
 
 
 def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
@@ -112,11 +113,11 @@ def _trial_balance(reading: QueryRunner, after: list[str] | None) -> Response:
 
 @router.get(
     "/accounts/{account:path}/entries",
-    summary="An account's entries, the newest first",
+    summary="List an account's entries, the newest first",
     response_model=Page[Entry],
     responses=refusals(*ASKED),
 )
-async def of_account(
+async def list_entries(
     account: PathId, context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     statement = sa.select(entries).where(entries.c.account == account)
@@ -133,7 +134,7 @@ async def of_account(
 async def post(
     body: EntryBody, context: Context, caller: Poster, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """Postings balance in every currency. Nothing is ever edited, only reversed."""
+    """The postings must balance in every currency. An entry is never edited, only reversed."""
     for account in dict.fromkeys(posting.account for posting in body.postings):
         await require_owner(context, caller, account)
     entry_id = context.command_id(caller, request, key)

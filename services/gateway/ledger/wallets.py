@@ -1,4 +1,4 @@
-"""Wallets: what a customer has with us."""
+"""Customers' wallets and deposits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["money"], route_class=JsonRoute)
 
 
 class Balance(Answer):
-    """In minor units: `held` is set aside for orders under way, `available` is what is left to spend."""
+    """A balance in minor units. `held` is set aside for orders under way, `available` is what is left to spend."""
 
     currency: str
     balance: int
@@ -57,7 +57,7 @@ async def wallet(customer: PathId, context: Context, caller: Caller) -> Response
     balances = [
         {
             "currency": row["currency"],
-            "balance": -row["posted"],  # what we owe the customer stands on the credit side
+            "balance": -row["posted"],  # the shop owes the customer this: it is on the credit side
             "held": row["held"],
             "available": -row["posted"] - row["held"],
         }
@@ -67,7 +67,7 @@ async def wallet(customer: PathId, context: Context, caller: Caller) -> Response
 
 
 def _counted(context: ApiContext, caller: Principal) -> AbstractContextManager[None]:
-    """Counts a deposit of a customer's own. Raises Problem (429) beyond the limit."""
+    """Counts a deposit that a customer opens. Raises Problem (429) beyond the limit."""
     if caller.kind != "customer":
         return nullcontext()
     detail = "too many deposits were opened; pay one of them"
@@ -89,7 +89,8 @@ async def deposit(
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Opens a payment; its `pay_url` shows as soon as the channel has answered. A customer opens so many an hour."""
+    """Opens a payment. Its `pay_url` is shown as soon as the channel has answered. The number of deposits that a
+    customer opens in an hour is limited."""
     if caller.kind == "customer":
         if caller.subject != customer:
             raise not_found("wallet")

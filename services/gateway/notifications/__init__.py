@@ -1,1 +1,1 @@
-"""Messages that were sent, or not."""
+"""Messages to people, and whether they were sent."""

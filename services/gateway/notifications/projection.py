@@ -1,4 +1,4 @@
-"""Messages that were sent, or not, from the notification log alone."""
+"""Messages to people, and whether they were sent. Folded from the notification log alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ notifications = sa.Table(
 
 
 class Messages(ResourceProjection):
-    """One row a message: queued, then sent or failed; or withheld."""
+    """One row for each message. It is queued, then sent or failed; or it was withheld."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._messages = rows(notifications)

@@ -1,4 +1,4 @@
-"""Messages that were sent, and those that could not be."""
+"""Messages to people, and whether they were sent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def listed(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first."""
+    """The newest comes first."""
     columns = notifications.c
     statement = sa.select(notifications)
     if status is not None:

@@ -194,7 +194,9 @@ async def deliveries(context: ApiContext, seen: Seen, ip: str, cursor: str | Non
             raise not_shown_yet("delivery")
     if any(row["envelope"] is not None for row in rows):
         await _record_opening(context, seen, ip)
-    return await context.made(_page_of_deliveries, rows, after, partial(_opened, context) if seen.opens else _closed)
+    return await context.in_page_thread(
+        _page_of_deliveries, rows, after, partial(_opened, context) if seen.opens else _closed
+    )
 
 
 def _page_of_deliveries(rows: Sequence[Row], after: str | None, render: Callable[[Row], dict[str, Any]]) -> Response:

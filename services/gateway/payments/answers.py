@@ -1,4 +1,4 @@
-"""A payment as it is shown."""
+"""Payments as they are answered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ITEMS = BatchedQuery(unmatched.c.payment_id)
 
 
 class Return(Answer):
-    """`paid` is what the channel paid back where that is not the amount, else null."""
+    """A return. `paid` is what the channel paid back, if that differs from the amount; else null."""
 
     return_id: str
     amount: Money
@@ -30,7 +30,7 @@ class Return(Answer):
 
 
 class Payment(Answer):
-    """`unmatched`, for staff: all that its channel said of money and that did not fit."""
+    """A payment. `unmatched`, for staff, has every statement of its channel about money that did not match it."""
 
     payment_id: str
     order_id: str | None
@@ -47,14 +47,14 @@ class Payment(Answer):
 
 
 class PaymentToCome(Answer):
-    """A payment that is requested, and not shown yet."""
+    """A payment that was requested and is not shown yet."""
 
     payment_id: str
     status: str
 
 
 class FailedReturns(Answer):
-    """A payment with its returns that failed and that nobody has seen to."""
+    """A payment, with its failed returns that are not settled."""
 
     payment_id: str
     order_id: str | None
@@ -67,7 +67,7 @@ async def find_payment(context: ApiContext, payment_id: str) -> Row | None:
 
 
 async def for_staff(context: ApiContext, caller: Principal, payment_id: str) -> dict[str, Any]:
-    """Raises Problem: 404, or 503 when it may be there."""
+    """The payment as staff see it. Raises Problem: 404, or 503 while it may yet be shown."""
     row = await find_payment(context, payment_id)
     if row is None:
         raise await context.absent(caller, "ledger", "payment")
@@ -87,8 +87,8 @@ def rendered(row: Row) -> dict[str, Any]:
 
 def _return(return_id: str, part: Mapping[str, Any]) -> dict[str, Any]:
     money = {"amount": part["amount"], "currency": part["currency"]}
-    told = {name: part[name] for name in ("status", "reason", "at")}
-    return {"return_id": return_id, "amount": money, "paid": part.get("paid"), **told}
+    fields = {name: part[name] for name in ("status", "reason", "at")}
+    return {"return_id": return_id, "amount": money, "paid": part.get("paid"), **fields}
 
 
 async def with_items(context: ApiContext, row: Row) -> dict[str, Any]:
@@ -97,6 +97,6 @@ async def with_items(context: ApiContext, row: Row) -> dict[str, Any]:
 
 
 def failed(row: Row) -> dict[str, Any]:
-    shown = [_return(return_id, part) for return_id, part in row["returns"].items()]
-    named = {name: row[name] for name in ("payment_id", "order_id", "channel")}
-    return {**named, "returns": [part for part in shown if part["status"] == "failed"]}
+    returns = [_return(return_id, part) for return_id, part in row["returns"].items()]
+    fields = {name: row[name] for name in ("payment_id", "order_id", "channel")}
+    return {**fields, "returns": [part for part in returns if part["status"] == "failed"]}

@@ -1,4 +1,4 @@
-"""Payments and what became of them, from the ledger's log alone."""
+"""Payments and their returns, from the ledger's log alone."""
 
 from __future__ import annotations
 
@@ -58,14 +58,15 @@ payments = sa.Table(
 
 
 class Payments(ResourceProjection):
-    """One row a payment, with its returns by id.
+    """One row for each payment, with its returns by id.
 
-    Its status is requested, open or opening-failed; `unmatched` when something else was paid; received; and by its
-    returns return-failed while one has failed, returning, partly-returned or returned. One that nobody needs any more
-    is closing, closed or not-closed until money comes all the same, and `closing` says so whatever the status.
+    The status is requested, open or opening-failed; `unmatched` when something else was paid; then received. Returns
+    change it to return-failed while one has failed, returning, partly-returned or returned. A payment that is no longer
+    needed is closing, closed or not-closed, until money comes all the same. `closing` holds the same whatever the
+    status.
 
-    `reason` says why something failed, else why what its channel said last is a person's: `open_items` are the reasons
-    of all such items, by item, until they are settled.
+    `reason` says why something failed. If nothing failed, it says why the latest open item waits for a person.
+    `open_items` has the reasons of all open items, by item.
     """
 
     def __init__(self, rows: OpenRows) -> None:
@@ -127,7 +128,7 @@ class Payments(ResourceProjection):
 
     @folds(PaymentNotClosed)
     def not_closed(self, event: PaymentNotClosed, recorded: RecordedEvent) -> None:
-        """What was paid before is told of by events of its own."""
+        """A payment that was paid before it was closed has events of its own."""
         if event.paid is None:
             self._closing(event, NOT_CLOSED, recorded, event.reason)
         else:
@@ -140,7 +141,7 @@ class Payments(ResourceProjection):
         recorded: RecordedEvent,
         reason: str | None = None,
     ) -> None:
-        """The buyer gets no link any more, whatever the channel says. What has come shows before it."""
+        """Remove the link to pay. The status of money that has come goes before that of closing."""
         row = self._row(event.payment_id)
         changes: dict[str, object] = {"closing": closing, "closing_since": iso(recorded.at), "pay_url": None}
         if row["received_at"] is None and row["status"] != UNMATCHED:
@@ -171,7 +172,7 @@ class Payments(ResourceProjection):
 
     @folds(PaymentUnmatched)
     def unmatched(self, event: PaymentUnmatched, recorded: RecordedEvent) -> None:
-        """It shows on the payment that the channel named, where it is one of ours."""
+        """Show the item on the payment that the channel named, if that payment exists."""
         if row := self._row(event.payment_id):
             stays = row["received_at"] is not None or event.reason in UNTOLD
             items = {**(row["open_items"] or {}), event.item: event.reason}
@@ -243,7 +244,7 @@ class Payments(ResourceProjection):
             self._change(event.payment_id, returns=returns, failed_returns=_failed(returns))
 
     def _show(self, row: dict[str, Any], returns: dict[str, dict[str, Any]]) -> None:
-        """The worst of what its returns say: one that failed is not hidden by a later one that did not."""
+        """Set the status from the returns: a failed return is not hidden by a later one that succeeded."""
         own = [part for part in returns.values() if part["own"]]
         back = sum(_back(part) for part in own)
         failed = [part for part in returns.values() if part["status"] == "failed"]
@@ -252,8 +253,8 @@ class Payments(ResourceProjection):
         elif any(part["status"] == "requested" for part in returns.values()):
             status = "returning"
         elif back:
-            ours = sum(part.get("added", 0) for part in own)  # what we had added is taken back, and not paid
-            status = "returned" if back + ours >= row["amount"] else "partly-returned"
+            added = sum(part.get("added", 0) for part in own)  # the shop had added it, and takes it back
+            status = "returned" if back + added >= row["amount"] else "partly-returned"
         else:
             status = "received"
         reason = failed[-1]["reason"] if failed else _waiting(row)
@@ -268,12 +269,12 @@ class Payments(ResourceProjection):
 
 
 def _waiting(row: dict[str, Any]) -> str | None:
-    """Why the last of a payment's open items waits for a person, None when none does."""
+    """The reason of the latest open item of a payment, None without open items."""
     return next(reversed((row["open_items"] or {}).values()), None)
 
 
 def _back(part: dict[str, Any]) -> int:
-    """What went back with a return: the channel may have paid some of one that failed."""
+    """The amount that went back with a return. The channel may have paid a part of a failed one."""
     if part["status"] in ("returned", "by-hand"):
         return part["amount"]
     paid = part.get("paid")

@@ -1,4 +1,4 @@
-"""Payments: what payment channels tell of them, and what people have to finish."""
+"""Payments: callbacks of payment channels, and what staff have to finish."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REFUSED = {"replayed": 409, "wrong-reference": 409, "wrong-amount": 422, "wrong-
 
 
 class Callback(Value):
-    """What a channel sends. `amount` is in minor units."""
+    """The body of a channel's callback. `amount` is in minor units."""
 
     callback_id: Name
     payment_id: Name
@@ -57,12 +57,12 @@ class CallbackOutcome(Answer):
 
 @router.get(
     "/failed-returns",
-    summary="Payments whose money did not go back",
+    summary="List payments with failed returns",
     response_model=Page[FailedReturns],
     responses=refusals(*ASKED),
 )
 async def failed_returns(context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Payments with the returns that failed and that nobody has seen to; the oldest payment first."""
+    """Payments with their failed returns that are not settled. The oldest payment comes first."""
     statement = sa.select(payments).where(payments.c.failed_returns > 0)
     by = (payments.c.requested_at, payments.c.payment_id)
     return await page(context, statement, by, limit, cursor, ascending=True, render=failed)
@@ -70,12 +70,12 @@ async def failed_returns(context: Context, caller: Reader, limit: Limit = 50, cu
 
 @router.get(
     "/not-closed",
-    summary="Payments that their channel did not close",
+    summary="List payments that their channel did not close",
     response_model=Page[Payment],
     responses=refusals(*ASKED),
 )
 async def not_closed(context: Context, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Nobody needs them any more, and they may still be paid; the oldest payment first."""
+    """These payments are no longer needed, and may still be paid. The oldest comes first."""
     statement = sa.select(payments).where(payments.c.closing == NOT_CLOSED)
     by = (payments.c.requested_at, payments.c.payment_id)
     return await page(context, statement, by, limit, cursor, ascending=True, render=rendered)
@@ -85,7 +85,8 @@ async def not_closed(context: Context, caller: Reader, limit: Limit = 50, cursor
 async def payment(
     payment_id: PathId, context: Context, caller: Caller, ip: ClientIp, secret: Secret = None
 ) -> Response:
-    """For staff, the owner of the wallet it tops up, and whoever may read the order it pays."""
+    """For staff, the owner of the wallet that the payment tops up, and everybody who may read the order that it
+    pays."""
     if caller.kind == "staff":
         demand(caller, Permission.PAYMENT_READ)
         row = await find_payment(context, payment_id)
@@ -108,14 +109,15 @@ async def _own(context: ApiContext, caller: Principal, ip: str, payment_id: str,
 @router.post(
     "/{payment_id}/close",
     status_code=202,
-    summary="Have a payment closed at its channel",
+    summary="Close a payment at its channel",
     response_model=Payment,
     responses=refusals(*DECIDED),
 )
 async def close(
     payment_id: PathId, context: Context, caller: Refunder, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """For the first time, or once more where the channel did not. An order that waits for it ends unpaid in time."""
+    """Asks the channel to close the payment, for the first time or again. An order that waits for this payment ends
+    unpaid when its time is over."""
     command_id = context.command_id(caller, request, key)
     await context.send(StopPayment(payment_id=payment_id), caller, command_id, flow=payment_id)
     return answer(await for_staff(context, caller, payment_id), 202)
@@ -136,7 +138,7 @@ async def retry(
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    """The channel is looked up first, so that nothing is paid twice."""
+    """The channel is asked first whether it has paid, so that nothing is paid twice."""
     command_id = context.command_id(caller, request, key)
     await context.send(RetryReturn(payment_id=payment_id, return_id=return_id), caller, command_id, flow=payment_id)
     return answer(await for_staff(context, caller, payment_id), 202)
@@ -165,11 +167,11 @@ async def by_hand(
 
 @router.post(
     "/callbacks/{channel}",
-    summary="A payment channel tells of a payment",
+    summary="Receive a payment channel's callback",
     response_model=CallbackOutcome,
     responses=refusals(401, 404, 409, 413, 429, 504),
 )
-async def called_back(
+async def receive_callback(
     channel: PathId,
     request: Request,
     context: Context,
@@ -177,13 +179,13 @@ async def called_back(
     timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
     signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
 ) -> Response:
-    """Signed with the secret shared with the channel. Every callback is recorded, forged ones too; a signed one that
-    can't be read (422) waits for a person."""
+    """The channel signs with its shared secret. Every callback is recorded, including those with a wrong signature. A
+    signed callback that can't be read (422) waits for a person."""
     if channel not in context.backend.settings.channels:
         raise not_found("payment channel")
-    who = receiving.Partner("channel", channel)
-    told = await receiving.receive(context, request, ip, who, timestamp, signature, Callback)
-    callback = told.content
+    partner = receiving.Partner("channel", channel)
+    received = await receiving.receive(context, request, ip, partner, timestamp, signature, Callback)
+    callback = received.content
     command = RecordCallback(
         payment_id=callback.payment_id,
         channel=channel,
@@ -191,13 +193,13 @@ async def called_back(
         channel_ref=callback.channel_ref,
         amount=Money(amount=callback.amount, currency=callback.currency),
         status=callback.status,
-        authentic=told.authentic,
+        authentic=received.authentic,
     )
-    caller = who.principal if told.authentic else Principal("guest")
+    caller = partner.principal if received.authentic else Principal("guest")
     reply = await context.send(command, caller, context.backend.ids.new_id(), flow=callback.payment_id)
-    if not told.authentic:
-        raise receiving.forged()
+    if not received.authentic:
+        raise receiving.bad_signature()
     reason = reply.answer.get("reason", "")
     if reason in REFUSED:
-        raise Problem(REFUSED[reason], reason, "it was recorded, and does not fit the payment")
+        raise Problem(REFUSED[reason], reason, "the callback was recorded, and does not match the payment")
     return answer({"outcome": reply.answer.get("outcome", "recorded")})

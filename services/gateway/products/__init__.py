@@ -1,1 +1,1 @@
-"""The catalogue with its stock."""
+"""Products with their stock."""

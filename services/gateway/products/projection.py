@@ -46,10 +46,10 @@ products = sa.Table(
     sa.Column("withdrawn", sa.Integer, nullable=False, server_default="0"),
 )
 
-# Whom anything was ever bought from, or is to be.
+# Every supplier that a product or a batch of keys names.
 known_suppliers = sa.Table("known_suppliers", metadata, sa.Column("supplier", sa.Text, primary_key=True))
 
-# A fault names a key by its order: only the numbers still reserved tell whether it was set aside or already sold.
+# A fault names a key and its order. Whether the key was reserved or already sold shows only in these numbers.
 reserved_numbers = sa.Table(
     "reserved_numbers",
     metadata,
@@ -58,7 +58,7 @@ reserved_numbers = sa.Table(
     sa.Column("numbers", sa.JSON, nullable=False),
 )
 
-# Which keys have a last day: [first number, last number, day] for those of a product, in the order of loading.
+# The keys of a product that have a last day, as [first number, last number, day], in the order of loading.
 last_days = sa.Table(
     "last_days",
     metadata,
@@ -66,7 +66,7 @@ last_days = sa.Table(
     sa.Column("ranges", sa.JSON, nullable=False),
 )
 
-# How many of a product's keys that are in `available` have this last day: once it is over, they are not.
+# How many keys that `available` counts have this last day. When the day is over, they are no longer for sale.
 expiring_keys = sa.Table(
     "expiring_keys",
     metadata,
@@ -77,7 +77,7 @@ expiring_keys = sa.Table(
 
 
 def expired(today: date) -> sa.Subquery:
-    """How many unsold keys of each product are past their last day today: columns `sku` and `expired`."""
+    """The number of unsold keys of each product that are past their last day: columns `sku` and `expired`."""
     return (
         sa.select(expiring_keys.c.sku, sa.func.sum(expiring_keys.c.free).label("expired"))
         .where(expiring_keys.c.expires_on < today.isoformat())
@@ -87,8 +87,8 @@ def expired(today: date) -> sa.Subquery:
 
 
 class Products(ResourceProjection):
-    """One row a SKU; every key loaded is available, reserved, sold, faulted or withdrawn, and of the available ones
-    those past their last day are counted when they are read."""
+    """One row for each SKU. Every loaded key is available, reserved, sold, faulted or withdrawn. Available keys past
+    their last day are counted when a product is read."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._products, self._reserved = rows(products), rows(reserved_numbers, keep=2_000)
@@ -103,11 +103,11 @@ class Products(ResourceProjection):
         if isinstance(event, KeysLoaded | StockReserved | StockReleased | KeysWithdrawn):
             yield self._last_days, (event.sku,)
 
-    def _move(self, sku: str, **by: int) -> None:
+    def _move(self, sku: str, **changes: int) -> None:
         row = self._products.get(sku)
         if row is None:
             raise LookupError(f"stock of {sku} moved before it was listed")
-        self._products.put({**row, **{column: row[column] + change for column, change in by.items()}})
+        self._products.put({**row, **{column: row[column] + change for column, change in changes.items()}})
 
     def _numbers(self, sku: str, order_id: str) -> set[int]:
         row = self._reserved.get(sku, order_id)
@@ -124,14 +124,15 @@ class Products(ResourceProjection):
         return row["ranges"] if row else []
 
     def _expires(self, event: KeysLoaded, day: str) -> None:
-        """Remember the last day of the keys that were loaded, one range for what was loaded one after the other."""
+        """Remember the last day of the loaded keys. Keys that were loaded one after the other with one day are one
+        range."""
         ranges, first, last = self._ranges(event.sku), event.first, event.first + len(event.keys) - 1
         if ranges and ranges[-1][1:] == [first - 1, day]:
             *ranges, (first, _, _) = ranges
         self._last_days.put({"sku": event.sku, "ranges": [*ranges, [first, last, day]]})
 
-    def _free(self, sku: str, numbers: Iterable[int], by: int) -> None:
-        """Keys were taken from those for sale, or came back to them: those that have a last day are counted by it."""
+    def _free(self, sku: str, numbers: Iterable[int], change: int) -> None:
+        """Count keys that left the stock for sale (`change` -1) or came back to it (1), for each last day."""
         ranges = self._ranges(sku)
         if not ranges:
             return
@@ -140,9 +141,9 @@ class Products(ResourceProjection):
         for number in numbers:
             place = bisect_right(starts, number) - 1
             if place >= 0 and number <= ranges[place][1]:
-                days[ranges[place][2]] += by
-        for day, change in days.items():
-            self._count(sku, day, change)
+                days[ranges[place][2]] += change
+        for day, count in days.items():
+            self._count(sku, day, count)
 
     def _count(self, sku: str, day: str, change: int) -> None:
         row = self._expiring.get(sku, day)
@@ -161,7 +162,7 @@ class Products(ResourceProjection):
     def listed(self, event: ProductListed | ProductChanged, recorded: RecordedEvent) -> None:
         at, listing = iso(recorded.at), event.listing
         self._know(*listing.suppliers)
-        # A first listing has no row to look for: imports are full of them.
+        # A first listing has no row, so none is looked up: imports have many of them.
         known = self._products.get(event.sku) if isinstance(event, ProductChanged) else None
         row: dict[str, Any] = known or {
             **dict.fromkeys(("loaded", "available", "reserved", "sold", "faulted", "withdrawn"), 0),

@@ -1,4 +1,4 @@
-"""Products: the catalogue with its stock."""
+"""Products with their stock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STAFF_ONLY = ("cost", "suppliers", "low_stock_threshold")
 
 
 class Stock(Answer):
-    """Keys of a product that are for sale; the others are for staff."""
+    """The stock of a product. `available` counts the keys that are for sale; the other counts are for staff."""
 
     available: int
     loaded: int = 0
@@ -44,8 +44,8 @@ class Stock(Answer):
 
 
 class Product(Answer):
-    """What is sold. `stock` is told of what has keys; `cost`, `suppliers` and `low_stock_threshold` to whom costs are
-    shown."""
+    """A product. Products with keys have `stock`. `cost`, `suppliers` and `low_stock_threshold` are for staff who may
+    see costs."""
 
     sku: str
     name: str
@@ -71,18 +71,18 @@ class SaleBody(Body):
 
 
 def _rendered(row: Row, expired: int, caller: Principal) -> dict[str, Any]:
-    """Buyers see what is sold and how many are left; staff see all of the stock, and some the cost. `expired` keys are
-    still for sale as far as the row knows."""
+    """A product as the caller may see it: buyers see how many are left, staff all of the stock, and some staff the
+    cost. The row still counts `expired` keys as available."""
     listing = {**row["listing"], "on_sale": row["on_sale"]}
     if not caller.may(Permission.PRODUCT_COST):
         listing = {name: value for name, value in listing.items() if name not in STAFF_ONLY}
-    shown = {**listing, "listed_at": row["listed_at"], "changed_at": row["changed_at"]}
+    fields = {**listing, "listed_at": row["listed_at"], "changed_at": row["changed_at"]}
     if row["source"] != "keys":
-        return shown
+        return fields
     stock: dict[str, int] = {"available": max(0, row["available"] - expired)}
     if caller.kind == "staff":
         stock |= {name: row[name] for name in SHOWN_TO_STAFF} | {"expired": expired}
-    return {**shown, "stock": stock}
+    return {**fields, "stock": stock}
 
 
 @router.get("", summary="List products", response_model=Page[Product], responses=refusals(401))
@@ -96,11 +96,11 @@ async def listed(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """By SKU. `name` finds a part of the name or of the SKU. Buyers see what is on sale."""
+    """In the order of SKUs. `name` finds a part of the name or of the SKU. Buyers see only products on sale."""
     columns = products.c
-    over = expired(context.today())
-    statement = sa.select(products, sa.func.coalesce(over.c.expired, 0).label("expired")).select_from(
-        products.outerjoin(over, over.c.sku == products.c.sku)
+    expired_keys = expired(context.today())
+    statement = sa.select(products, sa.func.coalesce(expired_keys.c.expired, 0).label("expired")).select_from(
+        products.outerjoin(expired_keys, expired_keys.c.sku == products.c.sku)
     )
     if kind is not None:
         statement = statement.where(columns.kind == kind)
@@ -111,7 +111,8 @@ async def listed(
     if on_sale is not None:
         statement = statement.where(columns.on_sale.is_(on_sale))
     if name:
-        # Names are kept as they were typed: they are looked for so, and in ordinary width without what nobody sees.
+        # Names are stored as they were typed. Look for the text as given, and in ordinary width without invisible
+        # characters.
         parts = {name, or_as_is(partial(as_written, "name"), name)}
         found = (c.icontains(part, autoescape=True) for part in parts for c in (columns.name, columns.sku))
         statement = statement.where(sa.or_(*found))
@@ -131,8 +132,8 @@ async def _find(context: ApiContext, caller: Principal, sku: str) -> Row:
 
 async def _shown(context: ApiContext, row: Row, caller: Principal) -> Response:
     today = context.today().isoformat()
-    lots = await context.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
-    return answer(_rendered(row, sum(lot["free"] for lot in lots if lot["expires_on"] < today), caller))
+    expiring = await context.reading.find(EXPIRING, row["sku"]) if row["source"] == "keys" else ()
+    return answer(_rendered(row, sum(row["free"] for row in expiring if row["expires_on"] < today), caller))
 
 
 @router.get("/{sku:path}", summary="Read a product", response_model=Product, responses=refusals(401, 404))

@@ -1,1 +1,1 @@
-"""Cases that wait for a person, and the lists."""
+"""Risk cases, and the block, watch and allow lists."""

@@ -1,4 +1,4 @@
-"""Screenings, the cases among them, and the lists, from the risk log alone."""
+"""Risk cases and lists, from the risk log alone."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ risk_lists = sa.Table(
 
 
 class Risk(ResourceProjection):
-    """A row an order that did not simply pass: blocked, open (waits for a person), closed (was cancelled before
-    anybody decided it) or decided. And the lists.
+    """Cases and lists. An order that did not pass its screening has a case: blocked, open (waits for a person), closed
+    (the order was cancelled before a decision) or decided.
     """
 
     def __init__(self, rows: OpenRows) -> None:

@@ -1,4 +1,4 @@
-"""Cases that wait for a person, and the lists."""
+"""Risk cases, and the block, watch and allow lists."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ListEntryBody(Body):
 
 
 class Case(Answer):
-    """An order that did not simply pass; `amount` is in minor units."""
+    """The case of an order that did not pass its screening. `amount` is in minor units."""
 
     order_id: str
     status: CaseStatus
@@ -67,7 +67,7 @@ class Case(Answer):
 
 
 class CaseToCome(Answer):
-    """Nothing: it was decided, and is not shown yet."""
+    """Empty: the case was decided, and is not shown yet."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,7 +85,7 @@ class ListEntry(Answer):
 
 
 class Listed(Answer):
-    """The entry as orders are compared with it."""
+    """The entry in the form that orders are compared with."""
 
     entry: str
 
@@ -103,7 +103,8 @@ async def cases(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Orders that did not simply pass; `open` ones wait for a decision, `closed` ones were cancelled first."""
+    """Orders that did not pass their screening. `open` cases wait for a decision. For `closed` ones the order was
+    cancelled before a decision."""
     columns = risk_cases.c
     statement = sa.select(risk_cases)
     if status is not None:
@@ -131,7 +132,9 @@ async def decide(
     return answer(await context.row(sa.select(risk_cases).where(risk_cases.c.order_id == order_id)) or {})
 
 
-@router.get("/lists", summary="What stands on the lists", response_model=Page[ListEntry], responses=refusals(*ASKED))
+@router.get(
+    "/lists", summary="List the entries of the lists", response_model=Page[ListEntry], responses=refusals(*ASKED)
+)
 async def lists(
     context: Context,
     caller: Reader,
@@ -140,7 +143,7 @@ async def lists(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """An entry that is `over` has reached its `until`: it counts for no order any more."""
+    """An entry that is `over` is past its `until`, and no longer counts."""
     columns = risk_lists.c
     statement = sa.select(risk_lists)
     if name is not None:
@@ -165,11 +168,11 @@ async def lists(
 async def put(
     body: ListEntryBody, context: Context, caller: Keeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """Answers the entry as orders are compared with it, such as `target:13800138000` for `+86 138-0013-8000`."""
+    """Answers the entry in the form that orders are compared with: `target:13800138000` for `+86 138-0013-8000`."""
     try:
         value = trait(body.dimension, body.value)
     except NoCanonicalForm as error:
-        raise Problem(422, "wrong-entry", f"no order could match this: the {error}") from None
+        raise Problem(422, "wrong-entry", f"no order can match this value: the {error}") from None
     if body.dimension == "customer":
         await require_customer(context, caller, value)
     entry = f"{body.dimension}:{value}"
@@ -194,7 +197,7 @@ async def remove(
     reason: Annotated[Reason, Query()],
     key: IdempotencyKey = None,
 ) -> Response:
-    """The value, in whichever spelling; an entry that is shown can be taken off as it is shown."""
+    """Any spelling of the value will do, also the one that is listed."""
     command_id = context.command_id(caller, request, key)
     listed = canonical_entry(entry)
     await context.send(RemoveListEntry(entry=listed, reason=reason), caller, command_id)
@@ -202,6 +205,6 @@ async def remove(
 
 
 def canonical_entry(entry: str) -> str:
-    """An entry of the version before that could never match has no other form than its own."""
+    """The canonical form of an entry. An entry of an earlier version without one stays as it is."""
     dimension, _, value = entry.partition(":")
     return f"{dimension}:{or_as_is(partial(trait, dimension), value)}" if dimension in get_args(Dimension) else entry

@@ -1,1 +1,1 @@
-"""What suppliers tell of purchases, and what staff decide where it does not fit."""
+"""Callbacks of suppliers, and what staff decide about statements that differ from what was known."""

@@ -1,5 +1,5 @@
-"""What suppliers said that did not fit, and what they told of purchases that were never asked of them, from the
-fulfillment log alone."""
+"""Suppliers' statements that differ from what was known, and their reports about purchases that were never ordered
+from them. Folded from the fulfillment log alone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from shared.contracts.fulfillment import (
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.projection import Key, RowCache
 
-# `cost` is what the supplier named, `bill` what was booked of it; both in minor units. `goods` counts the texts that
-# came with it, if any.
+# `cost` is what the supplier named, `bill` what was booked; both in minor units. `goods` counts the texts that came
+# with the statement, if any.
 statements = sa.Table(
     "supplier_statements",
     metadata,
@@ -53,8 +53,8 @@ OPEN, AGREES, WON = "open", "agrees", "won"
 
 
 class Statements(ResourceProjection):
-    """One row a statement: open, then a cost or a claim, which may be won; one that agrees with what was known needs
-    nobody."""
+    """One row for each statement. It is open, then a cost or a claim; a claim may be won. A statement that agrees with
+    what was known needs no decision."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._statements = rows(statements, keep=200)
@@ -106,8 +106,8 @@ class Statements(ResourceProjection):
         )
 
 
-# `cost` is what the supplier named, in minor units. `goods` counts the texts that came with it, if any. `reports` are
-# those of the same delivery, in the row of the first.
+# `cost` is what the supplier named, in minor units. `goods` counts the texts that came with the report, if any. In the
+# row of a delivery's first report, `reports` counts all reports of that delivery.
 reports = sa.Table(
     "supplier_reports",
     metadata,
@@ -134,7 +134,8 @@ OPENED, TOLD = "opened", "told"
 
 
 class Reports(ResourceProjection):
-    """One row a report: open while nobody has read the texts that came with it; one without texts needs nobody."""
+    """One row for each report. A report with texts is open until somebody has read them; one without needs no
+    reader."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._reports = rows(reports, keep=200)
@@ -146,7 +147,7 @@ class Reports(ResourceProjection):
             yield self._reports, (report_id(event.delivery_id, event.report),)
 
     @folds(SupplierReportRefused)
-    def told(self, event: SupplierReportRefused, recorded: RecordedEvent) -> None:
+    def report_refused(self, event: SupplierReportRefused, recorded: RecordedEvent) -> None:
         first = self._reports.get(report_id(event.delivery_id, 1))
         number = first["reports"] + 1 if first else 1
         if first:
@@ -170,7 +171,7 @@ class Reports(ResourceProjection):
         )
 
     @folds(SupplierReportOpened)
-    def opened(self, event: SupplierReportOpened, recorded: RecordedEvent) -> None:
+    def report_opened(self, event: SupplierReportOpened, recorded: RecordedEvent) -> None:
         self._reports.update(
             report_id(event.delivery_id, event.report),
             status=OPENED,

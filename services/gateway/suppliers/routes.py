@@ -1,59 +1,52 @@
-"""What suppliers tell of purchases, and what staff decide where it does not fit."""
+"""Statements of suppliers that differ from what was known of a purchase, and what staff decide about them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, model_validator
 
 from services.gateway.access.auth import Permission, Principal
-from services.gateway.callbacks import receiving
 from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
 from services.gateway.http.context import ApiContext
-from services.gateway.http.depends import ClientIp, Context, IdempotencyKey, may
+from services.gateway.http.depends import Context, IdempotencyKey, may
 from services.gateway.http.pages import Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
-from services.gateway.http.problems import Problem, not_found
+from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import Amount, Body, CodeFilter, PathId, Reason
 from services.gateway.suppliers.projection import reports, statements
 from shared.contracts.fulfillment import (
     OpenGoods,
     OpenReport,
-    PurchaseReport,
     SettleStatement,
     WinClaim,
     report_id,
     statement_id,
 )
-from shared.contracts.inventory import SealedKey
-from shared.security.sealing import CannotOpen, KeyPair, Opener, keypair_from_secret
-from shared.security.texts import TextSealing
+from shared.security.sealing import CannotOpen, Opener, keypair_from_secret
 
 Reader = Annotated[Principal, Depends(may(Permission.SUPPLIER_READ))]
 Settler = Annotated[Principal, Depends(may(Permission.SUPPLIER_SETTLE))]
 Status = Annotated[
     Literal["open", "cost", "claim", "won", "agrees"] | None,
-    Query(description="`open` are those that wait for a person."),
+    Query(description="`open` statements wait for a person."),
 ]
 ReportStatus = Annotated[
     Literal["open", "opened", "told"] | None,
-    Query(description="`open` are those whose texts nobody has read; `told` came without any."),
+    Query(description="`open` reports have texts that nobody has read; `told` reports have none."),
 ]
+Number = Annotated[int, Field(ge=1, le=10**6)]
 NOT_KEPT = {"Cache-Control": "no-store"}
 router = APIRouter(prefix="/v1/suppliers", tags=["deliveries"], route_class=JsonRoute)
 
 
-class Recorded(Answer):
-    outcome: Literal["recorded"]
-
-
 class SupplierStatement(Answer):
-    """`cost` is what the supplier named, `bill` what was booked of it, both in minor units; `goods` counts the texts
-    that came with it."""
+    """A supplier's statement. `cost` is what the supplier named, `bill` what was booked, both in minor units. `goods`
+    counts the texts that came with it."""
 
     statement_id: str
     delivery_id: str
@@ -78,7 +71,7 @@ class SupplierStatement(Answer):
 
 
 class SupplierReport(Answer):
-    """As a statement, of a purchase that was never asked of this supplier."""
+    """A supplier's report about a purchase that was never ordered from it. Its fields are as those of a statement."""
 
     report_id: str
     delivery_id: str
@@ -112,56 +105,11 @@ class GoodsOfReport(Answer):
     goods: list[str]
 
 
-@router.post(
-    "/callbacks/{supplier}",
-    summary="A supplier tells of a purchase",
-    response_model=Recorded,
-    responses=refusals(401, 404, 409, 413, 429, 504),
-)
-async def called_back(
-    supplier: PathId,
-    request: Request,
-    context: Context,
-    ip: ClientIp,
-    timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
-    signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
-) -> Response:
-    """Signed with the secret shared with the supplier, and bound to a purchase that was asked of it. What is told of
-    any other (409 `wrong-supplier`), and what can't be read (422), is recorded and shown to staff, but not without end:
-    409 `too-many-reports` was not recorded."""
-    if supplier not in context.backend.settings.suppliers:
-        raise not_found("supplier")
-    who = receiving.Partner("supplier", supplier)
-    told = await receiving.receive(context, request, ip, who, timestamp, signature, PurchaseReport)
-    if not told.authentic:
-        raise receiving.forged()
-    try:
-        command = told.content.told_by(supplier)
-    except ValueError:
-        problem = Problem(422, "wrong-supplier", "this purchase was not asked of this supplier")
-        await receiving.keep_unread(context, who, await request.body(), [str(problem.detail)])
-        raise problem from None
-    if told.content.goods:
-        secrets, random_bytes = context.backend.secrets, context.backend.ids.random_bytes
-        public = keypair_from_secret(secrets.get("fulfillment-sealing")).public
-        sealing = TextSealing(public, secrets.get("blind-index"), random_bytes)
-        sealed = await run_sync(sealing.sealed, told.content.goods, told.content.request_id)
-        command = told.content.told_by(supplier, tuple(SealedKey(index=index, box=box) for index, box in sealed))
-    reply = await context.send(command, who.principal, context.backend.ids.new_id())
-    if reply.answer.get("reason") == "wrong-supplier":
-        detail = "it was recorded; this supplier was not asked for this delivery: staff are told"
-        raise Problem(409, "wrong-supplier", detail)
-    if reply.answer.get("reason") == "too-many-reports":
-        detail = "it was not recorded; this supplier was not asked for this delivery, and told too much of it before"
-        raise Problem(409, "too-many-reports", detail)
-    return answer({"outcome": "recorded"})
-
-
 class SettlementBody(Body):
-    """We bear it as a `cost`, or hold the supplier for it with a `claim`. A claim ends as `won`, when the supplier
-    credits it, or as a `cost`, when it is lost.
+    """The shop bears the bill as a `cost`, or demands it back from the supplier with a `claim`. A claim ends as `won`
+    when the supplier credits it, or as a `cost` when it is lost.
 
-    `cost` is what a bill that could not be believed really is, where we bear it: only then is it booked.
+    `cost` is the true amount of a doubtful bill. It is booked only when the shop bears the bill.
     """
 
     decision: Literal["cost", "claim", "won"]
@@ -169,27 +117,27 @@ class SettlementBody(Body):
     note: Reason
 
     @model_validator(mode="after")
-    def _only_what_is_borne_costs(self) -> SettlementBody:
+    def _no_cost_when_won(self) -> SettlementBody:
         if self.cost is not None and self.decision == "won":
-            raise ValueError("only a doubtful bill that we bear is given its cost")
+            raise ValueError("a claim that was won has no cost")
         return self
 
 
-def _asked(rows: sa.Select[Any], columns: Any, status: str | None, supplier: str | None) -> sa.Select[Any]:
-    """Those of a status and a supplier, where they are asked for."""
-    for column, wanted in ((columns.status, status), (columns.supplier, supplier)):
-        if wanted is not None:
-            rows = rows.where(column == wanted)
+def _filtered(rows: sa.Select[Any], columns: Any, status: str | None, supplier: str | None) -> sa.Select[Any]:
+    """The rows of a status and of a supplier, for each that is given."""
+    for column, value in ((columns.status, status), (columns.supplier, supplier)):
+        if value is not None:
+            rows = rows.where(column == value)
     return rows
 
 
 @router.get(
     "/statements",
-    summary="What suppliers said that did not fit what had become of a purchase",
+    summary="List statements of suppliers that differ from what was known of a purchase",
     response_model=Page[SupplierStatement],
     responses=refusals(*ASKED),
 )
-async def told(
+async def list_statements(
     context: Context,
     caller: Reader,
     status: Status = None,
@@ -197,21 +145,21 @@ async def told(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Those told first come first."""
-    asked = _asked(sa.select(statements), statements.c, status, supplier)
+    """The oldest comes first."""
+    rows = _filtered(sa.select(statements), statements.c, status, supplier)
     by = (statements.c.told_at, statements.c.statement_id)
-    return await page(context, asked, by, limit, cursor, ascending=True)
+    return await page(context, rows, by, limit, cursor, ascending=True)
 
 
 @router.post(
     "/statements/{delivery_id:path}/s{number}/settlement",
-    summary="Say who bears what a supplier said and billed",
+    summary="Decide who bears what a supplier billed",
     response_model=Settled,
     responses=refusals(*DECIDED),
 )
 async def settle(
     delivery_id: PathId,
-    number: Annotated[int, Field(ge=1, le=10**6)],
+    number: Number,
     body: SettlementBody,
     context: Context,
     caller: Settler,
@@ -231,7 +179,7 @@ async def settle(
 
 
 class OpeningBody(Body):
-    """Why they are read."""
+    """Why the texts are read."""
 
     note: Reason
 
@@ -242,31 +190,32 @@ class OpeningBody(Body):
     response_model=GoodsOfStatement,
     responses=refusals(*DECIDED),
 )
-async def goods(
+async def read_goods_of_statement(
     delivery_id: PathId,
-    number: Annotated[int, Field(ge=1, le=10**6)],
+    number: Number,
     body: OpeningBody,
     context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Who read them is in the log. Use them for another buyer, or have the supplier take them back."""
-    command_id = context.command_id(caller, request, key)
-    reader = _reader(context, command_id)
-    command = OpenGoods(delivery_id=delivery_id, statement=number, note=body.note, reader_key=reader.public)
-    told = statement_id(delivery_id, number)
-    texts = await _read(context, caller, command, command_id, reader, told)
-    return answer({"statement_id": told, "goods": texts}, headers=NOT_KEPT)
+    """The log records who read them. Use them for another buyer, or have the supplier take them back."""
+    name = statement_id(delivery_id, number)
+
+    def command(reader_key: str) -> OpenGoods:
+        return OpenGoods(delivery_id=delivery_id, statement=number, note=body.note, reader_key=reader_key)
+
+    goods = await _opened(context, caller, context.command_id(caller, request, key), command, name)
+    return answer({"statement_id": name, "goods": goods}, headers=NOT_KEPT)
 
 
 @router.get(
     "/reports",
-    summary="What suppliers told of purchases that were never asked of them",
+    summary="List reports of suppliers about purchases that were never ordered from them",
     response_model=Page[SupplierReport],
     responses=refusals(*ASKED),
 )
-async def reported(
+async def list_reports(
     context: Context,
     caller: Reader,
     status: ReportStatus = None,
@@ -274,53 +223,50 @@ async def reported(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Those told first come first."""
-    shown = sa.select(*(column for column in reports.c if column is not reports.c.reports))
+    """The oldest comes first."""
+    rows = sa.select(*(column for column in reports.c if column is not reports.c.reports))
     by = (reports.c.told_at, reports.c.report_id)
-    return await page(context, _asked(shown, reports.c, status, supplier), by, limit, cursor, ascending=True)
+    return await page(context, _filtered(rows, reports.c, status, supplier), by, limit, cursor, ascending=True)
 
 
 @router.post(
     "/reports/{delivery_id:path}/r{number}/goods",
-    summary="Read the texts that came with such a report",
+    summary="Read the texts that came with a report",
     response_model=GoodsOfReport,
     responses=refusals(*DECIDED),
 )
-async def reported_goods(
+async def read_goods_of_report(
     delivery_id: PathId,
-    number: Annotated[int, Field(ge=1, le=10**6)],
+    number: Number,
     body: OpeningBody,
     context: Context,
     caller: Settler,
     request: Request,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Who read them is in the log. They are known as sent: no stock takes them. Have the supplier take them back, or
-    hand them to a buyer who waits for a person."""
-    command_id = context.command_id(caller, request, key)
-    reader = _reader(context, command_id)
-    command = OpenReport(delivery_id=delivery_id, report=number, note=body.note, reader_key=reader.public)
-    told = report_id(delivery_id, number)
-    texts = await _read(context, caller, command, command_id, reader, told)
-    return answer({"report_id": told, "goods": texts}, headers=NOT_KEPT)
+    """The log records who read them. The platform remembers these texts, and loads none of them into stock. Have the
+    supplier take them back, or give them to a buyer whose delivery waits for a person."""
+    name = report_id(delivery_id, number)
+
+    def command(reader_key: str) -> OpenReport:
+        return OpenReport(delivery_id=delivery_id, report=number, note=body.note, reader_key=reader_key)
+
+    goods = await _opened(context, caller, context.command_id(caller, request, key), command, name)
+    return answer({"report_id": name, "goods": goods}, headers=NOT_KEPT)
 
 
-def _reader(context: ApiContext, command_id: str) -> KeyPair:
-    """The keys of whoever reads: the same for the same command, and nobody else's."""
-    return keypair_from_secret(context.proof_of("reader of supplier goods", command_id))
-
-
-async def _read(
+async def _opened(
     context: ApiContext,
     caller: Principal,
-    command: OpenGoods | OpenReport,
     command_id: str,
-    reader: KeyPair,
-    told: str,
+    command: Callable[[str], OpenGoods | OpenReport],
+    name: str,
 ) -> list[str]:
-    """The texts that the command has sealed to us as `told`, for the caller alone."""
-    reply = await context.send(command, caller, command_id)
+    """The texts of the statement or report `name`. Fulfillment seals them to a key pair that only this command has.
+    `command` is made from its public key."""
+    reader = keypair_from_secret(context.proof_of("reader of supplier goods", command_id))
+    reply = await context.send(command(reader.public), caller, command_id)
     try:
-        return json.loads(Opener(reader.private).open(reply.answer["envelope"], told))
+        return json.loads(Opener(reader.private).open(reply.answer["envelope"], name))
     except CannotOpen:
-        raise Problem(500, "cannot-open", "the texts could not be opened; ask once more") from None
+        raise Problem(500, "cannot-open", "the texts could not be opened; send the request once more") from None

@@ -1,1 +1,1 @@
-"""Money that came and fits no payment."""
+"""Received money that matches no payment."""

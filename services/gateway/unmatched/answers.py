@@ -1,4 +1,4 @@
-"""Money that fits no payment, as it is shown to staff."""
+"""Unmatched money as staff see it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.readside.batched_query import Row
 
 
 class UnmatchedItem(Answer):
-    """`expected` is what the payment asked for, null for one we do not know."""
+    """Unmatched money. `expected` is the amount of the payment; null when the payment is unknown."""
 
     item: str
     payment_id: str

@@ -1,4 +1,4 @@
-"""Money that came and fits no payment, from the ledger's log alone."""
+"""Received money that matches no payment, from the ledger's log alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ unmatched = sa.Table(
 
 
 class Unmatched(ResourceProjection):
-    """One row for each thing that a channel said of money and that fits no payment: open, returning or settled."""
+    """One row for each statement of a channel about money that matches no payment. It is open, returning or settled."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._unmatched = rows(unmatched, keep=1_000)

@@ -1,4 +1,4 @@
-"""Money that came and fits no payment, for people to finish."""
+"""Received money that matches no payment, for staff to settle."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Refunder = Annotated[Principal, Depends(may(Permission.ORDER_REFUND))]
 ITEM = BatchedQuery(unmatched.c.item)
 Status = Annotated[
     Literal["open", "returning", "settled"],
-    Query(description="`open` waits for a person, `returning` for the channel; `settled` has found its place."),
+    Query(description="`open` items wait for a person, `returning` ones for the channel; `settled` ones are done."),
 ]
 
 
 class MatchBody(Body):
-    wallet: Annotated[Name, Field(max_length=60, description="The customer whose money it is.")] | None = None
+    wallet: Annotated[Name, Field(max_length=60, description="The customer whose wallet gets the money.")] | None = None
     note: Note = ""
 
 
@@ -43,28 +43,28 @@ class NoteBody(Body):
 
 
 class HandBody(Body):
-    """How it was seen to: the books keep this beside the entry."""
+    """How it was settled. The books keep the note beside the entry."""
 
     note: Reason
 
 
 @router.get(
     "/unmatched",
-    summary="Money that came and fits no payment",
+    summary="List received money that matches no payment",
     response_model=Page[UnmatchedItem],
     responses=refusals(*ASKED),
 )
 async def listed(
     context: Context, caller: Reader, status: Status = "open", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """What waits longest first."""
+    """The items that have waited longest come first."""
     statement = sa.select(unmatched).where(unmatched.c.status == status)
     by = (unmatched.c.opened_at, unmatched.c.item)
     return await page(context, statement, by, limit, cursor, ascending=True, render=rendered_item)
 
 
 async def _item(context: ApiContext, caller: Principal, item: str) -> Row:
-    """Raises Problem: 404, or 503 when it may be there."""
+    """The row of the item. Raises Problem: 404, or 503 while it may yet be shown."""
     row = await context.found(ITEM, item)
     if row is None:
         raise await context.absent(caller, "ledger", "unmatched payment")
@@ -74,22 +74,22 @@ async def _item(context: ApiContext, caller: Principal, item: str) -> Row:
 async def _finish(
     context: ApiContext, caller: Principal, row: Row, command: Command, command_id: str
 ) -> dict[str, Any]:
-    """Send a command about this item, and show what became of it."""
+    """Send a command about this item, and return the item as it is afterwards."""
     await context.send(command, caller, command_id, flow=row["payment_id"])
     return rendered_item(await _item(context, caller, row["item"]))
 
 
 @router.post(
     "/unmatched/{item}/match",
-    summary="Take it for the payment of its order or deposit",
+    summary="Match the money to its order or deposit",
     response_model=UnmatchedItem,
     responses=refusals(*DECIDED),
 )
 async def match(
     item: PathId, body: MatchBody, context: Context, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """An order is paid whole: what is missing is ours to give, what is too much goes back. A deposit is what came. With
-    `wallet` it goes to this customer instead."""
+    """An order is then fully paid: the shop adds what is missing, and what is too much goes back. A deposit gets the
+    amount that came. With `wallet`, the money goes to this customer's wallet instead."""
     if body.wallet is not None:
         await require_customer(context, caller, body.wallet)
     row = await _item(context, caller, item)
@@ -100,14 +100,14 @@ async def match(
 @router.post(
     "/unmatched/{item}/return",
     status_code=202,
-    summary="Give exactly what came back",
+    summary="Give the money back",
     response_model=UnmatchedItem,
     responses=refusals(*DECIDED),
 )
 async def give_back(
     item: PathId, body: NoteBody, context: Context, caller: Refunder, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """The channel is asked; should it refuse, the item is open again."""
+    """The channel is asked to pay back exactly what came. If it refuses, the item is open again."""
     row = await _item(context, caller, item)
     command = GiveBackPayment(payment_id=row["payment_id"], item=item, note=body.note)
     return answer(await _finish(context, caller, row, command, context.command_id(caller, request, key)), 202)
@@ -115,14 +115,14 @@ async def give_back(
 
 @router.post(
     "/unmatched/{item}/settlement",
-    summary="Record that it was seen to in another way",
+    summary="Record that the item was settled in another way",
     response_model=UnmatchedItem,
     responses=refusals(*DECIDED),
 )
 async def settle(
     item: PathId, body: HandBody, context: Context, caller: Bookkeeper, request: Request, key: IdempotencyKey = None
 ) -> Response:
-    """What was booked leaves the suspense account for `by-hand:<channel>`."""
+    """The booked amount moves from the suspense account to `by-hand:<channel>`."""
     row = await _item(context, caller, item)
     command = SettlePayment(payment_id=row["payment_id"], item=item, note=body.note)
     return answer(await _finish(context, caller, row, command, context.command_id(caller, request, key)))

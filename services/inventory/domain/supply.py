@@ -1,4 +1,4 @@
-"""Texts that suppliers sent for orders, compared with the keys of our stock. Pure."""
+"""Compares texts that suppliers sent for orders with the keys in stock. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from shared.contracts.inventory import CompareTexts, StockKey, TextsFound
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What was sent for one delivery; nothing of it has to be remembered here."""
+    """The texts sent for one delivery. Decisions need no memory of them."""
 
 
-def decide(command: CompareTexts, state: Supply, given: DecisionContext) -> list[Event]:
-    """The facts are the StockKeys that have these texts."""
+def decide_supply(command: CompareTexts, state: Supply, given: DecisionContext) -> list[Event]:
+    """Facts: the StockKeys that have these texts."""
     keys: tuple[StockKey, ...] = given.facts
     if not keys:
         return []
     return [TextsFound(delivery_id=command.delivery_id, supplier=command.supplier, given=command.given, keys=keys)]
 
 
-def evolve(state: Supply, event: Event) -> Supply:
+def evolve_supply(state: Supply, event: Event) -> Supply:
     return state

@@ -1,4 +1,4 @@
-"""The rules of orders: pure decisions over pure states."""
+"""The rules of orders. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Limits", "Market", "Order", "decide", "evolve", "quote"]
 
 
 def decide(command: Command, order: Order, given: DecisionContext) -> Sequence[Event] | Decided:
-    """What becomes of a command. Raises Refused only for what people ask for, never for another service's answer."""
+    """Raises Refused only for commands of people, never for the answers of other services."""
     match command:
         case PlaceOrder():
             return placing.place(command, order, given)
@@ -62,9 +62,9 @@ def decide(command: Command, order: Order, given: DecisionContext) -> Sequence[E
         case DropRepayment():
             return repayments.ended(command, order)
         case RecordOtherPayment():
-            return saga.record_other_payment(command, order)
+            return repayments.record_other_payment(command, order)
         case RecordDifferenceSettled():
-            return saga.record_difference_settled(command, order)
+            return repayments.record_difference_settled(command, order)
         case ReplaceKey():
             return after_sale.replace_key(command, order, given)
         case _:

@@ -29,12 +29,8 @@ from shared.contracts.order import (
     OrderConfirmed,
     OrderLine,
     OrderReopened,
-    PaymentDifferenceSettled,
-    PaymentDiffers,
     PaymentRecorded,
     RecordDelivery,
-    RecordDifferenceSettled,
-    RecordOtherPayment,
     RecordPayment,
     RecordReservation,
     RecordReservationExpiry,
@@ -123,41 +119,6 @@ def record_payment(command: RecordPayment, order: Order, given: DecisionContext)
             return [_declined(order, f"the order was cancelled: {order.cancelled_for}")]
         case _:
             return []
-
-
-def record_other_payment(command: RecordOtherPayment, order: Order) -> list[Event]:
-    """Money that is not what the order costs changes nothing of it; its buyer is told the truth."""
-    if order.phase == "new" or command.item in order.differing:
-        return []
-    differs = PaymentDiffers(
-        order_id=order.order_id,
-        customer=order.customer,
-        item=command.item,
-        amount=command.amount,
-        expected=command.expected,
-        reason=command.reason,
-        email=order.email,
-        locale=order.locale,
-    )
-    return [differs]
-
-
-def record_difference_settled(command: RecordDifferenceSettled, order: Order) -> list[Event]:
-    """Told of what the buyer was told of, once."""
-    amount = order.differing.get(command.item)
-    if amount is None:
-        return []
-    settled = PaymentDifferenceSettled(
-        order_id=order.order_id,
-        customer=order.customer,
-        item=command.item,
-        amount=amount,
-        how=command.how,
-        waiting=order.waiting_money - 1,
-        email=order.email,
-        locale=order.locale,
-    )
-    return [settled]
 
 
 def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:

@@ -1,4 +1,4 @@
-"""What may happen to stock: loading, reserving, releasing, settling, faulting, withdrawing."""
+"""Decides the commands on stock: loading, reserving, releasing, settling, faulting and withdrawing keys."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ SoldTo: TypeAlias = Callable[[int], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Of the hashes of keys to load, those that were loaded before, under whatever SKU, and those that a supplier has
-    sent for an order."""
+    """The hashes of keys to load that are known: `loaded` before under any SKU, or `supplied` for an order."""
 
     loaded: frozenset[str] = frozenset()
     supplied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Reserving:
-    """What reserving is told: each key's box by its number, and how much unpaid orders may hold."""
+class ReservationFacts:
+    """The facts for reserving: a function that returns a key's box by its number, and the limits of unpaid orders."""
 
     box_of: BoxOf
     unpaid: UnpaidLimits
 
 
 def load(command: LoadKeys, listing: Listing | None, stock: Stock, given: DecisionContext) -> Decided:
-    """The facts are what is Known of the command's indexes."""
+    """Load the keys that are new. Facts: Known. Refuses `unknown-sku`, `not-from-keys` and what `check_cost`
+    refuses."""
     if listing is None:
         raise unknown_sku()
     if listing.source != "keys":
@@ -94,18 +94,18 @@ def load(command: LoadKeys, listing: Listing | None, stock: Stock, given: Decisi
 
 
 def _sift(keys: tuple[SealedKey, ...], known: frozenset[str]) -> tuple[tuple[SealedKey, ...], list[int]]:
-    """The keys never seen before, and the places of the others."""
-    seen, fresh, duplicates = set(known), [], []
+    """The keys that are new, and the places of the others in the command."""
+    indexes, fresh, duplicates = set(known), [], []
     for place, key in enumerate(keys):
-        if key.index in seen:
+        if key.index in indexes:
             duplicates.append(place)
         else:
-            seen.add(key.index)
+            indexes.add(key.index)
             fresh.append(key)
     return tuple(fresh), duplicates
 
 
-def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, told: Reserving) -> list[Event]:
+def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, facts: ReservationFacts) -> list[Event]:
     line = line_key(command.order_id, command.line)
     older = stock.reserved.get(line)
     last = older or stock.ended.get(line)
@@ -117,11 +117,11 @@ def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, to
     left = stock
     if older:
         reason = f"superseded by attempt {command.attempt}"
-        events.extend(_given_back(command, stock, older.numbers, reason))
+        events.extend(_put_back(command, stock, older.numbers, reason))
         for event in events:
             left = evolve(left, event)
     free = available(left, today) if command.unpaid else 0
-    if short_for := refusal(command, left, free, told.unpaid):
+    if short_for := refusal(command, left, free, facts.unpaid):
         return [*events, _short(command, free, short_for)]
     numbers = pick(left, command.quantity, today)
     if not numbers:
@@ -132,7 +132,7 @@ def reserve(command: ReserveStock, stock: Stock, threshold: int, today: date, to
             order_id=command.order_id,
             line=command.line,
             attempt=command.attempt,
-            keys=tuple(ReservedKey(number=number, box=told.box_of(number)) for number in numbers),
+            keys=tuple(ReservedKey(number=number, box=facts.box_of(number)) for number in numbers),
             expires_at=command.expires_at,
             unpaid=command.unpaid,
             holders=command.holders,
@@ -155,10 +155,8 @@ def _short(command: ReserveStock, left: int, short_for: ShortFor = "stock") -> S
     )
 
 
-def _given_back(
-    command: ReserveStock | ReleaseStock, stock: Stock, numbers: tuple[int, ...], reason: str
-) -> list[Event]:
-    """Reserved keys are for sale again, but for those whose text a supplier has sent meanwhile."""
+def _put_back(command: ReserveStock | ReleaseStock, stock: Stock, numbers: tuple[int, ...], reason: str) -> list[Event]:
+    """Put reserved keys back on sale, except those whose text a supplier has sent meanwhile."""
     where = {"sku": command.sku, "order_id": command.order_id, "line": command.line}
     released = StockReleased(**where, numbers=numbers, reason=reason)
     return [released, *_withdrawn(command.sku, ranges.common(stock.supplied, ranges.spans(numbers)))]
@@ -169,12 +167,12 @@ def _withdrawn(sku: str, numbers: Ranges) -> list[Event]:
 
 
 def release(command: ReleaseStock, stock: Stock) -> list[Event]:
-    held = stock.reserved.get(line_key(command.order_id, command.line))
-    return _given_back(command, stock, held.numbers, command.reason) if held else []
+    reservation = stock.reserved.get(line_key(command.order_id, command.line))
+    return _put_back(command, stock, reservation.numbers, command.reason) if reservation else []
 
 
 def expire_keys(command: ExpireKeys, stock: Stock, threshold: int, today: date) -> list[Event]:
-    """Keys still unsold when their last day is over; an order that holds some of them is asked to give them up."""
+    """Expire the unsold keys of this last day. An order that has some of them reserved is asked to give them up."""
     over = [lot for lot in stock.lots if lot.expires_on == command.expires_on and lot.expired(today)]
     count, left = sum(ranges.count(lot.free) for lot in over), available(stock, today)
     events: list[Event] = []
@@ -182,40 +180,40 @@ def expire_keys(command: ExpireKeys, stock: Stock, threshold: int, today: date) 
         events.append(KeysExpired(sku=command.sku, expires_on=command.expires_on, count=count, available=left))
         if threshold and left <= threshold:
             events.append(StockRanLow(sku=command.sku, available=left, threshold=threshold))
-    for line, held in stock.reserved.items():
-        numbers = ranges.spans(held.numbers)
-        if not held.expired and any(ranges.common(lot.numbers, numbers) for lot in over):
+    for line, reservation in stock.reserved.items():
+        numbers = ranges.spans(reservation.numbers)
+        if not reservation.expired and any(ranges.common(lot.numbers, numbers) for lot in over):
             order_id, _, number = line.rpartition("/")
             events.append(
-                ReservationExpired(sku=command.sku, order_id=order_id, line=int(number), attempt=held.attempt)
+                ReservationExpired(sku=command.sku, order_id=order_id, line=int(number), attempt=reservation.attempt)
             )
     return events
 
 
 def expire(command: ExpireReservation, stock: Stock) -> list[Event]:
-    held = stock.reserved.get(line_key(command.order_id, command.line))
-    if held is None or held.expired or held.attempt != command.attempt:
+    reservation = stock.reserved.get(line_key(command.order_id, command.line))
+    if reservation is None or reservation.expired or reservation.attempt != command.attempt:
         return []
     return [ReservationExpired(sku=command.sku, order_id=command.order_id, line=command.line, attempt=command.attempt)]
 
 
 def settle(command: SettleStock, stock: Stock) -> list[Event]:
-    held = stock.reserved.get(line_key(command.order_id, command.line))
-    if held is None:
+    reservation = stock.reserved.get(line_key(command.order_id, command.line))
+    if reservation is None:
         return []
     return [
         StockSettled(
             sku=command.sku,
             order_id=command.order_id,
             line=command.line,
-            numbers=held.numbers,
-            cost=cost_of(stock, held.numbers),
+            numbers=reservation.numbers,
+            cost=cost_of(stock, reservation.numbers),
         )
     ]
 
 
 def fault(command: FaultKey, stock: Stock, sold_to: str | None) -> list[Event]:
-    """`sold_to` is the order that the number was sold to, if it was."""
+    """Mark a key as faulty. `sold_to` is the order that the number was sold to, None if it was not sold."""
     if ranges.holds(stock.faulted, command.number):
         return []
     if sold_to != command.order_id and reservation_of(stock, command.order_id, command.number) is None:
@@ -224,7 +222,7 @@ def fault(command: FaultKey, stock: Stock, sold_to: str | None) -> list[Event]:
 
 
 def withdraw(command: WithdrawKeys, stock: Stock, threshold: int, today: date, sold_to: SoldTo) -> list[Event]:
-    """Take keys whose text a supplier sent out of sale, each once. `sold_to` finds the order a number was sold to."""
+    """Withdraw keys whose text a supplier sent, each once. `sold_to` returns the order that a number was sold to."""
     new = ranges.without(ranges.spans(command.numbers), stock.supplied)
     if not new:
         return []

@@ -21,18 +21,18 @@ from cli.places import (
     place_of,
 )
 from shared.broker.publisher_marks import NoBroker, read_marks
-from shared.broker.topology import (
-    Queue,
-    inbox,
-    log_exchange,
-    pulls,
-)
 from shared.eventstore import checkpoints, log, schema
 from shared.eventstore.checkpoints import PUBLISHER, TOLD
 from shared.eventstore.divergence import Divergence, disagreements, reached_by
 from shared.eventstore.healing import PublishedMark, agrees
 from shared.eventstore.leadership import leader_key
 from shared.eventstore.unreadable import foreign_events, unknown_events
+from shared.messages.topology import (
+    Queue,
+    inbox,
+    log_exchange,
+    pulls,
+)
 from shared.projections import versions
 from shared.runtime.embedded import InUse, lock_folder
 from shared.runtime.service import Service

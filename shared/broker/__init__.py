@@ -1,1 +1,1 @@
-"""Everything that speaks to RabbitMQ outside the cluster host: log servers, publishers, clients, topology."""
+"""Everything that speaks to RabbitMQ outside the cluster host: log servers, publishers, clients."""

@@ -15,7 +15,7 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from structlog.typing import FilteringBoundLogger
 
-from shared.broker.topology import OUTDATED, Queue
+from shared.messages.topology import OUTDATED, Queue
 
 HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 5

@@ -18,13 +18,13 @@ from pika.adapters.select_connection import IOLoop
 from shared.broker.amqp import keep_at_it, parameters
 from shared.broker.connection import ClientConnection
 from shared.broker.requests import CommandRequest, PullRequest, Request
-from shared.broker.topology import inbox, pulls, replies
 from shared.messages.messages import (
     CommandMessage,
     EventBatch,
     NobodyDecides,
     Reply,
 )
+from shared.messages.topology import inbox, pulls, replies
 from shared.messages.wire import (
     MAX_BYTES,
     CommandEnvelope,

@@ -15,10 +15,10 @@ from cloudevents.core.bindings.rabbitmq import CE_PREFIX, to_binary_event
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from shared.broker.topology import event_key
 from shared.contracts import Message
 from shared.contracts.registry import older
 from shared.eventstore.recorded import RecordedEvent
+from shared.messages.topology import event_key
 
 JSON = "application/json"
 PERSISTENT = 2

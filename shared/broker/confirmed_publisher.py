@@ -19,16 +19,16 @@ from pika.spec import Basic
 from shared.broker import publisher_marks
 from shared.broker.amqp import declare, transient
 from shared.broker.cloudevents import OutgoingEvent, position_of
-from shared.broker.topology import (
+from shared.eventstore.checkpoints import PUBLISHER
+from shared.eventstore.divergence import ReaderPosition
+from shared.eventstore.healing import PublishedMark
+from shared.messages.topology import (
     EVENTS,
     Queue,
     inbox,
     log_exchange,
     mark,
 )
-from shared.eventstore.checkpoints import PUBLISHER
-from shared.eventstore.divergence import ReaderPosition
-from shared.eventstore.healing import PublishedMark
 from shared.messages.wire import (
     KnownPosition,
     LogHead,

@@ -11,7 +11,7 @@ from pika.channel import Channel
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from shared.broker.amqp import declare, transient
-from shared.broker.topology import NOT_FOUND, Queue
+from shared.messages.topology import NOT_FOUND, Queue
 
 
 class ClientConnection:

@@ -22,12 +22,12 @@ from shared.broker.amqp import (
     transient,
     woken_by,
 )
-from shared.broker.topology import (
+from shared.eventstore import log
+from shared.eventstore.divergence import Divergence
+from shared.messages.topology import (
     log_exchange,
     pulls,
 )
-from shared.eventstore import log
-from shared.eventstore.divergence import Divergence
 from shared.messages.wire import (
     LogHead,
     Malformed,

@@ -23,7 +23,6 @@ from shared.broker.amqp import (
 from shared.broker.cloudevents import outgoing
 from shared.broker.confirmed_publisher import ConfirmedPublisher, EventHeldBack
 from shared.broker.publisher_marks import read_mark
-from shared.broker.topology import event_key, inbox
 from shared.contracts import PositionLost, UnknownMessage
 from shared.eventstore import checkpoints, log
 from shared.eventstore.checkpoints import PUBLISHER, TOLD
@@ -31,6 +30,7 @@ from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.healing import PublishedMark, agrees
 from shared.eventstore.leadership import Leadership
 from shared.eventstore.recorded import RecordedEvent
+from shared.messages.topology import event_key, inbox
 from shared.messages.wire import KnownPosition, encode, headers
 
 NAME = PUBLISHER

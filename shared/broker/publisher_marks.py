@@ -10,8 +10,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from shared.broker.amqp import describe, parameters
-from shared.broker.topology import NOT_FOUND, mark
 from shared.eventstore.healing import PublishedMark
+from shared.messages.topology import NOT_FOUND, mark
 
 PERSISTENT = 2
 LOOKS, BETWEEN_SECONDS = 30, 0.1

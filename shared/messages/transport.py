@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Transport(Protocol[M]):
-    """Messages for one service's inbox, and a way to send to queues and exchanges by their names (broker.topology).
+    """Messages for one service's inbox, and a way to send to queues and exchanges by their names (messages.topology).
 
     Messages may be lost, repeated, late and out of order. `session` identifies the present connection: another one
     means that messages may have been lost in between; None means that there is none, so that what is sent is lost.

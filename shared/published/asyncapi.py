@@ -14,7 +14,7 @@ from shared.broker.cloudevents import (
     SEQUENCE_DIGITS,
     VERSIONS,
 )
-from shared.broker.topology import EVENTS
+from shared.messages.topology import EVENTS
 from shared.published.event_versions import EventVersion
 from shared.published.schemas import Schema
 

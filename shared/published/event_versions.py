@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
-from shared.broker.topology import event_key
 from shared.contracts import Former, Message
 from shared.contracts.registry import anywhere, events, formers, published_until
+from shared.messages.topology import event_key
 
 OURS = "shared.contracts."
 

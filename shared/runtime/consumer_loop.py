@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 import structlog
 
-from shared.broker.topology import inbox, log_exchange, pulls, shown_exchange
+from shared.messages.topology import inbox, log_exchange, pulls, shown_exchange
 from shared.messages.transport import M, Transport
 from shared.messages.wire import Pull, ReadModelPosition, in_parts
 from shared.scheduler.scheduler import AT_ONCE, DueCall

@@ -11,9 +11,9 @@ from itertools import count
 
 import sqlalchemy as sa
 
-from shared.broker.topology import Queue, inbox, log_exchange, pulls, shown_exchange
 from shared.eventstore import log
 from shared.messages.messages import CommandMessage, EventBatch, Reply
+from shared.messages.topology import Queue, inbox, log_exchange, pulls, shown_exchange
 from shared.messages.wire import CommandEnvelope, LogHead, Pull, ReadModelPosition, ReplyEnvelope, Wire
 from shared.subscriptions.log_answers import answers, read_batch
 

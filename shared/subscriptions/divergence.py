@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from shared.broker.topology import inbox
 from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.engines import is_outage
+from shared.messages.topology import inbox
 from shared.messages.transport import Message
 from shared.messages.wire import (
     KnownPosition,

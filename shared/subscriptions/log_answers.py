@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from shared.broker.topology import inbox, reader_of
 from shared.eventstore import log
 from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
 from shared.messages.messages import EventBatch
+from shared.messages.topology import inbox, reader_of
 from shared.messages.wire import MAX_BYTES, MAX_EVENTS, KnownPosition, Pull, Wire
 
 AddressedMessage: TypeAlias = tuple[str, Wire]

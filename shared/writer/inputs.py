@@ -75,15 +75,11 @@ class ReceivedEvent:
 
 @dataclass(slots=True)
 class CommitResult:
-    """What one group commit did: each command with its reply, the new events, calls to make now, and gaps to fill.
-
-    `gaps` names the sources whose slices started too far ahead: pull them from the reader's position.
-    """
+    """What one group commit did: each command with its reply, the new events, and the calls to make now."""
 
     replies: list[tuple[CommandMessage, Reply]] = field(default_factory=list)
     published: EventBatch | None = None
     calls: Sequence[DueCall] = ()
-    gaps: set[str] = field(default_factory=set)
 
 
 def split(work: Input) -> list[Input]:
@@ -124,6 +120,4 @@ def joined(first: CommitResult, second: CommitResult) -> CommitResult:
         events = [*first.published.events, *second.published.events]
         one, other = first.published, second.published
         published = EventBatch(one.source, one.first, other.last, events, one.before, other.hash)
-    return CommitResult(
-        [*first.replies, *second.replies], published, [*first.calls, *second.calls], first.gaps | second.gaps
-    )
+    return CommitResult([*first.replies, *second.replies], published, [*first.calls, *second.calls])

@@ -122,10 +122,7 @@ class UnitOfWork:
         if work.source in self.writer.unknown.held or work.source in self.held:
             return
         match self.writer.continues(work, reached, self.hash_at(work.source)):
-            case "gap":
-                self.result.gaps.add(work.source)
-                return
-            case "old" | "other":
+            case "gap" | "old" | "other":
                 return
             case "next":
                 work, unknown, held = understood(work, self.writer.heard)

@@ -11,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from demo.shop import Answer, until
 from deploy.local.server import Server
-from shared.broker.topology import inbox, log_exchange, pulls
+from shared.messages.topology import inbox, log_exchange, pulls
 from tests.acceptance.cluster_load import Load
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, Fault, ours
 from tests.acceptance.cluster_operations import OPERATIONS

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from demo.shop import Answer, Buyer, until
 from sandboxes.running import CHANNEL
-from shared.broker.topology import EVENTS
 from shared.contracts import PositionLost
 from shared.contracts.order import OrderPlaced
 from shared.eventstore.databases import name_of
+from shared.messages.topology import EVENTS
 from shared.runtime.cluster.health import HEALTH_FILE
 from tests.acceptance.cluster_load import CARDS
 from tests.acceptance.cluster_market import NAMES, ClusterMarket, cluster_or_skip

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from services import all_services
-from shared.broker.topology import inbox
 from shared.contracts import Metadata
 from shared.messages.messages import CommandMessage, EventBatch
+from shared.messages.topology import inbox
 from shared.messages.wire import Wire
 from tests.bench.goods import order, stocking
 from tests.harness import Harness

@@ -16,7 +16,7 @@ from pika.exceptions import AMQPError
 
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.rabbitmq import RabbitMQ
-from shared.broker.topology import Queue
+from shared.messages.topology import Queue
 from shared.messages.wire import (
     LogHead,
     Pull,

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from shared.broker.client import BrokerClient
-from shared.broker.topology import inbox
 from shared.messages.messages import Reply
+from shared.messages.topology import inbox
 from shared.messages.wire import CommandEnvelope, ReplyEnvelope, Wire
 from tests.broker.broker import Broker, Consumer
 from tests.waiting import PATIENCE

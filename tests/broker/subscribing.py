@@ -16,10 +16,10 @@ from cloudevents.core.v1.event import CloudEvent
 from pika.exceptions import AMQPError
 
 from shared.broker.publisher import Publisher
-from shared.broker.topology import EVENTS
 from shared.eventstore import checkpoints
 from shared.eventstore.engines import open_engine
 from shared.eventstore.recorded import RecordedEvent
+from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
 from tests.databases import NewDatabase
 from tests.eventstore.builders import append, created, events

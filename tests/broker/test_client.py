@@ -15,9 +15,9 @@ from shared.broker import client as clients
 from shared.broker.client import BrokerBusy, BrokerClient
 from shared.broker.log_server import LogServer
 from shared.broker.requests import CommandRequest, PullRequest
-from shared.broker.topology import inbox, pulls
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch, Reply
+from shared.messages.topology import inbox, pulls
 from shared.messages.wire import Malformed, ReplyEnvelope
 from tests.broker.broker import Broker
 from tests.broker.stand_in import Desk, answered, opened

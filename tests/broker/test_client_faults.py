@@ -10,8 +10,8 @@ import pytest
 from deploy.local.rabbitmq import RabbitMQ
 from shared.broker.client import BrokerClient
 from shared.broker.requests import CommandRequest
-from shared.broker.topology import inbox
 from shared.messages.messages import Reply
+from shared.messages.topology import inbox
 from tests.broker.broker import Broker
 from tests.broker.stand_in import Desk, answered, opened
 from tests.runtime.builders import press

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from deploy.local.rabbitmq import RabbitMQ
 from shared.broker.log_server import LogServer
-from shared.broker.topology import Queue, log_exchange, pulls
 from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
+from shared.messages.topology import Queue, log_exchange, pulls
 from shared.messages.wire import LogHead, Pull, Wire
 from shared.subscriptions import log_answers
 from tests.broker.broker import Broker, Consumer, Reader

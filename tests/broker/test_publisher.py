@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from shared.broker import publisher as publishers
 from shared.broker.publisher import NAME, Publisher
-from shared.broker.topology import EVENTS, log_exchange
 from shared.contracts import Event, upcaster
 from shared.eventstore import checkpoints, log, schema
 from shared.eventstore.recorded import RecordedEvent
+from shared.messages.topology import EVENTS, log_exchange
 from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,

@@ -6,9 +6,9 @@ import pytest
 
 from deploy.local.rabbitmq import RabbitMQ
 from shared.broker import publisher as publishers
-from shared.broker.topology import EVENTS
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
+from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
 from tests.broker.subscribing import (
     Log,

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from shared.broker import publisher as publishers
 from shared.broker.publisher_marks import read_mark
-from shared.broker.topology import inbox, mark
 from shared.contracts import PositionLost
 from shared.eventstore import log, schema
 from shared.eventstore.divergence import Divergence
 from shared.eventstore.healing import PublishedMark, examine, heal
+from shared.messages.topology import inbox, mark
 from shared.messages.wire import (
     KnownPosition,
     LogHead,

@@ -11,7 +11,7 @@ import pytest
 from pika.exceptions import ConnectionClosedByBroker
 
 from services import NAMES
-from shared.broker.topology import (
+from shared.messages.topology import (
     Queue,
     inbox,
     pulls,

@@ -15,11 +15,11 @@ from kameng_subscriber import Event, Feed, LogLost, Queue, Subscriber
 from kameng_subscriber.event import from_message
 from kameng_subscriber.feed import Page
 from shared.broker.cloudevents import OutgoingEvent, outgoing, structured
-from shared.broker.topology import EVENTS
 from shared.contracts import Event as Fact
 from shared.contracts.base import Metadata
 from shared.contracts.gateway import StaffAdded
 from shared.eventstore.recorded import RecordedEvent
+from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
 from tests.waiting import wait_for
 

@@ -25,7 +25,7 @@ from kameng_subscriber import (
 )
 from kameng_subscriber import subscriber as subscribing
 from kameng_subscriber.__main__ import main as command
-from shared.broker.topology import EVENTS
+from shared.messages.topology import EVENTS
 from tests.broker.broker import Broker
 from tests.subscriber.builders import Logged, Running, added, is_bound, malformed, publish, running, waiting_in
 from tests.waiting import wait_for

@@ -83,8 +83,8 @@ def test_after_a_crash_it_comes_again_and_nothing_else_is_lost_or_repeated(engin
 
     second = start(lamp(), engine)
     assert second.positions["button"] == 1
-    outcome = second.process([presses(6, "six")])
-    assert outcome.gaps == {"button"}
+    second.process([presses(6, "six")])
+    assert second.positions["button"] == 1
     second.process([nothing(2, 5), presses(6, "six")])
 
     assert (lit(second), stored(engine)) == (["one", "six"], 6)
@@ -93,7 +93,8 @@ def test_after_a_crash_it_comes_again_and_nothing_else_is_lost_or_repeated(engin
 def test_a_gap_is_not_passed_over(engine: sa.Engine) -> None:
     writer = start(lamp(), engine)
 
-    assert writer.process([nothing(3, 4)]).gaps == {"button"}
+    writer.process([nothing(3, 4)])
+
     assert writer.positions["button"] == 0
 
 

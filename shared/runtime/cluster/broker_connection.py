@@ -14,7 +14,7 @@ import structlog
 from kombu.connection import Connection
 from kombu.transport.pyamqp import Message, Transport
 
-from shared.broker.topology import OUTDATED, Queue
+from shared.messages.topology import OUTDATED, Queue
 from shared.scheduler.scheduler import back_off
 
 # Short, so that what was sent to a frozen process comes back before its callers give up.

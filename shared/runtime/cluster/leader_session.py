@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from shared.broker.topology import inbox, log_exchange, shown_exchange
 from shared.eventstore.engines import is_outage
 from shared.eventstore.leadership import Leadership, LeadershipLost
+from shared.messages.topology import inbox, log_exchange, shown_exchange
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.metrics import WriterMetrics
 from shared.runtime.cluster.transport import RabbitTransport

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kombu.transport.pyamqp import Message
 
-from shared.broker.topology import Queue
+from shared.messages.topology import Queue
 from shared.messages.wire import Wire, encode, headers
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.broker_connection import ERRORS, BrokerConnection, BrokerSession

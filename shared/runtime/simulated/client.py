@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.broker.topology import inbox, replies
 from shared.messages.messages import CommandMessage, Reply
+from shared.messages.topology import inbox, replies
 from shared.messages.wire import CommandEnvelope, ReplyEnvelope, decode
 from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
 from shared.runtime.simulated.timeline import Timeline

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
-from shared.broker.topology import inbox
 from shared.contracts import Command, Metadata
 from shared.eventstore import log, schema
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage
+from shared.messages.topology import inbox
 from shared.runtime.clock import Clock
 from shared.runtime.ids import Ids
 from shared.runtime.service import HostContext, Service

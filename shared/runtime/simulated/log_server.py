@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.broker.topology import log_exchange, pulls
 from shared.eventstore import log
+from shared.messages.topology import log_exchange, pulls
 from shared.messages.wire import LogHead, Pull, decode
 from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
 from shared.runtime.simulated.store import SimulatedStore

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from shared.broker.topology import inbox, log_exchange
 from shared.eventstore import log
 from shared.eventstore.engines import is_outage
 from shared.messages.messages import EventBatch
+from shared.messages.topology import inbox, log_exchange
 from shared.messages.wire import Wire
 from shared.runtime.consumer_loop import ConsumerLoop, Observer, make_call
 from shared.runtime.service import HostContext, Service

@@ -20,17 +20,17 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.waiting import until
-from shared.broker.topology import (
-    inbox,
-    log_exchange,
-    pulls,
-    replies,
-)
 from shared.contracts import Command, Event
 from shared.eventstore import log
 from shared.eventstore.divergence import Divergence
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch, Reply
+from shared.messages.topology import (
+    inbox,
+    log_exchange,
+    pulls,
+    replies,
+)
 from shared.messages.wire import (
     CommandEnvelope,
     LogHead,

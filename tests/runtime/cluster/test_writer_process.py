@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from deploy.local.waiting import until
 from shared.broker.client import BrokerClient
-from shared.broker.topology import Queue, log_exchange
 from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
+from shared.messages.topology import Queue, log_exchange
 from shared.messages.wire import Wire
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.service import ReadSide

@@ -1,1 +1,1 @@
-"""How a service follows the logs of other services: positions, gaps, pulls, batches, divergence."""
+"""How a service reads the logs of other services: positions, gaps, pulls, batches, divergence."""

@@ -31,17 +31,17 @@ Address: TypeAlias = tuple[str, str]
 
 
 def read(message: Message, heard: Container[str] | None = None) -> Wire:
-    """What a message says, with those events only whose names are `heard`, if that is given. Raises Malformed."""
+    """Decode a message. With `heard`, only events of these names are decoded. Raises Malformed."""
     body = message.body or b""
     return decode(body, heard, message.headers) if isinstance(body, bytes | str) else body
 
 
 @dataclass(slots=True)
 class InputBatch(Generic[M]):
-    """Work for one commit, with those events of slices only whose names are `heard`, if that is given.
+    """The inputs of one commit. With `heard`, it holds only events of these names.
 
-    `last` is the last message that it holds; `size` counts commands and events. `heads` and `said` are what logs and
-    their readers told of how far they are: for `Agreeing`.
+    `last` is the last message in it; `size` counts commands and events. `heads` are announced log heads, `reports` the
+    positions and divergences that readers reported: both are for DivergenceCheck.
     """
 
     heard: Container[str] | None = None
@@ -50,18 +50,19 @@ class InputBatch(Generic[M]):
     size: int = 0
     dropped: int = 0
     heads: list[LogHead] = field(default_factory=list)
-    said: list[KnownPosition | Divergence] = field(default_factory=list)
+    reports: list[KnownPosition | Divergence] = field(default_factory=list)
     _addresses: dict[int, Address] = field(default_factory=dict)
     _bytes: int = 0
 
     def take_inputs(self, inputs: Iterable[Input]) -> None:
-        """Results of calls to the outside world, and whatever else comes from no message."""
+        """Add inputs that come from no message, such as results of external calls."""
         for one in inputs:
             self.inputs.append(one)
             self.size += 1
 
     def take_messages(self, arrived: deque[M], tracker: SubscriptionTracker) -> None:
-        """Messages as they came, until there is enough (in number or bytes) for one commit; heads go to `tracker`."""
+        """Take messages in their order, at most MESSAGES commands and events and about MOST_BYTES. What they say of how
+        far logs reach goes to `tracker`."""
         while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
             body = self.last.body
@@ -82,13 +83,13 @@ class InputBatch(Generic[M]):
             case LogHead(source=source, position=position) as head:
                 tracker.announced(source, position)
                 self.heads.append(head)
-            case KnownPosition() | Divergence() as said:
-                self.said.append(said)
+            case KnownPosition() | Divergence() as report:
+                self.reports.append(report)
             case [CommandEnvelope(), *_]:
-                for asked in body:
-                    if isinstance(asked, CommandEnvelope):
-                        self._addresses[id(asked.message)] = (asked.reply_to, asked.ticket)
-                        self.inputs.append(asked.message)
+                for envelope in body:
+                    if isinstance(envelope, CommandEnvelope):
+                        self._addresses[id(envelope.message)] = (envelope.reply_to, envelope.ticket)
+                        self.inputs.append(envelope.message)
                         self.size += 1
             case _:
                 self._drop("nothing for a writer")
@@ -98,7 +99,7 @@ class InputBatch(Generic[M]):
         logger.error("message dropped", reason=reason)
 
     def answers(self, replies: Iterable[tuple[CommandMessage, Reply]]) -> dict[str, list[ReplyEnvelope]]:
-        """The replies for each queue that wants some."""
+        """The replies by the queue to send them to."""
         found: dict[str, list[ReplyEnvelope]] = defaultdict(list)
         for message, reply in replies:
             queue, ticket = self._addresses[id(message)]

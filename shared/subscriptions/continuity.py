@@ -1,4 +1,4 @@
-"""Whether a batch of events continues what a reader has applied of its source."""
+"""Whether a batch of events continues what a reader has applied of its source, by positions and hashes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ Continuity: TypeAlias = Literal["next", "old", "gap", "other"]
 
 
 def fit(part: EventBatch, reached: int, known: bytes) -> Continuity:
-    """How a slice fits behind position `reached`, where the chain has the hash `known` (empty: nobody knows).
+    """How a batch continues a log that is applied up to `reached`, where its chain has the hash `known` (empty:
+    unknown).
 
-    `next`: it goes on from there. `old`: there is nothing new in it. `gap`: events are missing before it, or it begins
-    earlier, so that nobody can see whether it goes on from there: it is to be asked for again. `other`: it is of
-    another log, which has other events up to that position.
+    `next`: it continues there. `old`: it holds nothing new. `gap`: events are missing before it, or it begins earlier,
+    so that its hash cannot be compared: pull from `reached`. `other`: it belongs to another log, which has other events
+    up to `reached`.
     """
     if known and part.before and part.first == reached + 1 and part.before != known:
         return "other"

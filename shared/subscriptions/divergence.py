@@ -29,11 +29,11 @@ logger = structlog.get_logger()
 
 
 class DivergenceCheck:
-    """Compares logs for one writer, as long as it leads.
+    """Compares one writer's log, and its sources, with what the readers have applied.
 
-    It begins by asking `readers`, who read this service's log, how far they have applied it. The writer decides nothing
-    until all have answered or HOLD_SECONDS are over: its database may have been restored from a backup that is older
-    than what they have read. Later a reader that finds a difference reports it.
+    First it asks the `readers` of this service's log how far they have applied it. The writer decides nothing until all
+    have answered or HOLD_SECONDS are over: its database may have been restored from a backup, and lack events that they
+    have read. Later, a reader that finds a difference reports it.
     """
 
     def __init__(self, writer: WriterState, tracker: SubscriptionTracker, readers: Iterable[str]) -> None:
@@ -44,13 +44,14 @@ class DivergenceCheck:
         self._marks: dict[str, int] = {}
 
     def question(self) -> LogHead:
-        """To all who read the log."""
+        """The question to all readers of the log."""
         self._overheard = 0
         return LogHead(self._name, self._writer.head.position, self._writer.head.hash, asks=True)
 
     def overhear(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
-        """Hear the answers, and answer such questions of others, among what has arrived and is not taken in yet."""
-        told: list[AddressedMessage] = []
+        """Read the answers, and the questions of other writers, in messages that have arrived and are not batched yet.
+        Returns the messages to send."""
+        messages: list[AddressedMessage] = []
         for message in islice(arrived, self._overheard, None):
             self._overheard += 1
             raw = message.body.encode() if isinstance(message.body, str) else message.body
@@ -59,23 +60,23 @@ class DivergenceCheck:
             try:
                 body = read(message)
             except Malformed:
-                continue  # counted and told when it is taken in
+                continue  # logged and counted when it is batched
             if isinstance(body, KnownPosition):
-                told += self._answered(body)
+                messages += self._answered(body)
             elif isinstance(body, LogHead) and body.asks:
-                told += self._announced(body)
-        return told
+                messages += self._announced(body)
+        return messages
 
     def hear(self, batch: InputBatch[Any]) -> list[AddressedMessage]:
-        """Take in what a batch holds of it, before anything of the batch is decided."""
-        told: list[AddressedMessage] = []
-        for said in batch.said:
-            if isinstance(said, KnownPosition):
-                told += self._answered(said)
-            elif said.reader == self._name:
-                self._writer.diverge(said)
+        """Read the heads and reports in a batch, before the batch is decided. Returns the messages to send."""
+        messages: list[AddressedMessage] = []
+        for report in batch.reports:
+            if isinstance(report, KnownPosition):
+                messages += self._answered(report)
+            elif report.reader == self._name:
+                self._writer.diverge(report)
         for head in batch.heads:
-            told += self._announced(head)
+            messages += self._announced(head)
         for source in list(self._tracker.beyond):
             if source not in self._writer.diverged:
                 del self._tracker.beyond[source]
@@ -84,12 +85,12 @@ class DivergenceCheck:
                 self._tracker.beyond[source] = found.head
         self._tracker.held = self._writer.unknown.held.keys()
         try:
-            self._writer.tell_sources()
+            self._writer.store_source_statuses()
         except DBAPIError as error:
             if not is_outage(error):
                 raise
             logger.warning("what is wrong with logs can't be stored now", service=self._name)
-        return told
+        return messages
 
     def _answered(self, known: KnownPosition) -> Iterator[AddressedMessage]:
         if known.source != self._name:
@@ -106,8 +107,8 @@ class DivergenceCheck:
             yield inbox(known.reader, ()).name, found
 
     def _announced(self, head: LogHead) -> Iterator[AddressedMessage]:
-        """A head that stays behind what is applied, or has another hash there, is one to ask about; one alone may be
-        older than the slices that came before it."""
+        """Ask the source about a head that is below the applied position, or has another hash there. The first such
+        head may just be older than the batches that came before it."""
         source, positions = head.source, self._writer.positions
         if source not in positions:
             return
@@ -123,5 +124,5 @@ class DivergenceCheck:
 
 
 def differences(writer: WriterState) -> Sequence[Divergence]:
-    """All that a writer knows of logs that differ from what was read of them: those it reads, and its own."""
+    """The divergences that a writer knows of: of its sources, and of its own log."""
     return (*writer.diverged.values(), *writer.contested.values())

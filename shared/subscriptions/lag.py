@@ -1,4 +1,4 @@
-"""How long a reader has been behind each log."""
+"""Measures how long a reader has been behind each of its sources."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ MARKS = 3_600
 
 
 class LagTracker:
-    """Remembers, once a second, how far each log was known to reach: what is not applied of it is known since then."""
+    """Notes once a second how far each log is known to reach, so it knows since when the first event not yet applied
+    has been known."""
 
     def __init__(self) -> None:
         self._marks: dict[str, deque[tuple[int, float]]] = {}
 
     def look(self, lag: Mapping[str, int], positions: Mapping[str, int], now: float) -> None:
-        """`lag` is in events a source, `now` in seconds of any clock that only goes forward."""
+        """Take a measurement. `lag`: events by source; `now`: seconds of any clock that only goes forward."""
         for source, events in lag.items():
             position, marks = positions.get(source, 0), self._marks.setdefault(source, deque())
             while marks and marks[0][0] <= position:
@@ -27,5 +28,5 @@ class LagTracker:
                 marks.append((position + events, now))
 
     def seconds(self, now: float) -> dict[str, float]:
-        """For each source, how long the first event not yet applied is known; 0 when there is none."""
+        """By source, how many seconds the first event not yet applied has been known; 0 when there is none."""
         return {source: now - marks[0][1] if marks else 0.0 for source, marks in self._marks.items()}

@@ -14,11 +14,12 @@ from shared.messages.topology import inbox, reader_of
 from shared.messages.wire import MAX_BYTES, MAX_EVENTS, KnownPosition, Pull, Wire
 
 AddressedMessage: TypeAlias = tuple[str, Wire]
-"""A queue, and what to send to it."""
+"""The name of a queue, and the body to send to it."""
 
 
 def read_batch(engine: sa.Engine, source: str, after: int, limit: int) -> EventBatch:
-    """The events of a log behind a position: at most `limit` and about MAX_BYTES; `last == after` when there is none.
+    """The events of a log behind position `after`: at most `limit`, and about MAX_BYTES. `last == after`: there is
+    none.
 
     Raises DBAPIError.
     """
@@ -29,8 +30,8 @@ def read_batch(engine: sa.Engine, source: str, after: int, limit: int) -> EventB
 
 
 def answers(engine: sa.Engine, pull: Pull) -> Iterator[AddressedMessage]:
-    """What to send when somebody pulls: the events, and, where a reader knows other events than the log holds, that it
-    must stop, and that the log's writer must as well. Raises DBAPIError."""
+    """The messages that answer a pull: the events. When the reader has applied other events than the log holds, also a
+    Divergence to the reader and its position to the log's writer, so that both stop. Raises DBAPIError."""
     part = read_batch(engine, pull.source, pull.after, min(pull.limit, MAX_EVENTS))
     contradicted = not part.before or (pull.hash and part.before != pull.hash)
     if contradicted and (found := _found(engine, pull)):

@@ -1,4 +1,4 @@
-"""Stores in a reader's database what is wrong with its sources, for whoever looks there."""
+"""Stores what is wrong with a reader's sources in its database, for `kameng status` and the API."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from shared.subscriptions.unknown_events import UnknownEvents
 
 
 class SourceStatuses:
-    """What the database holds of it, by source."""
+    """The faults by source, as the database holds them."""
 
-    def __init__(self, told: Mapping[str, SourceFault] | None = None) -> None:
-        self._told = {source: ailing for source, ailing in (told or {}).items() if ailing}
+    def __init__(self, stored: Mapping[str, SourceFault] | None = None) -> None:
+        self._stored = {source: fault for source, fault in (stored or {}).items() if fault}
 
-    def tell(self, engine: sa.Engine, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> None:
-        """Store which sources are other logs, and which have events of unknown types, if that is new. Raises
+    def store(self, engine: sa.Engine, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> None:
+        """Store which sources have diverged, and which have events of unknown types, if that has changed. Raises
         DBAPIError."""
-        if not (self._told or diverged or unknown.counts):
+        if not (self._stored or diverged or unknown.counts):
             return
         sources = diverged.keys() | unknown.counts.keys()
-        ailing = {source: _ailing(source, diverged, unknown) for source in sources}
-        if self._told == ailing:
+        faults = {source: _fault(source, diverged, unknown) for source in sources}
+        if self._stored == faults:
             return
         with engine.begin() as connection:
-            for source in self._told.keys() | ailing.keys():
-                remember(connection, source, ailing.get(source, SourceFault()))
-        self._told = ailing
+            for source in self._stored.keys() | faults.keys():
+                remember(connection, source, faults.get(source, SourceFault()))
+        self._stored = faults
 
 
-def _ailing(source: str, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> SourceFault:
+def _fault(source: str, diverged: Mapping[str, Divergence], unknown: UnknownEvents) -> SourceFault:
     found, held = diverged.get(source), unknown.held.get(source)
     types = tuple(sorted(unknown.counts.get(source, ())))
     return SourceFault(found.head if found else None, str(held) if held else "", types)

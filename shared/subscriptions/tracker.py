@@ -1,4 +1,4 @@
-"""Tracks how far the source logs reach, and when to pull what a reader is missing."""
+"""Tracks how far the sources' logs reach, and when a reader must pull what it is missing."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ SILENT_SECONDS = 5.0  # a log server says every second how far its log reaches
 
 @dataclass(frozen=True, slots=True)
 class PullState:
-    """A pull under way: the position behind which events were asked for, and when, in seconds."""
+    """A pull under way: the position to read behind, and the time of the pull in seconds."""
 
     after: int
     at: float
 
 
 class SubscriptionTracker:
-    """How far the logs reach that one service reads, as far as is known.
+    """How far the logs that one service reads are known to reach.
 
-    At most one pull a source is under way; it is over when the reader has moved on, or after a second in vain.
-    `beyond` has the heads of those that are known to end before what was applied of them; `held` those of which nothing
-    more can be applied by this code: they are not asked. `unannounced` are the sources whose log server has said
-    nothing for SILENT_SECONDS: what is lost on its way from them can't be had.
+    Each source has at most one pull under way. It ends when the reader moves on, or after a second. `beyond`: the heads
+    of sources whose log ends before the position that is applied. `held`: sources of which this code can apply no more;
+    they are not pulled. `unannounced`: sources whose log server has announced nothing for SILENT_SECONDS; a batch that
+    is lost on its way from them can't be pulled.
     """
 
     def __init__(self, sources: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ class SubscriptionTracker:
             self._spoke.add(source)
 
     def announced(self, source: str, position: int) -> None:
-        """A log server has announced its head. The batches come from the writer, and may still be on their way."""
+        """A log server has announced its head. The writer's batches up to there may still be on their way."""
         if source in self.heads:
             self._spoke.add(source)
             self._announcing.add(source)
@@ -55,7 +55,7 @@ class SubscriptionTracker:
                 self._announced.setdefault(source, (position, None))
 
     def _believe(self, now: float) -> None:
-        """Take over heads that were announced GRACE_SECONDS ago."""
+        """Believe the heads that were announced GRACE_SECONDS ago: the batches up to there should have arrived."""
         for source, (position, since) in list(self._announced.items()):
             if since is None:
                 self._announced[source] = position, now
@@ -64,20 +64,19 @@ class SubscriptionTracker:
                 self.heads[source] = max(self.heads[source], position)
 
     def ask(self, source: str) -> None:
-        """Pull from a source once although nothing is known to be missing: if its log has changed, the answer says
-        so."""
+        """Pull from a source once although no event is known to be missing: the answer shows whether its log has
+        changed."""
         self._unsure.add(source)
 
     def doubt(self) -> None:
-        """Messages may have been lost: pull from every source once."""
+        """Pull from every source once: messages may have been lost."""
         self._unsure = set(self.heads)
         self._asked.clear()
         self._heard_at.clear()
         self._announced_at.clear()
 
     def silent(self, now: float) -> list[str]:
-        """The sources of which nothing was heard for SILENT_SECONDS; each is named once in so many seconds, and
-        pulled."""
+        """The sources that sent nothing for SILENT_SECONDS. Each is returned once in SILENT_SECONDS, and pulled."""
         found = []
         for source in self.heads:
             at = self._heard_at.get(source)
@@ -116,7 +115,7 @@ class SubscriptionTracker:
                 yield source, position
 
     def lag(self, positions: Mapping[str, int]) -> dict[str, int]:
-        """How many events of each source are known and not applied; less than none of one that ends before that."""
+        """By source, how many known events are not applied; negative when the log ends before the applied position."""
         found = {}
         for source, head in self.heads.items():
             reached = max(head, self._announced.get(source, (0,))[0]) - positions.get(source, 0)

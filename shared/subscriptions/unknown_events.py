@@ -1,4 +1,4 @@
-"""Events of types that this code does not know, as a reader meets them: newer code has written them."""
+"""What a reader does with events whose type its code does not know: newer code has written them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import EventBatch
 
 logger = structlog.get_logger()
-_known: set[str] = set()  # the names that `is_event` has said yes to: every event of every slice is looked up
+_known: set[str] = set()  # names that `is_event` has confirmed: every event of every batch is looked up
 
 
 @dataclass(frozen=True, slots=True)
 class HeldSource:
-    """`reader` applies the log of `source` no further than before this position: the event there is an essential one,
-    of a type that it does not know."""
+    """`reader` cannot apply the event at `position` of the log of `source`: it is essential, and the reader does not
+    know its type."""
 
     reader: str
     source: str
@@ -34,10 +34,11 @@ class HeldSource:
 
 
 class UnknownEvents:
-    """What one reader has met of them since it began: `counts` by source and type, `held` by source.
+    """The events of unknown types that one reader has met since it began: `counts` by source and type, `held` by
+    source.
 
-    An event that is not essential is passed over. An essential one holds its source: what comes behind it waits for
-    code that knows it.
+    The reader passes over an event that is not essential. An essential event holds its source: the events behind it
+    wait until code runs that knows its type.
     """
 
     def __init__(self, reader: str) -> None:
@@ -46,7 +47,7 @@ class UnknownEvents:
         self.held: dict[str, HeldSource] = {}
 
     def met(self, events: Iterable[RecordedEvent], held: Mapping[str, RecordedEvent]) -> None:
-        """These events are passed over for good, and stopped at."""
+        """Count `events`, which the commit passed over, and note where sources are `held`."""
         for recorded in events:
             counts = self.counts.setdefault(recorded.source, Counter())
             if recorded.type not in counts:
@@ -59,8 +60,8 @@ class UnknownEvents:
 
 
 def understood(part: EventBatch, heard: Container[str]) -> tuple[EventBatch, list[RecordedEvent], RecordedEvent | None]:
-    """A stretch of a log up to the first event in it that is essential and not known, the other events in it that are
-    not known, and that event. `heard` are the names that the reader knows anyway.
+    """Cut a batch at its first essential event of an unknown type. Returns the batch before it, the other unknown
+    events in that batch, and the essential event or None. `heard`: names that the reader knows.
     """
     unknown: list[RecordedEvent] = []
     for index, recorded in enumerate(part.events):

@@ -1,4 +1,4 @@
-"""Calls to the outside world that are under way or waiting, at most 32 at once."""
+"""Runs a writer's external calls, at most 32 at once; the others wait in line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Perform: TypeAlias = Callable[[DueCall, Callable[[CallResult], None]], object]
 
 
 class ExternalCalls:
-    """The calls of one writer, under way or waiting for their turn.
+    """The external calls of one writer: those under way and those that wait.
 
-    `perform(call, done)` must see to it that the call is made elsewhere and `done` is called with its result, on
-    whatever thread. `arrived` is called from there as well.
+    `perform(call, done)` has the call made on another thread, which then calls `done` with the result. That thread also
+    calls `arrived`.
     """
 
     def __init__(self, perform: Perform, arrived: Callable[[], object]) -> None:
@@ -28,7 +28,7 @@ class ExternalCalls:
         self._results: deque[CallResult] = deque()
 
     def offer(self, call: DueCall) -> None:
-        """Make it when its turn comes; a later attempt takes the place of an earlier one that still waits."""
+        """Add a call to the line. A later attempt replaces an earlier one of the same key that still waits."""
         self._waiting[call.key] = call
         self._begin()
 
@@ -43,14 +43,14 @@ class ExternalCalls:
         self._arrived()
 
     def results(self) -> list[CallResult]:
-        """What has come back since the last time."""
+        """The results that have come since the last call of this method."""
         came = [self._results.popleft() for _ in range(len(self._results))]
         self._under_way -= len(came)
         self._begin()
         return came
 
     def forget_waiting(self) -> None:
-        """Begin no more: what still waits is made by whoever writes next."""
+        """Drop the calls that wait; the next writer finds them in the database and makes them."""
         self._waiting.clear()
 
     def __bool__(self) -> bool:

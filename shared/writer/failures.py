@@ -9,7 +9,7 @@ from shared.eventstore.engines import is_outage
 
 
 class HandlingFailed(Exception):
-    """Handling the message called `ref` raised; the cause is the `__cause__`."""
+    """The handling of message `ref` raised an error, which is the `__cause__`."""
 
     def __init__(self, ref: str) -> None:
         super().__init__(ref)
@@ -17,8 +17,8 @@ class HandlingFailed(Exception):
 
 
 class FailureAttribution:
-    """A context that turns an error into HandlingFailed for the message `ref`. Outages of the database and errors
-    that are attributed already pass through. One context may serve many messages: set `ref` before each."""
+    """A context manager that raises HandlingFailed for the message `ref` when its body raises. Database outages and
+    HandlingFailed pass through. One object may serve many messages: set `ref` before each."""
 
     __slots__ = ("ref",)
 

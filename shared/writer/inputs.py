@@ -14,7 +14,7 @@ from shared.scheduler.scheduler import DueCall
 
 @dataclass(frozen=True, slots=True)
 class CallDone:
-    """A call to the outside world gave its result."""
+    """An external call returned: `result` is the command that carries its result."""
 
     call: DueCall
     result: Command
@@ -22,7 +22,7 @@ class CallDone:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """A call to the outside world raised."""
+    """An external call raised: `error` is a text for people."""
 
     call: DueCall
     error: str
@@ -30,32 +30,32 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class ReplayParked:
-    """Try one parked message again."""
+    """A person wants one parked message tried again."""
 
     parked_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DiscardParked:
-    """Drop one parked message for good, by a person's decision."""
+    """A person wants one parked message dropped."""
 
     parked_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DueCommands:
-    """The agenda's commands whose time has come, at most `limit`. The writer adds it to every batch by itself."""
+    """Take at most `limit` scheduled commands that are due. The writer adds this to every batch by itself."""
 
     limit: int = 500
 
 
-ALL_DUE = "agenda"
+ALL_DUE = "agenda"  # the refs of scheduled commands begin with it, in the database too
 Input: TypeAlias = CommandMessage | EventBatch | CallDone | CallFailed | ReplayParked | DiscardParked | DueCommands
 
 
 @dataclass(slots=True)
 class PendingCommand:
-    """A command to decide on `stream`. `ref` names the message it came from, uniquely and the same on every try."""
+    """A command to decide on `stream`. `ref` identifies the message that it came from and is the same on every try."""
 
     ref: str
     command: Command
@@ -66,7 +66,7 @@ class PendingCommand:
 
 @dataclass(slots=True)
 class ReceivedEvent:
-    """An event of a log that is read here, and what it calls for: None while it is held back."""
+    """A received event, and the commands that the reactions answer it with; None while the event is held back."""
 
     ref: str
     recorded: RecordedEvent
@@ -82,29 +82,29 @@ class CommitResult:
     calls: Sequence[DueCall] = ()
 
 
-def split(work: Input) -> list[Input]:
-    """A slice of several events as slices of one, due commands in halves; anything else as it is."""
-    if isinstance(work, DueCommands) and work.limit > 1:
-        return [DueCommands(work.limit // 2), DueCommands(work.limit - work.limit // 2)]
-    if not isinstance(work, EventBatch) or len(work.events) <= 1:
-        return [work]
-    starts = [work.first, *(event.position + 1 for event in work.events[:-1])]
-    ends = [*(event.position for event in work.events[:-1]), work.last]
-    befores = [work.before, *(event.hash for event in work.events[:-1])]
-    hashes = [*(event.hash for event in work.events[:-1]), work.hash]
+def split(input_: Input) -> list[Input]:
+    """An input in parts: a batch of events as batches of one event, due commands as two halves, others unchanged."""
+    if isinstance(input_, DueCommands) and input_.limit > 1:
+        return [DueCommands(input_.limit // 2), DueCommands(input_.limit - input_.limit // 2)]
+    if not isinstance(input_, EventBatch) or len(input_.events) <= 1:
+        return [input_]
+    starts = [input_.first, *(event.position + 1 for event in input_.events[:-1])]
+    ends = [*(event.position for event in input_.events[:-1]), input_.last]
+    befores = [input_.before, *(event.hash for event in input_.events[:-1])]
+    hashes = [*(event.hash for event in input_.events[:-1]), input_.hash]
     return [
-        EventBatch(work.source, first, last, [event], before, hash_)
-        for first, last, event, before, hash_ in zip(starts, ends, work.events, befores, hashes, strict=True)
+        EventBatch(input_.source, first, last, [event], before, hash_)
+        for first, last, event, before, hash_ in zip(starts, ends, input_.events, befores, hashes, strict=True)
     ]
 
 
-def ref_of(work: Input) -> str:
-    """The name under which a single message is blamed and parked."""
-    match work:
+def ref_of(input_: Input) -> str:
+    """The identifier under which an input is blamed for an error, and parked."""
+    match input_:
         case CommandMessage(id=id_):
             return f"command/{id_}"
         case EventBatch(source=source, events=events):
-            return f"{source}/{events[0].position if events else work.last}/0"
+            return f"{source}/{events[0].position if events else input_.last}/0"
         case CallDone(call=call) | CallFailed(call=call):
             return f"call/{call.token}/{call.attempt}"
         case ReplayParked(parked_id=id_) | DiscardParked(parked_id=id_):
@@ -114,7 +114,7 @@ def ref_of(work: Input) -> str:
 
 
 def joined(first: CommitResult, second: CommitResult) -> CommitResult:
-    """Two commits in a row as one outcome."""
+    """The results of two consecutive commits as one."""
     published = first.published or second.published
     if first.published and second.published:
         events = [*first.published.events, *second.published.events]

@@ -1,6 +1,6 @@
-"""Messages that could not be handled, set aside with their error: shown, replayed or discarded by a person.
+"""Parks messages that could not be handled, with their error, until a person replays or discards them.
 
-A parked message holds back later ones of its key only, so that the order within a key is kept.
+A parked message holds back the later messages of its key, and no others: the order within a key is kept.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from shared.projections.projection import Row, RowCache
 
 
 def event_key(recorded: RecordedEvent) -> str:
-    """What a heard event is held back by: its stream in its source."""
+    """The key of a received event: its source and stream."""
     return f"{recorded.source}:{recorded.stream}"
 
 
 def parked_event(row: Row) -> RecordedEvent:
-    """The event in a parked row."""
+    """The event that a row of the table `parked` holds."""
     body = json.loads(row["data"])
     return RecordedEvent(**{**body, "at": datetime.fromisoformat(body["at"])}, meta_json=row["meta"])
 
 
 class ParkedMessages:
-    """Parked messages of one service, as its writer sees them."""
+    """The parked messages of one service, changes of the current batch included."""
 
     def __init__(
         self, connection: Callable[[], sa.Connection], on_parked: Callable[[Row], object] = lambda row: None
     ) -> None:
-        """`on_parked` is told of each message once it is parked for good."""
+        """`on_parked` is called with each row after the commit that parked it."""
         self._connection, self._on_parked, self._parked = connection, on_parked, list[Row]()
         self._rows = RowCache(schema.parked, connection)
         self._keys: dict[str, list[tuple[int, str]]] = {}
         self._next = 1
 
     def load(self, connection: sa.Connection) -> None:
-        """At start, and after a rollback: what is parked now."""
+        """Read the parked messages; call it at start and after a rollback."""
         self._keys, self._next = {}, 1
         columns = (schema.parked.c.key, schema.parked.c.number, schema.parked.c.id)
         for key, number, id_ in connection.execute(sa.select(*columns).order_by(schema.parked.c.number)):
@@ -50,7 +50,7 @@ class ParkedMessages:
             self._next = number + 1
 
     def holds(self, key: str) -> bool:
-        """Whether messages of this key must wait."""
+        """Whether a message of this key is parked, so that later ones must wait."""
         return key in self._keys
 
     def count(self) -> int:
@@ -58,7 +58,7 @@ class ParkedMessages:
         return sum(map(len, self._keys.values())) if self._keys else 0
 
     def park_command(self, id_: str, key: str, command: Command, meta: Metadata, error: str, at: datetime) -> None:
-        """Set a command aside under its stream."""
+        """Park a command; its key is the stream."""
         self._park(
             {
                 "id": id_, "key": key, "kind": "command", "type": command.type(), "data": command.model_dump_json(),
@@ -67,7 +67,7 @@ class ParkedMessages:
         )  # fmt: skip
 
     def park_event(self, id_: str, recorded: RecordedEvent, error: str, at: datetime) -> None:
-        """Set a heard event aside under its stream in its source."""
+        """Park a received event; its key is the source and stream."""
         fields = ("source", "position", "stream", "version", "id", "type", "data")
         body = {name: getattr(recorded, name) for name in fields} | {"at": to_text(recorded.at)}
         self._park(
@@ -84,35 +84,35 @@ class ParkedMessages:
         self._next += 1
 
     def oldest(self, id_: str) -> Row | None:
-        """The parked message, if it is there and the first of its key."""
+        """The parked message, if it is the first of its key; else None."""
         row = self._rows.get(id_)
         if row is None or self._keys[row["key"]][0][1] != id_:
             return None
         return row
 
     def failed_again(self, row: Row, error: str) -> None:
-        """A replay failed: the message stays where it is, with its new error."""
+        """A replay failed: keep the message in its place, with the new error."""
         self._rows.put({**row, "error": error})
 
     def leave(self, row: Row) -> None:
-        """The message is handled or discarded."""
+        """Remove a message that was handled or discarded."""
         self._rows.delete(row["id"])
         waiting = [item for item in self._keys.pop(row["key"]) if item[1] != row["id"]]
         if waiting:
             self._keys[row["key"]] = waiting
 
     def flush(self) -> None:
-        """Write the batch's changes inside its transaction."""
+        """Write the batch's changes, in its transaction."""
         self._rows.flush()
 
     def committed(self) -> None:
-        """The batch is durable."""
+        """Call it after the commit."""
         self._rows.committed()
         for row in self._parked:
             self._on_parked(row)
         self._parked.clear()
 
     def forget(self) -> None:
-        """The batch was rolled back. Call `load` on a fresh connection before the next one."""
+        """Call it after a rollback, and `load` before the next batch."""
         self._parked.clear()
         self._rows.forget()

@@ -1,4 +1,4 @@
-"""Loads what a batch will read, in few queries."""
+"""Loads the states and rows that a batch will read, in few queries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.writer.state import WriterState
 
 
 def prefetch(writer: WriterState, heard: Iterable[ReceivedEvent], tasks: Sequence[PendingCommand]) -> None:
-    """Load the states that these commands are decided on, and the rows that the projection says the commands and the
-    events will read. Raises HandlingFailed for an event or a command that cannot be read."""
+    """Load the states that the commands are decided on, and the rows that the projection names in `reads` for these
+    commands and events. Raises HandlingFailed for an event or command that cannot be read."""
     writer.cache.load(task.stream for task in tasks)
     wanted: dict[RowCache, list[Key]] = defaultdict(list)
     with FailureAttribution() as blamed:

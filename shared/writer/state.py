@@ -1,4 +1,4 @@
-"""What a writer holds in memory between commits: states, projections, scheduled items, reader positions, replies."""
+"""The writer's in-memory state: cached states, projection, scheduled items, positions, replies, known divergences."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class WriterState:
         self.diverged: dict[str, Divergence] = {}
         self.contested: dict[str, Divergence] = {}
         self.unknown = UnknownEvents(service.name)
-        self._told = SourceStatuses()
+        self._source_statuses = SourceStatuses()
         self._tolerance = timedelta(seconds=context.settings.clock_tolerance_seconds)
         self.stored: dict[str, int] = {}
         self._passed = 0
@@ -97,13 +97,13 @@ class WriterState:
 
     def _connection(self) -> sa.Connection:
         if self._connected is None:
-            raise RuntimeError("tables are read and written inside a unit of work only")
+            raise RuntimeError("tables are read and written in a unit of work only")
         return self._connected
 
     def start(self) -> None:
-        """Create missing tables, begin a new epoch, which fences the former writer, and load what it has committed.
+        """Create missing tables, begin a new epoch, which fences the former writer, and load the committed state.
 
-        Raises log.Incomplete for a database that has lost what cannot be derived from a log.
+        Raises log.Incomplete when the database lacks a table that cannot be rebuilt from a log.
         """
         with self.engine.begin() as connection:
             log.require_whole(connection, self.service.name)
@@ -129,13 +129,13 @@ class WriterState:
                 for source, reached in found.items()
                 if reached.diverged is not None
             }
-            self._told = SourceStatuses({source: reached.ailing for source, reached in found.items()})
+            self._source_statuses = SourceStatuses({source: reached.ailing for source, reached in found.items()})
         self.stored = stored
         self.parked.load(connection)
 
     @contextmanager
     def at(self, connection: sa.Connection) -> Iterator[None]:
-        """Read and write through this connection."""
+        """Read and write through this connection inside the `with` block."""
         self._connected = connection
         try:
             yield
@@ -143,13 +143,13 @@ class WriterState:
             self._connected = None
 
     def flush(self) -> None:
-        """Write all changes except the events of the log, in the present transaction."""
+        """Write all changes except the log's events, in the current transaction."""
         for part in self._parts:
             part.flush()
 
     def committed(self, head: log.Head, positions: dict[str, int], hashes: dict[str, bytes]) -> None:
-        """Take over what the transaction made durable: the log's `head`, and for each source the applied position
-        and the chain's hash there."""
+        """Call it after the commit, with the log's new `head` and, for each source, the applied position and the hash
+        of its chain there."""
         self.head = head
         self.positions.update(positions)
         self.hashes.update(hashes)
@@ -159,8 +159,8 @@ class WriterState:
             part.committed()
 
     def forget(self, *, in_doubt: bool) -> None:
-        """Undo what the rolled back transaction changed in memory. `in_doubt`: the commit may have succeeded all the
-        same, or another writer may have written."""
+        """Call it after a rollback: undo the batch's changes in memory. `in_doubt`: the commit may have succeeded, or
+        another writer may have written."""
         for part in self._parts:
             part.forget()
         self._rolled_back = True
@@ -180,8 +180,9 @@ class WriterState:
         self._rolled_back = self._in_doubt = False
 
     def pass_over(self, inputs: Sequence[Input]) -> bool:
-        """Apply batches of events in memory when none of their events concerns this service and nothing is due. False:
-        they need a commit. Afterwards `is_ahead` holds until a commit stores the positions."""
+        """Apply batches of events without a commit, when none of their events concerns this service and no item is
+        due. Returns False when they need a commit. Afterwards `is_ahead` is True until a commit stores the
+        positions."""
         if self._rolled_back or self._passed >= MOST_PASSED or self.scheduler.is_due(self.clock.now()):
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
@@ -203,7 +204,7 @@ class WriterState:
 
     @property
     def halted(self) -> str:
-        """Why the writer decides nothing; empty while it does."""
+        """Why the writer decides nothing; empty while it decides."""
         clock = [self.clock_off, self._late]
         if not (self.full or self.contested or any(clock)):
             return ""
@@ -212,7 +213,7 @@ class WriterState:
 
     @property
     def clock_off(self) -> str:
-        """How far the clock is off the one it is compared with, when that is too far; else empty."""
+        """How far the clock is off its reference, when that is more than the tolerance; else empty."""
         reference = self.clock.reference()
         off = _off(self.clock.now() - reference, self._tolerance) if reference is not None else ""
         return f"its clock is {off} the one it is compared with" if off else ""
@@ -223,16 +224,16 @@ class WriterState:
         return f"its clock is {off} the last event in its log" if off else ""
 
     def next_due(self) -> str | None:
-        """When the agenda's earliest item is due, as text; None when there is none, or nothing is done."""
+        """When the earliest scheduled item is due, as text; None when there is none, or the writer is halted."""
         return None if self.halted else self.scheduler.next_due()
 
     def is_due(self) -> bool:
-        """Whether the time of anything on the agenda has come."""
+        """Whether a scheduled item is due."""
         return not self.halted and self.scheduler.is_due(self.clock.now())
 
     def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
-        """How a batch continues its source, as `continuity.fit` says. A batch of another log marks the source as
-        diverged, until a batch arrives that continues what was applied."""
+        """How a batch continues its source; see `continuity.fit`. A batch of another log marks the source as diverged,
+        until a batch arrives that continues the applied events."""
         found = fit(part, reached, known)
         if found == "other":
             self.diverge(Divergence(self.service.name, part.source, reached, max(part.last, reached)))
@@ -244,19 +245,20 @@ class WriterState:
         return found
 
     def diverge(self, found: Divergence) -> None:
-        """Mark a source whose log is not the one that was applied: no more of it is applied."""
+        """Mark a source as diverged: its log is not the one that was applied. No more of it is applied."""
         if found.source in self.positions:
             if found.source not in self.diverged:
                 logger.critical("a source is not the log that was applied", finding=str(found))
             self.diverged[found.source] = found
 
-    def tell_sources(self) -> None:
-        """Store in the database what is wrong with sources, where that has changed, for `status` and the API.
-        Raises DBAPIError."""
-        self._told.tell(self.engine, self.diverged, self.unknown)
+    def store_source_statuses(self) -> None:
+        """Store what is wrong with each source, if that has changed, for `kameng status` and the API. Raises
+        DBAPIError."""
+        self._source_statuses.store(self.engine, self.diverged, self.unknown)
 
     def learn(self, source: str, position: int, hash_: bytes) -> bool:
-        """Take over a source's hash at the applied position if it is not known yet. False if another one is known."""
+        """Store the hash of a source's chain at the applied position, if none is known yet. Returns False when another
+        hash is known."""
         if not hash_ or self.positions.get(source) != position:
             return True
         if not self.hashes.get(source):
@@ -270,8 +272,8 @@ class WriterState:
         self.contested[found.reader] = found
 
     def compare(self, reader: str, reached: ReaderPosition) -> Divergence | None:
-        """Compare what a reader has applied with the log in the database. A difference is returned, and contested
-        from now on. Raises DBAPIError."""
+        """Compare a reader's position with the log in the database. A difference is returned, and halts the writer.
+        Raises DBAPIError."""
         with self.engine.connect() as connection:
             found = divergence(connection, reader, self.service.name, reached)
         if found is not None:
@@ -281,8 +283,8 @@ class WriterState:
         return found
 
     def hears(self, recorded: RecordedEvent) -> bool:
-        """Whether a foreign event concerns this service. An event that cannot be read does, so that handling it
-        fails and parks it."""
+        """Whether a foreign event concerns this service. An event that cannot be read does: its handling fails, so it
+        is parked."""
         if recorded.name not in self.heard:
             return False
         want = self._wants.get(recorded.name)
@@ -300,13 +302,12 @@ class WriterState:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether positions were applied that the database does not hold yet: after a crash these batches come
-        again."""
+        """Whether the database lacks positions that are applied in memory: after a crash these batches come again."""
         return self.positions != self.stored
 
     @property
     def reached(self) -> dict[str, int]:
-        """How far each log is applied, the own one included."""
+        """The applied position of each log, this service's own included."""
         return {**self.positions, self.service.name: self.head.position}
 
     def decides(self, command: Command) -> bool:
@@ -314,18 +315,18 @@ class WriterState:
         return type(command) in self._decided
 
     def stream_of(self, command: Command) -> str:
-        """The stream that a command is decided on. Raises LookupError for one that this service does not decide."""
+        """The stream that a command is decided on. Raises LookupError when this service does not decide it."""
         return f"{self.aggregate_for(type(command)).name}-{command.partition_key()}"
 
     def projects(self, recorded: RecordedEvent) -> bool:
-        """Whether the tables fold this own event."""
+        """Whether the projection folds this own event."""
         return self._own_event_names is None or recorded.name in self._own_event_names
 
     def react(self, recorded: RecordedEvent) -> list[Command]:
-        """The own commands that an event calls for."""
+        """The own commands that the reactions answer an event with."""
         reaction = self._reactions.get(recorded.name)
         return list(reaction(recorded.event)) if reaction else []
 
     def meta_after(self, recorded: RecordedEvent) -> Metadata:
-        """The metadata of what an event causes here."""
+        """The metadata of the commands and scheduled items that an event causes."""
         return recorded.meta.leading_on(recorded.id, self._actor)

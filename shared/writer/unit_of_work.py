@@ -1,4 +1,4 @@
-"""One unit of work: inputs are decided one after the other in memory, then everything is written together."""
+"""One unit of work: decides inputs one after the other in memory; their changes are written in one transaction."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ REPLY = tuple(part.name for part in fields(Reply))
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """What one transaction decides and writes. `poisoned` maps the refs of messages to park to their errors.
+    """The decisions and changes of one transaction. `poisoned` maps the refs of messages to park to their errors.
 
-    `now`: the time from which deadlines count. `at`: the time stamped on events, which never falls along a log.
-    `unknown`: events whose type this code does not know; `held`: by source, the one of them that is essential, before
-    which the source is not applied further.
+    `now`: the time from which deadlines count. `at`: the time of the new events, which never falls along a log.
+    `unknown`: received events whose type this code does not know. `held`: for each source, the essential one among
+    them; the source is not applied further than the position before it.
     """
 
     writer: WriterState
@@ -69,7 +69,7 @@ class UnitOfWork:
     result: CommitResult = field(default_factory=CommitResult)
 
     def run(self, inputs: Iterable[Input]) -> None:
-        """Decide everything. Raises HandlingFailed for the first message that can't be handled."""
+        """Handle the inputs in order. Raises HandlingFailed for the first message that can't be handled."""
         inputs = list(inputs)
         reached = self.writer.positions
         self.moved = {name: (at, reached[name]) for name, at in self.writer.stored.items() if at != reached[name]}
@@ -137,7 +137,7 @@ class UnitOfWork:
                 yield recorded
 
     def hash_at(self, source: str) -> bytes:
-        """The hash of a source's chain where it is applied by now; empty when not known."""
+        """The hash of a source's chain at the position applied so far; empty when not known."""
         return self.hashes.get(source, self.writer.hashes.get(source, b""))
 
     def _hear(self, recorded: RecordedEvent) -> ReceivedEvent:
@@ -148,7 +148,7 @@ class UnitOfWork:
         return event
 
     def _after(self, recorded: RecordedEvent) -> Sequence[PendingCommand]:
-        """The tasks that an event calls for."""
+        """The commands that the reactions answer an event with."""
         commands = self.writer.react(recorded)
         if not commands:
             return ()
@@ -213,8 +213,8 @@ class UnitOfWork:
         self._keep(id_, command.fingerprint(), reply)
 
     def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
-        told = json.dumps({name: getattr(reply, name) for name in REPLY})
-        row = {"id": id_, "fingerprint": fingerprint, "reply": told, "at": to_text(self.now)}
+        stored = json.dumps({name: getattr(reply, name) for name in REPLY})
+        row = {"id": id_, "fingerprint": fingerprint, "reply": stored, "at": to_text(self.now)}
         self.writer.known_commands.put(row)
 
     def _decided(self, task: PendingCommand) -> Reply:
@@ -235,7 +235,8 @@ class UnitOfWork:
         return self.events[-1].position if self.events else self.writer.head.position
 
     def _internal(self, task: PendingCommand) -> None:
-        """Decide a command from a reaction, the scheduler or an effect. A refusal here is a defect of ours."""
+        """Decide a command of a reaction, the scheduler or an effect. Raises HandlingFailed when it is refused: the
+        domain must not refuse such commands."""
         if task.ref in self.poisoned:
             self._park_task(task, self.poisoned[task.ref])
         elif self.writer.parked.holds(task.stream) and not task.ref.startswith("parked/"):
@@ -248,7 +249,7 @@ class UnitOfWork:
                     self._note_end(token)
 
     def _note_end(self, token: str) -> None:
-        """Note that a scheduled item has ended without an event."""
+        """Store that a scheduled item has ended without an event."""
         self._keep(ended(token), "", Reply("accepted", self.writer.service.name, self._position()))
 
     def _decide(self, task: PendingCommand) -> dict[str, Any]:
@@ -294,11 +295,11 @@ class UnitOfWork:
             return
         for index, plan in enumerate(planner(event, self.now)):
             if isinstance(plan, ScheduleCommand):
-                writer.stream_of(plan.command)  # blames the planner now for a command that nobody could decide later
+                writer.stream_of(plan.command)  # raises if this service does not decide it
             writer.scheduler.plan(plan, token_of(recorded.id, index), writer.meta_after(recorded), self.now)
 
     def _own_reaction(self, task: PendingCommand) -> None:
-        """Decide a reaction to an own event, as part of the decision that caused it: if it fails, the whole fails."""
+        """Decide a reaction to an own event. It is part of the decision that made the event: if it fails, both fail."""
         if self.writer.parked.holds(task.stream):
             self._park_task(task, WAITS)
             return
@@ -357,7 +358,7 @@ class UnitOfWork:
         )
 
     def _replay(self, replay: ReplayParked) -> None:
-        """Parked messages of a key go first in, first out: only the oldest may be tried."""
+        """Handle a parked message again, if it is the oldest of its key."""
         row = self.writer.parked.oldest(replay.parked_id)
         if row is None:
             return

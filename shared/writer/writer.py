@@ -1,4 +1,4 @@
-"""The writer: decides a service's commands and appends its events. It has no thread and no clock of its own."""
+"""The writer of a service: one group commit decides commands, appends events and updates the projection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Writer(WriterState):
     """
 
     def process(self, inputs: Sequence[Input]) -> CommitResult:
-        """Commit these inputs, in order, and the scheduled commands that are due. No commit where nothing would
+        """Commit these inputs, in order, and the scheduled commands that are due. Commits nothing when nothing would
         change."""
         if self.halted:
             return self._not_decided(inputs)
@@ -65,8 +65,7 @@ class Writer(WriterState):
             return self._not_decided(inputs)
 
     def look_for_room(self) -> None:
-        """While the database's disk is full, try once a second whether it can be written again. Call it at every
-        turn."""
+        """While the database's disk is full, try once a second to write. Call it at every turn of the loop."""
         if not self.full or time.monotonic() < self._room_looked_for + ROOM_SECONDS:
             return
         if has_room(self.engine):
@@ -75,13 +74,13 @@ class Writer(WriterState):
         self._room_looked_for = time.monotonic()
 
     def is_full(self, full: str) -> None:
-        """The database's disk is full: decide nothing until `look_for_room` can write again."""
+        """Halt because the database's disk is full, until `look_for_room` can write again."""
         logger.critical("nothing can be written", service=self.service.name, reason=full)
         self.full, self._room_looked_for = full, time.monotonic()
 
     def _not_decided(self, inputs: Sequence[Input]) -> CommitResult:
-        """Answer the commands and do nothing else: events come again. Results of calls are kept until there is room,
-        as a call whose result is lost would be made again."""
+        """Answer the commands with `failed`. Batches of events are dropped, for the readers pull them again. Results
+        of external calls are kept while the disk is full, since a call whose result is lost is made again."""
         if self.full:
             self._kept += [work for work in inputs if isinstance(work, CallDone | CallFailed)]
         reply = Reply("failed", self.service.name, self.head.position, code=HALTED, detail=self.halted, status=503)
@@ -111,8 +110,8 @@ class Writer(WriterState):
                 poisoned[ref] = message
 
     def _process_halves(self, inputs: Sequence[Input]) -> CommitResult:
-        """The batch cannot be written and no input is known to be the cause: commit its halves, down to the input that
-        cannot be written alone."""
+        """Commit the two halves of a batch that cannot be written and whose cause is unknown. Repeated halving finds
+        the input that cannot be written alone."""
         middle = len(inputs) // 2
         return joined(self._process(inputs[:middle], {}), self._process(inputs[middle:], {}))
 
@@ -142,7 +141,8 @@ class Writer(WriterState):
 
 
 def describe(error: BaseException | None) -> str:
-    """An error for people, without the values that it was about: they may be secret. An EffectFailed tells its own."""
+    """An error as text for people: its type and place, without values, which may be secret. An EffectFailed has its own
+    text."""
     if error is None:
         return "unknown"
     if isinstance(error, EffectFailed):

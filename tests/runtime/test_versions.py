@@ -178,13 +178,13 @@ def test_what_is_passed_over_is_told_to_all_who_look(place: Place, writers: tupl
     other_code_wrote(place, PAINTED, PAINTED)
     _, lamp = writers
     hear(lamp, place)
-    lamp.tell_sources()
+    lamp.store_source_statuses()
 
     assert lamp.unknown.counts == {"button": {"ToyTinted.v1": 2}}
     with place.logs["lamp"].connect() as connection:
         assert reached_by(connection)["button"].ailing == SourceFault(unknown=("ToyTinted.v1",))
     again = start(LAMP, lamp.engine)
-    again.tell_sources()
+    again.store_source_statuses()
     with place.logs["lamp"].connect() as connection:
         assert reached_by(connection)["button"].ailing == SourceFault()
 
@@ -198,7 +198,7 @@ def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
     _, lamp = writers
     hear(lamp, place)
     hear(lamp, place)
-    lamp.tell_sources()
+    lamp.store_source_statuses()
 
     assert lit(lamp) == ["first"]
     assert (lamp.positions, parked(lamp)) == ({"button": 1}, [])
@@ -212,7 +212,7 @@ def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
     older.undo()
     upgraded = start(replace(LAMP, reactions={**LAMP.reactions, ToyTinted: painted}), lamp.engine)
     hear(upgraded, place)
-    upgraded.tell_sources()
+    upgraded.store_source_statuses()
 
     assert lit(upgraded) == ["first", "green", "last"]
     assert (upgraded.positions, upgraded.unknown.held) == ({"button": 3}, {})

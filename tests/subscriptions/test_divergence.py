@@ -201,7 +201,7 @@ def test_what_was_found_is_stored_for_the_next_writer_and_for_all_who_look(engin
     reader.process([EventBatch("button", 1, 40, [], log.GENESIS, b"one")])
     reader.process([])
     reader.diverge(Divergence("lamp", "button", 40, 30))
-    reader.tell_sources()
+    reader.store_source_statuses()
 
     assert start(lamp(), engine).diverged == {"button": Divergence("lamp", "button", 40, 30)}
 

@@ -33,7 +33,7 @@ def board() -> Board:
             ),
             figure(
                 "Parked messages",
-                "`kameng parked` shows them.",
+                "`kameng parked list` shows them.",
                 "none",
                 f"sum({now(m.PARKED, 'service', where=MINE)})",
                 red=1,

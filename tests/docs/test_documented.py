@@ -87,6 +87,16 @@ def test_every_permission_is_documented_with_its_roles() -> None:
     assert told == {str(permission): set(roles) for permission, roles in PERMISSIONS.items()}
 
 
+@pytest.mark.parametrize(
+    "pattern", ["services/order/domain/*.py", "services/inventory/domain/listing.py", "services/gateway/orders/routes.py"]
+)
+def test_every_refusal_of_a_sale_is_documented(pattern: str) -> None:
+    listed = page("docs/concepts/a-sale.md")
+    for file in ROOT.glob(pattern):
+        for code in re.findall(r'(?:Refused\(|Problem\(\s*\d+,)\s*"([a-z-]+)"', file.read_text(encoding="utf-8")):
+            assert f"`{code}`" in listed, f"{file.relative_to(ROOT)} refuses with {code}"
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
 def test_every_link_leads_somewhere(name: str) -> None:
     for document in sorted((ROOT / name).glob("**/*.md")) if (ROOT / name).is_dir() else [ROOT / name]:

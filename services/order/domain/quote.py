@@ -12,13 +12,13 @@ from shared.contracts.order import OrderLine, Wish
 
 
 def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderLine, ...]:
-    """One line a wish, priced by its own quantity. `offers` are the listings by SKU.
+    """The lines of an order at today's prices: one a wish, priced by its own quantity. `offers` are the listings by SKU.
 
-    Refuses `unknown-sku`, `off-sale`, `over-limit` (of all wishes for a SKU), `target-needed`, `mixed-currency`,
-    `total-too-large` and `nothing-to-pay`.
+    Refuses, in this order: `unknown-sku`, `off-sale`, `target-needed`, `over-limit` (all wishes for a SKU together),
+    `mixed-currency`, `total-too-large`, `nothing-to-pay`.
     """
     for wish in wishes:
-        _check(wish, offers.get(wish.sku))
+        _refuse_unsellable(wish, offers.get(wish.sku))
     for sku, quantity in _quantities(wishes).items():
         if quantity > (limit := offers[sku].per_order_limit):
             raise Refused("over-limit", f"at most {limit} of {sku} an order", status=422, sku=sku, limit=limit)
@@ -27,9 +27,9 @@ def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderL
         raise Refused("mixed-currency", "one order is paid in one currency", status=422)
     total = sum(price.amount * wish.quantity for price, wish in zip(prices, wishes, strict=True))
     if total > MAX_MINOR_UNITS:
-        raise Refused("total-too-large", f"an order costs at most {MAX_MINOR_UNITS} minor units", status=422)
+        raise Refused("total-too-large", f"the total of an order is at most {MAX_MINOR_UNITS} minor units", status=422)
     if total <= 0:
-        raise Refused("nothing-to-pay", "an order must cost something", status=422)
+        raise Refused("nothing-to-pay", "the total of an order must be above zero", status=422)
     return tuple(
         _line(number, wish, offers[wish.sku], price)
         for number, (wish, price) in enumerate(zip(wishes, prices, strict=True), start=1)
@@ -42,11 +42,11 @@ def unit_price(listing: Listing, quantity: int) -> Money:
     return max(reached, key=lambda tier: tier.from_quantity).price if reached else listing.price
 
 
-def _check(wish: Wish, listing: Listing | None) -> None:
+def _refuse_unsellable(wish: Wish, listing: Listing | None) -> None:
     if listing is None:
         raise Refused("unknown-sku", f"there is no product {wish.sku}", status=422, sku=wish.sku)
     if not listing.on_sale:
-        raise Refused("off-sale", f"{wish.sku} is not on sale", sku=wish.sku)
+        raise Refused("off-sale", f"{wish.sku} is not on sale", status=409, sku=wish.sku)
     if listing.source == "supplier" and not wish.target:
         raise Refused("target-needed", f"{wish.sku} needs the account to top up", status=422, sku=wish.sku)
 

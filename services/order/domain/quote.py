@@ -1,4 +1,4 @@
-"""What an order costs: the catalogue's prices, never the buyer's."""
+"""Prices of an order: those of the catalogue, never those that a buyer sends."""
 
 from __future__ import annotations
 

@@ -166,9 +166,9 @@ def described(wound: LostRange) -> Iterator[str]:
             f"{source}: its log ends at {wound.kept}, with an event of {wound.since:%Y-%m-%d %H:%M:%S} UTC; "
             f"known further by {known}: {wound.lost} positions, {wound.kept + 1} to {wound.upto}, are lost"
         )
-    elif wound.told:
+    elif wound.mark:
         yield (
-            f"{source}: the outside was told of another event at {wound.told.position}, for the log went on after it "
+            f"{source}: the outside was told of another event at {wound.mark.position}, for the log went on after it "
             "was set back: up to there publishers tell nothing of it any more"
         )
     if wound.readers and not wound.lost:

@@ -22,7 +22,7 @@ from cli.places import (
 )
 from shared.broker.publisher_marks import NoBroker, read_marks
 from shared.eventstore import checkpoints, log, schema
-from shared.eventstore.checkpoints import PUBLISHER, TOLD
+from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import Divergence, disagreements, reached_by
 from shared.eventstore.healing import PublishedMark, agrees
 from shared.eventstore.leadership import leader_key
@@ -139,7 +139,7 @@ def _own(service: Service, place: Place, now: datetime, told: PublishedMark | No
         unknown = unknown_events(connection, service.name)
         outdated = versions.is_outdated(connection, service.projection)
         led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
-        is_told = told is None or agrees(connection, told, checkpoints.stored(connection, TOLD))
+        is_told = told is None or agrees(connection, told, checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING))
     told_of = [_OUTDATED.format(service=service.name)] if outdated else []
     told_of += unknown
     told_of += [] if told is None or is_told else [str(_published(service.name, told, head))]

@@ -1,1 +1,1 @@
-"""Everything that speaks to RabbitMQ outside the cluster host: log servers, publishers, clients."""
+"""The processes and clients that use RabbitMQ outside the cluster host: log server, publisher, client."""

@@ -1,4 +1,4 @@
-"""What the connections to RabbitMQ have in common: their settings, how queues are declared, how to keep at it."""
+"""What all connections to RabbitMQ through pika share: parameters, declaring queues, reconnecting."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CONNECT_SECONDS = 5
 BLOCKED_SECONDS = 30
 STEADY_SECONDS = 1.0
 
-# It logs a page for every lost connection; `keep_at_it` says the same in a line.
+# pika logs a page for every lost connection; `keep_connected` logs a line.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 def parameters(url: str, name: str) -> pika.URLParameters:
-    """How to connect to amqp://user:password@host:port/vhost; the broker shows the connection under `name`."""
+    """The connection parameters for amqp://user:password@host:port/vhost. The broker lists the connection as `name`."""
     given = pika.URLParameters(url)
     given.heartbeat = HEARTBEAT_SECONDS
     given.socket_timeout = given.stack_timeout = CONNECT_SECONDS
@@ -37,7 +37,7 @@ def parameters(url: str, name: str) -> pika.URLParameters:
 
 
 def reachable(given: pika.URLParameters) -> bool:
-    """Whether a broker lets us in."""
+    """Whether a broker accepts a connection."""
     try:
         pika.BlockingConnection(given).close()
     except (AMQPError, OSError):
@@ -46,7 +46,7 @@ def reachable(given: pika.URLParameters) -> bool:
 
 
 def transient(lasting_seconds: float | None = None, headers: Mapping[str, str] | None = None) -> pika.BasicProperties:
-    """A message that lives in memory only, and no longer than it is of use."""
+    """The properties of a message that is kept in memory only, and expires after `lasting_seconds`."""
     lasting = None if lasting_seconds is None else str(int(lasting_seconds * 1000))
     return pika.BasicProperties(
         content_type="application/json", delivery_mode=1, expiration=lasting, headers=dict(headers or {}) or None
@@ -54,7 +54,7 @@ def transient(lasting_seconds: float | None = None, headers: Mapping[str, str] |
 
 
 def declare(channel: BlockingChannel | Channel, queue: Queue) -> None:
-    """Declare a queue, and the exchanges it is bound to."""
+    """Declare a queue and the exchanges that it is bound to, and bind it."""
     channel.queue_declare(queue.name, **queue.settings)
     for exchange in queue.bound_to:
         declare_exchange(channel, exchange)
@@ -62,7 +62,7 @@ def declare(channel: BlockingChannel | Channel, queue: Queue) -> None:
 
 
 def delete_outdated(connection: pika.BlockingConnection, queue: Queue) -> None:
-    """Delete a queue that can't be declared as it should be, because it is there otherwise."""
+    """Delete a queue that exists with other settings, so that it can be declared again."""
     channel = connection.channel()
     try:
         channel.queue_declare(queue.name, **queue.settings)
@@ -81,20 +81,20 @@ def declare_exchange(channel: BlockingChannel | Channel, exchange: str) -> None:
 
 @contextmanager
 def woken_by(stop: Event, wake: Callable[[], object]) -> Iterator[None]:
-    """Meanwhile `wake` is called, on another thread, when it is time to stop. To be left only then."""
+    """Call `wake`, on another thread, when `stop` is set. Leave the `with` block only after that."""
     helper = Thread(target=lambda: stop.wait() and wake(), daemon=True)
     helper.start()
     yield
     helper.join()
 
 
-def keep_at_it(
+def keep_connected(
     session: Callable[[], None],
     stop: Event,
     log: FilteringBoundLogger,
     sleep: Callable[[float], None] | None = None,
 ) -> None:
-    """Run a session again and again until stopped, after a growing pause when it failed at once."""
+    """Run `session` again and again until `stop` is set, with growing pauses while it fails at once."""
 
     def attempt() -> None:
         since = time.monotonic()
@@ -108,7 +108,7 @@ def keep_at_it(
                 raise
             log.warning("session lost", error=describe(error))
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def log_failure(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("session failed", attempt=state.attempt_number, error=describe(error))
 
@@ -116,7 +116,7 @@ def keep_at_it(
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
         stop=tenacity.stop_when_event_set(stop),
         sleep=sleep or tenacity.sleep_using_event(stop),
-        before_sleep=tell,
+        before_sleep=log_failure,
         retry_error_callback=lambda _: None,
     )
     while not stop.is_set():
@@ -124,5 +124,5 @@ def keep_at_it(
 
 
 def describe(error: BaseException | None) -> str:
-    """An error in one line."""
+    """An error as one line of text."""
     return f"{type(error).__name__}: {error}".split("\n")[0]

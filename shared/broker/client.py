@@ -1,4 +1,4 @@
-"""Sends commands to services over the broker and hears their replies: one connection, any number of callers."""
+"""Sends commands and pulls to services over the broker and receives the replies, for callers on any thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uuid import uuid4
 import structlog
 from pika.adapters.select_connection import IOLoop
 
-from shared.broker.amqp import keep_at_it, parameters
+from shared.broker.amqp import keep_connected, parameters
 from shared.broker.connection import ClientConnection
 from shared.broker.requests import CommandRequest, PullRequest, Request
 from shared.messages.messages import (
@@ -44,15 +44,15 @@ CLOSE_SECONDS = 2.0
 
 
 class BrokerBusy(RuntimeError):
-    """So much waits for replies already that nothing more is taken on. It was not sent."""
+    """Too many requests wait for replies: this one was not sent."""
 
 
 class BrokerClient:
-    """Use it as a context, or `start` and `close` it.
+    """Use it as a context manager, or call `start` and `close`.
 
-    What has no reply is sent again: when the connection was lost, when nobody was there, after some seconds. That is
-    safe, for a command of the same id has the same reply. `messages` and `commands` count what was sent, repetitions
-    included; `late` counts replies that nobody waited for any more.
+    A request without a reply is sent again: when the connection was lost, when no queue was there, after some seconds.
+    That is safe, since a command with the same id gets the same reply. `messages` and `commands` count what was sent,
+    repetitions included; `late` counts replies that came after their deadline.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class BrokerClient:
         reader: str = "",
         on_shown: Callable[[Mapping[str, int]], object] = lambda positions: None,
     ) -> None:
-        """`name` says who it is in the broker's lists. `most_waiting`: commands and pulls without a reply yet.
+        """`name` is the connection's name at the broker. `most_waiting` limits the requests without a reply.
 
-        A command has the deadline's time where somebody consumes its service's inbox, and else `patience_seconds`.
-        `on_shown` is told, on the loop's thread, how far `reader` has applied each log, whenever it has moved on.
+        A command waits `deadline_seconds` for its reply while its service's inbox has a consumer, and at most
+        `patience_seconds` while it has none. `on_shown` is called, on the loop's thread, with each ReadModelPosition of
+        `reader`.
         """
         self.messages, self.commands, self.late = 0, 0, 0
         self._name, self._most_waiting = name, most_waiting
@@ -84,7 +85,7 @@ class BrokerClient:
         self._closing = Event()
         self._loop = IOLoop()
         self._thread = Thread(target=self._run, name=f"broker client {name}", daemon=True)
-        # From here on, the loop's thread only.
+        # Only the loop's thread uses what follows.
         self._waiting: dict[str, Request] = {}
         self._unsent: dict[str, Request] = {}
         self._look_at: dict[str, float] = {}
@@ -99,15 +100,15 @@ class BrokerClient:
 
     @property
     def waiting(self) -> int:
-        """How many commands and pulls have no reply yet."""
+        """How many commands and pulls wait for a reply."""
         return self._taken
 
     def start(self) -> None:
-        """Connect in the background; commands may be sent at once."""
+        """Connect in the background. Commands may be sent at once."""
         self._thread.start()
 
     def close(self) -> None:
-        """End the connection. Whoever still waits is told that the outcome is unknown."""
+        """Close the connection. Requests without a reply get a TimeoutError: their outcome is unknown."""
         with self._lock:
             self._closed = True
         self._closing.set()
@@ -123,10 +124,11 @@ class BrokerClient:
         self.close()
 
     def send(self, service: str, message: CommandMessage) -> Future[Reply]:
-        """Hand a command to the writer of `service`; the future ends with its reply.
+        """Send a command to the writer of `service`; the future gets the reply.
 
-        Or with BrokerBusy (it was not sent), with TimeoutError after the deadline, or sooner with NobodyDecides: the
-        outcome is then unknown, and the same command, sent again, finds it. Raises RuntimeError once closed.
+        Or the future gets BrokerBusy (the command was not sent), TimeoutError after the deadline, or NobodyDecides
+        before it: the outcome is then unknown, and sending the same command again finds it. Raises RuntimeError after
+        `close`.
         """
         patient_until = time.monotonic() + self._patience
         return self._take(
@@ -140,7 +142,7 @@ class BrokerClient:
         )
 
     def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        """The events of a log after a position, at most `limit`; an empty slice has `last == after`.
+        """At most `limit` events of a log behind position `after`; an empty batch has `last == after`.
 
         Raises BrokerBusy or TimeoutError.
         """
@@ -167,7 +169,7 @@ class BrokerClient:
     # On the loop's thread: the connection
 
     def _run(self) -> None:
-        keep_at_it(self._session, self._closing, self._log, self._idle)
+        keep_connected(self._session, self._closing, self._log, self._idle)
         self._turn()
         for request in list(self._waiting.values()):
             self._fail(request, TimeoutError("closed before a reply came: the outcome is unknown"))
@@ -184,7 +186,7 @@ class BrokerClient:
             self._look_at.clear()
 
     def _idle(self, seconds: float) -> None:
-        """Pause, with the clock of the deadlines running."""
+        """Pause between connections, while the deadlines go on."""
         over = Event()
 
         def end() -> None:
@@ -246,7 +248,7 @@ class BrokerClient:
             self.messages, self.commands = self.messages + 1, self.commands + part
 
     def _bodies(self, reply_to: str, commands: Sequence[CommandRequest]) -> Iterator[tuple[int, bytes]]:
-        """Message bodies of bearable size, each with the number of its commands."""
+        """The commands as message bodies of limited size, each with the number of its commands."""
         try:
             body = encode([CommandEnvelope(one.message, one.ticket, reply_to) for one in commands])
             if len(body) <= MAX_BYTES or len(commands) == 1:
@@ -278,7 +280,7 @@ class BrokerClient:
             self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _look_for(self, service: str, now: float) -> None:
-        """Ask the broker whether anybody is there to answer, one question at a time and not too often."""
+        """Ask the broker whether a service's inbox has a consumer: one question at a time and not too often."""
         if self._connection is not None and self._connection.can_send and now >= self._look_at.get(service, 0.0):
             self._look_at[service] = inf
             self._connection.count_consumers(inbox(service, ()).name, lambda found: self._on_consumers(service, found))
@@ -297,7 +299,7 @@ class BrokerClient:
         try:
             match decode(body, beside=beside):
                 case EventBatch() as part:
-                    self._on_slice(part)
+                    self._on_batch(part)
                 case [ReplyEnvelope(), *_] as answers:
                     for answered in answers:
                         self._on_answer(answered)
@@ -315,7 +317,7 @@ class BrokerClient:
         else:
             self.late += 1
 
-    def _on_slice(self, part: EventBatch) -> None:
+    def _on_batch(self, part: EventBatch) -> None:
         asked = [one for one in self._waiting.values() if isinstance(one, PullRequest)]
         for pull in asked:
             if (pull.to, pull.after + 1) == (part.source, part.first):
@@ -323,7 +325,7 @@ class BrokerClient:
                 self._finish(pull, EventBatch(part.source, part.first, pull.after + len(events), events, part.before))
 
     def _on_return(self, body: bytes) -> None:
-        """Nobody has made that queue yet: try again a little later."""
+        """The queue does not exist yet: send the requests again a little later."""
         tickets = [asked.ticket for asked in _asked(body)]
         found = [self._waiting[ticket] for ticket in tickets if ticket in self._waiting]
         self._loop.call_later(NOT_THERE_SECONDS, lambda: self._again(found))

@@ -1,7 +1,4 @@
-"""How an event looks to the outside: CloudEvents 1.0.
-
-Over the broker by the SDK's RabbitMQ binding in binary mode (`ce-` headers), by webhook in structured mode.
-"""
+"""Makes CloudEvents 1.0 of events: for the broker in binary mode (`ce-` headers), for webhooks in structured mode."""
 
 from __future__ import annotations
 
@@ -28,7 +25,8 @@ SEQUENCE_DIGITS = 20
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
-    """One message: the event's `position` in its log, its time there, and what the broker is given."""
+    """One message for subscribers: the event's position and time in its log, and the message's key, headers and
+    body."""
 
     position: int
     at: datetime
@@ -38,10 +36,10 @@ class OutgoingEvent:
 
 
 def cloud_event(recorded: RecordedEvent, said: Message | None = None, beside: Sequence[int] = ()) -> CloudEvent:
-    """An event, in its newest version unless it is `said` in an earlier one, with its data as JSON text.
+    """An event as a CloudEvent with JSON data, in its newest version; with `said`, as that earlier version.
 
-    Its `subject` is the stream, its `sequence` the position in the log, with zeros before it so that text order is
-    the log's order; its `versions`, if it is told in several, are those. Raises UnknownMessage, or pydantic's
+    Its `subject` is the stream. Its `sequence` is the position in the log, padded with zeros so that text order is the
+    log's order. Its `versions`, if it is published in several, are those. Raises UnknownMessage, or pydantic's
     ValidationError.
     """
     event = said or recorded.event
@@ -65,10 +63,8 @@ def cloud_event(recorded: RecordedEvent, said: Message | None = None, beside: Se
 
 
 def cloud_events(recorded: RecordedEvent) -> list[CloudEvent]:
-    """An event in each version that is published, the oldest first. Raises what `cloud_event` does.
-
-    All have the same `id` and `sequence`: they tell the same fact.
-    """
+    """An event in each published version, the oldest first. All have the same `id` and `sequence`. Raises what
+    `cloud_event` raises."""
     event = recorded.event
     earlier = older(event)
     if not earlier:
@@ -78,12 +74,12 @@ def cloud_events(recorded: RecordedEvent) -> list[CloudEvent]:
 
 
 def outgoing(recorded: RecordedEvent) -> list[OutgoingEvent]:
-    """The messages for an event, one for each version that is published. Raises what `cloud_event` does."""
+    """The messages for an event, one for each published version. Raises what `cloud_event` raises."""
     return [message_of(recorded, event) for event in cloud_events(recorded)]
 
 
 def message_of(recorded: RecordedEvent, event: CloudEvent) -> OutgoingEvent:
-    """The message for what was recorded."""
+    """The message of a CloudEvent that was made of `recorded`."""
     message = to_binary_event(event)
     properties = pika.BasicProperties(
         content_type=message.content_type, headers=message.headers, delivery_mode=PERSISTENT
@@ -93,13 +89,13 @@ def message_of(recorded: RecordedEvent, event: CloudEvent) -> OutgoingEvent:
 
 
 def structured(recorded: RecordedEvent, said: CloudEvent | None = None) -> str:
-    """An event as one JSON object, as the structured mode of CloudEvents has it; its newest version unless `said` in
-    another. Raises what `cloud_event` does."""
+    """An event as one JSON object, in the structured mode of CloudEvents: its newest version, or `said`. Raises what
+    `cloud_event` raises."""
     event = said or cloud_event(recorded)
     data = json.loads(str(event.get_data()))
     return JSONFormat().write(CloudEvent(dict(event.get_attributes()), data)).decode()
 
 
 def position_of(properties: pika.BasicProperties) -> int:
-    """The position of the event that a message of `outgoing` holds."""
+    """The position of the event in a message of `outgoing`."""
     return int(str((properties.headers or {})[CE_PREFIX + SEQUENCE]))

@@ -1,4 +1,4 @@
-"""One connection to the broker that sends events to the outside, and knows which of them the broker has."""
+"""Sends events to subscribers on one connection, with publisher confirms, and knows which events the broker has."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HEAD = b'["head"'
 
 
 class EventHeldBack(RuntimeError):
-    """An event that can't go out for now; none behind it counts as sent."""
+    """An event can't be published for now; no event behind it counts as sent."""
 
     def __init__(self, position: int, key: str, reason: str) -> None:
         super().__init__(f"{key} at position {position}: {reason}")
@@ -51,12 +51,12 @@ class EventHeldBack(RuntimeError):
 
 
 class ConfirmedPublisher:
-    """Sends a service's events in the order of their positions, without a gap, and hears when there are new ones; all
-    but `wake` is for one thread.
+    """Sends a service's events in the order of their positions, without a gap, and listens for new events. Only `wake`
+    may be called from other threads.
 
-    `sent` is the last position handed over, `held` the first that the broker said no to, or, when `mandatory`, could
-    bring to no queue in any version. `marked` is the position up to which the broker keeps that the outside may have
-    been told: no event behind it may be sent.
+    `sent`: the last position handed over. `held`: the first event that the broker rejected, or, with `mandatory`, could
+    route to no queue in any version. `marked`: the position up to which the broker stores that events may have been
+    published; no event behind it may be sent.
     """
 
     def __init__(self, parameters: pika.URLParameters, service: str, after: int, *, mandatory: bool) -> None:
@@ -88,26 +88,26 @@ class ConfirmedPublisher:
 
     @property
     def settled(self) -> int:
-        """The last position up to which the broker has said yes or no to each."""
+        """The last position up to which the broker has confirmed or rejected every event."""
         return self._outstanding[0].position - 1 if self._outstanding else self.sent
 
     @property
     def confirmed(self) -> int:
-        """The last position that the broker has, with all before it."""
+        """The last position up to which the broker has confirmed every event."""
         return self.settled if self.held is None else min(self.settled, self.held.position - 1)
 
     @property
     def has_begun(self) -> bool:
-        """Whether the broker has any event at all from here."""
+        """Whether the broker has confirmed any event of this connection."""
         return self.confirmed > self._start
 
     @property
     def oldest(self) -> OutgoingEvent | None:
-        """The first event sent of which the broker has not said anything."""
+        """The first event that was sent and is neither confirmed nor rejected."""
         return self._outstanding[0] if self._outstanding else None
 
     def __enter__(self) -> Self:
-        """Wait until events can be sent. Raises what stands in the way."""
+        """Connect, and wait until events can be sent. Raises the error that prevents it."""
         try:
             while not self._is_ready:
                 self.turn(1.0)
@@ -127,7 +127,7 @@ class ConfirmedPublisher:
             self._loop.close()
 
     def send(self, messages: Sequence[OutgoingEvent]) -> None:
-        """Hand over the next event, in each version that is published."""
+        """Send the next event, in each published version."""
         channel, mandatory = self._channel, self._mandatory
         assert channel is not None
         for message in messages:
@@ -138,20 +138,21 @@ class ConfirmedPublisher:
             self._hopes[self.sent] = len(messages)
 
     def skip(self, position: int) -> None:
-        """The next event is told to nobody."""
+        """Count the next event as sent without sending it."""
         self.sent = position
 
-    def mark(self, told: PublishedMark) -> None:
-        """Have the broker keep that the outside may be told of what is up to there. `marked` grows when it does."""
+    def mark(self, published: PublishedMark) -> None:
+        """Have the broker store that events up to the mark may be published. `marked` grows when the broker
+        confirms."""
         channel = self._mark_channel
         assert channel is not None
-        channel.basic_publish("", self._mark.name, publisher_marks.body_of(told), publisher_marks.properties())
+        channel.basic_publish("", self._mark.name, publisher_marks.body_of(published), publisher_marks.properties())
         self._marking += 1
-        self._marks.append((self._marking, told.position))
-        self.marking = told.position
+        self._marks.append((self._marking, published.position))
+        self.marking = published.position
 
     def tell_owner(self, reached: ReaderPosition) -> None:
-        """Tell the writer of the log how far the outside was told of it."""
+        """Tell the log's writer how far the log is published."""
         channel = self._mark_channel
         assert channel is not None
         known = KnownPosition(PUBLISHER, self._service, reached.position, reached.hash)
@@ -160,8 +161,8 @@ class ConfirmedPublisher:
         self._marking += 1
 
     def turn(self, seconds: float) -> bool:
-        """Let bytes go out and come in, for at most so long. Whether the log has grown. Raises what the connection was
-        lost by."""
+        """Run the connection's I/O for at most `seconds`. Returns whether the log has grown. Raises the error by which
+        the connection was lost."""
         self._poll(seconds)
         if self._lost is not None:
             raise self._lost
@@ -175,7 +176,7 @@ class ConfirmedPublisher:
         self._loop.remove_timeout(timer)
 
     def wake(self) -> None:
-        """End a turn that waits; from any thread."""
+        """End a waiting `turn`. From any thread."""
         with self._lock:
             self._loop.add_callback_threadsafe(lambda: None)
 
@@ -185,7 +186,7 @@ class ConfirmedPublisher:
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_answer)
         declare(channel, self._ear)
-        channel.basic_consume(self._ear.name, self._on_slice, auto_ack=True)
+        channel.basic_consume(self._ear.name, self._on_batch, auto_ack=True)
         channel.exchange_declare(EVENTS, "topic", durable=True, callback=self._on_exchange)
 
     def _on_exchange(self, _: object) -> None:
@@ -203,21 +204,21 @@ class ConfirmedPublisher:
     def _on_marked(self, frame: Method) -> None:
         answer, last = frame.method, frame.method.delivery_tag
         if isinstance(answer, Basic.Nack):
-            self._on_lost(None, "the broker does not keep how far the outside is told")
+            self._on_lost(None, "the broker does not store how far events are published")
             return
         kept = [one for one in self._marks if one[0] == last or (answer.multiple and one[0] < last)]
-        if kept:  # what else is sent here may be answered before an earlier mark
+        if kept:  # another message on this channel may be confirmed before an earlier mark
             while self._marks[0] != kept[-1]:
                 self._marks.popleft()
             self.marked = self._marks.popleft()[1]
 
-    def _on_slice(self, _: Channel, _method: Basic.Deliver, properties: pika.BasicProperties, body: bytes) -> None:
+    def _on_batch(self, _: Channel, _method: Basic.Deliver, properties: pika.BasicProperties, body: bytes) -> None:
         self._heard = True
         if body.startswith(HEAD):
             try:
                 head = decode(body, beside=properties.headers)
             except Malformed:
-                return  # its writer tells
+                return  # only its writer's messages count
             self.asked |= isinstance(head, LogHead) and head.asks
 
     def _on_lost(self, _: object, reason: BaseException | str) -> None:

@@ -1,4 +1,4 @@
-"""One connection to the broker with a queue for replies, run on an I/O loop that outlives it."""
+"""One connection of a BrokerClient with a queue for replies, run on an I/O loop that outlives it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shared.messages.topology import NOT_FOUND, Queue
 
 
 class ClientConnection:
-    """Call `run` on the loop's thread; everything else is called there, too.
+    """All methods are called on the loop's thread.
 
-    `ready`: messages can go out now. `heard`: a message came to `queue`, with these headers. `returned`: a
-    mandatory one had nowhere to go.
+    Callbacks: `ready`: messages can be sent. `heard`: a message with these headers arrived in `queue`. `returned`: the
+    broker could route a mandatory message to no queue.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ClientConnection:
         return self._consuming and not self._blocked and self._lost is None
 
     def run(self) -> None:
-        """Connect, and run the loop until the connection is lost. Raises what it was lost by."""
+        """Connect, and run the loop until the connection is lost. Raises the error by which it was lost."""
         self._connection = pika.SelectConnection(
             self._parameters,
             on_open_callback=self._on_open,
@@ -66,8 +66,9 @@ class ClientConnection:
         if self._channel is not None:
             self._channel.basic_publish("", queue, body, transient(lasting_seconds), mandatory=mandatory)
 
-    def count_consumers(self, queue: str, told: Callable[[int], None]) -> None:
-        """Have `told` hear how many consume a queue, 0 where there is none; nothing if the connection is lost."""
+    def count_consumers(self, queue: str, counted: Callable[[int], None]) -> None:
+        """Call `counted` with the number of a queue's consumers, 0 for a missing queue; not when the connection is
+        lost."""
         if self._connection is None or not self._connection.is_open:
             return
 
@@ -77,21 +78,21 @@ class ClientConnection:
 
         def answer(channel: Channel, frame: Any) -> None:
             channel.close()
-            told(frame.method.consumer_count)
+            counted(frame.method.consumer_count)
 
         def refused(_: Channel, reason: Exception) -> None:
             if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == NOT_FOUND:
-                told(0)
+                counted(0)
 
         self._connection.channel(on_open_callback=ask)
 
     def close(self) -> None:
-        """Say goodbye; `run` ends when the broker has answered."""
+        """Start the closing handshake; `run` ends when the broker has answered."""
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
 
     def abandon(self) -> None:
-        """End `run` now."""
+        """End `run` now, without the handshake."""
         self._lose(AMQPConnectionError("abandoned"))
 
     def _on_open(self, connection: pika.SelectConnection) -> None:

@@ -1,4 +1,4 @@
-"""The log server: says how far one service's log reaches, and answers pulls."""
+"""The log server: announces the head of one service's log, and answers pulls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.broker.amqp import (
     declare,
     declare_exchange,
     delete_outdated,
-    keep_at_it,
+    keep_connected,
     parameters,
     transient,
     woken_by,
@@ -43,17 +43,17 @@ PULLS_AT_ONCE = 20
 
 
 class LogServer:
-    """Serves the log of one service to whoever reads it.
+    """Serves the log of one service to its readers.
 
-    New events are published by the writer that appends them. What is lost of that on the way, or when the writer dies
-    at that moment, shows in the head that is announced here, and is pulled from here.
+    The writer publishes new events. A batch may be lost on its way, or when the writer dies. A reader sees the gap from
+    the head that this server announces, and pulls the events from it.
 
-    `head` is where the log ends as last seen, `answered` how many pulls were; `connected` tells whether a broker is
-    served.
+    `head`: the log's last position, as last read. `answered`: how many pulls were answered. `connected`: whether there
+    is a connection to a broker.
     """
 
     def __init__(self, service: str, engine: sa.Engine, amqp_url: str, *, every_seconds: float = 1.0) -> None:
-        """`every_seconds`: how often the head is announced."""
+        """The head is announced every `every_seconds`."""
         self.service, self.head, self.answered = service, 0, 0
         self.hash = b""
         self.engine, self._every = engine, every_seconds
@@ -66,9 +66,9 @@ class LogServer:
         return self._connection is not None
 
     def run(self, stop: Event) -> None:
-        """Serve until stopped. Broker and database may come and go; neither is needed to start."""
+        """Serve until `stop` is set. Broker and database may fail and return, and may be missing at the start."""
         with woken_by(stop, self._wake):
-            keep_at_it(lambda: self._serve(stop), stop, self._log)
+            keep_connected(lambda: self._serve(stop), stop, self._log)
 
     def _wake(self) -> None:
         if connection := self._connection:
@@ -105,11 +105,11 @@ class LogServer:
 
 
 class _QueueGone(ConnectionError):
-    """Somebody deleted the queue of pulls."""
+    """The queue of pulls was deleted."""
 
 
 class _Session:
-    """What is said over one channel."""
+    """The messages of a log server on one channel."""
 
     def __init__(self, server: LogServer, channel: BlockingChannel) -> None:
         self._server, self._channel = server, channel
@@ -124,14 +124,14 @@ class _Session:
         channel.basic_consume(pulls(server.service).name, self._on_pull)
 
     def announce(self, position: int, hash_: bytes) -> None:
-        """Say how far the log reaches."""
-        self._say(LogHead(self._server.service, position, hash_), exchange=self._exchange)
+        """Announce the log's head."""
+        self._send(LogHead(self._server.service, position, hash_), exchange=self._exchange)
 
-    def _say(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
+    def _send(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
         self._channel.basic_publish(exchange, queue, encode(body), transient(headers=headers(body)))
 
     def answer(self) -> None:
-        """Answer the pulls that have come; the same one only once."""
+        """Answer the pulls that have arrived; equal pulls once."""
         if self._gone:
             raise _QueueGone("the queue of pulls was deleted")
         if not self._last_tag:
@@ -140,7 +140,7 @@ class _Session:
             for queue, body in answers(self._server.engine, pull):
                 if isinstance(body, Divergence):
                     self._log.critical("a reader knows other events than this log holds", finding=str(body))
-                self._say(body, queue=queue)
+                self._send(body, queue=queue)
             self._server.answered += 1
         self._channel.basic_ack(self._last_tag, multiple=True)
         self._asked, self._last_tag = {}, 0

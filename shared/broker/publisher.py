@@ -1,4 +1,4 @@
-"""The publisher: sends one service's log to the outside, one CloudEvent a message, from a durable checkpoint."""
+"""The publisher: sends one service's events to subscribers as CloudEvents, from a durable checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from shared.broker.amqp import (
-    keep_at_it,
+    keep_connected,
     parameters,
     reachable,
     transient,
@@ -25,7 +25,7 @@ from shared.broker.confirmed_publisher import ConfirmedPublisher, EventHeldBack
 from shared.broker.publisher_marks import read_mark
 from shared.contracts import PositionLost, UnknownMessage
 from shared.eventstore import checkpoints, log
-from shared.eventstore.checkpoints import PUBLISHER, TOLD
+from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.healing import PublishedMark, agrees
 from shared.eventstore.leadership import Leadership
@@ -42,7 +42,7 @@ SETTLE_SECONDS = 5.0
 
 
 class Diverged(RuntimeError):
-    """The log is not the one that the outside was told of."""
+    """The log is not the one that was published."""
 
     def __init__(self, found: Divergence) -> None:
         super().__init__(str(found))
@@ -50,19 +50,20 @@ class Diverged(RuntimeError):
 
 
 class Publisher:
-    """Publishes the log of one service; of several only one is at work, the others stand by.
+    """Publishes the log of one service. Of several publishers one works; the others stand by.
 
-    At most `WINDOW` events are sent beyond the checkpoint, so no more are sent again after a crash. A session begins
-    with a single one: while the broker does not take that, the others are not sent again and again.
+    At most WINDOW events are sent beyond the checkpoint, so at most so many are sent again after a crash. A session
+    first sends a single event: while the broker does not confirm it, the others are not sent again and again.
 
-    Before an event is sent, the broker keeps how far the outside may be told, with the hash of the log's chain there:
-    the mark. A log that does not hold what is marked, or is told, stops it: the log was set back, and what comes at
-    those positions is something else than what was told of them. `diverged` says so, and the log's writer is told,
-    who decides nothing then. What a healed log has in place of lost events that were told is not told again.
+    Before events are sent, the broker stores a mark: how far events may have been published, and the hash of the log's
+    chain there. When the log does not hold the marked event, the publisher stops: the log was restored from a backup,
+    and would hold other events at published positions. `diverged` says so, and the publisher tells the log's writer,
+    which then halts. After healing, the events that replace lost, published events are not published.
 
-    `position` is the checkpoint, `head` where the log ends as last seen, `oldest` the time of the first event that is
-    not yet safe with the broker, `events` how many became so since the start; `held` says which event holds the others
-    up, and why. `leads` tells whether this one is, or would be, at work, `connected` whether it is with a broker.
+    `position`: the checkpoint. `head`: the log's last position, as last read. `oldest`: the time of the first event
+    that the broker has not confirmed. `events`: how many events were confirmed since the start. `held`: which event
+    holds up the others, and why. `leads`: whether this publisher has the lock, or would work. `connected`: whether
+    there is a connection to a broker.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class Publisher:
         require_binding: bool = False,
         every_seconds: float = 1.0,
     ) -> None:
-        """`require_binding`: an event that no queue is bound for is not lost, but waits, and all behind it wait.
+        """`require_binding`: an event that no queue is bound for is not dropped; it waits, and all events behind it.
 
-        `every_seconds`: how often the log's end is looked for, should what its writer publishes be lost.
+        `every_seconds`: how often the log's head is read, in case the writer's messages are lost.
         """
         self.service, self.position, self.head, self.events = service, 0, 0, 0
         self.oldest: datetime | None = None
@@ -98,13 +99,13 @@ class Publisher:
         return self._publisher is not None
 
     def finds_broker(self) -> bool:
-        """Whether a broker is there, also for one that stands by, or is held up before it connects."""
+        """Whether a broker accepts connections; also for a publisher that stands by or has stopped."""
         return self.connected or reachable(self._parameters)
 
     def run(self, stop: Event) -> None:
-        """Publish until stopped. Broker and database may come and go; neither is needed to start."""
+        """Publish until `stop` is set. Broker and database may fail and return, and may be missing at the start."""
         with woken_by(stop, self._wake):
-            keep_at_it(lambda: self._session(stop), stop, self._log)
+            keep_connected(lambda: self._session(stop), stop, self._log)
 
     def _wake(self) -> None:
         if publisher := self._publisher:
@@ -134,38 +135,38 @@ class Publisher:
             self._lead.release()
 
     def _agree(self) -> None:
-        """Compare what was told with the log. Raises Diverged when the log holds something else, and tells its writer.
+        """Compare the mark with the log. When the log holds another event, tell its writer and raise Diverged.
 
-        A broker that has no mark has lost it, or is new: then the checkpoint has to do. A log that was healed since
-        this session began does not agree yet, for the session begins where it was before.
+        A broker without a mark is new or has lost it: then the checkpoint is used. A log that was healed since this
+        session began does not agree yet, since the session has the position from before.
         """
         with pika.BlockingConnection(self._parameters) as broker:
-            told = read_mark(broker, self.service)
-            if told is None:
+            mark = read_mark(broker, self.service)
+            if mark is None:
                 if self.position:
-                    self._log.warning("the broker does not know how far the outside was told", position=self.position)
+                    self._log.warning("the broker has no mark of what was published", position=self.position)
                 return
             with self._engine.connect() as connection:
-                if not agrees(connection, told, self._passed_over):
-                    self._contradict(broker, told)
-                if told.position > self._mark.position:
-                    self._mark = PublishedMark(told.position, log.hash_at(connection, told.position))
+                if not agrees(connection, mark, self._passed_over):
+                    self._contradict(broker, mark)
+                if mark.position > self._mark.position:
+                    self._mark = PublishedMark(mark.position, log.hash_at(connection, mark.position))
 
-    def _contradict(self, broker: pika.BlockingConnection, told: PublishedMark) -> None:
-        known = KnownPosition(PUBLISHER, self.service, told.position, told.hash)
+    def _contradict(self, broker: pika.BlockingConnection, mark: PublishedMark) -> None:
+        known = KnownPosition(PUBLISHER, self.service, mark.position, mark.hash)
         properties = transient(headers=headers(known))
         broker.channel().basic_publish("", inbox(self.service, ()).name, encode(known), properties)
-        raise Diverged(Divergence(PUBLISHER, self.service, told.position, self.head))
+        raise Diverged(Divergence(PUBLISHER, self.service, mark.position, self.head))
 
     def _reached(self) -> ReaderPosition:
-        """How far the outside may have been told."""
+        """How far the log may have been published."""
         return ReaderPosition(self._mark.position, self._mark.hash)
 
     def _resume(self) -> None:
-        """Begin behind the checkpoint."""
+        """Continue behind the checkpoint."""
         with self._engine.begin() as connection:
             self.position = checkpoints.read(connection, NAME)
-            self._passed_over = checkpoints.stored(connection, TOLD)
+            self._passed_over = checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING)
             reached = max(self.position, self._passed_over)
             self._mark = PublishedMark(reached, log.hash_at(connection, reached))
         self._read = self.position
@@ -201,7 +202,7 @@ class Publisher:
     # In
 
     def _look(self) -> None:
-        """See how far the log reaches. Raises Diverged when it is not the one that the outside was told of."""
+        """Read the log's head. Raises Diverged when the log is not the one that was published."""
         with self._engine.connect() as connection:
             self.head = log.read_head(connection).position
             reached = max(self.position, self._mark.position)
@@ -210,7 +211,7 @@ class Publisher:
         self._grown = self._grown or self.head > self._read
 
     def _fill(self) -> None:
-        """Read what is to be sent next."""
+        """Read the next events to send."""
         self._grown = False
         with self._engine.connect() as connection:
             page = log.read(connection, self.service, self._read, PAGE)
@@ -230,7 +231,7 @@ class Publisher:
         return window - (publisher.sent - self.position)
 
     def _send(self, publisher: ConfirmedPublisher) -> None:
-        """Hand over what the window has room for, and the broker has a mark for."""
+        """Send the events that fit the window and are marked."""
         if not self._ahead and self._grown:
             self._fill()
         if publisher.marking < self._mark.position:
@@ -279,7 +280,7 @@ class Publisher:
             self.position, self._stored_at = after, time.monotonic()
 
     def _settle(self, publisher: ConfirmedPublisher) -> None:
-        """Wait a while for what the broker has not answered, and store how far it came."""
+        """Wait a while for outstanding confirms, and store the checkpoint."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while publisher.settled < publisher.sent and (left := deadline - time.monotonic()) > 0:
             publisher.turn(left)

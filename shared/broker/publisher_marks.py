@@ -1,4 +1,4 @@
-"""What a publisher has told the outside, kept at the broker: who restores the database does not set that back."""
+"""Stores at the broker how far a log is published: restoring the database from a backup does not change it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ PERSISTENT = 2
 LOOKS, BETWEEN_SECONDS = 30, 0.1
 
 
-def body_of(told: PublishedMark) -> bytes:
-    """A mark as a message has it."""
-    return json.dumps({"position": told.position, "hash": told.hash.hex(), "safe": told.safe}).encode()
+def body_of(published: PublishedMark) -> bytes:
+    """The message body of a mark."""
+    return json.dumps({"position": published.position, "hash": published.hash.hex(), "safe": published.safe}).encode()
 
 
 def properties() -> pika.BasicProperties:
-    """Those of a message that outlives the broker's process."""
+    """The properties of a durable message."""
     return pika.BasicProperties(content_type="application/json", delivery_mode=PERSISTENT)
 
 
 def read_mark(connection: pika.BlockingConnection, service: str) -> PublishedMark | None:
-    """What the service's publisher has kept last; None when there is nothing, or the broker has lost it.
+    """The mark that the service's publisher has stored last; None when there is none.
 
-    It stays where it is. A publisher puts it there as soon as it has made the queue, and whoever else looks at it has
-    it for a moment: that there is none is believed only after many looks. Raises ChannelClosedByBroker when the queue
-    is there and can't be read.
+    The mark stays in its queue. Another reader may hold the message for a moment, so a missing mark is believed only
+    after several attempts. Raises ChannelClosedByBroker when the queue exists and can't be read.
     """
     channel = connection.channel()
     try:
@@ -45,8 +44,8 @@ def read_mark(connection: pika.BlockingConnection, service: str) -> PublishedMar
         for look in range(LOOKS):
             if look:
                 connection.sleep(BETWEEN_SECONDS)
-            if (told := _look(channel, service)) is not None:
-                return told
+            if (found := _look(channel, service)) is not None:
+                return found
         return None
     finally:
         channel.close()
@@ -57,19 +56,19 @@ def _look(channel: BlockingChannel, service: str) -> PublishedMark | None:
     if method is None or body is None or method.delivery_tag is None:
         return None
     channel.basic_nack(method.delivery_tag, requeue=True)
-    told = json.loads(body)
-    return PublishedMark(int(told["position"]), bytes.fromhex(told["hash"]), int(told["safe"]))
+    fields = json.loads(body)
+    return PublishedMark(int(fields["position"]), bytes.fromhex(fields["hash"]), int(fields["safe"]))
 
 
 class NoBroker(ConnectionError):
-    """The broker can't be asked."""
+    """The broker can't be reached."""
 
 
 def read_marks(url: str, services: Iterable[str]) -> dict[str, PublishedMark]:
-    """The marks of these services' publishers, of those that have one. Raises NoBroker."""
+    """The marks by service; services without a mark are left out. Raises NoBroker."""
     try:
         with pika.BlockingConnection(parameters(url, "marks")) as connection:
             found = {service: read_mark(connection, service) for service in services}
     except (AMQPError, OSError) as error:
         raise NoBroker(describe(error)) from error
-    return {service: told for service, told in found.items() if told is not None}
+    return {service: one for service, one in found.items() if one is not None}

@@ -1,4 +1,4 @@
-"""What a client of the broker waits for."""
+"""The requests of a BrokerClient that wait for a reply."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from shared.messages.messages import CommandMessage
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Request:
-    """`to` is a service; `sent` and `until` are times of the monotonic clock, 0 for not sent yet.
+    """A request to the service `to`. `sent` and `until` are times of the monotonic clock; `sent` is 0 before sending.
 
-    What got no reply `again_seconds` after it was sent may have been lost with its queue.
+    A request without a reply after `again_seconds` is sent again: it may have been lost with its queue.
     """
 
     again_seconds: ClassVar[float]
@@ -25,17 +25,17 @@ class Request:
     future: Future[Any] = field(default_factory=Future)
 
     def is_stale(self, now: float) -> bool:
-        """Whether it is time to send it again."""
+        """Whether to send it again now."""
         return 0 < self.sent < now - self.again_seconds
 
     def is_overdue(self, now: float) -> bool:
-        """Whether it is time to ask if anybody is there."""
+        """Whether to ask the broker now if the service's inbox has a consumer."""
         return False
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class CommandRequest(Request):
-    """Ends with a Reply; after `patient_until`, as soon as nobody is there to give one."""
+    """A command: its future gets a Reply. After `patient_until` it fails as soon as the inbox has no consumer."""
 
     again_seconds: ClassVar[float] = 3.0
 
@@ -49,7 +49,7 @@ class CommandRequest(Request):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class PullRequest(Request):
-    """Ends with a Slice."""
+    """A pull: its future gets an EventBatch."""
 
     again_seconds: ClassVar[float] = 1.0
 

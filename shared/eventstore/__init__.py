@@ -1,1 +1,1 @@
-"""The log of one service, and what lives in the same database and commits with it."""
+"""The event store: the log of one service, and the tables that are committed with it in the same database."""

@@ -1,4 +1,4 @@
-"""Many keys or rows in one statement on PostgreSQL: they are one JSON value, so it is always the same statement."""
+"""Passes many keys or rows to PostgreSQL as one JSON value, so that it is always the same prepared statement."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Match = Callable[[sa.ColumnCollection[str, sa.ColumnElement[Any]]], sa.ColumnEle
 
 
 def given_rows(columns: Sequence[sa.ColumnElement[Any]]) -> sa.TableValuedAlias:
-    """What is in the parameter `given`: a list of dictionaries of these columns, which hold text, numbers, truth values
-    or JSON."""
+    """The parameter `given` as a table: a list of dictionaries of these columns, which hold text, numbers, booleans or
+    JSON."""
     rows = sa.func.json_to_recordset(sa.bindparam(GIVEN, type_=sa.JSON))
     typed = (sa.column(column.name, column.type) for column in columns)
     return rows.table_valued(*typed, name=GIVEN).render_derived(name=GIVEN, with_types=True)
@@ -22,9 +22,9 @@ def given_rows(columns: Sequence[sa.ColumnElement[Any]]) -> sa.TableValuedAlias:
 def matching(
     table: sa.Table, columns: Sequence[sa.ColumnElement[Any]], match: Match, shown: Sequence[sa.Column[Any]] = ()
 ) -> sa.Select[Any]:
-    """The rows of a table (whole, or the columns to be shown) that match one of those given, of these columns."""
+    """The rows of a table that match one of the rows in `given` in these columns; all columns, or those `shown`."""
     given = given_rows(columns)
-    # Each by itself (OFFSET 0): not knowing how many are given, the planner would rather read the whole table.
+    # OFFSET 0 looks each row up by itself: the planner, which does not know how many there are, would scan the table.
     found = (
         sa.select(*(shown or table.columns))
         .where(match(given.c))

@@ -1,4 +1,4 @@
-"""How far a log has been handed on to the outside: a durable position by name."""
+"""Checkpoints: durable positions by name, such as how far a log has been published."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from shared.eventstore import schema
 from shared.eventstore.log import Fenced
 
 PUBLISHER = "publisher"
-TOLD = "publisher, before the log was healed"
-"""Up to here the outside was told of events that this log does not hold: what stands there now is not told."""
+PUBLISHED_BEFORE_HEALING = "publisher, before the log was healed"
+"""Up to here, events were published that this log lacks; the events that replace them are not published."""
 
 
 def read(connection: sa.Connection, name: str) -> int:
-    """The position stored last; 0, stored as well, when there was none."""
+    """The stored position. Without one, stores and returns 0."""
     statement = sa.select(schema.checkpoints.c.position).where(schema.checkpoints.c.name == name)
     position = connection.execute(statement).scalar_one_or_none()
     if position is None:
@@ -22,13 +22,13 @@ def read(connection: sa.Connection, name: str) -> int:
 
 
 def stored(connection: sa.Connection, name: str) -> int:
-    """The position stored last, 0 when there is none; nothing is written."""
+    """The stored position, 0 without one. Writes nothing."""
     statement = sa.select(schema.checkpoints.c.position).where(schema.checkpoints.c.name == name)
     return connection.execute(statement).scalar_one_or_none() or 0
 
 
 def move(connection: sa.Connection, name: str, before: int, after: int) -> None:
-    """Store a later position. Raises Fenced when it was not at `before`."""
+    """Store position `after`. Raises Fenced when the stored position is not `before`."""
     c = schema.checkpoints.c
     statement = sa.update(schema.checkpoints).where(c.name == name, c.position == before).values(position=after)
     if connection.execute(statement).rowcount != 1:

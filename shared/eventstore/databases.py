@@ -1,4 +1,4 @@
-"""A PostgreSQL database and a role of its own for each service."""
+"""Creates a PostgreSQL database and role for each service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ONE_AT_A_TIME = 7_236_481_059
 
 
 def name_of(service: str) -> str:
-    """What a service's database and role are called."""
+    """The name of a service's database and role."""
     return f"kameng_{service}"
 
 
@@ -33,7 +33,7 @@ def ensure_database(server: str | sa.URL, service: str, password: str) -> bool:
         connection.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
         if not _role_exists(connection, service):
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-        # Hashed here: statements may be logged.
+        # Hashed here, since the server may log statements.
         hashed = connection.pgconn.encrypt_password(password.encode(), name_of(service).encode(), b"scram-sha-256")
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(hashed.decode())))
         if _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):

@@ -1,4 +1,4 @@
-"""Whether a database can be written: what its errors say of its disk, and whether there is room again."""
+"""Recognises errors of a full or failing disk, and tests whether a database can be written again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SQLITE = {
     sqlite3.SQLITE_CANTOPEN: "can't be written",
 }
 POSTGRESQL = {"53100": "is full", "58030": "can't be written"}
-# In a table of its own that nobody else sees, and that is rolled back: files have to grow for it.
+# A temporary table, rolled back afterwards: the database's files must grow for it.
 _FILL = "CREATE TEMPORARY TABLE room AS SELECT md5(n::text) FROM generate_series(1, 4096) AS n"
 
 
 def trouble(error: BaseException, url: sa.URL) -> str:
-    """What is wrong with the disk of a database, in plain words, if that is what an error of it says; else empty."""
+    """A sentence about the disk of a database, if the error comes from its disk; else empty."""
     if not isinstance(error, DBAPIError):
         return ""
     if url.get_backend_name() == "sqlite":
@@ -36,15 +36,15 @@ def trouble(error: BaseException, url: sa.URL) -> str:
 
 
 def trouble_in(folder: Path, error: DBAPIError) -> str:
-    """What an error says of the disk of an SQLite database in this folder: that it `is full` or `can't be written`;
-    else empty. SQLite calls it an I/O error as well when there is no room for a file that it shares."""
+    """`is full` or `can't be written`, if the error comes from the disk of an SQLite database in this folder; else
+    empty. SQLite also reports an I/O error when there is no room for its shared-memory file."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     what = "" if code is None else SQLITE.get(code & 0xFF, "")
     return "is full" if what and _no_room_in(folder) else what
 
 
 def has_room(engine: sa.Engine) -> bool:
-    """Whether the disk of a database takes something: tried, for free space alone does not tell."""
+    """Whether the disk of a database can be written; it tries, since free space alone does not show it."""
     if engine.dialect.name == "sqlite":
         return _takes_a_file(Path(str(engine.url.database)).parent)
     try:

@@ -1,4 +1,4 @@
-"""Whether a log and somebody who has read it speak of the same events."""
+"""Compares a log with what its readers have applied of it, by positions and chain hashes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shared.eventstore.unreadable import described
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """`reader` has applied the log of `source` up to `position`, and that log, which ends at `head`, has no event there
-    or another one: one of the two was set back, or changed."""
+    """`reader` has applied the log of `source` up to `position`; the log, which ends at `head`, has no event or another
+    event there. One of the two databases was restored from a backup, or changed."""
 
     reader: str
     source: str
@@ -26,7 +26,7 @@ class Divergence:
 
     @property
     def is_beyond(self) -> bool:
-        """Whether the log ends before what was read of it."""
+        """Whether the log ends before the reader's position."""
         return self.position > self.head
 
     def __str__(self) -> str:
@@ -45,8 +45,8 @@ class Divergence:
 class SourceFault:
     """What is wrong with a source, as its reader has found it last.
 
-    `diverged` is where the source ended when it was found to be another log; None while it is the same. `held` says
-    which event of it must be known and is not, `unknown` has the types that were met and are not known.
+    `diverged`: where the source's log ended when it was found to have diverged; None while it has not. `held`: the
+    essential event that the reader does not know, as text. `unknown`: the types of events that it does not know.
     """
 
     diverged: int | None = None
@@ -63,16 +63,16 @@ class ReaderPosition:
 
     position: int
     hash: bytes = b""
-    ailing: SourceFault = SourceFault()
+    fault: SourceFault = SourceFault()
 
     @property
     def diverged(self) -> int | None:
-        """Where the source ended when it was last found to be another log; None while it is the same."""
-        return self.ailing.diverged
+        """Where the source's log ended when it was found to have diverged; None while it has not."""
+        return self.fault.diverged
 
 
 def divergence(connection: sa.Connection, reader: str, source: str, reached: ReaderPosition) -> Divergence | None:
-    """What a log, through a connection to its database, has against what somebody says to have read of it."""
+    """Compare a reader's position with the log of `source` in the connection's database; None when they agree."""
     head = log.read_head(connection).position
     if reached.position > head:
         return Divergence(reader, source, reached.position, head)
@@ -82,29 +82,31 @@ def divergence(connection: sa.Connection, reader: str, source: str, reached: Rea
 
 
 def reached_by(connection: sa.Connection) -> dict[str, ReaderPosition]:
-    """How far a service, through a connection to its database, has applied each of its sources; without hashes where
-    an earlier version has written its tables."""
+    """By source, how far the service of the connection's database has applied it. Hashes are missing where an earlier
+    version has written the tables."""
     readers = schema.readers.c
     columns = {column["name"] for column in sa.inspect(connection).get_columns(schema.readers.name)}
     wanted = [column for column in schema.readers.columns if column.name in columns]
     rows = connection.execute(sa.select(*wanted).order_by(readers.source)).mappings()
-    return {row["source"]: ReaderPosition(row["position"], bytes(row.get("hash") or b""), _ailing(row)) for row in rows}
+    return {row["source"]: ReaderPosition(row["position"], bytes(row.get("hash") or b""), _fault(row)) for row in rows}
 
 
-def _ailing(row: Mapping[Any, Any]) -> SourceFault:
+def _fault(row: Mapping[Any, Any]) -> SourceFault:
     return SourceFault(row.get("diverged"), row.get("held") or "", tuple((row.get("unknown") or "").split()))
 
 
 def remember(connection: sa.Connection, source: str, found: SourceFault) -> None:
-    """Store what is wrong with a reader's source, or that nothing is any more, for all who look."""
-    told = sa.update(schema.readers).where(schema.readers.c.source == source)
+    """Store what is wrong with a reader's source, or that nothing is wrong any more."""
+    stored = sa.update(schema.readers).where(schema.readers.c.source == source)
     unknown = " ".join(found.unknown) or None
-    connection.execute(told.values(diverged=found.diverged, held=found.held or None, unknown=unknown))
+    connection.execute(stored.values(diverged=found.diverged, held=found.held or None, unknown=unknown))
 
 
 def disagreements(logs: Mapping[str, sa.Engine], about: str | None = None) -> Iterator[str]:
-    """Where services, by their databases, speak of other events than the logs hold: readers' positions and publishers'
-    checkpoints; with `about`, those of this service and of its log only. What can't be read is left to others to tell.
+    """Sentences about readers' positions and publishers' checkpoints that disagree with the logs.
+
+    `logs`: the databases by service. With `about`, only those of this service and of its log. Databases that can't be
+    reached are left out: the callers report them.
     """
     for reader, engine in logs.items():
         try:
@@ -139,6 +141,6 @@ def _against(engine: sa.Engine, reader: str, source: str, reached: ReaderPositio
 
 
 def published(connection: sa.Connection) -> dict[str, int]:
-    """How far a log has been handed on to the outside, by whom."""
+    """How far a log has been published, by checkpoint."""
     rows = connection.execute(sa.select(schema.checkpoints.c.name, schema.checkpoints.c.position))
     return {row.name: row.position for row in rows}

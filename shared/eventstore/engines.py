@@ -1,4 +1,4 @@
-"""Opens SQLite and PostgreSQL the way the log needs them."""
+"""Opens SQLite and PostgreSQL with the settings that the log needs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CONNECTING = {
 
 
 def open_engine(url: str | sa.URL, *, writer: bool) -> sa.Engine:
-    """An engine on a service's database. A writer's transactions begin with the write lock in hand on SQLite.
+    """An engine on a service's database. On SQLite, a writer's transactions take the write lock when they begin.
 
-    On PostgreSQL a process that uses eventlet must set PSYCOPG_WAIT_FUNC=wait_selector before psycopg is imported, or
-    each wait for the server stops all its greenthreads.
+    A process that uses eventlet with PostgreSQL must set PSYCOPG_WAIT_FUNC=wait_selector before it imports psycopg, or
+    each wait for the server blocks all its greenthreads.
     """
     url = sa.make_url(url)
     return _sqlite(url, writer) if url.get_backend_name() == "sqlite" else _postgresql(url, writer)
@@ -40,7 +40,7 @@ def _postgresql(url: sa.URL, writer: bool) -> sa.Engine:
     role = "writer" if writer else "reader"
     settings: dict[str, object] = {**CONNECTING, "application_name": f"kameng {url.database} {role}", **url.query}
     if writer:
-        # A writer that froze in a transaction must not hold its rows from the next one.
+        # A writer that freezes in a transaction must not keep its rows locked for the next writer.
         settings["options"] = f"{settings.get('options', '')} {WRITER_SETTINGS}".strip()
         engine = sa.create_engine(url, connect_args=settings, pool_size=2, max_overflow=2)
         event.listen(engine, "do_connect", _pipelined)
@@ -81,14 +81,14 @@ def _sqlite(url: sa.URL, writer: bool) -> sa.Engine:
 
 
 def _to_json(value: object) -> str:
-    """As PostgreSQL is sent it, at a fifth of the cost of the standard library's."""
+    """JSON text for PostgreSQL, at a fifth of the standard library's cost."""
     return orjson.dumps(value).decode()
 
 
 def _create(database: str) -> None:
-    """Have a database's file for its owner alone; its -wal and -shm will have the same mode.
+    """Create a database's file that only its owner can read; SQLite gives its -wal and -shm the same mode.
 
-    A file that is there is not opened: closing it again would drop SQLite's locks of this whole process, and the next
+    An existing file is not opened: closing it again would drop SQLite's locks of this whole process, and the next
     process to close the database would then delete the -wal under it (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     with suppress(FileExistsError):
@@ -96,14 +96,14 @@ def _create(database: str) -> None:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether a server was not reached, or turned us away, and nothing is said of what it holds."""
+    """Whether a server could not be reached, or refused the connection."""
     if not isinstance(error, OperationalError | InterfaceError) or isinstance(error.orig, sqlite3.Error):
         return False
     return str(getattr(error.orig, "sqlstate", None) or "08")[:2] in ("08", "28", "3D", "53", "57")
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database failed, and not what it was asked."""
+    """Whether the error is a failure of the database, and not of the statement."""
     if not isinstance(error, OperationalError | InterfaceError | InternalError):
         return False
     if str(getattr(error.orig, "sqlstate", "")).startswith(LIMIT_EXCEEDED):

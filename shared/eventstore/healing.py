@@ -1,8 +1,8 @@
-"""Heals a log that was restored from a backup older than what others know of it, when the later database is gone.
+"""Heals a log that was restored from a backup, when the later database is lost.
 
-Positions can't be taken back: readers have applied them, and outsiders have been told of them. So the log goes on
-behind all that is known of it anywhere. The positions between are filled with PositionLost, and readers take the healed
-log's hash on where they are.
+Readers have applied the lost positions, and subscribers have received their events, so the positions can't be reused.
+The log is filled with PositionLost events up to the last position that anyone knows, and readers take over the healed
+log's hash at their positions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from shared.contracts import Metadata, PositionLost
 from shared.eventstore import checkpoints, log, schema
-from shared.eventstore.checkpoints import PUBLISHER, TOLD
+from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import (
     Divergence,
     ReaderPosition,
@@ -33,8 +33,8 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class PublishedMark:
-    """What the publisher keeps outside of the database: the outside may have been told of the log up to `position`,
-    where its chain had `hash`, and has been told up to `safe`."""
+    """The publisher's mark, which is stored at the broker: events may have been published up to `position`, where the
+    log's chain had `hash`, and were certainly published up to `safe`."""
 
     position: int
     hash: bytes
@@ -51,11 +51,11 @@ class KnownUpTo:
 
 @dataclass(frozen=True, slots=True)
 class LostRange:
-    """What is to be healed in the log of `source`, which ends at `kept` with an event of the time `since`.
+    """What to heal in the log of `source`, which ends at `kept` with an event of the time `since`.
 
-    It is known up to `upto`, by `known`. `readers` remember a hash that the log does not have, or will have when it is
-    filled; `told` is set where the outside knows other events than the log holds. `contrary` can't be healed: readers
-    at whose position the log holds an event that they have not read, for it went on after it was set back.
+    The log is known up to `upto`, by `known`. `readers` have stored a hash that the log does not have, or will not have
+    when it is filled. `mark` is set when other events were published than the log holds. `contrary` readers can't
+    be healed: the log holds another event at their position, since it went on after it was restored.
     """
 
     source: str
@@ -64,32 +64,36 @@ class LostRange:
     upto: int
     known: tuple[KnownUpTo, ...] = ()
     readers: tuple[str, ...] = ()
-    told: PublishedMark | None = None
+    mark: PublishedMark | None = None
     contrary: tuple[Divergence, ...] = ()
 
     @property
     def lost(self) -> int:
-        """How many positions are to be filled."""
+        """How many positions to fill."""
         return self.upto - self.kept
 
     def __bool__(self) -> bool:
-        return bool(self.lost or self.readers or self.told or self.contrary)
+        return bool(self.lost or self.readers or self.mark or self.contrary)
 
 
 def examine(
     source: str,
     logs: Mapping[str, sa.Engine],
-    told: PublishedMark | None = None,
+    mark: PublishedMark | None = None,
     others: Iterable[KnownUpTo] = (),
 ) -> LostRange:
-    """Compare a log with all that is known of it: by its readers, by the publisher, by others. Changes nothing."""
+    """Compare a log with what its readers, its publisher and `others` know of it. Changes nothing."""
     with logs[source].connect() as connection:
         head = log.read_head(connection)
         known = [KnownUpTo(name, at) for name, at in published(connection).items()]
         known += others
-        differs = told if told and not agrees(connection, told, checkpoints.stored(connection, TOLD)) else None
+        differs = (
+            mark
+            if mark and not agrees(connection, mark, checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING))
+            else None
+        )
     if differs:
-        known.append(KnownUpTo("what the publisher has told the outside", differs.position))
+        known.append(KnownUpTo("what the publisher has published", differs.position))
     readers, contrary = [], []
     for reader, reached in _readers(source, logs):
         with logs[source].connect() as connection:
@@ -114,12 +118,13 @@ def _readers(source: str, logs: Mapping[str, sa.Engine]) -> Iterator[tuple[str, 
             yield reader, reached
 
 
-def agrees(connection: sa.Connection, told: PublishedMark, passed_over: int) -> bool:
-    """Whether the log holds what the outside was told, or has been healed of it: up to `passed_over`, as TOLD says."""
-    if told.position <= passed_over:
+def agrees(connection: sa.Connection, mark: PublishedMark, passed_over: int) -> bool:
+    """Whether the log holds the marked event, or was healed: no event up to `passed_over`, the checkpoint
+    PUBLISHED_BEFORE_HEALING, has to be the published one."""
+    if mark.position <= passed_over:
         return True
     head = log.read_head(connection)
-    return told.position <= head.position and log.hash_at(connection, told.position) == told.hash
+    return mark.position <= head.position and log.hash_at(connection, mark.position) == mark.hash
 
 
 def _is_lost(connection: sa.Connection, position: int) -> bool:
@@ -130,10 +135,10 @@ def _is_lost(connection: sa.Connection, position: int) -> bool:
 def heal(
     wound: LostRange, engine: sa.Engine, now: datetime, new_id: Callable[[], str], progress: Progress = lambda *_: None
 ) -> None:
-    """Fill a log, a batch at a time, on a writer's engine of its database; broken off, it may be done again.
+    """Fill a log, a batch at a time, on a writer's engine of its database. It may be interrupted and repeated.
 
-    The publisher goes on behind what the outside was told. What the agenda has to call is looked up before it is
-    called: it may have been called in the time that is lost. Raises log.Fenced when a writer came in between.
+    The publisher goes on behind the published events. Scheduled external calls count as tried, since they may have been
+    made in the lost time: their outcome is looked up first. Raises log.Fenced when a writer has started meanwhile.
     """
     with engine.begin() as connection:
         epoch = log.next_epoch(connection)
@@ -147,9 +152,9 @@ def heal(
             log.append(connection, head, events)
         done = wound.lost - (wound.upto - events[-1].position)
         progress(done, wound.lost)
-    if wound.told is not None:
+    if wound.mark is not None:
         with engine.begin() as connection:
-            _tell(connection, wound.told, wound)
+            _move_checkpoints(connection, wound.mark, wound)
 
 
 def _fillers(
@@ -167,12 +172,12 @@ def _fillers(
         )  # fmt: skip
 
 
-def _tell(connection: sa.Connection, told: PublishedMark, wound: LostRange) -> None:
-    """Where the log went on by itself past what the outside knows, nothing of that is told; else lost positions only
-    are passed over."""
-    went_on = told.position <= wound.kept
-    checkpoints.raise_to(connection, PUBLISHER, told.position if went_on else min(told.safe, told.position))
-    checkpoints.raise_to(connection, TOLD, told.position)
+def _move_checkpoints(connection: sa.Connection, mark: PublishedMark, wound: LostRange) -> None:
+    """Move the publisher's checkpoints. When the log went on past the published position after it was restored, the
+    publisher skips all events up to there; else it skips lost positions only."""
+    went_on = mark.position <= wound.kept
+    checkpoints.raise_to(connection, PUBLISHER, mark.position if went_on else min(mark.safe, mark.position))
+    checkpoints.raise_to(connection, PUBLISHED_BEFORE_HEALING, mark.position)
 
 
 def _doubt_calls(connection: sa.Connection) -> None:
@@ -182,7 +187,7 @@ def _doubt_calls(connection: sa.Connection) -> None:
 
 
 def settle(source: str, healed: sa.Engine, reader: sa.Engine) -> None:
-    """A reader takes on the hash that a healed log has where it is. Its writer is fenced, and reads anew."""
+    """Store the healed log's hash at a reader's position. The reader's writer is fenced, and starts over."""
     with reader.begin() as connection:
         log.next_epoch(connection)
         reached = reached_by(connection)[source]

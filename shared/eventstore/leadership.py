@@ -1,4 +1,4 @@
-"""One process a role at a time: whoever holds an advisory lock in the service's PostgreSQL database."""
+"""Leader election: the process that holds an advisory lock in the service's PostgreSQL database leads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WRITER = "writer"
 PING_SECONDS = 0.5
 FROZEN_SECONDS = 5
 
-# The machine of a frozen process goes on answering for it, so the lock would be held until it is woken: the server ends
-# a session that is silent for long. That of a machine that is gone it finds by keepalives.
+# A frozen process keeps its connection, and so its lock: the server ends a session that is silent for long. Keepalives
+# find the connections of machines that are gone.
 _SESSION = (
     f"-c idle_session_timeout={FROZEN_SECONDS}s -c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 "
     "-c tcp_keepalives_count=3"
@@ -28,17 +28,17 @@ logger = structlog.get_logger()
 
 
 class LeadershipLost(RuntimeError):
-    """The connection that holds the lock is gone: another process may have it by now."""
+    """The connection that holds the lock is lost: another process may lead by now."""
 
 
 def leader_key(service: str, role: str = WRITER) -> int:
-    """The advisory lock of a service's leader in a role, in its database."""
+    """The key of the advisory lock of a service's leader in a role."""
     digest = hashlib.sha256(f"kameng {role} {service}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _connect(url: str | sa.URL, service: str) -> psycopg.Connection:
-    """A connection whose session, with the locks it holds, ends within seconds of its process."""
+    """A connection whose session, and its locks, end within seconds after its process."""
     made = sa.make_url(url)
     place = made.translate_connect_args(username="user", database="dbname")
     options = f"{made.query.get('options', '')} {_SESSION}".strip()
@@ -49,7 +49,7 @@ def _connect(url: str | sa.URL, service: str) -> psycopg.Connection:
 class Leadership:
     """The lock of one role of a service, and the connection that holds it.
 
-    `on_lost` is called, from another thread, when the lock is found lost.
+    `on_lost` is called, from another thread, when the lock is lost.
     """
 
     def __init__(self, url: str | sa.URL, service: str, on_lost: Callable[[], object], role: str = WRITER) -> None:
@@ -57,32 +57,32 @@ class Leadership:
         self._url, self._service, self._role, self._on_lost = url, service, role, on_lost
         self._connection: psycopg.Connection | None = None
         self._released = threading.Event()
-        self._told = ""
+        self._logged = ""
         self._ahead: timedelta | None = None
 
     def acquire(self) -> bool:
-        """Try once to become the leader. False when there is another, or no database."""
+        """Try once to become the leader. Returns False when another process leads, or the database can't be reached."""
         try:
             if self._connection is None:
                 self._connection = _connect(self._url, self._service)
             row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key]).fetchone()
             self._look_at_clock(self._connection)
         except psycopg.Error as error:
-            self._tell(f"no database to be the {self._role} of", error=str(error).strip())
+            self._log_once(f"no database to be the {self._role} of", error=str(error).strip())
             self.release()
             return False
         if not row or not row[0]:
-            self._tell(f"standing by: another {self._role} has the lock")
+            self._log_once(f"standing by: another {self._role} has the lock")
             return False
-        self._tell("leading")
+        self._log_once("leading")
         self._released = threading.Event()
         threading.Thread(target=self._watch, args=(self._connection, self._released), daemon=True).start()
         return True
 
-    def _tell(self, state: str, **facts: str) -> None:
-        if state != self._told:
+    def _log_once(self, state: str, **facts: str) -> None:
+        if state != self._logged:
             logger.info(state, service=self._service, role=self._role, **facts)
-            self._told = state
+            self._logged = state
 
     def _watch(self, connection: psycopg.Connection, released: threading.Event) -> None:
         try:
@@ -98,11 +98,11 @@ class Leadership:
             self._ahead = row[0] - datetime.now(UTC)
 
     def server_time(self) -> datetime | None:
-        """What the server's clock says, as far as is known from when it was last asked."""
+        """The server's time, reckoned from when it was last read; None before that."""
         return None if self._ahead is None else datetime.now(UTC) + self._ahead
 
     def clock_ahead(self) -> float | None:
-        """How many seconds this machine's clock is ahead of the server's; None before that was ever asked."""
+        """How many seconds this machine's clock is ahead of the server's; None before it was read."""
         return None if self._ahead is None else -self._ahead.total_seconds()
 
     def check(self) -> None:
@@ -124,7 +124,7 @@ class Leadership:
             raise LeadershipLost("the connection that holds the lock is gone") from error
 
     def release(self) -> None:
-        """Let others lead; nothing happens when the lock is not held."""
+        """Release the lock, if this process holds it."""
         self._released.set()
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -33,10 +33,10 @@ def _behind(stream: Any, version: Any) -> sa.ColumnElement[bool]:
     return sa.and_(schema.log.c.stream == stream, schema.log.c.version > version)
 
 
-# Made once: building a statement costs more than running it.
+# Built once, since building a statement costs more than running it.
 _BEFORE, _EPOCH = sa.bindparam("before"), sa.bindparam("of_epoch")
 _APPEND = Statement(sa.insert(schema.log))
-TOGETHER = 32  # rows of one statement: fewer messages, for the server and for us
+TOGETHER = 32  # rows of one INSERT: fewer messages for the server and the client
 _APPEND_TOGETHER = Statement(
     sa.insert(schema.log).values(
         [{one.name: sa.bindparam(f"{one.name}_{n}", type_=one.type) for one in schema.log.c} for n in range(TOGETHER)]
@@ -48,11 +48,11 @@ _MOVE_HEAD = Statement(
     .values(position=sa.bindparam("position"), at=sa.bindparam("at"), hash=sa.bindparam("hash")),
     guarded=True,
 )
-# Shared, so that a writer that starts waits for what is being committed, and then sees it.
+# FOR SHARE: a writer that starts waits for the commit under way, and then sees it.
 _SAME_EPOCH = Statement(
     sa.select(schema.head.c.id).where(schema.head.c.epoch == _EPOCH).with_for_update(read=True), guarded=True
 )
-# Code that does not know of `agenda_epoch` leaves it behind, and so does who comes after such code.
+# Older code does not raise `agenda_epoch`, so neither may a writer that follows it.
 _NEXT_EPOCH = (
     sa.update(schema.head)
     .values(
@@ -70,11 +70,11 @@ _MOVE_READER = Statement(
     .values(position=sa.bindparam("position"), hash=sa.bindparam("hash")),
     guarded=True,
 )
-# What every version's head has.
+# The columns that the head has in every version.
 _HEAD = sa.select(schema.head.c.position, schema.head.c.at, schema.head.c.hash, schema.head.c.epoch)
 _LAST = sa.select(sa.func.coalesce(sa.func.max(schema.log.c.position), 0))
 FIELDS = [column for column in schema.log.c if column is not schema.log.c.hash]
-MOST_BYTES = 4 * 1024 * 1024  # of what is read at once
+MOST_BYTES = 4 * 1024 * 1024  # of events that are read at once
 _SIZE = size_in_bytes(schema.log.c.data) + size_in_bytes(schema.log.c.meta)
 
 
@@ -83,7 +83,7 @@ def _within(
     fields: Sequence[sa.Column[Any]] = FIELDS,
     size: sa.ColumnElement[int] = _SIZE,
 ) -> sa.Select[*tuple[Any, ...]]:
-    """The first `most` events, and of these as many as have `bytes` before them: the database reads no more."""
+    """The first `most` events; of these, only as many as the database needs to reach `bytes`."""
     before = (sa.func.sum(size).over(order_by=schema.log.c.position) - size).label("before")
     most = sa.bindparam("most", type_=sa.Integer)
     first = sa.select(*fields, before).where(*conditions).order_by(schema.log.c.position).limit(most).subquery("first")
@@ -93,7 +93,7 @@ def _within(
 
 _BEHIND = sa.bindparam("behind")
 _READ = Statement(_within(schema.log.c.position > _BEHIND))
-# The event at a position as well, for its hash: what follows is a stretch of the same log only behind that one.
+# Also reads the event at the position, for its hash: it proves that the events behind it belong to the same log.
 _READ_CHAINED = Statement(
     _within(
         schema.log.c.position >= _BEHIND,
@@ -120,9 +120,9 @@ AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a log ends: its last position, the time of its last event, and the hash of the chain so far.
+    """The end of a log: its last position, the time of its last event, and the hash of its chain.
 
-    `epoch` counts the writers that have started; whoever appends does so in an epoch, and no longer in a past one.
+    `epoch` counts the writers that have started. A writer can append only in the latest epoch.
     """
 
     position: int
@@ -145,7 +145,7 @@ def to_text(at: datetime) -> str:
 
 
 def link(previous: bytes, recorded: RecordedEvent) -> bytes:
-    """The chain's next hash: SHA-256 over the previous one and every stored field (no field may hold a U+001F)."""
+    """The chain's next hash: SHA-256 over the previous hash and all stored fields, which must not contain U+001F."""
     return _link(
         previous, recorded.position, recorded.stream, recorded.version, recorded.id, recorded.type,
         recorded.data, recorded.meta_json, to_text(recorded.at),
@@ -157,11 +157,12 @@ def _link(previous: bytes, *fields: object) -> bytes:
 
 
 class Incomplete(RuntimeError):
-    """A database that holds events and lacks a table that no log brings back."""
+    """A database holds events and lacks a table that can't be rebuilt from a log."""
 
 
 def missing(connection: sa.Connection) -> list[str]:
-    """The tables that a database with events lacks, and no log brings back: what is due, was decided, or waits."""
+    """The tables that a database with events lacks and that can't be rebuilt from a log: scheduled items, commands,
+    parked messages."""
     found = set(sa.inspect(connection).get_table_names())
     if schema.log.name not in found or connection.execute(sa.select(schema.log.c.position).limit(1)).first() is None:
         return []
@@ -169,7 +170,7 @@ def missing(connection: sa.Connection) -> list[str]:
 
 
 def require_whole(connection: sa.Connection, service: str) -> None:
-    """Raises Incomplete where creating what is missing would pass over a loss."""
+    """Raises Incomplete when the database lacks a table that can't be rebuilt from a log."""
     if lost := missing(connection):
         raise Incomplete(
             f"the database of {service} holds events and lacks {', '.join(lost)}; restore it from a backup"
@@ -177,7 +178,7 @@ def require_whole(connection: sa.Connection, service: str) -> None:
 
 
 def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
-    """Create what is missing: the tables, the head row, a reader row for each source."""
+    """Create missing tables, the head row, and a reader row for each source."""
     schema.metadata.create_all(connection)
     begin(connection)
     known = set(connection.execute(sa.select(schema.readers.c.source)).scalars())
@@ -187,7 +188,7 @@ def create(connection: sa.Connection, sources: Iterable[str] = ()) -> None:
 
 
 def begin(connection: sa.Connection) -> None:
-    """Write the head of a log that has none yet, so that it reads as empty before its writer has been there."""
+    """Write the head of a new log, so that others can read it, as empty, before its writer starts."""
     if connection.execute(sa.select(schema.head.c.id)).first() is None:
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         head = insert(schema.head).values(id=1, position=0, at=EPOCH, hash=GENESIS, epoch=0)
@@ -201,15 +202,15 @@ def read_head(connection: sa.Connection) -> Head:
 
 
 def next_epoch(connection: sa.Connection) -> int:
-    """Begin an epoch: writers of earlier ones can no longer commit anything. To be read from after this only."""
+    """Begin an epoch and return it: writers of earlier epochs can't commit any more. Read the log only after this."""
     return connection.execute(_NEXT_EPOCH).scalar_one()
 
 
 def append(connection: sa.Connection, before: Head, events: Sequence[RecordedEvent]) -> Head:
-    """Append events that continue at `before.position + 1`, and move the head last.
+    """Append events, from `before.position + 1`, and move the head. Returns the new head.
 
-    Raises Fenced when the head is no longer where `before` says or its epoch has passed, even without events: here, or
-    when the transaction is committed, which then was rolled back.
+    Raises Fenced, even without events, when the stored head is not at `before` or its epoch has passed. It is raised
+    here or by the commit; the transaction is rolled back.
     """
     if not events:
         write(connection, _SAME_EPOCH, [{"of_epoch": before.epoch}], fence=f"epoch {before.epoch} has passed")
@@ -226,10 +227,10 @@ def append(connection: sa.Connection, before: Head, events: Sequence[RecordedEve
 
 
 def _chained(chain: bytes, events: Sequence[RecordedEvent]) -> list[tuple[bytes, ...]]:
-    """The rows of these events, each column as it is sent, which but for numbers is as it is stored; the hash last."""
+    """The rows of these events, each column encoded as it is sent, and the chain's hash last."""
     rows, at, text = [], None, b""
     for recorded in events:
-        if recorded.at is not at:  # those of a batch share it
+        if recorded.at is not at:  # the events of a batch share it
             at = recorded.at
             text = to_text(at).encode()
         fields = (
@@ -248,9 +249,9 @@ def _decoded(row: tuple[bytes, ...]) -> dict[str, Any]:
 
 
 def move_reader(connection: sa.Connection, source: str, before: int, after: int, hash_: bytes = b"") -> None:
-    """Record that a source has been applied up to `after`, where its chain has that hash (empty: not known).
+    """Store that a source is applied up to `after`, where its chain has that hash (empty: not known).
 
-    Fenced when it was not at `before`, as `append` is.
+    Raises Fenced, as `append` does, when the stored position is not `before`.
     """
     moved = {"reader": source, "before": before, "position": after, "hash": hash_ or None}
     write(connection, _MOVE_READER, [moved], fence=f"the reader of {source} is no longer at {before}")
@@ -265,8 +266,8 @@ def recorded_of(source: str, row: Sequence[Any]) -> RecordedEvent:
 def read(
     connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
 ) -> list[RecordedEvent]:
-    """At most `limit` events behind a position, in order: one at least, and no more once they have `most_bytes`, or
-    MOST_BYTES."""
+    """At most `limit` events behind position `after`, in order, until they have `most_bytes` (default MOST_BYTES); at
+    least one."""
     asked = {"behind": after, "most": limit, "bytes": MOST_BYTES if most_bytes is None else most_bytes}
     return [recorded_of(source, row) for row in fetch(connection, _READ, asked)]
 
@@ -274,8 +275,8 @@ def read(
 def read_chained(
     connection: sa.Connection, source: str, after: int, limit: int, most_bytes: int | None = None
 ) -> tuple[bytes, list[RecordedEvent]]:
-    """The chain's hash at a position, empty when this log has no event there, and the events behind it that `read`
-    gives, each with its own hash."""
+    """The chain's hash at position `after`, empty when the log has no event there, and the events behind it, as `read`
+    gives them, with their hashes."""
     most = MOST_BYTES if most_bytes is None else most_bytes
     rows = fetch(connection, _READ_CHAINED, {"behind": after, "most": limit + 1, "bytes": most})
     before = GENESIS if after == 0 else b""
@@ -300,8 +301,8 @@ def hash_at(connection: sa.Connection, position: int) -> bytes:
 def read_named(
     connection: sa.Connection, source: str, after: int, last: int, limit: int, names: frozenset[str] | None
 ) -> list[RecordedEvent]:
-    """At most `limit` events of these names (None for all, in any version), behind one position up to another; one at
-    least, and no more once they have MOST_BYTES."""
+    """At most `limit` events of these names in any version (None: all names) behind position `after` up to `last`,
+    until they have MOST_BYTES; at least one, if there is one."""
     if names is not None and not names:
         return []
     asked = {"behind": after, "last": last, "most": limit, "bytes": MOST_BYTES}
@@ -323,21 +324,21 @@ def _named(names: frozenset[str] | None) -> Statement:
 
 
 def types(connection: sa.Connection) -> list[tuple[str, int, int]]:
-    """The stored types of all events, each with its first position and how many there are, in order of the position."""
+    """The stored types of all events, each with its first position and its count, ordered by the position."""
     first = sa.func.min(schema.log.c.position)
     statement = sa.select(schema.log.c.type, first, sa.func.count()).group_by(schema.log.c.type).order_by(first)
     return [(type_, position, count) for type_, position, count in connection.execute(statement)]
 
 
 def last_position(connection: sa.Connection) -> int:
-    """The position of the last event that is there, whatever the head says; 0 when there is none."""
+    """The position of the last stored event, whatever the head says; 0 when there is none."""
     return connection.execute(_LAST).scalar_one()
 
 
 def read_all(
     engine: sa.Engine, source: str, *, after: int = 0, up_to: int | None = None, page: int = 2_000
 ) -> Iterator[RecordedEvent]:
-    """Every event behind `after`, up to and including position `up_to`, a page at a time."""
+    """All events behind position `after`, up to and including `up_to`; read a page at a time."""
     while up_to is None or after < up_to:
         with engine.connect() as connection:
             events = read(connection, source, after, page if up_to is None else min(page, up_to - after))
@@ -375,7 +376,7 @@ def _asking_sqlite(behind: dict[str, int]) -> Iterator[tuple[Statement, dict[str
 
 
 def position_at(connection: sa.Connection, at: datetime) -> int:
-    """The last position whose event is not later than `at`; 0 when there is none. Times never fall along a log."""
+    """The position of the last event that is not later than `at`; 0 when there is none."""
     low, high = 0, read_head(connection).position
     moment = to_text(at)
     while low < high:
@@ -386,7 +387,7 @@ def position_at(connection: sa.Connection, at: datetime) -> int:
 
 
 def check_chain(engine: sa.Engine) -> Tampered | None:
-    """Walk the whole log: positions without a gap, every hash right, the head as the last event left it."""
+    """Check the whole log: positions have no gap, each hash is right, and the head fits the last event."""
     chain, at, reached = GENESIS, EPOCH, 0
     with engine.connect() as connection:
         head = connection.execute(_HEAD.add_columns(_LAST.scalar_subquery().label("last"))).one()

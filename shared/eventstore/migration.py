@@ -1,12 +1,12 @@
-"""The schema of a PostgreSQL database, revision by revision, with Alembic.
+"""Migrates the schema of a PostgreSQL database with Alembic revisions.
 
 A database has two branches: `kernel`, the tables of every service, and the service's own. The kernel's revisions lie in
 `migrations/kernel` beside this file, a service's in `migrations` in its folder: `own` below, None for a service without
 tables. They are named `<branch>_<number>`, one after the other.
 
-They run while the version before still serves, so a revision only adds what that version does not mind: tables,
-columns that may be null or have a server's default, indexes. What is no longer used is removed by a later release. A
-revision that has run anywhere is never edited.
+Revisions run while the previous version still serves. So a revision only adds what that version ignores: tables,
+columns that may be null or have a server default, indexes. A later release removes what is no longer used. Never edit a
+revision that has run anywhere.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from shared.eventstore import log
 from shared.eventstore.revisions import KERNEL, folders, known, lacking
 
 LOCK = 7_236_481_060
-# What waits for a lock makes everybody behind it wait as well: rather give up soon, and try again.
+# A statement that waits for a lock makes all later ones wait, so it gives up soon and is tried again.
 SETTINGS = "-c lock_timeout=2s"
 TRIES = 15
 
 
 def revisions(own: Path | None) -> list[Script]:
-    """All revisions that this code knows for a service's database, in the order in which they run."""
+    """All revisions of this code for a service's database, in their order."""
     scripts = ScriptDirectory.from_config(_config(own)).walk_revisions()
     return sorted(scripts, key=lambda script: known(own).index(script.revision))
 
@@ -45,11 +45,11 @@ def pending(connection: sa.Connection, own: Path | None) -> list[Script]:
 def migrate(
     url: str | sa.URL, own: Path | None, done: Callable[[Script], object] = lambda script: None
 ) -> list[Script]:
-    """Run what is pending, and return it. `done` hears of each revision. Safe to call from several processes.
+    """Run the pending revisions and return them. `done` is called with each. Several processes may call it at once.
 
-    A new log has its head then: those that read it need not wait for its writer.
+    A new log gets its head, so that readers need not wait for its writer.
 
-    Raises OperationalError when the server is not there, or a lock could not be had for long.
+    Raises OperationalError when the server can't be reached, or a lock could not be taken for long.
     """
     url = sa.make_url(url)
     options = f"{url.query.get('options', '')} {SETTINGS}".strip()

@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL on which many statements, and their COMMIT, are one message and one answer.
+"""A psycopg connection that sends many statements and their COMMIT as one message and reads one answer.
 
-It speaks libpq's pipeline mode itself: psycopg's own sends each statement apart and waits in between, at four times the
-cost to the client and twice that to the server.
+It uses libpq's pipeline mode directly: psycopg's own pipeline sends each statement separately and waits in between, at
+four times the client's cost and twice the server's.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from psycopg.pq.abc import PGconn, PGresult
 from shared.eventstore.fencing import Fenced
 
 Values = Sequence[bytes | None]
-REFUSED = ("23", "22012")  # a row is taken, or a division by the number of rows that were hit
+REFUSED = ("23", "22012")  # a unique key is taken, or a guarded statement hit no row and divided by 0
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement that each session prepares once, under a name of its own. `formats` is 1 for binary values."""
+    """A statement that each session prepares once, under its own name. `formats`: 1 for a binary value, 0 for text."""
 
     name: bytes
     text: bytes
@@ -44,10 +44,10 @@ _COMMIT = _Step(Prepared(b"commit", b"COMMIT"))
 
 
 class PipelinedConnection(psycopg.Connection[Any]):
-    """What is written `later` goes to the server with the next question or the COMMIT, whichever comes first, and its
-    errors come from there. When a statement fails, the server skips all that follows, the COMMIT as well.
+    """Statements written with `later` are sent with the next query or the COMMIT, which also raises their errors. When
+    a statement fails, the server skips all later ones, the COMMIT included.
 
-    psycopg must prepare nothing by itself (`prepare_threshold=None`): it would deallocate ours with its own.
+    psycopg must not prepare statements itself (`prepare_threshold=None`): it would deallocate these as well.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -56,21 +56,21 @@ class PipelinedConnection(psycopg.Connection[Any]):
         self._known: set[bytes] = set()
 
     def later(self, prepared: Prepared, values: Values, fence: str = "") -> None:
-        """Execute a statement before whatever comes next. With a `fence`, a row that is taken, or a guarded statement
-        that hits nothing, raises Fenced with that text."""
+        """Add a statement to the next message. With a `fence`, Fenced with that text is raised when a unique key is
+        taken, or a guarded statement hits no row."""
         self._steps.append(_Step(prepared, values, fence))
 
     def ask(self, prepared: Prepared, values: Values) -> list[tuple[Any, ...]]:
-        """The rows of a query. One that comes first begins no transaction."""
+        """The rows of a query. The first statement of a connection, if it is a query, begins no transaction."""
         return self._rows(self._exchange(*self._written(), _Step(prepared, values))[-1])
 
     def send(self) -> None:
-        """Have executed what was written. Raises Fenced."""
+        """Send the statements written so far. Raises Fenced."""
         if self._steps:
             self._exchange(*self._written())
 
     def commit(self) -> None:
-        """Execute what was written and commit. When that fails, no transaction is left. Raises Fenced."""
+        """Send the statements written so far and commit. After an error no transaction is open. Raises Fenced."""
         if not self._steps:
             super().commit()
             return
@@ -82,12 +82,12 @@ class PipelinedConnection(psycopg.Connection[Any]):
             raise
 
     def rollback(self) -> None:
-        """What was not sent never is."""
+        """Drop the statements that were not sent, and roll back."""
         self._steps.clear()
         super().rollback()
 
     def cursor(self, *arguments: Any, **settings: Any) -> Any:
-        """Whoever uses the connection as an ordinary one finds everything written."""
+        """Send the statements written so far, and open an ordinary cursor."""
         self.send()
         return super().cursor(*arguments, **settings)
 
@@ -105,7 +105,7 @@ class PipelinedConnection(psycopg.Connection[Any]):
                 results = self.wait(_answers(self.pgconn, len(sent)))
                 self.pgconn.exit_pipeline_mode()
             except BaseException:
-                self.close()  # nobody knows what the server has still to say
+                self.close()  # the server's remaining answers are unknown
                 raise
         answers: list[PGresult] = []
         for step, result in zip(sent, results, strict=True):
@@ -117,7 +117,7 @@ class PipelinedConnection(psycopg.Connection[Any]):
         return answers
 
     def _send(self, steps: Sequence[_Step]) -> list[_Step]:
-        """The step that each message belongs to; one not known to the session is two messages."""
+        """Send the steps. Returns, for each message, its step; a statement that the session must prepare is two."""
         sent: list[_Step] = []
         known = set(self._known)
         self.pgconn.enter_pipeline_mode()
@@ -145,7 +145,7 @@ class PipelinedConnection(psycopg.Connection[Any]):
 
 
 def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
-    """So many results, up to the end of the message."""
+    """Read `count` results, up to the end of the answer."""
     yield from send(pgconn)
     results: list[PGresult] = []
     for _ in range(count):

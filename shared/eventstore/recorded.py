@@ -49,7 +49,7 @@ class RecordedEvent:
 
     @property
     def is_essential(self) -> bool:
-        """Whether who does not know its type must not pass it over."""
+        """Whether a reader that does not know its type must stop at it."""
         return ESSENTIAL in self.meta_json
 
     @property

@@ -1,6 +1,6 @@
-"""Which revisions of its schema a PostgreSQL database has, and which this code knows, from their files' names alone.
+"""Compares the schema revisions of a PostgreSQL database with those of this code, by their file names.
 
-Every process asks this of its database; what runs revisions is imported by what runs them.
+Every process does this; only `migration`, which runs them, imports Alembic.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ VERSIONS = sa.table("alembic_version", sa.column("version_num"))
 
 
 def folders(own: Path | None) -> list[Path]:
-    """Where the revisions of each branch lie: the kernel's, and a service's own."""
+    """The folders of the revisions: the kernel's, and the service's own."""
     return [KERNEL, *([own] if own is not None else [])]
 
 
 def branch_in(folder: Path) -> str:
-    """The branch whose revisions a folder holds: `kernel`, or the name of the service whose `migrations` they are."""
+    """The branch of a folder: `kernel`, or the name of the service."""
     return folder.name if folder == KERNEL else folder.parent.name
 
 
@@ -29,7 +29,7 @@ def branch_of(revision: str) -> str:
 
 
 def known(own: Path | None) -> list[str]:
-    """All revisions that this code knows for a service's database, in the order in which they run."""
+    """The names of all revisions of this code for a service's database, in their order."""
     return [
         f"{branch_in(folder)}_{file.name.partition('_')[0]}"
         for folder in folders(own)

@@ -1,4 +1,4 @@
-"""The tables that every service's database holds beside its own derived ones."""
+"""The kernel's tables in every service's database: log, head, readers, commands, scheduled items, parked, …"""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ head = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("agenda_epoch", sa.Integer),  # the last one that a writer began which names events on its agenda
-    sa.Column("agenda_since", sa.BigInteger),  # behind it all that is planned names its event
+    sa.Column("agenda_epoch", sa.Integer),  # the last epoch of a writer whose scheduled items name their events
+    sa.Column("agenda_since", sa.BigInteger),  # behind this position, every scheduled item names its event
 )
 
 readers = sa.Table(

@@ -1,4 +1,4 @@
-"""Statements that are made once, and two ways to have them executed: `fetch` now, `write` before the commit."""
+"""Statements that are built once: `fetch` executes a query at once, `write` executes with the next query or COMMIT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.eventstore.pipeline import PipelinedConnection, Prepared, Values
 Executable = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 Encode = Callable[[Any], bytes]
 TEXT, BINARY = 0, 1
-# How values go to the server. Text is binary as well: only then may it not end at a NUL unseen.
+# How values are sent to the server. Text is sent in binary format too, or libpq would cut it at a NUL.
 ENCODINGS: Sequence[tuple[type[sa.types.TypeEngine[Any]], int, Encode]] = (
     (sa.String, BINARY, str.encode),
     (sa.JSON, BINARY, orjson.dumps),
@@ -34,7 +34,7 @@ _numbers = count()
 
 
 class size_in_bytes(GenericFunction[int]):
-    """How many bytes a text takes. SQLite counts characters, as long as it has nothing better."""
+    """The size of a text in bytes; on SQLite, in characters."""
 
     type = sa.BigInteger()
     inherit_cache = True
@@ -51,7 +51,7 @@ def _characters(element: size_in_bytes, compiler: Any, **more: Any) -> str:
 
 
 class Statement:
-    """SQL with its parameters by name. A guarded one must hit a row, or the transaction fails: see `write`."""
+    """SQL with named parameters. A guarded statement must hit a row, or the transaction fails: see `write`."""
 
     def __init__(
         self, executable: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete, *, guarded: bool = False
@@ -60,18 +60,18 @@ class Statement:
 
     @cached_property
     def prepared(self) -> Prepared:
-        """As PostgreSQL is sent it."""
+        """The statement as PostgreSQL prepares it."""
         return Prepared(b"k%d" % next(_numbers), str(self._compiled).encode(), [format_ for _, format_, _ in self._how])
 
     def values(self, row: Mapping[str, Any]) -> Values:
-        """A row of parameters in the order in which they are sent."""
+        """A row of parameters, encoded and in the statement's order."""
         return [None if (value := row[name]) is None else encode(value) for name, _, encode in self._how]
 
     @cached_property
     def _compiled(self) -> sa.sql.compiler.SQLCompiler:
         statement: Any = self.executable
         if self.guarded:
-            # So that the server itself fails, and skips the COMMIT that comes with it, where nothing is hit.
+            # Without a hit the server divides by 0, and so skips the COMMIT in the same message.
             if not isinstance(statement, sa.Select):
                 statement = statement.returning(sa.literal_column("1"))
             statement = sa.select(sa.literal_column("1 / count(*)")).select_from(statement.cte("hit"))
@@ -87,20 +87,20 @@ def _encoding(type_: sa.types.TypeEngine[Any]) -> tuple[int, Encode]:
     for kind, format_, encode in ENCODINGS:
         if isinstance(type_, kind):
             return format_, encode
-    raise TypeError(f"nobody has said how PostgreSQL is sent {type_!r}")
+    raise TypeError(f"no encoding is known for {type_!r}")
 
 
 def write(connection: sa.Connection, statement: Statement, rows: Sequence[Mapping[str, Any]], fence: str = "") -> None:
-    """Execute a statement that returns nothing, for each row of parameters: on PostgreSQL with what is fetched or
-    committed next, and then in the same message.
+    """Execute a statement that returns nothing, for each row of parameters. On PostgreSQL it is sent with the next
+    query or COMMIT, in the same message.
 
-    With a `fence`, a row that is taken, or a guarded statement (of one row) that hits nothing, raises Fenced with that
-    text: here or there.
+    With a `fence`, Fenced with that text is raised, here or there, when a unique key is taken, or a guarded statement
+    (of one row) hits no row.
     """
     driver = connection.connection.driver_connection
     if isinstance(driver, PipelinedConnection):
         if not connection.in_transaction():
-            connection.begin()  # or it would have nothing to commit
+            connection.begin()  # or SQLAlchemy would not send the COMMIT
         for row in rows:
             driver.later(statement.prepared, statement.values(row), fence)
         return
@@ -117,8 +117,8 @@ def write(connection: sa.Connection, statement: Statement, rows: Sequence[Mappin
 def write_encoded(
     connection: sa.Connection, one: Statement, together: Statement, rows: Sequence[Values], fence: str
 ) -> bool:
-    """As `write`, for rows whose values are as they are sent, in the statement's order: `together` takes as many of
-    them as fit, `one` the rest. False, with nothing done, where nothing is sent so."""
+    """As `write`, for rows whose values are encoded and in the statement's order: `together` takes many rows at once,
+    `one` the rest. Returns False, and does nothing, on a database without this encoding."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, PipelinedConnection):
         return False
@@ -134,7 +134,7 @@ def write_encoded(
 
 
 def fetch(connection: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-    """The rows of a query, which sees everything written before. Raises Fenced as `write` does."""
+    """The rows of a query, which sees all earlier writes. Raises Fenced as `write` does."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, PipelinedConnection):
         return connection.execute(statement.executable, values).all()
@@ -145,7 +145,7 @@ def fetch(connection: sa.Connection, statement: Statement, values: Mapping[str, 
 
 
 def send(connection: sa.Connection) -> None:
-    """Have executed now what was written. Raises Fenced."""
+    """Send the statements written so far. Raises Fenced."""
     driver = connection.connection.driver_connection
     if isinstance(driver, PipelinedConnection):
         try:

@@ -1,4 +1,4 @@
-"""What a log or a table holds and this code can't read."""
+"""Describes events and databases that this code can't read, for people."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from shared.eventstore.recorded import RecordedEvent
 
 
 class Unreadable(Exception):
-    """An event that can't be applied; the text says which, why, and what to do. It holds nothing of its content."""
+    """An event can't be read. The text says which one, why, and what to do; it repeats nothing of the event's data."""
 
 
 @contextmanager
 def reading(recorded: RecordedEvent) -> Iterator[None]:
-    """Whatever goes wrong with this event is told with its place. Raises Unreadable."""
+    """Raise any error in the `with` block as Unreadable, with the event's position."""
     try:
         yield
     except DBAPIError:
@@ -34,19 +34,19 @@ def reading(recorded: RecordedEvent) -> Iterator[None]:
 
 
 def unknown_events(connection: sa.Connection, source: str) -> list[str]:
-    """What to say of the events in a log whose types this code does not know: newer code has written them."""
-    told = []
+    """Sentences about the events in a log whose types this code does not know: newer code has written them."""
+    lines = []
     for type_, position, count in log.types(connection):
         try:
             check_event(type_)
         except UnknownMessage as error:
             more = f", and {count - 1} more of it" if count > 1 else ""
-            told.append(f"{source}: the event at position {position} ({type_}){more} can't be read: {_reason(error)}")
-    return told
+            lines.append(f"{source}: the event at position {position} ({type_}){more} can't be read: {_reason(error)}")
+    return lines
 
 
 def foreign_events(connection: sa.Connection, source: str, others: Container[str]) -> str:
-    """What to say of a log that holds the events of another service, one of `others`; empty where it does not."""
+    """A sentence about a log that holds events of another service, one of `others`; empty when it does not."""
     for type_, position, _ in log.types(connection):
         owner = owner_of(type_)
         if owner != source and owner in others:
@@ -68,14 +68,12 @@ def _reason(error: Exception) -> str:
 
 
 def described(error: Exception) -> str:
-    """An error of reading a database or a log for a person, in one line and without what it was about."""
+    """An error of reading a database or log as one line for people, without values."""
     if isinstance(error, DBAPIError):
-        told = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        reason = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
         if is_unreachable(error):
-            return (
-                f"its database can't be reached ({told}); see that it runs, and that its address and password are right"
-            )
-        return f"its database can't be read ({told}); restore it from a backup"
+            return f"its database can't be reached ({reason}): check that it runs, and its address and password"
+        return f"its database can't be read ({reason}); restore it from a backup"
     if isinstance(error, Unreadable | LookupError):
         return str(error.args[0]) if error.args else type(error).__name__
     return f"{type(error).__name__} while it was read; restore it from a backup"

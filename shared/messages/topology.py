@@ -1,7 +1,7 @@
-"""Every exchange and queue of the cluster, in one place.
+"""The exchanges and queues of the cluster, by name.
 
-No message is, but those for the outside and the publishers' marks: what else is lost is pulled from the logs. Queues
-are durable or exclusive, for RabbitMQ 4.x gives up others: it can be told to refuse them, and will by itself.
+Only events for subscribers and publishers' marks are durable messages; whatever else is lost is pulled from the logs.
+Queues are durable or exclusive, since RabbitMQ 4.x deprecates all others and may refuse them.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-EVENTS = "kameng.events"  # a durable topic exchange: what publishers tell the outside
+EVENTS = "kameng.events"  # a durable topic exchange: publishers send events for subscribers to it
 _INBOX = "kameng.inbox."
 QUEUE_BYTES = 64 * 1024 * 1024
-# The broker's answers to declaring a queue that is there, but declared otherwise by an older version, or on a node that
-# is down. What is in it is not needed: it is deleted and declared anew.
+# The broker's reply codes when a queue exists with other settings (an older version declared it), or on a node that is
+# down. Its messages are not needed: it is deleted and declared anew.
 NOT_FOUND, PRECONDITION_FAILED = 404, 406
 OUTDATED = frozenset({NOT_FOUND, PRECONDITION_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A classic queue; past `QUEUE_BYTES`, or `most` messages, the oldest are dropped."""
+    """A classic queue. Beyond QUEUE_BYTES, or `most` messages, the broker drops the oldest."""
 
     name: str
     bound_to: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Queue:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it is declared, as the AMQP libraries name that."""
+        """The arguments of `queue.declare`, as AMQP libraries name them."""
         arguments: dict[str, Any] = {"x-max-length-bytes": QUEUE_BYTES, "x-overflow": "drop-head"}
         if self.most is not None:
             arguments["x-max-length"] = self.most
@@ -42,42 +42,43 @@ class Queue:
 
 
 def log_exchange(source: str) -> str:
-    """The fanout exchange that a service's writer publishes slices to, and its log server heads."""
+    """The fanout exchange of a log: its writer publishes batches to it, its log server announces the head there."""
     return f"kameng.log.{source}"
 
 
 def shown_exchange(reader: str) -> str:
-    """The fanout exchange that a writer tells how far it has come, when others query its tables."""
+    """The fanout exchange to which the writer of a read side publishes its ReadModelPosition."""
     return f"kameng.shown.{reader}"
 
 
 def inbox(service: str, sources: tuple[str, ...]) -> Queue:
-    """Where a service's writer hears commands, and slices and heads of the logs it reads."""
+    """The queue from which a service's writer takes commands, and batches and heads of the logs it reads."""
     return Queue(f"{_INBOX}{service}", tuple(log_exchange(source) for source in sources))
 
 
 def reader_of(queue: str) -> str:
-    """Whose inbox a queue is; empty for any other queue."""
+    """The service whose inbox a queue is; empty for another kind of queue."""
     return queue.removeprefix(_INBOX) if queue.startswith(_INBOX) else ""
 
 
 def pulls(service: str) -> Queue:
-    """Where a service's log server is asked for what a reader misses."""
+    """The queue from which a service's log server takes pulls."""
     return Queue(f"kameng.pulls.{service}")
 
 
 def mark(service: str) -> Queue:
-    """Where a service's publisher keeps how far it has told the outside, in one durable message: not in the database,
-    which may be restored from a backup."""
+    """The queue in which a service's publisher keeps how far it has published, as one durable message. The database
+    does not keep it, since it may be restored from a backup."""
     return Queue(f"kameng.mark.{service}", most=1)
 
 
 def replies(caller: str, reader: str = "") -> Queue:
-    """Where one process hears replies, and how far `reader` has come; gone with its connection."""
+    """The queue from which one process takes replies, and the ReadModelPosition of `reader`. It ends with the
+    connection."""
     bound_to = (shown_exchange(reader),) if reader else ()
     return Queue(f"kameng.replies.{caller}", bound_to, exclusive=True)
 
 
 def event_key(source: str, type_: str) -> str:
-    """The routing key at EVENTS of a service's events of a type: its owner and its type with a dot between them."""
+    """The routing key of an event at EVENTS: `<service>.<type>`."""
     return f"{source}.{type_}"

@@ -1,4 +1,4 @@
-"""The transport port: how the consumer loop of one service receives and sends messages."""
+"""The transport interface: how the consumer loop of one service receives and sends messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.messages.wire import Wire
 
 
 class Message(Protocol):
-    """A received message: what `encode` made and the headers beside it, or, inside one process, the body itself."""
+    """A received message: a body that `encode` made, with headers; inside one process, the decoded body itself."""
 
     @property
     def body(self) -> bytes | str | Wire | None: ...
@@ -23,10 +23,10 @@ M = TypeVar("M", bound=Message)
 
 
 class Transport(Protocol[M]):
-    """Messages for one service's inbox, and a way to send to queues and exchanges by their names (messages.topology).
+    """Receives the messages of one service's inbox, and sends to queues and exchanges, which `topology` names.
 
-    Messages may be lost, repeated, late and out of order. `session` identifies the present connection: another one
-    means that messages may have been lost in between; None means that there is none, so that what is sent is lost.
+    Messages may be lost, repeated, late and out of order. `session` identifies the current connection. A new session
+    means that messages may have been lost; None means that there is no connection, and that sent messages are lost.
     A failure of the transport ends its session and raises nothing.
     """
 
@@ -47,9 +47,9 @@ class Transport(Protocol[M]):
         ...
 
     def acknowledge(self, last: M) -> None:
-        """This message, and all before it, are handled: they need not come again."""
+        """Acknowledge this message and all before it: they are handled and need not be delivered again."""
         ...
 
     def bind_again(self) -> None:
-        """Bind the inbox to the exchanges of its sources again: nothing has been heard of one."""
+        """Bind the inbox to the exchanges of its sources again, because one of them is silent."""
         ...

@@ -1,6 +1,6 @@
-"""How slices, heads, pulls, commands and replies look on the wire: JSON, one array or object a message.
+"""The wire format of batches, heads, pulls, commands and replies: one JSON array a message.
 
-Hashes of a log's chain travel beside the body, as headers: who knows none of them reads the body all the same.
+Hashes of a log's chain are headers beside the body, so that a reader that does not know them can still read the body.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Malformed(ValueError):
-    """A message body that is not of the form described here."""
+    """A message body that does not have this wire format."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """A log server, or a writer that has just begun, says how far its log reaches, and the hash there.
+    """The head of a log and the hash there, announced by its log server, or by a writer that starts.
 
-    `asks`: whoever reads the log is to say how far it has come (`KnownPosition`), before the writer decides anything.
+    `asks`: the readers of the log must answer with a KnownPosition; the writer waits for them before it decides.
     """
 
     source: str
@@ -43,7 +43,7 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class KnownPosition:
-    """A reader tells the owner of a log how far it has applied it, and the hash there (empty: not known)."""
+    """How far a reader has applied a log, and the hash there (empty: not known); sent to the log's owner."""
 
     reader: str
     source: str
@@ -53,7 +53,7 @@ class KnownPosition:
 
 @dataclass(frozen=True, slots=True)
 class ReadModelPosition:
-    """A reader says how far it has applied each log, its own included, for those who query its tables."""
+    """How far a read side has applied each log, its own included; published for the processes that query its tables."""
 
     reader: str
     positions: Mapping[str, int]
@@ -61,9 +61,9 @@ class ReadModelPosition:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A reader asks a log server for the events behind a position, to be sent to `queue` as slices.
+    """A reader's request to a log server for the events behind position `after`; the batches go to `queue`.
 
-    `hash` is that of the chain at the position, as the reader has applied it; empty when it does not know.
+    `hash` is the chain's hash at `after`, as the reader has applied it; empty when not known.
     """
 
     source: str
@@ -75,7 +75,7 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class CommandEnvelope:
-    """A command with the queue its reply is wanted in; `ticket` comes back with the reply."""
+    """A command with the queue for its reply. The reply carries the same `ticket`."""
 
     message: CommandMessage
     ticket: str
@@ -84,13 +84,14 @@ class CommandEnvelope:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnvelope:
-    """A reply with the ticket it was asked under."""
+    """A reply with the ticket of its command."""
 
     ticket: str
     reply: Reply
 
 
 _REPLY = TypeAdapter(Reply)
+_BATCH = "slice"  # the tag of a batch of events; older versions send and expect it
 _BEFORE, _HASH, _ASKS = "before", "hash", "asks"
 _EVENT = (int, str, int, str, str, str, str, str)
 
@@ -107,28 +108,28 @@ Wire = (
 
 
 def encode(body: Wire) -> bytes:
-    """One message body. Commands, and replies, may share one: they are lists. Raises Malformed for what is no JSON."""
+    """The body of one message; commands, or replies, are lists. Raises Malformed when a value can't be JSON."""
     try:
         return orjson.dumps(_plain(body))
     except orjson.JSONEncodeError as error:
-        raise Malformed(f"not to be sent: {error}") from error
+        raise Malformed(f"a value can't be JSON: {error}") from error
 
 
 def size_of(recorded: RecordedEvent) -> int:
-    """About how many bytes an event takes in a slice."""
+    """About how many bytes an event takes in a batch."""
     return len(recorded.data) + len(recorded.meta_json)
 
 
 def headers(body: Wire) -> dict[str, str]:
-    """What travels beside a body."""
-    told = {
+    """The headers of a message with this body."""
+    found = {
         name: value.hex() for name in (_BEFORE, _HASH) if isinstance(value := getattr(body, name, b""), bytes) and value
     }
-    return told | {_ASKS: "1"} if isinstance(body, LogHead) and body.asks else told
+    return found | {_ASKS: "1"} if isinstance(body, LogHead) and body.asks else found
 
 
 def in_parts(part: EventBatch) -> Iterator[EventBatch]:
-    """A stretch of a log in pieces of bearable size: at most MAX_EVENTS and about MAX_BYTES each."""
+    """Split a batch into batches of at most MAX_EVENTS events and about MAX_BYTES each."""
     events: list[RecordedEvent] = []
     size, before = 0, part.before
     for recorded in part.events:
@@ -144,7 +145,7 @@ def in_parts(part: EventBatch) -> Iterator[EventBatch]:
 def _plain(body: Wire) -> list[Any]:
     match body:
         case EventBatch():
-            return ["slice", body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
+            return [_BATCH, body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
         case LogHead():
             return ["head", body.source, body.position]
         case ReadModelPosition():
@@ -156,7 +157,7 @@ def _plain(body: Wire) -> list[Any]:
         case Divergence():
             return ["diverged", body.reader, body.source, body.position, body.head]
         case [CommandEnvelope(), *_]:
-            return ["commands", *(_asked(asked) for asked in body if isinstance(asked, CommandEnvelope))]
+            return ["commands", *(_row_of(one) for one in body if isinstance(one, CommandEnvelope))]
         case [ReplyEnvelope(), *_]:
             return ["replies", *([one.ticket, asdict(one.reply)] for one in body if isinstance(one, ReplyEnvelope))]
     raise Malformed("nothing to send")
@@ -169,24 +170,24 @@ def _event(recorded: RecordedEvent) -> list[Any]:
     ]  # fmt: skip
 
 
-def _asked(asked: CommandEnvelope) -> list[str]:
-    message = asked.message
+def _row_of(envelope: CommandEnvelope) -> list[str]:
+    message = envelope.message
     return [
-        asked.ticket, asked.reply_to, message.id, message.command.type(),
+        envelope.ticket, envelope.reply_to, message.id, message.command.type(),
         message.command.model_dump_json(), message.meta.model_dump_json(),
     ]  # fmt: skip
 
 
 def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mapping[str, Any] | None = None) -> Wire:
-    """What a message body holds, with the headers `beside` it; of a slice's events those only whose names are `heard`,
-    if that is given, and those that this code does not know.
+    """Decode a message body and the headers `beside` it. With `heard`, a batch holds only the events with these names
+    and those whose names this code does not know.
 
-    Raises Malformed, which never repeats any of it: bodies may hold secrets.
+    Raises Malformed, whose text repeats nothing of the body: bodies may hold secrets.
     """
     try:
         match orjson.loads(body):
-            case ["slice", str(source), int(first), int(last), list(events)]:
-                return _slice(source, first, last, events, heard, beside or {})
+            case [tag, str(source), int(first), int(last), list(events)] if tag == _BATCH:
+                return _batch(source, first, last, events, heard, beside or {})
             case ["head", str(source), int(position)]:
                 return LogHead(source, position, _hash(beside, _HASH), bool(beside) and _ASKS in beside)
             case ["shown", str(reader), dict(positions)]:
@@ -198,9 +199,9 @@ def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mappi
             case ["diverged", str(reader), str(source), int(position), int(head)]:
                 return Divergence(reader, source, position, head)
             case ["commands", _, *_] as rows:
-                return [_asking(row) for row in rows[1:]]
+                return [_command_of(row) for row in rows[1:]]
             case ["replies", _, *_] as rows:
-                return [_answering(row) for row in rows[1:]]
+                return [_reply_of(row) for row in rows[1:]]
     except Malformed:
         raise
     except (ValueError, UnknownMessage, RecursionError) as error:
@@ -208,30 +209,30 @@ def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mappi
     raise Malformed("not a message of ours")
 
 
-def _positions(told: dict[Any, Any]) -> dict[str, int]:
-    if not all(isinstance(position, int) for position in told.values()):
+def _positions(values: dict[Any, Any]) -> dict[str, int]:
+    if not all(isinstance(position, int) for position in values.values()):
         raise Malformed("not positions")
-    return told
+    return values
 
 
 _moment = lru_cache(maxsize=1_000)(datetime.fromisoformat)  # the events of a commit share one
 
 
 def _hash(beside: Mapping[str, Any] | None, name: str) -> bytes:
-    told = (beside or {}).get(name, "")
-    return bytes.fromhex(told if isinstance(told, str) else told.decode("ascii"))
+    text = (beside or {}).get(name, "")
+    return bytes.fromhex(text if isinstance(text, str) else text.decode("ascii"))
 
 
-def _slice(
+def _batch(
     source: str, first: int, last: int, rows: list[Any], heard: Container[str] | None, beside: Mapping[str, Any]
 ) -> EventBatch:
     for row in rows:
         if not isinstance(row, list) or tuple(map(type, row)) != _EVENT:
             raise Malformed("not an event")
     if [row[0] for row in rows] != list(range(first, first + len(rows))):
-        raise Malformed("a slice with a gap")
+        raise Malformed("a batch with a gap")
     if last != first + len(rows) - 1:
-        raise Malformed("a slice that is not as long as it says")
+        raise Malformed("a batch that is not as long as it says")
     events = [
         _recorded(source, row)
         for row in rows
@@ -245,7 +246,7 @@ def _recorded(source: str, row: list[Any]) -> RecordedEvent:
     return RecordedEvent(source, position, stream, version, id_, type_, data, meta, _moment(at))
 
 
-def _asking(row: Any) -> CommandEnvelope:
+def _command_of(row: Any) -> CommandEnvelope:
     match row:
         case [str(ticket), str(reply_to), str(id_), str(type_), str(data), str(meta)]:
             message = CommandMessage(id_, decode_command(type_, data), Metadata.model_validate_json(meta))
@@ -253,7 +254,7 @@ def _asking(row: Any) -> CommandEnvelope:
     raise Malformed("not a command")
 
 
-def _answering(row: Any) -> ReplyEnvelope:
+def _reply_of(row: Any) -> ReplyEnvelope:
     match row:
         case [str(ticket), dict(reply)]:
             return ReplyEnvelope(ticket, _REPLY.validate_python(reply))

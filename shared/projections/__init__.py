@@ -1,1 +1,1 @@
-"""Tables derived from events: kept up to date with the log, filled in bulk, rebuilt and compared."""
+"""Projections: tables that are folded from events, kept up to date, bulk loaded, rebuilt and verified."""

@@ -1,4 +1,4 @@
-"""Fills a table that began empty: rows that are new to it go by COPY, the quickest way into PostgreSQL."""
+"""Loads a table that was empty at first: new rows go in by COPY, the quickest way into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shared.projections.keyed_rows import Key, Row, keyed
 
 
 class BulkLoader:
-    """What is known of one table that nobody else writes.
+    """Writes the rows of one table that no other process writes.
 
-    `is_whole`: every row that it holds is in memory, so what is not there need not be looked for. `there` are the keys
-    in memory that are in the table as well.
+    `is_whole`: the cache holds every row of the table, so a row that is not cached does not exist. `there`: the keys of
+    cached rows that are in the table.
     """
 
     def __init__(self, table: sa.Table) -> None:
@@ -41,17 +41,17 @@ class BulkLoader:
         self.there.update(rows)
 
     def forgot(self, key: Key) -> None:
-        """This row is no longer in memory."""
+        """This row has left the cache."""
         self.there.discard(key)
         self.is_whole = False
 
     def forgot_all(self) -> None:
-        """No row is in memory any more."""
+        """The cache was emptied."""
         self.is_whole = self.is_whole and not self.there
         self.there.clear()
 
     def _copied(self, connection: sa.Connection, rows: Iterable[Row]) -> bool:
-        """False, and nothing is written, when one of them was there after all: it had been forgotten."""
+        """COPY the rows. Returns False, and writes nothing, when the table holds one of them: it had left the cache."""
         raw: Any = connection.connection.driver_connection
         if not connection.in_transaction():
             connection.begin()

@@ -1,4 +1,4 @@
-"""Finds, puts and removes rows of a table by primary key, many at once."""
+"""Reads, upserts and deletes rows of a table by primary key, many at once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.eventstore.statements import Statement, fetch, write
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
-FEW = 20  # With more rows, one statement for all costs PostgreSQL and us less than one each; with fewer, more.
+FEW = 20  # with more rows, one statement for all costs less than one for each
 
 
 class KeyedRows:
-    """The statements for one table, made once: building a statement costs more than running it."""
+    """The statements for one table, built once, since building a statement costs more than running it."""
 
     def __init__(self, table: sa.Table, dialect: str) -> None:
         key = list(table.primary_key.columns)
@@ -33,7 +33,7 @@ class KeyedRows:
         self._delete = Statement(sa.delete(table).where(*(column == sa.bindparam(column.name) for column in key)))
 
     def find(self, connection: sa.Connection, keys: Sequence[Key]) -> list[Row]:
-        """The rows under these primary keys that there are."""
+        """The existing rows with these primary keys."""
         found = fetch(connection, self._find, {GIVEN: self._given(keys)})
         return [dict(zip(self._columns, row, strict=True)) for row in found]
 
@@ -45,7 +45,7 @@ class KeyedRows:
             write(connection, self._upsert, rows)
 
     def delete(self, connection: sa.Connection, keys: Sequence[Key]) -> None:
-        """Remove the rows under these primary keys, as far as there are any."""
+        """Delete the rows with these primary keys; missing ones are ignored."""
         write(connection, self._delete, self._rows(keys))
 
     def _given(self, keys: Sequence[Key]) -> Sequence[Any]:

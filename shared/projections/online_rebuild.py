@@ -1,4 +1,4 @@
-"""Rebuilds a service's tables on PostgreSQL while it works: folded beside the live ones, then put in their place."""
+"""Rebuilds a service's tables on PostgreSQL while it works: folds the logs into new tables, then swaps them in."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from shared.scheduler.expected import Plans
 NEAR = 500
 ROUNDS = 20
 PATIENCE_SECONDS = 60.0
-# Shorter than the server waits before it looks for a deadlock: the writer is never the one that is turned down.
+# Shorter than the server's deadlock_timeout: in a deadlock this transaction gives up, never the writer's.
 LOCK_TIMEOUT = "300ms"
 BUSY = ("55P03", "40P01")
 
 
 class CannotRebuild(RuntimeError):
-    """The tables can't be put in place; the live ones are as they were."""
+    """The new tables can't be swapped in; the live tables are unchanged."""
 
 
 class OnlineRebuild:
-    """One rebuild of one service's tables in a database of its own. `owner` may change its schema.
+    """One rebuild of one service's tables. `owner` is an engine whose role may change the database's schema.
 
-    First the logs are folded into a schema beside the live one while the writer goes on. Then one transaction locks the
-    tables, begins an epoch, which fences the writer, folds what has come since, and moves the new tables in. The writer
+    First, the logs are folded into another schema while the writer goes on. Then one transaction locks the tables,
+    begins an epoch, which fences the writer, folds the events that came since, and moves the new tables in. The writer
     starts over by itself.
     """
 
@@ -56,7 +56,7 @@ class OnlineRebuild:
         self._shadow = f"rebuild_{self._live}"
 
     def run(self) -> int:
-        """Do it. Returns how many events were folded. Raises CannotRebuild, and then nothing has changed."""
+        """Rebuild the tables. Returns how many events were folded. Raises CannotRebuild; then nothing has changed."""
         if not self._tables:
             return 0
         with self._alone(), self._beside() as target:
@@ -86,7 +86,7 @@ class OnlineRebuild:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
 
     def _check_columns(self, connection: sa.Connection) -> None:
-        """Newer code may have added columns, which this code's tables would lose."""
+        """Raise CannotRebuild when a live table has columns that this code does not know: newer code has added them."""
         found = sa.inspect(connection).get_multi_columns(schema=self._live)
         for table in self._tables:
             live = {column["name"] for column in found.get((self._live, table.name), [])}
@@ -104,7 +104,7 @@ class OnlineRebuild:
             engine.dispose()
 
     def _looked_at_agenda(self) -> bool:
-        """Whether the agenda lacks anything: found while the writer goes on, for it takes as long as the log is."""
+        """Whether the scheduled items differ from the log. Checked while the writer goes on, since it reads the log."""
         with self._owner.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             return bool(expected.amiss(connection, self._service, self._plans, self._now).keys)
 
@@ -114,7 +114,7 @@ class OnlineRebuild:
         return self._fold(target, upto)
 
     def _fold(self, target: sa.Engine, upto: dict[str, int]) -> int:
-        """Returns how far it went. What a turned down swap has folded stays folded: nobody sees it yet."""
+        """Fold the logs up to these positions; returns how many events. A swap that failed keeps what it folded."""
         missing = sum(upto.values()) - sum(self._done.values())
         self._folded += fold(
             self._service, self._tables_cls, self._projects, self._logs, upto, target, self._progress, self._done
@@ -141,7 +141,7 @@ class OnlineRebuild:
         with self._owner.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
             names = ", ".join(_quoted(connection, table.name) for table in self._tables)
-            # Before the epoch: a writer takes the head last, so whoever has it needs none of these any more.
+            # Before the epoch: a writer locks the head last, so one that has locked it needs no other table any more.
             connection.execute(sa.text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
             log.next_epoch(connection)
             self._fold(target, positions(connection, self._service))

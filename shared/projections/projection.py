@@ -1,4 +1,4 @@
-"""Derived tables: read through memory while deciding, written in bulk with the events they come from."""
+"""Projection and RowCache: derived tables that are cached while deciding, and written with the events of a batch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from shared.projections.keyed_rows import (
 
 
 class RowCache:
-    """The rows of one table by primary key, as the batch at hand sees them.
+    """The rows of one table by primary key, with the changes of the current batch.
 
-    Reads see what this batch has put; `flush` writes all changes. One writer owns the
-    table, so rows stay in memory between batches (at most `keep` of them).
+    Reads see what the batch has put; `flush` writes all changes. Only one writer writes the table, so at most `keep`
+    rows stay cached between batches.
     """
 
     def __init__(self, table: sa.Table, connection: Callable[[], sa.Connection], keep: int = 20_000) -> None:
@@ -42,13 +42,13 @@ class RowCache:
         return self._by_dialect.get(dialect) or self._by_dialect.setdefault(dialect, keyed(self._table, dialect))
 
     def get(self, *key: Any) -> Row | None:
-        """The row under this primary key, or None. Treat it as read only: change it through `put`."""
+        """The row with this primary key, or None. Don't change the row: use `put` or `update`."""
         if key in self._rows:
             return self._rows[key]
         return self.get_many([key])[key]
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Row | None]:
-        """The rows under these primary keys (tuples), None for those that do not exist; one query for the unknown."""
+        """The rows by primary key (tuples), None for missing ones; one query for all that are not cached."""
         wanted = list(dict.fromkeys(keys))
         missing = [key for key in wanted if key not in self._rows]
         if self.is_whole:
@@ -83,18 +83,18 @@ class RowCache:
         self._put({**row, **changes})
 
     def delete(self, *key: Any) -> None:
-        """Remove the row under this primary key; nothing happens when there is none."""
+        """Delete the row with this primary key, if there is one."""
         self._rows[key] = None
         self._dirty[key] = None
 
     def select(self, statement: sa.Select[Any]) -> Iterator[sa.RowMapping]:
-        """Any query, after the changes so far were written, so that it sees them."""
+        """Run any query. It sees all changes so far, since they are written first."""
         self.flush()
         send(self._connection())
         yield from self._connection().execute(statement).mappings()
 
     def flush(self) -> None:
-        """Write the changes of this batch inside its transaction."""
+        """Write the batch's changes, in its transaction."""
         if not self._dirty:
             return
         connection = self._connection()
@@ -109,7 +109,7 @@ class RowCache:
         self._dirty.clear()
 
     def committed(self) -> None:
-        """After a commit: forget the oldest rows beyond what is kept."""
+        """Call it after the commit: drops the oldest rows beyond `keep`."""
         if self._filling and not self.keep:
             self._filling.forgot_all()
             self._rows.clear()
@@ -119,17 +119,17 @@ class RowCache:
                 self._filling.forgot(key)
 
     def forget(self) -> None:
-        """After a rollback: nothing in memory counts any more."""
+        """Call it after a rollback: drops all rows."""
         self._rows.clear()
         self._dirty.clear()
 
     def fill(self) -> None:
-        """From now on fill the table, which is empty and which nobody else writes. A rollback ends the use of this."""
+        """Bulk load the table, which must be empty and have no other writer. After a rollback, drop this object."""
         self._filling = BulkLoader(self._table)
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing has to be looked up, for all that the table holds is in memory."""
+        """Whether the cache holds every row of the table, so that no row needs a query."""
         return self._filling is not None and self._filling.is_whole
 
     @property
@@ -145,13 +145,13 @@ def _key_of(table: sa.Table) -> Callable[[Row], Key]:
 
 class Projection:
     """A service's derived tables. A subclass sets `metadata`, opens its rows in `__init__` with `self.rows(table)`, and
-    folds events in `apply`: own ones of the types in `own_events`, or of all types when that is None.
+    folds events in `apply`: own events of the types in `own_events` (None: all types), and foreign ones.
 
-    `version` is raised when the same events give other columns, other rows or other states of an aggregate than before:
-    rows and snapshots of an earlier version are then folded anew from the logs (see `upgrading`).
+    Raise `version` when the same events give other columns, other rows or other states of an aggregate than before:
+    rows and snapshots of an earlier version are then rebuilt from the logs (see `versions`).
 
-    Rows must come out the same whatever order different sources' events arrive in: let each column be set from one
-    source's events only, since a rebuild reads the logs one after the other.
+    The rows must not depend on the order in which events of different sources arrive, since a rebuild reads the logs
+    one after the other. So set each column from one source's events only.
     """
 
     metadata: ClassVar[sa.MetaData]
@@ -163,49 +163,50 @@ class Projection:
         self._open: list[RowCache] = []
 
     def rows(self, table: sa.Table, keep: int = 20_000) -> RowCache:
-        """Open one table of this set."""
+        """Open the rows of one of its tables."""
         opened = RowCache(table, self._connection, keep)
         self._open.append(opened)
         return opened
 
     @classmethod
     def own_event_names(cls) -> frozenset[str] | None:
-        """The names of the own events that the tables fold, None for all."""
+        """The names of the own events that it folds, None for all."""
         return None if cls.own_events is None else frozenset(event.__name__ for event in cls.own_events)
 
     def apply(self, event: Event, recorded: RecordedEvent) -> None:
-        """Fold one event: an own one, or a foreign one that the service's declaration projects."""
+        """Fold one event: an own one, or one of the service's `foreign_events`."""
 
     def reads(self, asked: Event | Command, state: Any = None) -> Iterable[tuple[RowCache, Key]]:
-        """The rows, with their keys, that folding this foreign event reads, or deciding this command in this state.
+        """The rows, with their keys, that folding this foreign event, or deciding this command in this state, will
+        read.
 
-        A hint only: they are looked up for a whole batch at once, and anything else when it is needed.
+        It is only a hint: these rows are read for a whole batch at once, all others when they are needed.
         """
         return ()
 
     def flush(self) -> None:
-        """Write the batch's changes inside its transaction."""
+        """Write the batch's changes, in its transaction."""
         for rows in self._open:
             rows.flush()
 
     def committed(self) -> None:
-        """The batch is durable."""
+        """Call it after the commit."""
         for rows in self._open:
             rows.committed()
 
     def forget(self) -> None:
-        """The batch was rolled back."""
+        """Call it after a rollback."""
         for rows in self._open:
             rows.forget()
 
     def fill(self) -> None:
-        """From now on fill the tables, which are empty and which nobody else writes."""
+        """Bulk load the tables, which must be empty and have no other writer."""
         for rows in self._open:
             rows.fill()
 
     @property
     def is_whole(self) -> bool:
-        """Whether no row has to be looked up; of tables of which nothing is kept none ever is."""
+        """Whether no row needs a query; tables without a cache never do."""
         return all(rows.is_whole or not rows.keep for rows in self._open)
 
     @property

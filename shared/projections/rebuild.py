@@ -1,4 +1,4 @@
-"""Rebuilds a service's tables from the logs alone, beside the live ones, and compares or swaps them."""
+"""Rebuilds a service's tables from the logs, beside the live tables, and compares or replaces those."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Rows of one table that the rebuild has otherwise: a few primary keys, and how many in all."""
+    """The rows of one table that differ from the rebuild: a few primary keys, and the count."""
 
     table: str
     keys: tuple[str, ...]
@@ -43,8 +43,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found: events folded, tampering of the log, differing tables, differing states. `walked` counts the
-    events of all the logs that were gone through for it."""
+    """What `verify` found: events folded, tampering of the log, tables, snapshots and scheduled items that differ.
+    `walked` counts the events of all logs that were read."""
 
     service: str
     events: int
@@ -55,12 +55,12 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether the log is intact and everything derived from it is as it should be."""
+        """Whether the log is intact and everything derived from it is equal to the rebuild."""
         return self.tampered is None and not self.differences and not self.stale_snapshots
 
 
 def positions(connection: sa.Connection, service: str) -> dict[str, int]:
-    """How far a service's own log and the logs it reads are applied to its tables."""
+    """By source, how far a service's tables have applied the logs, its own included."""
     rows = connection.execute(sa.select(schema.readers.c.source, schema.readers.c.position))
     return {service: log.read_head(connection).position} | {row.source: row.position for row in rows}
 
@@ -94,7 +94,7 @@ def _compare(live: sa.Connection, rebuilt: sa.Connection, table: sa.Table) -> Di
 
 @contextmanager
 def on_disk() -> Iterator[sa.Engine]:
-    """An empty database for a while: tables may be larger than memory."""
+    """A temporary empty database on disk, since tables may be larger than memory."""
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.sqlite3'}", writer=True)
         yield engine
@@ -107,10 +107,10 @@ def verify(
     scratch: Callable[[], AbstractContextManager[sa.Engine]] = on_disk, *,
     plans: Plans, now: datetime,
 ) -> Verdict:  # fmt: skip
-    """Check a service's log for tampering, rebuild its tables beside the live ones, on `scratch`, and compare row by
-    row; and its scheduled items with what the log plans, at this time.
+    """Check a service's log for tampering, rebuild its tables on `scratch` and compare them with the live ones row by
+    row, and compare its scheduled items with those that the log says must exist `now`.
 
-    It reads one consistent snapshot of the live tables, so it may run while the service works.
+    It reads one snapshot of the live tables, so it may run while the service works.
     """
     tampered = log.check_chain(logs[service])
     with scratch() as target, logs[service].connect() as live:
@@ -129,14 +129,14 @@ def verify(
 
 
 def _stale_snapshots(service: str, aggregate_types: dict[str, AggregateType], live: sa.Connection) -> Iterator[str]:
-    """Streams whose snapshot leads to another state than their events do."""
+    """The streams whose snapshot differs from the state that their events give."""
     for stream in live.execute(sa.select(schema.snapshots.c.stream)).scalars().all():
         cached = AggregateCache(service, aggregate_types, lambda: live)
         plain = AggregateCache(service, aggregate_types, lambda: live, use_snapshots=False)
         state = plain.get(stream).state
         try:
             is_stale = cached.get(stream).state != state
-        except ValueError:  # not even of the state's form
+        except ValueError:  # the snapshot does not even have the state's fields
             is_stale = True
         if is_stale:
             yield stream
@@ -146,12 +146,11 @@ def rebuild(
     service: str, projection_type: type[Projection], foreign_events: frozenset[str], logs: Logs, live: sa.Engine,
     progress: Progress = silent, *, plans: Plans, now: datetime,
 ) -> int:  # fmt: skip
-    """Rebuild the tables and put them in place of the live ones, and plan anew what the agenda lacks, in one
-    transaction. The writer must be stopped.
+    """Rebuild the tables, replace the live ones, and plan missing scheduled items anew, in one transaction. The writer
+    must be stopped.
 
-    The live ones may have an older version's columns.
-
-    Snapshots are dropped: they come back by themselves. Returns how many events were folded.
+    The live tables may have an older version's columns. Snapshots are dropped; the writer saves new ones. Returns how
+    many events were folded.
     """
     with on_disk() as target:
         with logs[service].connect() as connection:

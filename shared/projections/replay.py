@@ -1,4 +1,4 @@
-"""Folds whole logs into derived tables: what nobody folds is never fetched, and rows are written when they are many."""
+"""Replays whole logs into projections; fetches only events that are folded, and writes rows in large batches."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Page = tuple[list[RecordedEvent], int]
 
 
 def silent(_source: str, _done: int, _total: int) -> None:
-    """Tells nobody."""
+    """A progress callback that does nothing."""
 
 
 def fold(
     service: str, projection_type: type[Projection], foreign_events: frozenset[str], logs: Logs, upto: dict[str, int],
     target: sa.Engine, progress: Progress = silent, after: dict[str, int] | None = None,
 ) -> int:  # fmt: skip
-    """Fold the logs, each from its start or behind `after` up to the given position, into tables on `target`.
+    """Fold the logs into tables on `target`, each from its start, or behind `after`, up to its position in `upto`.
 
     `foreign_events` names the foreign events that the projection folds. Returns how many events were folded. Raises
-    LookupError for a log that ends too early, and Unreadable for an event that can't be folded.
+    LookupError for a log that ends before its position, and Unreadable for an event that can't be folded.
     """
     _check_ends(service, logs, upto)
     holder: list[sa.Connection] = []
@@ -72,7 +72,7 @@ def _check_ends(service: str, logs: Logs, upto: dict[str, int]) -> None:
 
 
 def _made(metadata: sa.MetaData, connection: sa.Connection) -> bool:
-    """Make the tables that are missing. Whether all are empty: then they have no indexes yet but their keys."""
+    """Create missing tables. Returns whether all are empty; then they have no indexes yet except their keys."""
     if any(sa.inspect(connection).has_table(table.name) for table in metadata.sorted_tables):
         metadata.create_all(connection)
         connection.commit()
@@ -97,14 +97,14 @@ def _write(projection: Projection, connection: sa.Connection) -> None:
 
 
 def _pages(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Iterator[Page]:
-    """The events of these names, a page at a time, and how far the log was read with each."""
+    """The events of these names, a page at a time, and the position up to which each page was read."""
     if engine.dialect.name != "postgresql":
         while after < last:
             page = _page(engine, source, after, last, names)
             yield page
             after = page[1]
         return
-    with ThreadPoolExecutor(1) as reading:  # the server finds the next page while this one is folded
+    with ThreadPoolExecutor(1) as reading:  # reads the next page while this one is folded
         coming = reading.submit(_page, engine, source, after, last, names) if after < last else None
         while coming is not None:
             page = coming.result()
@@ -135,7 +135,8 @@ def _read_ahead(projection: Projection, events: Sequence[RecordedEvent]) -> None
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Folding makes many objects that stay for a while and hardly a cycle: looking through them was a fifth of it."""
+    """Collect garbage less often: a replay makes many objects and few cycles, and collecting took a fifth of its
+    time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     try:

@@ -1,7 +1,7 @@
-"""Whether a database's derived rows come from this version's tables, and what an older SQLite file lacks.
+"""The version of a projection's rows in a database, and missing tables and columns of older SQLite files.
 
-On PostgreSQL revisions add tables and columns (`migrating`); a SQLite file gets them here. In both, rows that an older
-version derived are replaced by a rebuild.
+On PostgreSQL, revisions add tables and columns (`eventstore/migration.py`); SQLite files get them here. On both, a
+rebuild replaces the rows of an older version.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from sqlalchemy.schema import CreateColumn
 from shared.eventstore import log, schema
 from shared.projections.projection import Projection
 
-FIRST = 1  # of databases that were made before versions were kept
+FIRST = 1  # of databases from before versions were stored
 
 
 def begin(connection: sa.Connection, projection: type[Projection]) -> None:
-    """Before a writer decides: note the version of a new database; drop the snapshots of an older version's states."""
+    """Call it before a writer decides: stores the version in a new database, and drops snapshots of an older
+    version."""
     found = version_of(connection)
     if found is None:
         found = projection.version if _is_new(connection) else FIRST
@@ -26,23 +27,21 @@ def begin(connection: sa.Connection, projection: type[Projection]) -> None:
 
 
 def rebuilt(connection: sa.Connection, projection: type[Projection]) -> None:
-    """Note that the rows and snapshots are of this version."""
+    """Store that the rows and snapshots are of this version."""
     connection.execute(sa.delete(schema.projections))
     connection.execute(sa.insert(schema.projections).values(id=1, version=projection.version))
 
 
 def version_of(connection: sa.Connection) -> int | None:
-    """The version of the tables that the rows come from; None when nobody has noted one."""
+    """The version of the projection that the rows come from; None when none is stored."""
     if not sa.inspect(connection).has_table(schema.projections.name):
         return None
     return connection.execute(sa.select(schema.projections.c.version)).scalar_one_or_none()
 
 
 def is_outdated(connection: sa.Connection, projection: type[Projection]) -> bool:
-    """Whether the rows come from another version of the tables, or the tables themselves do.
-
-    A database without a log is not: its tables are still to be made.
-    """
+    """Whether the rows or the tables are of another version of the projection. False for a database without a log,
+    whose tables do not exist yet."""
     inspector = sa.inspect(connection)
     if not inspector.has_table(schema.log.name):
         return False
@@ -56,9 +55,9 @@ def is_outdated(connection: sa.Connection, projection: type[Projection]) -> bool
 
 
 def add_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
-    """Add the tables and columns that a SQLite file of an older version lacks. Returns their names.
+    """Add missing tables and columns to a SQLite file of an older version. Returns their names.
 
-    A column must be nullable, or have a server's default.
+    A new column must be nullable, or have a server default.
     """
     inspector = sa.inspect(connection)
     added = []
@@ -78,6 +77,6 @@ def add_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
 
 
 def _is_new(connection: sa.Connection) -> bool:
-    """Whether nothing was ever applied: there is no event, and no reader has moved."""
+    """Whether the database is new: it has no event, and no source was applied."""
     moved = sa.select(schema.readers.c.source).where(schema.readers.c.position > 0)
     return log.last_position(connection) == 0 and connection.execute(moved).first() is None

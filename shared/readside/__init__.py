@@ -1,1 +1,1 @@
-"""What an HTTP process reads: read models, how far they have come, batched queries."""
+"""Queries for an HTTP process: read models, how far they have been applied, batched lookups."""

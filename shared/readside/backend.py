@@ -1,4 +1,4 @@
-"""What an HTTP side needs from whichever host runs it."""
+"""The interface that an HTTP process needs from its host: send commands, query read models, ask for health."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from shared.security.secrets import Secrets
 
 
 class Busy(RuntimeError):
-    """So much is under way that a command was not taken on."""
+    """Too many requests are under way: the command was not sent."""
 
 
 @dataclass(frozen=True)
 class ServiceHealth:
-    """A service's log head, how many events it is behind each log it reads (None: not known here), and what needs a
-    person. `diverged` says which logs are not those that were read, `halted` why it decides nothing,
-    `held` which logs it can't apply further; `unknown` counts, by source and type, the events that it does not know (0:
-    not known here how many)."""
+    """A service's log head, how many events it is behind each source (None: not known here), and what needs a person.
+
+    `diverged`: the logs that are not those that were applied, as texts. `halted`: why the service decides nothing.
+    `held`: the sources that it can't apply further, as texts. `unknown`: by source and type, how many events of types
+    that it does not know (0: the count is not known here).
+    """
 
     head: int
     lag: Mapping[str, int] | None
@@ -38,7 +40,7 @@ class ServiceHealth:
 
 
 class Backend(Protocol):
-    """Commands go out through it; queries read the read side's own database."""
+    """Sends commands to services; `reads` opens the read side's database for queries."""
 
     settings: Settings
     clock: Clock
@@ -47,9 +49,9 @@ class Backend(Protocol):
     reads: sa.Engine
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
-        """Hand a command to its service and wait for the reply.
+        """Send a command to its service and wait for the reply.
 
-        Raises TimeoutError, or NobodyDecides where that is known: the outcome is then unknown; Busy: it was not sent.
+        Raises TimeoutError, or its subclass NobodyDecides: the outcome is unknown. Raises Busy: it was not sent.
         """
         ...
 
@@ -58,12 +60,12 @@ class Backend(Protocol):
         ...
 
     async def caught_up(self, source: str) -> bool:
-        """Wait until the read models hold all that a log held when asked; False when that takes too long."""
+        """Wait until the read models hold all events that a log has now; False when that takes too long."""
         ...
 
     @property
     def revision(self) -> int:
-        """Counts how often the read models have taken something in."""
+        """How often the read models have changed."""
         ...
 
     async def wait_for_change(self, since: int, seconds: float) -> bool:
@@ -71,12 +73,12 @@ class Backend(Protocol):
         ...
 
     async def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        """The events of a service's log after a position.
+        """At most `limit` events of a service's log behind position `after`.
 
         Raises TimeoutError when the log server does not answer, Busy when the request was not sent.
         """
         ...
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        """How every service is doing."""
+        """The health of every service by name."""
         ...

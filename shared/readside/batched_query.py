@@ -1,4 +1,4 @@
-"""Reads for an event loop: rows that are looked up at the same moment are fetched together, in a thread of its own."""
+"""Queries for an event loop: lookups that are made at the same moment share one statement, in a thread."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROWS_AHEAD = 16
 
 
 class BatchedQuery:
-    """The rows of a table that have a text in one column, in the order of the primary key; with all columns when none
-    are named. `joined` is the table joined with others, whose columns may then be named too.
+    """A lookup of the rows of a table by a text in one column, in the order of the primary key. It returns all columns
+    when none are named. `joined` is the table joined with others, whose columns may then be named too.
 
-    The texts must be such as the database can hold: one that is not spoils it for all who ask at the moment.
+    The texts must be texts that the database can hold: one that is not fails all lookups of the moment.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class BatchedQuery:
 
 
 class QueryRunner:
-    """Reads a database. Statements run outside transactions; a connection that broke is replaced and asked once more.
+    """Runs queries on a database. Statements run outside transactions; after a broken connection they run once more.
 
-    One event loop at a time may use it. The rows it gives may be given to others too: they are not to be changed.
+    One event loop at a time may use it. Several callers may get the same row objects: do not change them.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
-        # SQLite begins and ends transactions in this process, where they cost next to nothing.
+        # On SQLite a transaction costs next to nothing, for no server is asked.
         is_far = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if is_far else engine
         self._thread = ThreadPoolExecutor(1, "look-ups")
@@ -67,7 +67,8 @@ class QueryRunner:
         self._asking: asyncio.Task[None] | None = None
 
     def find(self, lookup: BatchedQuery, key: str) -> asyncio.Future[Rows]:
-        """The rows that have this key, fetched together with all else that is wanted by now. Raises DBAPIError."""
+        """The rows that have this key; one statement fetches all lookups of the moment. The future raises
+        DBAPIError."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rows] = loop.create_future()
         self._wanted.setdefault(lookup, {}).setdefault(key, []).append(future)
@@ -76,13 +77,13 @@ class QueryRunner:
         return future
 
     def read(self, statement: sa.Select[*tuple[Any, ...]]) -> list[Row]:
-        """The rows of any statement, on a connection of their own. Blocking: call it from a thread."""
+        """The rows of any statement, on a new connection. It blocks: call it from a thread."""
         with self._engine.connect() as connection:
             return _rows(connection.execute(statement))
 
     def stream(self, statement: sa.Select[*tuple[Any, ...]]) -> Generator[Row, None, None]:
-        """The rows of any statement one after the other, with no more than a few in memory. Blocking, as `read`;
-        whoever does not want them all must close it."""
+        """The rows of any statement one after the other, with only a few in memory. It blocks, as `read` does. Close
+        the generator unless you read it to its end."""
         with self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":  # its cursors live in transactions
                 connection.execution_options(isolation_level="READ COMMITTED")
@@ -92,7 +93,7 @@ class QueryRunner:
                 yield dict(zip(names, row, strict=True))
 
     def close(self) -> None:
-        """End what is under way. Nothing is looked up after this."""
+        """End the queries under way; nothing can be looked up after this."""
         self._thread.shutdown()
         self._disconnect()
 
@@ -103,7 +104,7 @@ class QueryRunner:
             keys = {lookup: list(askers) for lookup, askers in wanted.items()}
             try:
                 found = await loop.run_in_executor(self._thread, self._look_up, keys)
-            except Exception as error:  # noqa: BLE001 - whoever waits is told
+            except Exception as error:  # noqa: BLE001 - each lookup's future gets the error
                 found = dict.fromkeys(wanted, error)
             for lookup, askers in wanted.items():
                 _answer(askers, found[lookup])
@@ -155,7 +156,7 @@ def _answer(askers: Askers, found: Mapping[str, Rows] | Exception) -> None:
         for future in _awaited(futures):
             if isinstance(found, Exception):
                 future.set_exception(found)
-                future.exception()  # one that nobody comes back for is not worth a log line each
+                future.exception()  # or asyncio logs each error that no caller reads
             else:
                 future.set_result(found.get(key, ()))
 

@@ -1,4 +1,4 @@
-"""An HTTP process in the cluster: commands go over the broker, queries read the read side's database."""
+"""The Backend of an HTTP process in the cluster: sends commands over the broker, queries the read side's database."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from shared.runtime.service import HostContext
 from shared.scheduler.scheduler import FAILED, WAITING
 
 SEEN_SECONDS = 5.0
-PATIENCE_SECONDS = 1.5  # what nobody is there to decide is answered within 2 s
+PATIENCE_SECONDS = 1.5  # so that a command for a service without a writer is answered within 2 s
 LOOK_SECONDS = 0.2
 PAGE = 1_000
 logger = structlog.get_logger()
 
 
 class BrokerBackend:
-    """A Backend over a broker and the read side's PostgreSQL database, which its writer's process keeps up to date.
+    """A Backend over a broker and the read side's PostgreSQL database, which the read side's writer keeps up to date.
 
-    How far that is, its writer tells; what is lost of that on the way is looked up while somebody waits for it. Use it
-    as a context.
+    The writer publishes its ReadModelPosition. While a caller waits for a position, this class also looks it up in the
+    database, since messages may be lost. Use it as a context manager.
     """
 
     def __init__(self, reader: str, reads: sa.Engine, amqp_url: str, context: HostContext) -> None:
@@ -116,7 +116,7 @@ class BrokerBackend:
             raise Busy(str(error)) from error
 
     def health(self) -> Mapping[str, ServiceHealth]:
-        """The read side's own, but for its lag: its writer tells that, as every other one does, at its own address."""
+        """The read side's health without its lag: each writer reports its lag at its own `/readyz`."""
         states = sa.select(schema.agenda.c.state, sa.func.count()).group_by(schema.agenda.c.state)
         with self.reads.connect() as connection:
             agenda: dict[str, int] = {row[0]: row[1] for row in connection.execute(states)}
@@ -128,7 +128,7 @@ class BrokerBackend:
             for source, reached in sources.items()
             if reached.diverged is not None
         ]
-        ailing = {source: reached.ailing for source, reached in sources.items()}
+        fault = {source: reached.fault for source, reached in sources.items()}
         return {
             self._reader: ServiceHealth(
                 head=head,
@@ -137,7 +137,7 @@ class BrokerBackend:
                 agenda_waiting=agenda.get(WAITING, 0),
                 agenda_failed=agenda.get(FAILED, 0),
                 diverged=diverged,
-                held=[one.held for one in ailing.values() if one.held],
-                unknown={source: dict.fromkeys(one.unknown, 0) for source, one in ailing.items() if one.unknown},
+                held=[one.held for one in fault.values() if one.held],
+                unknown={source: dict.fromkeys(one.unknown, 0) for source, one in fault.items() if one.unknown},
             )
         }

@@ -1,4 +1,4 @@
-"""Waiting until read models have applied a log up to a position, or anything more at all."""
+"""Waits until the read models have applied a log up to a position, or have changed at all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Waiter = asyncio.Future[None]
 
 
 class ReadModelProgress:
-    """How far the read models have applied each log, and who waits for it. `revision` counts how often they moved on.
+    """How far the read models have applied each log, and the callers that wait. `revision` counts the changes.
 
-    Whoever waits does so on an event loop; `reached` may be called from any thread.
+    Callers wait on an event loop; `reached` may be called from any thread.
     """
 
     def __init__(self) -> None:
@@ -36,17 +36,17 @@ class ReadModelProgress:
         _wake(over)
 
     def position(self, source: str) -> int:
-        """How far a log is applied, as far as is known."""
+        """The applied position of a log, as far as is known."""
         with self._lock:
             return self._positions.get(source, 0)
 
     def awaited(self) -> bool:
-        """Whether anybody waits."""
+        """Whether a caller waits."""
         with self._lock:
             return bool(self._waiting or self._curious)
 
     async def wait(self, source: str, position: int, seconds: float) -> bool:
-        """Until the position is reached; False when that takes longer."""
+        """Wait until the position is reached; False when that takes longer."""
         waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._positions.get(source, 0) >= position:
@@ -55,7 +55,7 @@ class ReadModelProgress:
         return await self._within(waiter, seconds)
 
     async def wait_for_change(self, since: int, seconds: float) -> bool:
-        """Until `revision` is more than `since`; False when that takes longer."""
+        """Wait until `revision` is more than `since`; False when that takes longer."""
         waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if self.revision > since:

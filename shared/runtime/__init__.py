@@ -1,1 +1,1 @@
-"""Runs declared services on three hosts: embedded, cluster, simulated."""
+"""Declares services and runs them on three hosts: embedded, cluster, simulated."""

@@ -1,4 +1,4 @@
-"""The consumer loop: receives messages, commits them as batches, sends what comes of them. Every host runs this one."""
+"""The consumer loop of every host: receives messages, commits them in batches, sends events, replies and pulls."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ logger = structlog.get_logger()
 
 
 class Observer:
-    """Hears what a loop does. This one does nothing with it; hosts derive theirs."""
+    """Callbacks from a loop. These do nothing; hosts override them."""
 
     def collected(self, batch: InputBatch[Any]) -> None:
-        """A batch is about to be decided. What this raises leaves `turn`; the batch is kept."""
+        """A batch is about to be decided. An error raised here leaves `turn`; the loop keeps the batch."""
 
     def committed(self, batch: InputBatch[Any], seconds: float, result: CommitResult) -> None:
-        """A batch was committed, and took so long."""
+        """A batch was committed in `seconds`."""
 
     def pulled(self) -> None:
-        """A source was asked for what is missing."""
+        """A pull was sent to a source."""
 
 
 class ConsumerLoop(Generic[M]):
     """Feeds one writer from one transport.
 
-    A host calls `turn` whenever something has arrived, a call to the outside has given its result, or `patience` is
-    over. `perform` makes calls to the outside (see ExternalCalls); `wake` is called, from any thread, when one gave its
-    result. `monotonic` gives seconds that only go forward. Positions that moved without a commit are stored after
-    `store_after_seconds` without any. `readers` names the services that read this one's log: nothing is decided before
-    they have said how far they know it, or were silent for HOLD_SECONDS.
+    A host calls `turn` when a message has arrived, an external call has returned, or `patience` seconds are over.
+    `perform` has external calls made (see ExternalCalls); `wake` is called, from any thread, when one has returned.
+    `monotonic` gives seconds that only go forward. Positions that were applied without a commit are stored when there
+    was no commit for `store_after_seconds`. `readers` names the services that read this one's log: nothing is decided
+    before they have reported their positions, or were silent for HOLD_SECONDS.
     """
 
     def __init__(
@@ -80,16 +80,17 @@ class ConsumerLoop(Generic[M]):
         self._store_after, self._committed_at = store_after_seconds, monotonic()
 
     def offer(self, given: Input) -> None:
-        """Have the writer handle an input that comes from no other service. From any thread."""
+        """Add an input that comes from no message, for the next turn. From any thread."""
         self._offered.append(given)
         self._wake()
 
     # One turn
 
     def turn(self) -> bool:
-        """Commit what has arrived and what is due as one batch, and send what came of it. False: nothing to do.
+        """Commit what has arrived and what is due as one batch, and send the events and replies. Returns False when
+        there was nothing to do.
 
-        Errors of the database are raised with the batch kept: call it again.
+        Database errors are raised; the batch is kept: call it again.
         """
         self._notice_session()
         if self._is_holding():
@@ -131,9 +132,9 @@ class ConsumerLoop(Generic[M]):
             return False
         if self._session is None or self._asked_in is not self._session or self._monotonic() <= self._hold_until:
             return True
-        # Nothing to look after where all of a new cluster starts at once; a reader that has read more will say so.
-        tell = logger.warning if self.writer.head.position else logger.info
-        tell("readers are silent", service=self.writer.service.name, of=sorted(self.divergence.missing))
+        # In a new cluster all services start at once; a reader that has read more reports it later.
+        log_line = logger.warning if self.writer.head.position else logger.info
+        log_line("readers are silent", service=self.writer.service.name, of=sorted(self.divergence.missing))
         self.divergence.missing.clear()
         return False
 
@@ -188,7 +189,7 @@ class ConsumerLoop(Generic[M]):
             self.transport.send(queue, body)
 
     def _bind_again(self) -> None:
-        """Silence means that a log server is gone, or that what it says does not reach the inbox any more."""
+        """Bind the inbox again when a source is silent: its log server is gone, or the inbox has lost its binding."""
         if self._session is None or self.transport.session is not self._session or self.transport.arrived:
             return
         if silent := self.tracker.silent(self._monotonic()):
@@ -206,14 +207,14 @@ class ConsumerLoop(Generic[M]):
             has_pulled = True
         return has_pulled
 
-    # For whoever looks after it
+    # For operators
 
     def lag(self) -> dict[str, int]:
-        """How many events of each source are known and not applied; below 0 for a log that ends before that."""
+        """By source, how many known events are not applied; negative when the log ends before the applied position."""
         return self.tracker.lag(self.writer.positions)
 
     def is_idle(self) -> bool:
-        """Whether nothing waits, is due or is under way, and every position is stored."""
+        """Whether no message waits, no item is due, no call is under way, and every position is stored."""
         return not (
             self._batch is not None
             or self.divergence.missing
@@ -226,13 +227,13 @@ class ConsumerLoop(Generic[M]):
 
 
 def make_call(writer: Writer, call: DueCall) -> CallDone | CallFailed:
-    """Make one call to the outside world and tell what came of it."""
+    """Make one external call and return its result."""
     with tracing.calling(writer.service.name, call) as traced:
         try:
             result = writer.service.effects[call.effect].run(call.payload, call.attempt, writer.adapters)
             writer.stream_of(result)
             return CallDone(traced, result)
-        except Exception as error:  # noqa: BLE001 - whatever the outside does must come back as a result
-            told = describe(error)
-            tracing.call_failed(told)
-            return CallFailed(traced, told)
+        except Exception as error:  # noqa: BLE001 - every error must come back as a result
+            reason = describe(error)
+            tracing.call_failed(reason)
+            return CallFailed(traced, reason)

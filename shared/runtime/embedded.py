@@ -1,4 +1,4 @@
-"""All services in one process, each with its own thread and its own SQLite file: no server needed."""
+"""The embedded host: all services in one process, each with its own thread and SQLite file, without a server."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ logger = structlog.get_logger()
 
 
 class InUse(RuntimeError):
-    """Another process works on this folder."""
+    """Another process has the lock of this folder."""
 
 
 class Embedded:
-    """Runs services on the files of `settings.var`; it is also the Backend of an HTTP side.
+    """Runs services on the files in `settings.var`; it is also the Backend of an HTTP server.
 
-    `reader` names the service whose database is queried. Raises InUse when another process has the folder.
+    `reader` names the service whose database is queried. Raises InUse when another process uses the folder.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class Embedded:
         return ConsumerLoop(writer, transport, perform, transport.wake, readers=readers)
 
     def start(self) -> None:
-        """Start every service where it stopped last; returns when each has caught up with the logs it reads.
+        """Start every service; returns when each has caught up with the logs it reads.
 
-        Files that an older version wrote are brought up to this one first. Raises LookupError when they do not fit each
-        other, and log.Incomplete for one that has lost what no log brings back.
+        Files that an older version wrote are upgraded first. Raises LookupError when a log ends before the position
+        that a reader has applied, and log.Incomplete when a file lacks a table that cannot be rebuilt from a log.
         """
         writing = {name: loop.writer.engine for name, loop in self.loops.items()}
         upgrade_files(self.services, writing, self.reading, self.clock.now())
@@ -144,7 +144,8 @@ class Embedded:
             pass
 
     def stop(self) -> None:
-        """Settle what has arrived, then stop. Calls under way are given up: they are made again after a restart."""
+        """Commit what has arrived, then stop. External calls under way are abandoned, and made again after a
+        restart."""
         self._stopping.set()
         for transport in self._transports.values():
             transport.wake()
@@ -156,7 +157,7 @@ class Embedded:
             self.reading[name].dispose()
         self._own.close()
 
-    # The Backend of an HTTP side
+    # The Backend of an HTTP server
 
     async def send(self, service: str, message: CommandMessage) -> Reply:
         future = asyncio.wrap_future(self.network.ask(service, message))
@@ -183,15 +184,15 @@ class Embedded:
         return {name: _health(loop.writer, self.reading[name], heads) for name, loop in self.loops.items()}
 
     def settled(self) -> bool:
-        """Whether every service has applied all there is of the logs it reads, and nothing is due or under way.
+        """Whether every service has applied all events of its sources, and nothing is due or under way.
 
-        Ask twice: a message may be on its way between two services at the first look.
+        Call it twice: a message between two services may be missed by the first call.
         """
         return not self.network.is_waiting() and settled(self.loops)
 
 
 def catch_up(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> None:
-    """Turn all loops in turn until each has applied what there is of the logs it reads, as far as it can."""
+    """Turn the loops one after the other until each has applied all events of its sources that it can apply."""
     turned = [True]
     while any(turned):
         turned = [loop.turn() for loop in loops.values()]
@@ -202,7 +203,7 @@ def catch_up(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> None:
 
 
 def settled(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> bool:
-    """Whether every loop is idle and has applied all there is of the logs of the others."""
+    """Whether every loop is idle and has applied all events of its sources."""
     heads = {name: loop.writer.head.position for name, loop in loops.items()}
     return all(
         loop.is_idle() and all(position >= heads.get(source, 0) for source, position in loop.writer.positions.items())
@@ -211,13 +212,13 @@ def settled(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> bool:
 
 
 def database_url(var: Path, service: str) -> str:
-    """Where a service's SQLite file is."""
+    """The URL of a service's SQLite file."""
     return f"sqlite:///{(var / service).absolute()}.sqlite3"
 
 
 @contextmanager
 def lock_folder(var: Path) -> Iterator[None]:
-    """Have a folder to oneself. Raises InUse when another process works on it."""
+    """Lock a folder for this process. Raises InUse when another process uses it."""
     handle = os.open(var / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

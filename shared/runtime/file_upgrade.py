@@ -1,4 +1,4 @@
-"""Brings the files of a folder that an older version wrote up to this version, before anything starts."""
+"""Upgrades a folder of SQLite files that an older version wrote, before the services start."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = structlog.get_logger()
 def upgrade_files(
     services: Sequence[Service], writing: Mapping[str, sa.Engine], reading: Mapping[str, sa.Engine], now: datetime
 ) -> list[str]:
-    """Add what the services' SQLite files lack, and fold the tables that an older version derived anew from the logs.
+    """Add missing tables and columns to the services' SQLite files, and rebuild the tables of older projections.
 
-    `writing` and `reading` are engines by service; nobody else may write; it is `now`. Returns the services whose
-    tables were folded. Each service is one transaction, so it may be interrupted and repeated. Raises LookupError, with
-    the source and positions, when a log ends before what a service has applied of it, and log.Incomplete.
+    `writing` and `reading` are engines by service. No other process may write. Returns the services whose tables were
+    rebuilt. Each service is one transaction, so an interrupted upgrade can be repeated. Raises LookupError, with the
+    source and positions, when a log ends before the position that a service has applied, and log.Incomplete.
     """
     for service in services:
         with writing[service.name].begin() as connection:

@@ -1,4 +1,4 @@
-"""When Python looks for garbage."""
+"""Tunes Python's garbage collector for processes with large caches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ THRESHOLDS = (20_000, 50, 50)
 
 
 def collect_seldom() -> None:
-    """What exists now stays: code, declarations, caches. It is looked through no more, and the rest seldom.
+    """Exempt all objects that exist now from garbage collection, and collect the others less often.
 
-    A process that keeps states and rows in memory has many objects and makes few cycles of them: with Python's own
-    thresholds it spent a fifth of its time looking through what it was going to keep.
+    Caches of states and rows are many objects with few cycles: with Python's own thresholds a process spent a fifth of
+    its time traversing objects that it was going to keep.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The transport inside one process: messages are handed over as objects, and pulls read the source's database."""
+"""The transport inside one process: hands messages over as objects; pulls read the source's database."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REPLIES = "replies"
 
 @dataclass(frozen=True, slots=True)
 class InProcessMessage:
-    """A message as its receiver gets it."""
+    """A received message; its body is not encoded."""
 
     body: Wire
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class InProcessNetwork:
-    """Queues and exchanges by the names that they have at a broker. What nobody receives is lost."""
+    """Queues and exchanges, named as at a broker. A message for a queue without receiver is lost."""
 
     def __init__(self) -> None:
         self._receivers: dict[str, Callable[[Wire], None]] = {REPLIES: self._on_replies}
@@ -40,7 +40,7 @@ class InProcessNetwork:
         self._tickets = count()
 
     def attach(self, service: str, sources: tuple[str, ...], reads: sa.Engine) -> InProcessTransport:
-        """A service's transport. Its log, which `reads` opens, is there for all from now on."""
+        """Make a service's transport, and answer pulls of its log, which `reads` opens, from now on."""
         self._logs[service] = reads
         queue = inbox(service, sources)
         transport = InProcessTransport(self, queue)
@@ -50,49 +50,49 @@ class InProcessNetwork:
         return transport
 
     def bind(self, queue: Queue) -> None:
-        """Have a queue receive what is published to its exchanges."""
+        """Bind a queue to its exchanges."""
         for exchange in queue.bound_to:
             if queue.name not in self._bound[exchange]:
                 self._bound[exchange].append(queue.name)
 
     def watch_read_models(self, reader: str, reached: Callable[[Mapping[str, int]], None]) -> None:
-        """Call `reached` with the positions of a service's read models whenever it tells them."""
+        """Call `reached` with each ReadModelPosition that a service publishes."""
         self._receivers["read models"] = lambda body: (
             reached(body.positions) if isinstance(body, ReadModelPosition) else None
         )
         self._bound[shown_exchange(reader)].append("read models")
 
     def send(self, queue: str, body: Wire) -> None:
-        """Hand over to whoever receives from a queue. A pull is answered at once; raises DBAPIError then."""
+        """Hand a body to the receiver of a queue. A pull is answered at once, and raises DBAPIError."""
         if receive := self._receivers.get(queue):
             receive(body)
 
     def publish(self, exchange: str, body: Wire) -> None:
-        """Hand over to all that is bound to an exchange."""
+        """Hand a body to every queue that is bound to an exchange."""
         for queue in self._bound[exchange]:
             self.send(queue, body)
 
     # For callers
 
     def ask(self, service: str, message: CommandMessage) -> Future[Reply]:
-        """Hand a command to its service. The future ends after the commit that holds its outcome."""
+        """Send a command to its service. The future gets the reply after the commit."""
         future: Future[Reply] = Future()
         ticket = str(next(self._tickets))
         self._asked[ticket] = future
-        # A message of its own: the same one may be under way twice.
+        # A copy, since the batch tells messages apart by identity, and one may be sent twice.
         self.send(inbox(service, ()).name, [CommandEnvelope(replace(message), ticket, REPLIES)])
         return future
 
     def is_waiting(self) -> bool:
-        """Whether a caller has no reply yet."""
+        """Whether a caller waits for a reply."""
         return bool(self._asked)
 
     def pull(self, source: str, after: int, limit: int) -> EventBatch:
-        """The events of a log behind a position, at most `limit`; `last == after` when there is none."""
+        """At most `limit` events of a log behind position `after`; `last == after` when there is none."""
         return read_batch(self._logs[source], source, after, limit)
 
     def announce(self, source: str) -> None:
-        """Tell the readers of a log how far it reaches, as its log server does in a cluster."""
+        """Announce a log's head to its readers, as its log server does in the cluster."""
         with self._logs[source].connect() as connection:
             head = log.read_head(connection)
         self.publish(log_exchange(source), LogHead(source, head.position, head.hash))
@@ -112,9 +112,9 @@ class InProcessNetwork:
 
 
 class InProcessTransport:
-    """One service's part of the network. `wait` returns when something has arrived, or `wake` was called.
+    """One service's transport. `wait` returns when a message has arrived, or `wake` was called.
 
-    With more than BACKLOG messages waiting, batches of events are left out: the reader sees the gap and pulls.
+    While BACKLOG messages wait, batches of events are dropped: the reader sees the gap and pulls.
     """
 
     def __init__(self, network: InProcessNetwork, queue: Queue) -> None:
@@ -124,18 +124,18 @@ class InProcessTransport:
         self._rung = threading.Event()
 
     def receive(self, body: Wire) -> None:
-        """Take a message in. From any thread."""
+        """Add a message. From any thread."""
         if isinstance(body, EventBatch) and len(self.arrived) >= BACKLOG:
             return
         self.arrived.append(InProcessMessage(body))
         self._rung.set()
 
     def wake(self) -> None:
-        """End a wait, or the next one. From any thread."""
+        """End the current `wait`, or else the next one. From any thread."""
         self._rung.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait, at most so long. From the thread that turns the loop."""
+        """Wait for a message, at most `seconds`. From the thread that turns the loop."""
         if not self.arrived and seconds > 0:
             self._rung.wait(seconds)
         self._rung.clear()
@@ -147,7 +147,7 @@ class InProcessTransport:
         self._network.publish(exchange, body)
 
     def acknowledge(self, last: InProcessMessage) -> None:
-        """Nothing comes again."""
+        """Do nothing: this transport delivers a message once."""
 
     def bind_again(self) -> None:
         self._network.bind(self._queue)

@@ -1,4 +1,4 @@
-"""How a service declares itself; a host runs what is declared here."""
+"""The declaration of a service: aggregates, reactions, projection, effects; every host runs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def http_client(**options: Any) -> httpx.Client:
-    """An httpx.Client whose requests name the span they belong to, where there are traces."""
+    """An httpx.Client whose requests carry the current trace context, if there is one."""
     import httpx
 
     return httpx.Client(event_hooks={"request": [tracing.tell]}, **options)
@@ -33,7 +33,7 @@ def http_client(**options: Any) -> httpx.Client:
 
 @dataclass(frozen=True)
 class HostContext:
-    """What a host gives a service to build its adapters from. `client` makes HTTP clients, as httpx.Client does."""
+    """What a host passes to a service's `adapters`. `client` makes HTTP clients; it takes httpx.Client's arguments."""
 
     settings: Settings
     clock: Clock
@@ -47,7 +47,7 @@ class Aggregate:
     """One kind of stream: `<name>-<key of the command>`.
 
     `initial` makes the state of an empty stream: a frozen dataclass that pydantic can write as JSON.
-    `decide(command, state, given)` returns events or a Decided, or raises Refused; `evolve(state, event)` returns the
+    `decide(command, state, context)` returns events or a Decided, or raises Refused; `evolve(state, event)` returns the
     next state. Both are pure. `load_facts`, given per command type, is called as (command, state, projection, adapters)
     and fetches the facts that a decision needs; it changes nothing.
     """
@@ -64,17 +64,17 @@ Outcome: TypeAlias = Literal["done", "pending", "failed"]
 
 
 class EffectFailed(Exception):
-    """A call to the outside world failed. The text is kept for people: it holds no secret and nobody's address."""
+    """An external call failed. Its text is stored for people: it must hold no secret and no personal data."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A call to the outside world. The scheduler makes it; a replay never does.
+    """An external call. The scheduler makes it; a replay never does.
 
-    `run(payload, attempt, outside)` returns the command that carries the result. `attempt` counts from 1; above 1 an
-    earlier try may have reached the other side, so look its outcome up before repeating it. Any exception means "try
-    again", with exponential back-off; after `attempts` tries `gave_up(payload, reason)` returns the closing command.
-    For its metrics, `partner` is the field of the payload that names who is called, and `outcome` says of a result
+    `run(payload, attempt, adapters)` returns the command that carries the result. `attempt` counts from 1. Above 1, an
+    earlier attempt may have reached the partner: look up its outcome before repeating it. Any exception means "try
+    again", with exponential back-off; after `attempts` attempts, `gave_up(payload, reason)` returns the closing
+    command. For metrics, `partner` is the field of the payload that names the partner, and `outcome(result)` says
     whether the partner has done it, works on it, or failed.
     """
 
@@ -89,10 +89,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class ReadSide:
-    """Other processes query the service's database.
+    """Declares that other processes query the service's database.
 
-    The writer tells them how far its projection has come. `kept` are tables of theirs in that database, which come of
-    no event: they are created with the projection's, and never rebuilt or verified.
+    The writer publishes its positions to them. `kept` are tables of those processes in that database which come from no
+    event: they are created with the projection's tables, and never rebuilt or verified.
     """
 
     kept: sa.MetaData | None = None
@@ -100,18 +100,17 @@ class ReadSide:
 
 @dataclass(frozen=True)
 class Service:
-    """The one declaration that ties a service's rooms together.
+    """The declaration of one service.
 
-    `reactions` turn an event, another service's or one's own, into own commands. `plans` turn an own event into items
-    of the scheduler. The `projection` folds own events and the foreign ones listed in `foreign_events`. `wants`, for
-    some types of foreign events, says which events concern the service; the writer ignores the others. `effects` are
-    the calls to the outside world by name, and `adapters` builds what they and `load_facts` use.
-    `read_side` is given when other processes query the service's database.
-    `commit_interval_seconds` is the shortest time between two commits in the cluster: a service whose answers nobody
-    waits for commits less often, and costs less.
-    For Prometheus: `counters` count what its own events say, `gauges(connection, now, settings)` reads its tables, and
-    `partners` are the names that its effects call.
-    `settings` are its own, if it has any. `migrations` is the folder with the PostgreSQL revisions of its tables.
+    `reactions` turn an event, foreign or own, into own commands. `plans` turn an own event into scheduled items. The
+    `projection` folds own events and the foreign ones in `foreign_events`. `wants`, by type of foreign event, says
+    whether an event concerns the service; the writer ignores the others. `effects` are the external calls by name, and
+    `adapters` builds what they and `load_facts` use. `read_side` is set when other processes query the database.
+    `commit_interval_seconds` is the shortest time between two commits in the cluster: a service whose replies nobody
+    waits for can commit less often, at less cost.
+    For Prometheus: `counters` counts own events, `gauges(connection, now, settings)` reads the tables, and `partners`
+    names the partners that the effects call.
+    `settings` is the class of its own settings. `migrations` is the folder with its PostgreSQL revisions.
     """
 
     name: str
@@ -132,7 +131,7 @@ class Service:
     migrations: Path | None = None
 
     def kept_tables(self) -> tuple[sa.MetaData, ...]:
-        """The tables that its readers keep in its database, if there are any."""
+        """The tables that the read side's processes keep in the database, if there are any."""
         kept = self.read_side.kept if self.read_side else None
         return () if kept is None else (kept,)
 
@@ -146,7 +145,7 @@ class Service:
         return frozenset(event.__name__ for event in self.foreign_events)
 
     def aggregate_for(self, command: type[Command]) -> Aggregate:
-        """The aggregate that decides a command. Raises LookupError for a command this service does not know."""
+        """The aggregate that decides a command. Raises LookupError when no aggregate of this service does."""
         for aggregate in self.aggregates:
             if command in aggregate.commands:
                 return aggregate

@@ -1,6 +1,6 @@
-"""What can be set from outside, by environment variables `KAMENG_...` (nested ones with `__`).
+"""The settings that several parts of the platform read, from environment variables `KAMENG_...` (nested with `__`).
 
-Here stands what more than one part of the platform must know; each service has its own in its `settings.py`.
+Each service has its own settings in its `settings.py`.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,59}")  # a purchase's id is
 
 
 class SupplierSettings(BaseModel):
-    """Where a supplier's API answers, and how long one call to it may take."""
+    """The URL of a supplier's API, and the timeout of one call."""
 
     url: str
     timeout_seconds: float = 3.0
 
 
 class ChannelSettings(BaseModel):
-    """Where a payment channel's API answers."""
+    """The URL of a payment channel's API, and the timeout of one call."""
 
     url: str
     timeout_seconds: float = 5.0
 
 
 class OwnSettings(BaseSettings):
-    """What one service alone must know. Subclass it in the service's `settings.py`, and declare it with the service."""
+    """The settings of one service. Subclass it in the service's `settings.py`, and declare it with the service."""
 
     model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="ignore", title="Settings")
 
 
 class Settings(BaseSettings):
-    """The defaults run everything on this machine with no server.
+    """The shared settings. The defaults run everything on this machine without a server.
 
-    `told` goes before the environment; what of it is no field of these is for the services' own settings, see `of`.
+    Keyword arguments take precedence over the environment. Those that are no field here are for the services' own
+    settings, see `of`.
     """
 
     model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="allow")
@@ -62,67 +63,67 @@ class Settings(BaseSettings):
     suppliers: dict[str, SupplierSettings] = {}
     channels: dict[str, ChannelSettings] = {}
 
-    def __init__(self, **told: Any) -> None:
-        super().__init__(**told)
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
 
     @field_validator("suppliers", "channels")
     @classmethod
-    def _are_names(cls, told: dict[str, T]) -> dict[str, T]:
-        """Names as products, orders and callbacks name them: one that has another form would never be found."""
-        for name in told:
+    def _are_names(cls, by_name: dict[str, T]) -> dict[str, T]:
+        """Names must have the form in which products, orders and callbacks name suppliers and channels."""
+        for name in by_name:
             if not _NAME.fullmatch(name) or identities.or_as_is(identities.code, name) != name:
                 raise ValueError(f"{name!r} is no name: letters, digits and . _ : / @ + -, a letter or digit first")
-        return told
+        return by_name
 
     @field_validator("currencies", mode="before")
     @classmethod
-    def _are_currencies(cls, told: object) -> object:
-        """Codes of ISO 4217 with commas between them, one at least."""
-        parts = told.split(",") if isinstance(told, str) else told
+    def _are_currencies(cls, value: object) -> object:
+        """ISO 4217 codes with commas between them, at least one."""
+        parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, list | tuple) or not parts:
             raise ValueError("expected currencies such as CNY,USD")
         return tuple(dict.fromkeys(currencies.known(str(part).strip().upper()) for part in parts))
 
     @field_validator("time_zone")
     @classmethod
-    def _is_a_zone(cls, told: str) -> str:
-        return days.zone(told.strip()).key
+    def _is_a_zone(cls, name: str) -> str:
+        return days.zone(name.strip()).key
 
     def shop(self) -> Shop:
-        """What of this every decision knows."""
+        """The currencies and time zone, which every decision gets."""
         return Shop(self.currencies, days.zone(self.time_zone))
 
     def of(self, kind: type[S]) -> S:
-        """A service's own settings, read once. Raises ValidationError."""
+        """A service's own settings of this class; they are read once. Raises ValidationError."""
         found = self._own.get(kind)
         if not isinstance(found, kind):
             found = self._own[kind] = kind(**_of_kind(self.model_extra or {}, kind))
         return found
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Others, which have what these were told, and `update`."""
+        """A copy with the values in `update`; services' own settings are read again."""
         copied = super().model_copy(update=update, deep=deep)
         copied._own = {}
         return copied
 
 
 def is_own(kind: object) -> TypeGuard[type[OwnSettings]]:
-    """Whether it is a kind of settings that a service has for itself."""
+    """Whether an object is a service's settings class."""
     return isinstance(kind, type) and issubclass(kind, OwnSettings) and kind is not OwnSettings
 
 
-def read_settings(kinds: Iterable[type[OwnSettings]], **told: Any) -> Settings:
-    """The settings, after those of these kinds were read as well. Raises one ValidationError that tells all that is
-    wrong with any of them."""
+def read_settings(kinds: Iterable[type[OwnSettings]], **values: Any) -> Settings:
+    """Read the shared settings, and check the services' settings of these classes. Raises one ValidationError with all
+    errors."""
     wrong: list[InitErrorDetails] = []
     settings: Settings | None = None
     try:
-        settings = Settings(**told)
+        settings = Settings(**values)
     except ValidationError as error:
         wrong += _details(error)
     for kind in kinds:
         try:
-            kind(**_of_kind(told, kind))
+            kind(**_of_kind(values, kind))
         except ValidationError as error:
             wrong += _details(error)
     if settings is None or wrong:
@@ -130,8 +131,8 @@ def read_settings(kinds: Iterable[type[OwnSettings]], **told: Any) -> Settings:
     return settings
 
 
-def _of_kind(told: Mapping[str, Any], kind: type[OwnSettings]) -> dict[str, Any]:
-    return {name: told[name] for name in kind.model_fields if name in told}
+def _of_kind(values: Mapping[str, Any], kind: type[OwnSettings]) -> dict[str, Any]:
+    return {name: values[name] for name in kind.model_fields if name in values}
 
 
 def _details(error: ValidationError) -> list[InitErrorDetails]:

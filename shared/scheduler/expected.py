@@ -239,9 +239,8 @@ def _cause(row: Row) -> str:
 
 def _is_soon(due_at: str, until: datetime) -> bool:
     try:
-        return (
-            datetime.fromisoformat(due_at) - until <= FAR
-        )  # not `until + FAR`, which overflows for the last date there is
+        # Not `until + FAR`, which overflows for the last date there is.
+        return datetime.fromisoformat(due_at) - until <= FAR
     except (ValueError, TypeError):
         return False
 

@@ -129,7 +129,7 @@ class WriterState:
                 for source, reached in found.items()
                 if reached.diverged is not None
             }
-            self._source_statuses = SourceStatuses({source: reached.ailing for source, reached in found.items()})
+            self._source_statuses = SourceStatuses({source: reached.fault for source, reached in found.items()})
         self.stored = stored
         self.parked.load(connection)
 

@@ -110,7 +110,7 @@ def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) ->
     wound = examine("button", logs, told, [KnownUpTo("a webhook", 37)])
     healed(logs, wound)
 
-    assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.told) == (10, 37, 27, ("lamp",), told)
+    assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.mark) == (10, 37, 27, ("lamp",), told)
     assert {one.position for one in wound.known} == {30, 35, 37}
     assert positions(logs) == list(range(1, 38))
     assert log.check_chain(logs["button"]) is None
@@ -120,7 +120,7 @@ def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) ->
         assert reached_by(connection) == {"button": ReaderPosition(30, hash_at(logs, 30))}
     with logs["button"].connect() as connection:
         assert checkpoints.stored(connection, checkpoints.PUBLISHER) == 33
-        assert checkpoints.stored(connection, checkpoints.TOLD) == 35
+        assert checkpoints.stored(connection, checkpoints.PUBLISHED_BEFORE_HEALING) == 35
 
 
 def test_the_filler_says_what_was_lost(logs: Logs) -> None:
@@ -207,7 +207,7 @@ def test_of_a_log_that_went_on_nothing_is_told_that_was_told_otherwise(logs: Log
     wound = examine("button", logs, told)
     healed(logs, wound)
 
-    assert (wound.lost, wound.told) == (0, told)
+    assert (wound.lost, wound.mark) == (0, told)
     with logs["button"].connect() as connection:
         assert checkpoints.stored(connection, checkpoints.PUBLISHER) == 9
     assert not examine("button", logs, told)

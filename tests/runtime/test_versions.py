@@ -182,11 +182,11 @@ def test_what_is_passed_over_is_told_to_all_who_look(place: Place, writers: tupl
 
     assert lamp.unknown.counts == {"button": {"ToyTinted.v1": 2}}
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == SourceFault(unknown=("ToyTinted.v1",))
+        assert reached_by(connection)["button"].fault == SourceFault(unknown=("ToyTinted.v1",))
     again = start(LAMP, lamp.engine)
     again.store_source_statuses()
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == SourceFault()
+        assert reached_by(connection)["button"].fault == SourceFault()
 
 
 def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
@@ -207,7 +207,7 @@ def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
     assert "lamp applies the log of button up to 1 only" in held
     assert "ToyTinted.v1" in held
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing.held == held
+        assert reached_by(connection)["button"].fault.held == held
 
     older.undo()
     upgraded = start(replace(LAMP, reactions={**LAMP.reactions, ToyTinted: painted}), lamp.engine)
@@ -217,7 +217,7 @@ def test_an_essential_event_holds_an_old_reader_until_it_is_upgraded(
     assert lit(upgraded) == ["first", "green", "last"]
     assert (upgraded.positions, upgraded.unknown.held) == ({"button": 3}, {})
     with place.logs["lamp"].connect() as connection:
-        assert reached_by(connection)["button"].ailing == SourceFault()
+        assert reached_by(connection)["button"].fault == SourceFault()
 
 
 def test_the_writer_of_an_essential_event_says_so_of_it_alone(place: Place, writers: tuple[Writer, Writer]) -> None:

@@ -17,7 +17,7 @@ from shared.contracts.ledger import FundsCaptured
 from shared.contracts.order import OrderCancelled, OrderCompleted, PaymentRecorded
 from shared.contracts.risk import OrderScreened
 from shared.eventstore.recorded import RecordedEvent
-from shared.runtime.cluster.metrics import OutsideCalls
+from shared.runtime.cluster.metrics import CallMetrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings, SupplierSettings
 from shared.scheduler.scheduler import DueCall
@@ -153,7 +153,7 @@ def test_a_service_counts_its_own_events_and_tells_zeros_of_those_it_counts(serv
 def test_a_partner_is_called_by_name_and_its_answer_told_apart(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path, suppliers={"north": SupplierSettings(url="http://n")})
     registry = CollectorRegistry()
-    calls = OutsideCalls(DECLARED["fulfillment"], settings, registry)
+    calls = CallMetrics(DECLARED["fulfillment"], settings, registry)
     due = DueCall("k", "t", "purchase", {"supplier": "north"}, 1, META)
     pending = RecordPurchase(delivery_id="d", supplier="north", outcome="pending")
 

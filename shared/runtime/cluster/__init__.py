@@ -1,1 +1,1 @@
-"""A service as a process of its own: a nameko container over RabbitMQ and PostgreSQL."""
+"""The cluster host: runs a service's writer as a process, in a nameko container over RabbitMQ and PostgreSQL."""

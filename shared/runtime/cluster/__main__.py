@@ -12,7 +12,7 @@ from shared.runtime.cluster.green import make_green
 
 
 def main() -> None:
-    """Become green first: nothing of ours, or of anybody's that waits, is imported before."""
+    """Monkey-patch first: modules that wait for sockets or locks must be imported after that."""
     make_green()
     from shared.runtime.cluster.running import run
 

@@ -1,4 +1,4 @@
-"""Wakes a loop that waits for a socket."""
+"""Wakes a thread that waits for a socket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 
 
 class Alarm:
-    """Rung from any thread, it ends the wait of one loop, now or at its next."""
+    """`ring`, from any thread, ends the `wait` of one thread: the current one, or else the next."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -20,10 +20,8 @@ class Alarm:
             os.write(self._write, b"!")
 
     def wait(self, seconds: float, socket: int | None = None) -> bool:
-        """Wait until it is rung, the socket with this number has something to read, or the time is over.
-
-        Whether the socket has.
-        """
+        """Wait until `ring` is called, the socket with this file number is readable, or `seconds` are over. Returns
+        whether the socket is readable."""
         watched = [self._read] if socket is None else [self._read, socket]
         readable, _, _ = select.select(watched, [], [], max(0.0, seconds))
         if self._read in readable:

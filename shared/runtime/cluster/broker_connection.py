@@ -1,4 +1,4 @@
-"""The writer's own connection to the broker: its inbox comes in, replies and pulls go out."""
+"""The writer's connection to the broker: consumes its inbox, publishes batches, replies and pulls, reconnects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kombu.transport.pyamqp import Message, Transport
 from shared.messages.topology import OUTDATED, Queue
 from shared.scheduler.scheduler import back_off
 
-# Short, so that what was sent to a frozen process comes back before its callers give up.
+# Short, so that the broker redelivers the messages of a frozen process before its callers give up.
 HEARTBEAT_SECONDS = 5
 ANSWER_SECONDS = 5
 FRAME_SECONDS = 0.01
@@ -30,9 +30,9 @@ logger = structlog.get_logger()
 
 
 class BrokerSession:
-    """One connection that consumes one inbox; after any of ERRORS it is of no more use.
+    """One connection that consumes one inbox. After any of ERRORS it cannot be used any more.
 
-    Only one thread may drain, publish, acknowledge and close; another may send heartbeats meanwhile.
+    One thread drains, publishes, acknowledges and closes; another one may send heartbeats.
     """
 
     def __init__(self, url: str, inbox: Queue, exchanges: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ class BrokerSession:
         self.failure: Exception | None = None
         self.began = time.monotonic()
         self._wire, self._parted = threading.RLock(), False
-        # Not through the client's own methods: they reconnect unasked, to a connection that consumes nothing.
+        # The client's own methods would reconnect by themselves, to a connection that consumes nothing.
         client = Connection(url, heartbeat=HEARTBEAT_SECONDS, connect_timeout=ANSWER_SECONDS)
         self._connection = client.transport.establish_connection()
         try:
@@ -73,7 +73,7 @@ class BrokerSession:
         channel.close()
 
     def bind(self, inbox: Queue) -> None:
-        """Have the inbox hear its exchanges; what is bound already stays as it is."""
+        """Bind the inbox to its exchanges; existing bindings stay."""
         with self._wire:
             for exchange in inbox.bound_to:
                 self._channel.exchange_declare(exchange, "fanout", **LASTING)
@@ -85,10 +85,11 @@ class BrokerSession:
         return self._connection.sock.fileno()
 
     def drain(self) -> None:
-        """Take in all that the broker has sent, once its socket is readable; waits for no more than a frame's end."""
+        """Read all that the broker has sent. Call it when the socket is readable; it waits only for the end of a
+        frame."""
         with self._wire:
             try:
-                # Never with a timeout of 0: py-amqp then spins until the rest of a frame is there.
+                # With a timeout of 0, py-amqp spins until the rest of a frame has arrived.
                 self._connection.drain_events(timeout=FRAME_SECONDS)
                 while self._has_more():
                     self._connection.drain_events(timeout=FRAME_SECONDS)
@@ -105,7 +106,7 @@ class BrokerSession:
     def publish(
         self, body: bytes, *, queue: str = "", exchange: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
-        """Send to a queue, one that is not there loses it; or to all that is bound to an exchange."""
+        """Send to a queue, or to all queues that are bound to an exchange. A message for a missing queue is lost."""
         with self._wire:
             message = self._channel.prepare_message(
                 body,
@@ -117,11 +118,11 @@ class BrokerSession:
             self._channel.basic_publish(message, exchange=exchange, routing_key=queue)
 
     def received(self, message: Message) -> bool:
-        """Whether a message came by this session."""
+        """Whether this session received a message."""
         return message.channel is self._channel
 
     def acknowledge(self, last: Message) -> None:
-        """This message and all before it are settled."""
+        """Acknowledge this message and all before it."""
         with self._wire:
             self._channel.basic_ack(last.delivery_tag, multiple=True)
 
@@ -132,12 +133,12 @@ class BrokerSession:
                 self._connection.heartbeat_tick(rate=2)
 
     def cancel(self) -> None:
-        """Have no more messages sent. What came and is not acknowledged goes back when the session is closed."""
+        """Stop consuming. Received messages that are not acknowledged go back to the queue when the session closes."""
         with self._wire:
             self._channel.basic_cancel(self._tag)
 
     def close(self) -> None:
-        """Part from the broker once it has taken in every acknowledgement."""
+        """Close the connection after the broker has received every acknowledgement."""
         with self._wire:
             try:
                 self._connection.close()
@@ -146,16 +147,16 @@ class BrokerSession:
             self.abandon()
 
     def abandon(self) -> None:
-        """Part from the broker without a word."""
+        """Close the socket without the closing handshake."""
         with self._wire:
             self._parted = True
             self._connection.collect()
 
 
 class BrokerConnection:
-    """One session after the other, for ever; each declares the `exchanges` that it publishes to.
+    """Keeps a session open: when one fails, it makes the next. Each declares the `exchanges` that it publishes to.
 
-    `on_change` is called, from another thread, when a new `session` is there and when it has failed.
+    `on_change` is called, from another thread, when there is a new `session` and when it has failed.
     """
 
     def __init__(self, url: str, inbox: Queue, exchanges: Sequence[str], on_change: Callable[[], object]) -> None:
@@ -193,13 +194,13 @@ class BrokerConnection:
         self._failures = 0 if time.monotonic() - session.began > STEADY_SECONDS else self._failures + 1
 
     def lose(self, session: BrokerSession, error: Exception) -> None:
-        """A session has failed; another one will come. From the thread that drains."""
+        """Give up a session that failed; another one follows. Call it from the thread that drains."""
         logger.warning("the broker's connection is lost", error=type(error).__name__)
         self.session = None
         session.abandon()
 
     def close(self) -> None:
-        """No more sessions; the last one ends in good order. From the thread that drains."""
+        """Close the last session, and make no more. Call it from the thread that drains."""
         self._over.set()
         self._keeper.join()
         if self.session is not None:
@@ -208,7 +209,7 @@ class BrokerConnection:
 
 
 def reachable(url: str) -> bool:
-    """Whether a broker lets us in."""
+    """Whether a broker accepts a connection."""
     client = Connection(url, connect_timeout=ANSWER_SECONDS)
     try:
         client.transport.establish_connection().close()

@@ -1,4 +1,4 @@
-"""What a process of the cluster asks its database beside the writer's work."""
+"""Health queries of a cluster process on its database."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _with_options(url: str, options: str) -> sa.URL:
 
 
 def health_engine(url: str) -> sa.Engine:
-    """To look at a database that may hang."""
+    """An engine whose statements time out after HEALTH_SECONDS, for a database that may hang."""
     return open_engine(_with_options(url, f"-c statement_timeout={HEALTH_SECONDS}s"), writer=False)
 
 
 def look(engine: sa.Engine, service: Service) -> tuple[bool, bool]:
-    """Whether the database answers, and whether it has every table that the service needs, as this code knows them."""
+    """Whether the database answers, and whether it has every table that this version of the service needs."""
     needed = {
         name
         for metadata in (schema.metadata, service.projection.metadata, *service.kept_tables())

@@ -1,4 +1,4 @@
-"""The nameko entrypoint through which batches come in and calls to the outside world go out as workers."""
+"""The nameko entrypoint that runs a WriterProcess, and makes external calls as nameko workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.writer.writer import Writer, describe
 
 
 class Batches(Entrypoint):
-    """Runs a WriterProcess for as long as the container does; the decorated method makes one call, as a worker."""
+    """Runs a WriterProcess as long as the container runs. The decorated method makes one external call, as a worker."""
 
     container: ServiceContainer
 
@@ -32,7 +32,7 @@ class Batches(Entrypoint):
         self._process.run(self._perform)
 
     def stop(self) -> None:
-        """Returns when the last batch is settled and the broker's connection is closed."""
+        """Stop the process; returns when the last batch is committed and the broker's connection is closed."""
         self._process.stop()
         self._thread.wait()
 

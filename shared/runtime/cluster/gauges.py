@@ -1,4 +1,4 @@
-"""What a writer's own tables tell, looked up at scrapes at a cost that is bounded."""
+"""Reads the gauges that come from a writer's database at each scrape, in at most one percent of the time."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _CAME_AT = (
 
 
 class Gauges:
-    """The figures of one service. What took long is not looked up again soon: at most one percent of the time goes
-    into it. What can't be looked up is left out, and `kameng_database_up` tells when that is the database's fault."""
+    """The gauges of one service. A query that took long is not repeated soon: queries take at most one percent of the
+    time. Gauges that can't be read are left out; `kameng_database_up` is 0 when the database is the cause."""
 
     def __init__(self, service: Service, settings: Settings, engine: sa.Engine) -> None:
         self._service, self._settings, self._engine = service, settings, engine
@@ -57,12 +57,12 @@ class Gauges:
         ]
 
     def look(self) -> list[Sample]:
-        """The newest there are: looked up now, or a while ago."""
+        """The newest values: read now, or a while ago."""
         return [figure for part in self._parts for figure in part.look(self._engine, self._service.name)]
 
 
 class _Part:
-    """Figures that are looked up together."""
+    """Gauges that are read together."""
 
     def __init__(self, read: Callable[[sa.Connection], Iterable[Sample]], without: Sequence[Sample] = ()) -> None:
         self._read, self._without = read, without
@@ -107,7 +107,7 @@ def _agenda(connection: sa.Connection, mine: tuple[str, ...]) -> Iterator[Sample
 
 
 def came_at(engine: sa.Engine, streams: Sequence[str], event: str) -> Mapping[str, datetime]:
-    """When an event of this name last came in each of these streams. Raises DBAPIError."""
+    """By stream, when its last event of this name was recorded. Raises DBAPIError."""
     with engine.connect() as connection:
         rows = connection.execute(_CAME_AT, {"streams": list(streams), "type": f"{event}.v"})
         return {stream: datetime.fromisoformat(at) for stream, at in rows}

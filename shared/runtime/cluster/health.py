@@ -1,4 +1,4 @@
-"""The HTTP side of a writer: is it alive, is it ready, what does it measure."""
+"""Serves a writer's `/healthz`, `/readyz` and `/metrics` through nameko."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["HEALTH_FILE", "METRICS", "Answer", "HealthServer", "alive", "http", 
 
 
 class HealthServer(WebServer):
-    """Writes the address it took to a file, if one is named."""
+    """nameko's web server, which also writes its address to a file if one is configured."""
 
     container: ServiceContainer
 

@@ -1,4 +1,4 @@
-"""A writer's time as its service's leader: its consumer loop on a broker's connection, with back-off and metrics."""
+"""Runs a leading writer: its consumer loop on a connection to the broker, with back-off and metrics."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ logger = structlog.get_logger()
 
 
 class Stopped(Exception):
-    """Told to stop while the database does not take a batch: its messages go back to the broker."""
+    """The process stops while the database refuses a batch: the batch's messages go back to the broker."""
 
 
 class Measured(Observer):
-    """Tells Prometheus what the loop does. `rest_until` is until when to rest after a commit: under load that
-    makes fewer and larger commits; the slower they get, the longer."""
+    """Measures the loop for Prometheus. After a commit the loop rests until `rest_until`: under load, that makes
+    commits fewer and larger. Slower commits make the rest longer."""
 
     def __init__(self, metrics: WriterMetrics, commit_interval_seconds: float) -> None:
         self._metrics, self._interval = metrics, commit_interval_seconds
@@ -60,8 +60,8 @@ class Measured(Observer):
 class LeaderSession:
     """Turns the consumer loop of a started writer, on one thread.
 
-    `perform` sees to it that a call is made elsewhere (see ExternalCalls). `run` raises LeadershipLost, or log.Fenced,
-    when another writer may be at work: then nothing that is known here is of use any more.
+    `perform` has an external call made on another thread (see ExternalCalls). `run` raises LeadershipLost, or
+    log.Fenced, when another writer may lead: then drop the writer and this object.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LeaderSession:
         self._failures = 0
 
     def run(self) -> None:
-        """Until told to stop; then what was begun is brought to its end."""
+        """Turn the loop until the process stops; then commit what has arrived."""
         try:
             while not self._is_stopping():
                 self._turn(self.loop.patience())
@@ -104,7 +104,7 @@ class LeaderSession:
             self.transport.close()
 
     def _turn(self, seconds: float) -> bool:
-        """Wait for something to do, and do it. Whether there was something."""
+        """Wait for messages or due items, and handle them. Returns whether there was anything to do."""
         self._receive(seconds)
         self._lead.check()
         if off := self.writer.clock_off:
@@ -124,7 +124,7 @@ class LeaderSession:
         self.transport.wait(seconds, self._observer.rest_until)
 
     def _hold_out(self, error: DBAPIError) -> None:
-        """The database fails: wait a while, longer each time, without losing the broker. The loop keeps the batch.
+        """The database fails: wait, longer each time, and keep the broker's connection. The loop keeps the batch.
 
         Raises LeadershipLost or Stopped.
         """
@@ -144,7 +144,7 @@ class LeaderSession:
         self._lead.ping()
 
     def _settle(self) -> None:
-        """Take nothing more in, wait a while for the calls under way, and commit what has come."""
+        """Stop consuming, wait a while for the calls under way, and commit what has arrived."""
         self.loop.calls.forget_waiting()
         self.transport.stop_receiving()
         deadline = time.monotonic() + SETTLE_SECONDS

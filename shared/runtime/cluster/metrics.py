@@ -1,4 +1,4 @@
-"""What a writer tells Prometheus."""
+"""The Prometheus metrics of a writer's process."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ OUTCOMES = (*get_args(Outcome), "error")
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """Where a writer stands. `lag` is in events a source, `lag_seconds` how long the first of them is known; `diverged`
-    names the logs that are not those that were read, the own one included, `unannounced` those whose log server says
-    nothing; `unknown` counts, by source and type, the events whose types are not known; `gauges` are what its tables
-    tell."""
+    """The status of a leading writer. `lag`: by source, events not yet applied; `lag_seconds`: how long the first of
+    them has been known. `diverged`: the sources that have diverged, and the service itself when a reader contests its
+    log. `unannounced`: sources whose log server is silent. `unknown`: by source and type, events of unknown types.
+    `gauges`: samples read from the service's tables."""
 
     head: int
     lag: Mapping[str, int]
@@ -42,7 +42,7 @@ class WriterStatus:
 
 
 class WriterMetrics:
-    """One process's metrics; `status` is asked at each look and gives None in a standby."""
+    """The metrics of one process. `status` is called at each scrape and gives None in a standby."""
 
     def __init__(
         self,
@@ -61,17 +61,17 @@ class WriterMetrics:
         self.size = metrics.BATCH_SIZE.histogram(self._registry).labels(name)
         self.seconds = metrics.COMMIT_SECONDS.histogram(self._registry).labels(name)
         self.happened = EventCounters(name, service.counters, self._registry, begun_at)
-        self.calls = OutsideCalls(service, settings, self._registry)
+        self.calls = CallMetrics(service, settings, self._registry)
         self._registry.register(_StatusCollector(name, status, ahead))
         self._registry.register(Process(name, "writer"))
 
     def render(self) -> str:
-        """All of them, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry).decode()
 
 
-class OutsideCalls:
-    """Counts and times calls to the outside, by effect, partner and outcome."""
+class CallMetrics:
+    """Counts and times external calls, by effect, partner and outcome."""
 
     def __init__(self, service: Service, settings: Settings, registry: CollectorRegistry) -> None:
         self._service = service.name

@@ -1,4 +1,4 @@
-"""Makes a nameko service of a Service declaration, and runs it until it is told to stop."""
+"""Makes a nameko service of a Service declaration, and runs it until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.writer.external_calls import AT_ONCE, CallResult
 from shared.writer.writer import Writer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Those that make calls, perhaps with those of a lead that was lost, leave room for probes.
+# Calls of this lead and of one that was just lost, and some workers for probes.
 WORKERS = 2 * AT_ONCE + 8
 logger = structlog.get_logger()
 
@@ -62,7 +62,7 @@ def service_class(process: WriterProcess) -> type:
 
 
 def container_for(process: WriterProcess) -> ServiceContainer:
-    """A container that is not yet started."""
+    """A nameko container of one writer, not yet started."""
     settings = process.settings
     config = {
         MAX_WORKERS_CONFIG_KEY: WORKERS,
@@ -73,10 +73,8 @@ def container_for(process: WriterProcess) -> ServiceContainer:
 
 
 def run(service: Service, readers: Sequence[str] = ()) -> None:
-    """Run the service's writer in this process, which is green, until SIGTERM or SIGINT; ends it with 1 on a bug.
-
-    `readers` names those who read its log.
-    """
+    """Run the service's writer in this monkey-patched process until SIGTERM or SIGINT. Exits with 1 on an unexpected
+    error. `readers` names the services that read its log."""
     assert_green()
     configure_logs(service=service.name)
     start_tracing(service.name)
@@ -86,7 +84,7 @@ def run(service: Service, readers: Sequence[str] = ()) -> None:
     container = container_for(process)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        # A handler may run inside eventlet's hub, where nothing may wait, not even to write to a pipe.
+        # A handler may run inside eventlet's hub, which must not wait, not even to write to a pipe.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         eventlet.spawn_n(container.stop)

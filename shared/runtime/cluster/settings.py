@@ -1,4 +1,4 @@
-"""What a process of the cluster needs to know beyond the services' own settings."""
+"""The settings of a cluster process, beyond those of the services."""
 
 from __future__ import annotations
 

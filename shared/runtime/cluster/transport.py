@@ -1,4 +1,4 @@
-"""The transport of a writer's process: its inbox at RabbitMQ, one connection after the other."""
+"""The transport over RabbitMQ: the messages of one inbox, across reconnections."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.messages.wire import Wire, encode, headers
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.broker_connection import ERRORS, BrokerConnection, BrokerSession
 
-ENOUGH = 50  # messages for which no rest makes a batch better
+ENOUGH = 50  # with so many messages, waiting for more does not pay
 
 
 class RabbitTransport:
-    """Used by one thread. `alarm` is rung from any other when `wait` shall end."""
+    """Used by one thread. Any thread may ring `alarm` to end a `wait`."""
 
     def __init__(self, amqp_url: str, inbox: Queue, exchanges: list[str], alarm: Alarm) -> None:
         self._inbox, self._alarm = inbox, alarm
@@ -38,8 +38,8 @@ class RabbitTransport:
         return session.arrived if session is not None else self._nothing
 
     def wait(self, seconds: float, rest_until: float) -> None:
-        """Wait, at most so long, for messages or a ring, and take in the messages. With few of them, rest until
-        `rest_until`, in seconds of the monotonic clock, for more to come."""
+        """Wait at most `seconds` for messages or the alarm, and read the messages. When they are few, wait for more
+        until `rest_until`, in seconds of the monotonic clock."""
         session = self.session
         if not self._alarm.wait(seconds, session.fileno if session else None) or session is None:
             return
@@ -59,7 +59,7 @@ class RabbitTransport:
 
     def acknowledge(self, last: Message) -> None:
         session = self.connection.session
-        if session is not None and session.received(last):  # else the broker sends it again
+        if session is not None and session.received(last):  # another session's message: the broker delivers it again
             self._guarded(lambda: session.acknowledge(last))
 
     def bind_again(self) -> None:
@@ -67,12 +67,12 @@ class RabbitTransport:
             self._guarded(lambda: session.bind(self._inbox))
 
     def stop_receiving(self) -> None:
-        """Take no new messages; what has come is kept."""
+        """Stop consuming; messages that have arrived stay."""
         if session := self.connection.session:
             self._guarded(session.cancel)
 
     def close(self) -> None:
-        """Take leave of the broker. What was received and is not acknowledged comes again."""
+        """Close the connection. Messages that are not acknowledged are delivered again."""
         self.connection.close()
 
     def _publish(self, body: Wire, *, queue: str = "", exchange: str = "") -> None:
@@ -80,7 +80,7 @@ class RabbitTransport:
             self._guarded(lambda: session.publish(encode(body), queue=queue, exchange=exchange, headers=headers(body)))
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """What fails at the broker ends the session and nothing else."""
+        """Run `act`; a broker error ends the session and is not raised."""
         session = self.connection.session
         try:
             act()

@@ -1,4 +1,4 @@
-"""A service's writer as a process of its own: standing by, leading, and starting over."""
+"""Runs a service's writer in its own process: waits for leadership, leads, and starts over after losing it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,13 @@ PerformFor: TypeAlias = Callable[[Writer, DueCall, Callable[[CallResult], None]]
 
 @dataclass(frozen=True, slots=True)
 class WriterReadiness:
-    """Whether a process does, or could at once do, its work; `lag` is in events a source, of a leader only, and less
-    than none of a log that ends before what was read of it. `diverged` names the logs that are not those that were
-    read, `halted` says why nothing is decided, `held` which logs this version can't apply further; `unannounced` the
-    sources whose log server says nothing: work goes on, but what is lost on its way from them can't be had."""
+    """Whether a process works, or could take over at once.
+
+    `lag`: by source, events not yet applied, of a leader only; negative when the source's log ends before the applied
+    position. `diverged`: the divergences, as texts. `halted`: why the writer decides nothing. `held`: the sources that
+    this version can't apply further, as texts. `unannounced`: the sources whose log server is silent; work goes on, but
+    a batch that is lost on its way from them can't be pulled.
+    """
 
     role: Role
     database: bool
@@ -63,9 +66,9 @@ class WriterReadiness:
 
 
 class WriterProcess:
-    """Runs one service's writer on its own database and broker connections. It knows neither nameko nor eventlet.
+    """Runs one service's writer with connections to its database and the broker, without nameko or eventlet.
 
-    `readers` names those who read the service's log: it decides nothing before it has heard how far they are.
+    `readers` names the services that read its log: the writer asks them for their positions before it decides.
     """
 
     def __init__(
@@ -93,9 +96,9 @@ class WriterProcess:
         )
 
     def run(self, perform: PerformFor) -> None:
-        """Until stopped: wait to be the leader, write, and start over whenever the lead is lost.
+        """Until stopped: wait for leadership, lead, and start over when leadership is lost.
 
-        `perform(writer, call, done)` sees to it that `done(make_call(writer, call))` runs on another thread.
+        `perform(writer, call, done)` has `done(make_call(writer, call))` run on another thread.
         """
         try:
             while not self._stopping.is_set():
@@ -144,32 +147,33 @@ class WriterProcess:
             self._engine.dispose()
 
     def _publishers(self) -> Sequence[str]:
-        """Who has told the outside of this log knows it as readers do."""
+        """The log's publisher, if it has published: like a reader, it knows how far the log reached."""
         with self._engine.connect() as connection:
             return [PUBLISHER] if PUBLISHER in published(connection) else []
 
     def _refuses(self, writer: Writer) -> bool:
-        """Whether the clock is too far off the server's to lead; another process may have a better one."""
+        """Whether this process must not lead because its clock is too far off the server's; another one may be
+        right."""
         if writer.clock_off != self._off and writer.clock_off:
             logger.critical("will not lead", service=self.service.name, reason=writer.clock_off)
         self._off = writer.clock_off
         return bool(self._off)
 
     def stop(self) -> None:
-        """Settle what has arrived, and let `run` return. From any thread."""
+        """Have `run` commit what has arrived and return. From any thread."""
         self._stopping.set()
         self._alarm.ring()
 
-    # For whoever looks after it
+    # For operators
 
     def is_alive(self) -> bool:
-        """Whether the process moves at all."""
+        """Whether the process has turned its loop within STALLED_SECONDS."""
         session = self._session
         moved_at = session.turned_at if session is not None else self._looked_at
         return time.monotonic() - moved_at < STALLED_SECONDS
 
     def readiness(self) -> WriterReadiness:
-        """Asks the database, and a standby the broker as well: what it would need is there."""
+        """Query the database, and in a standby also the broker, and report what is there."""
         session, role = self._session, "stopping" if self._stopping.is_set() else self._role
         answers, has_tables = database.look(self._reads, self.service)
         if session is None:
@@ -183,7 +187,7 @@ class WriterProcess:
         return WriterReadiness(role, answers, has_tables, is_linked, head, lag, diverged, writer.halted, held, silent)
 
     def status(self) -> WriterStatus | None:
-        """Where the writer stands; None in a standby."""
+        """The writer's status; None in a standby."""
         session = self._session
         if session is None:
             return None

@@ -1,1 +1,1 @@
-"""The simulated host: a whole cluster in one thread, on a virtual clock, with faults drawn from a seed."""
+"""The simulated host: a whole cluster in one thread, on a virtual clock, with faults that a seed determines."""

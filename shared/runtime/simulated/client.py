@@ -1,4 +1,4 @@
-"""A process that sends commands and hears replies, as an HTTP side does."""
+"""A simulated client: sends commands and receives replies, as an HTTP server does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Request:
 
 
 class SimulatedClient:
-    """What has no reply is sent again; at the deadline the outcome is unknown."""
+    """Sends a command again while it has no reply. At the deadline, its outcome is unknown."""
 
     def __init__(self, network: SimulatedNetwork, timeline: Timeline) -> None:
         self._network, self._timeline = network, timeline

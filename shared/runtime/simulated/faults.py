@@ -1,4 +1,4 @@
-"""What goes wrong, and how often."""
+"""The faults of a simulation, and their rates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from shared.runtime.simulated.luck import Luck
 
-# The most of each, as a probability for each occasion.
+# The highest rate of each fault, as a probability for each occasion.
 MOST = {
     "lost": 0.2,
     "doubled": 0.2,
@@ -49,7 +49,7 @@ class Faults:
 
     @staticmethod
     def drawn(luck: Luck) -> Faults:
-        """Each rate anew: nothing of it, the most of it, or something between."""
+        """Draw each rate: zero, the highest, or something between."""
         return Faults(**{name: luck.choice((0.0, 0.0, luck.random(), 1.0)) * most for name, most in MOST.items()})
 
 
@@ -57,7 +57,7 @@ NONE = Faults()
 
 
 class Fate:
-    """Decides, fault by fault, and counts what occurred."""
+    """Decides whether each fault happens, and counts those that did."""
 
     def __init__(self, faults: Faults, luck: Luck) -> None:
         self.faults, self.occurred = faults, Counter[str]()
@@ -72,5 +72,5 @@ class Fate:
         return True
 
     def heal(self) -> None:
-        """From now on nothing goes wrong."""
+        """No fault happens from now on."""
         self.faults = NONE

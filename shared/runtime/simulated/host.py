@@ -1,4 +1,4 @@
-"""All services, each with its store, log server and processes, in one thread."""
+"""The simulated host: all services with their stores, log servers and processes, in one thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEAP_SECONDS = 86_400.0
 
 
 class SimulatedSecrets(Secrets):
-    """Secrets that the seed gives, kept in no file."""
+    """Secrets that the seed determines, without files."""
 
     def __init__(self, luck: Luck) -> None:
         super().__init__(Path("nowhere"))
@@ -52,7 +52,7 @@ _idle: dict[str, list[SimulatedStore]] = defaultdict(list)
 
 
 def _store(service: Service) -> SimulatedStore:
-    """A store that no run uses now."""
+    """A store that no other run is using."""
     idle = _idle[service.name]
     return (
         idle.pop() if idle else SimulatedStore((service.projection.metadata, *service.kept_tables()), service.sources())
@@ -60,9 +60,9 @@ def _store(service: Service) -> SimulatedStore:
 
 
 class Simulated:
-    """Use as a context. `transport` answers all HTTP requests that the services' adapters make.
+    """Use it as a context manager. `transport` answers the HTTP requests of the services' adapters.
 
-    `committed(recorded)` hears of every event, in the order of its log, as soon as it is durable.
+    `committed(recorded)` is called with every event, in the order of its log, as soon as it is durable.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Simulated:
         process.start()
 
     def _on_end(self, process: SimulatedProcess) -> None:
-        """Have somebody in its place, unless there is somebody already."""
+        """Start another process in its place later, unless one has started already."""
         name = process.writer.service.name
         if self.processes[name] is process:
             self.restarts += 1
@@ -135,7 +135,7 @@ class Simulated:
         return self.timeline.now() + self._skews[name]
 
     def _trouble(self) -> None:
-        """What befalls the whole from time to time."""
+        """Draw the faults that happen once in a while: clocks, the broker, connections."""
         fate, luck = self.fate, self.luck
         name = luck.choice(self.services).name
         if fate.strikes("jumped"):
@@ -151,39 +151,39 @@ class Simulated:
             self.timeline.after(luck.expovariate(1 / WHILE_SECONDS), self._trouble)
 
     def _leap(self, name: str, by: float, seconds: float) -> None:
-        """A clock is off by hours, until somebody sets it right."""
+        """Set a clock off by hours, and right again after a while."""
         self._skews[name] = timedelta(seconds=by)
         self.timeline.after(seconds, lambda: self._skews.update({name: timedelta()}))
 
-    # For those who live in it
+    # For simulations
 
     def send(
         self, service: str, command: Command, *, id_: str, actor: str, done: Done, deadline_seconds: float = 10
     ) -> None:
-        """Send a command until it is answered; `done` is told the reply, or None when nobody knows its outcome."""
+        """Send a command until it is answered. `done` gets the reply, or None when the outcome is unknown."""
         meta = Metadata(correlation_id=id_, causation_id=id_, actor=actor)
         self._client.send(service, CommandMessage(id_, command, meta), done, deadline_seconds)
 
     def heal(self) -> None:
-        """From now on nothing goes wrong any more."""
+        """No fault happens from now on."""
         self.fate.heal()
         self._skews = dict.fromkeys(self._skews, timedelta())
         for place in self._places.values():
             place.log_server.hurry()
 
     def restore(self, name: str, image: bytes) -> None:
-        """A service's database is restored from an earlier image, and its process begins anew."""
+        """Restore a service's database from an earlier image, and restart its process."""
         self.stores[name].restore(image)
         self.processes[name].kill()
 
     def step(self) -> bool:
-        """Let the next thing happen, and tell what was committed by it. False when there is nothing more."""
+        """Run the next act of the timeline, and report new events to `committed`. Returns False when there is none."""
         more = self.timeline.step()
-        self._tell()
+        self._report()
         return more
 
     def run(self, until: Callable[[], bool], within_seconds: float) -> bool:
-        """Let things happen until the condition, looked at twice a second, holds; or time is up: then False."""
+        """Step until the condition holds, checked twice a virtual second. Returns False when time is up first."""
         deadline = self.timeline.now() + timedelta(seconds=within_seconds)
         while not until():
             if self.timeline.now() > deadline:
@@ -194,7 +194,7 @@ class Simulated:
                     return until()
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         while self._written:
             name, _ = self._written.popitem()
             for recorded in log.read_all(self.stores[name].reads, name, after=self._seen[name]):
@@ -203,11 +203,11 @@ class Simulated:
 
     @property
     def logs(self) -> Mapping[str, sa.Engine]:
-        """Each service's database, to read from."""
+        """An engine to read each service's database, by service."""
         return {name: store.reads for name, store in self.stores.items()}
 
     def lags(self) -> dict[str, dict[str, int]]:
-        """How many events each service has not applied yet, by source."""
+        """By service and source, how many events are not applied yet."""
         heads, reached = {}, {}
         for name, engine in self.logs.items():
             with engine.connect() as connection:
@@ -218,7 +218,7 @@ class Simulated:
 
 
 def digest(logs: Mapping[str, sa.Engine]) -> str:
-    """A fingerprint of all logs: the same run gives the same."""
+    """A hash of all logs: two runs of one seed have the same."""
     hashes = hashlib.sha256()
     for name in sorted(logs):
         with logs[name].connect() as connection:

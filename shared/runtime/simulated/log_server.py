@@ -1,4 +1,4 @@
-"""What a log server does in a cluster: say how far one log reaches, answer pulls."""
+"""A simulated log server: announces the head of one log, and answers pulls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ HEAD_SECONDS, LONGEST_SECONDS = 1.0, 3600.0
 
 
 class SimulatedLogServer:
-    """Announces its head often while the log grows, and ever more seldom when it does not: a day passes faster so."""
+    """Announces the head often while the log grows, and less and less often while it does not, so that a virtual day
+    passes faster."""
 
     def __init__(self, service: str, store: SimulatedStore, network: SimulatedNetwork, timeline: Timeline) -> None:
         self._service, self._store, self._network, self._timeline = service, store, network, timeline
@@ -22,7 +23,7 @@ class SimulatedLogServer:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew, as a new process does."""
+        """Begin again, as a new process does."""
         self._network.consume(pulls(self._service).name, self._on_pull)
         self._begin_round()
 

@@ -1,4 +1,4 @@
-"""Randomness that a seed repeats."""
+"""Random numbers that a seed determines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import random
 
 
 class Luck(random.Random):
-    """A stream of random numbers; `fork` gives another one that does not depend on how much of this one was used."""
+    """A stream of random numbers. `fork` gives another stream, which does not depend on how much of this one is
+    used."""
 
     def __init__(self, seed: str) -> None:
         super().__init__(seed)  # a text is hashed with SHA-512: the same on every machine

@@ -1,4 +1,4 @@
-"""A broker that loses, doubles, delays and reorders what it is given."""
+"""A simulated broker that loses, doubles, delays and reorders messages."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Consume = Callable[["NetworkDelivery"], object]
 
 @dataclass(frozen=True, slots=True)
 class NetworkDelivery:
-    """A message as a consumer gets it."""
+    """A delivered message."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class SimulatedNetwork:
-    """Exchanges, queues and their consumers. What comes while a queue has no consumer waits for one.
+    """Exchanges, queues and their consumers. Messages of a queue without consumer wait for one.
 
-    `carried` is everything that was ever sent, for those who look for what may not be sent.
+    `carried` is every body that was ever sent, for laws about what must not be sent.
     """
 
     def __init__(self, timeline: Timeline, luck: Luck, fate: Fate) -> None:
@@ -42,13 +42,13 @@ class SimulatedNetwork:
             self._bound[exchange].append(queue)
 
     def consume(self, queue: str, consumer: Consume) -> None:
-        """Hand over what waits and what comes; the last consumer of a queue gets it all."""
+        """Deliver a queue's waiting and later messages to this consumer, in place of the one before."""
         self._consumers[queue] = consumer
         for delivery in self._waiting.pop(queue, []):
             self._arrive(queue, delivery)
 
     def leave(self, queue: str, consumer: Consume, unsettled: list[NetworkDelivery]) -> None:
-        """A consumer is gone; what it had not settled waits for the next one."""
+        """Remove a consumer; its unacknowledged messages wait for the next one."""
         if self._consumers.get(queue) == consumer:
             del self._consumers[queue]
             self._waiting[queue] = [*unsettled, *self._waiting[queue]]
@@ -77,10 +77,10 @@ class SimulatedNetwork:
             self._waiting[queue].append(delivery)
 
     def wipe(self) -> None:
-        """What waits in queues is gone."""
+        """Drop all messages that wait in queues."""
         self._waiting.clear()
 
     def cut(self, queue: str, seconds: float) -> None:
-        """Nothing arrives at a queue for a while."""
+        """Deliver nothing to a queue for `seconds`."""
         self._cut.add(queue)
         self._timeline.after(seconds, lambda: self._cut.discard(queue))

@@ -1,4 +1,4 @@
-"""One service's writer as a process that may be refused, frozen and killed at any step."""
+"""A simulated writer process, which may be refused, frozen or killed at any step."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from shared.writer.external_calls import CallResult
 from shared.writer.writer import Writer
 
 TURN_SECONDS, AGAIN_AFTER_SECONDS, CALL_SECONDS = 0.05, 0.2, 0.05
-# A process that was frozen looks at its lock so soon after it goes on, and ends.
+# How soon a process that was frozen notices that it has lost its lock, and ends.
 NOTICE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedMachine:
-    """Where processes of one service live."""
+    """What the processes of one service share: store, log server, network, luck."""
 
     service: Service
     store: SimulatedStore
@@ -49,7 +49,7 @@ class SimulatedMachine:
 
 
 class SimulatedTransport:
-    """One process's part of the simulated network: at every message that it sends, the process may die."""
+    """One process's transport. The process may die at each message that it sends."""
 
     def __init__(self, machine: SimulatedMachine, wake: Callable[[], object]) -> None:
         service = machine.service
@@ -60,13 +60,13 @@ class SimulatedTransport:
         self._unsettled: list[NetworkDelivery] = []
 
     def open(self) -> None:
-        """Take over the inbox."""
+        """Become the consumer of the inbox."""
         self.session = self
         self.bind_again()
         self._machine.network.consume(self._inbox.name, self._receive)
 
     def leave(self) -> None:
-        """What was received and is not acknowledged goes to the next process."""
+        """Leave the inbox; unacknowledged messages go to the next process."""
         self._machine.network.leave(self._inbox.name, self._receive, self._unsettled)
 
     def _receive(self, delivery: NetworkDelivery) -> None:
@@ -95,11 +95,11 @@ class SimulatedTransport:
 
 
 class Frozen(BaseException):
-    """The process is not given the processor any more, for now."""
+    """The process gets no processor time for now."""
 
 
 class Freezing(Observer):
-    """Freezes the process, now and then, between receiving a batch and deciding it."""
+    """Sometimes freezes the process between receiving a batch and deciding it."""
 
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
@@ -110,10 +110,10 @@ class Freezing(Observer):
 
 
 class SimulatedProcess:
-    """Turned by the timeline whenever something has arrived or is due, until it is dead.
+    """The timeline turns its loop when a message has arrived or an item is due, until the process dies.
 
-    `ended(self)` is called when it has died, or was fenced by another writer, and somebody must take its place;
-    `replaced()` when it froze, and another one must take over though it is still there.
+    `ended(self)` is called when it has died, or another writer has fenced it, so that another process must start;
+    `replaced()` when it froze, so that another process must take over while this one still exists.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class SimulatedProcess:
         self._turns_at: datetime | None = None
 
     def start(self) -> None:
-        """Take over the database and the inbox."""
+        """Start the writer on the database, and consume the inbox."""
         self._guarded(self._begin)
 
     def _begin(self) -> None:
@@ -148,13 +148,13 @@ class SimulatedProcess:
         self._wake()
 
     def freeze(self, seconds: float) -> None:
-        """Stop for so long, as a process does that is not given the processor; another one takes over meanwhile."""
+        """Do nothing for `seconds`, as a process without processor time; another one takes over meanwhile."""
         self.is_frozen = True
         self._machine.timeline.after(seconds, self._thaw)
         self._replaced()
 
     def _thaw(self) -> None:
-        """It goes on as if nothing had been, until it looks at its lock."""
+        """Go on as if nothing had happened, until the process notices that it has lost its lock."""
         self.is_frozen, self._turns_at = False, None
         self._machine.timeline.after(NOTICE_SECONDS, self._notice)
         self._wake()
@@ -164,7 +164,7 @@ class SimulatedProcess:
             self.kill()
 
     def kill(self) -> None:
-        """The process is gone; what it had committed is not."""
+        """End the process at once; its commits stay."""
         self.is_alive = False
         self._machine.store.abandon()
         self._transport.leave()
@@ -204,7 +204,7 @@ class SimulatedProcess:
         self._sleep()
 
     def _perform(self, call: DueCall, done: Callable[[CallResult], None]) -> None:
-        """The other side hears of it after a while, and the answer takes as long."""
+        """Make the call after a delay; its result takes as long to come back."""
         luck, timeline = self._machine.luck, self._machine.timeline
         self._machine.store.step()
 
@@ -216,11 +216,11 @@ class SimulatedProcess:
         timeline.after(luck.expovariate(1 / CALL_SECONDS), make)
 
     def is_behind(self) -> bool:
-        """Whether it knows of events that it has not applied."""
+        """Whether the process knows of events that it has not applied."""
         return any(self._loop.lag().values())
 
     def _sleep(self) -> None:
-        """Be woken when there is something to do, if not by what arrives."""
+        """Schedule the next turn for when an item is due."""
         if self._loop.divergence.missing:
             self._wake(AGAIN_AFTER_SECONDS)
             return

@@ -1,4 +1,4 @@
-"""A database in memory that outlives the processes working on it, and fails as databases do."""
+"""A simulated database: in memory, outlives its processes, and fails as databases do."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from shared.runtime.simulated.luck import Luck
 
 
 class Crashed(BaseException):
-    """The process at work has died, here and now."""
+    """The process that uses the store dies at this point."""
 
 
 class SimulatedStore:
-    """One service's database, used by one run after the other: a new one would have to compile its statements anew.
+    """One service's database. Runs reuse it one after the other, since a new engine compiles its statements anew.
 
-    `writes` is a process's way in, which fails as `fate` says; `reads` never fails. `on_commit` hears that something
-    became durable.
+    `writes` is the engine for processes, which fails as `fate` decides; `reads` never fails. `on_commit` is called
+    after each commit.
     """
 
     def __init__(self, tables: tuple[sa.MetaData, ...], sources: tuple[str, ...]) -> None:
-        self._held = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.fate = Fate(NONE, Luck("none"))
         self.on_commit: Callable[[], object] = lambda: None
         self.reads, self.writes = self._engine(), self._engine()
@@ -36,35 +36,35 @@ class SimulatedStore:
             log.create(connection, sources)
             for metadata in tables:
                 metadata.create_all(connection)
-        self._new = self._held.serialize()
+        self._new = self._connection.serialize()
         self._make_fail()
 
     def reset(self, fate: Fate, on_commit: Callable[[], object]) -> None:
-        """Begin another run, with nothing in the tables."""
-        self._held.deserialize(self._new)
+        """Empty the tables for another run."""
+        self._connection.deserialize(self._new)
         self.fate, self.on_commit = fate, on_commit
 
     def image(self) -> bytes:
-        """All that the database holds."""
-        return self._held.serialize()
+        """The content of the database."""
+        return self._connection.serialize()
 
     def restore(self, image: bytes) -> None:
-        """Have what `image` gave at an earlier time, and nothing of what came later."""
+        """Replace the content with an earlier `image`."""
         self.abandon()
-        self._held.deserialize(image)
+        self._connection.deserialize(image)
 
     def abandon(self) -> None:
-        """Whoever was in a transaction is gone: it never happened."""
-        if self._held.in_transaction:
-            self._held.rollback()
+        """Roll back the transaction of a process that has died."""
+        if self._connection.in_transaction:
+            self._connection.rollback()
 
     def step(self) -> None:
-        """The process at work goes one step on, or dies. Raises Crashed."""
+        """Let the process take a step, or die. Raises Crashed."""
         if self.fate.strikes("crashed"):
             raise Crashed
 
     def _engine(self) -> sa.Engine:
-        engine = sa.create_engine("sqlite://", creator=lambda: self._held, poolclass=StaticPool)
+        engine = sa.create_engine("sqlite://", creator=lambda: self._connection, poolclass=StaticPool)
         engine.dialect.do_close = lambda dbapi_connection: None  # pyright: ignore[reportAttributeAccessIssue]
         return engine
 

@@ -1,4 +1,4 @@
-"""Virtual time: what is to happen, in order."""
+"""Virtual time: runs acts in the order of their times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 
 
 class Timeline:
-    """Acts run one after the other, each at its own time; between two acts time jumps."""
+    """Acts run one after the other, each at its time; between two acts, time jumps."""
 
     def __init__(self, start: datetime = START) -> None:
         self._now = start
@@ -24,12 +24,12 @@ class Timeline:
         return self._now
 
     def after(self, seconds: float, act: Callable[[], object]) -> None:
-        """Have something done so many seconds from now; of two at the same time the first asked for comes first."""
+        """Run `act` so many seconds from now. Of two acts at the same time, the one added first runs first."""
         at = self._now + timedelta(seconds=max(0.0, seconds))
         heapq.heappush(self._acts, (at, next(self._numbers), act))
 
     def step(self) -> bool:
-        """Do what comes next. False when there is nothing."""
+        """Run the next act. Returns False when there is none."""
         if not self._acts:
             return False
         self._now, _, act = heapq.heappop(self._acts)

@@ -44,6 +44,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.suppliers.callbacks import router as supplier_callbacks
 from services.gateway.suppliers.routes import router as suppliers
 from services.gateway.unmatched.routes import router as unmatched
+from services.gateway.webhooks.delivery_routes import router as webhook_deliveries
 from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.webhooks.signing import SECRET as WEBHOOKS
 from shared.readside.backend import Backend
@@ -86,6 +87,7 @@ ROUTERS = (
     notifications,
     feed,
     webhooks,
+    webhook_deliveries,
     sessions,
     people,
     health,

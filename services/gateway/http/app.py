@@ -35,6 +35,7 @@ from services.gateway.imports.routes import router as imports
 from services.gateway.ledger.routes import router as ledger
 from services.gateway.ledger.wallets import router as wallets
 from services.gateway.notifications.routes import router as notifications
+from services.gateway.orders.after_sale_routes import router as after_sale
 from services.gateway.orders.long_poll import LongPoll
 from services.gateway.orders.routes import router as orders
 from services.gateway.payments.routes import router as payments
@@ -73,6 +74,7 @@ TAGS = [
 ROUTERS = (
     home,
     orders,
+    after_sale,
     products,
     imports,
     wallets,

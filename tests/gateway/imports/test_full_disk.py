@@ -30,7 +30,7 @@ HALTS = Reply("failed", "inventory", 1, code=HALTED, detail=WHY, status=503)
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(importing, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0.01)
     shop = open_shop(tmp_path)
     shop.backend.answers[LoadKeys] = Reply("accepted", "inventory", 1, {"loaded": 1, "duplicates": []})
     shop.backend.then[RecordImport] = lambda command: [ImportCompleted(**command.model_dump())]

@@ -146,7 +146,7 @@ def test_an_import_stops_where_nothing_is_decided_and_goes_on_later(shop: Shop) 
     stopped = imported(shop)
 
     assert (stopped.status_code, stopped.json()["code"], stopped.headers["Retry-After"]) == (503, HALTED, "60")
-    assert stopped.json()["detail"] == f"nothing is decided now: {HALTS.detail}"
+    assert stopped.json()["detail"] == f"no request is decided now: {HALTS.detail}"
     assert {type(message.command) for message in shop.backend.sent} == {LoadKeys}
     shop.backend.answers[LoadKeys] = taken
     assert imported(shop).json()["counts"] == {"loaded": 2_000}

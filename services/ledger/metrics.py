@@ -1,4 +1,4 @@
-"""What Prometheus is told of money."""
+"""Prometheus metrics of money."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ COUNTERS = Counters(
 )
 
 
-# One pass over all accounts: a sum that left some out would prove nothing. The host sees to it that it is not often.
+# One pass over all accounts, because a partial sum would prove nothing. The host limits how often it runs.
 _SUMS = sa.select(accounts.c.currency, sa.func.sum(accounts.c.posted), sa.func.sum(accounts.c.held)).group_by(
     accounts.c.currency
 )

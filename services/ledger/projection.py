@@ -1,4 +1,4 @@
-"""Balances, entries and payments, as decisions, operators and account statements read them."""
+"""Balances, entries and payments, for decisions, operators and account statements."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ accounts = sa.Table(
     sa.Column("held", sa.BigInteger, nullable=False),
 )
 
-# One row a posting; `leg` is its place, from 0, in the event at `position`. `reference` is that event's key.
+# One row for each posting. `leg` is its number, from 0, in the event at `position`. `reference` is that event's key.
 entries = sa.Table(
     "entries",
     metadata,
@@ -83,7 +83,7 @@ payments = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
 )
 
-# Whose payment a channel means by its own reference: a callback moved to another payment shows here.
+# The payment of each reference of a channel. It reveals a callback that was moved to another payment.
 references = sa.Table(
     "channel_references",
     metadata,
@@ -103,7 +103,7 @@ returns = sa.Table(
     sa.Column("reason", sa.Text),
 )
 
-# Money that came and fits no payment: `open` until a person, or the channel itself, has settled it.
+# Received money that matches no payment. It is `open` until a person or the channel has settled it.
 unmatched = sa.Table(
     "unmatched",
     metadata,
@@ -136,12 +136,12 @@ class LedgerProjection(Projection):
             yield self.references, (asked.channel, asked.channel_ref)
 
     def balance(self, account: str, currency: str) -> Balance:
-        """The account's balance in this currency; nothing for an account that was never used."""
+        """The account's balance in this currency; zero for an account that was never used."""
         row = self.accounts.get(account, currency)
         return Balance(row["posted"], row["held"]) if row else Balance()
 
     def available(self, account: str, currency: str) -> Money:
-        """What the account can still pay out in this currency, or as much of it as one amount can be."""
+        """What the account can still pay out in this currency, limited to what an amount can be."""
         left = self.balance(account, currency).available
         return Money(amount=max(-MAX_MINOR_UNITS, min(left, MAX_MINOR_UNITS)), currency=currency)
 
@@ -203,7 +203,8 @@ class LedgerProjection(Projection):
                 pass
 
     def _refer(self, payment_id: str, channel: str, channel_ref: str) -> None:
-        """A reference stays with the payment that had it first, also where the channel gave it to another one too."""
+        """A reference stays with the first payment that had it, even if the channel gives it to another payment as
+        well."""
         if self.references.get(channel, channel_ref) is not None:
             return
         self.references.put({"channel": channel, "channel_ref": channel_ref, "payment_id": payment_id})
@@ -223,14 +224,14 @@ class LedgerProjection(Projection):
         )
 
     def _settle_return(self, event: UnmatchedSettled) -> None:
-        """A return of this money that failed needs nobody any more."""
+        """A failed return of this money is settled with it."""
         return_id = f"{UNMATCHED}{event.item}"
         row = self.returns.get(event.payment_id, return_id)
         if row is not None and row["status"] == "failed":
             self.returns.update(event.payment_id, return_id, status="settled")
 
     def _start_return(self, event: ReturnRequested) -> None:
-        """Money on its way back is held: nothing else may spend it."""
+        """Hold money that is on its way back, so that nothing else spends it."""
         self._hold(event.account or self._payment(event.payment_id)["account"], event.amount)
         self._put_return(event.payment_id, event.return_id, event.amount, "requested")
 

@@ -1,7 +1,7 @@
-"""What the ledger does when an order, a delivery or one of its own payments moves on.
+"""The ledger's reactions to orders, deliveries and its own payments, and its calls to channels.
 
-A hold is freed only by an order event that says the order has seen it (`OrderCancelled.paid`, LatePaymentDeclined,
-OrderCompleted): money that crosses a cancellation stays held until the order answers it.
+Only an event of the order that has seen the hold frees it: `OrderCancelled` with `paid`, LatePaymentDeclined,
+OrderCompleted. Money that crosses a cancellation stays held until the order answers it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ REST_OF_HOLD = "hold#rest"
 
 
 def order_account(order_id: str) -> str:
-    """Where money paid straight for one order waits."""
+    """The account for money that is paid through a channel for one order."""
     return f"order:{order_id}"
 
 
@@ -86,7 +86,8 @@ def on_order_completed(event: OrderCompleted) -> list[Command]:
 
 
 def on_order_cancelled(event: OrderCancelled) -> list[Command]:
-    """A payment that has not come by now is not waited for: its link closes. What comes all the same is answered."""
+    """Void the hold of a paid order. Close the payment of an unpaid one: if money comes all the same, the order answers
+    it."""
     if event.paid:
         return [VoidHold(order_id=event.order_id, reason=event.reason)]
     return [ClosePayment(payment_id=event.order_id)]
@@ -114,7 +115,7 @@ def on_supplier_statement_recorded(event: SupplierStatementRecorded) -> list[Com
 
 
 def on_supplier_statement_settled(event: SupplierStatementSettled) -> list[Command]:
-    """Book what was not booked yet, then have it borne or claimed."""
+    """Book the part of the bill that was not booked, then move it as staff decided."""
     commands: list[Command] = [] if event.bill is None else [_bill(event, event.bill)]
     if event.moved is not None:
         move = MoveSupplierClaim(
@@ -145,7 +146,7 @@ def _bill(event: SupplierStatementRecorded | SupplierStatementSettled, amount: M
 
 
 def on_hold_ended(event: HoldVoided | FundsCaptured) -> list[Command]:
-    """What a hold frees of money paid straight for the order goes back to its source; an order's hold ends once."""
+    """Return the rest of a hold to its source, if it was paid through a channel. An order's hold ends once."""
     rest = event.amount if isinstance(event, HoldVoided) else event.released
     if event.account != order_account(event.order_id) or rest.amount == 0:
         return []
@@ -194,7 +195,8 @@ def _opening_key(payment_id: str) -> str:
 
 
 def plan_closing(event: PaymentClosing, at: datetime) -> list[Plan]:
-    """An opening that has not got through is not tried again. The channel is asked on: it may have been paid before."""
+    """Cancel an opening that has not succeeded, and close the payment. The channel is still asked, because the payment
+    may have been paid before."""
     payload = {"payment_id": event.payment_id, "channel": event.channel}
     return [Cancel(_opening_key(event.payment_id)), CallExternal(f"close/{event.payment_id}", "close_payment", payload)]
 
@@ -208,7 +210,7 @@ def cancel_asking(event: PaymentReceived, at: datetime) -> list[Plan]:
 
 
 def plan_asking(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list[Plan]:
-    """A channel that says no, or something that does not fit, may still say what we wait for: until time is over."""
+    """Keep asking the channel until time is over, after a "no" or a statement that does not match the payment."""
     if event.amount is None:
         return []
     if isinstance(event, CallbackRefused) and event.reference_of is not None:
@@ -228,7 +230,7 @@ def plan_asking(event: CallbackRefused | PaymentUnmatched, at: datetime) -> list
 
 
 def _asking_about_owner(owner: str, event: CallbackRefused, at: datetime) -> Plan:
-    """A statement under another payment's name is a reason to ask about the payment whose reference it bears."""
+    """Ask about the payment whose reference a statement for another payment had."""
     payload: dict[str, Any] = {
         "payment_id": owner,
         "channel": event.channel,

@@ -59,7 +59,7 @@ from shared.runtime.service import Aggregate, Service
 def find_channels(
     command: RequestPayment, state: Payment, projection: LedgerProjection, adapters: Adapters
 ) -> Channels:
-    """The channels that may be asked, and for how long."""
+    """The configured channels, and how long they are asked."""
     return Channels(frozenset(adapters.channels), adapters.ask_within)
 
 

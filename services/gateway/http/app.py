@@ -35,6 +35,7 @@ from services.gateway.imports.routes import router as imports
 from services.gateway.ledger.routes import router as ledger
 from services.gateway.ledger.wallets import router as wallets
 from services.gateway.notifications.routes import router as notifications
+from services.gateway.orders.after_sale_routes import router as after_sale
 from services.gateway.orders.long_poll import LongPoll
 from services.gateway.orders.routes import router as orders
 from services.gateway.payments.routes import router as payments
@@ -44,6 +45,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.suppliers.callbacks import router as supplier_callbacks
 from services.gateway.suppliers.routes import router as suppliers
 from services.gateway.unmatched.routes import router as unmatched
+from services.gateway.webhooks.delivery_routes import router as webhook_deliveries
 from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.webhooks.signing import SECRET as WEBHOOKS
 from shared.readside.backend import Backend
@@ -72,6 +74,7 @@ TAGS = [
 ROUTERS = (
     home,
     orders,
+    after_sale,
     products,
     imports,
     wallets,
@@ -86,6 +89,7 @@ ROUTERS = (
     notifications,
     feed,
     webhooks,
+    webhook_deliveries,
     sessions,
     people,
     health,

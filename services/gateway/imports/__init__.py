@@ -1,1 +1,1 @@
-"""Bulk import of products and card keys from spreadsheets, independent of HTTP."""
+"""Bulk import of products and card keys from spreadsheets."""

@@ -1,4 +1,4 @@
-"""What is told of an import: while it runs, when it has ended, and whenever it is asked for again."""
+"""Answers about imports that run or have ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["running", "completed", "partial", "failed", "interrupted"]
 
 
 class RowProblem(BaseModel):
-    """A row that is bad, refused or unanswered; its cells are never told."""
+    """A row that is bad, refused or unanswered. It never holds the row's cells."""
 
     row: int
     fate: str
@@ -34,7 +34,7 @@ class FieldChange(BaseModel):
 
 
 class Broken(BaseModel):
-    """Why a file could not be read, or not to its end: `after_row` is the last row that was read."""
+    """Why a file could not be read, or not to its end. `after_row` is the last row that was read."""
 
     code: str
     detail: str
@@ -42,7 +42,7 @@ class Broken(BaseModel):
 
 
 class FileNote(BaseModel):
-    """Something of the file that was left out or could be read otherwise, and how often."""
+    """A part of the file that was left out or is ambiguous, and how often it occurs."""
 
     code: str
     count: int
@@ -50,11 +50,11 @@ class FileNote(BaseModel):
 
 
 class ImportAnswer(BaseModel):
-    """An import. `counts` says how many rows have which fate; `fates` is the same under its former name. `rejected` of
-    them did not come in: bad, expired, hidden, refused or unanswered.
+    """An import. `counts` has the number of rows by fate; `fates` is the same under its former name. `rejected` counts
+    the rows that were not imported: bad, expired, hidden, refused or unanswered.
 
-    `problems` and `changes` are the first of each; every row is in the CSV of fates. `replayed`: this import was over
-    before the request, which did nothing.
+    `problems` and `changes` hold the first of each; the CSV of fates has every row. `replayed` says that the import was
+    over before the request, which then did nothing.
     """
 
     import_id: str
@@ -78,24 +78,24 @@ class ImportAnswer(BaseModel):
     replayed: bool = False
 
 
-def told(row: Mapping[str, Any]) -> ImportAnswer:
-    """Of a row of `import_runs`. What an import came to is in it once the import is over."""
+def answer_of_run(row: Mapping[str, Any]) -> ImportAnswer:
+    """The answer for a row of `import_runs`. The row has the result once the import is over."""
     counts = {"counts": row["counts"], "fates": row["counts"], "rejected": rejected(row["counts"])}
     return ImportAnswer.model_validate(
         {**row, **counts, "imported_by": row["started_by"], **(row["answer"] or {}), "state": row["state"]}
     )
 
 
-def told_by_log(row: Mapping[str, Any]) -> ImportAnswer:
-    """Of an import that only the log knows: of the version before, or ended in the moment of a crash."""
+def answer_of_log(row: Mapping[str, Any]) -> ImportAnswer:
+    """The answer for an import that only the log has: from an earlier version, or ended just before a crash."""
     fates, code = row["fates"], row["broken"]
-    told = {"dry_run": False, "rows": sum(fates.values()), "counts": fates, "rejected": rejected(fates)}
+    fields = {"dry_run": False, "rows": sum(fates.values()), "counts": fates, "rejected": rejected(fates)}
     broken = {"code": code, "detail": BROKEN_OFF, "after_row": row["last_row"]} if code else None
-    return ImportAnswer.model_validate({**row, **told, "state": "partial" if code else "completed", "broken": broken})
+    return ImportAnswer.model_validate({**row, **fields, "state": "partial" if code else "completed", "broken": broken})
 
 
 def outcome(report: Report) -> dict[str, Any]:
-    """What a report adds to the answer."""
+    """The members of the answer that come from the report."""
     counts = {fate: count for fate, count in report.counts.items() if count}
     broken = report.broken
     return {

@@ -1,4 +1,4 @@
-"""A workbook's zip archive, read within limits that a hostile file can't stretch."""
+"""Reads a workbook's zip archive within limits, so that a hostile file can't exhaust memory or time."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def _damage() -> Iterator[None]:
 
 
 def _folded(name: str) -> str:
-    """Parts of a package are named without regard to case (ECMA-376, part 2); some programs write backslashes."""
+    """The name of a part, for comparison: case does not matter (ECMA-376, part 2), and some programs write
+    backslashes."""
     return name.replace("\\", "/").lstrip("/").lower()
 
 
 class Archive:
-    """The parts of a zip file. Raises BadFile for one that is none, is locked, broken or a zip bomb."""
+    """The parts of a zip file. Raises BadFile for a file that is no zip, is locked, broken or a zip bomb."""
 
     def __init__(self, file: BinaryIO) -> None:
         magic = file.read(8)
@@ -68,8 +69,8 @@ class Archive:
         return _folded(name) in self._entries
 
     def verify(self, name: str, mark: bytes = b"") -> bool:
-        """Unpack a part once, so that damage shows before the first row has taken effect. Whether it may hold `mark`,
-        in any encoding of XML."""
+        """Unpack a part once, so that damage shows before any row takes effect. Returns whether the part may contain
+        `mark`, in any encoding of XML."""
         has_mark, before = False, b""
         for chunk in self.chunks(name):
             if mark and not has_mark:
@@ -78,7 +79,7 @@ class Archive:
         return has_mark
 
     def chunks(self, name: str, limit: int = MAX_UNPACKED_BYTES) -> Iterator[bytes]:
-        """The unpacked bytes of a part, its checksum verified at the end. What is declared is not believed."""
+        """The unpacked bytes of a part. Its checksum is verified at the end; declared sizes are not trusted."""
         if name not in self:
             raise BadFile("not-a-workbook", "The file is not an .xlsx workbook.")
         unpacked = 0

@@ -1,4 +1,4 @@
-"""From a cell to a value: exact, or a RowError that never quotes what the cell holds."""
+"""Turns a cell into a value, exactly, or raises a RowError that never quotes the cell."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _DATE = re.compile(
 _APOSTROPHES = ("'", "\uff07")
 _ODD_AT_FIRST = frozenset((*_APOSTROPHES, "=", "@", "+", "-"))
 _SPOILT = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)|true|false", re.IGNORECASE)
-# Any of the three, in one go.
-_SPOILT_SOMEHOW = re.compile("|".join(f"(?:{one.pattern})" for one in (_SHORTENED, _DATE, _SPOILT)), re.IGNORECASE)
+# All three in one expression.
+_ANY_SPOILT = re.compile("|".join(f"(?:{one.pattern})" for one in (_SHORTENED, _DATE, _SPOILT)), re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?( 00:00(:00)?)?", re.ASCII)
 _LISTED = re.compile(r"[,;|、，；]")
 _YES = frozenset({"1", "yes", "y", "true", "是", "上架"})
@@ -40,7 +40,7 @@ _NO = frozenset({"0", "no", "n", "false", "否", "下架"})
 
 
 class RowError(Exception):
-    """A row that can't be used: the guilty field, and why, without the cell's content."""
+    """A row that can't be used: the field at fault and the reason, without the cell's content."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -50,10 +50,10 @@ class RowError(Exception):
 def text(field: str, value: Value, *, signs: bool = False, apostrophe: bool = False) -> str:
     """What the spreadsheet shows in the cell, without spaces around it.
 
-    A spreadsheet program takes texts that begin with = @ + - for formulas: refused, unless they are numbers; `signs`
-    lets + and - pass, for keys may begin with them. An apostrophe at the beginning is how people tell such a program
-    that a text follows; whether it belongs to the text, only they know. `apostrophe` takes it as it is, for names may
-    begin with one.
+    Spreadsheet programs take texts that begin with = @ + - for formulas, so these are refused unless they are numbers.
+    `signs` allows + and -, because keys may begin with them. An apostrophe at the beginning marks a text in such a
+    program, and may or may not belong to the text, so it is refused. `apostrophe` allows it, because names may begin
+    with one.
     """
     written = (value if isinstance(value, str) else _shown(field, value)).strip()
     if not written.isprintable() and _CONTROL.search(written):
@@ -98,7 +98,7 @@ def _shown(field: str, value: Value) -> str:
 
 
 def secret(field: str, value: Value) -> str:
-    """A card key as it is shown, at most 500 characters."""
+    """A card key as the spreadsheet shows it, of at most 500 characters."""
     written = text(field, value, signs=True)
     if not 1 <= len(written) <= 500:
         raise RowError(field, "a key has 1 to 500 characters")
@@ -119,7 +119,7 @@ def _code(field: str, written: str) -> str:
 
 
 def _refuse_spoilt(field: str, written: str) -> None:
-    if not _SPOILT_SOMEHOW.fullmatch(written):
+    if not _ANY_SPOILT.fullmatch(written):
         return
     if _SHORTENED.fullmatch(written):
         raise RowError(field, f"a number that a spreadsheet has shortened: {AS_TEXT}")
@@ -155,7 +155,7 @@ def _money(field: str, written: str, currency: str) -> Money:
 
 
 def currency(field: str, value: Value) -> str:
-    """The code of a currency that ISO 4217 knows."""
+    """The code of a currency of ISO 4217."""
     try:
         return currencies.known(text(field, value).upper())
     except currencies.UnknownCurrency as error:
@@ -163,7 +163,7 @@ def currency(field: str, value: Value) -> str:
 
 
 def whole(field: str, value: Value) -> int:
-    """A whole number, zero or more; of pieces, where the spreadsheet shows a word with it."""
+    """A whole number, zero or more. If the spreadsheet shows a unit with it, that must be a word for pieces."""
     units = value.units if isinstance(value, Number) else frozenset[str]()
     value = _amount(field, value)
     if not units <= PIECES:
@@ -194,7 +194,7 @@ def yes(field: str, value: Value) -> bool:
 
 
 def day(field: str, value: Value) -> date:
-    """A date of which the spreadsheet shows everything: what it does not show, it may have made up."""
+    """A date whose year, month and day the spreadsheet shows. Parts that it hides may be made up."""
     if isinstance(value, Moment) and not value.is_whole_day:
         raise RowError(field, "the spreadsheet shows no whole date: format the cell as 2027-12-31, and look at the day")
     return _day(field, value.text if isinstance(value, Moment) else _folded(field, value))
@@ -224,7 +224,7 @@ def _parts(written: str) -> tuple[str, ...]:
 
 
 def one_of(field: str, value: Value, names: Mapping[str, T]) -> T:
-    """What a cell's text stands for, case and width aside."""
+    """The value that a cell's text names. Case and width do not matter."""
     written = _folded(field, value)
     if written not in names:
         raise RowError(field, f"expected one of {', '.join(names)}")

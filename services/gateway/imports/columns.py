@@ -1,4 +1,4 @@
-"""Which column of a table holds which field, by its Chinese or English header or as the caller says."""
+"""Matches the columns of a table to fields, by Chinese or English headers or by the caller's mapping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.gateway.imports.model import BadFile, SheetRow, Value, is_blank, p
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a row: its name, the headers it goes by (the first is the template's), and a note for people."""
+    """A field of a row: its name, its headers (the first is that of the template), and a note for people."""
 
     name: str
     headers: tuple[str, ...]
@@ -69,7 +69,7 @@ _JOINERS = re.compile(r"[\s_\-*:]+")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Headers by field, and the headers that no field goes by."""
+    """The headers by field, and the headers that belong to no field."""
 
     headers: Mapping[str, str]
     ignored: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Columns:
         return {field: value for field, header in self.headers.items() if not is_blank(value := row.cells[header])}
 
     def field(self, header: str) -> str:
-        """The field that goes by a header; the header itself when none does."""
+        """The field of a header; the header itself if it belongs to none."""
         return next((field for field, own in self.headers.items() if own == header), header)
 
 
@@ -89,10 +89,10 @@ def match(
     mapping: Mapping[str, str] | None = None,
     hidden: Sequence[str] = (),
 ) -> Columns:
-    """Find the fields' columns; `mapping` (header by field name) goes before the known names.
+    """Find the columns of the fields. `mapping` (header by field name) goes before the known names.
 
-    Raises BadFile when a required field has no column, two columns claim one field, the mapping names what is not
-    there, or the column is hidden: nobody has seen what would be imported.
+    Raises BadFile when a required field has no column, two columns match one field, the mapping names an unknown field
+    or column, or a column is hidden, because nobody has seen what would be imported.
     """
     chosen = dict(_explicit(headers, fields, mapping or {}))
     for field in fields:
@@ -117,8 +117,8 @@ def _explicit(headers: Sequence[str], fields: Sequence[Field], mapping: Mapping[
     known = {field.name for field in fields}
     if len(set(mapping.values())) != len(mapping):
         raise BadFile("bad-mapping", "The mapping gives one column to two fields.")
-    for name, told in mapping.items():
-        header = plain_header(told)
+    for name, named in mapping.items():
+        header = plain_header(named)
         if name not in known:
             raise BadFile("bad-mapping", f"The mapping names an unknown field; known are {', '.join(sorted(known))}.")
         if header not in headers:
@@ -127,8 +127,8 @@ def _explicit(headers: Sequence[str], fields: Sequence[Field], mapping: Mapping[
 
 
 def is_known(header: str, mapping: Mapping[str, str] | None = None) -> bool:
-    """Whether a field of products or keys goes by this header, or the mapping names it."""
-    named = (plain_header(told) for told in (mapping or {}).values())
+    """Whether a field of products or keys has this header, or the mapping names it."""
+    named = (plain_header(header) for header in (mapping or {}).values())
     return _plain(header) in _KNOWN or plain_header(header) in named
 
 

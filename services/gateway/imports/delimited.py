@@ -1,4 +1,4 @@
-"""Text files of values with delimiters between them: with which delimiter, row by row."""
+"""Reads text files of delimited values, row by row, and finds their delimiter."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def delimited_rows(
     named: str | None = None,
     is_known_header: Callable[[str], bool] = lambda cell: False,
 ) -> Iterator[RawRow]:
-    """The rows that hold anything, every cell a text; `layout` is filled before the first. `named` is the encoding
-    that the sender names; `is_known_header`: whether a header names a column that is looked for.
+    """The rows that are not empty, with every cell as text. `layout` is filled before the first row. `named` is the
+    encoding that the sender names; `is_known_header` says whether a header belongs to a field.
 
     Raises BadFile, also between rows.
     """
@@ -38,15 +38,15 @@ def delimited_rows(
     file.seek(0)
     text = TextIOWrapper(file, encoding, newline="")
     start = text.read(_FIRST_LINES)
-    told, delimiter = _delimiter(start)
+    has_separator_line, delimiter = _delimiter(start)
     text.seek(0)
     number = width = short = 0
     try:
-        # Strict, for a stray quote would otherwise swallow the rows up to the next one.
+        # Strict, because a stray quote would otherwise swallow the rows up to the next quote.
         lines = _without_nul(text) if encoding in WIDE else text
         reader = csv.reader(lines, strict=True, delimiter=delimiter, skipinitialspace=True)
         for number, fields in enumerate(reader, start=1):
-            if number == 1 and told:
+            if number == 1 and has_separator_line:
                 continue
             if len(fields) > MAX_COLUMNS and any(fields[MAX_COLUMNS:]):
                 raise BadFile("too-many-columns", f"Row {number} has more than {MAX_COLUMNS} columns.")
@@ -64,7 +64,8 @@ def delimited_rows(
 
 
 def _without_nul(lines: Iterator[str]) -> Iterator[str]:
-    """Of an encoding whose bytes may be zero: of others a zero has been refused already."""
+    """Refuse NUL characters in encodings whose bytes may be zero. For other encodings a zero byte was refused
+    before."""
     for line in lines:
         if "\0" in line:
             raise BadFile("not-text", "The file holds characters that no text has.")

@@ -1,4 +1,4 @@
-"""An import is recorded once, by what became of its rows."""
+"""Records an import once, with the fates of its rows. Pure."""
 
 from __future__ import annotations
 

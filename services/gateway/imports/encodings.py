@@ -1,8 +1,8 @@
-"""In which encoding a text file is: its first bytes say so, or its sender does, or what it holds makes it certain.
+"""Finds the encoding of a text file: from its first bytes, from its sender, or from its content when that is certain.
 
-UTF-8 shows by its form. GB18030, which Chinese Excel writes, does not: bytes of most other encodings decode as GB18030,
-those of Korean even into nothing but everyday Chinese characters. So it is taken where the header row names columns of
-ours in Chinese, or where most characters are among those that Chinese is mostly written with; else the sender must say.
+UTF-8 is recognized by its form. GB18030, which Chinese Excel writes, is not: bytes of most other encodings decode as
+GB18030, and Korean even into common Chinese characters. GB18030 is therefore assumed only if the header row names known
+columns in Chinese, or if most characters are common Chinese ones. Otherwise the sender must name the encoding.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import BinaryIO
 from services.gateway.imports.model import BadFile
 
 GB18030 = "gb18030"
-# By Python's names of them, which has many a spelling of each; the codec that reads it. Of a national standard its
-# extension by Microsoft is what spreadsheets write.
+# Python's name of each encoding, and the codec that reads it. For a national standard this is Microsoft's extension of
+# it, because spreadsheet programs write that.
 ENCODINGS = {
     "utf-8": "utf-8-sig",
     "utf-8-sig": "utf-8-sig",
@@ -56,13 +56,13 @@ _MARKS = (
 WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
 _CHUNK_BYTES = 1 << 20
 _RARE_PERCENT = 20
-_EVERYDAY_PERCENT, _DIFFERENT_PERCENT, _KANA_PERCENT, _ENOUGH = 70, 60, 5, 12
+_COMMON_PERCENT, _DIFFERENT_PERCENT, _KANA_PERCENT, _ENOUGH = 70, 60, 5, 12
 _BY_CHANCE = 8
 # Letters of Africa, phonetics, marks alone, Syriac, Thaana, N'Ko; none of Vietnamese, Romanian or pinyin.
 _RARE_LETTER = re.compile("[\u0180-\u019f\u01a2-\u01ae\u01b1-\u01cc\u01dd-\u0217\u021c-\u036f\u0700-\u07ff]")
 _BETWEEN_CELLS = re.compile(r'[,;\t|"\r\n]+')
 # The characters that three quarters of any Chinese text are made of, and those of goods, cards and prices.
-_EVERYDAY = frozenset(
+_COMMON = frozenset(
     "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多"
     "天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但"
     "身些与高意进把法此实回二理美点月明其种声全工己话儿者向情部正名定女问力机给等几很业最间新什打便位因重被走电四"
@@ -78,21 +78,21 @@ _EVERYDAY = frozenset(
 )
 
 
-def read_encoding(file: BinaryIO, told: str | None, is_known_header: Callable[[str], bool]) -> str:
-    """The codec to read a text file with. `told` is what its sender says. Raises BadFile.
+def read_encoding(file: BinaryIO, named: str | None, is_known_header: Callable[[str], bool]) -> str:
+    """The codec to read a text file with. `named` is the encoding that its sender names. Raises BadFile.
 
-    `is_known_header`: whether a cell of the header row names a column that is looked for.
+    `is_known_header` says whether a cell of the header row belongs to a field.
     """
     file.seek(0)
     head = file.read(4)
     marked = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
-    if told is not None:
-        return _as_told(file, told, marked)
+    if named is not None:
+        return _as_named(file, named, marked)
     if marked is not None:
         if not _decodes(file, marked):
             raise BadFile("unknown-encoding", f"The file is not what its first bytes say: {ADVICE}.")
         return marked
-    _refuse_what_is_no_text(file)
+    _refuse_no_text(file)
     if (characters := _characters(file)) is not None:
         if _are_strange(characters):
             raise BadFile("unknown-encoding", f"The file may be UTF-8, or another encoding: {ADVICE}.")
@@ -102,27 +102,27 @@ def read_encoding(file: BinaryIO, told: str | None, is_known_header: Callable[[s
     raise BadFile("unknown-encoding", f"The file is neither UTF-8 nor, with certainty, GB18030: {ADVICE}.")
 
 
-def codec_of(told: str) -> str:
+def codec_of(name: str) -> str:
     """The codec that reads an encoding, however its name is spelled. Raises BadFile."""
     try:
-        return ENCODINGS[codecs.lookup(told.strip()).name]
+        return ENCODINGS[codecs.lookup(name.strip()).name]
     except (LookupError, ValueError):
         raise BadFile("encoding-not-known", f"It is not an encoding that we read: {_SHOWN}.") from None
 
 
-def _as_told(file: BinaryIO, told: str, marked: str | None) -> str:
-    codec = codec_of(told)
+def _as_named(file: BinaryIO, named: str, marked: str | None) -> str:
+    codec = codec_of(named)
     if marked is not None and marked.removesuffix("-sig")[:6] != codec.removesuffix("-sig")[:6]:
-        raise BadFile("unknown-encoding", f"The file's first bytes say another encoding than {told}.")
+        raise BadFile("unknown-encoding", f"The file's first bytes say another encoding than {named}.")
     if codec not in WIDE:
-        _refuse_what_is_no_text(file)
+        _refuse_no_text(file)
     if not _decodes(file, codec):
-        raise BadFile("unknown-encoding", f"The file is not text in {told}.")
+        raise BadFile("unknown-encoding", f"The file is not text in {named}.")
     return codec
 
 
-def _refuse_what_is_no_text(file: BinaryIO) -> None:
-    """A zero is UTF-16 without its mark, or no text at all; an escape switches sets of characters (ISO 2022)."""
+def _refuse_no_text(file: BinaryIO) -> None:
+    """Refuse zero bytes (UTF-16 without its mark, or no text) and escapes (ISO 2022)."""
     file.seek(0)
     while chunk := file.read(_CHUNK_BYTES):
         if b"\0" in chunk or b"\x1b" in chunk:
@@ -156,8 +156,8 @@ def _characters(file: BinaryIO) -> set[str] | None:
 
 
 def _are_strange(characters: Iterable[str]) -> bool:
-    """Whether these are characters as two or three ideographs in a national encoding give in UTF-8 by chance (任天堂 in
-    EUC-JP): a few, of two bytes that are one character in GB 2312 as well, some of which hardly anybody writes."""
+    """Whether these may be two or three ideographs of a national encoding that decode as UTF-8 by chance (任天堂 in
+    EUC-JP): a few characters of two bytes that are a character in GB 2312 as well, with rare letters among them."""
     wide = {char for char in characters if not char.isascii()}
     if not 0 < len(wide) <= _BY_CHANCE or max(wide) >= "\u0800":
         return False
@@ -168,9 +168,9 @@ def _are_strange(characters: Iterable[str]) -> bool:
 def _is_chinese(file: BinaryIO, is_known_header: Callable[[str], bool]) -> bool:
     """Whether a text that decodes as GB18030 is one with certainty.
 
-    Nearly all that is not ASCII must be in GB 2312: of Big5, Shift-JIS and Latin-1 a half and more is not, and some is
-    for private use. Of Korean and Cyrillic all may be: hence the header row, or the everyday characters.
-    """
+    Nearly all characters that are not ASCII must be in GB 2312. In Big5, Shift-JIS and Latin-1 half or more are not,
+    and some are for private use. In Korean and Cyrillic all may be, so the header row or common characters must confirm
+    it."""
     decoder = codecs.getincrementaldecoder(GB18030)()
     found, has_header = Counter[str](), False
     file.seek(0)
@@ -178,26 +178,27 @@ def _is_chinese(file: BinaryIO, is_known_header: Callable[[str], bool]) -> bool:
         text = decoder.decode(chunk)
         has_header = has_header or (place == 0 and _has_known_header(text, is_known_header))
         found.update(text)
-    told = {char: count for char, count in found.items() if not char.isascii()}
-    if any("\ue000" <= char <= "\uf8ff" or char == "\ufffd" for char in told):
+    wide = {char: count for char, count in found.items() if not char.isascii()}
+    if any("\ue000" <= char <= "\uf8ff" or char == "\ufffd" for char in wide):
         return False
-    rare = sum(count for char, count in told.items() if not _is_in_gb2312(char))
-    if rare * 100 > _RARE_PERCENT * sum(told.values()):
+    rare = sum(count for char, count in wide.items() if not _is_in_gb2312(char))
+    if rare * 100 > _RARE_PERCENT * sum(wide.values()):
         return False
-    return has_header or _is_everyday(told)
+    return has_header or _is_common(wide)
 
 
-def _is_everyday(told: Mapping[str, int]) -> bool:
-    """Whether there are many ideographs, and most are everyday ones: of all, and of the different ones, for a few words
-    of another language may come again and again. Kana are Japanese, whose EUC has them where GB 2312 does."""
-    ideographs = {char: count for char, count in told.items() if "\u4e00" <= char <= "\u9fff"}
-    everyday = {char: count for char, count in ideographs.items() if char in _EVERYDAY}
-    kana = sum(count for char, count in told.items() if "\u3040" <= char <= "\u30ff")
+def _is_common(counts: Mapping[str, int]) -> bool:
+    """Whether there are many ideographs, and most are common ones. That must hold for all of them and for the distinct
+    ones, because a few words of another language may repeat. Kana mean Japanese: its EUC has them where GB 2312
+    does."""
+    ideographs = {char: count for char, count in counts.items() if "\u4e00" <= char <= "\u9fff"}
+    common = {char: count for char, count in ideographs.items() if char in _COMMON}
+    kana = sum(count for char, count in counts.items() if "\u3040" <= char <= "\u30ff")
     return (
         len(ideographs) >= _ENOUGH
-        and kana * 100 <= _KANA_PERCENT * sum(told.values())
-        and sum(everyday.values()) * 100 >= _EVERYDAY_PERCENT * sum(ideographs.values())
-        and len(everyday) * 100 >= _DIFFERENT_PERCENT * len(ideographs)
+        and kana * 100 <= _KANA_PERCENT * sum(counts.values())
+        and sum(common.values()) * 100 >= _COMMON_PERCENT * sum(ideographs.values())
+        and len(common) * 100 >= _DIFFERENT_PERCENT * len(ideographs)
     )
 
 

@@ -1,6 +1,6 @@
-"""Number formats: what a spreadsheet shows of a number, a date or a text, where that is certain.
+"""Number formats: what a spreadsheet shows for a number, a date or a text, if that is certain.
 
-A format is read by what is understood; anything else in it makes what is shown uncertain.
+Only known parts of a format are interpreted. Any other part makes the result uncertain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs imports beside the requests that ask for them, so that a request sent again joins the one that runs."""
+"""Runs imports apart from the requests for them, so that a repeated request joins the running import."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from services.gateway.access.auth import Principal
 from services.gateway.http.context import ApiContext
 from services.gateway.http.problems import Problem, no_room, of_reply
-from services.gateway.imports.answers import ImportAnswer, outcome, told, told_by_log
+from services.gateway.imports.answers import ImportAnswer, answer_of_log, answer_of_run, outcome
 from services.gateway.imports.keys import KeySealing
 from services.gateway.imports.model import BadFile
 from services.gateway.imports.projection import imports
 from services.gateway.imports.report import Report
 from services.gateway.imports.run import Progress, import_keys, import_products
-from services.gateway.imports.runs import OVER, Runs, Wanted
+from services.gateway.imports.runs import OVER, ImportRequest, Runs
 from services.gateway.imports.sheets import read_rows
 from services.gateway.imports.templates import TemplateKind
 from shared.contracts import Command, Metadata
@@ -35,19 +35,20 @@ from shared.messages.messages import HALTED, CommandMessage, Reply
 from shared.readside.backend import Busy
 from shared.security.sealing import keypair_from_secret
 
-TELL_SECONDS = 1.0
+PROGRESS_SECONDS = 1.0
 ASK_SECONDS = 0.5
 BUSY_SECONDS, BUSY_TRIES = 0.2, 300
 logger = structlog.get_logger()
 
 
 class Overtaken(Exception):
-    """Another process has taken the import on, because this one had been silent."""
+    """Another process runs the import now, because this one reported no progress for a while."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file to import. `file` may hold keys in the clear: it has no name on the disk, and is gone when we are."""
+    """A file to import. `file` may hold keys in the clear: it has no name on the disk, and vanishes with the
+    process."""
 
     kind: TemplateKind
     caller: Principal
@@ -59,10 +60,10 @@ class Job:
     mapping: Mapping[str, str] | None
     encoding: str | None
 
-    def wanted(self) -> Wanted:
+    def request(self) -> ImportRequest:
         mapping = json.dumps(dict(self.mapping or {}), sort_keys=True, ensure_ascii=False)
-        digest = hashlib.sha256(mapping.encode()).hexdigest()  # a key that it names by mistake is not kept
-        return Wanted(self.import_id, self.kind, self.file_sha256, digest, self.dry_run, self.caller.actor)
+        digest = hashlib.sha256(mapping.encode()).hexdigest()  # a hash, because the mapping may hold a key by mistake
+        return ImportRequest(self.import_id, self.kind, self.file_sha256, digest, self.dry_run, self.caller.actor)
 
 
 def fates_path(context: ApiContext, import_id: str) -> Path:
@@ -72,53 +73,53 @@ def fates_path(context: ApiContext, import_id: str) -> Path:
 
 
 class Importing:
-    """The imports of this process. One an application. `stopped` are the last tries, by import, whose end could not be
-    written, as on a full disk: nothing else says that they are over."""
+    """The imports of this process; one object for each application. `stopped` has, by import, the last run whose end
+    could not be stored, for example on a full disk: nothing else says that it is over."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, tuple[Wanted, asyncio.Task[None]]] = {}
+        self._tasks: dict[str, tuple[ImportRequest, asyncio.Task[None]]] = {}
         self.stopped: dict[str, str] = {}
 
     async def known(self, context: ApiContext, import_id: str) -> ImportAnswer | None:
-        """What is known of an import, running or over."""
+        """The state of an import, running or over; None if it is unknown."""
         stopped = self.stopped.get(import_id)
         row = await run_sync(Runs(context.backend.reads).find, import_id, context.backend.clock.now(), stopped)
         if row is not None and row["state"] in OVER | {"running"}:
-            return told(row)
+            return answer_of_run(row)
         done = await context.row(sa.select(imports).where(imports.c.import_id == import_id))
-        return told_by_log(done) if done else told(row) if row else None
+        return answer_of_log(done) if done else answer_of_run(row) if row else None
 
     async def answer(self, context: ApiContext, job: Job, seconds: float) -> ImportAnswer:
-        """Run a job or join the one that runs, for at most so many seconds; then what is known of it.
+        """Run a job or join its running import for at most `seconds`, and return the state of the import.
 
-        Raises Problem: 422 for a file that can't be read, 409 for another mapping than this import has, 503 when it
-        was interrupted or nothing is decided. Raises OSError or DBAPIError where a disk is full.
+        Raises Problem: 422 for a file that can't be read, 409 for another mapping than the import has, 503 when it was
+        interrupted or nothing is decided. Raises OSError or DBAPIError on a full disk.
         """
         loop = asyncio.get_running_loop()
-        deadline, wanted, has_joined = loop.time() + seconds, job.wanted(), False
+        deadline, requested, has_joined = loop.time() + seconds, job.request(), False
         is_taken = False
         try:
             while True:
                 if job.import_id not in self._tasks:
                     done = await self.known(context, job.import_id)
                     if done is not None and done.state in OVER and done.started_at is None:
-                        return done.model_copy(update={"replayed": True})  # known by the log alone
+                        return done.model_copy(update={"replayed": True})  # only the log has it
                     run = context.backend.ids.new_id()
                     stopped, now = self.stopped.get(job.import_id), context.backend.clock.now()
-                    row = await run_sync(Runs(context.backend.reads).claim, wanted, run, now, stopped)
+                    row = await run_sync(Runs(context.backend.reads).claim, requested, run, now, stopped)
                     if row is None:
                         is_taken = has_joined = True
                         self._start(context, job, run)
-                    elif row["mapping_sha256"] != wanted.mapping_sha256:
+                    elif row["mapping_sha256"] != requested.mapping_sha256:
                         raise _other_mapping()
                     elif row["state"] in OVER or loop.time() >= deadline:
-                        return told(row).model_copy(update={"replayed": not has_joined})
+                        return answer_of_run(row).model_copy(update={"replayed": not has_joined})
                     else:
                         has_joined = True  # another process runs it
                         await asyncio.sleep(ASK_SECONDS)
                         continue
                 running, task = self._tasks[job.import_id]
-                if running.mapping_sha256 != wanted.mapping_sha256:
+                if running.mapping_sha256 != requested.mapping_sha256:
                     raise _other_mapping()
                 await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
                 if task.done():
@@ -131,7 +132,7 @@ class Importing:
                 job.file.close()
 
     async def close(self) -> None:
-        """Stop what runs: it is then told as interrupted, and can be sent again."""
+        """Stop the running imports. They are then interrupted, and the files can be sent again."""
         tasks = [task for _, task in self._tasks.values()]
         for task in tasks:
             task.cancel()
@@ -139,7 +140,7 @@ class Importing:
 
     def _start(self, context: ApiContext, job: Job, run: str) -> None:
         task = asyncio.create_task(_run(context, job, run, self.stopped))
-        self._tasks[job.import_id] = (job.wanted(), task)
+        self._tasks[job.import_id] = (job.request(), task)
         self.stopped.pop(job.import_id, None)
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -161,7 +162,7 @@ def _raise_what_stopped(task: asyncio.Task[None], database: sa.URL) -> None:
         if isinstance(cause, Problem) or no_room(cause) or trouble(cause, database):
             raise cause
     if task.cancelled() or error is not None:
-        detail = "the import stopped before its end; the same file sent again goes on where it stopped"
+        detail = "the import stopped before its end; send the same file again to continue it"
         raise Problem(503, "import-interrupted", detail, headers={"Retry-After": "1"})
 
 
@@ -174,62 +175,66 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 async def _run(context: ApiContext, job: Job, run: str, stopped: dict[str, str]) -> None:
-    """Run a job to its end, telling how far it is. Raises Problem for a file that can't be read. It is among `stopped`
-    from when it stops until that is written."""
+    """Run a job to its end, and record its progress. Raises Problem for a file that can't be read. A run that stops is
+    in `stopped` until that is stored."""
     runs, now = Runs(context.backend.reads), context.backend.clock.now
     reports = [Report()]
     try:
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(context, job, run, reports))
-            came = await _import(context, job, lambda report: reports.__setitem__(0, report))
-            telling.cancel()
-        if isinstance(came, BadFile):
-            broken = {"broken": {"code": came.code, "detail": came.detail}}
+            progress_task = group.create_task(_record_progress(context, job, run, reports))
+            result = await _import(context, job, lambda report: reports.__setitem__(0, report))
+            progress_task.cancel()
+        if isinstance(result, BadFile):
+            broken = {"broken": {"code": result.code, "detail": result.detail}}
             await run_sync(runs.end, job.import_id, run, "failed", broken, now())
-            raise Problem(422, came.code, came.detail)
-        if came.is_void and came.broken is not None:
-            await run_sync(runs.end, job.import_id, run, "failed", outcome(came), now())
-            raise Problem(422, came.broken.code, came.broken.detail)
+            raise Problem(422, result.code, result.detail)
+        if result.is_void and result.broken is not None:
+            await run_sync(runs.end, job.import_id, run, "failed", outcome(result), now())
+            raise Problem(422, result.broken.code, result.broken.detail)
         if not job.dry_run:
             command = RecordImport(
                 import_id=job.import_id,
                 kind=job.kind,
                 file_sha256=job.file_sha256,
-                fates={fate: count for fate, count in came.counts.items() if count},
-                rows=came.rows,
-                rejected=came.rejected,
-                broken=came.broken.code if came.broken else None,
-                last_row=came.last_row if came.broken else None,
+                fates={fate: count for fate, count in result.counts.items() if count},
+                rows=result.rows,
+                rejected=result.rejected,
+                broken=result.broken.code if result.broken else None,
+                last_row=result.last_row if result.broken else None,
             )
             await context.send(command, job.caller, job.import_id)
-        await run_sync(runs.end, job.import_id, run, "partial" if came.broken else "completed", outcome(came), now())
+        await run_sync(
+            runs.end, job.import_id, run, "partial" if result.broken else "completed", outcome(result), now()
+        )
     except BaseException:
         stopped[job.import_id] = run
-        # Nothing happens here when the import has ended, failed or was overtaken.
+        # This changes nothing if the run has already ended, failed or was overtaken.
         try:
             await run_sync(runs.end, job.import_id, run, "interrupted", None, now())
         except DBAPIError as error:
             if not is_outage(error):
                 raise
-            logger.warning("can't tell that an import stopped", import_id=job.import_id, error=type(error).__name__)
+            logger.warning("can't store that an import stopped", import_id=job.import_id, error=type(error).__name__)
         else:
             del stopped[job.import_id]
         raise
 
 
-async def _tell(context: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
+async def _record_progress(context: ApiContext, job: Job, run: str, reports: list[Report]) -> None:
     runs = Runs(context.backend.reads)
     while True:
-        await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(PROGRESS_SECONDS)
         report = reports[0]
         counts = {fate: count for fate, count in report.counts.items() if count}
         try:
-            if not await run_sync(runs.tell, job.import_id, run, report.rows, counts, context.backend.clock.now()):
+            if not await run_sync(
+                runs.record_progress, job.import_id, run, report.rows, counts, context.backend.clock.now()
+            ):
                 raise Overtaken
         except DBAPIError as error:
             if not is_outage(error):
                 raise
-            logger.warning("can't tell how far an import is", import_id=job.import_id, error=type(error).__name__)
+            logger.warning("can't store the progress of an import", import_id=job.import_id, error=type(error).__name__)
 
 
 async def _import(context: ApiContext, job: Job, progress: Progress) -> Report | BadFile:
@@ -261,12 +266,12 @@ async def _import(context: ApiContext, job: Job, progress: Progress) -> Report |
             )
     except BadFile as error:
         return error
-    await send.seen()
+    await send.wait_until_shown()
     return report
 
 
 class _Sender:
-    """Sends an import's commands, and remembers how far they moved inventory's log."""
+    """Sends an import's commands, and remembers the position that inventory's log reached."""
 
     def __init__(self, context: ApiContext, caller: Principal, import_id: str) -> None:
         self._context, self._caller, self._import_id = context, caller, import_id
@@ -286,8 +291,8 @@ class _Sender:
                 return reply
         raise TimeoutError
 
-    async def seen(self) -> None:
-        """Wait until the read models show what was imported."""
+    async def wait_until_shown(self) -> None:
+        """Wait until the read models show the import."""
         await self._context.backend.wait_for_position("inventory", self._reached)
 
 

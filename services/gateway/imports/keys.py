@@ -1,4 +1,4 @@
-"""From a row to a card key, and from a chunk of keys to the command that loads it, sealed."""
+"""Turns a row into a card key, and a chunk of keys into the command that loads them, sealed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#@+-]{0,79}")
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """What the keys of one command have in common. `batch` is None where the sheet names none."""
+    """What the keys of one command have in common. `batch` is None if the sheet names none."""
 
     sku: str
     batch: str | None = None
@@ -35,9 +35,9 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
-    """A key in the clear: it lives from parsing to sealing, and never shows in a repr.
+    """A key in the clear. It exists from parsing to sealing, and never shows in a repr.
 
-    `as_written` is the index of the text in its cell, where that is not the canonical text.
+    `as_written` is the index of the cell's text, if that is not the canonical text.
     """
 
     row: int
@@ -49,7 +49,7 @@ class ParsedKey:
 
 @dataclass(frozen=True)
 class KeySealing:
-    """Seals keys for fulfillment, whose public key this is, and finds equal ones by a keyed hash."""
+    """Seals keys with fulfillment's public key, and makes the keyed hashes that find equal keys."""
 
     public: str
     index_key: bytes = field(repr=False)
@@ -59,13 +59,13 @@ class KeySealing:
         return blind_index(self.index_key, plain)
 
     def seal(self, chunk: Sequence[ParsedKey]) -> tuple[SealedKey, ...]:
-        """Seal a chunk's keys, each to its SKU, under one ephemeral key. Slow: belongs in a thread."""
+        """Seal a chunk's keys, each for its SKU, under one ephemeral key. It is slow: call it in a thread."""
         sealer = Sealer(self.public, self.random_bytes)
         return tuple(SealedKey(index=key.index, box=sealer.seal(key.plain, key.lot.sku)) for key in chunk)
 
 
 def parse_key(row: SheetRow, columns: Columns, index: Callable[[str], str]) -> ParsedKey:
-    """Raises RowError with the field that is missing or malformed; nothing of the key is in it."""
+    """The key of a row. Raises RowError with the field at fault, and without the key."""
     refuse_faults(row, columns)
     cells = columns.of(row)
     for required in ("sku", "key"):
@@ -92,7 +92,7 @@ def _id(name: str, value: Value) -> str:
 
 
 def load_keys(chunk: Sequence[ParsedKey], sealing: KeySealing, batch_id: str, dry_run: bool) -> LoadKeys:
-    """The command for a chunk of one lot; `batch_id` stands in where the sheet names no batch."""
+    """The command for a chunk of one lot. `batch_id` is used if the sheet names no batch."""
     lot = chunk[0].lot
     return LoadKeys(
         sku=lot.sku,
@@ -107,28 +107,28 @@ def load_keys(chunk: Sequence[ParsedKey], sealing: KeySealing, batch_id: str, dr
 
 
 class Lots:
-    """Gathers keys, which come in any order, into chunks of one lot, holding at most `limit` at a time."""
+    """Gathers keys, which come in any order, into chunks of one lot. It buffers at most `limit` keys."""
 
     def __init__(self, chunk: int = CHUNK_KEYS, limit: int = MAX_BUFFERED) -> None:
         self._chunk, self._limit = chunk, limit
         self._lots: dict[Lot, list[ParsedKey]] = {}
-        self.held = 0
+        self.buffered = 0
 
     def add(self, key: ParsedKey) -> Iterator[list[ParsedKey]]:
-        """Take a key in; yields the chunks that this makes due."""
+        """Add a key. Yields the chunks that are full then."""
         lot = self._lots.setdefault(key.lot, [])
         lot.append(key)
-        self.held += 1
+        self.buffered += 1
         if len(lot) >= self._chunk:
             del self._lots[key.lot]
-            self.held -= len(lot)
+            self.buffered -= len(lot)
             yield lot
-        elif self.held >= self._limit:
+        elif self.buffered >= self._limit:
             yield from self.rest()
 
     def rest(self) -> Iterator[list[ParsedKey]]:
-        """Everything still held, a chunk a lot."""
+        """The buffered keys, one chunk for each lot."""
         while self._lots:
             _, lot = self._lots.popitem()
-            self.held -= len(lot)
+            self.buffered -= len(lot)
             yield lot

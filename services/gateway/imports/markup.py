@@ -1,4 +1,4 @@
-"""XML in pieces: an expat parser that refuses document types, entities and endless tokens."""
+"""Parses XML in pieces, with an expat parser that refuses document types, entities and endless tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merged cells of a sheet: all but the first of each hold nothing of their own."""
+"""Merged cells of a sheet. All but the first cell of a merged area hold no value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def merged_cells(archive: Archive, sheet: str) -> list[Area]:
 
 
 class Merged:
-    """Asked for row after row, downwards."""
+    """Finds the merged cells of each row. Rows must be queried from top to bottom."""
 
     def __init__(self, areas: list[Area]) -> None:
         self._coming = iter(areas)

@@ -1,4 +1,4 @@
-"""What every reader of files hands on, and what it says when it can't."""
+"""What readers of files return, and the error that they raise."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RawRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something of a file that was left out or could be read otherwise, and how often."""
+    """A part of a file that was left out or is ambiguous, and how often it occurs."""
 
     code: str
     count: int
@@ -79,7 +79,7 @@ class Note:
 
 @dataclass
 class Layout:
-    """What a reader finds out about a file beside its rows."""
+    """What a reader finds out about a file, besides its rows."""
 
     hidden_columns: set[int] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
@@ -99,7 +99,7 @@ class SheetRow:
 
 
 def is_blank(value: Value | Fault) -> bool:
-    """Whether a cell holds nothing, or nothing but spaces and what nobody sees."""
+    """Whether a cell is empty, or holds only spaces and invisible characters."""
     if value is None:
         return True
     if not isinstance(value, str) or value[:1].isalnum():

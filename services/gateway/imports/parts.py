@@ -1,4 +1,4 @@
-"""The parts of a workbook that its sheets lean on: which sheet is read, the shared texts, the number formats."""
+"""The parts of a workbook besides its rows: which sheet is read, the shared texts, the number formats."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Link:
 
 
 def parts_of(archive: Archive) -> Parts:
-    """The first visible sheet and what it needs, found as the package says. Raises BadFile."""
+    """The first visible sheet and the parts that it needs. Raises BadFile."""
     links = _links(archive, _ROOT, "") if _ROOT in archive else []
     workbook = next((link.target for link in links if link.kind == "officeDocument"), _WORKBOOK)
     folder, name = posixpath.split(workbook)

@@ -1,4 +1,4 @@
-"""From a row to a product's listing."""
+"""Turns a row into a product's listing."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ SOURCES: dict[str, Source] = {
 }
 
 
-# What a product can be without. An empty cell under such a header empties the field; under any other it says nothing.
+# Fields that a product can be without. An empty cell under such a header empties the field; under others it is ignored.
 EMPTIABLE = frozenset({"category", "tags", "face_value", "cost", "suppliers", "tiers"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProductRow:
-    """What a row says of a product: `named` are the fields of the listing that it names, the others are defaults."""
+    """A product as a row describes it. `named` are the fields that the row names; the others are defaults."""
 
     listing: Listing
     named: tuple[str, ...]
@@ -71,8 +71,8 @@ class ProductRow:
 
 
 def parse_product(row: SheetRow, columns: Columns, suppliers: Collection[str] = ()) -> ProductRow:
-    """Raises RowError with the field that is missing, malformed or out of range, and for a supplier that is none of
-    `suppliers`, where any are known."""
+    """The product of a row. Raises RowError with the field at fault, and for a supplier that is not in `suppliers`,
+    unless that is empty."""
     refuse_faults(row, columns)
     cells = columns.of(row)
     for required in ("sku", "name", "price"):
@@ -109,7 +109,7 @@ def _field(name: str, value: Value, unit: str) -> object:
 
 
 def _tiers(name: str, value: Value, unit: str) -> tuple[Tier, ...]:
-    """Of `10:47.00;50:46.00`: from 10 pieces on 47.00 each, from 50 on 46.00."""
+    """The tiers of `10:47.00;50:46.00`: 47.00 each from 10 pieces, 46.00 from 50."""
     written = unicodedata.normalize("NFKC", text(name, value))
     tiers: list[Tier] = []
     for step in filter(None, (part.strip() for part in written.split(";"))):

@@ -1,4 +1,4 @@
-"""Imports that ended, from the gateway's own log."""
+"""Imports that have ended, from the gateway's own log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ imports = sa.Table(
 
 
 class Imports(ResourceProjection):
-    """One row an import: who imported which file, and what became of its rows."""
+    """One row for each import: who imported which file, and the fates of its rows."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._imports = rows(imports)

@@ -1,6 +1,7 @@
-"""Rows of one file that name the same: a later one is a duplicate of an earlier one that was taken, and of no other.
+"""Rows of one file with the same name. A row is a duplicate only of an earlier row that was taken.
 
-They are judged in their order, each when the one before it is; after a few that were not taken no other is asked about.
+Rows of one name are judged in their order, each after the one before it. After a few refusals of a name, its further
+rows are not sent.
 """
 
 from __future__ import annotations
@@ -9,33 +10,33 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from services.gateway.imports.hash_set import HashSet
 from services.gateway.imports.report import Fate, RowFate
-from services.gateway.imports.seen import Seen
 
-# How many rows wait at a time for what becomes of an earlier one.
+# The most rows that may wait for the fate of an earlier one.
 MOST_WAITING = 5_000
-# After so many rows of a name that were not taken, the others are told the same.
+# After so many refused rows of a name, the others get the same fate.
 MOST_REFUSALS = 3
 _TAKEN: frozenset[Fate] = frozenset({"listed", "changed", "unchanged", "loaded", "duplicate"})
 T = TypeVar("T")
 
 
 class Repeats(Generic[T]):
-    """Says of each row whether it is to be sent; `field` is what rows may name alike, `called` its name in a detail."""
+    """Decides which rows are sent. `field` is the field that rows may have in common, `called` its name in details."""
 
     def __init__(self, field: str, called: str) -> None:
         self._field, self._called = field, called
-        self._taken, self._unanswered = Seen(), Seen()
-        # Those refused once, twice, and so on; and by what they are told, those of which no other is sent.
-        self._refused = [Seen() for _ in range(1, MOST_REFUSALS)]
-        self._given_up: defaultdict[RowFate, Seen] = defaultdict(Seen)
+        self._taken, self._unanswered = HashSet(), HashSet()
+        # Names refused once, twice, and so on; and by their fate, names of which no further row is sent.
+        self._refused = [HashSet() for _ in range(1, MOST_REFUSALS)]
+        self._given_up: defaultdict[RowFate, HashSet] = defaultdict(HashSet)
         self._under_way: set[str] = set()
         self._behind: dict[str, deque[tuple[int, T]]] = {}
         self.waiting = 0
 
     def judge(self, row: int, name: str, item: T) -> RowFate | T | None:
-        """The row's fate where an earlier row decides it; None where it waits for an earlier one; else the row itself,
-        which is to be sent."""
+        """The row's fate, if an earlier row decides it; None, if it waits for an earlier one; else the item, which must
+        be sent."""
         if name in self._under_way:
             self._behind.setdefault(name, deque()).append((row, item))
             self.waiting += 1
@@ -45,8 +46,8 @@ class Repeats(Generic[T]):
         self._under_way.add(name)
         return item
 
-    def told(self, name: str, fate: RowFate) -> tuple[list[RowFate], T | None]:
-        """What became of a row that was sent: the fates that this decides, and the row that is to be sent next, if
+    def settle(self, name: str, fate: RowFate) -> tuple[list[RowFate], T | None]:
+        """Take the fate of a row that was sent. Returns the fates that it decides, and the item to send next, if
         any."""
         if fate.fate in _TAKEN:
             self._taken.add(name)

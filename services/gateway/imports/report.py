@@ -1,4 +1,4 @@
-"""What became of every row: counts and the first problems in memory, each row's fate in a file."""
+"""The result of an import: counts and the first problems in memory, each row's fate in a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Fate = Literal[
 ]
 FATES: tuple[Fate, ...] = get_args(Fate)
 PROBLEMS: frozenset[Fate] = frozenset({"expired", "hidden", "refused", "bad", "unanswered"})
-# Rows that took effect, or may have.
+# Fates of rows that took effect, or may have.
 EFFECTS: frozenset[Fate] = frozenset({"listed", "changed", "loaded", "unanswered"})
 KEPT_PROBLEMS = 100
 KEPT_CHANGES = 500
@@ -27,7 +27,7 @@ FATE_COLUMNS = ("row", "fate", "field", "code", "detail", "changes")
 
 
 def rejected(counts: Mapping[Any, int]) -> int:
-    """How many rows did not come in, of counts by fate."""
+    """The number of rows that were not imported, from counts by fate."""
     return sum(count for fate, count in counts.items() if fate in PROBLEMS)
 
 
@@ -57,13 +57,13 @@ class RowFate:
 
 @dataclass
 class Report:
-    """How an import went. `problems` are the first rows that did not come in, duplicates aside; `ignored` the headers
-    unused.
+    """The result of an import. `problems` has the first rows that were not imported, except duplicates; `ignored` the
+    unused headers.
 
-    `changes` are the first fields that change, `changed_fields` counts all of them by name.
+    `changes` has the first changed fields; `changed_fields` counts all of them by name.
 
-    `notes` tell what was left out of the file, or could be read otherwise. `broken` says why the file could not be read
-    to its end, `last_row` after which row; the rows before have their fates all the same.
+    `notes` say what was left out of the file or is ambiguous. `broken` says why the file could not be read to its end,
+    and `last_row` is the last row that was read. The rows before have their fates all the same.
     """
 
     ignored: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def rejected(self) -> int:
-        """How many rows did not come in."""
+        """The number of rows that were not imported."""
         return rejected(self.counts)
 
     @property
@@ -88,10 +88,10 @@ class Report:
 
 
 class Fates:
-    """Writes fates to a CSV file as they come, by chunk and so out of order, and keeps the report's figures."""
+    """Writes fates to a CSV file as they come, which may be out of order, and updates the report's counts."""
 
     def __init__(self, path: Path, report: Report) -> None:
-        # A file of its own: whoever was overtaken by this import may still write to the former one.
+        # A new file: a run that was overtaken by this one may still write to the former file.
         path.unlink(missing_ok=True)
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(opened, "w", encoding="utf-8", newline="")
@@ -114,8 +114,8 @@ class Fates:
 
 
 def _written(changes: Sequence[Change]) -> str:
-    """Of changes to the price and the tags: `price: 1.00 CNY -> 1.20 CNY; tags: a -> a, b`."""
-    return "; ".join(f"{one.field}: {_shown(one.old)} -> {_shown(one.new)}" for one in changes)
+    """The changes as text: `price: 1.00 CNY -> 1.20 CNY; tags: a -> a, b`."""
+    return "; ".join(f"{change.field}: {_shown(change.old)} -> {_shown(change.new)}" for change in changes)
 
 
 def _shown(value: Any) -> str:
@@ -134,7 +134,7 @@ def _shown(value: Any) -> str:
 
 @contextmanager
 def recording(path: Path, report: Report) -> Iterator[Fates]:
-    """Fates written to `path`, closed at the end whatever happens."""
+    """Fates that are written to `path`. The file is closed at the end."""
     fates = Fates(path, report)
     try:
         yield fates

@@ -46,24 +46,27 @@ class CsvFile(FileResponse):
 _MAPPING = TypeAdapter(dict[str, str])
 
 File = Annotated[UploadFile, "An .xlsx or .csv file with one header row."]
-DryRunField = Annotated[bool, Form(description="Only tell every row's fate; change nothing.")]
+DryRunField = Annotated[bool, Form(description="Only report every row's fate; change nothing.")]
 MappingText = Annotated[
     str | None, Form(max_length=10_000, description='Headers by field, as JSON: {"sku": "商品编号"}')
 ]
 EncodingText = Annotated[
     str | None,
-    Form(max_length=40, description="What a text file is written in, such as `windows-1251`, where it does not show."),
+    Form(
+        max_length=40,
+        description="The encoding of a text file, such as `windows-1251`, if its content does not show it.",
+    ),
 ]
 Prefer = Annotated[
     str | None,
     Header(
         max_length=200,
-        description="`respond-async` has a new import answered at once by 202, `wait=10` after 10 seconds if it runs.",
+        description="With `respond-async` a new import is answered at once with 202, with `wait=10` after 10 seconds.",
     ),
 ]
 ANSWERED: dict[int | str, dict[str, Any]] = {
     **refusals(*DECIDED),
-    202: {"model": ImportAnswer, "description": "It runs: ask at Location how far it is."},
+    202: {"model": ImportAnswer, "description": "The import runs. Read its progress at Location."},
 }
 
 
@@ -75,8 +78,8 @@ TheImporting = Annotated[Importing, Depends(_importing)]
 
 
 async def _dry_run(request: Request, dry_run: DryRunField = False) -> bool:
-    """Raises RequestValidationError for fields that come twice, or that nobody knows, and for an empty `dry_run`, which
-    a form otherwise counts as absent: whoever sends them would be done what they did not ask for."""
+    """The field `dry_run`. Raises RequestValidationError for unknown fields, repeated fields and an empty `dry_run`,
+    which would otherwise count as absent: the import would differ from what the caller meant."""
     form = await request.form()
     faults = [
         _fault("query", name, "an import takes fields of its form, and no parameters") for name in request.query_params
@@ -124,7 +127,7 @@ def _encoding(text: str | None) -> str | None:
 
 
 def _copy(source: BinaryIO, target: IO[bytes]) -> str:
-    """Copy a file; the SHA-256 of its bytes."""
+    """Copy a file. Returns the SHA-256 of its bytes."""
     digest = hashlib.sha256()
     while piece := source.read(PIECE):
         digest.update(piece)
@@ -134,17 +137,17 @@ def _copy(source: BinaryIO, target: IO[bytes]) -> str:
 
 
 def _seconds(prefer: str | None, most: float) -> float:
-    """How long a request waits for the end of its import (RFC 7240)."""
-    parts = [wish.partition("=") for wish in (prefer or "").lower().split(",")]
-    wishes = {name.strip(): value.strip() for name, _, value in parts}
-    wait = wishes.get("wait", "")
+    """How many seconds a request waits for the end of its import (RFC 7240)."""
+    parts = [part.partition("=") for part in (prefer or "").lower().split(",")]
+    preferences = {name.strip(): value.strip() for name, _, value in parts}
+    wait = preferences.get("wait", "")
     if wait.isascii() and wait.isdecimal() and len(wait) < 6:
         return min(float(wait), most)
-    return 0 if "respond-async" in wishes else most
+    return 0 if "respond-async" in preferences else most
 
 
-class Import:
-    """What a request asks for, but for the kind."""
+class ImportRequest:
+    """The parameters of a request to import, except the kind."""
 
     def __init__(
         self,
@@ -165,7 +168,7 @@ class Import:
         self._seconds = _seconds(prefer, context.backend.settings.of(GatewaySettings).import_wait_seconds)
 
     async def answer(self, kind: TemplateKind) -> ImportAnswer:
-        """200 for one that is over, 202 for one that runs. Raises Problem."""
+        """The import, with status 200 when it is over and 202 while it runs. Raises Problem."""
         mapping, encoding = _mapping(self._mapping), _encoding(self._encoding)
         copy = TemporaryFile()  # noqa: SIM115 - it has no name on the disk, and the import closes it
         sha256 = await run_sync(_copy, self._file.file, copy)
@@ -183,30 +186,34 @@ class Import:
         return answer
 
 
-TheImport = Annotated[Import, Depends()]
+RequestedImport = Annotated[ImportRequest, Depends()]
 
 
 @router.post("/products", summary="Import products", responses=ANSWERED)
-async def products(wanted: TheImport) -> ImportAnswer:
-    """Lists or changes a product a row. A bad row has its reason in the fates, and hinders no other."""
-    return await wanted.answer("products")
+async def products(requested: RequestedImport) -> ImportAnswer:
+    """Each row lists or changes a product. The fates say what is wrong with a bad row; it does not stop the others."""
+    return await requested.answer("products")
 
 
 @router.post("/keys", summary="Import card keys", responses=ANSWERED)
-async def keys(wanted: TheImport) -> ImportAnswer:
-    """Keys are sealed before they leave this process. A key that was loaded before is left out."""
-    return await wanted.answer("keys")
+async def keys(requested: RequestedImport) -> ImportAnswer:
+    """Each row loads a key. Keys are sealed before they leave this process. A key that was loaded before is left
+    out."""
+    return await requested.answer("keys")
 
 
-@router.get("/templates/{kind}", summary="A workbook to fill in", response_class=Workbook, responses=refusals(*ASKED))
+@router.get(
+    "/templates/{kind}", summary="Download a workbook to fill in", response_class=Workbook, responses=refusals(*ASKED)
+)
 async def template(kind: TemplateKind, context: Context, caller: Importer) -> Response:
     name = {"Content-Disposition": f'attachment; filename="{kind}.xlsx"'}
     return Workbook(await run_sync(template_xlsx, kind), headers=name)
 
 
-@router.get("/{import_id}", summary="Read an import, running or over", responses=refusals(*ASKED, 404))
+@router.get("/{import_id}", summary="Read an import", responses=refusals(*ASKED, 404))
 async def one(import_id: UUID, context: Context, importing: TheImporting, caller: Importer) -> ImportAnswer:
-    """How far it is, and what it came to. One that was interrupted is sent again, with the same Idempotency-Key."""
+    """The progress of a running import, or the result of one that is over. To continue an interrupted import, send the
+    same request with the same Idempotency-Key."""
     if (found := await importing.known(context, str(import_id))) is None:
         raise not_found("import")
     return found
@@ -214,14 +221,14 @@ async def one(import_id: UUID, context: Context, importing: TheImporting, caller
 
 @router.get(
     "/{import_id}/fates",
-    summary="Every row's fate, as CSV",
+    summary="Download every row's fate as CSV",
     response_class=CsvFile,
     responses=refusals(*ASKED, 404, 409),
 )
 async def fates(import_id: UUID, context: Context, importing: TheImporting, caller: Importer) -> Response:
     found = await importing.known(context, str(import_id))
     if found is not None and found.state == "running":
-        raise Problem(409, "import-running", "the import still runs; its fates are told when it is over")
+        raise Problem(409, "import-running", "the import still runs; its fates can be read when it is over")
     path = fates_path(context, str(import_id))
     if not path.is_file():
         raise not_found("import")

@@ -1,6 +1,6 @@
-"""The import itself: rows in, commands out, a fate for every row.
+"""Imports a sheet: rows in, commands out, a fate for every row.
 
-Independent of HTTP and of the bus: `send` takes a command's id and the command, and gives its reply. It may raise
+It knows neither HTTP nor the broker: `send` takes a command's id and the command, and returns its reply. It may raise
 OSError (TimeoutError is one) when no answer comes; those rows are `unanswered`, and importing the file again is safe.
 Anything else it raises stops the import, in an ExceptionGroup.
 """
@@ -55,8 +55,8 @@ async def import_products(
 ) -> Report:
     """List every product of a sheet. Raises BadFile, before anything is sent, when the columns don't fit.
 
-    `suppliers` are those that products may name; where there are none, any.
-    Commands have ids made of `import_id` and row, so an import that is run again after a crash repeats none of them.
+    `suppliers` are those that products may name; with none, any supplier is allowed. The ids of commands are made of
+    `import_id` and row, so an import that runs again after a crash repeats none of them.
     """
     columns = match(rows.headers, PRODUCT_FIELDS, mapping, rows.hidden_headers)
     report = Report(ignored=columns.ignored)
@@ -75,9 +75,9 @@ async def import_products(
         following: tuple[int, ListProduct] | None = (number, command)
         while following is not None:
             fate = await _list_product(send, import_id, *following)
-            decided, following = repeats.told(command.sku, fate)
-            for one in (fate, *decided):
-                record.record(one)
+            decided, following = repeats.settle(command.sku, fate)
+            for settled in (fate, *decided):
+                record.record(settled)
 
     with recording(fates, report) as record:
         async with _window(PRODUCTS_IN_FLIGHT) as window:
@@ -110,7 +110,7 @@ async def _list_product(send: Send, import_id: str, number: int, command: ListPr
 
 
 def _changes(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Field, old and new value. A service of the version before tells none."""
+    """Field, old and new value of each change. A service of an earlier version answers none."""
     for field, (old, new) in answer.get("changes", {}).items():
         yield field, old, new
 
@@ -150,9 +150,9 @@ async def import_keys(
         while due:
             again = Lots()
             for key, fate in await chunk_fates(due.pop()):
-                decided, following = repeats.told(key.index, fate)
-                for one in (fate, *decided):
-                    record.record(one)
+                decided, following = repeats.settle(key.index, fate)
+                for settled in (fate, *decided):
+                    record.record(settled)
                 if following is not None:
                     due.extend(again.add(following))
             due.extend(again.rest())
@@ -189,7 +189,7 @@ def _chunk_fates(sku: str, numbers: Sequence[int], reply: Reply | OSError) -> It
     if isinstance(reply, OSError) or reply.outcome != "accepted":
         for number in numbers:
             refusal = _refusal(number, reply)
-            # Where SKU and key have changed places in the sheet, the SKU is a key.
+            # If the sheet has SKU and key interchanged, the SKU is a key: leave it out.
             yield replace(refusal, detail=refusal.detail.replace(sku, "this SKU"))
         return
     known, supplied = frozenset(reply.answer["duplicates"]), frozenset(reply.answer.get("supplied", ()))
@@ -218,7 +218,7 @@ def _refusal(number: int, reply: Reply | OSError) -> RowFate:
 
 
 async def _batches(items: Iterator[T], report: Report) -> AsyncIterator[list[T]]:
-    """The items some at a time, made in a thread. Ends where the file breaks off, which the report then tells."""
+    """The items in batches, made in a thread. When the file breaks off, the batches end and the report says so."""
     while report.broken is None:
         batch, report.broken = await asyncio.to_thread(_take, items)
         report.rows += len(batch)
@@ -245,7 +245,7 @@ class _Window:
         self._free = asyncio.Semaphore(size)
 
     async def start(self, work: Callable[P, Coroutine[None, None, None]], *args: P.args, **named: P.kwargs) -> None:
-        """Start it on its arguments, as soon as there is room."""
+        """Start a coroutine function with these arguments, as soon as there is room."""
         await self._free.acquire()
         self._tasks.create_task(work(*args, **named)).add_done_callback(lambda _: self._free.release())
 
@@ -259,6 +259,6 @@ class _Window:
 
 @asynccontextmanager
 async def _window(size: int) -> AsyncIterator[_Window]:
-    """Leaving waits for all that was started."""
+    """Leaving the context waits for everything that was started."""
     async with asyncio.TaskGroup() as tasks:
         yield _Window(tasks, size)

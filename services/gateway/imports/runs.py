@@ -1,7 +1,7 @@
-"""Imports that run, and how each ended, in the gateway's database: they come of no event, and no rebuild touches them.
+"""Imports that run and how each ended, in the gateway's database. They come from no event, and no rebuild touches them.
 
-Whoever runs an import tells every second that it still does; one that has been silent for longer than SILENCE is over.
-Times are text, as the log has them.
+The process that runs an import records its progress every second. A run without progress for longer than SILENCE is
+over. Times are text, in the format of the log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.gateway.resource_projection import iso
 
 SILENCE = timedelta(seconds=30)
 Ending = Literal["completed", "partial", "failed", "interrupted"]
-# Sent again, these are answered and not done again.
+# A repeated request for an import in these states is answered, and imports nothing.
 OVER: frozenset[str] = frozenset({"completed", "partial"})
 
 metadata = sa.MetaData()
@@ -43,8 +43,8 @@ runs = sa.Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an import is: the same wish under the same Idempotency-Key has the same `import_id`."""
+class ImportRequest:
+    """What identifies an import. The same request with the same Idempotency-Key has the same `import_id`."""
 
     import_id: str
     kind: str
@@ -55,14 +55,14 @@ class Wanted:
 
 
 class Runs:
-    """Blocking: call it from a thread. `run` names one try at an import."""
+    """Stores imports. Its methods block: call them from a thread. `run` is the id of one try at an import."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def find(self, import_id: str, now: datetime, stopped: str | None = None) -> dict[str, Any] | None:
-        """An import's row. One that ran and fell silent is `interrupted`, and so is the try that is known to have
-        `stopped`."""
+        """An import's row. A run without progress is shown as `interrupted`, and so is the run `stopped`, which is
+        known to be over."""
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(runs).where(runs.c.import_id == import_id)).mappings().one_or_none()
         row = {str(column): value for column, value in found.items()} if found else None
@@ -71,31 +71,34 @@ class Runs:
         is_over = row["run"] == stopped or row["seen_at"] < iso(now - SILENCE)
         return {**row, "state": "interrupted"} if is_over else row
 
-    def claim(self, wanted: Wanted, run: str, now: datetime, stopped: str | None = None) -> dict[str, Any] | None:
-        """Take an import on, unless it runs or is over: then the row that says so. The try `stopped` does not run.
+    def claim(
+        self, request: ImportRequest, run: str, now: datetime, stopped: str | None = None
+    ) -> dict[str, Any] | None:
+        """Claim an import for a new run. Returns None, or the import's row if it already runs or is over.
 
-        One that failed or was interrupted is taken on anew; of an interrupted one only with the mapping it had.
+        The run `stopped` does not count as running. A failed import can be claimed again; an interrupted one only with
+        the same mapping.
         """
         fresh = {
             "run": run,
             "state": "running",
             "rows": 0,
             "counts": {},
-            "mapping_sha256": wanted.mapping_sha256,
-            "started_by": wanted.started_by,
+            "mapping_sha256": request.mapping_sha256,
+            "started_by": request.started_by,
             "started_at": iso(now),
             "seen_at": iso(now),
             "completed_at": None,
             "answer": None,
         }
         named = {
-            "import_id": wanted.import_id,
-            "kind": wanted.kind,
-            "file_sha256": wanted.file_sha256,
-            "dry_run": wanted.dry_run,
+            "import_id": request.import_id,
+            "kind": request.kind,
+            "file_sha256": request.file_sha256,
+            "dry_run": request.dry_run,
         }
         while True:
-            known = self.find(wanted.import_id, now, stopped)
+            known = self.find(request.import_id, now, stopped)
             if known is None:
                 try:
                     with self._engine.begin() as connection:
@@ -103,25 +106,25 @@ class Runs:
                 except IntegrityError:
                     continue
                 return None
-            is_other = known["mapping_sha256"] != wanted.mapping_sha256 and known["state"] != "failed"
+            is_other = known["mapping_sha256"] != request.mapping_sha256 and known["state"] != "failed"
             if is_other or known["state"] in OVER | {"running"}:
                 return known
             same_try = (runs.c.run == known["run"]) & (runs.c.seen_at == known["seen_at"])
-            taking = sa.update(runs).where(runs.c.import_id == wanted.import_id, same_try).values(**fresh)
+            taking = sa.update(runs).where(runs.c.import_id == request.import_id, same_try).values(**fresh)
             with self._engine.begin() as connection:
                 if connection.execute(taking).rowcount:
                     return None
 
-    def tell(self, import_id: str, run: str, rows: int, counts: Mapping[str, int], now: datetime) -> bool:
-        """How far a try is. False when it is no longer the one that runs."""
+    def record_progress(self, import_id: str, run: str, rows: int, counts: Mapping[str, int], now: datetime) -> bool:
+        """Record the progress of a run. False when another run has taken over."""
         return self._update(import_id, run, rows=rows, counts=dict(counts), seen_at=iso(now))
 
     def end(self, import_id: str, run: str, state: Ending, answer: Mapping[str, Any] | None, now: datetime) -> bool:
-        """How a try ended. False when it was no longer the one that ran."""
+        """Record how a run ended. False when another run had taken over."""
         return self._update(import_id, run, state=state, answer=answer, seen_at=iso(now), completed_at=iso(now))
 
     def interrupt_all(self, now: datetime) -> None:
-        """Nobody runs an import any more: to be called where no other process serves this database."""
+        """Mark all running imports as interrupted. Call it only when no other process serves this database."""
         with self._engine.begin() as connection:
             running = sa.update(runs).where(runs.c.state == "running")
             connection.execute(running.values(state="interrupted", seen_at=iso(now), completed_at=iso(now)))

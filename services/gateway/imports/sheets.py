@@ -26,8 +26,8 @@ _MAX_HEADER_CHARACTERS = 100
 
 
 class Sheet(Iterator[SheetRow]):
-    """The rows of a table, read as they are asked for. `headers` is the first row that holds anything and is shown;
-    `hidden_headers` are those of hidden columns.
+    """The rows of a table, read on demand. `headers` is the first visible row that is not empty; `hidden_headers` are
+    the headers of hidden columns.
 
     Rows that hold nothing, or nothing but spaces, are skipped. `notes` is whole when the last row was read. Raises
     BadFile when the file breaks off or grows too long; `last_row` is the number of the row that was read last.
@@ -50,7 +50,7 @@ class Sheet(Iterator[SheetRow]):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was left out so far, or could be read otherwise."""
+        """What was left out of the file so far, or is ambiguous."""
         found = list(self._layout.notes)
         if self._hidden_rows:
             detail = "Rows that are hidden, by a filter or by hand, are not imported: show them, or delete them."

@@ -1,4 +1,4 @@
-"""Who may see an order, and what of it."""
+"""Who may see an order, and which parts of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from shared.readside.batched_query import BatchedQuery, Row
 from shared.security.sealing import CannotOpen
 
 Secret = Annotated[
-    str | None, Header(alias="Order-Secret", max_length=200, description="`secret` of the answer to placing the order.")
+    str | None,
+    Header(alias="Order-Secret", max_length=200, description="The `secret` from the answer to placing the order."),
 ]
 ORDER = BatchedQuery(orders.c.order_id)
 DELIVERIES = BatchedQuery(deliveries_table.c.order_id)
@@ -53,9 +54,9 @@ STAFF_EVENTS = ("ScreeningRecorded", "DeliveryOverdue")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An order that the caller may see, as its buyer or as staff; `opens` says whether its keys are shown. Staff who
-    hold its secret, such as those who placed it for a buyer without an account, are staff, and open it by name."""
+class VisibleOrder:
+    """An order that the caller may see, as its buyer or as staff. `opens` says whether the caller sees the keys. Staff
+    who hold the order's secret see them as staff: those who placed it for a buyer without an account, for example."""
 
     order: Row
     caller: Principal
@@ -68,7 +69,7 @@ async def find(context: ApiContext, order_id: str) -> Row | None:
 
 
 async def placed_by(context: ApiContext, order_id: str) -> str | None:
-    """The actor who placed an order, None while it is not shown."""
+    """The actor who placed an order, None while the read models do not hold it."""
     c = order_history.c
     statement = sa.select(c.actor).where(c.order_id == order_id, c.source == "order", c.event == "OrderPlaced")
     row = await context.row(statement)
@@ -76,7 +77,7 @@ async def placed_by(context: ApiContext, order_id: str) -> str | None:
 
 
 async def existing(context: ApiContext, caller: Principal, order_id: str) -> Row:
-    """The order, for staff. Raises Problem: 404, or 503 when it may be there."""
+    """The order, for staff. Raises Problem: 404, or 503 while it may yet be shown."""
     order = await find(context, order_id)
     if order is None:
         raise await context.absent(caller, "order", "order")
@@ -84,18 +85,18 @@ async def existing(context: ApiContext, caller: Principal, order_id: str) -> Row
 
 
 async def _proven(context: ApiContext, order_id: str) -> Row:
-    """An order whose secret the caller knows: it was accepted, so it is there. Raises Problem (503)."""
+    """An order whose secret the caller knows, so it exists. Raises Problem (503) while it is not shown yet."""
     order = await find(context, order_id)
     if order is None:
         raise not_shown_yet("order")
     return order
 
 
-async def _seen(
+async def _visible_order(
     context: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None, need: Permission
-) -> Seen:
-    """Whoever has no right to an order learns nothing, not even whether it exists. Staff need their permission with a
-    secret as well. Raises Problem: 401, 403, 404, 429 for a guesser, 503."""
+) -> VisibleOrder:
+    """The order, if the caller may see it. Others do not even learn whether it exists. Staff need the permission even
+    with the secret. Raises Problem: 401, 403, 404, 429 after too many wrong secrets, 503."""
     is_staff = caller.kind == "staff"
     if is_staff:
         demand(caller, need)
@@ -108,29 +109,29 @@ async def _seen(
             for throttle, guesser in guesses:
                 throttle.tried(guesser)
             raise not_found("order")
-        return Seen(await _proven(context, order_id), caller, as_buyer=not is_staff, opens=True)
+        return VisibleOrder(await _proven(context, order_id), caller, as_buyer=not is_staff, opens=True)
     if is_staff:
-        return Seen(await existing(context, caller, order_id), caller, as_buyer=False, opens=False)
+        return VisibleOrder(await existing(context, caller, order_id), caller, as_buyer=False, opens=False)
     order = await find(context, order_id)
     if order is None or caller.kind == "guest" or order["customer"] != caller.subject:
         raise await context.absent(caller, "order", "order")
-    return Seen(order, caller, as_buyer=True, opens=True)
+    return VisibleOrder(order, caller, as_buyer=True, opens=True)
 
 
-async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
+async def _readable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> VisibleOrder:
+    return await _visible_order(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_READ)
 
 
-async def _cancellable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> Seen:
-    return await _seen(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
+async def _cancellable(request: Request, caller: Caller, order_id: PathId, secret: Secret = None) -> VisibleOrder:
+    return await _visible_order(context_of(request), caller, ip_of(request), order_id, secret, Permission.ORDER_CANCEL)
 
 
-Readable = Annotated[Seen, Depends(_readable)]
-Cancellable = Annotated[Seen, Depends(_cancellable)]
+Readable = Annotated[VisibleOrder, Depends(_readable)]
+Cancellable = Annotated[VisibleOrder, Depends(_cancellable)]
 
 
 def rendered(order: Row) -> dict[str, Any]:
-    """An order as its buyer may see it: no suppliers, no screening."""
+    """An order as its buyer may see it: without suppliers and screening."""
 
     def money(amount: int) -> dict[str, Any]:
         return {"amount": amount, "currency": order["currency"]}
@@ -149,24 +150,24 @@ def rendered(order: Row) -> dict[str, Any]:
     }
 
 
-async def shown(context: ApiContext, order: Row) -> dict[str, Any]:
-    """An order with its payment, where a channel collects it."""
-    whole = rendered(order)
+async def with_payment(context: ApiContext, order: Row) -> dict[str, Any]:
+    """An order, with its payment if a channel collects it."""
+    fields = rendered(order)
     if order["payment"] != WALLET:
-        asked = {"payment_id": order["order_id"], "status": "requested", "reason": None, "pay_url": None}
-        whole["channel_payment"] = await context.found(CHANNEL_PAYMENT, order["order_id"]) or asked
-    return whole
+        requested = {"payment_id": order["order_id"], "status": "requested", "reason": None, "pay_url": None}
+        fields["channel_payment"] = await context.found(CHANNEL_PAYMENT, order["order_id"]) or requested
+    return fields
 
 
-async def history(context: ApiContext, seen: Seen, limit: int, cursor: str | None) -> Response:
+async def history(context: ApiContext, visible: VisibleOrder, limit: int, cursor: str | None) -> Response:
     """A page of the order's events in the order of time."""
     columns = order_history.c
-    statement = sa.select(order_history).where(columns.order_id == seen.order["order_id"])
-    if seen.as_buyer:
+    statement = sa.select(order_history).where(columns.order_id == visible.order["order_id"])
+    if visible.as_buyer:
         own = (columns.source == "order") & columns.event.not_in(STAFF_EVENTS)
         statement = statement.where(own | (columns.event == OPENED))
     by = (columns.at, columns.source, columns.position)
-    render = _for_buyer if seen.as_buyer else _for_staff
+    render = _for_buyer if visible.as_buyer else _for_staff
     return await page(context, statement, by, limit, cursor, ascending=True, render=render)
 
 
@@ -180,22 +181,22 @@ def _for_buyer(row: Row) -> dict[str, Any]:
     return {"at": row["at"], "event": row["event"], "actor": row["actor"].partition(":")[0], "summary": summary}
 
 
-async def deliveries(context: ApiContext, seen: Seen, ip: str, cursor: str | None) -> Response:
-    """Deliveries with their keys to who opens them, else with the keys' numbers: whole deliveries, as many as fit a
-    page. Who reads them is recorded before they are shown. Raises Problem (422, 503, 504)."""
+async def deliveries(context: ApiContext, visible: VisibleOrder, ip: str, cursor: str | None) -> Response:
+    """A page of deliveries, with their keys if the caller opens them, else with the keys' numbers. The reading is
+    recorded before anything is shown. Raises Problem (422, 503, 504)."""
     after = place(cursor, (deliveries_table.c.delivery_id,))[0] if cursor is not None else None
-    order_id, delivered = seen.order["order_id"], _delivered(seen.order["lines"])
+    order_id, delivered = visible.order["order_id"], _delivered(visible.order["lines"])
     rows = await context.reading.find(DELIVERIES, order_id)
-    # The order's log may be read before fulfillment's: a line known as delivered must show what was delivered.
+    # The read models may hold more of the order's log than of fulfillment's. A delivered line must show its delivery.
     if delivered - _delivered(rows):
         is_whole = await context.backend.caught_up("fulfillment")
         rows = await context.reading.find(DELIVERIES, order_id)
         if not is_whole and delivered - _delivered(rows):
             raise not_shown_yet("delivery")
     if any(row["envelope"] is not None for row in rows):
-        await _record_opening(context, seen, ip)
+        await _record_opening(context, visible, ip)
     return await context.in_page_thread(
-        _page_of_deliveries, rows, after, partial(_opened, context) if seen.opens else _closed
+        _page_of_deliveries, rows, after, partial(_opened, context) if visible.opens else _closed
     )
 
 
@@ -213,10 +214,10 @@ def _closed(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "envelope"}
 
 
-async def _record_opening(context: ApiContext, seen: Seen, ip: str) -> None:
-    order_id, shown = seen.order["order_id"], "keys" if seen.opens else "numbers"
+async def _record_opening(context: ApiContext, visible: VisibleOrder, ip: str) -> None:
+    order_id, shown = visible.order["order_id"], "keys" if visible.opens else "numbers"
     command = RecordOpening(order_id=order_id, shown=shown, address=ip)
-    await context.send(command, seen.caller, context.backend.ids.new_id(), flow=order_id)
+    await context.send(command, visible.caller, context.backend.ids.new_id(), flow=order_id)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:
@@ -225,23 +226,23 @@ def _delivered(lines: Iterable[Row]) -> set[int]:
 
 def _opened(context: ApiContext, row: Row) -> dict[str, Any]:
     names = ("line", "sku", "status", "how", "quantity", "target", "requested_at", "ended_at")
-    told = {name: row[name] for name in names}
+    fields = {name: row[name] for name in names}
     if row["envelope"] is None:
-        return told
+        return fields
     try:
         texts = open_envelope(context.backend.secrets, row["order_id"], row["delivery_id"], row["envelope"])
     except CannotOpen:
-        raise Problem(500, "cannot-open", "the delivery could not be opened; support can help") from None
+        raise Problem(500, "cannot-open", "the delivery could not be opened; please ask the support") from None
     # A supplier's texts have no numbers in our stock: they are counted from 1.
     numbers = row["numbers"] if row["numbers"] is not None else range(1, len(texts) + 1)
     keys = [{"number": number, "key": text} for number, text in zip(numbers, texts, strict=True)]
-    return {**told, "keys": keys}
+    return {**fields, "keys": keys}
 
 
 async def may_read_order(context: ApiContext, caller: Principal, ip: str, order_id: str, secret: str | None) -> bool:
-    """Whether a buyer may read this order. Raises Problem (429) for a guesser."""
+    """Whether the caller may read this order as its buyer. Raises Problem (429) after too many wrong secrets."""
     try:
-        return (await _seen(context, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer
+        return (await _visible_order(context, caller, ip, order_id, secret, Permission.ORDER_READ)).as_buyer
     except Problem as problem:
         if problem.code == "not-found":
             return False

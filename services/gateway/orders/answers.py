@@ -1,4 +1,4 @@
-"""Orders, their steps and their deliveries, as they are answered."""
+"""Answers about orders, their history and their deliveries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ReplacedKey(Answer):
 
 
 class Line(Answer):
-    """A line as sold. `replaces` names the key that a replacement is for."""
+    """A line as it was sold. `replaces` names the key that a replacement stands for."""
 
     line: int
     sku: str
@@ -51,7 +51,7 @@ class Refund(Answer):
 
 
 class ChannelPayment(Answer):
-    """The payment, where a channel collects it."""
+    """The payment of an order that a channel collects."""
 
     payment_id: str
     status: str
@@ -87,13 +87,14 @@ class Order(Answer):
 
 
 class PlacedOrder(Order):
-    """`secret` opens the order to whoever sends it as `Order-Secret`: only who placed it is told."""
+    """A placed order. Whoever sends its `secret` as `Order-Secret` can read the order. Only the caller who placed it
+    gets it."""
 
     secret: str | None = None
 
 
 class OrderToCome(Answer):
-    """An order that is accepted, and not shown yet."""
+    """An order that was accepted and is not shown yet."""
 
     order_id: str
     status: Literal["placed"] | None = None
@@ -101,7 +102,7 @@ class OrderToCome(Answer):
 
 
 class StaffStep(Answer):
-    """An event that names the order, and the few facts of it that staff may see."""
+    """An event of the order, with the few facts that staff may see."""
 
     at: str
     source: str
@@ -124,7 +125,7 @@ class DeliveredKey(Answer):
 
 
 class OpenedDelivery(Answer):
-    """A line's delivery for who opens it, with the keys once there are any."""
+    """A line's delivery with its keys, once there are any."""
 
     line: int
     sku: str
@@ -138,7 +139,7 @@ class OpenedDelivery(Answer):
 
 
 class ClosedDelivery(Answer):
-    """A line's delivery for staff: the keys' numbers, and not the keys."""
+    """A line's delivery for staff, with the numbers of the keys instead of the keys."""
 
     order_id: str
     line: int

@@ -1,4 +1,4 @@
-"""The buyer's secret of each order: derived, never stored, and the only thing that opens its deliveries."""
+"""The buyer's secret of each order. It is derived and never stored, and its key pair opens the order's deliveries."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ LENGTH = 32  # base32 characters: 160 bits
 
 
 def order_secret(secrets: Secrets, order_id: str) -> str:
-    """The look-up secret of an order, existing or not."""
+    """The secret of an order. The order need not exist."""
     digest = hmac.new(secrets.get("order-lookup"), order_id.encode(), sha256).digest()
     return b32encode(digest).decode().lower()[:LENGTH]
 
 
-def is_secret_of(secrets: Secrets, order_id: str, told: str) -> bool:
-    """Whether this is the order's secret; takes the same time either way."""
-    return hmac.compare_digest(order_secret(secrets, order_id).encode(), told.strip().lower().encode(errors="replace"))
+def is_secret_of(secrets: Secrets, order_id: str, secret: str) -> bool:
+    """Whether this is the order's secret. The comparison takes the same time either way."""
+    return hmac.compare_digest(
+        order_secret(secrets, order_id).encode(), secret.strip().lower().encode(errors="replace")
+    )
 
 
 def buyer_key(secrets: Secrets, order_id: str) -> str:

@@ -1,4 +1,5 @@
-"""Who opened what an order delivered: every opening is an event, but for those that follow at once. Pure."""
+"""Records who opened an order's deliveries. A reader who opens them again within a minute is not recorded again.
+Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ KEPT = 20
 
 @dataclass(frozen=True)
 class OpeningState:
-    """When each reader last opened an order's deliveries, of the latest readers; the others are recorded anew."""
+    """When each of the latest readers last opened the order's deliveries. Other readers are recorded anew."""
 
     last: dict[str, datetime] = field(default_factory=dict)
 
@@ -23,18 +24,18 @@ def decide_opening(command: RecordOpening, state: OpeningState, given: DecisionC
     last = state.last.get(_reader(given.meta.actor, command))
     if last is not None and timedelta() <= given.now - last < PAUSE:
         return []
-    told = command.model_dump()
-    return [DeliveriesOpened(**told, by=given.meta.actor, at=given.now)]
+    fields = command.model_dump()
+    return [DeliveriesOpened(**fields, by=given.meta.actor, at=given.now)]
 
 
 def evolve_opening(state: OpeningState, event: Event) -> OpeningState:
     match event:
         case DeliveriesOpened():
             reader = _reader(event.by, event)
-            latest = {**{one: at for one, at in state.last.items() if one != reader}, reader: event.at}
+            latest = {**{other: at for other, at in state.last.items() if other != reader}, reader: event.at}
             return OpeningState(dict(list(latest.items())[-KEPT:]))
     return state
 
 
-def _reader(actor: str, told: RecordOpening | DeliveriesOpened) -> str:
-    return "\n".join((actor, told.shown, told.address))
+def _reader(actor: str, opening: RecordOpening | DeliveriesOpened) -> str:
+    return "\n".join((actor, opening.shown, opening.address))

@@ -1,4 +1,4 @@
-"""What happened to an order, from every log that speaks of it: who did what, when."""
+"""The history of orders, from every log with events of orders: what happened, when, and who did it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ order_history = sa.Table(
     sa.Column("summary", sa.JSON, nullable=False),
 )
 
-# Named one by one, so that a field added to an event stays private until somebody decides otherwise.
+# Fields are named one by one, so that a field added to an event stays private until it is added here.
 SHOWN = frozenset(
     {"amount", "attempt", "attempts", "available", "channel", "cost", "decision", "delivered", "full", "late", "line"}
     | {"number", "outcome", "paid", "payment", "quantity", "reason", "reasons", "refund_id", "refunded", "released"}
@@ -35,7 +35,7 @@ COUNTED = {"keys": "keys", "numbers": "keys", "goods": "goods"}
 
 
 def summary(event: Event) -> dict[str, Any]:
-    """The few facts of an event that staff may see beside the order: no keys, addresses or notes."""
+    """The few facts of an event that staff may see: no keys, addresses of buyers or notes."""
     shown, counted = _fields(type(event))
     facts = {name: _plain(value) for name in shown if (value := getattr(event, name)) is not None}
     return facts | {COUNTED[name]: len(items) for name in counted if (items := getattr(event, name))}
@@ -64,7 +64,7 @@ OF_ORDERS: tuple[type[Event], ...] = tuple(kind for kind in events().values() if
 
 
 class History(ResourceProjection):
-    """One row an event that names an order."""
+    """One row for each event that names an order."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._history = rows(order_history, keep=0)

@@ -1,4 +1,4 @@
-"""Requests that wait for an order: one look at all of their orders whenever the read models have moved."""
+"""Requests that wait for an order. Whenever the read models change, one query looks at the orders of all of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far an order is: its own status, and that of each line whose delivery has been requested."""
+    """The status of an order, and of each line whose delivery was requested."""
 
     order: str
     lines: Mapping[int, str]
@@ -44,13 +44,13 @@ class State:
         return self.is_over or all(self.lines.get(line) in ENDED for line in lines)
 
 
-Wish = Callable[[State], bool]
+Condition = Callable[[State], bool]
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     order_id: str
-    wish: Wish
+    condition: Condition
     met: asyncio.Future[None]
 
     def meet(self, error: Exception | None = None) -> None:
@@ -68,66 +68,67 @@ class LongPoll:
     def __init__(self, backend: Backend, reading: QueryRunner) -> None:
         self._backend, self._reading = backend, reading
         self._waiters: set[_Waiter] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def until(self, order_id: str, wish: Wish, seconds: float, request: Request) -> None:
-        """Return when an order's state is as wished, `seconds` have passed, the client has gone, or upon `close`.
+    async def until(self, order_id: str, condition: Condition, seconds: float, request: Request) -> None:
+        """Return when `condition` holds for an order's state, after `seconds`, when the client hangs up, or upon
+        `close`.
 
         Raises DBAPIError.
         """
-        seen = await self._unmet(order_id, wish)
-        if seen is None or self._is_closed:
+        revision = await self._revision_if_unmet(order_id, condition)
+        if revision is None or self._is_closed:
             return
-        waiter = _Waiter(order_id, wish, asyncio.get_running_loop().create_future())
-        self._enter(waiter, seen)
-        gone = asyncio.create_task(_gone(request))
+        waiter = _Waiter(order_id, condition, asyncio.get_running_loop().create_future())
+        self._enter(waiter, revision)
+        hung_up = asyncio.create_task(_hung_up(request))
         try:
-            done, _ = await asyncio.wait({waiter.met, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({waiter.met, hung_up}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
                 ended.result()
         finally:
-            gone.cancel()
+            hung_up.cancel()
             self._leave(waiter)
 
     def close(self) -> None:
-        """Let everybody go, and hold nobody back any more."""
+        """Answer all waiting requests, and let no request wait any more."""
         self._is_closed = True
         for waiter in self._waiters:
             waiter.meet()
 
     @property
     def waiting(self) -> int:
-        """How many requests are held back."""
+        """The number of requests that wait."""
         return len(self._waiters)
 
-    def _enter(self, waiter: _Waiter, seen: int) -> None:
+    def _enter(self, waiter: _Waiter, revision: int) -> None:
         self._waiters.add(waiter)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again(seen))
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll(revision))
 
     def _leave(self, waiter: _Waiter) -> None:
         self._waiters.discard(waiter)
-        if not self._waiters and self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if not self._waiters and self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
 
-    async def _unmet(self, order_id: str, wish: Wish) -> int | None:
-        """The present count of moves, if by now the order is not as wished; None if it is."""
+    async def _revision_if_unmet(self, order_id: str, condition: Condition) -> int | None:
+        """The present revision of the read models, if the condition does not hold by now; None if it holds."""
         while True:
-            seen = self._backend.revision
+            revision = self._backend.revision
             [state] = await self._states([order_id])
-            if wish(state):
+            if condition(state):
                 return None
-            if seen == self._backend.revision:
-                return seen
+            if revision == self._backend.revision:
+                return revision
 
-    async def _look_again(self, seen: int) -> None:
+    async def _poll(self, revision: int) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if not await self._backend.wait_for_change(seen, LONGEST_SECONDS):
+            if not await self._backend.wait_for_change(revision, LONGEST_SECONDS):
                 continue
-            seen, started, waiters = self._backend.revision, loop.time(), tuple(self._waiters)
+            revision, started, waiters = self._backend.revision, loop.time(), tuple(self._waiters)
             try:
                 states = await self._states([waiter.order_id for waiter in waiters])
             except DBAPIError as error:
@@ -135,13 +136,13 @@ class LongPoll:
                     waiter.meet(error)
             else:
                 for waiter, state in zip(waiters, states, strict=True):
-                    if waiter.wish(state):
+                    if waiter.condition(state):
                         waiter.meet()
             await asyncio.sleep(loop.time() - started)
 
     async def _states(self, order_ids: Iterable[str]) -> list[State]:
-        asked = [self._reading.find(STATUSES, order_id) for order_id in order_ids]
-        return [_state(await rows) for rows in asked]
+        queries = [self._reading.find(STATUSES, order_id) for order_id in order_ids]
+        return [_state(await rows) for rows in queries]
 
 
 def _state(rows: Rows) -> State:
@@ -149,7 +150,7 @@ def _state(rows: Rows) -> State:
     return State(rows[0]["status"] if rows else "", lines)
 
 
-async def _gone(request: Request) -> None:
+async def _hung_up(request: Request) -> None:
     """Returns once the client has hung up."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

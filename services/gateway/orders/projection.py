@@ -1,4 +1,4 @@
-"""Orders as people see them, from the order log alone."""
+"""Orders, from the order log alone."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ order_skus = sa.Table(
 )
 
 
-# What an order shows as its payment's problem while money that no refund is about did not go back.
+# The `payment_problem` of an order while a return of money failed that belongs to no refund.
 RETURN_FAILED = "return-failed"
 Refund = RefundApproved | RefundRetried | RefundFailed | RefundRecorded
-# What an order shows of its refunds, by what they are: the first that fits.
+# The status that an order shows, by the statuses of its refunds. The first that matches counts.
 REFUND_STATUSES = (
     (frozenset({"failed"}), "refund-failed"),
     (frozenset({"pending"}), "refund-pending"),
@@ -90,7 +90,7 @@ REFUND_STATUSES = (
 
 
 def _line(line: OrderLine, **more: object) -> dict[str, Any]:
-    """A line without what it tells of its cost, which is not for everybody who may see an order."""
+    """A line without its cost, which not everybody who sees the order may know."""
     return {**line.model_dump(mode="json", exclude={"costs_nothing"}), "status": "waiting", **more}
 
 
@@ -115,7 +115,7 @@ def new_order(
 
 
 class Orders(ResourceProjection):
-    """One row an order; its `lines` carry each line's own status: waiting, delivered or failed."""
+    """One row for each order. Each of its `lines` has a status: waiting, delivered or failed."""
 
     def __init__(self, rows: OpenRows) -> None:
         self._orders, self._skus = rows(orders), rows(order_skus, keep=0)
@@ -234,14 +234,14 @@ class Orders(ResourceProjection):
         self._refund(event, done, event.amount.amount, refunded=event.refunded.amount)
 
     def _refund(self, event: Refund, status: str, amount: int, **changes: object) -> None:
-        """The order shows the worst of its refunds: one that failed is not hidden by another that did not."""
+        """Set the status from the refunds: a failed refund is not hidden by one that succeeded."""
         row = self._orders.get(event.order_id)
         if row is None:
             raise KeyError(f"no order {event.order_id}")
         refunds = {**(row["refunds"] or {}), event.refund_id: {"amount": amount, "status": status}}
-        all_ = {part["status"] for part in refunds.values()}
-        shown = next(word for words, word in REFUND_STATUSES if all_ & words)
-        self._change(event.order_id, status=shown, refunds=refunds, **changes)
+        statuses = {part["status"] for part in refunds.values()}
+        order_status = next(status for having, status in REFUND_STATUSES if statuses & having)
+        self._change(event.order_id, status=order_status, refunds=refunds, **changes)
 
     @folds(ReplacementRequested)
     def replacement_requested(self, event: ReplacementRequested, recorded: RecordedEvent) -> None:

@@ -1,4 +1,4 @@
-"""Orders: placing, finding, reading, cancelling, refunding, replacing."""
+"""Orders: placing, listing and reading."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import Field, model_validator
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
 from services.gateway.access.customers import require_customer
 from services.gateway.access.places import buyer_address
-from services.gateway.http.answers import ASKED, DECIDED, Answer, answer, refusals
+from services.gateway.http.answers import ASKED, DECIDED, answer, refusals
 from services.gateway.http.context import ApiContext, derived_id
-from services.gateway.http.depends import Caller, ClientIp, Context, IdempotencyKey, demand, may, unauthorized
+from services.gateway.http.depends import Caller, ClientIp, Context, IdempotencyKey, demand, unauthorized
 from services.gateway.http.pages import MOST, Cursor, Limit, Page, page
 from services.gateway.http.parsing import JsonRoute
 from services.gateway.http.problems import Problem
 from services.gateway.http.shapes import (
     Body,
     CodeFilter,
-    Count,
     Currency,
     Email,
     Line,
     Name,
-    Note,
-    PathId,
     Pieces,
-    Reason,
     Sku,
     SkuFilter,
     When,
@@ -49,12 +45,12 @@ from services.gateway.orders.long_poll import LONGEST_SECONDS
 from services.gateway.orders.projection import new_order, order_skus, orders
 from services.gateway.resource_projection import iso
 from shared.contracts import Money
-from shared.contracts.order import WALLET, CancelOrder, OrderLine, PlaceOrder, RefundOrder, ReplaceKey, Wish
+from shared.contracts.order import WALLET, OrderLine, PlaceOrder, Wish
 from shared.readside.batched_query import Row
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=JsonRoute)
 SITE = "main"
-_HELD = "The most seconds to hold the answer back, until "
+_HELD = "The most seconds to wait with the answer until "
 UntilOver = Annotated[
     float,
     Query(ge=0, le=LONGEST_SECONDS, description=f"{_HELD}the order is completed, cancelled or refunded."),
@@ -68,15 +64,14 @@ UntilDelivered = Annotated[
     ),
 ]
 GUEST_KEY = 16
-SEEN = refusals(*ASKED, 404, 429)
+READ = refusals(*ASKED, 404, 429)
 
 
 class WishBody(Body):
     sku: Sku
     quantity: Pieces
     target: (
-        Annotated[Line, Field(description="The account or phone that it goes to: needed for what suppliers deliver.")]
-        | None
+        Annotated[Line, Field(description="The account or phone to top up. Products from suppliers need it.")] | None
     ) = None
 
 
@@ -86,58 +81,25 @@ class Total(Body):
 
 
 class OrderBody(Body):
-    """What to buy: prices are ours. `expected_total`, if given, must be what it costs."""
+    """What to buy, at the shop's prices. `expected_total`, if given, must equal the total."""
 
     wishes: Annotated[list[WishBody], Field(min_length=1, max_length=100)]
     payment: Annotated[Name, Field(description="`wallet`, or the name of a payment channel.")] = WALLET
-    customer: Annotated[Name, Field(description="Staff only: whom the order is placed for.")] | None = None
+    customer: Annotated[Name, Field(description="Staff only: the customer whom the order is placed for.")] | None = None
     sales_channel: Name = "web"
-    channel_order_no: Annotated[Name, Field(description="One order each, however often it is sent.")] | None = None
+    channel_order_no: (
+        Annotated[
+            Name, Field(description="The sales channel's number. It stands for one order, however often it is sent.")
+        ]
+        | None
+    ) = None
     expected_total: Total | None = None
     email: Email = ""
     locale: Literal["zh", "en"] = "zh"
     agent: Annotated[Name, Field(description="Staff only: who earns a commission on the order.")] | None = None
 
 
-class CancelBody(Body):
-    note: Note = ""
-
-
-class RefundBody(Body):
-    """`amount` in minor units of the order's currency; all that is left when it is left out.
-
-    `line` and `number`, both or neither, name a delivered key: then its whole price is given back, and it is never
-    replaced.
-    """
-
-    amount: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
-    line: Count | None = None
-    number: Count | None = None
-    reason: Reason
-
-    @model_validator(mode="after")
-    def _whole_key(self) -> RefundBody:
-        if (self.line is None) != (self.number is None):
-            raise ValueError("a delivered key is named by its line and its number, both of them")
-        return self
-
-
-class ReplacementBody(Body):
-    """The delivered key that does not work, by its line and its number."""
-
-    line: Count
-    number: Count
-    reason: Reason
-
-
-class RefundOf(Answer):
-    """A refund under its id, and the order as it is now."""
-
-    refund_id: str
-    order: Order | OrderToCome
-
-
-def _owner(caller: Principal, body: OrderBody) -> str | None:
+def _customer_of(caller: Principal, body: OrderBody) -> str | None:
     if caller.kind == "staff":
         demand(caller, Permission.ORDER_PLACE)
         return body.customer
@@ -146,21 +108,21 @@ def _owner(caller: Principal, body: OrderBody) -> str | None:
     if caller.kind == "customer":
         return caller.subject
     if body.channel_order_no is not None:
-        raise unauthorized("sign-in-required", "an order of a sales channel's own number needs a token")
+        raise unauthorized("sign-in-required", "an order with a number of a sales channel needs a token")
     if body.payment == WALLET:
         raise unauthorized("sign-in-required", "paying by wallet needs a token")
     return None
 
 
 async def _order_id(context: ApiContext, caller: Principal, body: OrderBody, key: str) -> str:
-    """Staff share the sales channels' own order numbers; a customer's are theirs alone, so that nobody can take those
-    of a sales channel, or of another customer."""
+    """The order's id. Staff share the order numbers of sales channels. Each customer has numbers apart, so that nobody
+    can take a number of a sales channel or of another customer."""
     if body.channel_order_no is None:
         return derived_id("order", caller.actor, key)
     shared = derived_id("order", SITE, body.sales_channel, body.channel_order_no)
     if caller.kind == "staff":
         return shared
-    # Customers shared these numbers once: an order that they placed then is still the same one.
+    # Customers once shared these numbers. An order that they placed then keeps its id.
     former = await access.find(context, shared)
     if (
         former is not None
@@ -172,9 +134,9 @@ async def _order_id(context: ApiContext, caller: Principal, body: OrderBody, key
 
 
 def _check_agent(caller: Principal, customer: str | None, agent: str) -> None:
-    """Agents have no accounts to sign in with: who earns a commission is for staff to say, not for buyers."""
+    """Only staff may name the agent who earns a commission: agents have no accounts."""
     if caller.kind != "staff":
-        raise Problem(422, "agent-not-yours-to-name", "an order's agent is named by staff")
+        raise Problem(422, "agent-not-yours-to-name", "only staff may name the agent of an order")
     demand(caller, Permission.ORDER_AGENT)
     if agent == customer:
         raise Problem(422, "own-agent", "nobody earns a commission on their own order")
@@ -182,7 +144,9 @@ def _check_agent(caller: Principal, customer: str | None, agent: str) -> None:
 
 def _check_key(caller: Principal, key: str | None) -> str:
     if key is None:
-        raise Problem(400, "idempotency-key-required", "send a header Idempotency-Key, new for every new order")
+        raise Problem(
+            400, "idempotency-key-required", "send the header Idempotency-Key, with a new value for every new order"
+        )
     if caller.kind == "guest" and len(key) < GUEST_KEY:
         detail = f"all guests share one space of keys: use at least {GUEST_KEY} random characters, such as a UUID"
         raise Problem(422, "weak-idempotency-key", detail)
@@ -196,7 +160,7 @@ def _check_key(caller: Principal, key: str | None) -> str:
     response_model=PlacedOrder | OrderToCome,
     responses={
         **refusals(400, *DECIDED),
-        200: {"model": PlacedOrder | OrderToCome, "description": "The same order again: it was placed before."},
+        200: {"model": PlacedOrder | OrderToCome, "description": "The order was placed before by the same request."},
     },
 )
 async def place(
@@ -208,13 +172,13 @@ async def place(
     key: IdempotencyKey = None,
     device: Annotated[str, Header(alias="Device-Id", max_length=200, pattern=r"^[\x20-\x7e]*$")] = "",
 ) -> Response:
-    """201 for a new order, 200 with `Idempotency-Replayed: true` for the same one again.
+    """Answers 201 for a new order, and 200 with `Idempotency-Replayed: true` for a repeated request.
 
-    The answer's `secret` opens the order to whoever sends it as `Order-Secret`: keep it. Only who placed the order is
-    answered it; an order that staff place for a customer opens to that customer's account, and has none to tell.
-    """
+    Keep the answer's `secret`: whoever sends it as `Order-Secret` can read the order. Only the caller who placed the
+    order gets it. An order that staff place for a customer has no secret in its answer: the customer reads it with
+    their account."""
     key = _check_key(caller, key)
-    customer = _owner(caller, body)
+    customer = _customer_of(caller, body)
     if customer is not None:
         await require_customer(context, caller, customer)
     if body.agent is not None:
@@ -245,14 +209,14 @@ async def place(
     if order is None:
         order = await access.find(context, order_id)
     if order is not None and order["customer"] != customer:
-        raise Problem(409, "order-exists", "the sales channel's number belongs to another order")
-    shown = await access.shown(context, order) if order else {"order_id": order_id, "status": "placed"}
+        raise Problem(409, "order-exists", "this number of the sales channel belongs to another order")
+    fields = await access.with_payment(context, order) if order else {"order_id": order_id, "status": "placed"}
     if await _may_know_secret(context, caller, body, order_id, was_known):
-        shown = {**shown, "secret": order_secret(secrets, order_id)}
+        fields = {**fields, "secret": order_secret(secrets, order_id)}
     headers = {"Location": f"/v1/orders/{order_id}"}
     if was_known:
         headers["Idempotency-Replayed"] = "true"
-    return answer(shown, 200 if was_known else 201, headers)
+    return answer(fields, 200 if was_known else 201, headers)
 
 
 def _as_placed(command: PlaceOrder, reply: Mapping[str, Any]) -> Row | None:
@@ -278,8 +242,8 @@ def _as_placed(command: PlaceOrder, reply: Mapping[str, Any]) -> Row | None:
 async def _may_know_secret(
     context: ApiContext, caller: Principal, body: OrderBody, order_id: str, was_known: bool
 ) -> bool:
-    """Buyers know the secrets of their own orders, whose ids are theirs alone. Staff know those of orders that they
-    placed first and that have no customer: nobody else could read these."""
+    """Whether the answer holds the secret. Buyers get the secrets of their own orders. Staff get the secret of an order
+    without a customer that they placed first, because nobody else could read it."""
     if caller.kind != "staff":
         return True
     if body.customer is not None:
@@ -288,7 +252,7 @@ async def _may_know_secret(
 
 
 @router.get("", summary="List orders", response_model=Page[Order], responses=refusals(*ASKED))
-async def listed(
+async def list_orders(
     context: Context,
     caller: Caller,
     status: Status | None = None,
@@ -299,7 +263,7 @@ async def listed(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first. Customers find their own orders only."""
+    """The newest comes first. Customers see their own orders only."""
     if caller.kind == "customer":
         customer = caller.subject
     else:
@@ -322,124 +286,47 @@ async def listed(
     )
 
 
-@router.get("/{order_id}", summary="Read an order", response_model=Order, responses=SEEN)
-async def one(context: Context, seen: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
-    """For its customer, staff, and whoever sends its `Order-Secret`."""
-    order = seen.order
+@router.get("/{order_id}", summary="Read an order", response_model=Order, responses=READ)
+async def read_order(context: Context, visible: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
+    """For the order's customer, staff, and everybody who sends its `Order-Secret`."""
+    order = visible.order
     if wait:
         await context.watch.until(order["order_id"], lambda state: state.is_over, wait, request)
         order = await access.find(context, order["order_id"]) or order
-    return answer(await access.shown(context, order))
+    return answer(await access.with_payment(context, order))
 
 
 @router.get(
     "/{order_id}/history",
-    summary="What happened to an order, and who did it",
+    summary="Read the history of an order",
     response_model=OrderHistory,
-    responses=SEEN,
+    responses=READ,
 )
-async def history(context: Context, seen: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
-    """In the order of time. Buyers see the order's own steps; staff see what every service did."""
-    return await access.history(context, seen, limit, cursor)
+async def history(context: Context, visible: access.Readable, limit: Limit = MOST, cursor: Cursor = None) -> Response:
+    """What happened and who did it, in the order of time. Buyers see the order's own steps, staff those of all
+    services."""
+    return await access.history(context, visible, limit, cursor)
 
 
 @router.get(
     "/{order_id}/deliveries",
-    summary="What was delivered",
+    summary="Read the deliveries of an order",
     response_model=OrderDeliveries,
     responses=refusals(*DECIDED, 429),
 )
 async def deliveries(
     context: Context,
-    seen: access.Readable,
+    visible: access.Readable,
     request: Request,
     ip: ClientIp,
     wait: UntilDelivered = 0,
     cursor: Cursor = None,
 ) -> Response:
-    """Opens the keys for the buyer; staff see their numbers only. The order's history tells who did, and from where.
-    `next` is there when the lines are very large."""
+    """The buyer gets the keys, staff only their numbers. The order's history records who read them, and from which
+    address. Very large deliveries have a `next`."""
     if wait:
-        lines = [line["line"] for line in seen.order["lines"]]
-        await context.watch.until(seen.order["order_id"], lambda state: state.has_ended(lines), wait, request)
-    answer = await access.deliveries(context, seen, ip, cursor)
+        lines = [line["line"] for line in visible.order["lines"]]
+        await context.watch.until(visible.order["order_id"], lambda state: state.has_ended(lines), wait, request)
+    answer = await access.deliveries(context, visible, ip, cursor)
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-async def _now(context: ApiContext, order_id: str) -> dict[str, Any]:
-    order = await access.find(context, order_id)
-    return await access.shown(context, order) if order else {"order_id": order_id}
-
-
-@router.post(
-    "/{order_id}/cancel",
-    summary="Cancel an order that is not yet confirmed",
-    response_model=Order | OrderToCome,
-    responses=refusals(*DECIDED, 429),
-)
-async def cancel(
-    body: CancelBody, context: Context, seen: access.Cancellable, request: Request, key: IdempotencyKey = None
-) -> Response:
-    """For its buyer and for staff."""
-    order_id = seen.order["order_id"]
-    by = "buyer" if seen.as_buyer else "staff"
-    command_id = context.command_id(seen.caller, request, key)
-    await context.send(CancelOrder(order_id=order_id, by=by, note=body.note), seen.caller, command_id, flow=order_id)
-    return answer(await _now(context, order_id))
-
-
-@router.post(
-    "/{order_id}/refunds",
-    status_code=202,
-    summary="Give money back",
-    response_model=RefundOf,
-    responses=refusals(*DECIDED),
-)
-async def refund(
-    order_id: PathId,
-    body: RefundBody,
-    context: Context,
-    caller: Annotated[Principal, Depends(may(Permission.ORDER_REFUND))],
-    request: Request,
-    key: IdempotencyKey = None,
-) -> Response:
-    """To where it came from; never more than was paid. A refund that failed is tried again when nothing else is left,
-    or when its amount is asked for."""
-    order = await access.existing(context, caller, order_id)
-    command_id = context.command_id(caller, request, key)
-    amount = Money(amount=body.amount, currency=order["currency"]) if body.amount is not None else None
-    command = RefundOrder(
-        order_id=order_id,
-        refund_id=command_id,
-        amount=amount,
-        line=body.line,
-        number=body.number,
-        reason=body.reason,
-    )
-    reply = await context.send(command, caller, command_id, flow=order_id)
-    told = {"refund_id": reply.answer.get("refund_id", command_id), "order": await _now(context, order_id)}
-    return answer(told, 202)
-
-
-@router.post(
-    "/{order_id}/replacements",
-    status_code=202,
-    summary="Replace a key that does not work",
-    response_model=Order | OrderToCome,
-    responses=refusals(*DECIDED),
-)
-async def replace(
-    order_id: PathId,
-    body: ReplacementBody,
-    context: Context,
-    caller: Annotated[Principal, Depends(may(Permission.ORDER_REPLACE))],
-    request: Request,
-    key: IdempotencyKey = None,
-) -> Response:
-    """By a fresh one of the same product, or its price when none is left."""
-    await access.existing(context, caller, order_id)
-    command_id = context.command_id(caller, request, key)
-    command = ReplaceKey(order_id=order_id, line=body.line, number=body.number, reason=body.reason)
-    await context.send(command, caller, command_id, flow=order_id)
-    return answer(await _now(context, order_id), 202)

@@ -1,1 +1,1 @@
-"""Signed webhooks: who is told of which events, and the deliveries."""
+"""Signed webhooks: endpoints, the events that they get, and the deliveries."""

@@ -1,7 +1,7 @@
-"""Where webhooks may go: to addresses of the public internet, and nowhere near us.
+"""Allows webhooks to addresses of the public internet only.
 
-A name is looked up, every address of it is checked, and the connection goes to a checked one: each time, so that a name
-that leads elsewhere later (DNS rebinding) gains nothing.
+Before each connection the name is looked up and all of its addresses are checked; the connection goes to a checked one.
+A name that later leads elsewhere (DNS rebinding) therefore gains nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import httpcore
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 LONGEST = 500
-# What the standard library calls global, or did in some version: IETF's own, 6to4 relays, the host of a virtual machine
-# at Azure, site-local; then IPv6 that carries an IPv4 address within, which the network behind may unpack: mapped,
-# NAT64, Teredo and others of IETF's, 6to4.
+# Networks that some version of the standard library calls global: IETF's own, 6to4 relays, the host of a virtual
+# machine at Azure, site-local. Then IPv6 networks whose addresses carry an IPv4 address that a network may unpack:
+# mapped, NAT64, Teredo and others of IETF's, 6to4.
 _ALSO_INSIDE = tuple(
     ip_network(one)
     for one in (
@@ -30,21 +30,21 @@ _ALSO_INSIDE = tuple(
 
 
 class AddressRefused(ValueError):
-    """Not where webhooks may go. The text is for people and names no address."""
+    """An address that webhooks may not go to. The text is for people and names no address."""
 
 
 class ConnectionNotAllowed(httpcore.ConnectError):
-    """The name leads to where webhooks may not go, now that a connection is to be made."""
+    """When connecting, the name led to an address that webhooks may not go to."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Every address of a name. Raises OSError for a name that has none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in infos))
 
 
 def is_public(address: str) -> bool:
-    """Whether this is an address of the public internet, and of nobody's inside."""
+    """Whether this is an address of the public internet."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
@@ -55,9 +55,9 @@ def is_public(address: str) -> bool:
 
 
 def check_url(url: str, *, private: bool) -> tuple[str, int]:
-    """The host and port of a URL that webhooks may be posted to, as far as its text tells. Raises AddressRefused.
+    """The host and port of a URL that webhooks may be posted to, judging by its text. Raises AddressRefused.
 
-    `private`: http and addresses of private networks are let through as well, for development.
+    `private` also allows http and addresses of private networks, for development.
     """
     if len(url) > LONGEST or not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
         raise AddressRefused("this is not a URL")
@@ -76,7 +76,7 @@ def check_url(url: str, *, private: bool) -> tuple[str, int]:
 
 
 async def check_reachable(url: str, resolver: Resolve, *, private: bool) -> None:
-    """Look up where a URL leads, as each delivery will. Raises AddressRefused."""
+    """Look a URL's host up, as each delivery will. Raises AddressRefused."""
     host, port = check_url(url, private=private)
     await _checked(host, port, resolver, private)
 
@@ -94,7 +94,7 @@ async def _checked(host: str, port: int, resolver: Resolve, private: bool) -> Se
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only. TLS and the request go on naming the host of the URL."""
+    """Connects to checked addresses only. TLS and the request still name the host of the URL."""
 
     def __init__(self, resolver: Resolve = resolve, *, private: bool = False) -> None:
         self._resolver, self._private = resolver, private

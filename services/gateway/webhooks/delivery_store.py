@@ -1,4 +1,4 @@
-"""What came of attempts, and what people ask for, kept in the gateway's database. Blocking."""
+"""Stores deliveries, attempts and people's requests in the gateway's database. Blocking."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from services.gateway.webhooks.snapshot import (
     Delivery,
     Endpoint,
     Snapshot,
-    course_of,
     due,
+    health_of,
     look,
 )
 from services.gateway.webhooks.tables import attempts, cursors, deliveries, endpoint_health
@@ -33,8 +33,8 @@ AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt led to: how the endpoint fares since, and whether the event was given up. `is_current`: the
-    endpoint's place in the log had not been moved meanwhile."""
+    """The result of an attempt: the endpoint's health after it, and whether the event was given up. `is_current` is
+    False when somebody moved the endpoint's cursor meanwhile."""
 
     health: EndpointHealth
     given_up: bool
@@ -48,18 +48,18 @@ class DeliveryStore:
         self._reads, self._writes = reads, writes
 
     def look(self) -> Snapshot:
-        """How all stands now."""
+        """The endpoints and their deliveries now."""
         with self._reads.connect() as connection:
             return look(connection)
 
     def start_at(self, endpoint_id: str, source: str, since: str, position: int) -> None:
-        """Tell the endpoint of this log from behind a position."""
+        """Deliver the events of this log behind a position to the endpoint."""
         row = {"endpoint_id": endpoint_id, "source": source, "since": since, "position": position}
         with self._writes.begin() as connection:
             _put(connection, cursors, row)
 
     def move(self, endpoint_id: str, source: str, before: Cursor, after: int) -> bool:
-        """The events up to `after` need no further attempt; False when the place was moved meanwhile."""
+        """Move the cursor to `after`: events up to there need no further attempt. False when it was moved meanwhile."""
         with self._writes.begin() as connection:
             return _move(connection, endpoint_id, source, before, after)
 
@@ -77,11 +77,12 @@ class DeliveryStore:
         attempt_id: str,
         before: Cursor | None = None,
     ) -> Outcome:
-        """What came of one attempt, in one transaction. `before`: it was the first, and the place moves behind it."""
-        endpoint_id, pinged = endpoint.endpoint_id, delivery.source == PING
+        """Record one attempt, in one transaction. With `before`, it was the first, and the cursor moves behind the
+        event."""
+        endpoint_id, is_ping = endpoint.endpoint_id, delivery.source == PING
         first_at, tries = delivery.first_at or began, delivery.tries + 1
-        again = None if answer.taken or pinged else next_try(tries, first_at, now, answer.asked_seconds)
-        given_up = not answer.taken and again is None and not pinged
+        again = None if answer.taken or is_ping else next_try(tries, first_at, now, answer.asked_seconds)
+        given_up = not answer.taken and again is None and not is_ping
         with self._writes.begin() as connection:
             is_current = before is None or _move(connection, endpoint_id, delivery.source, before, delivery.position)
             connection.execute(
@@ -102,7 +103,7 @@ class DeliveryStore:
                     next_at=None if again is None else to_text(again),
                 )
             )
-            if answer.taken or pinged:
+            if answer.taken or is_ping:
                 _drop(connection, deliveries, endpoint_id, delivery.event_id)
             else:
                 row = {
@@ -117,8 +118,8 @@ class DeliveryStore:
                     "due_at": to_text(again or now),
                 }
                 _put(connection, deliveries, row)
-            old = self._course(connection, endpoint)
-            health = old if pinged else old.succeeded(now) if answer.taken else old.failed(now)
+            old = self._health(connection, endpoint)
+            health = old if is_ping else old.succeeded(now) if answer.taken else old.failed(now)
             if health != old:
                 _put(connection, endpoint_health, _row_of(endpoint_id, health))
             if answer.taken and old.is_down:
@@ -126,26 +127,26 @@ class DeliveryStore:
         return Outcome(health, given_up, is_current)
 
     def forget(self, endpoint_id: str) -> None:
-        """An endpoint was removed: only its attempts stay for a while."""
+        """Delete what is stored for a removed endpoint, except its attempts."""
         with self._writes.begin() as connection:
             for table in (cursors, endpoint_health, deliveries):
                 connection.execute(sa.delete(table).where(table.c.endpoint_id == endpoint_id))
 
     def purge(self, now: datetime) -> bool:
-        """Let go of what was kept long enough, a part at a time. Whether there may be more."""
+        """Delete a part of what is older than its retention. Returns whether there may be more."""
         old = sa.select(attempts.c.attempt_id).where(attempts.c.at < to_text(now - ATTEMPTS_KEPT)).limit(AT_ONCE)
         given_up = sa.delete(deliveries).where(
             deliveries.c.state == FAILED, deliveries.c.due_at < to_text(now - FAILED_KEPT)
         )
         with self._writes.begin() as connection:
             connection.execute(given_up)
-            gone = connection.execute(sa.delete(attempts).where(attempts.c.attempt_id.in_(old))).rowcount
-        return gone == AT_ONCE
+            deleted = connection.execute(sa.delete(attempts).where(attempts.c.attempt_id.in_(old))).rowcount
+        return deleted == AT_ONCE
 
     # For people
 
     def ask_again(self, endpoint_id: str, delivery: Delivery, now: datetime) -> None:
-        """Deliver an event, once more if it was before, whatever the filter says."""
+        """Deliver an event, even if it was delivered before or the filter excludes it."""
         row = {
             "endpoint_id": endpoint_id,
             "event_id": delivery.event_id,
@@ -160,17 +161,17 @@ class DeliveryStore:
             _put(connection, deliveries, row)
 
     def ask_all_failed_again(self, endpoint_id: str, now: datetime) -> int:
-        """Deliver all that were given up. Returns how many."""
+        """Deliver all events again that were given up. Returns their number."""
         c = deliveries.c
         again = {"state": WAITING, "tries": 0, "first_at": None, "due_at": to_text(now)}
         statement = sa.update(deliveries).where(c.endpoint_id == endpoint_id, c.state == FAILED).values(again)
         with self._writes.begin() as connection:
             return connection.execute(statement).rowcount
 
-    def _course(self, connection: sa.Connection, endpoint: Endpoint) -> EndpointHealth:
+    def _health(self, connection: sa.Connection, endpoint: Endpoint) -> EndpointHealth:
         statement = sa.select(endpoint_health).where(endpoint_health.c.endpoint_id == endpoint.endpoint_id)
         row = connection.execute(statement).mappings().one_or_none()
-        return (course_of(row) if row else EndpointHealth()).since(endpoint.turned_at)
+        return (health_of(row) if row else EndpointHealth()).since(endpoint.turned_at)
 
 
 def _put(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:

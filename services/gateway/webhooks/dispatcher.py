@@ -1,8 +1,8 @@
-"""Reads the logs for each endpoint from where it stands, and posts what the filter lets through.
+"""Reads the logs for each endpoint from its cursor, and posts the events that its filter lets through.
 
-An endpoint has a lane for each log that concerns it, one for what is to be tried again and one for pings. A lane posts
-one event after the other, so a log's events arrive in its order while all goes well; lanes wait for nobody else. What
-fails goes to the endpoint's own queue, and the lane goes on.
+An endpoint has one lane for each log that its filter needs, one for retries and one for pings. A lane posts one event
+after the other, so events of one log arrive in order as long as none fails. Lanes do not wait for one another. An event
+that fails goes to the endpoint's queue, and the lane goes on.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ Lane = tuple[str, str]
 
 
 class Unreadable(RuntimeError):
-    """An event that this code can't read: it, and those behind it in its log, wait for newer code."""
+    """An event that this code can't read. It and the events behind it in the log wait for newer code."""
 
 
 @dataclass
 class Counts:
-    """Since the start."""
+    """Counts since the start."""
 
     delivered: int = 0
     failed: int = 0
@@ -64,15 +64,16 @@ class Counts:
 
 
 class Dispatcher:
-    """One at a time may run on a database. `snapshot` is what it saw last; `held` are lanes that can't go on, and why.
+    """Posts events to endpoints. Only one dispatcher may run on a database.
 
-    `look_seconds`: how often it looks when nothing tells it to.
+    `snapshot` is what it read last; `held` has the lanes that can't go on, with the reason. It reads again whenever the
+    read models change, and at least every `look_seconds`.
     """
 
     def __init__(
         self, backend: Backend, engine: sa.Engine, poster: Callable[[], Poster], *, look_seconds: float = LOOK_SECONDS
     ) -> None:
-        """`engine` is the gateway's database, to be written; `poster` is made on the loop that runs it."""
+        """`engine` writes to the gateway's database. `poster` is called on the event loop that runs the dispatcher."""
         self.counts, self.snapshot = Counts(), Snapshot()
         self.held: dict[Lane, str] = {}
         self._backend, self._store, self._make_poster = backend, DeliveryStore(backend.reads, engine), poster
@@ -83,9 +84,9 @@ class Dispatcher:
         self._purged_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Dispatch until stopped. The database and the other services may come and go."""
+        """Dispatch until stopped. The database and the other services may be down for a while."""
         self._stop, self._again, self._poster = stop, asyncio.Event(), self._make_poster()
-        # One thread: what is recorded of an endpoint's lanes comes one after the other.
+        # One thread, so that writes about an endpoint's lanes come one after the other.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         try:
             while not stop.is_set():
@@ -96,22 +97,22 @@ class Dispatcher:
                 except SQLAlchemyError as error:
                     logger.warning("the gateway's database can't be read", error=type(error).__name__)
                 except Exception:
-                    logger.critical("webhooks could not be looked after; trying again", exc_info=True)
+                    logger.critical("the dispatcher failed; trying again", exc_info=True)
                     await asyncio.sleep(REST_SECONDS)
                 await self._pause(revision)
         finally:
             await self._settle()
 
     async def _pause(self, revision: int) -> None:
-        """Until there may be more to do."""
+        """Wait until there may be more to do."""
         await asyncio.sleep(SHORTEST_LOOK_SECONDS)
         waits: list[Coroutine[Any, Any, bool]] = [self._stop.wait(), self._again.wait()]
-        if any(one.status == "enabled" for one in self.snapshot.endpoints.values()):
+        if any(endpoint.status == "enabled" for endpoint in self.snapshot.endpoints.values()):
             waits.append(self._backend.wait_for_change(revision, self._look_seconds))
-        signs = [asyncio.create_task(one) for one in waits]
-        await asyncio.wait(signs, timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED)
-        for sign in signs:
-            sign.cancel()
+        tasks = [asyncio.create_task(wait) for wait in waits]
+        await asyncio.wait(tasks, timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def _settle(self) -> None:
         running = list(self._running.values())
@@ -127,12 +128,12 @@ class Dispatcher:
     async def _database(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments, **named))
 
-    # What is to be done
+    # Finding work
 
     async def _turn(self) -> None:
         self.snapshot = snapshot = await self._database(self._store.look)
         now = self._backend.clock.now()
-        # Nothing is awaited before lanes are started: one that ended meanwhile would have moved on from this picture.
+        # Await nothing between reading the snapshot and starting lanes: a lane that ends meanwhile would make it stale.
         for endpoint in snapshot.endpoints.values():
             for name, work in self._due(endpoint, snapshot, now).items():
                 self._start((endpoint.endpoint_id, name), work)
@@ -198,21 +199,21 @@ class Dispatcher:
             await self._database(self._store.forget, endpoint_id)
 
     def _current(self, endpoint_id: str) -> Endpoint | None:
-        """The endpoint as seen last, when something may be posted to it."""
+        """The endpoint as last read, if events may be posted to it now."""
         endpoint = self.snapshot.endpoints.get(endpoint_id)
         return endpoint if endpoint and endpoint.status == "enabled" and not self._stop.is_set() else None
 
     # Lanes
 
     async def _begin(self, endpoint: Endpoint, source: str) -> None:
-        """Find where a log is to be told from."""
+        """Find the position of a log that deliveries start behind."""
         since = endpoint.since_of(source)
         head = self.snapshot.reached.get(source, 0)
         position = await position_at(self._backend.pull, source, head, datetime.fromisoformat(since))
         await self._database(self._store.start_at, endpoint.endpoint_id, source, since, position)
 
     async def _read(self, endpoint_id: str, source: str, cursor: Cursor) -> None:
-        """Post a page of a log, as far as the read models hold it."""
+        """Post a page of a log, up to the position that the read models have reached."""
         reached = self.snapshot.reached.get(source, 0)
         part = await self._backend.pull(source, cursor.position, PAGE)
         passed = cursor.position
@@ -237,7 +238,7 @@ class Dispatcher:
             await self._database(self._store.move, endpoint_id, source, cursor, passed)
 
     async def _queued(self, endpoint_id: str, *, pings: bool) -> None:
-        """Post what waits and is due."""
+        """Post the deliveries that are due."""
         now = self._backend.clock.now
         unreadable: Unreadable | None = None
         for delivery in await self._database(self._store.due, endpoint_id, DUE, now(), pings=pings):
@@ -276,11 +277,11 @@ class Dispatcher:
         self.counts.failed += not answer.taken
         self.counts.given_up += outcome.given_up
         if delivery.source != PING and not answer.taken:
-            await self._consider(endpoint, outcome, answer, now)
+            await self._disable_if_dead(endpoint, outcome, answer, now)
         return outcome
 
-    async def _consider(self, endpoint: Endpoint, outcome: Outcome, answer: Answer, now: datetime) -> None:
-        """Disable an endpoint that is gone, or has failed for too long."""
+    async def _disable_if_dead(self, endpoint: Endpoint, outcome: Outcome, answer: Answer, now: datetime) -> None:
+        """Disable an endpoint that answers 410 (gone), or has failed for too long."""
         if answer.status == GONE:
             reason = "gone"
         elif outcome.health.is_given_up(now, self._disable_after):

@@ -1,4 +1,4 @@
-"""A webhook endpoint: where events are posted to, which ones, and since when with which secret."""
+"""The rules of webhook endpoints: their URL, their filter, their status and their secret. Pure."""
 
 from __future__ import annotations
 
@@ -38,18 +38,19 @@ class EndpointState:
 def decide_webhook_endpoint(
     command: Command, state: EndpointState, given: DecisionContext
 ) -> Sequence[Event] | Decided:
-    """The answer to a rotation names the new `generation`."""
+    """Answers a rotation with the new `generation`. Refuses `webhook-exists`, `unknown-webhook` and
+    `unknown-events`."""
     match command:
         case RegisterWebhookEndpoint(endpoint_id=endpoint_id, name=name, url=url, events=events):
             if state.status != "new":
-                raise Refused("webhook-exists", "this endpoint is registered already")
+                raise Refused("webhook-exists", "this endpoint is already registered")
             _check(events)
             sources = tuple(sorted(sources_of(events)))
             return [
                 WebhookEndpointRegistered(endpoint_id=endpoint_id, name=name, url=url, events=events, sources=sources)
             ]
         case DisableWebhookEndpoint(endpoint_id=endpoint_id, reason=reason) if reason != "asked":
-            # Told by the dispatcher, who may be late.
+            # The dispatcher sends this, and may be late.
             return [_disabled(endpoint_id, state, reason)] if state.status == "enabled" else []
     if state.status in ("new", "removed"):
         raise Refused("unknown-webhook", "there is no such webhook endpoint", status=404)

@@ -1,7 +1,4 @@
-"""How deliveries go on: when a failed one is tried again and given up, when an endpoint rests, and when it is given up.
-
-Pure: times (UTC) come in, decisions go out.
-"""
+"""When a failed delivery is tried again or given up, and when an endpoint rests or is disabled. Pure; times are UTC."""
 
 from __future__ import annotations
 
@@ -16,10 +13,11 @@ FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 15, 300
 
 
 def next_try(tries: int, first_at: datetime, now: datetime, asked_seconds: int | None = None) -> datetime | None:
-    """When to try again what has failed `tries` times, the first time at `first_at`; None to give it up.
+    """The time of the next attempt, after `tries` failures of which the first was at `first_at`. None gives the event
+    up.
 
-    The last try is three days after the first. `asked_seconds` is what the receiver asked for (`Retry-After`), which
-    counts up to an hour.
+    The last attempt is three days after the first. `asked_seconds` is the receiver's `Retry-After`, of which at most an
+    hour counts.
     """
     last = first_at + TRY_FOR
     if now >= last:
@@ -32,11 +30,10 @@ def next_try(tries: int, first_at: datetime, now: datetime, asked_seconds: int |
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """How an endpoint has fared: failures in a row and since when, until when it is left alone, its last success.
+    """The recent results of an endpoint: failures in a row and since when, until when it rests, and its last success.
 
-    From `DOWN_FROM` failures in a row on it counts as down: it is left alone for a while after each, and its events
-    stay in their logs meanwhile.
-    """
+    After `DOWN_FROM` failures in a row an endpoint counts as down. It then rests for a while after each failure, and
+    its events stay in their logs meanwhile."""
 
     failures: int = 0
     failing_since: datetime | None = None
@@ -62,11 +59,11 @@ class EndpointHealth:
         return EndpointHealth(failures, self.failing_since or now, rest, self.succeeded_at)
 
     def since(self, enabled_at: datetime) -> EndpointHealth:
-        """What counts of it for an endpoint that was enabled then: failures before have had their consequence."""
+        """The health since the endpoint was enabled. Earlier failures no longer count."""
         if self.failing_since is not None and self.failing_since < enabled_at:
             return EndpointHealth(succeeded_at=self.succeeded_at)
         return self
 
     def is_given_up(self, now: datetime, after: timedelta) -> bool:
-        """Whether it has failed for so long without any success that it is to be disabled."""
+        """Whether the endpoint has failed for so long that it should be disabled."""
         return self.failing_since is not None and now - self.failing_since >= after

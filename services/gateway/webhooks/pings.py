@@ -1,4 +1,4 @@
-"""A test event: shaped as every other, and in no log."""
+"""Test events. They look like other events, and stand in no log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def ping(event_id: str) -> Delivery:
 
 
 def ping_body(delivery: Delivery, now: datetime) -> str:
-    """What is posted: a CloudEvent in structured mode."""
-    told = {
+    """The body to post: a CloudEvent in structured mode."""
+    event = {
         "specversion": "1.0",
         "id": delivery.event_id,
         "source": "/kameng/gateway",
@@ -25,4 +25,4 @@ def ping_body(delivery: Delivery, now: datetime) -> str:
         "datacontenttype": "application/json",
         "data": {},
     }
-    return json.dumps(told)
+    return json.dumps(event)

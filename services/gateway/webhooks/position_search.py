@@ -1,4 +1,4 @@
-"""Which position of a log a moment is."""
+"""Finds the position of a log at a point in time."""
 
 from __future__ import annotations
 

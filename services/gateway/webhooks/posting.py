@@ -1,4 +1,4 @@
-"""One HTTP POST to an endpoint, and what came of it."""
+"""One HTTP POST to an endpoint, and its result."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ LONGEST_WAIT_SECONDS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` is the HTTP status, None when there was none and `error` says why. `text` is how the answer begins.
+    """The result of a POST. `status` is the HTTP status, None without an answer; then `error` says why. `text` is the
+    beginning of the answer.
 
-    `asked_seconds` is what the receiver asked to wait, by `Retry-After` in seconds.
+    `asked_seconds` is the receiver's `Retry-After` in seconds.
     """
 
     status: int | None
@@ -50,7 +51,7 @@ class Poster:
     """Posts to checked addresses, follows no redirect, uses no proxy, reads little and waits for a bounded time."""
 
     def __init__(self, *, private: bool, resolver: Resolve = resolve, tls: ssl.SSLContext | None = None) -> None:
-        """`private`: as `check_url` has it. `tls` is what is trusted, the system's authorities unless given."""
+        """`private` is as in `check_url`. `tls` has the trusted authorities; the system's by default."""
         self._private = private
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or ssl.create_default_context(),
@@ -64,7 +65,7 @@ class Poster:
         await self._pool.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Post it. Raises nothing that the other side could bring about."""
+        """Post a body. Raises nothing that the other side can cause."""
         began = perf_counter()
         try:
             check_url(url, private=self._private)
@@ -107,7 +108,7 @@ def _shown(begin: bytes) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
-def _seconds(told: bytes | None) -> int | None:
-    if told is None or not told.isdigit() or len(told) > 6:
+def _seconds(text: bytes | None) -> int | None:
+    if text is None or not text.isdigit() or len(text) > 6:
         return None
-    return min(int(told), LONGEST_WAIT_SECONDS)
+    return min(int(text), LONGEST_WAIT_SECONDS)

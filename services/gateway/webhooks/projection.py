@@ -1,4 +1,4 @@
-"""Webhook endpoints, from the gateway's own log. How their deliveries go is kept elsewhere: it comes of no event."""
+"""Webhook endpoints, from the gateway's own log. The state of deliveries is in `tables.py`: it comes from no event."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ webhook_endpoints = sa.Table(
 
 
 class Webhooks(ResourceProjection):
-    """One row an endpoint, removed ones too: `status` is `enabled`, `disabled` (`reason` says why) or `removed`.
+    """One row for each endpoint, including removed ones. `status` is `enabled`, `disabled` (`reason` says why) or
+    `removed`.
 
-    `since` holds, for each service whose events it is told of, from when on; `changed_at` is when `status` changed.
+    `since` holds, for each service whose events the endpoint gets, the time of the first one. `changed_at` is when
+    `status` changed.
     """
 
     def __init__(self, rows: OpenRows) -> None:

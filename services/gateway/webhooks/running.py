@@ -1,4 +1,4 @@
-"""A dispatcher at work: in a thread beside everything else, or in a process of its own as one of several."""
+"""Runs a dispatcher: in a thread of a larger process, or in a process of its own with standbys."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ logger = structlog.get_logger()
 
 
 def dispatcher_of(backend: Backend, engine: sa.Engine, *, look_seconds: float = LOOK_SECONDS) -> Dispatcher:
-    """A dispatcher as the settings have it. `engine` is the gateway's database, to be written."""
+    """A dispatcher, as the settings say. `engine` writes to the gateway's database."""
     private = backend.settings.of(GatewaySettings).webhook_private
     return Dispatcher(backend, engine, lambda: Poster(private=private), look_seconds=look_seconds)
 
 
 @contextmanager
 def in_thread(dispatcher: Dispatcher) -> Iterator[None]:
-    """Dispatch in the background."""
+    """Dispatch in a thread while the context is open."""
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
@@ -62,14 +62,14 @@ def in_thread(dispatcher: Dispatcher) -> Iterator[None]:
 
 
 class Turns:
-    """Several processes, of which one dispatches while it holds a lock in the gateway's database."""
+    """Lets one of several processes dispatch: the one that holds a lock in the gateway's database."""
 
     def __init__(self, dispatcher: Dispatcher, engine: sa.Engine) -> None:
         self.leads = False
         self._dispatcher, self._url = dispatcher, engine.url
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Dispatch, or stand by, until stopped."""
+        """Dispatch or stand by, until stopped."""
         loop = asyncio.get_running_loop()
         lost = asyncio.Event()
         lead = Leadership(self._url, "gateway", lambda: loop.call_soon_threadsafe(lost.set), ROLE)
@@ -106,7 +106,7 @@ class Turns:
 
 
 def readings(dispatcher: Dispatcher, now: Callable[[], datetime]) -> Sequence[Reading]:
-    """Metrics: what was counted since the start, and how things stood at the last look."""
+    """Metrics: counts since the start, and figures of the last snapshot."""
     counts = dispatcher.counts
     return (
         Reading(metrics.WEBHOOK_DELIVERED, lambda: counts.delivered),

@@ -1,4 +1,4 @@
-"""The secret of each endpoint, derived and never stored, and what is signed with it (https://www.standardwebhooks.com)."""
+"""Signs webhooks (https://www.standardwebhooks.com). Each endpoint's secret is derived, and never stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def endpoint_secret(secrets: Secrets, endpoint_id: str, generation: int) -> str:
 
 
 def generations(newest: int, former_until: datetime | None, now: datetime) -> tuple[int, ...]:
-    """Whose secrets sign now, the newest first."""
+    """The generations whose secrets sign now, the newest first."""
     overlaps = former_until is not None and now < former_until
     return (newest, newest - 1) if overlaps else (newest,)
 
@@ -32,7 +32,7 @@ def generations(newest: int, former_until: datetime | None, now: datetime) -> tu
 def headers(
     secrets: Secrets, endpoint_id: str, signing: tuple[int, ...], event_id: str, now: datetime, body: str
 ) -> dict[str, str]:
-    """The headers of one try: `webhook-id` is the same each time, the timestamp is that of the try."""
+    """The headers of one attempt. `webhook-id` is the same in each attempt of an event; the timestamp is new."""
     signatures = [
         Signer(endpoint_secret(secrets, endpoint_id, generation)).sign(event_id, now, body) for generation in signing
     ]

@@ -1,4 +1,4 @@
-"""Endpoints and how their deliveries stand, as the dispatcher finds them in the gateway's database."""
+"""The endpoints and their deliveries, as read from the gateway's database at one moment."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WAITING, FAILED = "waiting", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """As the read model shows it. `since` tells from when on it is told of a service's events; `turned_at` is when it
-    was last enabled or disabled."""
+    """An endpoint, from the read model. `since` has the time from which it gets each service's events; `turned_at` is
+    when it was last enabled or disabled."""
 
     endpoint_id: str
     url: str
@@ -35,13 +35,13 @@ class Endpoint:
     turned_at: datetime
 
     def since_of(self, source: str) -> str:
-        """A service that came later is told of from the beginning."""
+        """When the endpoint began to get the service's events. For a service that was added later: its registration."""
         return self.since.get(source, self.registered_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far an endpoint was told of a log, counted for a filter that lets it through `since` then."""
+    """How far a log was delivered to an endpoint. A change of the filter that changes `since` makes it invalid."""
 
     since: str
     position: int
@@ -49,7 +49,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for an endpoint: failed `tries` times so far, the first time at `first_at`."""
+    """An event for an endpoint. It failed `tries` times so far, the first time at `first_at`."""
 
     event_id: str
     source: str
@@ -61,8 +61,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits for an endpoint: how much, and when the first is due; how much was given up; since when the oldest of
-    what waits is tried."""
+    """The queue of an endpoint: how many deliveries wait and when the first event and the first ping are due, how many
+    were given up, and when the oldest waiting one was first tried."""
 
     waiting: int = 0
     due_at: str | None = None
@@ -73,7 +73,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that there is at a moment. `reached` is how far the read models hold each log."""
+    """Everything at one moment. `reached` is the position of each log that the read models have reached."""
 
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     reached: Mapping[str, int] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Snapshot:
 
 
 def look(connection: sa.Connection) -> Snapshot:
-    """Endpoints, and where they stand; nothing more where there are none."""
+    """Read a snapshot. Without endpoints, nothing else is read."""
     endpoints = {row["endpoint_id"]: _endpoint(row) for row in _all(connection, sa.select(webhook_endpoints))}
     if not endpoints:
         return Snapshot()
@@ -97,13 +97,13 @@ def look(connection: sa.Connection) -> Snapshot:
             (row["endpoint_id"], row["source"]): Cursor(row["since"], row["position"])
             for row in _all(connection, sa.select(cursors))
         },
-        {row["endpoint_id"]: course_of(row) for row in _all(connection, sa.select(endpoint_health))},
+        {row["endpoint_id"]: health_of(row) for row in _all(connection, sa.select(endpoint_health))},
         _queues(connection),
     )
 
 
 def due(connection: sa.Connection, endpoint_id: str, now: datetime, most: int, *, pings: bool) -> Sequence[Delivery]:
-    """What waits and is due, the longest due first."""
+    """The deliveries that are due, the longest due first."""
     c = deliveries.c
     statement = (
         sa.select(deliveries)
@@ -150,7 +150,7 @@ def _endpoint(row: sa.RowMapping) -> Endpoint:
     )
 
 
-def course_of(row: sa.RowMapping) -> EndpointHealth:
+def health_of(row: sa.RowMapping) -> EndpointHealth:
     return EndpointHealth(
         row["failures"], _time(row["failing_since"]), _time(row["resting_until"]), _time(row["succeeded_at"])
     )

@@ -1,6 +1,6 @@
-"""How deliveries go, in the gateway's database: they come of no event, and no rebuild touches them.
+"""The tables of deliveries in the gateway's database. They come from no event, and no rebuild touches them.
 
-Times are text, as the log has them.
+Times are text, in the format of the log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ledger's outside world: the payment channels."""
+"""What the ledger gets from its host: the payment channels, the commission rate, and the clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.runtime.service import HostContext
 
 @dataclass(frozen=True)
 class Adapters:
-    """The payment channels by name, an agent's share of what is captured, and how long channels are asked."""
+    """The payment channels by name, an agent's share of captures in basis points, and how long channels are asked."""
 
     channels: Mapping[str, Channel]
     commission_basis_points: int
@@ -23,7 +23,7 @@ class Adapters:
 
 
 def build(context: HostContext) -> Adapters:
-    """The channels of the settings, each with its own secret `channel-<name>`."""
+    """The adapters, with the channels of the settings. Each channel has its own secret `channel-<name>`."""
     settings, own = context.settings, context.settings.of(LedgerSettings)
     channels = {
         name: Channel(

@@ -1,8 +1,7 @@
 """Client of a payment channel's HTTP API.
 
-Every request is signed over its method, path and body, so that it can't be sent to another address or passed off as a
-callback.
-"""
+The signature of a request covers its method, path and body, so that nobody can send it to another address or use it as
+a callback."""
 
 from __future__ import annotations
 
@@ -29,15 +28,15 @@ A = TypeVar("A", bound=BaseModel)
 
 
 class ChannelUnavailable(EffectFailed):
-    """No answer, or none that says what became of the request: it may or may not have been carried out."""
+    """The channel gave no answer, or one that leaves open whether the request was carried out."""
 
 
 class ChannelUnread(ChannelUnavailable):
-    """An answer that can't be read: what became of the request is in it, and nobody knows."""
+    """The answer can't be read, so whether the request was carried out is unknown."""
 
 
 class ChannelRefused(Exception):
-    """The channel will not do it, and did not. `status` is its HTTP status."""
+    """The channel refused the request, and did not carry it out. `status` is the HTTP status."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"{status}: {detail}")
@@ -50,7 +49,7 @@ class Opened(BaseModel):
 
     @property
     def is_payable(self) -> bool:
-        """Whether `pay_url` is a page of the web: buyers follow it, and a browser runs what `javascript:` says."""
+        """Whether `pay_url` is a web page. Buyers follow the link, and a browser would run a `javascript:` URL."""
         try:
             parts = urlsplit(self.pay_url)
         except ValueError:
@@ -71,7 +70,7 @@ class Status(BaseModel):
 
 
 class Refund(BaseModel):
-    """Money paid back; a channel that does so later says `pending` first."""
+    """Money that was paid back. A channel that pays later answers `pending` first."""
 
     return_id: str = Field(max_length=500)
     amount: MinorUnits
@@ -89,7 +88,7 @@ class _Refunds(BaseModel):
 
 @dataclass(frozen=True)
 class Channel:
-    """One payment channel. Its calls raise ChannelUnavailable, a ChannelUnread among them, or ChannelRefused."""
+    """One payment channel. Its calls raise ChannelUnavailable (also as ChannelUnread) or ChannelRefused."""
 
     http: httpx.Client
     secret: bytes = field(repr=False)
@@ -97,24 +96,25 @@ class Channel:
     return_url: str
 
     def open(self, payment_id: str, amount: Money) -> Opened:
-        """Ask for a payment; the same id and amount again give the same payment."""
+        """Open a payment. The same id and amount return the same payment."""
         body = {"payment_id": payment_id, **amount.model_dump(), "return_url": self.return_url}
         return self._call(Opened, "POST", "/payments", body)
 
     def status(self, payment_id: str) -> Status:
-        """What became of a payment."""
+        """The state of a payment."""
         return self._call(Status, "GET", f"/payments/{quote(payment_id, safe='')}")
 
     def close(self, payment_id: str) -> Status:
-        """Take no money for a payment any more; `failed` says that none is taken. Again: the same."""
+        """Close a payment, so that it takes no money any more: the answer is then `failed`. Closing again is the
+        same."""
         return self._call(Status, "POST", f"/payments/{quote(payment_id, safe='')}/close", {})
 
     def refunds(self, payment_id: str) -> tuple[Refund, ...]:
-        """What the channel has paid back so far."""
+        """Everything that the channel has paid back of a payment."""
         return self._call(_Refunds, "GET", f"/payments/{quote(payment_id, safe='')}/refunds").refunds
 
     def refund(self, payment_id: str, return_id: str, amount: Money, channel_ref: str = "") -> Refund:
-        """Pay part of a payment back; the same return id pays once. `channel_ref` is what was paid under."""
+        """Pay a part of a payment back. One return id pays once. `channel_ref` is the reference of the payment."""
         body = {"return_id": return_id, **amount.model_dump(), "channel_ref": channel_ref}
         return self._call(Refund, "POST", f"/payments/{quote(payment_id, safe='')}/refunds", body)
 
@@ -128,7 +128,7 @@ class Channel:
         try:
             response = self.http.send(request)
         except httpx.DecodingError as error:
-            raise ChannelUnread("answered in an encoding that we can't read") from error
+            raise ChannelUnread("answered in an encoding that can't be read") from error
         except httpx.TransportError as error:
             raise ChannelUnavailable(f"no answer: {type(error).__name__}") from error
         if response.is_client_error and response.status_code not in MAY_PASS:
@@ -138,6 +138,6 @@ class Channel:
         try:
             return read_as(answer, response.content)
         except ValidationError as error:
-            raise ChannelUnread(f"answered {error.error_count()} things we can't read") from error
+            raise ChannelUnread(f"answered {error.error_count()} members that can't be read") from error
         except (SaidTwice, NoJson) as error:
-            raise ChannelUnread(f"answered what we can't read: {error}") from error
+            raise ChannelUnread(f"answered what can't be read: {error}") from error

@@ -17,9 +17,11 @@ from shared.runtime.service import Effect, EffectFailed, Outcome
 Payload = Mapping[str, Any]
 
 ASKED_TIMES = 18
-# Asking ends by the clock, after 5, 10, 20 ... seconds and then every ten minutes; this many tries are never reached.
+# The channel is asked after 5, 10, 20 ... seconds and then every ten minutes, until time is over. That is never this
+# often.
 MOST_TRIES = 10_000
-# A payment that the channel does not know may still be on its way to it; after so many tries, half a minute, it is not.
+# The opening of a payment that the channel does not know may still be on its way. After so many tries (half a minute)
+# it is not.
 ABSENT_AFTER_TRIES = 6
 ABSENT = 404
 
@@ -29,19 +31,19 @@ class NotConfigured(EffectFailed):
 
 
 class NotYetPaid(EffectFailed):
-    """The channel has nothing new to say: ask again later."""
+    """The channel has no news of the payment: ask again later."""
 
 
 class NotYetClosed(EffectFailed):
-    """The channel still takes money for the payment, or may yet open it: ask again later."""
+    """The channel still takes money for the payment, or may yet open it: try again later."""
 
 
 class NotYetReturned(EffectFailed):
-    """The channel has taken the return on, and has not paid it yet: look again later."""
+    """The channel has accepted the return and not paid it yet: look it up later."""
 
 
 def open_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordPaymentOpening:
-    """Opening needs no look-up before a repeat: the channel knows a payment by our id."""
+    """Open a payment. A repeat needs no look-up, because the channel identifies a payment by the platform's id."""
     try:
         channel = _channel(payload, adapters)
     except NotConfigured as missing:
@@ -51,7 +53,7 @@ def open_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordPa
     except ChannelRefused as refused:
         return not_opened(payload, f"the channel refused: {refused}")
     if not opened.is_payable:
-        return not_opened(payload, "the channel gave a link to pay at that is neither http nor https")
+        return not_opened(payload, "the channel's link for paying is neither http nor https")
     return RecordPaymentOpening(
         payment_id=payload["payment_id"], opened=True, channel_ref=opened.channel_ref, pay_url=opened.pay_url
     )
@@ -62,11 +64,10 @@ def not_opened(payload: Payload, reason: str) -> RecordPaymentOpening:
 
 
 def ask_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordCallback:
-    """Find a callback that was lost. Authentic, since the answer comes over our own signed request.
+    """Ask the channel for a payment, because its callback may be lost. The answer counts as authentic.
 
-    Asking goes on until there is news: something else than `known`, or until the payment's time is over. Then it is
-    asked once more, so that an answer that can't be read does not pass for none.
-    """
+    The channel is asked until its answer differs from `known`, or until the payment's time is over. Then it is asked
+    once more, to tell an answer that can't be read from no answer."""
     if not is_over(payload, attempt, adapters):
         return _asked(payload, attempt, adapters)
     try:
@@ -78,31 +79,32 @@ def ask_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordCal
 
 
 def _asked(payload: Payload, attempt: int, adapters: Adapters) -> RecordCallback:
-    known = _channel(payload, adapters).status(payload["payment_id"])
-    if known.status == "pending":
+    found = _channel(payload, adapters).status(payload["payment_id"])
+    if found.status == "pending":
         raise NotYetPaid(payload["payment_id"])
-    if statement(known.status, payload["channel"], known.channel_ref, known.money) == payload.get("known"):
+    if statement(found.status, payload["channel"], found.channel_ref, found.money) == payload.get("known"):
         raise NotYetPaid(payload["payment_id"])
     return RecordCallback(
         payment_id=payload["payment_id"],
         channel=payload["channel"],
         callback_id=f"asked-{attempt}",
-        channel_ref=known.channel_ref,
-        amount=known.money,
-        status=known.status,
+        channel_ref=found.channel_ref,
+        amount=found.money,
+        status=found.status,
         authentic=True,
     )
 
 
 def is_over(payload: Payload, attempt: int, adapters: Adapters) -> bool:
-    """Whether the payment's time is over. What was planned before payments had one is over by the number of tries."""
+    """Whether the payment's time is over. A call of an earlier version has no time, and is over after ASKED_TIMES
+    tries."""
     if "until" not in payload:
         return attempt > ASKED_TIMES
     return adapters.clock.now() >= datetime.fromisoformat(payload["until"])
 
 
 def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> RecordCallback:
-    """Asking is over; a callback that comes later still counts."""
+    """The result when asking is over. A callback that comes later still counts."""
     return RecordCallback(
         payment_id=payload["payment_id"],
         channel=payload["channel"],
@@ -118,7 +120,7 @@ def never_paid(payload: Payload, reason: str, *, unread: bool = False) -> Record
 
 
 def close_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordClosing:
-    """Have the channel take no money any more. Closing needs no look-up before a repeat; a refusal is looked into."""
+    """Close a payment at its channel. A repeat needs no look-up; after a refusal the payment is looked up."""
     channel, refusal = _channel(payload, adapters), ""
     try:
         found: Status | None = channel.close(payload["payment_id"])
@@ -128,14 +130,14 @@ def close_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordC
     if found is None and attempt < ABSENT_AFTER_TRIES:
         raise NotYetClosed("the channel does not know it yet")
     if found is None or found.status == "failed":
-        told = found.channel_ref if found else ""
+        reference = found.channel_ref if found else ""
         return RecordClosing(
-            payment_id=payload["payment_id"], channel=payload["channel"], closed=True, channel_ref=told
+            payment_id=payload["payment_id"], channel=payload["channel"], closed=True, channel_ref=reference
         )
     if found.status == "pending":
         raise NotYetClosed(refusal or "the channel says that it can still be paid")
     if found.money.amount == 0:
-        return not_closed(payload, "the channel says that it was paid, and that nothing was")
+        return not_closed(payload, "the channel says that the payment was paid with an amount of zero")
     return RecordClosing(
         payment_id=payload["payment_id"],
         channel=payload["channel"],
@@ -147,12 +149,12 @@ def close_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordC
 
 
 def _found(channel: Channel, payment_id: str) -> Status | None:
-    """What the channel knows of a payment, None for one that it does not know."""
+    """The channel's state of a payment, None for a payment that it does not know."""
     try:
         return channel.status(payment_id)
     except ChannelRefused as refused:
         if refused.status != ABSENT:
-            raise NotYetClosed(f"the channel will not say what became of it: {refused}") from refused
+            raise NotYetClosed(f"the channel refuses to say whether it was paid: {refused}") from refused
         return None
 
 
@@ -163,8 +165,8 @@ def not_closed(payload: Payload, reason: str) -> RecordClosing:
 
 
 def return_payment(payload: Payload, attempt: int, adapters: Adapters) -> RecordReturn:
-    """Have the channel pay back. It is done when the channel says so: of this return, and of this amount. That it paid
-    something else is believed of what it lists, for an answer may be wrong where the books are right."""
+    """Have the channel pay back. It is done when the channel confirms this return with this amount. If its answer
+    differs, its list of returns counts, because a single answer may be wrong."""
     payment_id, return_id, amount = payload["payment_id"], payload["return_id"], _amount(payload)
     channel, found = _channel(payload, adapters), tuple[Refund, ...]()
     try:
@@ -183,19 +185,19 @@ def return_payment(payload: Payload, attempt: int, adapters: Adapters) -> Record
     if known.status == "failed":
         return _not_returned(payload, "the channel says that it failed", found)
     if known.money != amount:
-        said = f"the channel says that it paid back {known.money}, and was asked for {amount}"
-        return _not_returned(payload, said, found, known.money)
+        reason = f"the channel says that it paid back {known.money} instead of {amount}"
+        return _not_returned(payload, reason, found, known.money)
     return RecordReturn(payment_id=payment_id, return_id=return_id, returned=True, others=_others(return_id, found))
 
 
 def _of_return(return_id: str, found: tuple[Refund, ...]) -> Refund | None:
-    """What the channel lists of this return; of several entries one that is done."""
+    """The channel's entry of this return; of several entries one that is done."""
     ours = [refund for refund in found if refund.return_id == return_id]
     return min(ours, key=lambda refund: refund.status != "done", default=None)
 
 
 def _others(return_id: str, found: tuple[Refund, ...]) -> tuple[ListedReturn, ...]:
-    """What else the channel says it paid back of the payment."""
+    """The other returns of the payment that the channel lists as done."""
     known = _of_return(return_id, found)
     done = (refund for refund in found if refund is not known and refund.status == "done")
     return tuple(ListedReturn(return_id=refund.return_id, amount=refund.money) for refund in done)
@@ -219,7 +221,7 @@ def _not_returned(
 
 
 def _channel(payload: Payload, adapters: Adapters) -> Channel:
-    """Raises NotConfigured while the channel is missing from the settings: the call is tried again."""
+    """The channel of a call. Raises NotConfigured while the settings lack it: the call is then tried again."""
     name = payload["channel"]
     try:
         return adapters.channels[name]
@@ -232,7 +234,7 @@ def _amount(payload: Payload) -> Money:
 
 
 def outcome(result: Command) -> Outcome:
-    """What the channel said."""
+    """The outcome of a call, for its metrics."""
     match result:
         case RecordPaymentOpening(opened=False) | RecordReturn(returned=False):
             return "failed"

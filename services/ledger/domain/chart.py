@@ -14,8 +14,8 @@ class UnknownAccount(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AccountType:
-    """`guarded`: we owe this money to somebody, so the account never pays out more than it has. `by_entry`: finance may
-    post to it by hand."""
+    """A type of account. `guarded`: the shop owes this money to somebody, so the account never pays out more than it
+    has. `by_entry`: finance may post to it by hand."""
 
     guarded: bool
     by_entry: bool = True
@@ -25,11 +25,11 @@ CHART: Mapping[str, AccountType] = {
     "wallet": AccountType(guarded=True),
     "order": AccountType(guarded=True),
     "supplier": AccountType(guarded=True),
-    # Finance pays out no more than is there; a refund takes back what was paid out already, too.
+    # Finance pays out no more than the balance. A refund may also take back what was paid out already.
     "commission": AccountType(guarded=True),
-    # A refund may exceed what the channel owes us at that moment; it takes the rest from the next settlement.
+    # A refund may exceed what the channel owes the shop at that moment. The next settlement covers the rest.
     "channel": AccountType(guarded=False),
-    # What waits here is matched, given back or settled item by item: an entry would leave an item without its money.
+    # Items here are matched, given back or settled one by one. An entry would leave an item without its money.
     "suspense": AccountType(guarded=True, by_entry=False),
     "by-hand": AccountType(guarded=False),
     "difference": AccountType(guarded=False),
@@ -63,8 +63,8 @@ def takes_entries(account: str) -> bool:
 class Balance:
     """An account's money in one currency, in minor units.
 
-    `posted` is debit-positive: what we owe is negative. `held`, never negative, is the part of what we owe that is
-    set aside for orders and for returns under way.
+    `posted` is debit-positive, so what the shop owes is negative. `held` is never negative: it is the part that is set
+    aside for orders and for returns under way.
     """
 
     posted: int = 0
@@ -76,7 +76,7 @@ class Balance:
         return -self.posted - self.held
 
     def overflows(self, change: int) -> bool:
-        """Whether a posting of `change` leads further away from nothing than one amount can be."""
+        """Whether a posting of `change` moves the balance further from zero than an amount can be."""
         after = abs(self.posted + change)
         return after > MAX_MINOR_UNITS and after > abs(self.posted)
 

@@ -1,4 +1,4 @@
-"""Manual entries by finance, and their reversals. Nothing is edited: an entry is undone by its opposite."""
+"""Manual entries by finance. An entry is never edited; a reversal posts its opposite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Balances = Mapping[tuple[str, str], Balance]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """No postings: nothing was posted under this id yet."""
+    """A manual entry. Without `postings`, nothing was posted under this id yet."""
 
     postings: tuple[Posting, ...] = ()
     note: str = ""
@@ -58,7 +58,7 @@ def _reverse(command: ReverseEntry, state: Entry, balances: Balances) -> list[Ev
     if not state.postings:
         raise Refused("unknown-entry", f"nothing was posted as {command.entry_id}", status=404)
     if state.reversed:
-        raise Refused("already-reversed", f"{command.entry_id} was reversed before")
+        raise Refused("already-reversed", f"{command.entry_id} was already reversed")
     postings = opposite(state.postings)
     _check_rules(postings, balances)
     return [EntryReversed(entry_id=command.entry_id, postings=postings, note=command.note)]

@@ -1,4 +1,4 @@
-"""The money of one order: held once, then captured or voided; refunds, and what suppliers bill for it, follow."""
+"""The money of one order. It is held once, then captured or voided. Refunds and bills of suppliers follow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from shared.contracts.ledger import (
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`amount` was held on `account`; `captured` of it was earned for `site`, and gave `agent` a `commission`."""
+    """The hold of an order: `amount` on `account`. `captured` of it was earned for `site`, and gave `agent` a
+    `commission`."""
 
     status: Literal["none", "refused", "held", "captured", "voided"] = "none"
     account: str = ""
@@ -50,8 +51,8 @@ class Hold:
         return self.captured - sum(self.refunds.values(), zero(self.captured.currency))
 
     def taken_back(self, refund: Money) -> Money:
-        """The part of the commission that this refund takes back: what is left of it is the share of what is left of
-        the capture, rounded down, so that all parts together are the whole."""
+        """The part of the commission that this refund takes back. The rest of the commission is the share of the rest
+        of the capture, rounded down, so that all parts add up to the whole."""
         left = self.refundable
         before, after = (self.commission.amount * part.amount for part in (left, left - refund))
         whole = self.captured.amount
@@ -60,7 +61,7 @@ class Hold:
 
 def decide_hold(command: Command, state: Hold, given: DecisionContext) -> list[Event]:
     """Facts: for HoldFunds the Money available on the account, for CaptureHold the commission in basis points, for
-    CreditSupplierClaim the Money that we owe the supplier."""
+    CreditSupplierClaim the Money that the shop owes the supplier."""
     match command:
         case HoldFunds():
             return _hold(command, state, given.facts)
@@ -212,7 +213,8 @@ def _claim(command: MoveSupplierClaim, state: Hold, site: str) -> list[Event]:
 
 
 def _credit(command: CreditSupplierClaim, state: Hold, owed: Money) -> list[Event]:
-    """What the supplier was paid meanwhile can't be kept from what it is owed: it pays that back by hand."""
+    """Keep the credit from what the supplier is owed. If too little is owed, the supplier pays the rest back by
+    hand."""
     if _credited(command) in state.bills:
         return []
     if command.amount.amount <= 0:

@@ -1,4 +1,4 @@
-"""Building and checking the postings of an entry."""
+"""Builds and sums postings."""
 
 from __future__ import annotations
 

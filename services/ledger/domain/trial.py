@@ -1,4 +1,4 @@
-"""The trial balance: the proof that nothing was created or lost."""
+"""The trial balance: all accounts together must sum to zero."""
 
 from __future__ import annotations
 

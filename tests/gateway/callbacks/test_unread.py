@@ -53,9 +53,9 @@ def test_a_statement_is_recorded_once_also_after_it_was_settled() -> None:
 
 def test_a_person_settles_it_once() -> None:
     assert decided(SEEN_TO, UNREAD) == Decided([SETTLED])
-    with pytest.raises(Refused, match="seen to this statement already"):
+    with pytest.raises(Refused, match="already settled this statement"):
         decided(SEEN_TO, UNREAD, SETTLED)
-    with pytest.raises(Refused, match="nobody told"):
+    with pytest.raises(Refused, match="no unread statement"):
         decided(SEEN_TO)
 
 

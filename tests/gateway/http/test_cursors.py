@@ -42,11 +42,11 @@ def paged(rows: Sequence[tuple[str, int]], limit: int, *, ascending: bool) -> li
         if rows:
             connection.execute(TABLE.insert(), [{"word": word, "number": number} for word, number in rows])
 
-    async def made(make: Callable[..., Response], *arguments: Any) -> Response:
+    async def in_page_thread(make: Callable[..., Response], *arguments: Any) -> Response:
         return make(*arguments)
 
     reading, found, cursor = QueryRunner(engine), list[tuple[str, int]](), None
-    context = cast(ApiContext, Mock(reading=reading, made=made))
+    context = cast(ApiContext, Mock(reading=reading, in_page_thread=in_page_thread))
     try:
         while True:
             by = (TABLE.c.word, TABLE.c.number)

@@ -29,7 +29,7 @@ HALTS = Reply("failed", "inventory", 1, code=HALTED, detail=WHY, status=503)
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(importing, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0.01)
     shop = open_shop(tmp_path)
     shop.backend.answers[LoadKeys] = Reply("accepted", "inventory", 1, {"loaded": 1, "duplicates": []})
     shop.backend.then[RecordImport] = lambda command: [ImportCompleted(**command.model_dump())]
@@ -145,7 +145,7 @@ def test_an_import_stops_where_nothing_is_decided_and_goes_on_later(shop: Shop) 
     stopped = imported(shop)
 
     assert (stopped.status_code, stopped.json()["code"], stopped.headers["Retry-After"]) == (503, HALTED, "60")
-    assert stopped.json()["detail"] == f"nothing is decided now: {HALTS.detail}"
+    assert stopped.json()["detail"] == f"no request is decided now: {HALTS.detail}"
     assert {type(message.command) for message in shop.backend.sent} == {LoadKeys}
     shop.backend.answers[LoadKeys] = taken
     assert imported(shop).json()["counts"] == {"loaded": 2_000}

@@ -47,7 +47,7 @@ def shop(tmp_path: Path) -> Shop:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0.01)
     monkeypatch.setattr(importing, "ASK_SECONDS", 0.01)
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_can_not_be_read_is_told_as_failed_and_may_be_tried_otherwis
 def test_another_process_is_joined_and_taken_over_when_it_falls_silent(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "TELL_SECONDS", 3600)
+    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 3600)
 
     async def scenario(asks: Asking) -> None:
         async with asking(shop, create_app(asks.backend)) as there:

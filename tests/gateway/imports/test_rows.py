@@ -13,10 +13,10 @@ from services.gateway.imports import cells
 from services.gateway.imports.cells import RowError
 from services.gateway.imports.columns import KEY_FIELDS, PRODUCT_FIELDS, Columns, match
 from services.gateway.imports.formats import format_of
+from services.gateway.imports.hash_set import HashSet
 from services.gateway.imports.keys import Lot, Lots, ParsedKey, parse_key
 from services.gateway.imports.model import BadFile, Flag, Moment, Number, SheetRow, Value
 from services.gateway.imports.products import ProductRow, parse_product
-from services.gateway.imports.seen import Seen
 from services.gateway.imports.templates import TemplateKind, template_xlsx
 from shared.contracts import Money
 from shared.contracts.inventory import Listing, Tier
@@ -211,17 +211,17 @@ def test_lots_lose_nothing_mix_nothing_and_stay_within_bounds(skus: list[int], c
     lots, chunks = Lots(chunk, limit), []
     for row, sku in enumerate(skus):
         chunks += lots.add(ParsedKey(row, Lot(f"S{sku}"), "x", ""))
-        assert lots.held <= limit
+        assert lots.buffered <= limit
     chunks += lots.rest()
 
     assert sorted(key.row for part in chunks for key in part) == list(range(len(skus)))
     assert all(len(part) <= chunk and len({key.lot for key in part}) == 1 for part in chunks)
-    assert lots.held == 0
+    assert lots.buffered == 0
 
 
 @given(st.lists(st.text(max_size=3)))
 def test_seen_is_a_set(texts: list[str]) -> None:
-    seen, known = Seen(), set[str]()
+    seen, known = HashSet(), set[str]()
     for text in texts:
         assert (text in seen) == (text in known)
         seen.add(text)

@@ -201,7 +201,7 @@ def test_many_lots_are_held_within_bounds(tmp_path: Path, monkeypatch: pytest.Mo
     class Watched(Lots):
         def add(self, key: ParsedKey) -> Iterator[list[ParsedKey]]:
             chunks = list(super().add(key))
-            held.append(self.held + sum(map(len, chunks)))
+            held.append(self.buffered + sum(map(len, chunks)))
             return iter(chunks)
 
     monkeypatch.setattr(run, "Lots", Watched)

@@ -1,4 +1,5 @@
-"""A payment through a channel: opened, received once, closed or paid back when its order does not need it."""
+"""A payment through a channel. It is opened and received once; if its order no longer needs it, it is closed or paid
+back."""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ __all__ = ["Channels", "Payment", "decide_payment", "evolve_payment"]
 
 
 def decide_payment(command: Command, state: Payment, given: DecisionContext) -> list[Event] | Decided:
-    """Facts: for RequestPayment the Channels, for RecordCallback and RecordClosing the payment that already has this
-    channel reference (None when none has), for ReturnPayment, RetryReturn, RetryRefund and RecordReturnByHand the Money
-    available on the account that pays."""
+    """Facts: for RequestPayment the Channels; for RecordCallback and RecordClosing the id of the payment that already
+    has this channel reference, or None; for ReturnPayment, RetryReturn, RetryRefund and RecordReturnByHand the Money
+    that is available on the paying account."""
     match command:
         case RequestPayment():
             return opening.request(command, state, given)

@@ -1,6 +1,6 @@
-"""A payment that nobody needs any more: closed at its channel, so that its link takes no money.
+"""Closes a payment that is no longer needed at its channel, so that its link takes no money.
 
-A closing changes nothing of what a payment is: money that comes all the same counts as ever.
+Closing does not change the payment itself: money that comes all the same counts as before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FOUND_AT_CLOSING = "asked-to-close"
 
 
 def request(command: ClosePayment, state: Payment) -> list[Event]:
-    """Ask for it, once: of an order's payment that has not come."""
+    """Close the payment of an order, once, if it was not received."""
     if state.order_id is None or state.status == "received" or state.closing:
         return []
     return [asked(command.payment_id, state)]
@@ -33,7 +33,7 @@ def stop(command: StopPayment, state: Payment) -> list[Event]:
     if state.status == "none":
         raise Refused("unknown-payment", f"there is no payment {command.payment_id}", status=404)
     if state.status == "received":
-        raise Refused("already-paid", "this payment has come already")
+        raise Refused("already-paid", "this payment was already received")
     if state.closing == "asked":
         raise Refused("closing-under-way", "the channel is being asked to close this payment")
     if state.closing == "closed":
@@ -42,11 +42,12 @@ def stop(command: StopPayment, state: Payment) -> list[Event]:
 
 
 def record(command: RecordClosing, state: Payment, owner: str | None) -> Decided:
-    """What the channel says was paid instead is a statement as any other: `owner` is what `statements.record` takes."""
+    """Record the channel's answer. If it says that the payment was paid, this counts as any other statement: `owner` is
+    passed to `statements.record`."""
     events = list(_ended(command, state)) if state.closing == "asked" else []
     if command.paid is None:
         return Decided(events)
-    told = RecordCallback(
+    callback = RecordCallback(
         payment_id=command.payment_id,
         channel=command.channel,
         callback_id=FOUND_AT_CLOSING,
@@ -55,14 +56,14 @@ def record(command: RecordClosing, state: Payment, owner: str | None) -> Decided
         status="paid",
         authentic=True,
     )
-    return Decided([*events, *statements.record(told, state, owner).events])
+    return Decided([*events, *statements.record(callback, state, owner).events])
 
 
 def _ended(command: RecordClosing, state: Payment) -> list[Event]:
     payment_id = command.payment_id
     if command.closed and _is_of_another(command, state):
-        told = f"the channel answered of another payment, {command.channel_ref}"[:500]
-        return [PaymentNotClosed(payment_id=payment_id, order_id=state.order_id, paid=None, reason=told)]
+        reason = f"the channel answered about another payment, {command.channel_ref}"[:500]
+        return [PaymentNotClosed(payment_id=payment_id, order_id=state.order_id, paid=None, reason=reason)]
     if command.closed:
         return [PaymentClosed(payment_id=payment_id, order_id=state.order_id)]
     if command.paid is None and state.status == "received":
@@ -78,5 +79,5 @@ def _is_of_another(command: RecordClosing, state: Payment) -> bool:
 
 
 def asked(payment_id: str, state: Payment) -> PaymentClosing:
-    """The event that has the channel asked."""
+    """The event that makes the scheduler ask the channel."""
     return PaymentClosing(payment_id=payment_id, channel=state.channel, order_id=state.order_id)

@@ -1,4 +1,4 @@
-"""Asking a payment channel to collect money."""
+"""Opens payments at channels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.contracts.ledger import (
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The names of the known channels, and how long a channel is asked for a payment."""
+    """The names of the configured channels, and how long a channel is asked for a payment."""
 
     names: frozenset[str]
     ask_within: timedelta
@@ -51,7 +51,7 @@ def request(command: RequestPayment, state: Payment, given: DecisionContext) -> 
 
 def _check_deposit(command: RequestPayment, channels: frozenset[str]) -> None:
     if command.amount.amount <= 0:
-        raise Refused("bad-amount", "a deposit must be more than nothing", status=422)
+        raise Refused("bad-amount", "a deposit must be above zero", status=422)
     if command.channel not in channels:
         raise Refused("unknown-channel", f"no payment channel is called {command.channel}", status=422)
     if not command.account.startswith("wallet:") or type_of(command.account) != "wallet":
@@ -59,9 +59,10 @@ def _check_deposit(command: RequestPayment, channels: frozenset[str]) -> None:
 
 
 def record(command: RecordPaymentOpening, state: Payment) -> list[Event]:
-    """What the channel answered; nothing once that is known, unless it contradicts what the payment came under.
+    """Record the channel's answer, once. A later answer counts only if its reference differs from that of the payment.
 
-    A payment that is being closed need not open. One that opens after it was taken for closed is closed once more.
+    A failed opening of a payment that is being closed is ignored. A payment that opens after it was closed is closed
+    again.
     """
     if state.status == "received" and command.opened and command.channel_ref != state.channel_ref:
         return [*statements.opened_otherwise(command.payment_id, command.channel_ref, state.callback_id, state)]

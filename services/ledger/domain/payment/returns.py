@@ -1,4 +1,4 @@
-"""Money that goes back to where it came from: asked of the channel, tried again, or paid by a person."""
+"""Returns of money to where it came from: through the channel, tried again, or paid by a person."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.contracts.ledger import (
 
 
 def request(command: ReturnPayment, state: Payment, available: Money) -> list[Event]:
-    """Ask for a return, once. `available` is what the payment's account can pay out."""
+    """Request a return, once. `available` is what the payment's account can pay out."""
     if command.return_id in state.returns:
         return []
     if command.amount.amount <= 0:
@@ -39,11 +39,11 @@ def request(command: ReturnPayment, state: Payment, available: Money) -> list[Ev
 
 
 def retry(command: RetryReturn | RetryRefund, state: Payment, available: Money) -> list[Event]:
-    """Ask again for a return that failed. `available` is what the return's account can pay out.
+    """Request a failed return again. `available` is what the return's account can pay out.
 
-    RetryReturn refuses `unknown-return`, `return-under-way`, `already-returned`, `nothing-to-return`, and
-    `paid-otherwise` where the channel paid back another amount: it would find the same again. RetryRefund does nothing
-    instead, or fails once more.
+    RetryReturn refuses `unknown-return`, `return-under-way`, `already-returned` and `nothing-to-return`. It refuses
+    `paid-otherwise` if the channel paid back another amount, because the channel would find the same again. RetryRefund
+    does nothing instead, or fails once more.
     """
     part = state.returns.get(command.return_id)
     is_retryable = part is not None and part.status == "failed"
@@ -63,7 +63,7 @@ def retry(command: RetryReturn | RetryRefund, state: Payment, available: Money) 
 
 
 def by_hand(command: RecordReturnByHand, state: Payment, available: Money) -> list[Event]:
-    """Refuses what `retry` refuses but `paid-otherwise`: then a person pays what is left."""
+    """Record that a person paid the rest of a failed return. Refuses what `retry` refuses, except `paid-otherwise`."""
     part = _failed_part(command.payment_id, command.return_id, state)
     again = _again(part, state)
     if again is None or available < again.whole:
@@ -81,7 +81,7 @@ def by_hand(command: RecordReturnByHand, state: Payment, available: Money) -> li
 
 
 def record(command: RecordReturn, state: Payment) -> list[Event]:
-    """What the channel said to a return that is under way, and what else it lists."""
+    """Record the channel's answer to a return under way, and the other returns that it lists."""
     unasked = _unasked(command, state)
     part = state.returns.get(command.return_id)
     if part is None or part.status != "requested":
@@ -96,14 +96,15 @@ def record(command: RecordReturn, state: Payment) -> list[Event]:
 
 
 def _unasked(command: RecordReturn, state: Payment) -> list[Event]:
-    """Returns that nobody asked for, and ours that were paid once more: money left, and a person must find out why."""
-    unasked, seen = list[Event](), Counter({command.return_id: 1})
+    """Events for listed returns that nobody requested, and for requested ones that were paid twice. Money has left, and
+    a person must find out why."""
+    unasked, counts = list[Event](), Counter({command.return_id: 1})
     for listed in command.others:
-        seen[listed.return_id] += 1
+        counts[listed.return_id] += 1
         item = item_id(
-            command.payment_id, state.channel, f"{listed.return_id}\n{seen[listed.return_id]}\n{UNASKED_RETURN}"
+            command.payment_id, state.channel, f"{listed.return_id}\n{counts[listed.return_id]}\n{UNASKED_RETURN}"
         )
-        is_known = seen[listed.return_id] == 1 and _is_known(listed, state)
+        is_known = counts[listed.return_id] == 1 and _is_known(listed, state)
         if is_known or item in state.items:
             continue
         event = PaymentUnmatched(
@@ -123,7 +124,7 @@ def _unasked(command: RecordReturn, state: Payment) -> list[Event]:
 
 
 def _is_known(listed: ListedReturn, state: Payment) -> bool:
-    """Whether the books say the same; what is still asked for is compared by its own answer."""
+    """Whether the books have this return with this amount. One under way is compared when its own answer comes."""
     part = state.returns.get(listed.return_id)
     if part is None:
         return False
@@ -132,8 +133,8 @@ def _is_known(listed: ListedReturn, state: Payment) -> bool:
 
 
 def _not_returned(command: RecordReturn, part: Return, state: Payment) -> ReturnFailed:
-    """What the channel paid back all the same is booked at once; what is more than the amount, or is in another
-    currency, is ours to bear."""
+    """A failed return. A part that the channel paid all the same is booked at once. The shop bears what exceeds the
+    amount or is in another currency."""
     failed = _failed(command.payment_id, command.return_id, part, command.reason)
     if command.paid is None or command.paid.amount == 0:
         return failed
@@ -151,16 +152,17 @@ def _moved(debit: str, credit: str, amount: Money) -> tuple[Posting, ...]:
 
 
 def _again(part: Return, state: Payment) -> Return | None:
-    """What is still to go back of a return that failed."""
+    """The part of a failed return that must still go back."""
     return part.rest if part.account else _part(part.rest.whole, state)
 
 
 def _otherwise(paid: Money) -> str:
-    return f"the channel has paid back {paid} as this return, and will not pay it again: pay the rest by hand"
+    return f"the channel has paid back {paid} as this return, and does not pay it again; pay the rest by hand"
 
 
 def _part(amount: Money, state: Payment) -> Return | None:
-    """The return of this much of the payment: what the channel collected goes back, what we added comes to us."""
+    """The return of this amount of the payment. What the channel collected goes back; what the shop added stays with
+    it."""
     left = state.returnable
     if left.currency != amount.currency:
         return None
@@ -184,7 +186,7 @@ def _requested(payment_id: str, return_id: str, part: Return, state: Payment, *,
     )
     if part.amount.amount:
         return [requested]
-    # Only what we had added is left: the channel has nothing to pay back.
+    # Only what the shop had added is left, so the channel has nothing to pay back.
     return [requested, _returned(payment_id, return_id, part, state)]
 
 
@@ -214,7 +216,7 @@ def _postings(part: Return, state: Payment, credit: str, channel: str) -> Postin
 
 
 def _settling(payment_id: str, return_id: str, state: Payment, how: str, note: str = "") -> list[Event]:
-    """What a return settles: the whole of what had come and fitted no payment."""
+    """The event that settles an unmatched item whose money a return gives back."""
     item = state.items.get(return_id.removeprefix(UNMATCHED)) if return_id.startswith(UNMATCHED) else None
     if item is None:
         return []
@@ -238,7 +240,7 @@ def _failed_part(payment_id: str, return_id: str, state: Payment) -> Return:
     if part.status == "requested":
         raise Refused("return-under-way", "the channel is being asked for this return")
     if part.status != "failed":
-        raise Refused("already-returned", "this return has ended already")
+        raise Refused("already-returned", "this return has already ended")
     return part
 
 

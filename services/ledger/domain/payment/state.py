@@ -1,4 +1,4 @@
-"""What is known of a payment, folded from its events."""
+"""The state of a payment, folded from its events."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FAILED = "failed"
 
 
 def item_id(payment_id: str, channel: str, channel_ref: str, contradicting: Money | None = None) -> str:
-    """The item of a channel's reference, and of each amount by which the channel contradicts what is booked for it."""
-    said = f"{payment_id}\n{channel}\n{channel_ref}\n{contradicting.model_dump_json() if contradicting else ''}"
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    """The id of the item for a channel's reference, or for an amount that contradicts what is booked for it."""
+    text = f"{payment_id}\n{channel}\n{channel_ref}\n{contradicting.model_dump_json() if contradicting else ''}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def statement(status: str, channel: str, channel_ref: str, amount: Money) -> str:
-    """What a channel says of a payment, as one text; all that a `failed` says is that it failed."""
+    """A channel's statement about a payment, as one text. All statements that it failed are the same."""
     return FAILED if status == FAILED else f"{status} {channel} {channel_ref} {amount.amount} {amount.currency}"
 
 
@@ -46,8 +46,8 @@ def statement(status: str, channel: str, channel_ref: str, amount: Money) -> str
 class Return:
     """Money on its way back from `account`, the payment's own when None.
 
-    `difference` is what we had added to the payment, and take back with this return. `paid` is what the channel paid
-    back of it, where that is not `amount`: it is booked already.
+    `difference` is what the shop had added to the payment and takes back with this return. `paid` is what the channel
+    paid back, if that is not `amount`; it is booked already.
     """
 
     amount: Money
@@ -58,19 +58,19 @@ class Return:
 
     @property
     def whole(self) -> Money:
-        """What leaves the account."""
+        """The amount that leaves the account."""
         return self.amount + self.difference if self.difference else self.amount
 
     @property
     def covered(self) -> Money:
-        """As much of the amount as the channel has paid back, though it failed."""
+        """The part of the amount that the channel has paid back although the return failed."""
         if self.paid is None or self.paid.currency != self.amount.currency:
             return zero(self.amount.currency)
         return min(self.paid, self.amount)
 
     @property
     def rest(self) -> Return:
-        """What has not gone back."""
+        """The part that has not gone back."""
         return replace(self, amount=self.amount - self.covered)
 
     @property
@@ -81,7 +81,7 @@ class Return:
 
 @dataclass(frozen=True)
 class Item:
-    """Money that fits no payment. `booked` is False for a contradiction, which moved nothing; `is_rest` is True where
+    """Money that matches no payment. `booked` is False for a contradiction, which moved nothing. `is_rest` is True if
     the channel has paid back another amount than the whole."""
 
     channel: str
@@ -95,11 +95,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """`channel_ref` is the channel's own name for it, empty until known; `returns` are by return id.
+    """A payment. `channel_ref` is the channel's reference, empty until it is known; `returns` are by return id.
 
-    `booked` is what the books hold by the channel's references, each as `item_id` makes it. `came` is what the channel
-    collected, where this is less than `amount`. `said` is the newest statement that counted. `closing` is what became
-    of asking the channel to close it: whatever that is, the payment may still be received.
+    `booked` has the booked amounts by `item_id` of the channel's references. `came` is what the channel collected, if
+    that is less than `amount`. `said` is the newest statement that counted. `closing` is the state of closing it at the
+    channel; in any state the payment may still be received.
     """
 
     status: Literal["none", "requested", "opened", "failed", "received"] = "none"
@@ -118,7 +118,7 @@ class Payment:
     returns: Mapping[str, Return] = field(default_factory=dict)
 
     def item_of(self, channel: str, channel_ref: str) -> str | None:
-        """The item that holds what is booked for this reference and has not found its place."""
+        """The open item with the amount that is booked for this reference."""
         for name, item in self.items.items():
             if (item.channel, item.channel_ref) == (channel, channel_ref) and item.booked and item.status != "settled":
                 return name
@@ -140,7 +140,7 @@ class Payment:
 
     @property
     def added(self) -> Money:
-        """What we added to make the payment whole, and have not taken back."""
+        """What the shop added to make the payment whole, and has not taken back."""
         added = self.amount - self.came if self.came else zero(self.amount.currency)
         taken = (part.difference for part in self._own_returns if part.difference)
         return added - sum(taken, zero(added.currency))
@@ -262,7 +262,7 @@ def _failed(state: Payment, event: ReturnFailed) -> Payment:
 
 
 def _item_of(return_id: str) -> str | None:
-    """The item whose whole money a return gives back."""
+    """The item that a return gives back, None for other returns."""
     return return_id.removeprefix(UNMATCHED) if return_id.startswith(UNMATCHED) else None
 
 

@@ -1,8 +1,7 @@
-"""What a payment channel says of a payment, and what it moves.
+"""Statements of payment channels about payments.
 
-Each statement is one of four things: the payment, a repetition, a "no", or money that fits no payment. The last is
-booked on a suspense account, once for each reference of the channel, and waits for a person.
-"""
+A statement is the payment, a repetition, a "no", or money that matches no payment. Money that matches none is booked on
+a suspense account, once for each reference of the channel, and waits for a person."""
 
 from __future__ import annotations
 
@@ -27,8 +26,8 @@ from shared.contracts.ledger import (
 
 RefusalReason = Literal["bad-signature", "replayed", "wrong-channel", "unknown-payment", "wrong-reference", "failed"]
 
-# What the channel is answered to a statement that fits no payment, by the reason that people see.
-TOLD = {
+# The answer to the channel for a statement that matches no payment, by the reason that people see.
+ANSWERS = {
     "amount-mismatch": "wrong-amount",
     "currency-mismatch": "wrong-amount",
     "wrong-channel": "wrong-channel",
@@ -44,12 +43,12 @@ TOLD = {
 
 
 def suspense(channel: str) -> str:
-    """Where money of a channel waits that fits no payment."""
+    """The account for a channel's money that matches no payment."""
     return f"suspense:{channel}"
 
 
 def record(command: RecordCallback, state: Payment, owner: str | None) -> Decided:
-    """`owner` is the payment that already has this reference of the channel, None when none has."""
+    """Record a statement. `owner` is the payment that already has this reference of the channel, or None."""
     if not command.authentic:
         return _refused(command, state, "bad-signature")
     if command.status == FAILED:
@@ -64,50 +63,51 @@ def record(command: RecordCallback, state: Payment, owner: str | None) -> Decide
         return _corrected(command, state, booked, is_shared=is_shared)
     if is_anothers and not is_shared:
         return _of_another(command, state, owner)
-    if command.amount.amount == 0:  # paid, and nothing came: one of the two is not true
+    if command.amount.amount == 0:  # it contradicts itself: paid, with an amount of zero
         return _contradiction(command, state)
     reason = SHARED_REFERENCE if is_shared else _misfit(command, state)
     return _unmatched(command, state, item, reason) if reason else _received(command, state)
 
 
 def _no(command: RecordCallback, state: Payment) -> Decided:
-    """The channel says that nobody paid: it may say otherwise later."""
+    """The channel says that nobody paid. It may say otherwise later."""
     if state.status == "none":
         return _refused(command, state, "unknown-payment")
     if command.channel != state.channel:
         return _refused(command, state, "wrong-channel")
     if state.status == "received":
-        return _told("replayed") if command.in_vain else _contradiction(command, state)
+        return _answered("replayed") if command.in_vain else _contradiction(command, state)
     if command.unread:
         return _not_understood(command, state)
     if state.said == FAILED:
-        return _told(FAILED)
+        return _answered(FAILED)
     return _refused(command, state, FAILED)
 
 
 def _of_another(command: RecordCallback, state: Payment, owner: str | None) -> Decided:
-    """The channel says of this payment what it says of its `owner`, whose reference it names: nothing is booked twice
-    for it, and a person finds out whether somebody paid for this one as well. Told once."""
+    """The statement names the reference of another payment, its `owner`. Nothing is booked twice for one reference. An
+    item, made once, lets a person find out whether somebody paid this payment as well."""
     decided = _refused(command, state, "unknown-payment" if state.status == "none" else "wrong-reference", owner)
     item = item_id(command.payment_id, command.channel, f"{command.channel_ref}\n{ANOTHERS_REFERENCE}", command.amount)
     if item in state.items or command.amount.amount == 0:
         return decided
-    doubt = _unmatched(command, state, item, ANOTHERS_REFERENCE, booked=False)
-    return Decided([*decided.events, *doubt.events], decided.answer)
+    item_opened = _unmatched(command, state, item, ANOTHERS_REFERENCE, booked=False)
+    return Decided([*decided.events, *item_opened.events], decided.answer)
 
 
 def _not_understood(command: RecordCallback, state: Payment) -> Decided:
-    """Asking is over, and the last answer can't be read: a person must find out whether it was paid. Told once."""
+    """Asking is over, and the last answer can't be read. An item, made once, lets a person find out whether it was
+    paid."""
     item = item_id(command.payment_id, command.channel, f"\n{UNREAD_ANSWER}")
     if item in state.items:
-        return _told(FAILED)
+        return _answered(FAILED)
     nothing = command.model_copy(update={"amount": zero(command.amount.currency)})
     return _unmatched(nothing, state, item, UNREAD_ANSWER, booked=False)
 
 
 def opened_otherwise(payment_id: str, channel_ref: str, callback_id: str, state: Payment) -> list[PaymentUnmatched]:
-    """The channel opened the payment under another reference than it is paid under: one of the two is not true, and
-    what came may be another payment's. Nothing moves until a person has found out. Told once."""
+    """The channel opened the payment under another reference than it was paid under. One of the two is wrong, and the
+    money may belong to another payment. Nothing moves; an item, made once, lets a person find out."""
     item = item_id(payment_id, state.channel, f"{channel_ref}\n{OTHER_REFERENCE}")
     if item in state.items:
         return []
@@ -130,13 +130,14 @@ def _repeated(command: RecordCallback, state: Payment) -> Decided:
     item = state.item_of(command.channel, command.channel_ref)
     if item is None:
         return Decided(answer={"outcome": "already-received"})
-    reason = TOLD[state.items[item].reason]
+    reason = ANSWERS[state.items[item].reason]
     said = statement(command.status, command.channel, command.channel_ref, command.amount)
-    return _told(reason) if said == state.said else _refused(command, state, "replayed")
+    return _answered(reason) if said == state.said else _refused(command, state, "replayed")
 
 
 def _corrected(command: RecordCallback, state: Payment, booked: Money, *, is_shared: bool) -> Decided:
-    """The channel says another amount of a reference: while that waits, what is said last takes its place."""
+    """The channel names another amount for a reference. If the item of the reference is open, the new amount replaces
+    it."""
     item = state.item_of(command.channel, command.channel_ref)
     waits = state.items[item] if item else None
     if item is None or waits is None or waits.status != "open" or waits.is_rest or command.amount.amount == 0:
@@ -160,25 +161,27 @@ def _corrected(command: RecordCallback, state: Payment, booked: Money, *, is_sha
 
 
 def _contradiction(command: RecordCallback, state: Payment) -> Decided:
-    """Nothing is booked twice for one reference: a person must find out which statement is true."""
+    """Open an item without booking: nothing is booked twice for one reference, and a person must find out which
+    statement is true."""
     has_failed = command.status == FAILED
     said = zero(command.amount.currency) if has_failed else command.amount
     item = item_id(command.payment_id, command.channel, command.channel_ref, said)
     reason = "failed-after-paid" if has_failed else "contradiction"
     if item in state.items:
-        return _told(TOLD[reason])
+        return _answered(ANSWERS[reason])
     return _unmatched(command, state, item, reason, booked=False)
 
 
 def _misfit(command: RecordCallback, state: Payment) -> str | None:
-    """Why a statement is not the payment. A payment whose opening failed for us may still be paid at the channel."""
+    """The reason why a statement does not match the payment, None if it does. A payment whose opening failed may still
+    be paid at the channel."""
     if state.status == "none":
         return "unknown-payment"
     if command.channel != state.channel:
         return "wrong-channel"
     if state.status == "received":
         return "paid-twice"
-    # A callback may overtake the opening's answer: then its reference is not known yet.
+    # A callback may come before the answer to the opening. The reference is then not known yet.
     if not command.channel_ref or state.channel_ref not in ("", command.channel_ref):
         return "wrong-reference"
     if command.amount.currency != state.amount.currency:
@@ -217,28 +220,28 @@ def _unmatched(command: RecordCallback, state: Payment, item: str, reason: str, 
         ask_until=None if reason == UNREAD_ANSWER else _ask_until(state),
         postings=postings,
     )
-    return Decided([event], _told(TOLD[reason]).answer)
+    return Decided([event], _answered(ANSWERS[reason]).answer)
 
 
 def _refused(command: RecordCallback, state: Payment, reason: RefusalReason, owner: str | None = None) -> Decided:
-    says = command.authentic and not command.in_vain and (command.status == "paid" or reason == FAILED)
+    is_statement = command.authentic and not command.in_vain and (command.status == "paid" or reason == FAILED)
     event = CallbackRefused(
         payment_id=command.payment_id,
         channel=command.channel,
         callback_id=command.callback_id,
         reason=reason,
         channel_ref=command.channel_ref,
-        amount=command.amount if says else None,
+        amount=command.amount if is_statement else None,
         reference_of=owner,
         ask_until=_ask_until(state),
     )
-    return Decided([event], _told(reason).answer)
+    return Decided([event], _answered(reason).answer)
 
 
 def _ask_until(state: Payment) -> datetime | None:
-    """Until when the channel is still asked; never again once the payment has come."""
+    """Until when the channel is asked; None once the payment is received."""
     return None if state.status == "received" else state.ask_until
 
 
-def _told(reason: str) -> Decided:
+def _answered(reason: str) -> Decided:
     return Decided(answer={"outcome": "refused", "reason": reason})

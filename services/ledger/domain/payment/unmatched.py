@@ -1,4 +1,5 @@
-"""What a person makes of money that fits no payment: its payment, a deposit, a return, or something the note says."""
+"""Decisions of people about unmatched money: match it to its payment or a wallet, give it back, or settle it by
+hand."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ SURPLUS = "surplus:"
 
 def match(command: MatchPayment, state: Payment, shop: Shop) -> list[Event]:
     """Refuses `unknown-item`, `already-settled`, `return-under-way`, `nothing-booked`, `no-payment`, `already-paid`,
-    `currency-mismatch`, `paid-otherwise` where the channel has paid some of it back, and `currency-not-traded` where it
-    would go to a wallet, which it could not leave again."""
+    `currency-mismatch`, `paid-otherwise` if the channel has paid some of it back, and `currency-not-traded` for money
+    to a wallet that could not leave it again."""
     item = _open(command.item, state)
     _require_whole(item)
     if not item.booked:
-        raise Refused("nothing-booked", "nothing is booked of what the channel says here: there is no money to match")
+        raise Refused("nothing-booked", "nothing is booked for this item: there is no money to match")
     if command.wallet is not None:
         shop.check(item.amount.currency)
         postings = transfer(suspense(item.channel), f"wallet:{command.wallet}", item.amount)
@@ -41,7 +42,7 @@ def give_back(command: GiveBackPayment, state: Payment) -> list[Event]:
     if not item.booked:
         raise Refused(
             "nothing-booked",
-            "nothing is booked of what the channel says here: there is no money to give back",
+            "nothing is booked for this item: there is no money to give back",
         )
     return_id = f"{UNMATCHED}{command.item}"
     return [_returning(command.payment_id, return_id, item.amount, item, again=return_id in state.returns)]
@@ -63,7 +64,7 @@ def _open(name: str, state: Payment) -> Item:
     if item is None:
         raise Refused("unknown-item", "no money of this payment waits under this id", status=404)
     if item.status == "settled":
-        raise Refused("already-settled", "a person has seen to this money already")
+        raise Refused("already-settled", "this item is already settled")
     if item.status == "returning":
         raise Refused("return-under-way", "the channel is being asked to give this money back")
     return item
@@ -71,16 +72,17 @@ def _open(name: str, state: Payment) -> Item:
 
 def _require_whole(item: Item) -> None:
     if item.is_rest:
-        detail = "the channel has paid back another amount than this: see to the rest by hand, and settle it"
+        detail = "the channel has paid back another amount; pay the rest by hand, and settle the item"
         raise Refused("paid-otherwise", detail)
 
 
 def _paid(command: MatchPayment, state: Payment, item: Item, shop: Shop) -> list[Event]:
-    """A deposit is what came. An order is paid whole: we add what is missing, and give back what is too much."""
+    """A deposit gets the amount that came. An order is paid in full: the shop adds what is missing, and gives back what
+    is too much."""
     if state.status == "none":
         raise Refused("no-payment", "there is no such payment: match it to a wallet, or give it back")
     if state.status == "received":
-        raise Refused("already-paid", "this payment has come already: match it to a wallet, or give it back")
+        raise Refused("already-paid", "this payment was already received: match the money to a wallet, or give it back")
     source, amount = suspense(item.channel), item.amount
     if state.order_id is None:
         shop.check(amount.currency)

@@ -1,4 +1,4 @@
-"""Texts seen before, a million of them in some tens of megabytes."""
+"""A set of texts, kept as hashes: a million of them in some tens of megabytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BUCKET = 2
 _REST = 14
 
 
-class Seen:
+class HashSet:
     """Remembers 128-bit hashes, packed by their first two bytes."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Seen:
         return place >= 0
 
     def add(self, text: str) -> None:
-        """Remember a text. One that is there already takes up room once more."""
+        """Add a text. A text that is there already takes up room once more."""
         first, rest = self._hash(text)
         self._buckets[first] += rest
 

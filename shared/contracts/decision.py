@@ -15,9 +15,9 @@ from shared.values import currencies, days
 class Refused(Exception):
     """A command that the rules do not allow. Nothing has changed.
 
-    `code` is stable and machine readable (`off-sale`), `detail` is for people. `status` is the HTTP status that fits: 409
-    not in this state, 404 unknown, 422 against a rule, 403 not yours. `facts` holds what a program may need; money goes
-    in as its minor units and its currency.
+    `code` is stable and machine readable (`off-sale`), `detail` is for people. `status` is the HTTP status that fits:
+    409 not in this state, 404 unknown, 422 against a rule, 403 not yours. `facts` holds what a program may need; money
+    goes in as its minor units and its currency.
     """
 
     def __init__(self, code: str, detail: str, *, status: int = 409, **facts: str | int) -> None:

@@ -88,7 +88,8 @@ def test_every_permission_is_documented_with_its_roles() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["services/order/domain/*.py", "services/inventory/domain/listing.py", "services/gateway/orders/routes.py"]
+    "pattern",
+    ["services/order/domain/*.py", "services/inventory/domain/listing.py", "services/gateway/orders/routes.py"],
 )
 def test_every_refusal_of_a_sale_is_documented(pattern: str) -> None:
     listed = page("docs/concepts/a-sale.md")

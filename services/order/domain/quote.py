@@ -12,10 +12,10 @@ from shared.contracts.order import OrderLine, Wish
 
 
 def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderLine, ...]:
-    """The lines of an order at today's prices: one a wish, priced by its own quantity. `offers` are the listings by SKU.
+    """The lines of an order at today's prices: one a wish, priced by its own quantity.
 
-    Refuses, in this order: `unknown-sku`, `off-sale`, `target-needed`, `over-limit` (all wishes for a SKU together),
-    `mixed-currency`, `total-too-large`, `nothing-to-pay`.
+    `offers` are the listings by SKU. Refuses, in this order: `unknown-sku`, `off-sale`, `target-needed`,
+    `over-limit` (all wishes for a SKU together), `mixed-currency`, `total-too-large`, `nothing-to-pay`.
     """
     for wish in wishes:
         _refuse_unsellable(wish, offers.get(wish.sku))

@@ -1,4 +1,4 @@
-"""What must always hold of the shop, whoever runs it: checked at every event, or of what is left at the end."""
+"""The shop's laws: checked at every event, or against the end state of a run."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ from laws.stock import KeyOnce, NoOversell
 from laws.value import ValueOnce
 from shared.laws import Law, LawChecker, Violation
 
-# Where several laws are broken by one event, the first one that is told names what went wrong most closely.
+# When one event breaks several laws, the first in this order describes the cause best.
 EVENT_LAWS: Sequence[type[Law]] = (
     NoOversell,
     KeyOnce,
@@ -39,7 +39,7 @@ EVENT_LAWS: Sequence[type[Law]] = (
 
 
 def watch(on_violation: Callable[[Violation], None] | None = None) -> LawChecker:
-    """A watch over every law of events."""
+    """A LawChecker of all these laws."""
     return LawChecker(EVENT_LAWS, on_violation)
 
 

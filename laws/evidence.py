@@ -1,4 +1,4 @@
-"""What partners say of money ends somewhere: booked and settled, or shown to a person."""
+"""EvidenceSettled: what partners say about money is booked and settled, or shown to a person."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from shared.laws.compact import Marks
 from shared.laws.law import Handlers, Law
 
 Sums: TypeAlias = Mapping[str, Mapping[str, int]]
-# How long staff may not have heard of evidence, in a system that is at work.
+# How soon staff must have a message about evidence, in a running system.
 DEADLINE = timedelta(hours=1)
-# How long a return may be on its way: the channel is asked for less than four hours, then staff hear of it.
+# How long a return may be under way: the channel is asked for less than four hours, then staff get a message.
 RETURN_DEADLINE = timedelta(hours=6)
 # The messages that show evidence to staff, and their parameters that name it.
 SHOWING: Mapping[str, tuple[str, ...]] = {
@@ -61,12 +61,13 @@ class _Open:
 
 
 class EvidenceSettled(Law):
-    """What channels and suppliers say of money is booked once, and what fits nothing is settled, or shown to staff.
+    """What channels and suppliers say about money is booked once. What fits no payment or purchase is settled, or shown
+    to staff.
 
-    A return that was asked for ends, and one that failed is paid after all, by the channel or by a person, or is shown
-    to staff. An order says that it
-    is refunded when the money is back. What a supplier's statement adds or a person's decision on it moves is in the
-    books. Staff hear of each partner that told what can't be read, and of keys of ours that a supplier sent as well.
+    A requested return ends. One that failed is paid later, by the channel or a person, or shown to staff. An order says
+    that it is refunded only when the money is back. What a supplier's statement adds, or a person's decision on it
+    moves, is in the books. Staff get a message about each statement that can't be read, and about keys of the stock
+    that a supplier sent too.
     """
 
     name = "EvidenceSettled"
@@ -101,7 +102,7 @@ class EvidenceSettled(Law):
             ReturnedByHand: self._paid_by_hand,
             RefundRecorded: self._said_refunded,
             FundsRefunded: self._into_wallet,
-            MessageQueued: self._told,
+            MessageQueued: self._queued,
             SupplierStatementRecorded: self._stated,
             SupplierStatementSettled: self._statement_settled,
             SupplierClaimWon: self._claim_won,
@@ -144,15 +145,15 @@ class EvidenceSettled(Law):
         yield from self._on_its_way.items()
         yield from ((name, it) for name, it in self._open.items() if it.shown_as not in self._shown_to_staff)
 
-    # What any evidence does
+    # Evidence of any kind
 
     def opened(self, name: str, what: str, shown_as: str = "") -> None:
-        """Evidence that somebody must settle. `shown_as`, its name if none is given, is what the message to staff names
-        it by."""
+        """Open evidence that a person must settle. `shown_as` (default: its name) is its name in the message to
+        staff."""
         self._open[name] = _Open(what, self._time(), shown_as or name)
 
     def closed(self, name: str) -> None:
-        """It is settled; nothing happens when it was not open."""
+        """Close evidence that is settled, if it is open."""
         self._time()
         self._open.pop(name, None)
 
@@ -162,7 +163,7 @@ class EvidenceSettled(Law):
             self._now = at
         return at
 
-    def _told(self, event: MessageQueued) -> None:
+    def _queued(self, event: MessageQueued) -> None:
         self._time()
         names = SHOWING.get(event.template, ())
         if names and all(name in event.params for name in names):
@@ -199,7 +200,7 @@ class EvidenceSettled(Law):
         self._moved(event.payment_id, event.postings)
 
     def _refused(self, event: CallbackRefused) -> None:
-        """A statement that moved nothing is about money that is booked, or denied by the channel when it was asked."""
+        """A statement that moved nothing must be about booked money, or the channel denies it when it is asked."""
         if event.reason == "failed":
             self._denied(event.payment_id)
             return
@@ -209,7 +210,7 @@ class EvidenceSettled(Law):
         owner = event.reference_of or event.payment_id
         reference = _reference(owner, event.channel, event.channel_ref)
         if reference.partition(" ")[2] not in self._booked:
-            what = f"{event.amount} that {event.channel} told of for payment {owner} is not in the books"
+            what = f"{event.amount} that {event.channel} reported for payment {owner} is not in the books"
             self._unbooked[reference] = _Open(what, self._time())
 
     def _denied(self, payment_id: str) -> None:
@@ -267,7 +268,7 @@ class EvidenceSettled(Law):
         self.closed(name)
 
     def _said_refunded(self, event: RefundRecorded) -> None:
-        """An order says that money is back when it is."""
+        """An order must say that money is back only when it is."""
         if (name := f"{event.order_id} {event.refund_id}") not in self._back:
             what = f"{event.order_id} says that {event.amount} is refunded as {event.refund_id}, and nothing went back"
             self._said[name] = _Open(what, self._time())
@@ -276,7 +277,7 @@ class EvidenceSettled(Law):
 
     def _unread(self, event: StatementUnread) -> None:
         self.checked += 1
-        what = f"what {event.kind} {event.partner} told as {event.statement_id} can't be read, and staff do not know"
+        what = f"what {event.kind} {event.partner} sent as {event.statement_id} can't be read, and staff do not know"
         self.opened(event.statement_id, what, shown_as=f"{event.kind} {event.partner}")
 
     # Statements of suppliers
@@ -312,7 +313,7 @@ class EvidenceSettled(Law):
         self.opened(f"{event.sku} {event.delivery_id}", what)
 
     def _must_be_booked(self, name: str, what: str) -> None:
-        """The books are another log, which may have been read before this one."""
+        """Expect a booking in the ledger's log, which may have been read before this event."""
         if name in self._moved_early:
             self._moved_early.discard(name)
         else:

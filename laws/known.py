@@ -1,4 +1,4 @@
-"""What is held for an order, the orders know of."""
+"""OrdersKnown: the order's log knows every order for which money or stock is held."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shared.laws.law import Handlers, Law
 
 @dataclass(slots=True)
 class Kept:
-    """What others keep for an order: money held on an account, and how many keys are reserved of a SKU, by line.
-    `delivered` of its lines were."""
+    """What other services hold for an order: money on an account, and reserved keys of a SKU, by line. `delivered`
+    counts its delivered lines."""
 
     account: str = ""
     amount: Money | None = None
@@ -32,10 +32,10 @@ class Kept:
 
 
 class OrdersKnown(Law):
-    """Money and stock are held for orders that there are: such an order ends, and frees them.
+    """Money and stock are held only for orders that the order's log knows; such an order ends and frees them.
 
-    The order's log may be shown last only: all that is held was asked for by it. Where it was restored from an older
-    backup, the orders that are lost with it keep what is held for them until a person frees it.
+    The order's log may be read last, since an order requests everything that is held for it. When that log was restored
+    from a backup, what is held for lost orders stays held until a person frees it.
     """
 
     name = "OrdersKnown"
@@ -60,7 +60,7 @@ class OrdersKnown(Law):
         }
 
     def forgotten(self) -> Iterator[tuple[str, Kept]]:
-        """The orders that others keep something for, and the order's log does not know."""
+        """The orders that other services hold something for, and that the order's log does not know."""
         for order_id, kept in self._kept.items():
             if order_id not in self._placed:
                 yield order_id, replace(kept, delivered=self._delivered_lines.get(order_id) or 0)
@@ -96,7 +96,7 @@ class OrdersKnown(Law):
             self._drop(event.order_id, kept)
 
     def _of(self, order_id: str) -> Kept | None:
-        """What is kept for an order; None for one that is known."""
+        """What is held for an order; None for an order that is known."""
         return None if order_id in self._placed else self._kept.setdefault(order_id, Kept())
 
     def _drop(self, order_id: str, kept: Kept) -> None:

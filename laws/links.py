@@ -1,4 +1,4 @@
-"""Nobody is left with a link that still takes money for an order that has ended."""
+"""LinksClosed: no payment link takes money for an order that has ended."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from shared.laws.compact import Marks
 from shared.laws.finding import SHOWN, Finding
 from shared.laws.law import Handlers, Law
 
-# A channel is asked for some two hours before its "no" is final.
+# A channel is asked for about two hours before its "no" is final.
 DEADLINE = timedelta(hours=4)
 TEMPLATE = "payment-not-closed"
 _REQUESTED, _CLOSING, _RECEIVED = 1, 2, 4
 
 
 class LinksClosed(Law):
-    """Asking a channel to close a payment ends: it is closed, it came after all, or staff were shown that it is open.
+    """A request to close a payment ends: the payment is closed, it is paid after all, or staff are shown that it is
+    open.
 
-    `unasked` are cancelled orders of whose payment nobody asked that. Versions before asked nobody, so that only those
-    who know that all events are of this version hold it against a log.
+    `unasked` are cancelled orders whose payment nobody asked to close. Earlier versions did not ask, so check it only
+    when all events are of this version.
     """
 
     name = "LinksClosed"
@@ -44,7 +45,7 @@ class LinksClosed(Law):
             PaymentClosing: self._asked,
             PaymentClosed: self._closed,
             PaymentNotClosed: self._not_closed,
-            MessageQueued: self._told,
+            MessageQueued: self._queued,
         }
 
     def unfinished(self) -> Iterator[str]:
@@ -119,7 +120,7 @@ class LinksClosed(Law):
         self._closing.pop(payment_id, None)
         self._open.pop(payment_id, None)
 
-    def _told(self, event: MessageQueued) -> None:
+    def _queued(self, event: MessageQueued) -> None:
         if event.template == TEMPLATE:
             self._shown_to_staff.add(str(event.params["payment"]))
 

@@ -1,4 +1,4 @@
-"""Money is neither made nor lost, nor taken twice."""
+"""Conserved, HoldsMatch, OneCapture: money is neither made nor lost, nor taken twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A paid order is delivered or refunded, to the last unit of money."""
+"""PaidTerminal: a paid order is delivered or refunded, to the last minor unit."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class PaidTerminal(Law):
         self._line("order", f"{event.order_id}/{event.line}", delivered=event.delivered)
 
     def _line(self, side: str, line: str, *, delivered: bool) -> None:
-        met = self._lines.told(side, line, delivered)
+        met = self._lines.stated(side, line, delivered)
         if met == "twice":
             self.broken(f"{line} ended twice, as {side} says")
         elif met == "differs":
@@ -158,7 +158,7 @@ class PaidTerminal(Law):
 
     def _refund(self, side: str, event: RefundApproved | FundsRefunded) -> None:
         refund = f"{event.order_id} {event.refund_id}"
-        met = self._refunds.told(side, refund, event.amount.amount)
+        met = self._refunds.stated(side, refund, event.amount.amount)
         if met == "twice":
             self.broken(f"refund {refund} was made twice by {side}")
         elif met == "differs":

@@ -1,4 +1,4 @@
-"""What payment channels and suppliers saw of us."""
+"""Laws that compare the logs with what payment channels and suppliers have recorded."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def evidence_settled(payments: Iterable[ChannelPayment], law: EvidenceSettled) -
     return finding("EvidenceSettled", len(known), (said for payment in known for said in _differences(payment, law)))
 
 
-def statements_kept(told: Iterable[SupplierSaid], kept: Collection[SupplierSaid]) -> Finding:
-    """EvidenceSettled: what suppliers said, and were told that we heard, is in the log, and so are the texts that they
-    delivered. A repeat may leave out, or repeat, texts that are there."""
-    said, known = set(told), {replace(one, goods=frozenset()) for one in kept}
+def statements_kept(acknowledged: Iterable[SupplierSaid], kept: Collection[SupplierSaid]) -> Finding:
+    """EvidenceSettled: supplier statements that were acknowledged are in the log, with the texts that were delivered. A
+    repeated statement may omit or repeat texts."""
+    said, known = set(acknowledged), {replace(one, goods=frozenset()) for one in kept}
     goods = {(one.request_id, index) for one in kept for index in one.goods}
     gone = {one for one in said if any((one.request_id, index) not in goods for index in one.goods)}
     lost = sorted(
@@ -75,7 +75,7 @@ def statements_kept(told: Iterable[SupplierSaid], kept: Collection[SupplierSaid]
 def _words(said: SupplierSaid) -> str:
     cost = "no cost" if said.cost is None else f"{said.cost} {said.currency}"
     goods = f" with {len(said.goods)} texts" if said.goods else ""
-    return f"{said.request_id} was told to be {said.outcome}{goods}, for {cost}"
+    return f"{said.request_id} was reported as {said.outcome}{goods}, for {cost}"
 
 
 def _differences(payment: ChannelPayment, law: EvidenceSettled) -> Iterator[str]:
@@ -125,8 +125,8 @@ def one_purchase(
         f"{line} was bought {len(where)} times: {', '.join(where)}" for line, where in bought.items() if len(where) > 1
     ]
     if delivered is not None:
-        told, people = set(delivered), set(by_hand)
-        broken += [f"{line} was delivered and never bought" for line in sorted(told) if not bought.get(line)]
-        unheard = (line for line, where in bought.items() if where and line not in told and line not in people)
+        logged, people = set(delivered), set(by_hand)
+        broken += [f"{line} was delivered and never bought" for line in sorted(logged) if not bought.get(line)]
+        unheard = (line for line, where in bought.items() if where and line not in logged and line not in people)
         broken += [f"{line} was bought and never delivered" for line in unheard]
     return finding("OnePurchase", len(bought), broken)

@@ -1,4 +1,4 @@
-"""A line is bought once, from one supplier at a time."""
+"""OnePurchase: a line is bought once, from one supplier at a time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OnePurchase(Law):
             DeliveryResolved: self._ended,
             DeliveryFailed: self._ended,
             SupplierCostPosted: self._owed,
-            SupplierStatementRecorded: self._told,
+            SupplierStatementRecorded: self._billed,
             SupplierStatementSettled: self._settled,
             SupplierBillPosted: lambda event: self._cost("ledger", event.bill_id, event.amount.amount),
             SupplierClaimMoved: lambda event: self._cost("ledger", _move(event), event.amount.amount),
@@ -86,12 +86,12 @@ class OnePurchase(Law):
         line = delivery_id(event.order_id, event.line)
         self._cost("ledger", purchase_request_id(line, event.supplier), event.cost.amount)
 
-    def _told(self, event: SupplierStatementRecorded | SupplierStatementSettled) -> None:
+    def _billed(self, event: SupplierStatementRecorded | SupplierStatementSettled) -> None:
         if event.bill is not None:
             self._cost("fulfillment", statement_id(event.delivery_id, event.statement), event.bill.amount)
 
     def _settled(self, event: SupplierStatementSettled) -> None:
-        self._told(event)
+        self._billed(event)
         if event.moved is not None:
             name = statement_id(event.delivery_id, event.statement)
             self._cost("fulfillment", f"{name} as {event.decision}", event.moved.amount)
@@ -102,7 +102,7 @@ class OnePurchase(Law):
             self._cost("fulfillment", f"{name} as won", event.amount.amount)
 
     def _cost(self, side: str, purchase: str, amount: int) -> None:
-        met = self._costs.told(side, purchase, amount)
+        met = self._costs.stated(side, purchase, amount)
         if met == "twice":
             self.broken(f"the cost of {purchase} was posted twice")
         elif met == "differs":

@@ -1,4 +1,4 @@
-"""Nothing that risk stopped is ever delivered."""
+"""ScreenedOnly: nothing that risk stopped is delivered."""
 
 from __future__ import annotations
 

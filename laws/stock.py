@@ -1,4 +1,4 @@
-"""Stock is never promised twice, a key is delivered once."""
+"""NoOversell and KeyOnce: a key is reserved for one line at a time, and delivered once."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class KeyOnce(Law):
         self._skus: dict[str, int] = {}
         self._given_otherwise: set[tuple[str, int]] = set()
         self._untold: set[tuple[str, int]] = set()
-        self._told: set[tuple[str, int]] = set()
+        self._reported: set[tuple[str, int]] = set()
         self._delivered_before: dict[str, Numbers] = defaultdict(Numbers)
         self._parted_before: dict[str, Numbers] = defaultdict(Numbers)
         self._delivered_to: dict[tuple[str, int], str] = {}
@@ -162,7 +162,7 @@ class KeyOnce(Law):
 
     def _met(self, index: str, sku: str, number: int) -> None:
         """A key of ours whose text suppliers may have sent."""
-        if index in self._sent and (sku, number) not in self._told:
+        if index in self._sent and (sku, number) not in self._reported:
             self._untold.add((sku, number))
         if index in self._supplied_before:
             self._given_otherwise.add((sku, number))
@@ -171,7 +171,7 @@ class KeyOnce(Law):
 
     def _known(self, event: KeysSupplied) -> None:
         for key in ((event.sku, number) for number in event.numbers):
-            self._told.add(key)
+            self._reported.add(key)
             self._untold.discard(key)
 
     def _delivered(self, event: KeysDelivered) -> None:

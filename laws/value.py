@@ -1,4 +1,4 @@
-"""A line gives out no more than what was paid for it."""
+"""ValueOnce: a line gives no more money and keys than were paid for."""
 
 from __future__ import annotations
 

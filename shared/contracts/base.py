@@ -1,4 +1,4 @@
-"""What every message is made of: money, time, metadata, and the base of commands and events."""
+"""The base of commands and events, and what they share: money, time, metadata."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from shared.values import currencies
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Doc:
-    """What a field means, for those who read events, and a value of it to show: JSON, or of money the minor units.
+    """The meaning of a field, for readers of events, and an example value: JSON, or for money the minor units.
 
-    It stands in the field's `Annotated`, or in that of a type that fields share; the outermost speaks. Without a value
-    it shows that of the type within, else what follows from the type. It checks nothing.
+    It is part of the field's `Annotated`, or of that of a shared type; the outermost one counts. Without an example,
+    the inner type's example is shown, or one that fits the type. It validates nothing.
     """
 
     meaning: str
     example: Any = None
 
 
-# What looks like a box or a key, and is none: long enough, and opens nothing.
+# An example of a box that opens nothing.
 BOX = "k1.EXAMPLE" + "A" * 70
 PUBLIC_KEY = "EXAMPLE" + "A" * 36
 KEYED_HASH = "EXAMPLE" + "B" * 36
@@ -47,7 +47,7 @@ def _is_none(value: object) -> bool:
 
 
 def is_false(value: object) -> bool:
-    """For a field that the JSON has only where it is true."""
+    """Exclude a field from the JSON when it is false."""
     return value is False
 
 
@@ -96,7 +96,7 @@ class Money(Value):
         return self.amount <= other.amount
 
     def share(self, basis_points: int) -> Money:
-        """The given part of this amount, rounded down; 10,000 basis points are the whole."""
+        """A part of this amount, rounded down; 10,000 basis points are all of it."""
         return Money(amount=self.amount * basis_points // 10_000, currency=self.currency)
 
     def __str__(self) -> str:
@@ -114,8 +114,8 @@ class Metadata(Value):
 
     `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that led here;
     `actor` is `staff:<name>`, `customer:<id>`, `guest`, `channel:<name>`, `supplier:<name>` or `system:<service>`.
-    `traceparent` is the span that led here, as W3C Trace Context writes it; where nobody traces, the JSON has no such
-    field. `essential` is that of the event; the JSON has it only where it is true.
+    `traceparent` is the span that led here, in W3C Trace Context's form; without tracing, the JSON lacks the field.
+    `essential` is that of the event; the JSON has it only when it is true.
     """
 
     site: Id = "main"
@@ -128,14 +128,14 @@ class Metadata(Value):
     essential: bool = Field(default=False, exclude_if=is_false)
 
     def leading_on(self, causation_id: str, actor: str | None = None) -> Metadata:
-        """The metadata of what the command or event of this id leads to, by the same actor if none is given.
+        """The metadata of messages that the command or event with this id causes, by default with the same actor.
 
-        Neither is checked: the id is a message's, and the actor this one's or a service.
+        The arguments are not validated: they come from a message, or name a service.
         """
         actor = actor or self.actor
         if (causation_id, actor, False) == (self.causation_id, self.actor, self.essential):
             return self
-        # a fifth of what validation costs, and there is one for most messages
+        # a fifth of the cost of validation; most messages need one
         led = object.__new__(Metadata)
         _set(led, "__dict__", {**self.__dict__, "causation_id": causation_id, "actor": actor, "essential": False})
         _set(led, "__pydantic_fields_set__", self.__pydantic_fields_set__)
@@ -151,7 +151,7 @@ class Metadata(Value):
 class Message(Value):
     """A command or an event: `owner` is the service whose log it concerns, `key` names its partition key field.
 
-    The owner is named by the module, unless it is given; an event whose owner is empty may stand in any log.
+    By default the module's name is the owner. An event with an empty owner may be in any log.
     """
 
     owner: ClassVar[str]
@@ -168,7 +168,7 @@ class Message(Value):
 
     @classmethod
     def type(cls) -> str:
-        """The name and version under which this message travels and is stored, as `OrderPlaced.v1`."""
+        """The name and version under which this message is sent and stored, such as `OrderPlaced.v1`."""
         return f"{cls.__name__}.v{cls.version}"
 
     def partition_key(self) -> str:
@@ -177,7 +177,7 @@ class Message(Value):
 
 
 class Command(Message):
-    """A wish, in the imperative. It may be refused.
+    """A request to do something, named in the imperative. It may be refused.
 
     `incidental` names the fields that may differ when the same command is sent again.
     """
@@ -185,25 +185,26 @@ class Command(Message):
     incidental: ClassVar[frozenset[str]] = frozenset()
 
     def fingerprint(self) -> str:
-        """What two sendings of one command have in common: SHA-256 of its type and JSON, without the incidental."""
+        """SHA-256 of the type and JSON without `incidental` fields: equal when the same command is sent again."""
         body = self.model_dump_json(exclude=set(self.incidental))
         return hashlib.sha256(f"{self.type()}{body}".encode()).hexdigest()
 
 
 class Event(Message):
-    """A fact, in the past tense. It can't be undone, only answered by another.
+    """A fact, named in the past tense. It can't be undone, only followed by another event.
 
-    `essential`: who reads the log and does not know this type stops before it, until it is upgraded. To be set for a
-    new type that calls for a reaction somewhere; any other is passed over by those who do not know it.
+    `essential`: a reader that does not know this type stops before it until it is upgraded. Set it for a new type that
+    a service must react to. Readers pass over other events whose type they do not know.
     """
 
     essential: ClassVar[bool] = False
 
 
 class Former(Message):
-    """What the event `of` was in an earlier version, as logs still hold it: nobody decides it any more.
+    """An earlier version of the event `of`. Logs still hold it; no decision makes it any more.
 
-    Named as one likes, such as `OrderPlacedV1`; an upcaster leads from it, a downcaster, while it is published, to it.
+    The class may have any name, such as `OrderPlacedV1`. An upcaster lifts it to the next version; a downcaster makes
+    it while it is still published.
     """
 
     of: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The words in which a decision is asked and answered, and what it wants done later."""
+"""What a decision gets and gives: DecisionContext, Decided, Refused, and the plans of scheduled items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.values import currencies, days
 
 
 class Refused(Exception):
-    """A command that the rules do not allow. Nothing has changed.
+    """A rule forbids the command; nothing changes.
 
     `code` is stable and machine readable (`off-sale`), `detail` is for people. `status` is the HTTP status that fits:
     409 not in this state, 404 unknown, 422 against a rule, 403 not yours. `facts` holds what a program may need; money
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What holds for the shop as a whole: the currencies it trades in, and where its days begin."""
+    """The currencies that the shop trades in, and its time zone."""
 
     currencies: tuple[str, ...] = currencies.USUAL
     zone: ZoneInfo = field(default_factory=lambda: days.zone(days.USUAL_ZONE))
@@ -44,8 +44,8 @@ USUAL_SHOP = Shop()
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What a decision knows besides the command and the state: the time (UTC), the command's id and metadata, the
-    facts that the service looked up for it, and the shop."""
+    """What a decision gets besides the command and the state: the time (UTC), the command's id and metadata, the facts
+    that `load_facts` gave, and the shop."""
 
     now: datetime
     command_id: str
@@ -55,7 +55,7 @@ class DecisionContext:
 
     @property
     def today(self) -> date:
-        """The day it is in the shop."""
+        """Today in the shop's time zone."""
         return days.day_of(self.now, self.shop.zone)
 
 
@@ -69,7 +69,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleCommand:
-    """Send `command` to oneself at `at`. A later item under the same `key` takes this one's place."""
+    """Plan that the service decides its own `command` at `at`. A later item with the same `key` replaces it."""
 
     key: str
     command: Command
@@ -78,9 +78,9 @@ class ScheduleCommand:
 
 @dataclass(frozen=True, slots=True)
 class CallExternal:
-    """Call the outside world by the service's effect of this name, at once or at `at`.
+    """Plan an external call by the service's effect of this name, at once or at `at`.
 
-    The result comes back as a command. A later item under the same `key` takes this one's place.
+    Its result comes back as a command. A later item with the same `key` replaces it.
     """
 
     key: str
@@ -91,7 +91,7 @@ class CallExternal:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Drop what the agenda has under `key`; nothing happens when there is nothing."""
+    """Cancel the scheduled item with this `key`, if there is one."""
 
     key: str
 

@@ -1,4 +1,4 @@
-"""Fields that are the same in the events of several owners: their types, each with what it means."""
+"""Types of fields that several owners' events share, each with its meaning."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ Supplier = Annotated[Id, Doc("The supplier, by name.", "north")]
 RefundId = Annotated[Id, Doc("The refund, the same however often it is asked for.", "refund-7")]
 ReturnId = Annotated[Id, Doc("The paying back, the same however often it is asked for.", "refund-7")]
 Amount = Annotated[Money, Doc("How much.", 9800)]
+
+NAMED_IN_LOGS = ("order_id",)
+"""Fields whose values log lines and spans name, so that a flow can be found by them."""
+THING_KEYS = frozenset({"order_id", "delivery_id", "payment_id", "sku"})
+"""Keys of streams that are about things and not people: spans may name these streams."""
 
 # The buyer
 Customer = Annotated[Id, Doc("The customer, by account; null for a guest.", "ann")]

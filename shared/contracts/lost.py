@@ -1,4 +1,4 @@
-"""What stands in any service's log where events were lost."""
+"""PositionLost: the event that fills lost positions in any service's log after healing."""
 
 from __future__ import annotations
 

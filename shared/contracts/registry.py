@@ -1,4 +1,4 @@
-"""Finds a message class by its stored type, lifts old versions to the current one, and says an event in old ones."""
+"""Finds message classes by stored type; upcasts old versions to the current one, downcasts events to published ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UnknownMessage(LookupError):
 
 
 def upcaster(name: str, from_version: int) -> Callable[[Upcaster], Upcaster]:
-    """Registers the step from one version of a message to the next; steps are chained up to the current version."""
+    """Register the step from one version of a message to the next. Steps are chained up to the current version."""
 
     def register(step: Upcaster) -> Upcaster:
         _upcasters[name, from_version] = step
@@ -34,16 +34,16 @@ def upcaster(name: str, from_version: int) -> Callable[[Upcaster], Upcaster]:
 
 @dataclass(frozen=True, slots=True)
 class Downcast:
-    """The step from one version of an event to the one before, which is published until `until` at least."""
+    """The step from one version of an event to the previous one, which is published at least until `until`."""
 
     step: Downcaster
     until: date
 
 
 def downcaster(name: str, from_version: int, *, until: date) -> Callable[[Downcaster], Downcaster]:
-    """Registers the step from one version of an event to the one before: as long as there is one, both are published.
+    """Register the step from one version of an event to the previous one. While it is registered, both are published.
 
-    It must give something for each event; what it gives must fit the `Former` of that version.
+    It must return data for every event, and the data must fit the `Former` of the previous version.
     """
 
     def register(step: Downcaster) -> Downcaster:
@@ -54,12 +54,12 @@ def downcaster(name: str, from_version: int, *, until: date) -> Callable[[Downca
 
 
 def has_upcaster(name: str, from_version: int) -> bool:
-    """Whether something lifts this version to the next."""
+    """Whether an upcaster lifts this version to the next."""
     return (name, from_version) in _upcasters
 
 
 def published_until(name: str, version: int) -> date | None:
-    """Until when an earlier version of an event is published at least; None when it is no longer."""
+    """The date until which an earlier version is published at least; None when it is not published."""
     downcast = _downcasts.get((name, version + 1))
     return downcast.until if downcast else None
 
@@ -75,12 +75,12 @@ def _concrete(base: type[M]) -> dict[str, type[M]]:
 
 
 def events() -> dict[str, type[Event]]:
-    """Every event of a service by name; not those that may stand in any log."""
+    """Every event of a service by name, without events that may be in any log."""
     return {name: cls for name, cls in _concrete(Event).items() if cls.owner}
 
 
 def anywhere() -> dict[str, type[Event]]:
-    """Every event that may stand in any log, by name."""
+    """Every event that may be in any log, by name."""
     return {name: cls for name, cls in _concrete(Event).items() if not cls.owner}
 
 
@@ -132,7 +132,7 @@ def _decode(base: type[M], type_: str, data: str | bytes) -> M:
 
 
 def is_event(name: str) -> bool:
-    """Whether this code knows an event of this name, in whatever version."""
+    """Whether this code knows an event with this name, in any version."""
     try:
         _find(Event, name)
     except UnknownMessage:
@@ -152,8 +152,7 @@ def check_event(type_: str) -> None:
 
 
 def owner_of(type_: str) -> str:
-    """Whose log an event of this stored type stands in; empty where any log may hold it, or this code knows no such
-    event."""
+    """The service whose log holds events of this stored type; empty when any log may, or the type is unknown."""
     found = _concrete(Event).get(type_.rpartition(".v")[0])
     return found.owner if found else ""
 

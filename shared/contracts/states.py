@@ -1,4 +1,4 @@
-"""States of aggregates, changed: they are folded thousands of times a second."""
+"""A faster `dataclasses.replace` for states of aggregates, which `evolve` calls for every event."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _set = object.__setattr__
 
 @cache
 def _members(cls: type) -> tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None]], ...]:
-    """How each field of a class with slots is read and set; nothing for any other class."""
+    """Getter and setter of each field of a class with slots; empty for other classes."""
     members = [cls.__dict__.get(field.name) for field in dataclasses.fields(cls)]
     slots = [member for member in members if isinstance(member, MemberDescriptorType)]
     return tuple((slot.__get__, slot.__set__) for slot in slots) if len(slots) == len(members) else ()
 
 
 def replace(state: S, /, **changes: Any) -> S:
-    """A frozen dataclass with some fields changed, at a third of what `dataclasses.replace` costs.
+    """A copy of a frozen dataclass with some fields changed, at a third of the cost of `dataclasses.replace`.
 
-    `__init__` and `__post_init__` do not run again. Raises AttributeError or TypeError for a field that it has not.
+    `__init__` and `__post_init__` do not run. Raises AttributeError or TypeError for an unknown field.
     """
     cls = type(state)
     members = _members(cls)

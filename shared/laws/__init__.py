@@ -1,6 +1,6 @@
-"""What a law over logs is, how laws are watched, and those that hold of every service whatever it does."""
+"""Laws: invariants that are checked against logs event by event, and those that hold for every service."""
 
-from shared.laws.commands import Ack, ReplyTold, ack_durable, idempotent_same, reject_atomic
+from shared.laws.commands import Ack, ReceivedReply, ack_durable, idempotent_same, reject_atomic
 from shared.laws.finding import Finding, Violation
 from shared.laws.law import Law
 from shared.laws.plaintext import no_plaintext
@@ -12,7 +12,7 @@ __all__ = [
     "Finding",
     "Law",
     "LawChecker",
-    "ReplyTold",
+    "ReceivedReply",
     "Violation",
     "ack_durable",
     "chain_intact",

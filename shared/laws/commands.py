@@ -1,4 +1,4 @@
-"""What callers were told is true, stays true, and is all that happened."""
+"""Laws about replies: accepted commands are durable, repeats get the same reply, refused commands change nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.laws.finding import Finding, finding
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """A reply that a caller got: `outcome` and `position` are those of Reply, `service` its `source`."""
+    """A reply that a caller got; `outcome` and `position` are those of Reply, `service` is its `source`."""
 
     service: str
     command_id: str
@@ -21,9 +21,9 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyTold:
-    """A reply and what was asked for: `fingerprint` is the command's. `answer` is all that the reply says, in any form
-    that can be compared, without whether it was repeated."""
+class ReceivedReply:
+    """A reply with its command's `fingerprint`. `answer` is the content of the reply, in any form that can be compared,
+    without whether it was repeated."""
 
     command_id: str
     fingerprint: str
@@ -35,7 +35,7 @@ class ReplyTold:
 def ack_durable(
     acks: Iterable[Ack], in_log: Container[tuple[str, str]], heads: Mapping[str, int] | None = None
 ) -> Finding:
-    """AckDurable: the service knows each command that it accepted, and has what it said it has.
+    """AckDurable: a service knows every command that it accepted, and its log reaches the positions in its replies.
 
     `in_log` holds (service, command id) of the commands that a service remembers or that caused events; `heads` is
     where the logs end.
@@ -51,34 +51,34 @@ def ack_durable(
     return finding("AckDurable", checked, broken)
 
 
-def idempotent_same(replies: Iterable[ReplyTold]) -> Finding:
-    """IdempotentSame: the same command under the same id is always answered alike, another body is a conflict.
+def idempotent_same(replies: Iterable[ReceivedReply]) -> Finding:
+    """IdempotentSame: the same command with the same id always gets the same reply; another body is a conflict.
 
-    Replies may be in any order. What `failed` promises nothing: it may be answered later.
+    Replies may be in any order. `failed` promises nothing: the command may be decided later.
     """
-    first: dict[tuple[str, str], ReplyTold] = {}
-    conflicts: list[ReplyTold] = []
+    first: dict[tuple[str, str], ReceivedReply] = {}
+    conflicts: list[ReceivedReply] = []
     broken: list[str] = []
     checked = 0
-    for told in replies:
+    for reply in replies:
         checked += 1
-        if told.outcome == "conflict":
-            conflicts.append(told)
-        elif told.outcome != "failed":
-            before = first.setdefault((told.service, told.command_id), told)
-            if before.fingerprint != told.fingerprint:
-                broken.append(f"{told.command_id} was {told.outcome} with another body")
-            elif (before.outcome, before.answer) != (told.outcome, told.answer):
-                broken.append(f"{told.command_id} was answered {before.outcome} and then otherwise: {told.outcome}")
-    for told in conflicts:
-        before = first.get((told.service, told.command_id))
-        if before is not None and before.fingerprint == told.fingerprint:
-            broken.append(f"{told.command_id} was a conflict with itself")
+        if reply.outcome == "conflict":
+            conflicts.append(reply)
+        elif reply.outcome != "failed":
+            before = first.setdefault((reply.service, reply.command_id), reply)
+            if before.fingerprint != reply.fingerprint:
+                broken.append(f"{reply.command_id} was {reply.outcome} with another body")
+            elif (before.outcome, before.answer) != (reply.outcome, reply.answer):
+                broken.append(f"{reply.command_id} was answered {before.outcome} and then otherwise: {reply.outcome}")
+    for reply in conflicts:
+        before = first.get((reply.service, reply.command_id))
+        if before is not None and before.fingerprint == reply.fingerprint:
+            broken.append(f"{reply.command_id} was a conflict with itself")
     return finding("IdempotentSame", checked, broken)
 
 
 def reject_atomic(acks: Iterable[Ack], events: Iterable[RecordedEvent]) -> Finding:
-    """RejectAtomic: a refused command changed nothing; no event of its service carries its id as causation."""
+    """RejectAtomic: a refused command changed nothing: no event of its service has its id as causation."""
     refused = {(ack.service, ack.command_id) for ack in acks if ack.outcome == "refused"}
     broken = [
         f"{recorded.meta.causation_id} was refused and caused {recorded.name} ({recorded.source} {recorded.position})"

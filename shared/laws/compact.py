@@ -1,4 +1,4 @@
-"""Small memories for what must never be forgotten, and for what two logs must agree on."""
+"""Compact sets and maps for laws that must remember every id, and pairs that two logs must agree on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SMALLEST = 16
 
 
 class Numbers:
-    """A set of numbers that lie close together, at a bit each."""
+    """A set of numbers that lie close together, with one bit for each."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, int] = {}
@@ -24,7 +24,7 @@ class Numbers:
         return bool(self._blocks.get(block, 0) >> place & 1)
 
     def add(self, number: int) -> bool:
-        """Whether the number is new."""
+        """Add a number. Returns whether it is new."""
         block, place = divmod(number, _BLOCK)
         before = self._blocks.get(block, 0)
         after = self._blocks[block] = before | 1 << place
@@ -32,10 +32,9 @@ class Numbers:
 
 
 class Marks:
-    """Texts with an integer each, of 64 bits, in 24 to 48 bytes a text however long it is.
+    """A map from texts to 64-bit integers, with 24 to 48 bytes for a text of any length.
 
-    Texts are told apart by a hash of 64 bits: of a hundred million texts, two are taken for one another with a
-    probability of 0.0003.
+    Texts are compared by a 64-bit hash: among a hundred million texts, two collide with a probability of 0.0003.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class Marks:
         self._count = 0
 
     def add(self, text: str, value: int = 0) -> bool:
-        """Whether the text is new; then its value is kept."""
+        """Add a text with its value, unless it is there. Returns whether it is new."""
         slot = self._slot(hashed := hash(text) or 1)
         if self._hashes[slot]:
             return False
@@ -54,12 +53,12 @@ class Marks:
         return True
 
     def get(self, text: str) -> int | None:
-        """The text's value, None for one that was never added."""
+        """The text's value; None for an unknown text."""
         slot = self._slot(hash(text) or 1)
         return self._values[slot] if self._hashes[slot] else None
 
     def change(self, text: str, by: int) -> int | None:
-        """Change the text's value. The new value, None for a text that was never added."""
+        """Change the text's value. Returns the new value; None for an unknown text."""
         slot = self._slot(hash(text) or 1)
         if not self._hashes[slot]:
             return None
@@ -90,15 +89,16 @@ def _empty(slots: int) -> array[int]:
 
 
 class Pairs(Generic[V]):
-    """What two sides must each tell once and alike, in whatever order they are heard."""
+    """Facts that two sides must each state once and alike, in any order."""
 
     def __init__(self) -> None:
-        self._told = Marks()
+        self._stated = Marks()
         self._alone: dict[str, tuple[str, V]] = {}
 
-    def told(self, side: str, key: str, value: V) -> Met:
-        """How this fits what was told before; what both sides have told is forgotten, but that they have."""
-        if not self._told.add(f"{side} {key}"):
+    def stated(self, side: str, key: str, value: V) -> Met:
+        """Take a side's statement, and return how it fits the other's. Of facts that both have stated, only the keys
+        are kept."""
+        if not self._stated.add(f"{side} {key}"):
             return "twice"
         other = self._alone.pop(key, None)
         if other is None:
@@ -107,5 +107,5 @@ class Pairs(Generic[V]):
         return "agreed" if other[1] == value else "differs"
 
     def alone(self) -> Iterator[tuple[str, str]]:
-        """The side and the key of what the other side has not told."""
+        """The side and the key of facts that the other side has not stated."""
         return ((side, key) for key, (side, _) in self._alone.items())

@@ -1,4 +1,4 @@
-"""What checking a law comes to."""
+"""The result of checking a law: Finding and Violation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Violation(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`checked` things were looked at; `violations` names those that break the law, at most `SHOWN` of `broken`.
+    """`checked` things were checked; `broken` of them break the law, and `violations` describes at most SHOWN of those.
 
-    `under_way` counts the things that the law will only hold for when they have ended.
+    `under_way` counts things that may break the law now, and must not any more when they have ended.
     """
 
     law: str

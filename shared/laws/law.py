@@ -1,4 +1,4 @@
-"""What every law over logs has in common."""
+"""The base class of laws that are checked event by event."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _silent(_violation: Violation) -> None:
 class Law(ABC):
     """A law that is checked event by event.
 
-    The events of one service come in the order of its log; between the logs of several services there is no order.
-    `checked` counts the things that the law was asked about.
+    The events of one service come in the order of its log; there is no order between logs. `checked` counts the things
+    that the law has checked.
     """
 
     name: ClassVar[str]
@@ -36,19 +36,19 @@ class Law(ABC):
 
     @abstractmethod
     def handlers(self) -> Handlers:
-        """What to do with each event that the law hears."""
+        """The law's handler for each type of event that it hears."""
 
     def unfinished(self) -> Iterable[str]:
-        """What must still happen: broken promises once everything has come to rest."""
+        """What must still happen. When no message is under way any more, each of these breaks the law."""
         return ()
 
     def overdue(self) -> Iterable[str]:
-        """What of the unfinished has waited for too long: broken promises, even while the system is at work."""
+        """The unfinished things that have waited too long: they break the law even in a running system."""
         return ()
 
     @cached_property
     def hears(self) -> Mapping[str, frozenset[type[Event]]]:
-        """The events that the law is told, by the service whose log holds them."""
+        """The types of events that the law hears, by the service whose log holds them."""
         heard: dict[str, frozenset[type[Event]]] = {}
         for event in self.handlers():
             heard[event.owner] = heard.get(event.owner, frozenset()) | {event}
@@ -59,12 +59,12 @@ class Law(ABC):
         return {event.__name__: handler for event, handler in self.handlers().items()}
 
     def saw(self, recorded: RecordedEvent) -> None:
-        """One more event, of those that the law hears. Raises what `on_violation` raises."""
+        """Check one more event that the law hears. Raises what `on_violation` raises."""
         self._at = recorded
         self._by_name[recorded.name](recorded.event)
 
     def broken(self, what: str) -> None:
-        """The event at hand breaks the law."""
+        """Report that the current event breaks the law."""
         detail = f"{what} ({self._at.source} {self._at.position})" if self._at else what
         self._broken += 1
         if len(self._shown) < SHOWN:
@@ -72,7 +72,7 @@ class Law(ABC):
         self.on_violation(Violation(self.name, detail))
 
     def finding(self, *, drained: bool) -> Finding:
-        """What was found so far. Of a system at work (`drained` False) the unfinished is only counted."""
+        """The finding so far. In a running system (`drained` False), unfinished things are only counted."""
         rest = list(self.unfinished())
         if not drained:
             late = list(self.overdue())

@@ -1,4 +1,4 @@
-"""A planted text is nowhere to be read, in whatever disguise."""
+"""The law NoPlaintext: planted secret texts appear nowhere, in no encoding."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SHORTEST = 12
 
 
 def no_plaintext(plain: Iterable[str], haystacks: Iterable[tuple[str, bytes]]) -> Finding:
-    """NoPlaintext: none of the texts is in any of the named bytes. A finding tells the text's place in `plain`, from
+    """NoPlaintext: none of the texts is in any of the named bytes. A violation names the text's index in `plain`, from
     0, never the text.
 
-    Raises ValueError for a text shorter than `SHORTEST`, which might be found by chance.
+    Raises ValueError for a text shorter than SHORTEST, which might be found by chance.
     """
     wanted = [(number, how, form) for number, text in enumerate(plain) for how, form in disguises(text).items()]
     checked, broken = 0, []
@@ -27,7 +27,7 @@ def no_plaintext(plain: Iterable[str], haystacks: Iterable[tuple[str, bytes]]) -
 
 
 def disguises(text: str) -> dict[str, bytes]:
-    """A text as it might be found again. Raises ValueError for a short one."""
+    """The encodings in which a text might be found. Raises ValueError for a short text."""
     if len(text) < SHORTEST:
         raise ValueError(f"a text of {len(text)} characters is too short to look for")
     raw = text.encode()
@@ -48,5 +48,5 @@ def disguises(text: str) -> dict[str, bytes]:
 
 
 def _inner(encoded: bytes, shift: int) -> bytes:
-    """The part of a base64 text that does not depend on what stands before and behind."""
+    """The part of a base64 text that does not depend on the bytes before and after it."""
     return encoded.rstrip(b"=")[0 if shift == 0 else 4 : -4]

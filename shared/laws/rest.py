@@ -1,4 +1,4 @@
-"""What tables, chains and queues must be when compared with the logs, or when all has come to rest."""
+"""Laws about a system at rest: no reader is behind, nothing waits, tables equal a rebuild, hash chains are intact."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from shared.projections.rebuild import Verdict
 
 
 def drained(lags: Mapping[str, Mapping[str, int]], agenda: Iterable[str] = (), parked: Iterable[str] = ()) -> Finding:
-    """Drained: no reader is behind, nothing waits on an agenda, nothing is parked.
+    """Drained: no reader is behind, no scheduled item waits, nothing is parked.
 
-    `lags` are the events each reader is behind each source; `agenda` and `parked` name what rests there. What waits
-    for a time that has not come is no rest: leave it out.
+    `lags`: by reader and source, how many events it is behind. `agenda` and `parked`: names of scheduled items and
+    parked messages. Leave out items that are not due yet.
     """
     behind = [
         f"{reader} is {lag} behind {source}" for reader, by in lags.items() for source, lag in by.items() if lag > 0
     ]
-    waiting = [f"waits on an agenda: {item}" for item in agenda]
+    waiting = [f"is scheduled: {item}" for item in agenda]
     aside = [f"is parked: {item}" for item in parked]
     return finding("Drained", sum(map(len, lags.values())), behind + waiting + aside)
 
 
 def rebuild_equal(verdicts: Iterable[Verdict]) -> Finding:
-    """RebuildEqual: every service's tables and snapshots are what its log, folded anew, says."""
+    """RebuildEqual: every service's tables and snapshots equal those of a rebuild from the logs."""
     known = list(verdicts)
     broken = [said for verdict in known for said in complaints(verdict)]
     return finding("RebuildEqual", sum(verdict.events for verdict in known), broken)
 
 
 def complaints(verdict: Verdict) -> Iterator[str]:
-    """What a verdict found wrong, a line each."""
+    """A line for each thing that a verdict found wrong."""
     if verdict.tampered is not None:
         yield changed(verdict.service, verdict.tampered)
     for difference in verdict.differences:
@@ -48,5 +48,5 @@ def chain_intact(chains: Mapping[str, Tampered | None]) -> Finding:
 
 
 def changed(service: str, position: int) -> str:
-    """What to say of a log that does not fit its chain."""
+    """The sentence about a log that does not fit its hash chain."""
     return f"{service}: the log was changed at position {position}"

@@ -1,4 +1,4 @@
-"""Watches over logs: each event goes to the laws that hear it, and to no other."""
+"""LawChecker: passes each event to the laws that hear it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ L = TypeVar("L", bound=Law)
 
 
 class LawChecker:
-    """New laws of the given kinds, told of every event. `on_violation` hears of each violation at once, and may raise.
+    """Checks new laws of the given kinds. `on_violation` is called with each violation at once, and may raise.
 
-    `saw` expects the events of each log in order; how the logs are interleaved does not matter. What nobody hears is
+    `saw` needs the events of each log in order; the logs may be interleaved in any way. Events that no law hears are
     not decoded.
     """
 
@@ -32,7 +32,7 @@ class LawChecker:
             law.on_violation = self._violated
 
     def saw(self, recorded: RecordedEvent) -> None:
-        """One more event of a log. Raises what `on_violation` raises."""
+        """Check one more event of a log. Raises what `on_violation` raises."""
         laws = self._heard.get((recorded.source, recorded.type))
         if laws is None:
             laws = self._learn(recorded)
@@ -40,7 +40,7 @@ class LawChecker:
             law.saw(recorded)
 
     def _learn(self, recorded: RecordedEvent) -> tuple[Law, ...]:
-        """Who hears events of this stored type; an older version of an event is heard like the newest."""
+        """The laws that hear events of this stored type, in any version."""
         laws = tuple(
             law
             for law in self.laws
@@ -67,5 +67,5 @@ class LawChecker:
         raise LookupError(f"{kind.__name__} is not watched")
 
     def findings(self, *, drained: bool) -> list[Finding]:
-        """What each law found. `drained`: nothing is under way any more, so that everything must have ended."""
+        """The finding of each law. `drained`: no message is under way, so everything must have ended."""
         return [law.finding(drained=drained) for law in self.laws]

@@ -1,1 +1,1 @@
-"""What subscribers build on, generated from the contracts: schemas, examples, AsyncAPI, a catalogue."""
+"""Generates documents from the code: the events' schemas, examples, AsyncAPI and catalogue, and the kernel's page."""

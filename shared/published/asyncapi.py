@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of what publishers send: a channel for each routing key, its message, its example."""
+"""The AsyncAPI 3 document of published events: a channel, a message and an example for each routing key."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ routing keys you know, expect repeats, and ignore fields you do not know. A vers
 optional fields."""
 
 
-def asyncapi(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> dict[str, Any]:
-    """The document, from the schema and the example of each version that is sent."""
-    sent = {version: both for version, both in told.items() if version.is_sent}
+def asyncapi(published: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The document, from the schema and the example of each version. Raises ValueError for two parts of one name."""
+    sent = {version: both for version, both in published.items() if version.is_sent}
     parts: dict[str, Schema] = {}
     for schema, _ in sent.values():
         for name, part in schema.get("$defs", {}).items():
@@ -132,7 +132,7 @@ def _payload(schema: Schema) -> Schema:
 
 
 def _local(node: Any) -> Any:
-    """With its references to what this document holds."""
+    """A schema with references to this document's components."""
     if isinstance(node, list):
         return [_local(one) for one in node]
     if not isinstance(node, dict):

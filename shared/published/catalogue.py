@@ -1,4 +1,4 @@
-"""The catalogue: a page that says of each event what it means, what it holds, and how one looks."""
+"""The catalogue page docs/events/README.md: meaning, fields and example of every event."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ cents), times UTC. What looks like ciphertext in the examples is none.
 """
 
 
-def catalogue(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> str:
+def catalogue(published: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> str:
     """The page, from the schema and the example of each version."""
-    return "\n".join([HEAD, *_anywhere(told), *_index(list(told)), *_services(told), *_parts(told)])
+    return "\n".join([HEAD, *_anywhere(published), *_index(list(published)), *_services(published), *_parts(published)])
 
 
 def _anywhere(versions: Iterable[EventVersion]) -> Iterator[str]:
@@ -49,11 +49,11 @@ def _anchor(version: EventVersion) -> str:
     return version.key.replace(".", "").lower()
 
 
-def _services(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
-    for owner, mine in groupby(told, lambda version: version.owner):
+def _services(published: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+    for owner, mine in groupby(published, lambda version: version.owner):
         yield f"## {owner}\n"
         for version in mine:
-            yield from _event(version, *told[version])
+            yield from _event(version, *published[version])
 
 
 def _event(version: EventVersion, schema: Schema, example: Mapping[str, Any]) -> Iterator[str]:
@@ -79,8 +79,8 @@ def _standing(version: EventVersion) -> str:
     return "**not published any more**: lifted to the newest"
 
 
-def _parts(told: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
-    parts = {name: part for schema, _ in told.values() for name, part in schema.get("$defs", {}).items()}
+def _parts(published: Mapping[EventVersion, tuple[Schema, Mapping[str, Any]]]) -> Iterator[str]:
+    parts = {name: part for schema, _ in published.values() for name, part in schema.get("$defs", {}).items()}
     yield "## Parts of events\n"
     for name in sorted(parts):
         yield f"### {name}\n"

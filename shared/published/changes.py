@@ -1,8 +1,8 @@
-"""What a change of an event's schema does to those who read it: to subscribers, and to ourselves reading the log.
+"""Judges the change of an event's schema: does it break subscribers, or the reading of stored events?
 
-Subscribers bear nothing that they may not have been told: a value, a kind of value, or its absence. Our own logs hold
-what was written under the schema before, so that nothing may be ruled out either. What is left within one version: a
-further optional field, and other words.
+A subscriber breaks on a value, a kind of value or a missing field that the schema did not allow before. Stored events
+were written under the old schema, so the new one must not forbid anything. Within one version, only a new optional
+field and other descriptions are left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARTS = WORDS | SEEN_TO | {*UPPER, *LOWER, "pattern", "$ref", DEPRECATED, KEY, S
 
 
 class Breaks(Enum):
-    """Whom a change breaks, and why."""
+    """What a change breaks, and why."""
 
     NOBODY = "harmless"
     SUBSCRIBERS = "a subscriber that was written for what is stored would not expect it"
@@ -33,7 +33,7 @@ class Breaks(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """A difference between what is stored and the code; `where` is a field, `[]` the items of one, or empty."""
+    """A difference between the stored schema and the code. `where`: a field, `[]` for a list's items, or empty."""
 
     where: str
     what: str
@@ -49,7 +49,7 @@ def changes(before: Schema, after: Schema, today: date) -> list[Change]:
 
 
 def _standing(before: Schema, after: Schema, today: date) -> Iterator[Change]:
-    """The key, and whether it is published, and until when."""
+    """Changes of the partition key, and of whether and until when the version is published."""
     if before[KEY] != after[KEY]:
         yield Change("", f"the partition key was {before[KEY]}, is {after[KEY]}", Breaks.SUBSCRIBERS)
     promised = date.fromisoformat(before[UNTIL]) if UNTIL in before else None
@@ -75,7 +75,7 @@ class _Comparison:
         self._before, self._after = before.get("$defs", {}), after.get("$defs", {})
 
     def node(self, before: Schema, after: Schema, where: str) -> Iterator[Change]:
-        """What changed in one place and below it."""
+        """The changes at one place of the schema, and below it."""
         was, was_nullable = _nullable(_resolved(before, self._before), self._before)
         now, is_nullable = _nullable(_resolved(after, self._after), self._after)
         if is_nullable and not was_nullable:
@@ -84,8 +84,8 @@ class _Comparison:
             yield Change(where, "it may not be null any more", Breaks.LOG)
         if different := [part for part in sorted((was.keys() | now.keys()) - PARTS) if was.get(part) != now.get(part)]:
             for part in different:
-                told = f"{part} was {_text(was, part)}, is {_text(now, part)}"
-                yield Change(where, told, Breaks.SUBSCRIBERS)
+                what = f"{part} was {_text(was, part)}, is {_text(now, part)}"
+                yield Change(where, what, Breaks.SUBSCRIBERS)
             return
         yield from _bounds(was, now, where)
         yield from _values(was, now, where)
@@ -127,8 +127,8 @@ def _presence(was: Schema, now: Schema, where: str, needed: bool, needs: bool) -
     elif needs and not needed:
         yield Change(where, "it may not be missing any more", Breaks.LOG)
     elif was.get("default") != now.get("default"):
-        told = f"when it is missing it meant {_text(was, 'default')}, now {_text(now, 'default')}"
-        yield Change(where, told, Breaks.SUBSCRIBERS)
+        what = f"when it is missing it meant {_text(was, 'default')}, now {_text(now, 'default')}"
+        yield Change(where, what, Breaks.SUBSCRIBERS)
 
 
 def _bounds(was: Schema, now: Schema, where: str) -> Iterator[Change]:
@@ -137,11 +137,11 @@ def _bounds(was: Schema, now: Schema, where: str) -> Iterator[Change]:
         if old != new:
             is_upper = part in UPPER
             looser = new is None or (old is not None and (new > old) == is_upper)
-            told = f"{part} was {_text(was, part)}, is {_text(now, part)}"
-            yield Change(where, told, Breaks.SUBSCRIBERS if looser else Breaks.LOG)
+            what = f"{part} was {_text(was, part)}, is {_text(now, part)}"
+            yield Change(where, what, Breaks.SUBSCRIBERS if looser else Breaks.LOG)
     if was.get("pattern") != now.get("pattern"):
-        told = f"pattern was {_text(was, 'pattern')}, is {_text(now, 'pattern')}"
-        yield Change(where, told, Breaks.SUBSCRIBERS if "pattern" in was else Breaks.LOG)
+        what = f"pattern was {_text(was, 'pattern')}, is {_text(now, 'pattern')}"
+        yield Change(where, what, Breaks.SUBSCRIBERS if "pattern" in was else Breaks.LOG)
 
 
 def _values(was: Schema, now: Schema, where: str) -> Iterator[Change]:
@@ -149,8 +149,8 @@ def _values(was: Schema, now: Schema, where: str) -> Iterator[Change]:
     if old == new:
         return
     if old is None or new is None:
-        told = "any value is allowed now" if new is None else "only some values are allowed now"
-        yield Change(where, told, Breaks.SUBSCRIBERS if new is None else Breaks.LOG)
+        what = "any value is allowed now" if new is None else "only some values are allowed now"
+        yield Change(where, what, Breaks.SUBSCRIBERS if new is None else Breaks.LOG)
         return
     for more in sorted(new - old):
         yield Change(where, f"{more} is a new value", Breaks.SUBSCRIBERS)
@@ -168,7 +168,7 @@ def _resolved(node: Schema, parts: dict[str, Schema]) -> Schema:
 
 
 def _nullable(node: Schema, parts: dict[str, Schema]) -> tuple[Schema, bool]:
-    """What it is when it is not null, and whether it may be."""
+    """A schema without its null branch, and whether it had one."""
     branches = [one for one in node.get("anyOf", []) if one != {"type": "null"}]
     if len(branches) == len(node.get("anyOf", [])):
         return node, False

@@ -1,4 +1,4 @@
-"""What there is to subscribe to: each event in each version that the contracts know."""
+"""Lists every version of every event in the contracts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ OURS = "shared.contracts."
 
 @dataclass(frozen=True)
 class EventVersion:
-    """One version of an event. `name` is the event's; `until` is set for an earlier version that is still sent.
+    """One version of the event `name`. `until` is set for an earlier version that is still published.
 
-    `beside` are the versions that are sent, where there are several; `log` is the service, of an event that
-    may stand in any log.
+    `beside`: all published versions, when there are several. `log`: the service, for an event that may be in any log.
     """
 
     name: str
@@ -43,23 +42,23 @@ class EventVersion:
 
     @property
     def is_sent(self) -> bool:
-        """Whether publishers send it. What is not sent stands in the logs only, and is lifted when it is read."""
+        """Whether publishers send it. A version that is not sent is in logs only, and upcast when it is read."""
         return self.is_current or self.until is not None
 
     @property
     def key(self) -> str:
-        """The routing key, which names its files as well: `<service>.<event>.v<number>`."""
+        """The routing key, `<service>.<event>.v<number>`; its files are named after it."""
         return event_key(self.owner, self.cls.type())
 
     @cached_property
     def meaning(self) -> str:
-        """The docstring of its class, on one line a paragraph."""
+        """The docstring of its class, each paragraph on one line."""
         paragraphs = re.split(r"\n\s*\n", (self.cls.__dict__.get("__doc__") or "").strip())
         return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 def event_versions() -> list[EventVersion]:
-    """All of them, by owner and name, the versions in order."""
+    """All versions, sorted by owner, name and version."""
     found = [EventVersion(cls.__name__, cls) for cls in events().values()]
     found += [EventVersion(name, cls, published_until(name, version)) for (name, version), cls in formers().items()]
     ours = [version for version in found if version.cls.__module__.startswith(OURS)]

@@ -1,4 +1,4 @@
-"""A golden example of each version of an event: the whole message, as a publisher sends it."""
+"""Makes an example message of each version of an event, as a publisher sends it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POSITION = 42
 
 
 def example(version: EventVersion) -> dict[str, Any]:
-    """The message: its routing key, its headers, its content type, and its body as JSON. Raises Unsaid."""
+    """The message: routing key, headers, content type, and the body as JSON. Raises Unsaid."""
     try:
         event = version.cls.model_validate(_body(version.cls) | ({version.cls.key: version.log} if version.log else {}))
     except ValidationError as error:
@@ -51,17 +51,17 @@ def _id(*parts: str) -> str:
 
 
 def aggregates(cls: type[Message]) -> Mapping[str, str]:
-    """What the streams of a contract's owner are called by, by the key of their events, as its module says."""
+    """The stream names of a contract's owner, by the key of their events: AGGREGATES of its module."""
     return getattr(sys.modules[cls.__module__], "AGGREGATES", {})
 
 
 def _body(cls: type[BaseModel]) -> dict[str, Any]:
-    """A value for each field, the optional ones too."""
+    """An example value for each field, optional ones included."""
     return {name: _value(info.annotation, doc(cls, name).example) for name, info in cls.model_fields.items()}
 
 
 def _value(annotation: Any, example: Any = None) -> Any:
-    """What is to be shown, else what follows from the type."""
+    """The example if there is one, else a value that fits the type."""
     if inner := optional(annotation):
         return _value(inner, example)
     if get_origin(annotation) is Annotated:

@@ -1,4 +1,4 @@
-"""What the contracts say of the fields of an event, and of those of its parts."""
+"""Reads the meanings and examples of fields from the contracts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from shared.contracts.base import Doc
 
 
 class Unsaid(ValueError):
-    """What subscribers are to read is not written: an event has no docstring, or a field no meaning."""
+    """A text that a document needs is missing: a docstring, or the meaning of a field."""
 
 
 def where(cls: type) -> str:
-    """The file that a contract stands in."""
+    """The file of a contract."""
     return f"{cls.__module__.replace('.', '/')}.py"
 
 
 def doc(cls: type[BaseModel], field: str) -> Doc:
-    """What a field means, and the value to show if one is given. Raises Unsaid."""
+    """The meaning and example of a field. Raises Unsaid."""
     found = [*_docs(cls.model_fields[field])]
     if not found:
         raise Unsaid(f'{cls.__name__}.{field} in {where(cls)} needs a meaning: Annotated[…, Doc("…", example)]')
@@ -30,7 +30,7 @@ def doc(cls: type[BaseModel], field: str) -> Doc:
 
 
 def _docs(info: FieldInfo) -> Iterator[Doc]:
-    """The outermost first."""
+    """The field's Docs, the outermost first."""
     yield from (one for one in reversed(info.metadata) if isinstance(one, Doc))
     inner = optional(info.annotation)
     if get_origin(inner) is Annotated:
@@ -38,7 +38,7 @@ def _docs(info: FieldInfo) -> Iterator[Doc]:
 
 
 def optional(annotation: Any) -> Any:
-    """What may be null, of a type that may be; else None."""
+    """The type without None, for an optional type; else None."""
     if get_origin(annotation) not in (Union, types.UnionType):
         return None
     arms = [one for one in get_args(annotation) if one is not type(None)]
@@ -46,7 +46,7 @@ def optional(annotation: Any) -> Any:
 
 
 def parts(cls: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """The models that a model is made of, by name, at any depth. Raises ValueError for two of one name."""
+    """The nested models of a model, at any depth, by name. Raises ValueError for two of one name."""
     found: dict[str, type[BaseModel]] = {}
     for info in cls.model_fields.values():
         for part in _models(info.annotation):

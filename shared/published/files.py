@@ -1,4 +1,4 @@
-"""The files under docs/events: what they should hold, and what they hold."""
+"""Makes, reads and writes the files under docs/events."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SCHEMAS, EXAMPLES, ASYNCAPI, CATALOGUE = "schemas", "examples", "asyncapi.json",
 
 
 def described(versions: Iterable[EventVersion]) -> dict[str, str]:
-    """The schemas alone, by their paths under HOME. Raises Unsaid."""
+    """The schemas by path under HOME. Raises Unsaid."""
     return {f"{SCHEMAS}/{version.key}.json": as_json(schema(version)) for version in versions}
 
 
 def generated(versions: Iterable[EventVersion]) -> dict[str, str]:
-    """What is made of each file, by its path under HOME. Raises Unsaid."""
-    told = {version: (schema(version), example(version)) for version in versions}
-    made = {ASYNCAPI: as_json(asyncapi(told)), CATALOGUE: catalogue(told)}
-    for version, (described, shown) in told.items():
+    """The content of all files, by path under HOME. Raises Unsaid."""
+    published = {version: (schema(version), example(version)) for version in versions}
+    made = {ASYNCAPI: as_json(asyncapi(published)), CATALOGUE: catalogue(published)}
+    for version, (described, shown) in published.items():
         made[f"{SCHEMAS}/{version.key}.json"] = as_json(described)
         made[f"{EXAMPLES}/{version.key}.json"] = as_json(shown)
     return made
 
 
 def stored(home: Path) -> dict[str, str]:
-    """What is there, by path under `home`, of what could have been generated."""
+    """The stored files, by path under `home`."""
     paths = [*home.glob(f"{SCHEMAS}/*.json"), *home.glob(f"{EXAMPLES}/*.json"), home / ASYNCAPI, home / CATALOGUE]
     return {path.relative_to(home).as_posix(): path.read_text(encoding="utf-8") for path in paths if path.exists()}
 
@@ -43,7 +43,7 @@ def as_json(value: Mapping[str, Any]) -> str:
 
 
 def write(home: Path, made: Mapping[str, str]) -> None:
-    """Make the files hold this, and remove what is no longer made."""
+    """Write the files, and remove stored ones that are no longer made."""
     for gone in stored(home).keys() - made.keys():
         (home / gone).unlink()
     for name, text in made.items():

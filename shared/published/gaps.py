@@ -1,4 +1,4 @@
-"""What the contracts lack to tell and to read every version of an event that was ever published."""
+"""Finds missing classes, upcasters and downcasters of event versions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from shared.published.fields import where
 
 
 def gaps(versions: Iterable[EventVersion]) -> list[str]:
-    """One sentence for each class or step that is missing, or leads nowhere."""
+    """A sentence for each class or step that is missing or leads nowhere."""
     found = list(versions)
     current = {version.name: version.number for version in found if version.is_current}
     known = {(version.name, version.number) for version in found}
-    told = [gap for name, newest in current.items() for gap in _of(name, newest, known)]
+    missing = [gap for name, newest in current.items() for gap in _of(name, newest, known)]
     for version in found:
         if not version.is_current and version.number >= current.get(version.name, 0):
-            told.append(
+            missing.append(
                 f"{version.cls.__name__} says that it was {version.cls.type()}, which is not behind the newest version"
             )
-    return told
+    return missing
 
 
 def _of(name: str, newest: int, known: set[tuple[str, int]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Holds what the contracts say now against what subscribers were told, and says what is to be done."""
+"""Compares the contracts with the stored files, and advises what to do about breaking changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITE = "run `make contracts`, and commit what it writes with the change"
 
 @dataclass(frozen=True)
 class Review:
-    """`breaking` and `harmless` are what changed, a paragraph each; `stale` are the files that differ."""
+    """`breaking` and `harmless` changes, a paragraph each, and the `stale` files, which differ."""
 
     breaking: list[str]
     harmless: list[str]
@@ -29,20 +29,18 @@ class Review:
 
 
 def reviewed(before: Mapping[str, str], versions: Iterable[EventVersion], today: date) -> tuple[Review, dict[str, str]]:
-    """Holds the stored files against the contracts, and what they would be; nothing of that where they are broken.
-
-    Raises Unsaid.
-    """
-    told = list(versions)
-    schemas = review(before, described(told), today)
+    """Compare the stored files with the contracts. Returns the review, and the content that the files should have,
+    empty when there are breaking changes. Raises Unsaid."""
+    every = list(versions)
+    schemas = review(before, described(every), today)
     if schemas.breaking:
         return schemas, {}
-    made = generated(told)
+    made = generated(every)
     return review(before, made, today), made
 
 
 def review(before: Mapping[str, str], after: Mapping[str, str], today: date) -> Review:
-    """Compares the files that are stored with those that would be made, by path."""
+    """Compare stored files with new ones, by path."""
     breaking: list[str] = []
     harmless: list[str] = []
     for key in sorted(_keys(before) | _keys(after)):
@@ -55,7 +53,7 @@ def review(before: Mapping[str, str], after: Mapping[str, str], today: date) -> 
 
 
 def _keys(files: Mapping[str, str]) -> set[str]:
-    """Of which versions of events there is anything."""
+    """The keys of the versions that have files."""
     return {path.partition("/")[2].removesuffix(".json") for path in files if path.startswith((SCHEMAS, EXAMPLES))}
 
 
@@ -75,7 +73,7 @@ def _changes(key: str, before: Mapping[str, str], after: Mapping[str, str], toda
 
 
 def _envelope(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    """What changed around the body."""
+    """The changes outside of the body."""
     was, now = before["headers"], after["headers"]
     for gone in sorted(was.keys() - now.keys() - {CE_PREFIX + name for name in OPTIONAL}):
         yield Change(gone, "the header is gone", Breaks.SUBSCRIBERS)
@@ -89,7 +87,7 @@ def _envelope(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[C
 
 
 def _form(example: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What is the same in every message of its kind."""
+    """The parts that are the same in every message of a version."""
     headers = example["headers"]
     key = headers.get("ce-partitionkey", "")
     subject = headers.get("ce-subject", "").removesuffix(key) + "<key>"

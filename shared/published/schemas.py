@@ -1,6 +1,6 @@
-"""The JSON Schema (draft 2020-12) of an event's body, from its class, its docstring and the meanings of its fields.
+"""The JSON Schema (draft 2020-12) of an event's body, from its class, docstring and the meanings of its fields.
 
-A field is required when it has no default: what was recorded before a field was added comes without it.
+A field with a default is not required: events that were recorded before it was added lack it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ def schema(version: EventVersion) -> Schema:
         described[DEPRECATED] = True
     if version.until:
         described[UNTIL] = version.until.isoformat()
-    described |= _told(version.cls, made)
+    described |= _with_meanings(version.cls, made)
     if defined := made.get("$defs"):
         classes = parts(version.cls)
-        described["$defs"] = {name: _told(classes[name], one) | _about(one) for name, one in sorted(defined.items())}
+        described["$defs"] = {
+            name: _with_meanings(classes[name], one) | _about(one) for name, one in sorted(defined.items())
+        }
     return described
 
 
@@ -47,7 +49,7 @@ def _about(part: Schema) -> Schema:
     return {"description": " ".join(part["description"].split())} if "description" in part else {}
 
 
-def _told(cls: type[BaseModel], made: Schema) -> Schema:
+def _with_meanings(cls: type[BaseModel], made: Schema) -> Schema:
     fields = {name: _field(cls, name, field) for name, field in made["properties"].items()}
     return {"type": "object", "required": made.get("required", []), "properties": fields}
 

@@ -28,7 +28,7 @@ def http_client(**options: Any) -> httpx.Client:
     """An httpx.Client whose requests carry the current trace context, if there is one."""
     import httpx
 
-    return httpx.Client(event_hooks={"request": [tracing.tell]}, **options)
+    return httpx.Client(event_hooks={"request": [tracing.propagate]}, **options)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Secrets on disk, sealed boxes, blind indexes and signatures."""
+"""Secrets on disk, sealed boxes, blind indexes and HMAC signatures."""

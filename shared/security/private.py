@@ -1,4 +1,4 @@
-"""Folders that only their owner may read, whatever the umask."""
+"""Makes folders private to their owner, whatever the umask."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 OTHERS = 0o077
-# Servers of a cluster run as other users: they may pass through its folder, and see nothing in it.
+# Servers of a cluster run as other users: they may pass through its folder, but not list it.
 PASSABLE = 0o711
 
 
 def private_folder(folder: Path, mode: int = 0o700) -> int:
-    """Make a folder with this mode, or give it that, and take from all others what they may do in it.
+    """Create a folder with this mode, or set the mode, and remove other users' permissions from everything in it.
 
-    What belongs to other users is left alone, links are not followed. Returns how many files and folders were changed.
+    Files of other users are left alone, and links are not followed. Returns how many files and folders were changed.
     """
     folder.mkdir(mode=mode, parents=True, exist_ok=True)
     return _limit(folder, mode) + sum(_tightened(Path(root), folders, files) for root, folders, files in _walk(folder))

@@ -1,4 +1,4 @@
-"""Boxes that only the holder of a private key can open, and indexes that find equal texts without reading them.
+"""Seals texts into boxes that only a private key opens, and makes blind indexes that find equal texts.
 
 A box is `k1.` and the URL-safe base64 of ephemeral public key (32 bytes), nonce (12) and AES-256-GCM ciphertext with
 its tag. The key is HKDF-SHA256 of the X25519 agreement; the context is the associated data, so a box moved elsewhere
@@ -28,7 +28,7 @@ _INDEX = 16
 
 
 class CannotOpen(Exception):
-    """A box is malformed, was changed, belongs to another context or to another key."""
+    """A box is malformed, was changed, or belongs to another context or key."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Opener:
         try:
             return self._cipher_for(ephemeral).decrypt(nonce, sealed, context.encode()).decode()
         except (InvalidTag, ValueError):
-            pass  # raised below, outside, so that no cause that may hold bytes of the text travels along
+            pass  # raised below, without a cause that may hold bytes of the text
         raise CannotOpen("the box was changed, or belongs to another key or context")
 
     def _agree(self, ephemeral: bytes) -> AESGCM:

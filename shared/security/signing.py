@@ -1,4 +1,4 @@
-"""HMAC signatures over a time and a body, as our channels' and suppliers' messages carry them."""
+"""HMAC signatures over a time and a body, for messages between the shop, its channels and suppliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of others, such as codes, sealed as soon as they are read: nothing but the owner of the key ever holds them."""
+"""Seals suppliers' texts, such as codes, as soon as they are read, so that only the key's owner can read them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from shared.values.identities import NoCanonicalForm
 
 @dataclass(frozen=True)
 class TextSealing:
-    """Seals texts to a public key, beside keyed hashes that tell equal ones: those that the same texts have as card
-    keys."""
+    """Seals texts to a public key, and makes keyed hashes that find equal texts: the same hashes as for card keys."""
 
     public: str
     index_key: bytes = field(repr=False)

@@ -1,1 +1,1 @@
-"""What operators see: structured logs."""
+"""What operators see: structured logs, metrics, health and traces."""

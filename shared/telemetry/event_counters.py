@@ -1,4 +1,4 @@
-"""Counts what a service has committed, event by event: each once, by the process that committed it."""
+"""Counts a service's committed events for Prometheus: each once, in the process that committed it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MOST = 100_000
 
 
 def always(metric: Metric, *labels: str) -> Counted:
-    """One more, whatever the event says."""
+    """A counter rule that adds one for each event."""
     figures = ((metric, labels, 1),)
     return lambda _: figures
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """How long streams take from an event to their end, as a histogram by outcome.
+    """A histogram, by outcome, of the time from a stream's first event to its end.
 
-    `outcome(event)` says how a stream ended with an event, None when it did not end; it is one of `outcomes`.
+    `outcome(event)` is one of `outcomes` for an event that ends the stream, else None.
     """
 
     metric: Metric
@@ -44,10 +44,10 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a service's own events add up to.
+    """The counters of a service's own events.
 
-    `by_event` says what an event adds. `zeros` are the labels told from the start: what has not happened yet is told as
-    0, or its first time would not show as a rise.
+    `by_event` says what an event adds. `zeros` are the labels that are exported as 0 from the start: else a counter's
+    first increment would not show as a rise.
     """
 
     by_event: Mapping[type[Event], Counted] = field(default_factory=dict)
@@ -56,14 +56,14 @@ class Counters:
 
 
 class EventCounters(Collector):
-    """What one service's events add up to since this process started.
+    """The counters of one service's events since this process started.
 
-    `begun_at` finds when an event of a name last came in these streams; it is asked at scrapes, and only for streams
-    that began before this process began to write. When it raises DBAPIError, it is asked again at the next one.
+    `begun_at` looks up when streams had their last event of a name. It is called at scrapes, for streams that began
+    before this process started. When it raises DBAPIError, the next scrape calls it again.
     """
 
     def __init__(self, service: str, counters: Counters, registry: CollectorRegistry, begun_at: BegunAt) -> None:
-        registry.register(self)  # first: it adds to the histogram when it is asked
+        registry.register(self)  # before the histogram, to which `collect` adds
         self._service, self._begun_at = service, begun_at
         self._events = 0
         self._values: dict[Metric, dict[tuple[str, ...], float]] = {
@@ -73,7 +73,7 @@ class EventCounters(Collector):
         self._timed = _Timed(counters.duration, registry) if counters.duration else None
 
     def committed(self, events: Sequence[RecordedEvent]) -> None:
-        """These were committed just now."""
+        """Count events after their commit."""
         self._events += len(events)
         for recorded in events:
             if (count := self._counts.get(recorded.name)) is not None:
@@ -94,7 +94,7 @@ class EventCounters(Collector):
 
 
 class _Timed:
-    """The time from the beginning to the end of each stream that began."""
+    """Measures the time from the beginning to the end of each stream."""
 
     def __init__(self, duration: Duration, registry: CollectorRegistry) -> None:
         histogram = duration.metric.histogram(registry)
@@ -106,7 +106,7 @@ class _Timed:
     def take(self, recorded: RecordedEvent) -> None:
         if isinstance(recorded.event, self._duration.begins):
             if len(self._begun) >= MOST:
-                self._begun.pop(next(iter(self._begun)))  # it is looked up when its stream ends
+                self._begun.pop(next(iter(self._begun)))  # `resolve` looks it up when its stream ends
             self._begun[recorded.stream] = recorded.at
         elif (outcome := self._duration.outcome(recorded.event)) is not None:
             self._end(recorded, outcome)

@@ -1,4 +1,4 @@
-"""What a process of the cluster tells probes and Prometheus: is it alive, is it ready, what does it measure."""
+"""The answers of `/healthz`, `/readyz` and `/metrics` of a cluster process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = tuple[int, Mapping[str, str], str]
 
 
 class Readiness(Protocol):
-    """A dataclass that says what a process needs and has, and whether that is enough to do its work."""
+    """A dataclass about what a process needs, with `ready`: whether it can work."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -24,7 +24,7 @@ class Readiness(Protocol):
 
 
 def alive(moves: bool) -> Answer:
-    """200, or 503 for a process that should be started anew."""
+    """200, or 503 for a process that should be restarted."""
     return 200 if moves else 503, JSON, json.dumps({"alive": moves})
 
 
@@ -35,7 +35,7 @@ def ready(readiness: Readiness) -> Answer:
 
 
 def write_address(file: Path, host: str, port: int) -> None:
-    """Say in a file where a process answers; whoever reads it sees the whole address or none."""
+    """Write a process's address to a file, atomically: readers see the whole address or none."""
     draft = file.with_suffix(".draft")
     draft.write_text(f"http://{host}:{port}")
     draft.rename(file)

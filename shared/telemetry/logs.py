@@ -1,5 +1,4 @@
-"""Structured logs, as JSON lines for machines or in colour for a person at a terminal. What libraries say goes the
-same way."""
+"""Configures structured logs: JSON lines, or colours in a terminal; log lines of libraries included."""
 
 from __future__ import annotations
 
@@ -28,9 +27,9 @@ logger = structlog.get_logger()
 def configure_logs(*, service: str = "", level: str = "INFO", file: Path | None = None) -> None:
     """Send log lines to a file as JSON, or to standard error: in colour for a terminal, as JSON otherwise.
 
-    Each carries `service`, unless it names one itself. The environment's KAMENG_LOG_LEVEL goes before `level`; of
-    libraries only warnings are heard. Tracebacks are logged without the values of variables, and lines without what
-    looks like a secret. Raises SystemExit for a level that is none.
+    Each line has `service`, unless it names one itself. KAMENG_LOG_LEVEL takes precedence over `level`. Libraries log
+    warnings only. Tracebacks have no values of variables; texts that look like secrets are redacted. Raises SystemExit
+    for an unknown level.
     """
     level = os.environ.get(LOG_LEVEL, "").upper() or level
     if level not in LEVELS:
@@ -52,12 +51,12 @@ def configure_logs(*, service: str = "", level: str = "INFO", file: Path | None 
 
 
 def says(level: str) -> bool:
-    """Whether lines of this level (`info`) are written: those that nobody reads need not be put together."""
+    """Whether lines of this level (`info`) are written, so that callers can skip making them."""
     return _NUMBERS[level] >= _written_from
 
 
 def bind(**facts: object) -> None:
-    """Have the lines that follow, in this context, carry these facts; those that are None are left out."""
+    """Add these facts to the later lines of this context; None values are left out."""
     structlog.contextvars.bind_contextvars(**{name: fact for name, fact in facts.items() if fact is not None})
 
 
@@ -87,17 +86,17 @@ def _pipeline(service: str, stream: TextIO) -> list[Processor]:
 def _json(line: EventDict, **_: object) -> str:
     try:
         return orjson.dumps(line).decode()
-    except orjson.JSONEncodeError:  # numbers beyond 64 bits, halves of characters
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
         return json.dumps(line, default=repr)
 
 
 class Libraries(logging.Handler):
-    """Hands what is said to Python's own logging over to structlog, under the library's name as `logger`."""
+    """Passes lines of Python's logging to structlog, with the library's name as `logger`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             said = record.getMessage()
-        except Exception:  # noqa: BLE001 - a library's slip, which logging itself would print with all values
+        except Exception:  # noqa: BLE001 - a library's mistake, which logging itself would print with all values
             said = str(record.msg)
         level = max((known for known in _NUMBERS.values() if known <= record.levelno), default=logging.DEBUG)
         logger.log(level, said, logger=record.name, exc_info=record.exc_info or None)
@@ -106,7 +105,7 @@ class Libraries(logging.Handler):
 def _listen_to_libraries() -> None:
     root = logging.getLogger()
     for library in (root, *root.manager.loggerDict.values()):
-        if isinstance(library, logging.Logger):  # one with a stream of its own prints what it says as it is
+        if isinstance(library, logging.Logger):  # a library's own stream handler would bypass structlog
             library.handlers[:] = [
                 one for one in library.handlers if not isinstance(one, logging.StreamHandler | Libraries)
             ]

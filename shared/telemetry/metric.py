@@ -1,4 +1,4 @@
-"""What a metric is: declared once, made into an instrument by whoever tells it."""
+"""Declares metrics: name, kind, unit, labels and meaning; makes the instruments of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 Kind = Literal["counter", "gauge", "histogram"]
-disable_created_metrics()  # a second series for each counter and histogram that nobody declared or reads
+disable_created_metrics()  # or each counter and histogram has a second series that nobody declared or reads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """`name` is what Prometheus stores (a histogram adds `_bucket`, `_sum`, `_count`); `unit` is a base unit or what is
-    counted. `labels` take few values each: never an id, an address or a text of somebody's.
+    """A declared metric. `name` is the name in Prometheus (a histogram adds `_bucket`, `_sum`, `_count`); `unit` is a
+    base unit or what is counted. `labels` have few values each: never an id, an address or a user's text.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Metric:
         return Histogram(self.name, self.meaning, self.labels, buckets=self.buckets, registry=registry)
 
     def family(self, values: Mapping[tuple[str, ...], float]) -> CounterMetricFamily | GaugeMetricFamily:
-        """Values, by labels, for a collector that is asked at each scrape."""
+        """Values by labels, for a collector."""
         kind = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
         family = kind(self.name, self.meaning, labels=self.labels)
         for labels, value in values.items():
@@ -49,7 +49,7 @@ class Metric:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names under which a query finds it."""
+        """The names of its series in Prometheus."""
         if self.kind == "histogram":
             return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
         return (self.name,)
@@ -57,7 +57,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Metrics that belong together, in the order in which they are declared; those of one title are one section."""
+    """A group of metrics, in the order of their declarations."""
 
     title: str
     metrics: list[Metric] = field(default_factory=list)
@@ -65,16 +65,16 @@ class Section:
     def metric(
         self, name: str, kind: Kind, unit: str, labels: str, meaning: str, buckets: tuple[float, ...] = ()
     ) -> Metric:
-        """Declare one. `name` lacks `kameng_`; `labels` have spaces between them."""
+        """Declare a metric. `name` is without `kameng_`; `labels` are separated by spaces."""
         metric = Metric(f"kameng_{name}", kind, unit, tuple(labels.split()), meaning, buckets)
         self.metrics.append(metric)
         return metric
 
 
 Sample: TypeAlias = tuple[Metric, Sequence[str], float]
-"""A value that is looked up at a scrape, with its labels in the metric's order."""
+"""A value that is read at a scrape: the metric, its labels in order, the value."""
 
 
 def seconds_since(moment: str | None, now: datetime) -> float:
-    """Seconds since a moment that a table holds as text; 0 for None and for what is still to come."""
+    """Seconds since a moment that is stored as text; 0 for None and for the future."""
     return max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()) if moment else 0.0

@@ -1,4 +1,4 @@
-"""The kernel's own metrics. What the business tells, each service declares in its `metrics.py`."""
+"""Declares the kernel's metrics; each service declares its own in its `metrics.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ QUICK = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 CALL = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
-# What a service's writer tells while it leads; `leader` also while it stands by.
+# Of a service's writer while it leads; `leader` also while it stands by.
 WRITER = Section("Writer")
 LEADER = WRITER.metric("leader", "gauge", "0 or 1", "service", "Whether this process is the service's writer.")
 BATCHES = WRITER.metric("batches_total", "counter", "commits", "service", "Group commits.")
@@ -24,9 +24,7 @@ COMMIT_SECONDS = WRITER.metric(
     "commit_seconds", "histogram", "seconds", "service", "Time to decide and commit a batch.", QUICK
 )
 EVENTS = WRITER.metric("events_total", "counter", "events", "service", "Events appended to the service's own log.")
-PULLS = WRITER.metric(
-    "pulls_total", "counter", "pulls", "service", "Times that a source was asked for what was missing."
-)
+PULLS = WRITER.metric("pulls_total", "counter", "pulls", "service", "Pulls sent to a source for missing events.")
 DROPPED = WRITER.metric("dropped_total", "counter", "messages", "service", "Messages that could not be read.")
 LOG_HEAD = WRITER.metric("log_head", "gauge", "position", "service", "Position of a log's last event.")
 LOG_LAG = WRITER.metric(
@@ -34,75 +32,77 @@ LOG_LAG = WRITER.metric(
     "gauge",
     "events",
     "service source",
-    "Events of a source not yet applied; below 0, as many events that were applied are no longer in the log.",
+    "Events of a source not yet applied; negative when the log ends before the applied position.",
 )
 LOG_UNANNOUNCED = WRITER.metric(
     "log_unannounced",
     "gauge",
     "0 or 1",
     "service source",
-    "Whether a source's log server has said nothing for 5 s: what is lost on its way from that log can't be had.",
+    "Whether a source's log server has been silent for 5 s: a batch that is lost on its way can't be pulled.",
 )
 LOG_DIVERGED = WRITER.metric(
     "log_diverged",
     "gauge",
     "0 or 1",
     "service source",
-    "Whether a log is another one than was read: that of a source, which is then applied no further, or the own one, "
-    "of which a reader knows other events, and on which nothing is decided then.",
+    "Whether a source's log is not the log that was applied: it is applied no further. For the own log: whether a "
+    "reader has applied other events than it holds; nothing is decided then.",
 )
 EVENTS_UNKNOWN = WRITER.metric(
     "events_unknown_total",
     "counter",
     "events",
     "service source type",
-    "Events of a source whose type this version does not know, since it reads: passed over, or, where they are "
-    "essential, stopped at.",
+    "Events of a source whose type this version does not know, since the process started: passed over, or, when "
+    "essential, the source is applied no further.",
 )
 LOG_LAG_SECONDS = WRITER.metric(
     "log_lag_seconds",
     "gauge",
     "seconds",
     "service source",
-    "How long the first event not yet applied is known; exact to a second.",
+    "How long the first event not yet applied has been known; exact to a second.",
 )
 CLOCK_AHEAD = WRITER.metric(
     "clock_ahead_seconds",
     "gauge",
     "seconds",
     "service",
-    "How far the writer's clock is ahead of its database's, below 0 behind; also while it will not lead because of it.",
+    "How far the writer's clock is ahead of its database's, negative: behind; also while it may not lead.",
 )
-PARKED = WRITER.metric("parked", "gauge", "messages", "service", "Messages that wait for a person.")
-AGENDA_WAITING = WRITER.metric("agenda_waiting", "gauge", "items", "service", "Things to do later.")
-AGENDA_FAILED = WRITER.metric("agenda_failed", "gauge", "items", "service", "Things that failed for good.")
+PARKED = WRITER.metric("parked", "gauge", "messages", "service", "Parked messages, which wait for a person.")
+AGENDA_WAITING = WRITER.metric("agenda_waiting", "gauge", "items", "service", "Scheduled items.")
+AGENDA_FAILED = WRITER.metric(
+    "agenda_failed", "gauge", "items", "service", "Scheduled items that failed for the last time."
+)
 AGENDA_OVERDUE_SECONDS = WRITER.metric(
-    "agenda_overdue_seconds", "gauge", "seconds", "service", "How long the oldest thing to do is over its time."
+    "agenda_overdue_seconds", "gauge", "seconds", "service", "How long the oldest scheduled item is overdue."
 )
 CALLS = WRITER.metric(
     "calls_total",
     "counter",
     "calls",
     "service effect partner outcome",
-    "Calls to the outside. `partner` is the supplier or payment channel, if there is one; `outcome` is done, pending "
+    "External calls. `partner` is the supplier or payment channel, if there is one; `outcome` is done, pending "
     "or failed as the partner says, or error: then it is tried again.",
 )
 CALL_SECONDS = WRITER.metric(
-    "call_seconds", "histogram", "seconds", "service effect partner", "Time of calls to the outside.", CALL
+    "call_seconds", "histogram", "seconds", "service effect partner", "Time of external calls.", CALL
 )
 
 LOG_SERVER = Section("Log server")
 LOG_SERVER_HEAD = LOG_SERVER.metric(
-    "log_server_head", "gauge", "position", "service", "Position of the log's last event, as last seen."
+    "log_server_head", "gauge", "position", "service", "Position of the log's last event, as last read."
 )
 LOG_SERVER_CONNECTED = LOG_SERVER.metric(
-    "log_server_connected", "gauge", "0 or 1", "service", "Whether a broker is served."
+    "log_server_connected", "gauge", "0 or 1", "service", "Whether it is connected to a broker."
 )
 LOG_SERVER_PULLS = LOG_SERVER.metric("log_server_pulls_total", "counter", "pulls", "service", "Pulls answered.")
 
 PUBLISHER = Section("Publisher")
 PUBLISHER_HEAD = PUBLISHER.metric(
-    "publisher_head", "gauge", "position", "service", "Position of the log's last event, as last seen."
+    "publisher_head", "gauge", "position", "service", "Position of the log's last event, as last read."
 )
 PUBLISHER_POSITION = PUBLISHER.metric(
     "publisher_position", "gauge", "position", "service", "Position up to which it is published."
@@ -110,8 +110,12 @@ PUBLISHER_POSITION = PUBLISHER.metric(
 PUBLISHER_OLDEST_SECONDS = PUBLISHER.metric(
     "publisher_oldest_seconds", "gauge", "seconds", "service", "Age of the first event not published."
 )
-PUBLISHER_LEADS = PUBLISHER.metric("publisher_leads", "gauge", "0 or 1", "service", "Whether it is the one at work.")
-PUBLISHER_CONNECTED = PUBLISHER.metric("publisher_connected", "gauge", "0 or 1", "service", "Whether it has a broker.")
+PUBLISHER_LEADS = PUBLISHER.metric(
+    "publisher_leads", "gauge", "0 or 1", "service", "Whether this publisher is the one that works."
+)
+PUBLISHER_CONNECTED = PUBLISHER.metric(
+    "publisher_connected", "gauge", "0 or 1", "service", "Whether it is connected to a broker."
+)
 PUBLISHER_HELD = PUBLISHER.metric(
     "publisher_held", "gauge", "0 or 1", "service", "Whether an event holds up the others."
 )
@@ -120,11 +124,11 @@ PUBLISHER_DIVERGED = PUBLISHER.metric(
     "gauge",
     "0 or 1",
     "service",
-    "Whether the log is another one than the outside was told of: then nothing more is told of it.",
+    "Whether the log is not the log that was published: then nothing more is published.",
 )
 PUBLISHER_EVENTS = PUBLISHER.metric("publisher_events_total", "counter", "events", "service", "Events published.")
 
-# Asked by the writer of its own database, with no more rights than it has anyway.
+# The writer reads these from its own database, with the rights of its role.
 DATABASE = Section("Database")
 DATABASE_UP = DATABASE.metric("database_up", "gauge", "0 or 1", "service", "Whether the service's database answers.")
 DATABASE_CONNECTIONS = DATABASE.metric("database_connections", "gauge", "connections", "service", "Connections to it.")
@@ -157,5 +161,5 @@ PROCESS_STARTED = PROCESS.metric(
 
 
 def by_source_and_type(unknown: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
-    """Counts by source and type, as labels."""
+    """Counts by the labels source and type."""
     return {(source, type_): count for source, counts in unknown.items() for type_, count in counts.items()}

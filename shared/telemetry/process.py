@@ -1,4 +1,4 @@
-"""What every process tells of itself."""
+"""The metrics of every process: processor time, memory, start time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STARTED = time.time()
 
 
 class Process(Collector):
-    """Processor time, memory and start; `process` is the kind: writer, log-server, publisher, http."""
+    """Collects them. `process` is the kind of process: writer, log-server, publisher, http."""
 
     def __init__(self, service: str, process: str) -> None:
         self._labels = service, process

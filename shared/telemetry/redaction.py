@@ -1,6 +1,6 @@
-"""Keeps secrets out of log lines, should one ever be given to a logger: by the name it goes by, and by its looks.
+"""Redacts secrets in log lines, by the name of a field and by the form of a text.
 
-Nothing of ours logs a secret. This is for what libraries say, and for the mistake that has not been made yet.
+The platform's code logs no secrets. This catches libraries and mistakes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{32}")
-# Each named group is what stays of a match. Every repetition is bounded or can't match in two ways.
+# A named group is the part of a match that stays. Every repetition is bounded, or can match in one way only.
 _LOOKS = re.compile(
     # user:password@ in a URL
     r"(?P<url>[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,200}:)[^\s/]{1,500}(?=@)"
@@ -49,12 +49,12 @@ _LOOKS = re.compile(
 
 
 def redact(_logger: object, _method: str, line: EventDict) -> EventDict:
-    """A structlog processor: the line without what is, or looks like, a secret. What is not JSON becomes text."""
+    """A structlog processor: the line without secrets and texts that look like secrets. Non-JSON values become text."""
     return {name: _under(name, value, 0) for name, value in line.items()}
 
 
 def scrubbed(text: str) -> str:
-    """A text without what looks like a secret, and not endless."""
+    """A text without parts that look like secrets, cut to a limited length."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]} … {len(text) - LONGEST} more"
     if _ID.fullmatch(text):
@@ -62,7 +62,7 @@ def scrubbed(text: str) -> str:
     return _remembered(text) if len(text) <= SHORT else _LOOKS.sub(_hide, text)
 
 
-# Most of a line is the same words again and again, and looking through them costs more than all else that is done.
+# Lines repeat the same texts, and searching them is the most expensive step.
 @lru_cache(2_000)
 def _remembered(text: str) -> str:
     return _LOOKS.sub(_hide, text)
@@ -99,5 +99,5 @@ def _plain(value: Any, depth: int) -> Any:
         return f"{len(value)} bytes"
     try:
         return scrubbed(repr(value))
-    except Exception as error:  # noqa: BLE001 - a line about something is not lost because it can't describe itself
+    except Exception as error:  # noqa: BLE001 - a failing repr must not lose the line
         return f"{type(value).__name__}, {type(error).__name__} in its repr"

@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP for a process that serves nothing else, from a thread of its own."""
+"""Serves health and metrics over HTTP, on a thread, for a process without another HTTP server."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Reading:
 
 
 class HealthServer:
-    """`/healthz`, `/readyz` and `/metrics` of one service's process, for as long as it is used as a context.
+    """Serves `/healthz`, `/readyz` and `/metrics` of one service's process while it is used as a context manager.
 
-    `process` is its kind, such as log-server. `look` is asked at each `/readyz`. Port 0 takes any free one; `file` gets
-    the address taken. Raises OSError when the port can't be had.
+    `process` is its kind, such as log-server. `look` is called at each `/readyz`. Port 0 takes any free port; the
+    address is written to `file`. Raises OSError when the port is taken.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *_: object) -> None:
-        """Probes come every few seconds: they are not logged."""
+        """Log nothing: probes come every few seconds."""
 
 
 class Readings(Collector):

@@ -1,6 +1,6 @@
-"""Spans as OpenTelemetry makes them. Imported only where traces are on.
+"""Makes OpenTelemetry spans; imported only when tracing is on.
 
-Attributes name things, outcomes and places in the code: no people, no addresses, no texts, no bodies.
+Attributes name things, outcomes and code. They never hold people, addresses, texts or bodies.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.contracts.fields import NAMED_IN_LOGS, THING_KEYS
 from shared.telemetry.logs import bind
 
 if TYPE_CHECKING:
@@ -40,16 +41,15 @@ if TYPE_CHECKING:
 
 NAME = "service.name"
 LEAVING_SECONDS = 3.0
-# Streams of these keys are about things, not people.
-THINGS = frozenset({"order_id", "delivery_id", "payment_id", "sku"})
 Facts = Mapping[str, str | int]
 
 
 def exporting(service: str) -> TracerProvider:
-    """Spans go to the endpoint of the standard environment variables, sampled as these say, in batches, from a thread.
+    """A provider that exports spans in batches, on a thread, to the endpoint and with the sampling of OpenTelemetry's
+    environment variables.
 
-    In a green process that is a green thread, and so is its socket. At the end of the process, what is left is given
-    three seconds.
+    In a monkey-patched process the thread is a greenthread. At the end of the process, exporting the remaining spans
+    may take LEAVING_SECONDS.
     """
     own = Resource({NAME: f"kameng-{service}", "service.namespace": "kameng", "service.version": version("kameng")})
     resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
@@ -60,7 +60,8 @@ def exporting(service: str) -> TracerProvider:
 
 
 def _leave_in_time(provider: TracerProvider) -> None:
-    """The exporter by itself would hold up a process that ends for half a minute while nobody listens."""
+    """Limit the time of the last export: without a receiver it would hold up the end of the process for half a
+    minute."""
     leaving, left = Event(), Event()
 
     def leave() -> None:
@@ -106,22 +107,21 @@ class Spans:
         facts = {"kameng.command": command, "kameng.to": to, "kameng.correlation_id": meta.correlation_id}
         with _current(self._tracer.start_span(f"send {command}", None, SpanKind.PRODUCER, facts)) as span:
             context = span.get_span_context()
-            # A trace that nobody keeps need not be carried through all the logs.
+            # An unsampled trace is not stored in the metadata of events.
             sampled = context.trace_flags.sampled
             yield meta.model_copy(update={"traceparent": _written(context)}) if sampled else meta
 
     def decided(self, service: str, task: TracedCommand, outcome: Facts) -> tuple[Span, str]:
-        """The span begins now, and is to be ended with the commit. Also gives the traceparent of what follows."""
+        """Begin a span, which the caller ends with the commit. Returns it and the traceparent for the events."""
         command = task.command
         facts = {
             "kameng.service": service,
             "kameng.command": command.type(),
-            "kameng.stream": task.stream if command.key in THINGS else task.stream.partition("-")[0],
+            "kameng.stream": task.stream if command.key in THING_KEYS else task.stream.partition("-")[0],
             "kameng.correlation_id": task.meta.correlation_id,
             **outcome,
         }
-        if order_id := getattr(command, "order_id", None):
-            facts["kameng.order_id"] = order_id
+        facts |= {f"kameng.{name}": named for name in NAMED_IN_LOGS if (named := getattr(command, name, None))}
         return self._begun(f"{service} {type(command).__name__}", task.meta.traceparent, SpanKind.CONSUMER, facts)
 
     def parked(self, service: str, kind: str, error: str, traceparent: str) -> None:
@@ -146,7 +146,7 @@ class Spans:
         get_current_span().set_status(Status(StatusCode.ERROR, error))
 
     def current(self) -> str | None:
-        """The traceparent of the span that is under way here."""
+        """The traceparent of the current span."""
         context = get_current_span().get_span_context()
         return _written(context) if context.is_valid else None
 
@@ -160,7 +160,7 @@ _TRACE_CONTEXT = ("traceparent", "tracestate")
 
 @contextmanager
 def _current(span: Span) -> Iterator[Span]:
-    """The span is under way, and ends here. Of an error it tells the kind: the text may hold what nobody should see."""
+    """Make a span current, and end it. An error is recorded by its type only: its text may hold secrets."""
     with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield span

@@ -1,6 +1,6 @@
-"""Traces: where the platform tells what it does, and the switch. Nothing of OpenTelemetry is imported while it is off.
+"""Switches tracing on, and marks what makes a span; OpenTelemetry is not imported while tracing is off.
 
-The context travels as `Metadata.traceparent`, from the request to the command, to the events, to what they lead to. A
+The trace context travels in `Metadata.traceparent`: from the request to the command, its events, and what they cause. A
 trace begins at the HTTP API only; a message without a context makes no span. `shared/telemetry/spans.py` makes them.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from shared.contracts.fields import NAMED_IN_LOGS
 from shared.telemetry.logs import bind
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _spans: Spans | None = None
 
 
 class TracedCommand(Protocol):
-    """What a writer decides on."""
+    """A command that a writer decides."""
 
     @property
     def command(self) -> Command: ...
@@ -44,9 +45,9 @@ class TracedCommand(Protocol):
 
 
 def start_tracing(service: str) -> None:
-    """Send spans to the OTLP endpoint of the environment, if it names one, as `kameng-<service>`.
+    """Export spans as `kameng-<service>` to the OTLP endpoint in the environment, if there is one.
 
-    To be called once a process, after it has become green if it does.
+    Call it once a process; in the cluster host, after monkey-patching.
     """
     if not any(map(os.environ.get, ENDPOINTS)):
         return
@@ -66,17 +67,17 @@ def _is(variable: str, value: str) -> bool:
 
 
 def trace_with(spans: Spans | None) -> None:
-    """Have spans made by this from now on; by nobody when None."""
+    """Make spans with `spans` from now on; None switches tracing off."""
     global _spans
     _spans = spans
 
 
-# An HTTP side
+# HTTP servers
 
 
 @contextmanager
 def requested(method: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[Span | None]:
-    """A request is answered. It belongs to the trace that its `traceparent` names, if it brings one."""
+    """The span of a request while it is answered; it continues the trace in the request's `traceparent`, if any."""
     if _spans is None:
         yield None
         return
@@ -85,38 +86,37 @@ def requested(method: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[S
 
 
 def answered(span: Span | None, name: str, route: str, status: int | None) -> None:
-    """What a request was about, once that is known: `name` is its method and route."""
+    """Complete a request's span with its route and status. `name` is its method and route."""
     if span is not None and _spans is not None:
         _spans.answered(span, name, route, status)
 
 
-def sending(command: str, to: str, meta: Metadata, order_id: object = None) -> AbstractContextManager[Metadata]:
-    """A command is sent and its reply awaited; gives the metadata to send it with. What is logged from here on in
-    this context says which flow, and which order, it is about."""
-    bind(correlation_id=meta.correlation_id, order_id=order_id)
-    return nullcontext(meta) if _spans is None else _spans.sending(command, to, meta)
+def sending(command: Command, meta: Metadata) -> AbstractContextManager[Metadata]:
+    """The span of sending a command to its owner and waiting for the reply. Yields the metadata to send it with. Later
+    log lines of this context name the command's flow and the things in NAMED_IN_LOGS."""
+    bind(correlation_id=meta.correlation_id, **{name: getattr(command, name, None) for name in NAMED_IN_LOGS})
+    return nullcontext(meta) if _spans is None else _spans.sending(command.type(), command.owner, meta)
 
 
-# A writer
+# Writers
 
 
 class Decisions:
-    """The spans of what a writer has decided and not yet committed. They end with the commit; what is rolled back was
-    never there."""
+    """The spans of a writer's decisions that are not committed yet. They end with the commit; a rollback drops them."""
 
     def __init__(self, service: str) -> None:
         self._service = service
         self._open: list[Span] = []
 
     def decided(self, task: TracedCommand, events: int) -> Metadata:
-        """A command was decided; gives the metadata that its events lead on."""
+        """Begin the span of a decided command. Returns the metadata for its events."""
         if _spans is None or task.meta.traceparent is None:
             return task.meta
         outcome = "accepted" if events else "nothing to do"
         return self._begin(task, {"kameng.outcome": outcome, "kameng.events": events})
 
     def refused(self, task: TracedCommand, code: str) -> None:
-        """A command was refused."""
+        """Begin the span of a refused command."""
         if _spans is not None and task.meta.traceparent is not None:
             self._begin(task, {"kameng.outcome": "refused", "kameng.code": code})
 
@@ -127,26 +127,26 @@ class Decisions:
         return task.meta.model_copy(update={"traceparent": traceparent})
 
     def flush(self) -> None:
-        """Nothing is written."""
+        """Do nothing: spans are not stored in the database."""
 
     def committed(self) -> None:
-        """What was decided is durable."""
+        """Call it after the commit: ends the spans."""
         for span in self._open:
             span.end()
         self._open.clear()
 
     def forget(self) -> None:
-        """It was not."""
+        """Call it after a rollback: drops the spans."""
         self._open.clear()
 
 
 def parked(service: str, row: Mapping[str, Any]) -> None:
-    """A message was parked, as this row."""
+    """Log a parked message, and make its span. `row` is its row of the table `parked`."""
     meta = _parsed(row["meta"])
-    told = _parsed(row["data"])
+    data = _parsed(row["data"])
     if row["kind"] == "event":
-        told = _parsed(told.get("data"))
-    facts = {"correlation_id": meta.get("correlation_id"), "order_id": told.get("order_id")}
+        data = _parsed(data.get("data"))
+    facts = {"correlation_id": meta.get("correlation_id"), **{name: data.get(name) for name in NAMED_IN_LOGS}}
     traceparent = meta.get("traceparent")
     if traceparent:
         facts |= _ids(traceparent)
@@ -157,7 +157,7 @@ def parked(service: str, row: Mapping[str, Any]) -> None:
 
 
 def _parsed(text: object) -> dict[str, Any]:
-    """A parked message may be anything."""
+    """A parked message as a JSON object; empty when it is none."""
     try:
         found = json.loads(text) if isinstance(text, str) else {}
     except ValueError:
@@ -172,10 +172,10 @@ def _ids(traceparent: str) -> dict[str, str]:
 
 @contextmanager
 def calling(service: str, call: DueCall) -> Iterator[DueCall]:
-    """A call to the outside world is made; gives it as its result should name it."""
+    """The span and log context of an external call while it is made. Yields the call with its trace context."""
     facts = {
         "service": service, "effect": call.effect, "attempt": call.attempt,
-        "correlation_id": call.meta.correlation_id, "order_id": call.payload.get("order_id"),
+        "correlation_id": call.meta.correlation_id, **{name: call.payload.get(name) for name in NAMED_IN_LOGS},
     }  # fmt: skip
     known = {name: fact for name, fact in facts.items() if fact is not None}
     with structlog.contextvars.bound_contextvars(**known):
@@ -187,13 +187,13 @@ def calling(service: str, call: DueCall) -> Iterator[DueCall]:
 
 
 def call_failed(error: str) -> None:
-    """The call that is being made failed. It will be made again, or given up."""
+    """Log that the current external call failed, and mark its span."""
     logger.warning("call failed", error=error)
     if _spans is not None:
         _spans.failed(error)
 
 
-def tell(request: httpx.Request) -> None:
-    """Tell the other side of a call which span it belongs to."""
+def propagate(request: httpx.Request) -> None:
+    """Add the current span's traceparent to a request."""
     if _spans is not None and (traceparent := _spans.current()):
         request.headers["traceparent"] = traceparent

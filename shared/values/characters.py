@@ -1,4 +1,4 @@
-"""Characters by Unicode category and property: which are seen, and how a text is written and folded."""
+"""Normalises and folds texts by Unicode category and property; rejects texts that hide what they say."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _REFUSED = {
 
 
 class NoCanonicalForm(ValueError):
-    """A text that names nothing of its kind. `reason` is for people, and repeats nothing of the text."""
+    """A text has no canonical form of its kind. `reason` is for people, and repeats nothing of the text."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"{kind} {reason}")
@@ -55,26 +55,26 @@ class NoCanonicalForm(ValueError):
 def folded_text(kind: str, text: str) -> str:
     """The text as it is compared: NFKC without case, several spaces as one. Raises NoCanonicalForm."""
     folded = as_written(kind, text)
-    # Folding and normalising each undo some of the other's work: once more until nothing changes.
+    # Case folding and NFKC each undo some of the other's work, so repeat them until nothing changes.
     while (again := unicodedata.normalize("NFKC", folded.casefold())) != folded:
         folded = again
     return legible(kind, re.sub(" +", " ", folded))
 
 
 def as_written(kind: str, text: str) -> str:
-    """The text as people see it: NFC, nothing unseen, ordinary width and ordinary spaces, none around.
+    """The text as people see it: NFC, no invisible characters, ordinary width and spaces, trimmed.
 
     Raises NoCanonicalForm for a blank text, and for one with what can't stand in a name.
     """
     seen = text
     if not (text.isascii() and text.isprintable()):
-        told = [(char, sort) for char in text if (sort := _sort(char)) != "unseen"]
-        inner = [place for place, (_, sort) in enumerate(told) if sort not in _TRIMMED]
-        told = told[inner[0] : inner[-1] + 1] if inner else []
-        for _, sort in told:
+        seen = [(char, sort) for char in text if (sort := _sort(char)) != "unseen"]
+        inner = [place for place, (_, sort) in enumerate(seen) if sort not in _TRIMMED]
+        seen = seen[inner[0] : inner[-1] + 1] if inner else []
+        for _, sort in seen:
             if sort in _REFUSED:
                 raise NoCanonicalForm(kind, _REFUSED[sort])
-        widths = "".join(" " if sort == "space" else _ordinary(char) for char, sort in told)
+        widths = "".join(" " if sort == "space" else _ordinary(char) for char, sort in seen)
         seen = unicodedata.normalize("NFC", widths)
     return legible(kind, seen)
 
@@ -104,7 +104,7 @@ def readable(kind: str, text: str, *, lines: bool = True) -> str:
 
 
 def _stands_alone(char: str) -> bool:
-    """Whether it is seen without another that it stands on, as an accent does."""
+    """Whether the character is visible by itself; an accent, for one, needs another character."""
     return _sort(char) == "seen" and unicodedata.category(char)[0] != "M"
 
 

@@ -1,6 +1,6 @@
 """Currencies as data: the minor units of ISO 4217, and amounts as people write them. Pure.
 
-Amounts are whole numbers of minor units everywhere; here alone is known how many decimals that means.
+All other code has amounts as whole minor units; only this module knows a currency's number of decimals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Days as the shop counts them: a day begins at midnight where the shop is. Pure."""
+"""Days in the shop's time zone: a day begins at midnight there. Pure."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def start_of(day: date, where: ZoneInfo) -> datetime:
 
 
 def end_of(day: date, where: ZoneInfo) -> datetime:
-    """The instant, in UTC, from which on a day is over: the first of the next day. The last day there is has no end."""
+    """The instant, in UTC, at which a day is over: the first of the next day. The last possible day has no end."""
     return start_of(day + _DAY, where) if day < date.max else _NEVER

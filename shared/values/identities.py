@@ -1,4 +1,4 @@
-"""The canonical form of every text that names something: two texts name the same when their forms are equal.
+"""The canonical forms of texts that name something: two texts name the same thing when their forms are equal.
 
 Each kind has one function. It raises NoCanonicalForm for what names nothing, and gives its own results back unchanged.
 Characters are judged by Unicode category and property: what nobody sees is removed, spaces around are trimmed, other
@@ -109,7 +109,7 @@ def mailbox(text: str) -> str:
 
 
 def target(text: str) -> str:
-    """The account or number that a purchase is for, as its supplier is told it.
+    """The account or number that a purchase is for, as its supplier gets it.
 
     Accounts keep their case and their characters, since games tell `Abc` from `abc`. A mobile number of mainland China
     becomes its eleven digits, another number that is written with `+` becomes E.164. What is only digits and is not of
@@ -170,12 +170,12 @@ def network(text: str) -> str:
     written = _ascii("address", text)
     if "/" in written:
         try:
-            told = ip_network(written, strict=False)
+            parsed = ip_network(written, strict=False)
         except ValueError:
             raise NoCanonicalForm("address", "is not a network address") from None
-        if told.prefixlen not in (told.max_prefixlen, 64):
+        if parsed.prefixlen not in (parsed.max_prefixlen, 64):
             raise NoCanonicalForm("address", "must be one address, or a /64 of IPv6")
-        written = str(told.network_address)
+        written = str(parsed.network_address)
     found = _address(written)
     return str(found) if isinstance(found, IPv4Address) else str(IPv6Network((found, 64), strict=False))
 

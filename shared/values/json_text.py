@@ -1,5 +1,5 @@
-"""JSON that somebody else wrote, in which each member of an object comes once: two that differ say nothing that can be
-believed, and readers of JSON take the last."""
+"""Reads JSON of partners strictly: a repeated member of an object is an error, since JSON parsers would take the
+last."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ class SaidTwice(ValueError):
 
 
 class NoJson(ValueError):
-    """A text that is no JSON that can be read."""
+    """A text is not JSON."""
 
     def __init__(self) -> None:
         super().__init__("the body is no JSON that can be read")
 
 
-def read_json(told: bytes | str) -> Any:
-    """What a JSON text says. Raises SaidTwice, and ValueError or RecursionError for what is no JSON."""
-    return json.loads(told, object_pairs_hook=_once)
+def read_json(text: bytes | str) -> Any:
+    """Parse JSON. Raises SaidTwice, and ValueError or RecursionError when the text is not JSON."""
+    return json.loads(text, object_pairs_hook=_once)
 
 
-def check_members(told: bytes | str) -> None:
-    """Raises SaidTwice for JSON that says something twice, NoJson for what can't be read at all."""
+def check_members(text: bytes | str) -> None:
+    """Raises SaidTwice when a member comes twice, NoJson when the text is not JSON."""
     try:
-        read_json(told)
+        read_json(text)
     except SaidTwice:
         raise
     except (ValueError, RecursionError):
         raise NoJson from None
 
 
-def read_as(kind: type[M], told: bytes) -> M:
-    """What a partner told, in a callback or an answer. Raises ValidationError for what is not of this kind, SaidTwice
-    and NoJson: all of them ValueErrors."""
-    content = kind.model_validate_json(told)
-    check_members(told)
+def read_as(kind: type[M], text: bytes) -> M:
+    """Parse a partner's callback or answer. Raises ValidationError when it does not fit `kind`, SaidTwice and NoJson;
+    all are ValueErrors."""
+    content = kind.model_validate_json(text)
+    check_members(text)
     return content
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    told = dict(members)
-    if len(told) != len(members):
+    found = dict(members)
+    if len(found) != len(members):
         raise SaidTwice
-    return told
+    return found

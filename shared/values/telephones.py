@@ -1,4 +1,4 @@
-"""Telephone numbers, in whatever way people write them."""
+"""Canonical forms of telephone numbers, however people write them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def numbers_within(text: str) -> Iterator[str]:
     outline = "".join(map(_outlined, text))
     for found in _EACH_MOBILE.finditer(outline):
         yield found[1].replace("#", "")
-    marked = "".join("+" if char == "+" else told for char, told in zip(text, outline, strict=True))
+    marked = "".join("+" if char == "+" else mark for char, mark in zip(text, outline, strict=True))
     for found in _EACH_WRITTEN_OUT.finditer(marked):
         digits = found[1].replace("#", "")
         for length in range(FEWEST_DIGITS, len(digits) + 1):
@@ -104,11 +104,11 @@ def numbers_within(text: str) -> Iterator[str]:
 
 def digits_alone(folded: str) -> str:
     """The digits of a text without letters; a telephone number where a `+` is before them. Raises NoCanonicalForm."""
-    told = [char for char in folded if char.isalnum()]
-    if not told or not all(char.isdecimal() for char in told):
+    kept = [char for char in folded if char.isalnum()]
+    if not kept or not all(char.isdecimal() for char in kept):
         raise NoCanonicalForm("number", "is not a number")
-    digits = "".join(str(unicodedata.decimal(char)) for char in told)
-    if "+" in folded[: folded.index(told[0])]:
+    digits = "".join(str(unicodedata.decimal(char)) for char in kept)
+    if "+" in folded[: folded.index(kept[0])]:
         try:
             return dialled(f"+{digits}")
         except NoCanonicalForm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.contracts.order import OrderPlaced
-from shared.laws import Ack, ReplyTold
+from shared.laws import Ack, ReceivedReply
 from tests.chaos.history import Request
 
 SERVICE = "order"
@@ -19,17 +19,17 @@ def acks(requests: Iterable[Request]) -> Iterator[Ack]:
                 yield Ack(SERVICE, f"{request.kind} {attempt.answer}", 0, "accepted")
 
 
-def told(requests: Iterable[Request]) -> Iterator[ReplyTold]:
+def told(requests: Iterable[Request]) -> Iterator[ReceivedReply]:
     """Every answer, yes or no, by who asked and under which key."""
     for request in requests:
         id_ = f"{request.who} {request.path} {request.key}"
         for attempt in request.attempts:
             if attempt.outcome == "ok":
-                yield ReplyTold(id_, request.fingerprint, "accepted", attempt.answer)
+                yield ReceivedReply(id_, request.fingerprint, "accepted", attempt.answer)
             elif attempt.code == "idempotency-conflict":
-                yield ReplyTold(id_, request.fingerprint, "conflict")
+                yield ReceivedReply(id_, request.fingerprint, "conflict")
             elif attempt.outcome == "failed":
-                yield ReplyTold(id_, request.fingerprint, "refused", attempt.code)
+                yield ReceivedReply(id_, request.fingerprint, "refused", attempt.code)
 
 
 def unanswered(requests: Iterable[Request]) -> Iterator[str]:

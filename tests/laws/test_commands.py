@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.laws import Ack, ReplyTold, ack_durable, idempotent_same, reject_atomic
+from shared.laws import Ack, ReceivedReply, ack_durable, idempotent_same, reject_atomic
 from tests.laws.builders import loaded, record
 
 LOG = {("order", "c-1")}
@@ -33,19 +33,19 @@ def test_a_lost_command_is_named(ack: Ack, complaint: str) -> None:
     assert ack_durable([ack], LOG, {"order": 3}).violations == (complaint,)
 
 
-FIRST = ReplyTold("c-1", "print-1", "accepted", {"total": 5})
+FIRST = ReceivedReply("c-1", "print-1", "accepted", {"total": 5})
 GOOD = [
     FIRST,
     FIRST,
-    ReplyTold("c-1", "print-2", "conflict", {"code": "idempotency-conflict"}),
-    ReplyTold("c-1", "print-1", "failed"),
-    ReplyTold("c-2", "print-1", "refused", {"code": "unknown-order"}),
-    ReplyTold("c-1", "print-3", "refused", service="risk"),
+    ReceivedReply("c-1", "print-2", "conflict", {"code": "idempotency-conflict"}),
+    ReceivedReply("c-1", "print-1", "failed"),
+    ReceivedReply("c-2", "print-1", "refused", {"code": "unknown-order"}),
+    ReceivedReply("c-1", "print-3", "refused", service="risk"),
 ]
 
 
 @given(st.permutations(GOOD))
-def test_the_same_command_is_answered_alike_in_whatever_order(replies: list[ReplyTold]) -> None:
+def test_the_same_command_is_answered_alike_in_whatever_order(replies: list[ReceivedReply]) -> None:
     found = idempotent_same(replies)
 
     assert (found.ok, found.checked) == (True, len(GOOD))
@@ -55,15 +55,15 @@ def test_the_same_command_is_answered_alike_in_whatever_order(replies: list[Repl
     ("reply", "complaint"),
     [
         (
-            ReplyTold("c-1", "print-1", "accepted", {"total": 6}),
+            ReceivedReply("c-1", "print-1", "accepted", {"total": 6}),
             "c-1 was answered accepted and then otherwise: accepted",
         ),
-        (ReplyTold("c-1", "print-1", "refused"), "c-1 was answered accepted and then otherwise: refused"),
-        (ReplyTold("c-1", "print-2", "accepted", {"total": 5}), "c-1 was accepted with another body"),
-        (ReplyTold("c-1", "print-1", "conflict"), "c-1 was a conflict with itself"),
+        (ReceivedReply("c-1", "print-1", "refused"), "c-1 was answered accepted and then otherwise: refused"),
+        (ReceivedReply("c-1", "print-2", "accepted", {"total": 5}), "c-1 was accepted with another body"),
+        (ReceivedReply("c-1", "print-1", "conflict"), "c-1 was a conflict with itself"),
     ],
 )
-def test_another_answer_is_named(reply: ReplyTold, complaint: str) -> None:
+def test_another_answer_is_named(reply: ReceivedReply, complaint: str) -> None:
     assert idempotent_same([*GOOD, reply]).violations == (complaint,)
 
 

@@ -47,11 +47,11 @@ def test_marks_grow() -> None:
 def test_two_sides_meet_once() -> None:
     pairs: Pairs[int] = Pairs()
 
-    assert pairs.told("left", "a", 1) == "first"
-    assert pairs.told("right", "a", 1) == "agreed"
-    assert pairs.told("left", "a", 1) == "twice"
-    assert pairs.told("right", "b", 1) == "first"
-    assert pairs.told("right", "b", 1) == "twice"
+    assert pairs.stated("left", "a", 1) == "first"
+    assert pairs.stated("right", "a", 1) == "agreed"
+    assert pairs.stated("left", "a", 1) == "twice"
+    assert pairs.stated("right", "b", 1) == "first"
+    assert pairs.stated("right", "b", 1) == "twice"
     assert list(pairs.alone()) == [("right", "b")]
-    assert pairs.told("left", "b", 2) == "differs"
+    assert pairs.stated("left", "b", 2) == "differs"
     assert list(pairs.alone()) == []

@@ -150,7 +150,7 @@ def test_an_item_is_opened_once_and_only_what_is_open_is_settled() -> None:
 
 
 def test_a_statement_that_moved_nothing_is_about_booked_money() -> None:
-    assert said(refused()) == ("5.00 CNY that wechat told of for payment o-1 is not in the books",)
+    assert said(refused()) == ("5.00 CNY that wechat reported for payment o-1 is not in the books",)
     assert said(received("o-1", 500), refused()) == ()
     assert said(refused(), received("o-1", 500)) == ()
     assert said(refused(), DENIED) == ()
@@ -314,7 +314,7 @@ def test_what_a_supplier_was_told_that_we_heard_is_in_the_log() -> None:
 
     assert statements_kept([SupplierSaid("o-1/1#north", "done", 4700, "CNY")], kept).ok
     assert statements_kept([SupplierSaid("o-1/1#north", "done", 4800, "CNY")], kept).violations == (
-        "o-1/1#north was told to be done, for 4800 CNY, and the log does not say so",
+        "o-1/1#north was reported as done, for 4800 CNY, and the log does not say so",
     )
     assert not statements_kept([SupplierSaid("o-1/1#north", "done")], kept).ok
 
@@ -326,7 +326,7 @@ def test_texts_that_a_supplier_delivered_are_in_the_log() -> None:
     assert statements_kept([told, first, bare], {told}).ok
     assert statements_kept([told], {first, replace(first, cost=4800, goods=frozenset({"b"}))}).ok
     assert statements_kept([told], {first}).violations == (
-        "o-1/1#north was told to be done with 2 texts, for 4700 CNY, and the log does not say so",
+        "o-1/1#north was reported as done with 2 texts, for 4700 CNY, and the log does not say so",
     )
 
 
@@ -337,6 +337,6 @@ UNREAD_MAIL = staff_mail("statement-unread", kind="supplier", partner="north")
 
 @pytest.mark.parametrize("end", [NOTED, UNREAD_MAIL])
 def test_what_can_not_be_read_is_settled_or_shown_to_staff(end: Event) -> None:
-    assert said(UNREAD) == ("what supplier north told as s-1 can't be read, and staff do not know",)
+    assert said(UNREAD) == ("what supplier north sent as s-1 can't be read, and staff do not know",)
     assert said(UNREAD, end) == ()
     assert said(UNREAD, staff_mail("statement-unread", kind="channel", partner="north"))

@@ -21,7 +21,7 @@ def test_everything_has_come_to_rest() -> None:
     ("lags", "agenda", "parked", "complaint"),
     [
         ({"order": {"risk": 2}}, [], [], "order is 2 behind risk"),
-        ({}, ["ledger: open/o-1"], [], "waits on an agenda: ledger: open/o-1"),
+        ({}, ["ledger: open/o-1"], [], "is scheduled: ledger: open/o-1"),
         ({}, [], ["order: PlaceOrder.v1"], "is parked: order: PlaceOrder.v1"),
     ],
 )

@@ -42,7 +42,7 @@ from shared.laws import (
     Ack,
     Finding,
     LawChecker,
-    ReplyTold,
+    ReceivedReply,
     ack_durable,
     chain_intact,
     drained,
@@ -224,10 +224,10 @@ def _ack(request: Request, reply: Reply) -> Ack:
     return Ack(reply.source, request.id, reply.position, reply.outcome)
 
 
-def _tolds(request: Request) -> Iterator[ReplyTold]:
+def _tolds(request: Request) -> Iterator[ReceivedReply]:
     for reply in request.replies:
         said = replace(reply, repeated=False)
-        yield ReplyTold(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)
+        yield ReceivedReply(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)
 
 
 def _known(world: World) -> set[tuple[str, str]]:

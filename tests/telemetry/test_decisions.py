@@ -114,11 +114,11 @@ def test_a_message_without_a_trace_makes_no_span(house: Harness, spans: Kept) ->
 
 
 def test_a_trace_that_is_not_kept_is_not_carried() -> None:
-    asked = command("p1", traceparent=None).meta
+    message = command("p1", traceparent=None)
     with (
         kept(ParentBased(ALWAYS_OFF)) as spans,
         tracing.requested("POST", []),
-        tracing.sending("ToyPress.v1", "button", asked) as meta,
+        tracing.sending(message.command, message.meta) as meta,
     ):
         assert meta.traceparent is None
 

@@ -98,7 +98,7 @@ class ApiContext:
         `flow` is the correlation id; the command's own id when None. Raises Problem when the reply is not `accepted`,
         and with 503 or 504 when the outcome is unknown."""
         meta = Metadata(correlation_id=flow or command_id, causation_id=command_id, actor=principal.actor)
-        with sending(command.type(), command.owner, meta, getattr(command, "order_id", None)) as traced:
+        with sending(command, meta) as traced:
             message = CommandMessage(command_id, command, traced)
             reply = await self._reply(self.backend.send(command.owner, message))
         if reply.outcome != "accepted":

@@ -137,7 +137,7 @@ def start_cluster(
     services: Sequence[str],
     var: Path,
     port: int,
-    told: Callable[[str], None],
+    progress: Callable[[str], None],
     environment: Mapping[str, str],
     *,
     publish: bool = False,
@@ -148,16 +148,16 @@ def start_cluster(
     `environment` is added to every process. Also returns each service's database.
     """
     if changed := private_folder(var, PASSABLE):
-        told(f"{changed} files and folders were readable by others, and are no more")
+        progress(f"{changed} files and folders were readable by others, and are no more")
     (var / "logs").mkdir(mode=0o700, exist_ok=True)  # the gateway's holds the first password
-    servers = infrastructure.up(var, told)
+    servers = infrastructure.up(var, progress)
     secrets = Secrets(var / "secrets")
     urls = {}
     for service in services:
-        told(f"migrating {service}")
+        progress(f"migrating {service}")
         migrate_service(servers.postgres_url, service, secrets)
         urls[service] = database_of(servers.postgres_url, service, secrets)
-    rebuild_outdated(urls, told)
+    rebuild_outdated(urls, progress)
     shown = {service: url.render_as_string(hide_password=False) for service, url in urls.items()}
     address = f"http://127.0.0.1:{port}"
     for_all = {PUBLIC_URL: os.environ.get(PUBLIC_URL, address), **environment}
@@ -168,9 +168,9 @@ def start_cluster(
     cluster = Cluster(var, address, {}, described)
     try:
         for name in described:
-            told(f"starting {name}")
+            progress(f"starting {name}")
             cluster.start(name)
-        told("waiting for the gateway")
+        progress("waiting for the gateway")
         _wait_until_ready(cluster)
     except BaseException:
         cluster.stop()
@@ -178,7 +178,7 @@ def start_cluster(
     return cluster, urls
 
 
-def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) -> list[str]:
+def rebuild_outdated(urls: Mapping[str, sa.URL], progress: Callable[[str], None]) -> list[str]:
     """Fold tables that an older version derived anew. No writer may be at work. Returns the services that had some."""
     logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
     try:
@@ -192,7 +192,7 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], told: Callable[[str], None]) ->
             with logs[service.name].connect() as connection:
                 if not versions.is_outdated(connection, service.projection):
                     continue
-            told(f"folding the tables of {service.name} anew")
+            progress(f"folding the tables of {service.name} anew")
             OnlineRebuild(
                 service.name,
                 service.projection,
@@ -235,14 +235,14 @@ def running(
     services: Sequence[str],
     var: Path,
     port: int,
-    told: Callable[[str], None],
+    progress: Callable[[str], None],
     environment: Mapping[str, str],
     *,
     publish: bool = False,
     webhooks: bool = False,
 ) -> Iterator[tuple[Cluster, dict[str, sa.Engine]]]:
     """A cluster with its databases, stopped at the end; the servers stay up."""
-    cluster, urls = start_cluster(services, var, port, told, environment, publish=publish, webhooks=webhooks)
+    cluster, urls = start_cluster(services, var, port, progress, environment, publish=publish, webhooks=webhooks)
     logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
     try:
         yield cluster, logs

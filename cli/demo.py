@@ -69,16 +69,16 @@ def demo(
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
-        def told(what: str, done: int, total: int) -> None:
+        def progress(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total or None)
 
         size = (orders, customers or max(CUSTOMERS, orders // ORDERS_A_CUSTOMER), seed)
         try:
             if cluster:
-                ran, seen = _on_cluster(context, var, size, told)
+                ran, seen = _on_cluster(context, var, size, progress)
             else:
-                ran = run_demo(var, *size, told)
-                seen = _seen(context, open_logs(var, services_of(context)), told)
+                ran = run_demo(var, *size, progress)
+                seen = _seen(context, open_logs(var, services_of(context)), progress)
         except (Unexpected, InfrastructureError) as error:
             fail(str(error))
     proofs = seen.proofs
@@ -100,12 +100,12 @@ class Seen:
     waits: list[float]
 
 
-def _seen(context: typer.Context, logs: dict[str, sa.Engine], told: Told) -> Seen:
-    proofs = prove(services_of(context), logs, lambda name: told(f"proving: {name}", 0, 0))
+def _seen(context: typer.Context, logs: dict[str, sa.Engine], progress: Told) -> Seen:
+    proofs = prove(services_of(context), logs, lambda name: progress(f"proving: {name}", 0, 0))
     return Seen(proofs, _placed_to_ended(logs["order"]), _paid_to_delivered(logs))
 
 
-def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], told: Told) -> tuple[Ran, Seen]:
+def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], progress: Told) -> tuple[Ran, Seen]:
     """The same demo on private servers, which end with it."""
     infrastructure.down(var)
     found: list[Seen] = []
@@ -116,7 +116,7 @@ def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], t
     @contextmanager
     def serve(var: Path, environment: dict[str, str], port: int) -> Iterator[str]:
         def say(what: str) -> None:
-            told(what, 0, 0)
+            progress(what, 0, 0)
 
         with clustering.running(NAMES, var, port, say, environment) as (cluster, logs):
             clusters.append(cluster)
@@ -124,13 +124,13 @@ def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], t
             say("waiting for the last events")
             asyncio.run(until("every reader to catch up", lambda: _caught_up(logs)))
             used.update({name: spent - before[name] for name, spent in cluster.processor_seconds().items()})
-            found.append(_seen(context, logs, told))
+            found.append(_seen(context, logs, progress))
 
     def opening() -> None:
         before.update(clusters[0].processor_seconds())
 
     try:
-        ran = run_demo(var, *size, told, serve, opening)
+        ran = run_demo(var, *size, progress, serve, opening)
     finally:
         infrastructure.down(var)
     return replace(ran, processor_seconds=used), found[0]

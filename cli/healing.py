@@ -96,9 +96,9 @@ def heal_logs(
             for line in described(wound):
                 console.print(line, markup=False, soft_wrap=True)
         _refuse_contrary(wounds)
-        told: dict[str, Any] = {"healed": accept_loss, "wounds": [_as_json(wound) for wound in wounds]}
+        report: dict[str, Any] = {"healed": accept_loss, "wounds": [_as_json(wound) for wound in wounds]}
         if wounds and not accept_loss:
-            _end(told, as_json, "Nothing was changed. If the later database is still there, put it back instead; "
+            _end(report, as_json, "Nothing was changed. If the later database is still there, put it back instead; "
                  "else --accept-loss fills what is lost.")  # fmt: skip
         for wound in wounds:
             _heal(wound, place)
@@ -107,7 +107,7 @@ def heal_logs(
         else:
             _show_proofs(services, place)
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json.dumps(report, ensure_ascii=False))
 
 
 @contextmanager
@@ -193,10 +193,10 @@ def _as_json(wound: LostRange) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _end(told: dict[str, Any], as_json: bool, message: str) -> NoReturn:
+def _end(report: dict[str, Any], as_json: bool, message: str) -> NoReturn:
     console.print(message, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json.dumps(report, ensure_ascii=False))
     raise typer.Exit(TO_HEAL)
 
 

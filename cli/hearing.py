@@ -15,8 +15,8 @@ def unheard(var: Path, service: str) -> list[str]:
     """Sentences about each log server that the service's writer hears nothing of; none where no writer answers."""
     file = var / f"{service}.health"
     try:
-        told: Any = httpx.get(f"{file.read_text()}/readyz", timeout=SECONDS).json()
+        readiness: Any = httpx.get(f"{file.read_text()}/readyz", timeout=SECONDS).json()
     except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError):
         return []
-    sources = told.get("unannounced", []) if isinstance(told, dict) else []
+    sources = readiness.get("unannounced", []) if isinstance(readiness, dict) else []
     return [UNHEARD.format(source=source) for source in sources]

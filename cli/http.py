@@ -56,10 +56,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def http_server(backend: Backend, told: Sequence[Reading] = ()) -> uvicorn.Server:
-    """The API's server, not yet started; setting its `should_exit` ends it. `told` is told with its metrics."""
+def http_server(backend: Backend, readings: Sequence[Reading] = ()) -> uvicorn.Server:
+    """The API's server, not yet started. Setting its `should_exit` ends it. It exports `readings` with its metrics."""
     app = create_app(backend)
-    app.state.registry.register(Readings("gateway", told))
+    app.state.registry.register(Readings("gateway", readings))
     settings = backend.settings.of(GatewaySettings)
     proxies = settings.trusted_proxies
     speaking_for_many = ",".join(filter(None, (proxies, settings.site_addresses)))

@@ -38,8 +38,10 @@ def unfit_secrets(var: Path) -> str:
     try:
         Opener(keypair_from_secret(file.read_bytes()).private).open(loaded["keys"][0]["box"], context=loaded["sku"])
     except CannotOpen:
-        told = f"{file} does not open the keys that were loaded last: it is not the secret that they were sealed with. "
-        return told + "Restore the folder secrets from a backup 请从备份恢复 secrets 目录"
+        return (
+            f"{file} does not open the keys that were loaded last: it is not the secret that they were sealed with. "
+            "Restore the folder secrets from a backup 请从备份恢复 secrets 目录"
+        )
     except OSError as error:
         return f"{file} can't be read: {error.strerror}"
     return ""

@@ -137,8 +137,8 @@ def _show(found: Orders, left: Orders, *, as_json: bool) -> None:
             soft_wrap=True,
         )
     if as_json:
-        told = [
+        shown = [
             {"order_id": order_id, "kept": str(kept), "delivered": kept.delivered, "freed": order_id not in left}
             for order_id, kept in found.items()
         ]
-        typer.echo(json.dumps({"orders": told}, ensure_ascii=False))
+        typer.echo(json.dumps({"orders": shown}, ensure_ascii=False))

@@ -112,7 +112,7 @@ class _Own:
     reached: dict[str, int]
     parked: list[tuple[str, int, str]]
     agenda: tuple[int, int, int]
-    told: list[str]
+    problems: list[str]
 
 
 def standings_of(
@@ -128,7 +128,7 @@ def standings_of(
     return [_standing(service, seen[service.name], replace(place, logs=sound), now) for service in services]
 
 
-def _own(service: Service, place: Place, now: datetime, told: PublishedMark | None) -> _Own:
+def _own(service: Service, place: Place, now: datetime, mark: PublishedMark | None) -> _Own:
     with place.log(service.name).connect() as connection:
         if foreign := foreign_events(connection, service.name, place.logs):
             raise LookupError(foreign)
@@ -139,11 +139,11 @@ def _own(service: Service, place: Place, now: datetime, told: PublishedMark | No
         unknown = unknown_events(connection, service.name)
         outdated = versions.is_outdated(connection, service.projection)
         led = _leads(connection, service.name) if place.is_cluster else _is_in_use(place)
-        is_told = told is None or agrees(connection, told, checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING))
-    told_of = [_OUTDATED.format(service=service.name)] if outdated else []
-    told_of += unknown
-    told_of += [] if told is None or is_told else [str(_published(service.name, told, head))]
-    return _Own(head, led, reached, parked, agenda, told_of)
+        agree = mark is None or agrees(connection, mark, checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING))
+    problems = [_OUTDATED.format(service=service.name)] if outdated else []
+    problems += unknown
+    problems += [] if mark is None or agree else [str(_published(service.name, mark, head))]
+    return _Own(head, led, reached, parked, agenda, problems)
 
 
 def _standing(service: Service, own: _Own | str, place: Place, now: datetime) -> Standing:
@@ -159,7 +159,7 @@ def _standing(service: Service, own: _Own | str, place: Place, now: datetime) ->
     reasons = [] if own.led else ["no writer is at work"]
     for source in (source for source, lag in lags.items() if lag is None):
         reasons.append(f"how far it is behind {source} is not known: {unread.get(source, _SEE.format(source=source))}")
-    reasons += [*own.told, *disagreements(place.logs, service.name)]
+    reasons += [*own.problems, *disagreements(place.logs, service.name)]
     reasons += [f"{count} parked under {key}: {error}" for key, count, error in own.parked]
     reasons += [f"{overdue} agenda items are overdue"] if overdue else []
     reasons += unheard(place.var, service.name) if place.is_cluster else []
@@ -167,8 +167,8 @@ def _standing(service: Service, own: _Own | str, place: Place, now: datetime) ->
     return Standing(service.name, own.head, own.led, lags, parked, waiting, overdue, failed, reasons)
 
 
-def _published(service: str, told: PublishedMark, head: int) -> Divergence:
-    return Divergence(PUBLISHER, service, told.position, head)
+def _published(service: str, mark: PublishedMark, head: int) -> Divergence:
+    return Divergence(PUBLISHER, service, mark.position, head)
 
 
 def _parked_keys(connection: sa.Connection) -> list[tuple[str, int, str]]:
@@ -253,8 +253,8 @@ def topology(context: typer.Context, as_json: Json = False) -> None:
     console.print(f"Fanout exchanges 交换机: {', '.join(exchanges)}")
     console.print(table)
     if as_json:
-        told = {queue.name: list(queue.bound_to) for queue in queues}
-        typer.echo(json.dumps({"exchanges": exchanges, "queues": told}, ensure_ascii=False))
+        bindings = {queue.name: list(queue.bound_to) for queue in queues}
+        typer.echo(json.dumps({"exchanges": exchanges, "queues": bindings}, ensure_ascii=False))
 
 
 def _queues(service: Service) -> tuple[Queue, Queue]:

@@ -190,19 +190,19 @@ def list_parked(
     """
     wanted = [_service(context, service)] if service else services_of(context)
     table = Table("Service 服务", "ID 编号", "Key 键", "Type 类型", "At 时间", "Error 错误")
-    told, unread = [], dict[str, str]()
+    listed, unread = [], dict[str, str]()
     with place_of(var, wanted, cluster=cluster, partly=True) as place:
         for one in wanted:
             with looking(one.name, unread), place.log(one.name).connect() as connection:
                 rows = [{k: row[k] for k in ("id", "key", "type", "at", "error")} for row in parked_rows(connection)]
-                told += [{"service": one.name, **row} for row in rows]
-    for row in told:
+                listed += [{"service": one.name, **row} for row in rows]
+    for row in listed:
         table.add_row(*row.values())
     for name, reason in unread.items():
         table.add_row(name, *["[red]unknown 未知[/red]"] * 4, escape(reason))
     console.print(table)
     if as_json:
-        typer.echo(json.dumps({"parked": told, "unread": unread}, ensure_ascii=False))
+        typer.echo(json.dumps({"parked": listed, "unread": unread}, ensure_ascii=False))
     if unread:
         fail("; ".join(f"{name}: {reason}" for name, reason in unread.items()))
 

@@ -70,8 +70,8 @@ def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool, pa
     try:
         yield Place(folder, cluster, urls, logs, _broker(folder) if cluster else "")
     except SQLAlchemyError as error:
-        told = _first_line(error)
-        fail(f"a database of {folder} can't be used: {told}. If it is damaged, `kameng verify` tells which.")
+        reason = _first_line(error)
+        fail(f"a database of {folder} can't be used: {reason}. If it is damaged, `kameng verify` tells which.")
     except (Unreadable, UnknownMessage, ValidationError) as error:
         fail(f"{folder} holds what this version can't read: {described(error)}.")
     finally:
@@ -80,8 +80,8 @@ def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool, pa
 
 
 def _first_line(error: SQLAlchemyError) -> str:
-    told = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
-    return told[0] if told else type(error).__name__
+    lines = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 @contextmanager
@@ -118,10 +118,10 @@ def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
     return {service.name: database_of(server, service.name, secrets) for service in services}
 
 
-def _with_password(told: str, password: Path) -> sa.URL:
+def _with_password(text: str, password: Path) -> sa.URL:
     """With what the file holds, if there is one; PGPASSWORD will do where a process knows one database."""
     try:
-        url = sa.make_url(told)
+        url = sa.make_url(text)
     except ArgumentError:
         fail("KAMENG_DATABASE_URL is no URL of a database.")
     return url.set(password=password.read_text().strip()) if password.exists() else url

@@ -153,7 +153,7 @@ def unknown(logs: Logs) -> Iterator[str]:
 
 def _show(seen: LawChecker, logs: Logs, source: str, wrong: dict[str, str]) -> None:
     if source in logs:
-        _told(seen, log.read_all(logs[source], source), source, wrong)
+        _check_events(seen, log.read_all(logs[source], source), source, wrong)
 
 
 def _show_ledger(seen: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
@@ -163,11 +163,11 @@ def _show_ledger(seen: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> 
     except Exception as error:  # noqa: BLE001 - told as what it is: the books prove nothing
         wrong["ledger"] = f"ledger: {described(error)}"
         return []
-    _told(seen, log.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
+    _check_events(seen, log.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
     return [accounts_agree(seen.law(HoldsMatch).balances, live)] if "ledger" not in wrong else []
 
 
-def _told(seen: LawChecker, events: Iterable[RecordedEvent], source: str, wrong: dict[str, str]) -> None:
+def _check_events(seen: LawChecker, events: Iterable[RecordedEvent], source: str, wrong: dict[str, str]) -> None:
     """Show events to the laws, up to one that can't be read: then `wrong` says which."""
     try:
         for recorded in events:

@@ -83,8 +83,8 @@ def _all_proofs(services: Sequence[Service], logs: Logs) -> list[Proof]:
         transient=True,
     ) as bar:
         task = bar.add_task("proving", total=3 + len(services))
-        told = partial(bar.update, task, advance=1)
-        return prove(services, logs, lambda name: told(description=name), drained=False)
+        show = partial(bar.update, task, advance=1)
+        return prove(services, logs, lambda name: show(description=name), drained=False)
 
 
 def proof_of(service: Service, logs: Logs) -> Proof:

@@ -73,7 +73,7 @@ def compose(
     if is_root:
         for path in (var, *var.rglob("*")):
             os.chown(path, user, group)
-    told = {
+    variables = {
         "KAMENG_FOLDER": str(var.absolute()),
         "KAMENG_UID": str(user),
         "KAMENG_GID": str(group),
@@ -85,12 +85,12 @@ def compose(
     }
     before = file.read_text() if file.exists() else ""
     known = {line.partition("=")[0].strip() for line in before.splitlines()}
-    missing = {name: value for name, value in told.items() if name not in known}
+    missing = {name: value for name, value in variables.items() if name not in known}
     if before and not before.endswith("\n"):
         before += "\n"
     _write(file, before + "".join(f"{name}={value}\n" for name, value in missing.items()))
-    told_shortly = f"{var} and {file} are ready 已就绪; {len(missing)} variables added. Now: docker compose up --wait"
-    console.print(told_shortly, soft_wrap=True)
+    summary = f"{var} and {file} are ready 已就绪; {len(missing)} variables added. Now: docker compose up --wait"
+    console.print(summary, soft_wrap=True)
 
 
 @app.command("kubernetes")

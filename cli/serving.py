@@ -89,7 +89,7 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
             host.start()
         except (Incomplete, LookupError) as error:
             fail(f"{error}.")
-        told = host.settings.var / "serve.json"
+        address_file = host.settings.var / "serve.json"
         engine = open_engine(database_url(host.settings.var, "gateway"), writer=True)
         stack.callback(engine.dispose)
         dispatcher = dispatcher_of(host, engine)
@@ -101,9 +101,9 @@ def _serve(host: Embedded, listening: socket.socket, address: str) -> None:
         host.on_broken = leave
         if host.broken:
             leave()
-        told.unlink(missing_ok=True)
-        stack.callback(told.unlink, missing_ok=True)
-        with os.fdopen(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        address_file.unlink(missing_ok=True)
+        stack.callback(address_file.unlink, missing_ok=True)
+        with os.fdopen(os.open(address_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"pid": os.getpid(), "address": address}, file)
         Runs(engine).interrupt_all(host.clock.now())
         with in_thread(dispatcher):

@@ -24,7 +24,7 @@ class Busy(RuntimeError):
 @dataclass(frozen=True)
 class Started:
     """The address of the API, empty where no gateway is among them, and each process by its name. `astray` names those
-    that no start told of to its end."""
+    that no start recorded to its end."""
 
     address: str
     processes: Mapping[str, Process]
@@ -36,19 +36,19 @@ class Started:
 
     def write(self, var: Path) -> None:
         """Keep it in the cluster's folder."""
-        told = {"address": self.address, "processes": {name: asdict(one) for name, one in self.processes.items()}}
+        record = {"address": self.address, "processes": {name: asdict(one) for name, one in self.processes.items()}}
         draft = var / f"{FILE}.draft"
-        draft.write_text(json.dumps(told))
+        draft.write_text(json.dumps(record))
         draft.rename(var / FILE)
 
 
 def started(var: Path) -> Started | None:
     """What was started in this folder and not ended by `kameng cluster down`."""
     try:
-        told = json.loads((var / FILE).read_text())
+        record = json.loads((var / FILE).read_text())
     except FileNotFoundError:
         return None
-    return Started(told["address"], {name: Process(**one) for name, one in told["processes"].items()})
+    return Started(record["address"], {name: Process(**one) for name, one in record["processes"].items()})
 
 
 @contextmanager
@@ -68,14 +68,14 @@ def alone(var: Path) -> Iterator[None]:
 
 def running(var: Path) -> Started | None:
     """What `started` tells, and what else is `left_over`; None when it is nothing."""
-    told, left = started(var), dict(_left_over(var))
-    known = {process.pid for process in told.processes.values() if process.alive} if told else set[int]()
+    recorded, left = started(var), dict(_left_over(var))
+    known = {process.pid for process in recorded.processes.values() if process.alive} if recorded else set[int]()
     astray = {name: one for name, one in left.items() if one.process.pid not in known}
-    if told is None and not astray:
+    if recorded is None and not astray:
         return None
-    addresses = [one.address for one in astray.values() if one.address] or [told.address if told else ""]
+    addresses = [one.address for one in astray.values() if one.address] or [recorded.address if recorded else ""]
     processes = {name: one.process for name, one in astray.items()}
-    return Started(addresses[0], {**(told.processes if told else {}), **processes}, frozenset(astray))
+    return Started(addresses[0], {**(recorded.processes if recorded else {}), **processes}, frozenset(astray))
 
 
 def left_over(var: Path) -> dict[str, Process]:
@@ -109,8 +109,8 @@ def _words_on(process: Path, folder: str) -> list[str]:
     except OSError:  # another user's, or gone
         return []
     is_ours = command[1:2] == [b"-m"] and command[2:3] in MODULES
-    told = {b"KAMENG_VAR=" + os.fsencode(folder)} <= set(environment)
-    if not (is_ours and told and any(one.startswith(b"KAMENG_AMQP_URL=") for one in environment)):
+    has_folder = {b"KAMENG_VAR=" + os.fsencode(folder)} <= set(environment)
+    if not (is_ours and has_folder and any(one.startswith(b"KAMENG_AMQP_URL=") for one in environment)):
         return []
     return [os.fsdecode(word) for word in command[3:] if word] or [os.fsdecode(command[2])]
 
@@ -121,7 +121,7 @@ def forget(var: Path) -> None:
 
 
 def identify(pid: int) -> Process:
-    """A running process, to be told from a later one of the same number. Raises ProcessLookupError."""
+    """A running process, distinguishable from a later one with the same number. Raises ProcessLookupError."""
     return Process(pid, int(_stat(pid)[19]))
 
 

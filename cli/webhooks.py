@@ -67,7 +67,7 @@ def webhooks(
     with BrokerBackend(SERVICE, engine, amqp_url, context) as backend:
         dispatcher = dispatcher_of(backend, engine)
         turns = Turns(dispatcher, engine)
-        told = (
+        samples = (
             *readings(dispatcher, context.clock.now),
             Reading(metrics.WEBHOOK_LEADS, lambda: turns.leads),
         )
@@ -76,7 +76,7 @@ def webhooks(
                 SERVICE,
                 "webhooks",
                 lambda: readiness(dispatcher, turns, engine),
-                told,
+                samples,
                 host=health_host,
                 port=health_port,
                 file=health_file,
@@ -84,10 +84,10 @@ def webhooks(
         except OSError as error:
             fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
         with health:
-            asyncio.run(_until_told(turns))
+            asyncio.run(_until_stopped(turns))
 
 
-async def _until_told(turns: Turns) -> None:
+async def _until_stopped(turns: Turns) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

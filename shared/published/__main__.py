@@ -39,6 +39,7 @@ def main() -> int:
         return _fail(f"docs/reference/kernel.md is not what the modules say: {WRITE}", [])
     if not is_check:
         write(HOME, made)
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(page, encoding="utf-8")
         print("\n".join([f"docs/events: {len(found.stale)} files written", *found.harmless]))
     return 0

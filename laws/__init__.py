@@ -7,7 +7,7 @@ from laws.known import OrdersKnown
 from laws.links import LinksClosed, links_closed
 from laws.money import Conserved, HoldsMatch, OneCapture, accounts_agree
 from laws.orders import PaidTerminal
-from laws.outside import (
+from laws.partners import (
     ChannelPayment,
     SupplierPurchase,
     SupplierSaid,

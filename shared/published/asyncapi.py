@@ -49,7 +49,7 @@ OPTIONAL: dict[str, Schema] = {
     },
 }
 ABOUT = """\
-What Kameng tells the outside: each event of each service's log as one CloudEvents 1.0 message (binary mode, \
+Kameng publishes each event of each service's log as one CloudEvents 1.0 message (binary mode, \
 headers `ce-…`), sent to the durable topic exchange `kameng.events`. Declare a queue of your own, bind it to the \
 routing keys you know, expect repeats, and ignore fields you do not know. A version never changes but by further \
 optional fields."""

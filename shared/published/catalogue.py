@@ -19,7 +19,7 @@ This page lists every event that Kameng publishes. `make contracts` generates it
 fails when the two differ. How to receive events: [subscribe](../how-to/subscribe.md). How an event may change, and what
 we promise: [changing](changing.md).
 
-Of each event there is a JSON Schema (draft 2020-12) of its body in [schemas](schemas), and a whole message, headers and
+Each event has a JSON Schema (draft 2020-12) of its body in [schemas](schemas), and a whole message, headers and
 body, in [examples](examples); [asyncapi.json](asyncapi.json) describes all of them as AsyncAPI 3. A field with `?` may
 be missing in what was recorded before there was the field, and means its default then. Amounts are in minor units (fen,
 cents), times UTC. What looks like ciphertext in the examples is none.

@@ -63,7 +63,7 @@ class LinksClosed(Law):
                 yield f"payment {payment_id} is to be closed for hours, and neither is nor do staff know"
 
     def unasked(self) -> Iterator[str]:
-        """What is broken, for each order that ended unpaid and whose payment nobody asked to be closed."""
+        """A sentence for each order that ended unpaid and whose payment was not asked to be closed."""
         for order_id in self._cancelled:
             if self._payments.get(order_id) == _REQUESTED:
                 yield f"order {order_id} ended unpaid, and its payment can still be made"
@@ -126,7 +126,7 @@ class LinksClosed(Law):
 
 
 def links_closed(law: LinksClosed) -> Finding:
-    """Of a world at rest that had this version from the start: every order that ended unpaid had its payment closed,
-    and staff know of each that was not."""
+    """LinksClosed, for a run at rest in which all events are of this version: every order that ended unpaid had its
+    payment closed, and staff have a message about each that was not."""
     left = [*law.unasked(), *law.unclosed()]
     return Finding(law.name, law.checked, len(left), tuple(left[:SHOWN]))

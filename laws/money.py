@@ -31,7 +31,7 @@ from shared.laws.finding import Finding, finding
 from shared.laws.law import Handlers, Law
 
 Account: TypeAlias = tuple[str, str]
-# Not an agent's commission: a refund takes back what was paid out meanwhile, and the next sales make up for it.
+# Without an agent's commission: a refund may take back commission that was paid out, until the next sales.
 NEVER_OVERDRAWN = ("wallet:", "order:", "suspense:", "supplier:")
 
 
@@ -78,7 +78,8 @@ class Conserved(Law):
 
 
 class HoldsMatch(Law):
-    """What is held is what open holds and returns say; a hold ends whole, and what we owe is never overdrawn."""
+    """The held amounts equal the open holds and returns; a hold ends whole; accounts that the shop owes are never
+    overdrawn."""
 
     name = "HoldsMatch"
 
@@ -103,7 +104,8 @@ class HoldsMatch(Law):
 
     @property
     def balances(self) -> Mapping[Account, tuple[int, int]]:
-        """(posted, held) by account and currency, in minor units, debit-positive; without those that have neither."""
+        """(posted, held) by account and currency, in minor units, debits positive; accounts without either are left
+        out."""
         accounts = self._posted.keys() | self._held.keys()
         return {account: (self._posted.get(account, 0), self._held.get(account, 0)) for account in accounts}
 

@@ -45,9 +45,9 @@ class _Paid:
 
 
 class PaidTerminal(Law):
-    """An order whose money was held ends once: what was delivered is captured, the rest free and on its way back.
+    """An order whose money was held ends once: the price of delivered lines is captured, the rest is freed or returned.
 
-    What the order believes delivered is what fulfillment delivered; what it promises to refund is refunded, once.
+    The order's deliveries equal those of fulfillment; each approved refund is paid once.
     """
 
     name = "PaidTerminal"
@@ -107,7 +107,7 @@ class PaidTerminal(Law):
         self._close(event.order_id, paid)
 
     def _cancelled(self, event: OrderCancelled) -> None:
-        """A cancellation that has not seen the money is not the last word: the money is answered when it comes."""
+        """A cancellation before the money came is not the end: the money is still answered when it comes."""
         if event.paid:
             self._ended(event.order_id, "cancelled")
 
@@ -130,7 +130,7 @@ class PaidTerminal(Law):
         self._close(order_id, paid)
 
     def _of(self, order_id: str) -> _Paid | None:
-        """What is known of an order that is not over."""
+        """What is known of an order that has not ended."""
         return None if order_id in self._over else self._open[order_id]
 
     def _close(self, order_id: str, paid: _Paid) -> None:

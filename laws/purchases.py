@@ -23,9 +23,10 @@ from shared.laws.law import Handlers, Law
 
 
 class OnePurchase(Law):
-    """A line is asked of one supplier at a time, of each once, delivered by at most one, who is owed its cost once.
+    """A line is bought from one supplier at a time, asked of each supplier once, and delivered by at most one supplier,
+    whose cost is booked once.
 
-    What a supplier bills besides is owed once as well, and moved as a person decided.
+    An additional bill of a supplier is booked once too, and moved as a person decided.
     """
 
     name = "OnePurchase"

@@ -14,9 +14,10 @@ _PASS, _BLOCK, _SCREENED, _HEARD_PASS, _HEARD_BLOCK, _CONFIRMED, _DELIVERED = 1,
 
 
 class ScreenedOnly(Law):
-    """What is delivered was passed by risk: nothing blocked, and nothing under review that no person passed.
+    """Only orders that risk has passed are delivered: none that is blocked, and none under review without a person's
+    pass.
 
-    An order is confirmed once, after it heard so, and never confirmed or reopened after it heard that it is blocked.
+    An order is confirmed once, after it recorded the pass, and never confirmed or reopened after it recorded a block.
     """
 
     name = "ScreenedOnly"

@@ -30,7 +30,8 @@ from shared.laws.law import Handlers, Law
 
 @dataclass(slots=True)
 class _Shelf:
-    """One SKU: how many keys were loaded, who has which reserved, which are sold, faulted or withdrawn."""
+    """One SKU: how many keys were loaded, the line that each is reserved for, and which are sold, faulted or
+    withdrawn."""
 
     loaded: int = 0
     reserved: dict[int, str] = field(default_factory=dict)
@@ -38,7 +39,8 @@ class _Shelf:
 
 
 class NoOversell(Law):
-    """Reserved and sold keys never exceed the loaded: each is reserved for one line, out of stock, and sold to it."""
+    """Reserved and sold keys never exceed the loaded ones: a key is reserved from stock for one line, and sold to
+    it."""
 
     name = "NoOversell"
 
@@ -96,7 +98,7 @@ class NoOversell(Law):
         return strange
 
     def _faulted(self, event: KeyFaulted) -> None:
-        """A key in doubt leaves its reservation and is never sold again; one that was sold stays so."""
+        """A key in doubt leaves its reservation and is never sold again; a sold key stays sold."""
         shelf = self._shelves[event.sku]
         holder = shelf.reserved.get(event.number, "")
         if holder.rpartition("/")[0] == event.order_id:
@@ -161,7 +163,7 @@ class KeyOnce(Law):
             self._met(key.index, event.sku, number)
 
     def _met(self, index: str, sku: str, number: int) -> None:
-        """A key of ours whose text suppliers may have sent."""
+        """Note a key of the stock whose text suppliers may have sent."""
         if index in self._sent and (sku, number) not in self._reported:
             self._untold.add((sku, number))
         if index in self._supplied_before:

@@ -20,7 +20,7 @@ class RecordedEvent:
     """An event at its place in a log. `data` and `meta_json` are JSON text, parsed when first asked for.
 
     `position` counts from 1 in the log of `source`, `version` from 1 in its stream; `at` is UTC; `name` is the type
-    without its version; `hash` is the chain's up to this event, empty where nobody needed it.
+    without its version; `hash` is the chain's up to this event, empty when it was not read.
     """
 
     source: str

@@ -22,8 +22,8 @@ class NoSecret(RuntimeError):
 class Secrets:
     """The secrets under `directory` (mode 0700), files of mode 0600 named after them.
 
-    A file that an operator put there counts as it is. Several processes may share the directory: all of them get the
-    bytes of whoever made a secret first.
+    A file that an operator put there is used as it is. Several processes may share the directory: the first that makes
+    a secret wins, and all get its bytes.
     """
 
     def __init__(self, directory: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
@@ -61,7 +61,7 @@ class Secrets:
         return secret
 
     def _create(self, path: Path) -> None:
-        """Link a finished file to its name, so that nobody ever reads half a secret and the first one wins."""
+        """Write a draft and link it to the secret's name: no process reads half a secret, and the first one wins."""
         for folder in (self._directory.parent, self._directory):  # the data folder's may be made here as well
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=".draft-", dir=self._directory)  # O_EXCL, mode 0600

@@ -1,9 +1,9 @@
 """The canonical forms of texts that name something: two texts name the same thing when their forms are equal.
 
-Each kind has one function. It raises NoCanonicalForm for what names nothing, and gives its own results back unchanged.
-Characters are judged by Unicode category and property: what nobody sees is removed, spaces around are trimmed, other
-spaces become ordinary ones, letters of full and half width become ordinary ones. Letters of different alphabets that
-look alike (a Latin and a Cyrillic `a`) stay different.
+Each kind has one function. It raises NoCanonicalForm for a text without one, and returns its own results unchanged.
+Characters are judged by Unicode category and property: invisible ones are removed, surrounding spaces are trimmed,
+other spaces and letters of full and half width become ordinary ones. Letters of different alphabets that look alike (a
+Latin and a Cyrillic `a`) stay different.
 
 A text that is handed on to people or partners (`card_key`, `target`, `email`) keeps its letters' case and every
 character that can be seen. A text that is only compared (`login`, `device`, `target_key`) is folded: NFKC without case.
@@ -101,7 +101,7 @@ def email(text: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """What mail is counted by, and nothing else: an e-mail address without the tag that its owner may add
+    """The form by which mail is counted, and only that: an e-mail address without the tag that its owner may add
     (`bob+shop@…`), and at Google, to whom dots in it mean nothing, without these."""
     local, _, domain = email(text).rpartition("@")
     local = local.partition("+")[0] or local
@@ -128,8 +128,8 @@ def target(text: str) -> str:
 
 
 def target_key(text: str) -> str:
-    """What targets are compared by: a telephone number of any spelling as `target` writes it, an e-mail address's
-    canonical form, any other number by its digits, any other account without case."""
+    """The form by which targets are compared: a telephone number of any spelling as `target` writes it, an e-mail
+    address's canonical form, any other number by its digits, any other account without case."""
     folded = _limited("target", folded_text("target", text), LONGEST_TEXT)
     if not _QUAD.fullmatch(folded):
         for kind in (telephones.dialled, email, _mail_within, telephones.mobile_within, telephones.digits_alone):
@@ -141,8 +141,8 @@ def target_key(text: str) -> str:
 
 
 def mentioned(text: str) -> tuple[str, ...]:
-    """The telephone numbers and e-mail addresses that somebody may read in a target which is not just one of them, each
-    once, as `target_key` writes them."""
+    """The telephone numbers and e-mail addresses that can be read in a target that is not just one of them, each once,
+    as `target_key` writes them."""
     try:
         written = as_written("target", text)
         folded = folded_text("target", text)
@@ -165,8 +165,8 @@ def address(text: str) -> str:
 
 
 def network(text: str) -> str:
-    """What addresses are counted and listed by: an IPv4 address, or the /64 of an IPv6 address, for whoever has one
-    address of a /64 has them all. A /64 and a /32 of IPv4 are taken as well, no other prefix."""
+    """The network by which addresses are counted and listed: an IPv4 address, or the /64 of an IPv6 address, since a
+    user of a /64 has all its addresses. A /64 and an IPv4 /32 are accepted too, no other prefix."""
     written = _ascii("address", text)
     if "/" in written:
         try:
@@ -181,7 +181,8 @@ def network(text: str) -> str:
 
 
 def trait(dimension: str, value: str) -> str:
-    """What orders are counted and listed by in a dimension of risk. Raises KeyError for a dimension that is none."""
+    """The form by which orders are counted and listed in a dimension of risk. Raises KeyError for an unknown
+    dimension."""
     return _TRAITS[dimension](value)
 
 

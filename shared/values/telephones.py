@@ -50,7 +50,7 @@ def phone(text: str) -> str:
 
 
 def dialled(text: str) -> str:
-    """A telephone number as those who top it up write it. Raises NoCanonicalForm."""
+    """A telephone number as top-up services write it. Raises NoCanonicalForm."""
     number = phone(text)
     mainland = re.fullmatch(r"\+86(1[3-9][0-9]{9})", number)
     return mainland[1] if mainland else number
@@ -81,7 +81,7 @@ def mobile_within(folded: str) -> str:
 
 
 def numbers_within(text: str) -> Iterator[str]:
-    """Every telephone number that somebody may read in a text, as `dialled` writes it: those of mainland China's mobile
+    """Every telephone number that can be read in a text, as `dialled` writes it: those of mainland China's mobile
     networks anywhere, others after `+` or `00`.
 
     Where digits run on, each number that begins among them is one of these.

@@ -31,8 +31,8 @@ from shared.messages.topology import (
 from shared.messages.wire import (
     LogHead,
     Malformed,
+    MessageBody,
     Pull,
-    Wire,
     decode,
     encode,
     headers,
@@ -127,7 +127,7 @@ class _Session:
         """Announce the log's head."""
         self._send(LogHead(self._server.service, position, hash_), exchange=self._exchange)
 
-    def _send(self, body: Wire, *, exchange: str = "", queue: str = "") -> None:
+    def _send(self, body: MessageBody, *, exchange: str = "", queue: str = "") -> None:
         self._channel.basic_publish(exchange, queue, encode(body), transient(headers=headers(body)))
 
     def answer(self) -> None:

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 
 
 class Message(Protocol):
     """A received message: a body that `encode` made, with headers; inside one process, the decoded body itself."""
 
     @property
-    def body(self) -> bytes | str | Wire | None: ...
+    def body(self) -> bytes | str | MessageBody | None: ...
 
     @property
     def headers(self) -> Mapping[str, Any] | None: ...
@@ -38,11 +38,11 @@ class Transport(Protocol[M]):
         """Received messages, oldest first. The loop takes them out."""
         ...
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         """Send to one queue."""
         ...
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         """Send to every queue that is bound to an exchange."""
         ...
 
@@ -50,6 +50,6 @@ class Transport(Protocol[M]):
         """Acknowledge this message and all before it: they are handled and need not be delivered again."""
         ...
 
-    def bind_again(self) -> None:
+    def rebind(self) -> None:
         """Bind the inbox to the exchanges of its sources again, because one of them is silent."""
         ...

@@ -95,7 +95,7 @@ _BATCH = "slice"  # the tag of a batch of events; older versions send and expect
 _BEFORE, _HASH, _ASKS = "before", "hash", "asks"
 _EVENT = (int, str, int, str, str, str, str, str)
 
-Wire = (
+MessageBody = (
     EventBatch
     | LogHead
     | ReadModelPosition
@@ -107,7 +107,7 @@ Wire = (
 )
 
 
-def encode(body: Wire) -> bytes:
+def encode(body: MessageBody) -> bytes:
     """The body of one message; commands, or replies, are lists. Raises Malformed when a value can't be JSON."""
     try:
         return orjson.dumps(_plain(body))
@@ -120,7 +120,7 @@ def size_of(recorded: RecordedEvent) -> int:
     return len(recorded.data) + len(recorded.meta_json)
 
 
-def headers(body: Wire) -> dict[str, str]:
+def headers(body: MessageBody) -> dict[str, str]:
     """The headers of a message with this body."""
     found = {
         name: value.hex() for name in (_BEFORE, _HASH) if isinstance(value := getattr(body, name, b""), bytes) and value
@@ -142,7 +142,7 @@ def in_parts(part: EventBatch) -> Iterator[EventBatch]:
     yield EventBatch(part.source, events[0].position if events else part.first, part.last, events, before, part.hash)
 
 
-def _plain(body: Wire) -> list[Any]:
+def _plain(body: MessageBody) -> list[Any]:
     match body:
         case EventBatch():
             return [_BATCH, body.source, body.first, body.last, [_event(recorded) for recorded in body.events]]
@@ -178,7 +178,9 @@ def _row_of(envelope: CommandEnvelope) -> list[str]:
     ]  # fmt: skip
 
 
-def decode(body: bytes | str, heard: Container[str] | None = None, beside: Mapping[str, Any] | None = None) -> Wire:
+def decode(
+    body: bytes | str, heard: Container[str] | None = None, beside: Mapping[str, Any] | None = None
+) -> MessageBody:
     """Decode a message body and the headers `beside` it. With `heard`, a batch holds only the events with these names
     and those whose names this code does not know.
 

@@ -13,7 +13,7 @@ import structlog
 from shared.messages.topology import inbox, log_exchange, pulls, shown_exchange
 from shared.messages.transport import M, Transport
 from shared.messages.wire import Pull, ReadModelPosition, in_parts
-from shared.scheduler.scheduler import AT_ONCE, DueCall
+from shared.scheduler.scheduler import DUE_NOW, DueCall
 from shared.subscriptions.batch import InputBatch
 from shared.subscriptions.divergence import HOLD_SECONDS, DivergenceCheck
 from shared.subscriptions.lag import LagTracker
@@ -114,7 +114,7 @@ class ConsumerLoop(Generic[M]):
         if self.divergence.missing:
             return TICK_SECONDS
         due = self.writer.next_due()
-        if self._batch is not None or self.transport.arrived or self._offered or due == AT_ONCE:
+        if self._batch is not None or self.transport.arrived or self._offered or due == DUE_NOW:
             return 0.0
         if due is None:
             return TICK_SECONDS
@@ -125,7 +125,7 @@ class ConsumerLoop(Generic[M]):
     def _notice_session(self) -> None:
         if self.transport.session is not self._session:
             self._session = self.transport.session
-            self.tracker.doubt()
+            self.tracker.pull_all_once()
 
     def _is_holding(self) -> bool:
         if not self.divergence.missing:
@@ -145,7 +145,7 @@ class ConsumerLoop(Generic[M]):
         if has_asked:
             self._asked_in, self._hold_until = self._session, self._monotonic() + HOLD_SECONDS
             self.transport.publish(self._log, self.divergence.question())
-        heard = self.divergence.overhear(self.transport.arrived)
+        heard = self.divergence.read_early(self.transport.arrived)
         self._send_all(heard)
         return has_asked or bool(heard) or not self.divergence.missing
 
@@ -157,7 +157,7 @@ class ConsumerLoop(Generic[M]):
         batch.take_inputs(self.calls.results())
         batch.take_messages(self.transport.arrived, self.tracker)
         self._batch = batch
-        self._send_all(self.divergence.hear(batch))
+        self._send_all(self.divergence.handle_reports(batch))
         self._observer.collected(batch)
         return batch
 
@@ -192,15 +192,15 @@ class ConsumerLoop(Generic[M]):
         """Bind the inbox again when a source is silent: its log server is gone, or the inbox has lost its binding."""
         if self._session is None or self.transport.session is not self._session or self.transport.arrived:
             return
-        if silent := self.tracker.silent(self._monotonic()):
-            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
-            self.transport.bind_again()
+        if find_silent := self.tracker.find_silent(self._monotonic()):
+            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=find_silent)
+            self.transport.rebind()
 
     def _pull_what_is_missing(self) -> bool:
         if self._session is None or self.transport.session is not self._session:
             return False
         has_pulled = False
-        for source, after in self.tracker.to_pull(self.writer.positions, self._monotonic()):
+        for source, after in self.tracker.due_pulls(self.writer.positions, self._monotonic()):
             self._observer.pulled()
             known = self.writer.hashes.get(source, b"")
             self.transport.send(pulls(source).name, Pull(source, after, PULL, self._inbox, known))

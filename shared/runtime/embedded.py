@@ -199,7 +199,7 @@ def catch_up(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> None:
         for loop in loops.values():
             for source in loop.tracker.heads:
                 if source in loops:
-                    loop.tracker.heard(source, loops[source].writer.head.position)
+                    loop.tracker.batch_arrived(source, loops[source].writer.head.position)
 
 
 def settled(loops: Mapping[str, ConsumerLoop[InProcessMessage]]) -> bool:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from shared.eventstore import log
 from shared.messages.messages import CommandMessage, EventBatch, Reply
 from shared.messages.topology import Queue, inbox, log_exchange, pulls, shown_exchange
-from shared.messages.wire import CommandEnvelope, LogHead, Pull, ReadModelPosition, ReplyEnvelope, Wire
+from shared.messages.wire import CommandEnvelope, LogHead, MessageBody, Pull, ReadModelPosition, ReplyEnvelope
 from shared.subscriptions.log_answers import answers, read_batch
 
 BACKLOG = 20_000
@@ -25,7 +25,7 @@ REPLIES = "replies"
 class InProcessMessage:
     """A received message; its body is not encoded."""
 
-    body: Wire
+    body: MessageBody
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -33,7 +33,7 @@ class InProcessNetwork:
     """Queues and exchanges, named as at a broker. A message for a queue without receiver is lost."""
 
     def __init__(self) -> None:
-        self._receivers: dict[str, Callable[[Wire], None]] = {REPLIES: self._on_replies}
+        self._receivers: dict[str, Callable[[MessageBody], None]] = {REPLIES: self._on_replies}
         self._bound: dict[str, list[str]] = defaultdict(list)
         self._logs: dict[str, sa.Engine] = {}
         self._asked: dict[str, Future[Reply]] = {}
@@ -62,12 +62,12 @@ class InProcessNetwork:
         )
         self._bound[shown_exchange(reader)].append("read models")
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         """Hand a body to the receiver of a queue. A pull is answered at once, and raises DBAPIError."""
         if receive := self._receivers.get(queue):
             receive(body)
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         """Hand a body to every queue that is bound to an exchange."""
         for queue in self._bound[exchange]:
             self.send(queue, body)
@@ -97,7 +97,7 @@ class InProcessNetwork:
             head = log.read_head(connection)
         self.publish(log_exchange(source), LogHead(source, head.position, head.hash))
 
-    def _on_replies(self, body: Wire) -> None:
+    def _on_replies(self, body: MessageBody) -> None:
         for answer in body if isinstance(body, list) else ():
             if not isinstance(answer, ReplyEnvelope):
                 continue
@@ -105,7 +105,7 @@ class InProcessNetwork:
             if future is not None and future.set_running_or_notify_cancel():
                 future.set_result(answer.reply)
 
-    def _on_pull(self, body: Wire) -> None:
+    def _on_pull(self, body: MessageBody) -> None:
         if isinstance(body, Pull):
             for queue, answer in answers(self._logs[body.source], body):
                 self.send(queue, answer)
@@ -123,7 +123,7 @@ class InProcessTransport:
         self.arrived: deque[InProcessMessage] = deque()
         self._rung = threading.Event()
 
-    def receive(self, body: Wire) -> None:
+    def receive(self, body: MessageBody) -> None:
         """Add a message. From any thread."""
         if isinstance(body, EventBatch) and len(self.arrived) >= BACKLOG:
             return
@@ -140,14 +140,14 @@ class InProcessTransport:
             self._rung.wait(seconds)
         self._rung.clear()
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         self._network.send(queue, body)
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         self._network.publish(exchange, body)
 
     def acknowledge(self, last: InProcessMessage) -> None:
         """Do nothing: this transport delivers a message once."""
 
-    def bind_again(self) -> None:
+    def rebind(self) -> None:
         self._network.bind(self._queue)

@@ -29,7 +29,7 @@ from shared.projections.projection import Row, RowCache
 
 WAITING, FAILED = "waiting", "failed"
 COMMAND, EFFECT = "command", "effect"
-AT_ONCE = ""
+DUE_NOW = ""
 DueItem: TypeAlias = tuple[str, str, str]
 
 
@@ -92,7 +92,7 @@ class Scheduler:
         rows = connection.execute(sa.select(schema.agenda).where(schema.agenda.c.state == WAITING))
         self._due = {COMMAND: [], EFFECT: []}
         for row in rows:
-            due_at = AT_ONCE if restarted and row.leased_until else row.due_at
+            due_at = DUE_NOW if restarted and row.leased_until else row.due_at
             self._due[row.kind].append((due_at, row.key, row.token))
         for heap in self._due.values():
             heapq.heapify(heap)
@@ -128,7 +128,7 @@ class Scheduler:
             row = rows[key,]
             if row is None or row["token"] != token or row["state"] != WAITING:
                 continue
-            if due_at in (row["due_at"], AT_ONCE):
+            if due_at in (row["due_at"], DUE_NOW):
                 yield row
 
     def take_commands(self, now: datetime, limit: int, gave_up: Callable[[str], None]) -> list[DueCommand]:

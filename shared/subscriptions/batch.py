@@ -17,20 +17,20 @@ from shared.messages.wire import (
     KnownPosition,
     LogHead,
     Malformed,
+    MessageBody,
     ReplyEnvelope,
-    Wire,
     decode,
 )
 from shared.subscriptions.tracker import SubscriptionTracker
 from shared.writer.inputs import Input
 
-MESSAGES = 2_000
+MAX_INPUTS = 2_000
 MOST_BYTES = 16 * 1024 * 1024
 logger = structlog.get_logger()
 Address: TypeAlias = tuple[str, str]
 
 
-def read(message: Message, heard: Container[str] | None = None) -> Wire:
+def read(message: Message, heard: Container[str] | None = None) -> MessageBody:
     """Decode a message. With `heard`, only events of these names are decoded. Raises Malformed."""
     body = message.body or b""
     return decode(body, heard, message.headers) if isinstance(body, bytes | str) else body
@@ -63,7 +63,7 @@ class InputBatch(Generic[M]):
     def take_messages(self, arrived: deque[M], tracker: SubscriptionTracker) -> None:
         """Take messages in their order, at most MESSAGES commands and events and about MOST_BYTES. What they say of how
         far logs reach goes to `tracker`."""
-        while arrived and self.size < MESSAGES and self._bytes < MOST_BYTES:
+        while arrived and self.size < MAX_INPUTS and self._bytes < MOST_BYTES:
             self.last = arrived.popleft()
             body = self.last.body
             self._bytes += len(body) if isinstance(body, bytes | str) else 0
@@ -77,11 +77,11 @@ class InputBatch(Generic[M]):
             return
         match body:
             case EventBatch(source=source, last=last) if source in tracker.heads:
-                tracker.heard(source, last)
+                tracker.batch_arrived(source, last)
                 self.inputs.append(body)
                 self.size += len(body.events)
             case LogHead(source=source, position=position) as head:
-                tracker.announced(source, position)
+                tracker.head_announced(source, position)
                 self.heads.append(head)
             case KnownPosition() | Divergence() as report:
                 self.reports.append(report)

@@ -9,7 +9,7 @@ from shared.messages.messages import EventBatch
 Continuity: TypeAlias = Literal["next", "old", "gap", "other"]
 
 
-def fit(part: EventBatch, reached: int, known: bytes) -> Continuity:
+def fit(batch: EventBatch, reached: int, known: bytes) -> Continuity:
     """How a batch continues a log that is applied up to `reached`, where its chain has the hash `known` (empty:
     unknown).
 
@@ -17,12 +17,12 @@ def fit(part: EventBatch, reached: int, known: bytes) -> Continuity:
     so that its hash cannot be compared: pull from `reached`. `other`: it belongs to another log, which has other events
     up to `reached`.
     """
-    if known and part.before and part.first == reached + 1 and part.before != known:
+    if known and batch.before and batch.first == reached + 1 and batch.before != known:
         return "other"
-    if known and part.hash and part.last == reached and part.hash != known:
+    if known and batch.hash and batch.last == reached and batch.hash != known:
         return "other"
-    if part.last <= reached:
+    if batch.last <= reached:
         return "old"
-    if part.first > reached + 1 or (known and part.before and part.first <= reached):
+    if batch.first > reached + 1 or (known and batch.before and batch.first <= reached):
         return "gap"
     return "next"

@@ -24,7 +24,7 @@ from shared.subscriptions.tracker import SubscriptionTracker
 from shared.writer.state import WriterState
 
 HOLD_SECONDS = 3.0
-OVERHEARD = (b'["known"', b'["head"')
+READ_EARLY = (b'["known"', b'["head"')
 logger = structlog.get_logger()
 
 
@@ -40,22 +40,22 @@ class DivergenceCheck:
         self._writer, self._tracker = writer, tracker
         self._name = writer.service.name
         self.missing = set(readers)
-        self._overheard = 0
+        self._read_early = 0
         self._marks: dict[str, int] = {}
 
     def question(self) -> LogHead:
         """The question to all readers of the log."""
-        self._overheard = 0
+        self._read_early = 0
         return LogHead(self._name, self._writer.head.position, self._writer.head.hash, asks=True)
 
-    def overhear(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
+    def read_early(self, arrived: Sequence[Message]) -> list[AddressedMessage]:
         """Read the answers, and the questions of other writers, in messages that have arrived and are not batched yet.
         Returns the messages to send."""
         messages: list[AddressedMessage] = []
-        for message in islice(arrived, self._overheard, None):
-            self._overheard += 1
+        for message in islice(arrived, self._read_early, None):
+            self._read_early += 1
             raw = message.body.encode() if isinstance(message.body, str) else message.body
-            if isinstance(raw, bytes) and not raw.startswith(OVERHEARD):
+            if isinstance(raw, bytes) and not raw.startswith(READ_EARLY):
                 continue
             try:
                 body = read(message)
@@ -67,7 +67,7 @@ class DivergenceCheck:
                 messages += self._announced(body)
         return messages
 
-    def hear(self, batch: InputBatch[Any]) -> list[AddressedMessage]:
+    def handle_reports(self, batch: InputBatch[Any]) -> list[AddressedMessage]:
         """Read the heads and reports in a batch, before the batch is decided. Returns the messages to send."""
         messages: list[AddressedMessage] = []
         for report in batch.reports:
@@ -112,7 +112,9 @@ class DivergenceCheck:
         source, positions = head.source, self._writer.positions
         if source not in positions:
             return
-        agrees = self._writer.learn(source, head.position, head.hash) and head.position >= self._marks.get(source, 0)
+        agrees = self._writer.hash_agrees(source, head.position, head.hash) and head.position >= self._marks.get(
+            source, 0
+        )
         self._marks[source] = positions[source]
         if head.asks or not agrees or source in self._writer.diverged:
             yield (
@@ -120,7 +122,7 @@ class DivergenceCheck:
                 KnownPosition(self._name, source, positions[source], self._writer.hashes.get(source, b"")),
             )
         if not agrees or source in self._writer.diverged:
-            self._tracker.ask(source)
+            self._tracker.pull_once(source)
 
 
 def differences(writer: WriterState) -> Sequence[Divergence]:

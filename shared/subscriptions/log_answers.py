@@ -11,9 +11,9 @@ from shared.eventstore import log
 from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
 from shared.messages.messages import EventBatch
 from shared.messages.topology import inbox, reader_of
-from shared.messages.wire import MAX_BYTES, MAX_EVENTS, KnownPosition, Pull, Wire
+from shared.messages.wire import MAX_BYTES, MAX_EVENTS, KnownPosition, MessageBody, Pull
 
-AddressedMessage: TypeAlias = tuple[str, Wire]
+AddressedMessage: TypeAlias = tuple[str, MessageBody]
 """The name of a queue, and the body to send to it."""
 
 

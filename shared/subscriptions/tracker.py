@@ -40,13 +40,13 @@ class SubscriptionTracker:
         self._announcing: set[str] = set()
         self.unannounced: frozenset[str] = frozenset()
 
-    def heard(self, source: str, position: int) -> None:
+    def batch_arrived(self, source: str, position: int) -> None:
         """A batch of a log has arrived: the log reaches at least this far."""
         if source in self.heads:
             self.heads[source] = max(self.heads[source], position)
             self._spoke.add(source)
 
-    def announced(self, source: str, position: int) -> None:
+    def head_announced(self, source: str, position: int) -> None:
         """A log server has announced its head. The writer's batches up to there may still be on their way."""
         if source in self.heads:
             self._spoke.add(source)
@@ -63,19 +63,19 @@ class SubscriptionTracker:
                 del self._announced[source]
                 self.heads[source] = max(self.heads[source], position)
 
-    def ask(self, source: str) -> None:
+    def pull_once(self, source: str) -> None:
         """Pull from a source once although no event is known to be missing: the answer shows whether its log has
         changed."""
         self._unsure.add(source)
 
-    def doubt(self) -> None:
+    def pull_all_once(self) -> None:
         """Pull from every source once: messages may have been lost."""
         self._unsure = set(self.heads)
         self._asked.clear()
         self._heard_at.clear()
         self._announced_at.clear()
 
-    def silent(self, now: float) -> list[str]:
+    def find_silent(self, now: float) -> list[str]:
         """The sources that sent nothing for SILENT_SECONDS. Each is returned once in SILENT_SECONDS, and pulled."""
         found = []
         for source in self.heads:
@@ -100,7 +100,7 @@ class SubscriptionTracker:
         self._announcing.clear()
         self.unannounced = frozenset(lost)
 
-    def to_pull(self, positions: Mapping[str, int], now: float) -> Iterator[tuple[str, int]]:
+    def due_pulls(self, positions: Mapping[str, int], now: float) -> Iterator[tuple[str, int]]:
         """The sources to pull from now, each with the position to pull behind; `now` is in seconds."""
         self._believe(now)
         for source, head in self.heads.items():

@@ -59,21 +59,23 @@ class UnknownEvents:
             logger.critical("a source is applied no further", finding=str(self.held[source]))
 
 
-def understood(part: EventBatch, heard: Container[str]) -> tuple[EventBatch, list[RecordedEvent], RecordedEvent | None]:
+def understood(
+    batch: EventBatch, heard: Container[str]
+) -> tuple[EventBatch, list[RecordedEvent], RecordedEvent | None]:
     """Cut a batch at its first essential event of an unknown type. Returns the batch before it, the other unknown
     events in that batch, and the essential event or None. `heard`: names that the reader knows.
     """
     unknown: list[RecordedEvent] = []
-    for index, recorded in enumerate(part.events):
+    for index, recorded in enumerate(batch.events):
         if (name := recorded.name) in heard or name in _known:
             continue
         if is_event(name):
             _known.add(name)
             continue
         if recorded.is_essential:
-            events = part.events[:index]
+            events = batch.events[:index]
             last = recorded.position - 1
             hash_ = events[-1].hash if events and events[-1].position == last else b""
-            return replace(part, last=last, events=events, hash=hash_), unknown, recorded
+            return replace(batch, last=last, events=events, hash=hash_), unknown, recorded
         unknown.append(recorded)
-    return part, unknown, None
+    return batch, unknown, None

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from shared.scheduler.scheduler import DueCall
 from shared.writer.inputs import CallDone, CallFailed
 
-AT_ONCE = 32
+MAX_CONCURRENT_CALLS = 32
 CallResult: TypeAlias = CallDone | CallFailed
 Perform: TypeAlias = Callable[[DueCall, Callable[[CallResult], None]], object]
 
@@ -33,7 +33,7 @@ class ExternalCalls:
         self._begin()
 
     def _begin(self) -> None:
-        while self._waiting and self._under_way < AT_ONCE:
+        while self._waiting and self._under_way < MAX_CONCURRENT_CALLS:
             call = self._waiting.pop(next(iter(self._waiting)))
             self._under_way += 1
             self._perform(call, self._done)

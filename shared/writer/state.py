@@ -144,8 +144,8 @@ class WriterState:
 
     def flush(self) -> None:
         """Write all changes except the log's events, in the current transaction."""
-        for part in self._parts:
-            part.flush()
+        for batch in self._parts:
+            batch.flush()
 
     def committed(self, head: log.Head, positions: dict[str, int], hashes: dict[str, bytes]) -> None:
         """Call it after the commit, with the log's new `head` and, for each source, the applied position and the hash
@@ -155,14 +155,14 @@ class WriterState:
         self.hashes.update(hashes)
         self.stored.update(positions)
         self._passed = 0
-        for part in self._parts:
-            part.committed()
+        for batch in self._parts:
+            batch.committed()
 
     def forget(self, *, in_doubt: bool) -> None:
         """Call it after a rollback: undo the batch's changes in memory. `in_doubt`: the commit may have succeeded, or
         another writer may have written."""
-        for part in self._parts:
-            part.forget()
+        for batch in self._parts:
+            batch.forget()
         self._rolled_back = True
         self._in_doubt |= in_doubt
 
@@ -187,7 +187,7 @@ class WriterState:
             return False
         positions, hashes = dict(self.positions), dict(self.hashes)
         for work in inputs:
-            if not isinstance(work, EventBatch) or work.source in self.diverged or self._hears(work):
+            if not isinstance(work, EventBatch) or work.source in self.diverged or self._has_relevant(work):
                 return False
             match fit(work, positions[work.source], hashes.get(work.source, b"")):
                 case "gap" | "other":
@@ -231,17 +231,17 @@ class WriterState:
         """Whether a scheduled item is due."""
         return not self.halted and self.scheduler.is_due(self.clock.now())
 
-    def continues(self, part: EventBatch, reached: int, known: bytes) -> Continuity:
+    def check_continuity(self, batch: EventBatch, reached: int, known: bytes) -> Continuity:
         """How a batch continues its source; see `continuity.fit`. A batch of another log marks the source as diverged,
         until a batch arrives that continues the applied events."""
-        found = fit(part, reached, known)
+        found = fit(batch, reached, known)
         if found == "other":
-            self.diverge(Divergence(self.service.name, part.source, reached, max(part.last, reached)))
-        elif part.source in self.diverged:
-            if part.first != reached + 1 or not part.before:
+            self.diverge(Divergence(self.service.name, batch.source, reached, max(batch.last, reached)))
+        elif batch.source in self.diverged:
+            if batch.first != reached + 1 or not batch.before:
                 return "other"
-            del self.diverged[part.source]
-            logger.warning("a source goes on from what was applied", service=self.service.name, source=part.source)
+            del self.diverged[batch.source]
+            logger.warning("a source goes on from what was applied", service=self.service.name, source=batch.source)
         return found
 
     def diverge(self, found: Divergence) -> None:
@@ -256,7 +256,7 @@ class WriterState:
         DBAPIError."""
         self._source_statuses.store(self.engine, self.diverged, self.unknown)
 
-    def learn(self, source: str, position: int, hash_: bytes) -> bool:
+    def hash_agrees(self, source: str, position: int, hash_: bytes) -> bool:
         """Store the hash of a source's chain at the applied position, if none is known yet. Returns False when another
         hash is known."""
         if not hash_ or self.positions.get(source) != position:
@@ -282,7 +282,7 @@ class WriterState:
             self.contested.pop(reader, None)
         return found
 
-    def hears(self, recorded: RecordedEvent) -> bool:
+    def is_relevant(self, recorded: RecordedEvent) -> bool:
         """Whether a foreign event concerns this service. An event that cannot be read does: its handling fails, so it
         is parked."""
         if recorded.name not in self.heard:
@@ -293,11 +293,11 @@ class WriterState:
         except (ValueError, LookupError):
             return True
 
-    def _hears(self, part: EventBatch) -> bool:
-        reached = self.positions[part.source]
+    def _has_relevant(self, batch: EventBatch) -> bool:
+        reached = self.positions[batch.source]
         return any(
-            recorded.position > reached and (self.hears(recorded) or not is_event(recorded.name))
-            for recorded in part.events
+            recorded.position > reached and (self.is_relevant(recorded) or not is_event(recorded.name))
+            for recorded in batch.events
         )
 
     @property

@@ -74,7 +74,7 @@ class UnitOfWork:
         reached = self.writer.positions
         self.moved = {name: (at, reached[name]) for name, at in self.writer.stored.items() if at != reached[name]}
         self.writer.known_commands.get_many([(work.id,) for work in inputs if isinstance(work, CommandMessage)])
-        heard = [[self._hear(recorded) for recorded in self._unseen(work)] for work in inputs]
+        heard = [[self._receive(recorded) for recorded in self._new_events(work)] for work in inputs]
         self._prefetch(inputs, chain.from_iterable(heard))
         for work, events in zip(inputs, heard, strict=True):
             match work:
@@ -115,13 +115,13 @@ class UnitOfWork:
 
     # Batches of events
 
-    def _unseen(self, work: Input) -> Iterator[RecordedEvent]:
+    def _new_events(self, work: Input) -> Iterator[RecordedEvent]:
         if not isinstance(work, EventBatch):
             return
         before, reached = self.moved.get(work.source) or (self.writer.stored[work.source],) * 2
         if work.source in self.writer.unknown.held or work.source in self.held:
             return
-        match self.writer.continues(work, reached, self.hash_at(work.source)):
+        match self.writer.check_continuity(work, reached, self.hash_at(work.source)):
             case "gap" | "old" | "other":
                 return
             case "next":
@@ -133,14 +133,14 @@ class UnitOfWork:
                 if work.last > reached:
                     self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
         for recorded in work.events:
-            if recorded.position > reached and self.writer.hears(recorded):
+            if recorded.position > reached and self.writer.is_relevant(recorded):
                 yield recorded
 
     def hash_at(self, source: str) -> bytes:
         """The hash of a source's chain at the position applied so far; empty when not known."""
         return self.hashes.get(source, self.writer.hashes.get(source, b""))
 
-    def _hear(self, recorded: RecordedEvent) -> ReceivedEvent:
+    def _receive(self, recorded: RecordedEvent) -> ReceivedEvent:
         event = ReceivedEvent(f"{recorded.source}/{recorded.position}/0", recorded)
         if not self._is_held_back(event):
             with FailureAttribution(event.ref):

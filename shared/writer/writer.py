@@ -61,7 +61,7 @@ class Writer(WriterState):
         except DBAPIError as error:
             if not (full := trouble(error, self.engine.url)):
                 raise
-            self.is_full(full)
+            self.halt_for_space(full)
             return self._not_decided(inputs)
 
     def look_for_room(self) -> None:
@@ -73,7 +73,7 @@ class Writer(WriterState):
             self.full = ""
         self._room_looked_for = time.monotonic()
 
-    def is_full(self, full: str) -> None:
+    def halt_for_space(self, full: str) -> None:
         """Halt because the database's disk is full, until `look_for_room` can write again."""
         logger.critical("nothing can be written", service=self.service.name, reason=full)
         self.full, self._room_looked_for = full, time.monotonic()

@@ -18,7 +18,7 @@ from services import all_services
 from shared.contracts import Metadata
 from shared.messages.messages import CommandMessage, EventBatch
 from shared.messages.topology import inbox
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 from tests.bench.goods import order, stocking
 from tests.platform.harness import Harness
 
@@ -47,7 +47,7 @@ class Counts:
             self._watch(name, loop.writer.engine)
         publish = harness.network.publish
 
-        def published(exchange: str, body: Wire) -> None:
+        def published(exchange: str, body: MessageBody) -> None:
             if isinstance(body, EventBatch):
                 self.batches[body.source] += 1
                 self.events[body.source] += len(body.events)

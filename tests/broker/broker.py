@@ -19,8 +19,8 @@ from deploy.local.rabbitmq import RabbitMQ
 from shared.messages.topology import Queue
 from shared.messages.wire import (
     LogHead,
+    MessageBody,
     Pull,
-    Wire,
     decode,
     encode,
 )
@@ -75,7 +75,7 @@ class Broker:
         self._made.append(queue.name)
         return queue.name
 
-    def send(self, queue: str, body: Wire | bytes) -> None:
+    def send(self, queue: str, body: MessageBody | bytes) -> None:
         """Put a message into a queue."""
         with self.channel() as channel:
             channel.confirm_delivery()
@@ -184,7 +184,7 @@ def _copy(source: socket, target: socket) -> None:
 class Consumer:
     """Consumes a queue in a thread of its own, and begins anew when the connection or the queue is lost."""
 
-    def __init__(self, url: str, queue: Queue, heard: Callable[[Consumer, Wire], None]) -> None:
+    def __init__(self, url: str, queue: Queue, heard: Callable[[Consumer, MessageBody], None]) -> None:
         self._url, self.queue, self._heard = url, queue, heard
         self._stop = Event()
         self._thread = Thread(target=self._run, daemon=True)
@@ -200,7 +200,7 @@ class Consumer:
         self._stop.set()
         self._thread.join()
 
-    def say(self, queue: str, body: Wire) -> None:
+    def say(self, queue: str, body: MessageBody) -> None:
         """Send to a queue; only while hearing."""
         self.channel.basic_publish("", queue, encode(body))
 

@@ -13,7 +13,7 @@ import pytest
 from shared.broker.client import BrokerClient
 from shared.messages.messages import Reply
 from shared.messages.topology import inbox
-from shared.messages.wire import CommandEnvelope, ReplyEnvelope, Wire
+from shared.messages.wire import CommandEnvelope, MessageBody, ReplyEnvelope
 from tests.broker.broker import Broker, Consumer
 from tests.waiting import PATIENCE
 
@@ -30,7 +30,7 @@ class Desk:
     def ids(self) -> list[str]:
         return [asked.message.id for message in self.messages for asked in message]
 
-    def hear(self, consumer: Consumer, body: Wire) -> None:
+    def hear(self, consumer: Consumer, body: MessageBody) -> None:
         assert isinstance(body, list)
         asked = [one for one in body if isinstance(one, CommandEnvelope)]
         self.messages.append(asked)

@@ -17,7 +17,7 @@ from shared.eventstore import log, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.messages.topology import Queue, log_exchange, pulls
-from shared.messages.wire import LogHead, Pull, Wire
+from shared.messages.wire import LogHead, MessageBody, Pull
 from shared.subscriptions import log_answers
 from tests.broker.broker import Broker, Consumer, Reader
 from tests.eventstore.builders import append, created, events
@@ -82,9 +82,9 @@ class Ear:
     """Remembers what came to a queue."""
 
     def __init__(self) -> None:
-        self.heard: list[Wire] = []
+        self.heard: list[MessageBody] = []
 
-    def hear(self, _: Consumer, body: Wire) -> None:
+    def hear(self, _: Consumer, body: MessageBody) -> None:
         self.heard.append(body)
 
     @property

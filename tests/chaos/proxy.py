@@ -41,7 +41,7 @@ class _Connection:
             end.transport.abort()
 
 
-class Wire:
+class MessageBody:
     """Carries connections to one server; all its methods belong to the proxy's loop."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -123,7 +123,7 @@ class Proxy:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
-        self._wires: dict[str, Wire] = {}
+        self._wires: dict[str, MessageBody] = {}
         self._servers: list[asyncio.Server] = []
 
     def __enter__(self) -> Proxy:
@@ -150,15 +150,15 @@ class Proxy:
 
     def cut(self, names: Collection[str]) -> int:
         """Break every connection of these wires. How many there were."""
-        return sum(self._do(self._each(names, Wire.cut)))
+        return sum(self._do(self._each(names, MessageBody.cut)))
 
     async def _lay(self, name: str, host: str, port: int) -> int:
-        wire = self._wires[name] = Wire(host, port)
+        wire = self._wires[name] = MessageBody(host, port)
         server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
         self._servers.append(server)
         return server.sockets[0].getsockname()[1]
 
-    async def _each(self, names: Collection[str], act: Callable[[Wire], T]) -> list[T]:
+    async def _each(self, names: Collection[str], act: Callable[[MessageBody], T]) -> list[T]:
         return [act(self._wires[name]) for name in names]
 
     async def _end(self) -> None:

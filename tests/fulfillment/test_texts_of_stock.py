@@ -39,7 +39,7 @@ from shared.contracts.inventory import (
 from shared.eventstore import log
 from shared.eventstore.engines import open_engine
 from shared.laws import LawChecker
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 from shared.projections.rebuild import verify
 from shared.runtime.settings import Settings
 from shared.security.sealing import Opener
@@ -101,7 +101,7 @@ class Shop:
     @contextmanager
     def not_hearing(self) -> Iterator[None]:
         """While services commit, and nobody hears of it."""
-        kept: list[tuple[str, Wire]] = []
+        kept: list[tuple[str, MessageBody]] = []
         network = self.harness.network
         publish, network.publish = network.publish, lambda *sent: kept.append(sent)  # type: ignore[method-assign]
         yield
@@ -221,7 +221,7 @@ def test_a_top_up_does_not_concern_inventory(shop: Shop) -> None:
 
     log_of_it = log.read_all(shop.harness.loops["fulfillment"].writer.engine, "fulfillment")
     delivered = [recorded for recorded in log_of_it if recorded.name == SupplierDelivered.__name__]
-    assert [shop.harness.loops["inventory"].writer.hears(recorded) for recorded in delivered] == [False, True]
+    assert [shop.harness.loops["inventory"].writer.is_relevant(recorded) for recorded in delivered] == [False, True]
 
 
 def test_texts_that_nobody_asked_for_are_kept_sealed_and_known(shop: Shop) -> None:

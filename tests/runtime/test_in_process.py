@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 from shared.runtime import consumer_loop, in_process
 from shared.runtime.consumer_loop import ConsumerLoop, make_call
 from shared.runtime.embedded import settled
@@ -42,7 +42,7 @@ class LossyNetwork(InProcessNetwork):
 
     losing = False
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         if not (self.losing and isinstance(body, EventBatch)):
             super().publish(exchange, body)
 

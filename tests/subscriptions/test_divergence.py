@@ -220,8 +220,8 @@ def test_a_reader_of_an_earlier_version_takes_the_hash_on(engine: sa.Engine) -> 
     reader.process([EventBatch("button", 1, 40, [])])
     assert reader.hashes == {"button": b""}
 
-    assert reader.learn("button", 40, b"one")
-    assert not reader.learn("button", 40, b"two")
+    assert reader.hash_agrees("button", 40, b"one")
+    assert not reader.hash_agrees("button", 40, b"two")
 
 
 def test_a_halted_writer_does_nothing_that_is_due(engine: sa.Engine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.scheduler.scheduler import DueCall
-from shared.writer.external_calls import AT_ONCE, CallResult, ExternalCalls
+from shared.writer.external_calls import MAX_CONCURRENT_CALLS, CallResult, ExternalCalls
 from shared.writer.inputs import CallFailed
 from tests.runtime.builders import META
 
@@ -37,44 +37,44 @@ def due(key: int, attempt: int = 1) -> DueCall:
 
 def test_only_so_many_calls_are_under_way() -> None:
     world = World()
-    for n in range(AT_ONCE + 3):
+    for n in range(MAX_CONCURRENT_CALLS + 3):
         world.calls.offer(due(n))
 
-    assert len(world.taken) == AT_ONCE
+    assert len(world.taken) == MAX_CONCURRENT_CALLS
 
 
 def test_a_result_makes_room_for_the_next_in_turn() -> None:
     world = World()
-    for n in range(AT_ONCE + 3):
+    for n in range(MAX_CONCURRENT_CALLS + 3):
         world.calls.offer(due(n))
     result = world.answer(5)
 
     assert world.rings == 1
     assert world.calls.results() == [result]
-    assert world.attempts()[AT_ONCE:] == [(f"{AT_ONCE}", 1)]
+    assert world.attempts()[MAX_CONCURRENT_CALLS:] == [(f"{MAX_CONCURRENT_CALLS}", 1)]
     assert world.calls.results() == []
 
 
 def test_a_later_attempt_takes_the_place_of_one_that_waits() -> None:
     world = World()
-    for n in range(AT_ONCE + 2):
+    for n in range(MAX_CONCURRENT_CALLS + 2):
         world.calls.offer(due(n))
-    world.calls.offer(due(AT_ONCE, attempt=2))
+    world.calls.offer(due(MAX_CONCURRENT_CALLS, attempt=2))
     world.answer(0)
     world.answer(1)
     world.calls.results()
 
-    assert world.attempts()[AT_ONCE:] == [(f"{AT_ONCE}", 2), (f"{AT_ONCE + 1}", 1)]
+    assert world.attempts()[MAX_CONCURRENT_CALLS:] == [(f"{MAX_CONCURRENT_CALLS}", 2), (f"{MAX_CONCURRENT_CALLS + 1}", 1)]
 
 
 def test_what_waits_can_be_left_to_a_successor() -> None:
     world = World()
-    for n in range(AT_ONCE + 2):
+    for n in range(MAX_CONCURRENT_CALLS + 2):
         world.calls.offer(due(n))
     world.calls.forget_waiting()
-    for n in range(AT_ONCE):
+    for n in range(MAX_CONCURRENT_CALLS):
         world.answer(n)
     world.calls.results()
 
-    assert len(world.taken) == AT_ONCE
+    assert len(world.taken) == MAX_CONCURRENT_CALLS
     assert not world.calls

@@ -27,12 +27,12 @@ from shared.scheduler.scheduler import DueCall
 from shared.security.secrets import Secrets
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.tracing import start_tracing
-from shared.writer.external_calls import AT_ONCE, CallResult
+from shared.writer.external_calls import MAX_CONCURRENT_CALLS, CallResult
 from shared.writer.writer import Writer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Calls of this lead and of one that was just lost, and some workers for probes.
-WORKERS = 2 * AT_ONCE + 8
+WORKERS = 2 * MAX_CONCURRENT_CALLS + 8
 logger = structlog.get_logger()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kombu.transport.pyamqp import Message
 
 from shared.messages.topology import Queue
-from shared.messages.wire import Wire, encode, headers
+from shared.messages.wire import MessageBody, encode, headers
 from shared.runtime.cluster.alarm import Alarm
 from shared.runtime.cluster.broker_connection import ERRORS, BrokerConnection, BrokerSession
 
@@ -51,10 +51,10 @@ class RabbitTransport:
         if session is self.connection.session and self._alarm.wait(0, session.fileno):
             self._guarded(session.drain)
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         self._publish(body, queue=queue)
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         self._publish(body, exchange=exchange)
 
     def acknowledge(self, last: Message) -> None:
@@ -62,7 +62,7 @@ class RabbitTransport:
         if session is not None and session.received(last):  # another session's message: the broker delivers it again
             self._guarded(lambda: session.acknowledge(last))
 
-    def bind_again(self) -> None:
+    def rebind(self) -> None:
         if session := self.connection.session:
             self._guarded(lambda: session.bind(self._inbox))
 
@@ -75,7 +75,7 @@ class RabbitTransport:
         """Close the connection. Messages that are not acknowledged are delivered again."""
         self.connection.close()
 
-    def _publish(self, body: Wire, *, queue: str = "", exchange: str = "") -> None:
+    def _publish(self, body: MessageBody, *, queue: str = "", exchange: str = "") -> None:
         if session := self.connection.session:
             self._guarded(lambda: session.publish(encode(body), queue=queue, exchange=exchange, headers=headers(body)))
 

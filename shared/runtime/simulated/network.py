@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared.messages.wire import Wire, encode, headers
+from shared.messages.wire import MessageBody, encode, headers
 from shared.runtime.simulated.faults import Fate
 from shared.runtime.simulated.luck import Luck
 from shared.runtime.simulated.timeline import Timeline
@@ -53,11 +53,11 @@ class SimulatedNetwork:
             del self._consumers[queue]
             self._waiting[queue] = [*unsettled, *self._waiting[queue]]
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         for queue in self._bound[exchange]:
             self.send(queue, body)
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         delivery = NetworkDelivery(encode(body), headers(body))
         self.carried += delivery.body
         if self._fate.strikes("lost"):

@@ -14,7 +14,7 @@ from shared.eventstore import log
 from shared.eventstore.engines import is_outage
 from shared.messages.messages import EventBatch
 from shared.messages.topology import inbox, log_exchange
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 from shared.runtime.consumer_loop import ConsumerLoop, Observer, make_call
 from shared.runtime.service import HostContext, Service
 from shared.runtime.simulated.faults import Fate
@@ -23,7 +23,7 @@ from shared.runtime.simulated.luck import Luck
 from shared.runtime.simulated.network import NetworkDelivery, SimulatedNetwork
 from shared.runtime.simulated.store import Crashed, SimulatedStore
 from shared.runtime.simulated.timeline import START, Timeline
-from shared.scheduler.scheduler import AT_ONCE, DueCall
+from shared.scheduler.scheduler import DUE_NOW, DueCall
 from shared.subscriptions.batch import InputBatch
 from shared.subscriptions.tracker import AGAIN_SECONDS
 from shared.writer.external_calls import CallResult
@@ -62,7 +62,7 @@ class SimulatedTransport:
     def open(self) -> None:
         """Become the consumer of the inbox."""
         self.session = self
-        self.bind_again()
+        self.rebind()
         self._machine.network.consume(self._inbox.name, self._receive)
 
     def leave(self) -> None:
@@ -74,11 +74,11 @@ class SimulatedTransport:
         self._unsettled.append(delivery)
         self._wake()
 
-    def send(self, queue: str, body: Wire) -> None:
+    def send(self, queue: str, body: MessageBody) -> None:
         self._machine.store.step()
         self._machine.network.send(queue, body)
 
-    def publish(self, exchange: str, body: Wire) -> None:
+    def publish(self, exchange: str, body: MessageBody) -> None:
         self._machine.store.step()
         if isinstance(body, EventBatch):
             self._machine.log_server.grown()
@@ -89,7 +89,7 @@ class SimulatedTransport:
     def acknowledge(self, last: NetworkDelivery) -> None:
         self._unsettled = list(self.arrived)
 
-    def bind_again(self) -> None:
+    def rebind(self) -> None:
         for exchange in self._inbox.bound_to:
             self._machine.network.bind(self._inbox.name, exchange)
 
@@ -230,5 +230,5 @@ class SimulatedProcess:
             self._wake(TURN_SECONDS)
         due = self.writer.next_due()
         if due is not None:
-            until = 0.0 if due == AT_ONCE else (datetime.fromisoformat(due) - self.writer.clock.now()).total_seconds()
+            until = 0.0 if due == DUE_NOW else (datetime.fromisoformat(due) - self.writer.clock.now()).total_seconds()
             self._wake(max(TURN_SECONDS, until))

@@ -69,7 +69,7 @@ class Service:
 
     def __init__(self, name: str, channel: Any, database: psycopg.Connection[Any]) -> None:
         self.name, self.channel, self.database = name, channel, database
-        self.hears, self.appends = heard_by(name), APPENDS[name]
+        self.is_relevant, self.appends = heard_by(name), APPENDS[name]
         self.position = 0
         self.versions: defaultdict[str, int] = defaultdict(int)
         self.answers: defaultdict[str, int] = defaultdict(int)
@@ -77,7 +77,7 @@ class Service:
     def commit(self, messages: list[Message]) -> None:
         batches = [orjson.loads(message.body or b"[]") for message in messages]
         commands = [event[2] for source, _, _, events in batches for event in events if source == COMMANDS]
-        heard = [event for part in batches for event in part[3] if event[1] in self.hears]
+        heard = [event for part in batches for event in part[3] if event[1] in self.is_relevant]
         appended = [row for event in heard for row in self._decided(event)]
         with self.database.transaction(), self.database.cursor() as cursor:
             for source, last in {part[0]: part[2] for part in batches if part[0] != COMMANDS}.items():

@@ -34,9 +34,9 @@ from shared.messages.topology import (
 from shared.messages.wire import (
     CommandEnvelope,
     LogHead,
+    MessageBody,
     Pull,
     ReplyEnvelope,
-    Wire,
     encode,
 )
 from shared.runtime.clock import Clock
@@ -149,7 +149,7 @@ class Caller:
     def __exit__(self, *error: object) -> None:
         self._hearing.__exit__(*error)
 
-    def _heard(self, _consumer: Consumer, body: Wire) -> None:
+    def _heard(self, _consumer: Consumer, body: MessageBody) -> None:
         assert isinstance(body, list)
         for one in body:
             assert isinstance(one, ReplyEnvelope)
@@ -199,7 +199,7 @@ class FakeLog:
         """The stretch from first to last."""
         return pressed(first, *self.notes[first - 1 : last])
 
-    def _answer(self, consumer: Consumer, body: Wire) -> None:
+    def _answer(self, consumer: Consumer, body: MessageBody) -> None:
         assert isinstance(body, Pull)
         self.pulled.append(body)
         last = min(len(self.notes), body.after + body.limit)

@@ -12,7 +12,7 @@ from shared.eventstore import schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.messages.topology import Queue, log_exchange
-from shared.messages.wire import Wire
+from shared.messages.wire import MessageBody
 from shared.runtime.cluster.writer_process import WriterProcess
 from shared.runtime.service import ReadSide
 from tests.broker.broker import Consumer
@@ -76,7 +76,7 @@ def test_what_a_writer_commits_is_published_at_once_and_in_order(ground: Ground)
     heard: list[EventBatch] = []
     queue = Queue(f"test.{uuid4().hex}", (log_exchange("button"),), exclusive=True)
 
-    def hear(_: Consumer, body: Wire) -> None:
+    def hear(_: Consumer, body: MessageBody) -> None:
         assert isinstance(body, EventBatch)
         heard.append(body)
 

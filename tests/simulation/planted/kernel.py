@@ -50,7 +50,7 @@ def a_position_moves_without_its_events() -> AbstractContextManager[Any]:
 
 @planted("Drained", "PaidTerminal", "RebuildEqual")
 def a_slice_is_accepted_over_a_gap() -> AbstractContextManager[Any]:
-    def _unseen(self: UnitOfWork, work: Input) -> Iterator[RecordedEvent]:
+    def _new_events(self: UnitOfWork, work: Input) -> Iterator[RecordedEvent]:
         if not isinstance(work, EventBatch):
             return
         before, reached = self.moved.get(work.source) or (self.writer.stored[work.source],) * 2
@@ -58,7 +58,7 @@ def a_slice_is_accepted_over_a_gap() -> AbstractContextManager[Any]:
             self.moved[work.source], self.hashes[work.source] = (before, work.last), work.hash
             yield from (it for it in work.events if it.position > reached and it.name in self.writer.heard)
 
-    return patch.object(UnitOfWork, "_unseen", _unseen)
+    return patch.object(UnitOfWork, "_new_events", _new_events)
 
 
 @planted("IdempotentSame")

@@ -1,4 +1,4 @@
-"""The command line `kameng`: the only place that knows every service."""
+"""The command line `kameng`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COMMANDS = (
     Entry(
         "status",
         "cli.operating:status",
-        "How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。",
+        "Show each service's head, lag, parked messages and agenda, and what it waits for. 运行状况。",
     ),
     Entry(
         "heal",
@@ -96,7 +96,7 @@ app = typer.Typer(
 
 @app.callback()
 def _kameng() -> None:
-    """Makes it a group; its commands are in the table."""
+    """Makes the application a group of commands."""
 
 
 def __getattr__(name: str) -> tuple[Service, ...]:

@@ -1,4 +1,4 @@
-"""The platform as processes of their own on this machine: starting them, waiting for them, ending them."""
+"""Starts the cluster's processes on this machine, waits for them, and ends them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ READY_SECONDS = 180.0  # fifteen processes, on a machine that may have other thi
 PUBLIC_URL = "KAMENG_PUBLIC_URL"
 WEBHOOKS = "gateway-webhooks"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-"""Fifteen processes import the same; with this set, each would compile it anew: twice a start's work."""
+"""Fifteen processes import the same modules. With this set, each would compile them again, which doubles a start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of the cluster, as its supervisor knows it."""
+    """The command and environment of one process of the cluster."""
 
     name: str
     command: tuple[str, ...]
@@ -55,8 +55,8 @@ def processes(
     publish: bool = False,
     webhooks: bool = False,
 ) -> list[Process]:
-    """Every process of the cluster: a writer and a log server a service, the gateway's HTTP, and where outside
-    subscribers are served (`publish`) a publisher a service, or (`webhooks`) what posts events to them."""
+    """Every process of the cluster: a writer and a log server for each service, and the gateway's HTTP. With `publish`
+    also a publisher for each service, with `webhooks` the process that posts events to webhook endpoints."""
     folder = var.absolute()
     here = {"KAMENG_AMQP_URL": amqp_url, "KAMENG_VAR": str(folder)}
     found = []
@@ -82,7 +82,7 @@ def processes(
 
 @dataclass
 class Cluster:
-    """The running processes of one folder, each with its log in `<var>/logs`."""
+    """The running processes of one folder. Each logs to `<var>/logs`."""
 
     var: Path
     address: str
@@ -90,7 +90,7 @@ class Cluster:
     described: dict[str, Process]
 
     def start(self, name: str) -> None:
-        """Start one process, anew if it ran before."""
+        """Start one process, also if it ran before."""
         process = self.described[name]
         inherited = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
         with (self.var / "logs" / f"{name}.log").open("ab") as log:
@@ -104,7 +104,7 @@ class Cluster:
             )
 
     def stop(self, seconds: float = 30) -> None:
-        """End all of them gracefully, and by force what does not end in time."""
+        """End all processes. Those that do not end in time are killed."""
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + seconds
@@ -116,7 +116,7 @@ class Cluster:
                 process.wait()
 
     def processor_seconds(self) -> dict[str, float]:
-        """What each process, and each private server, has used of the processor since it started."""
+        """The processor time, in seconds, of each process and each private server since it started."""
         used = {name: processor_seconds(process.pid) for name, process in self.running.items()}
         servers = infrastructure.find(self.var)
         for name, server in (("postgresql", servers and servers.postgres), ("rabbitmq", servers and servers.rabbitmq)):
@@ -125,11 +125,11 @@ class Cluster:
         return used
 
     def started(self) -> Started:
-        """Which processes run now, for those who look later."""
+        """The processes that run now, to be written to a file."""
         return Started(self.address, {name: identify(process.pid) for name, process in self.running.items()})
 
     def printed(self, name: str) -> str:
-        """What a process printed so far."""
+        """The log of a process so far."""
         return (self.var / "logs" / f"{name}.log").read_text(errors="replace")
 
 
@@ -148,7 +148,7 @@ def start_cluster(
     `environment` is added to every process. Also returns each service's database.
     """
     if changed := private_folder(var, PASSABLE):
-        progress(f"{changed} files and folders were readable by others, and are no more")
+        progress(f"{changed} files and folders were readable by other users; this is corrected")
     (var / "logs").mkdir(mode=0o700, exist_ok=True)  # the gateway's holds the first password
     servers = infrastructure.up(var, progress)
     secrets = Secrets(var / "secrets")
@@ -179,12 +179,12 @@ def start_cluster(
 
 
 def rebuild_outdated(urls: Mapping[str, sa.URL], progress: Callable[[str], None]) -> list[str]:
-    """Fold tables that an older version derived anew. No writer may be at work. Returns the services that had some."""
+    """Rebuild tables of an older version. No writer may run. Returns the services with such tables."""
     logs = {service: open_engine(url, writer=False) for service, url in urls.items()}
     try:
         if not any(map(_has_events, logs.values())):
             return []
-        from services import all_services  # takes seconds, and a new cluster needs none of it
+        from services import all_services  # importing it takes seconds, and a new cluster does not need it
         from shared.projections.online_rebuild import OnlineRebuild
 
         outdated = []
@@ -192,7 +192,7 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], progress: Callable[[str], None]
             with logs[service.name].connect() as connection:
                 if not versions.is_outdated(connection, service.projection):
                     continue
-            progress(f"folding the tables of {service.name} anew")
+            progress(f"rebuilding the tables of {service.name}")
             OnlineRebuild(
                 service.name,
                 service.projection,

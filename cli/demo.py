@@ -29,7 +29,7 @@ from cli.common import (
 from cli.places import open_logs
 from cli.proofs import Proof, prove
 from cli.proving import proof_table
-from demo.running import Ran, Told, run_demo
+from demo.running import Ran, Report, run_demo
 from demo.scenario import SMALLEST
 from demo.shop import Answer, Unexpected, until
 from deploy.local import infrastructure
@@ -39,7 +39,7 @@ from shared.eventstore import log
 from shared.telemetry.logs import configure_logs
 
 VAR = Path("var/demo")
-# So few orders a customer that nobody, at full speed, looks like a robot to the risk rules.
+# Few enough orders for each customer that the risk rules take nobody for a robot at full speed.
 CUSTOMERS, ORDERS_A_CUSTOMER = 100, 20
 ENDS = {"OrderCompleted", "OrderCancelled"}
 
@@ -75,14 +75,14 @@ def demo(
         size = (orders, customers or max(CUSTOMERS, orders // ORDERS_A_CUSTOMER), seed)
         try:
             if cluster:
-                ran, seen = _on_cluster(context, var, size, progress)
+                ran, findings = _on_cluster(context, var, size, progress)
             else:
                 ran = run_demo(var, *size, progress)
-                seen = _seen(context, open_logs(var, services_of(context)), progress)
+                findings = _findings(context, open_logs(var, services_of(context)), progress)
         except (Unexpected, InfrastructureError) as error:
             fail(str(error))
-    proofs = seen.proofs
-    summary = _summary(ran, orders, seen, var)
+    proofs = findings.proofs
+    summary = _summary(ran, orders, findings, var)
     _show(ran, summary, proofs, var)
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
@@ -91,24 +91,26 @@ def demo(
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the logs say at the end: the proofs, seconds from the first order placed to the last one ended, and seconds
-    from paid to delivered of each order that had only keys to wait for."""
+class Findings:
+    """What the logs show at the end: the proofs, the seconds from the first order placed to the last one ended, and the
+    seconds from paid to delivered of each order with only keys."""
 
     proofs: list[Proof]
     seconds: float
     waits: list[float]
 
 
-def _seen(context: typer.Context, logs: dict[str, sa.Engine], progress: Told) -> Seen:
+def _findings(context: typer.Context, logs: dict[str, sa.Engine], progress: Report) -> Findings:
     proofs = prove(services_of(context), logs, lambda name: progress(f"proving: {name}", 0, 0))
-    return Seen(proofs, _placed_to_ended(logs["order"]), _paid_to_delivered(logs))
+    return Findings(proofs, _placed_to_ended(logs["order"]), _paid_to_delivered(logs))
 
 
-def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], progress: Told) -> tuple[Ran, Seen]:
+def _on_cluster(
+    context: typer.Context, var: Path, size: tuple[int, int, int], progress: Report
+) -> tuple[Ran, Findings]:
     """The same demo on private servers, which end with it."""
     infrastructure.down(var)
-    found: list[Seen] = []
+    found: list[Findings] = []
     clusters: list[clustering.Cluster] = []
     before: dict[str, float] = {}
     used: dict[str, float] = {}
@@ -124,7 +126,7 @@ def _on_cluster(context: typer.Context, var: Path, size: tuple[int, int, int], p
             say("waiting for the last events")
             asyncio.run(until("every reader to catch up", lambda: _caught_up(logs)))
             used.update({name: spent - before[name] for name, spent in cluster.processor_seconds().items()})
-            found.append(_seen(context, logs, progress))
+            found.append(_findings(context, logs, progress))
 
     def opening() -> None:
         before.update(clusters[0].processor_seconds())
@@ -165,15 +167,15 @@ def _paid_to_delivered(logs: dict[str, sa.Engine]) -> list[float]:
     return seconds
 
 
-def _summary(ran: Ran, orders: int, seen: Seen, var: Path) -> dict[str, Any]:
-    proofs, cuts = seen.proofs, quantiles(seen.waits, n=100) if len(seen.waits) > 1 else [0.0] * 99
+def _summary(ran: Ran, orders: int, findings: Findings, var: Path) -> dict[str, Any]:
+    proofs, cuts = findings.proofs, quantiles(findings.waits, n=100) if len(findings.waits) > 1 else [0.0] * 99
     outcomes: dict[str, dict[str, int]] = {}
     for (path, outcome), count in sorted(ran.outcomes.items()):
         outcomes.setdefault(path, {})[outcome] = count
     return {
         "orders": orders,
-        "seconds": round(seen.seconds, 2),
-        "orders_per_second": round(orders / seen.seconds, 1),
+        "seconds": round(findings.seconds, 2),
+        "orders_per_second": round(orders / findings.seconds, 1),
         "paid_to_delivered_ms": {"p50": round(cuts[49] * 1000, 1), "p99": round(cuts[98] * 1000, 1)},
         "imports": {kind: report["counts"] for kind, report in ran.imports.items()},
         "outcomes": outcomes,

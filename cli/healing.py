@@ -1,4 +1,4 @@
-"""`kameng heal`: a log that was restored from an older backup goes on, when the later database is gone."""
+"""`kameng heal`: lets a log that was restored from an older backup go on, when the later database is gone."""
 
 from __future__ import annotations
 
@@ -71,12 +71,13 @@ def heal_logs(
 ) -> None:
     """Let a log that was restored from an older backup go on behind all that is known of it. 修复日志。
 
-    For when the later database is gone: with it, put it back instead, and nothing is lost. Tells what was lost, and
-    with --accept-loss fills those positions, so that neither a position nor a publisher's sequence is given twice, and
-    has readers go on. Without it nothing is changed, and the command ends with 1 where there is something to heal.
+    Use it only when the later database is gone: if you have it, restore it instead, and nothing is lost. It shows what
+    was lost. With --accept-loss it fills those positions, so that no position and no publisher's sequence is used
+    twice, and lets readers go on. Without it nothing is changed, and the command ends with 1 if there is something to
+    heal.
 
-    A folder's `serve` must be stopped first. The cluster's writers need not be: the one of a log that is healed stands
-    by meanwhile. What is known is asked of all services' databases, the publishers' marks at RabbitMQ, and webhooks.
+    Stop a folder's `serve` first. The cluster's writers may run: the writer of a healed log stands by meanwhile. Known
+    positions come from all services' databases, the publishers' marks at RabbitMQ, and webhooks.
     """
     configure_logs(service="heal", level="WARNING")
     services = services_of(context)
@@ -91,19 +92,19 @@ def heal_logs(
         marks = _marks(place, names, without_broker=without_broker)
         wanted = names if service is None else [service]
         others = _others(place, service, beyond)
-        wounds = [wound for name in wanted if (wound := _examined(name, place, marks, others))]
-        for wound in wounds:
-            for line in described(wound):
+        ranges = [lost_range for name in wanted if (lost_range := _examined(name, place, marks, others))]
+        for lost_range in ranges:
+            for line in description_of(lost_range):
                 console.print(line, markup=False, soft_wrap=True)
-        _refuse_contrary(wounds)
-        report: dict[str, Any] = {"healed": accept_loss, "wounds": [_as_json(wound) for wound in wounds]}
-        if wounds and not accept_loss:
+        _refuse_contrary(ranges)
+        report: dict[str, Any] = {"healed": accept_loss, "wounds": [_as_json(lost_range) for lost_range in ranges]}
+        if ranges and not accept_loss:
             _end(report, as_json, "Nothing was changed. If the later database is still there, put it back instead; "
                  "else --accept-loss fills what is lost.")  # fmt: skip
-        for wound in wounds:
-            _heal(wound, place)
-        if not wounds:
-            console.print("nothing is to be healed 无需修复")
+        for lost_range in ranges:
+            _heal(lost_range, place)
+        if not ranges:
+            console.print("nothing to heal 无需修复")
         else:
             _show_proofs(services, place)
     if as_json:
@@ -130,13 +131,13 @@ def _marks(place: Place, names: Sequence[str], *, without_broker: bool) -> dict[
         return read_marks(place.amqp_url, names)
     except NoBroker as error:
         fail(
-            f"RabbitMQ can't be asked how far the outside was told: {error}. Start it; if it is lost, say "
-            "--without-broker, and with --beyond what subscribers know last."
+            f"RabbitMQ can't be asked for the last published positions: {error}. Start it; if it is lost, say "
+            "--without-broker, and with --beyond the last position that subscribers know."
         )
 
 
 def _others(place: Place, service: str | None, beyond: int) -> dict[str, list[KnownUpTo]]:
-    """What is known of each log besides by readers and publishers."""
+    """The positions of each log that the operator and webhook endpoints know."""
     found: dict[str, list[KnownUpTo]] = {name: [] for name in place.logs}
     if service is not None and beyond:
         found[service].append(KnownUpTo(OPERATOR, beyond))
@@ -157,39 +158,40 @@ def _examined(
     return healing.examine(name, place.logs, marks.get(name), others[name])
 
 
-def described(wound: LostRange) -> Iterator[str]:
-    """A wound for a person."""
-    source = wound.source
-    if wound.lost:
-        known = ", ".join(f"{one.who} up to {one.position}" for one in wound.known)
+def description_of(lost_range: LostRange) -> Iterator[str]:
+    """What was lost of a log, as lines for people."""
+    source = lost_range.source
+    if lost_range.lost:
+        known = ", ".join(f"{one.who} up to {one.position}" for one in lost_range.known)
         yield (
-            f"{source}: its log ends at {wound.kept}, with an event of {wound.since:%Y-%m-%d %H:%M:%S} UTC; "
-            f"known further by {known}: {wound.lost} positions, {wound.kept + 1} to {wound.upto}, are lost"
+            f"{source}: its log ends at {lost_range.kept}, with an event of {lost_range.since:%Y-%m-%d %H:%M:%S} UTC; "
+            f"known further by {known}: {lost_range.lost} positions, {lost_range.kept + 1} to {lost_range.upto}, "
+            "are lost"
         )
-    elif wound.mark:
+    elif lost_range.mark:
         yield (
-            f"{source}: the outside was told of another event at {wound.mark.position}, for the log went on after it "
-            "was set back: up to there publishers tell nothing of it any more"
+            f"{source}: another event was published at {lost_range.mark.position}, because the log went on after it "
+            "was set back: up to that position publishers publish nothing of it any more"
         )
-    if wound.readers and not wound.lost:
-        yield f"{source}: its log is filled, and {', '.join(wound.readers)} have not taken that on"
-    for found in wound.contrary:
+    if lost_range.readers and not lost_range.lost:
+        yield f"{source}: its log is filled, but {', '.join(lost_range.readers)} do not go on behind that yet"
+    for found in lost_range.contrary:
         yield f"{source}: {found}"
 
 
-def _refuse_contrary(wounds: Sequence[LostRange]) -> None:
-    if contrary := [wound.source for wound in wounds if wound.contrary]:
+def _refuse_contrary(ranges: Sequence[LostRange]) -> None:
+    if contrary := [lost_range.source for lost_range in ranges if lost_range.contrary]:
         fail(
-            f"the log of {', '.join(contrary)} went on after it was set back, under readers who were away: they would "
-            "never hear of that. Restore the same backup once more, and heal before its writer starts."
+            f"the log of {', '.join(contrary)} went on after it was set back, while readers were away: they would "
+            "never read those events. Restore the same backup once more, and heal before its writer starts."
         )
 
 
-def _as_json(wound: LostRange) -> dict[str, Any]:
-    known = [asdict(one) for one in wound.known]
+def _as_json(lost_range: LostRange) -> dict[str, Any]:
+    known = [asdict(one) for one in lost_range.known]
     return {
-        "service": wound.source, "kept": wound.kept, "since": wound.since.isoformat(), "upto": wound.upto,
-        "lost": wound.lost, "known": known, "readers": list(wound.readers),
+        "service": lost_range.source, "kept": lost_range.kept, "since": lost_range.since.isoformat(),
+        "upto": lost_range.upto, "lost": lost_range.lost, "known": known, "readers": list(lost_range.readers),
     }  # fmt: skip
 
 
@@ -200,29 +202,36 @@ def _end(report: dict[str, Any], as_json: bool, message: str) -> NoReturn:
     raise typer.Exit(TO_HEAL)
 
 
-def _heal(wound: LostRange, place: Place) -> None:
-    """Fill one log, then have its readers go on, and last its own writer, who asks them."""
-    engine = open_engine(place.urls[wound.source], writer=True)
+def _heal(lost_range: LostRange, place: Place) -> None:
+    """Fill one log, then let its readers go on, and last its own writer, which compares itself with them."""
+    engine = open_engine(place.urls[lost_range.source], writer=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with _leading(wound.source, place), Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(f"filling {wound.source}", total=wound.lost)
+        with _leading(lost_range.source, place), Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(f"filling {lost_range.source}", total=lost_range.lost)
             healing.heal(
-                wound, engine, datetime.now(UTC), lambda: str(uuid4()), lambda done, _: bar.update(task, completed=done)
+                lost_range,
+                engine,
+                datetime.now(UTC),
+                lambda: str(uuid4()),
+                lambda done, _: bar.update(task, completed=done),
             )
-            for reader in wound.readers:
-                _settle(wound.source, reader, place)
+            for reader in lost_range.readers:
+                _settle(lost_range.source, reader, place)
     except log.Fenced:
-        fail(f"a writer of {wound.source} came in between: stop it, and say this again. What was filled stays filled.")
+        fail(
+            f"a writer of {lost_range.source} interrupted this: stop it, and repeat the command. "
+            "Filled positions stay filled."
+        )
     finally:
         engine.dispose()
-    agreed = f"; {', '.join(wound.readers)} go on" if wound.readers else ""
-    console.print(f"{wound.source}: {wound.lost} positions are filled{agreed}", soft_wrap=True)
+    agreed = f"; {', '.join(lost_range.readers)} go on" if lost_range.readers else ""
+    console.print(f"{lost_range.source}: {lost_range.lost} positions are filled{agreed}", soft_wrap=True)
 
 
 @contextmanager
 def _leading(service: str, place: Place) -> Iterator[None]:
-    """In the cluster, be the one who leads: writers stand by meanwhile, and begin anew after it."""
+    """In the cluster, hold the service's leadership: its writers stand by meanwhile, and start over afterwards."""
     if not place.is_cluster:
         yield
         return
@@ -233,7 +242,7 @@ def _leading(service: str, place: Place) -> Iterator[None]:
         start_over(place.logs[service], service)
         time.sleep(BETWEEN_SECONDS)
     else:
-        fail(f"the writer of {service} keeps leading: stop it, and say this again.")
+        fail(f"the writer of {service} keeps the leadership: stop it, and repeat the command.")
     try:
         yield
     finally:
@@ -251,10 +260,10 @@ def _settle(source: str, reader: str, place: Place) -> None:
 
 
 def _show_proofs(services: Sequence[Service], place: Place) -> None:
-    """What the laws say now. What readers made of events that are lost shows as tables that differ."""
+    """Show the proofs. Tables of readers that folded lost events differ from a rebuild."""
     console.print(proof_table(prove(services, place.logs, drained=False)))
     console.print(
-        "Tables that differ hold what was made of lost events; note what they name, then `kameng rebuild all`. "
-        "`kameng lost` tells of orders that are lost, and frees what is held for them.",
+        "Tables that differ were derived from lost events: note what they name, then run `kameng rebuild all`. "
+        "`kameng lost` lists lost orders, and frees what is held for them.",
         soft_wrap=True,
     )

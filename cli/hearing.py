@@ -1,4 +1,4 @@
-"""What the writers of a cluster's folder say of the log servers that they hear."""
+"""Asks the writers of a cluster which log servers they hear nothing from."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 
 SECONDS = 2.0
-UNHEARD = "nothing is heard of {source}'s log server: what is lost on its way from there can't be had"
+UNHEARD = "nothing is heard from {source}'s log server: lost batches of that log can't be pulled"
 
 
 def unheard(var: Path, service: str) -> list[str]:
-    """Sentences about each log server that the service's writer hears nothing of; none where no writer answers."""
+    """A sentence for each log server that the service's writer hears nothing from; none if no writer answers."""
     file = var / f"{service}.health"
     try:
         readiness: Any = httpx.get(f"{file.read_text()}/readyz", timeout=SECONDS).json()

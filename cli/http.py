@@ -1,4 +1,4 @@
-"""Serving the HTTP API over whichever host is behind it."""
+"""Serves the HTTP API, for any host."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
-    """Answers those at once, when it is told to end, whose answers are held back."""
+    """A server that, when it ends, answers waiting long polls at once."""
 
     def __init__(self, config: uvicorn.Config, watch: LongPoll) -> None:
         super().__init__(config)
@@ -80,13 +80,13 @@ def http_server(backend: Backend, readings: Sequence[Reading] = ()) -> uvicorn.S
     def leave(*_: object) -> None:
         server.should_exit = True
 
-    # Uvicorn raises the signal again when it has shut down: it must not end us before the services have settled.
+    # Uvicorn raises the signal again after its shutdown. That must not end the process before the services have ended.
     signal.signal(signal.SIGTERM, leave)
     return server
 
 
 def most_connections() -> int:
-    """How many connections leave enough files to open for all else, once the process may open as many as it can."""
+    """Raise the limit of open files as far as possible, and return how many of them connections may use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -97,17 +97,16 @@ def most_connections() -> int:
 
 
 def in_both_families(proxies: str) -> list[str]:
-    """Addresses and networks with commas between them, those of IPv4 also as a socket of both families names them:
-    `::ffff:10.0.0.1`."""
+    """The addresses and networks in a comma-separated text. IPv4 ones are added in the form of a dual-stack socket as
+    well: `::ffff:10.0.0.1`."""
     networks = [ip_network(part.strip()) for part in proxies.split(",") if part.strip()]
     mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in networks if isinstance(one, IPv4Network)]
     return [*map(str, networks), *mapped]
 
 
 def serve_api(backend: Backend, server: uvicorn.Server, listening: socket.socket, address: str) -> None:
-    """Serve until told to end; shows the first administrator's password once.
-
-    What that needs, the gateway's database and its writer, is waited for.
+    """Serve until told to end. Shows the first administrator's password once, and waits for the gateway's database and
+    writer to make the administrator.
     """
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(backend, server, listening, address))
@@ -123,20 +122,20 @@ async def _serve(backend: Backend, server: uvicorn.Server, listening: socket.soc
 
 
 async def administrator(backend: Backend, server: uvicorn.Server) -> None:
-    """Make the first administrator, if there is none, and show the password; tries until the gateway's writer takes it,
-    or the server is told to end."""
+    """Make the first administrator if there is none, and show the password. Retries until the gateway's writer accepts
+    it or the server is told to end."""
     retrying = AsyncRetrying(
         retry=retry_if_exception(_is_not_there_yet),
         wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE_SECONDS),
         stop=lambda _: server.should_exit,
-        before_sleep=_tell,
+        before_sleep=_log_retry,
         retry_error_callback=lambda _: None,
     )
     await retrying(ensure_administrator, backend, show_administrator)
 
 
 def _is_not_there_yet(error: BaseException) -> bool:
-    """Whether database, tables or writer may come by waiting."""
+    """Whether waiting may help: the database, its tables or the writer are not there yet."""
     if isinstance(error, DBAPIError):
         if isinstance(error.orig, sqlite3.Error):
             return False  # a file does not come back by itself
@@ -144,7 +143,7 @@ def _is_not_there_yet(error: BaseException) -> bool:
     return isinstance(error, TimeoutError | Busy)
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logger.warning(
         "waiting for the gateway's database and writer", attempt=state.attempt_number, error=type(error).__name__

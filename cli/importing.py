@@ -50,7 +50,7 @@ def products(
 ) -> None:
     """List or change a product a row. 导入商品。"""
     folder = var or (CLUSTER_VAR if cluster else VAR)
-    _run(context, Wanted("products", file, dry_run, encoding, folder, cluster), as_json)
+    _run(context, ImportCommand("products", file, dry_run, encoding, folder, cluster), as_json)
 
 
 @app.command("keys")
@@ -65,12 +65,12 @@ def keys(
 ) -> None:
     """Seal and load a card key a row. 导入卡密。"""
     folder = var or (CLUSTER_VAR if cluster else VAR)
-    _run(context, Wanted("keys", file, dry_run, encoding, folder, cluster), as_json)
+    _run(context, ImportCommand("keys", file, dry_run, encoding, folder, cluster), as_json)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to import, and into which folder's marketplace."""
+class ImportCommand:
+    """What to import, and into which folder."""
 
     kind: Literal["products", "keys"]
     file: Path
@@ -80,13 +80,13 @@ class Wanted:
     is_cluster: bool
 
 
-def _run(context: typer.Context, wanted: Wanted, as_json: bool) -> None:
+def _run(context: typer.Context, command: ImportCommand, as_json: bool) -> None:
     configure_logs(level="WARNING")
     try:
-        report = asyncio.run(_import(context, wanted))
+        report = asyncio.run(_import(context, command))
     except httpx.ConnectError as error:
         fail(f"{error.request.url.host}:{error.request.url.port} does not answer: does its gateway run?")
-    table = Table(title=f"{wanted.file.name}{' (dry run 预演)' if wanted.dry_run else ''}")
+    table = Table(title=f"{command.file.name}{' (dry run 预演)' if command.dry_run else ''}")
     table.add_column("Fate 结果")
     table.add_column("Rows 行数", justify="right")
     for fate, count in report["counts"].items():
@@ -99,24 +99,24 @@ def _run(context: typer.Context, wanted: Wanted, as_json: bool) -> None:
         console.print(f"[yellow]{note['code']} ({note['count']:,}): {note['detail']}[/yellow]")
     if report["broken"]:
         console.print(f"[red]The file could not be read to its end: {report['broken']['detail']}[/red]")
-    console.print(f"Every row's fate 每行结果: {wanted.var / 'imports' / report['import_id']}.csv")
+    console.print(f"Every row's fate 每行结果: {command.var / 'imports' / report['import_id']}.csv")
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
     if report["broken"] or any(report["counts"].get(fate) for fate in ("bad", "expired", "refused", "unanswered")):
         raise typer.Exit(1)
 
 
-async def _import(context: typer.Context, wanted: Wanted) -> dict[str, Any]:
+async def _import(context: typer.Context, command: ImportCommand) -> dict[str, Any]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(f"importing {wanted.file.name}", total=None)
-        async with staff_client(context, wanted.var, cluster=wanted.is_cluster) as client:
-            with wanted.file.open("rb") as content:
+        task = bar.add_task(f"importing {command.file.name}", total=None)
+        async with staff_client(context, command.var, cluster=command.is_cluster) as client:
+            with command.file.open("rb") as content:
                 report = _answer_of(
                     await client.post(
-                        f"/v1/imports/{wanted.kind}",
-                        files={"file": (wanted.file.name, content)},
-                        data={"dry_run": str(wanted.dry_run).lower(), "encoding": wanted.encoding or ""},
+                        f"/v1/imports/{command.kind}",
+                        files={"file": (command.file.name, content)},
+                        data={"dry_run": str(command.dry_run).lower(), "encoding": command.encoding or ""},
                         headers={"Prefer": "respond-async"},
                         timeout=ENOUGH,
                     )
@@ -141,10 +141,10 @@ def _answer_of(response: httpx.Response) -> dict[str, Any]:
 
 @asynccontextmanager
 async def staff_client(context: typer.Context, var: Path, *, cluster: bool) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API as the administrator: of the cluster or the server that works on this folder, or of one in
-    this process.
+    """A client of the API as the administrator. It uses the cluster or server that works on this folder, or starts the
+    platform in this process.
 
-    Whoever can read the folder's secrets is its owner, so no password is asked for.
+    It needs no password, because who can read the folder's secrets is its owner.
     """
     if cluster:
         async with _client_at(_cluster_address(var), var) as client:

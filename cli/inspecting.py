@@ -1,4 +1,4 @@
-"""`kameng events` and `kameng order show`: looking into the logs."""
+"""`kameng events` and `kameng order show`: show events of the logs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def events(
 
 @contextmanager
 def _reading(service: str) -> Iterator[None]:
-    """End the command with what is wrong with a log that can't be read."""
+    """End the command with a message when a log can't be read."""
     try:
         yield
     except (SQLAlchemyError, TypeError, ValueError) as error:

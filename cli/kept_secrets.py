@@ -1,4 +1,4 @@
-"""The secrets of a folder, without which what is stored in it can't be read."""
+"""Checks that a folder has the secret that its keys were sealed with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from shared.security.sealing import CannotOpen, Opener, keypair_from_secret
 
-# The goods in stock and those sold are sealed with it; each start makes what is missing.
+# Keys in stock and sold keys are sealed with it. A start makes missing secrets.
 SEALING = "fulfillment-sealing"
 
 
 def lost_secrets(var: Path) -> str:
-    """What to say of a folder that holds events, and no secret to open goods with; empty when there is nothing to say.
+    """A message about a folder that has events but lacks the secret that opens keys; empty if all is well.
 
-    A start would make another one, and sell what nobody can open.
+    A start would make another secret, and sell keys that nobody can open.
     """
     if (var / "secrets" / SEALING).exists() or not any(map(_has_events, sorted(var.glob("*.sqlite3")))):
         return ""
@@ -28,7 +28,7 @@ def lost_secrets(var: Path) -> str:
 
 
 def unfit_secrets(var: Path) -> str:
-    """What to say of a folder whose secret does not open the keys that were loaded last, as `lost_secrets` does."""
+    """A message about a folder whose secret does not open the keys that were loaded last; empty if all is well."""
     if lost := lost_secrets(var):
         return lost
     loaded = _last_loaded(var / "inventory.sqlite3")

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are used, so that starting one does not cost what all of them need."""
+"""Imports commands when they are used, so that starting one command does not import all of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from shared.security.secrets import NoSecret
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command's name, where it is (`module:attribute`, a function or a Typer), and its line in the list of commands.
+    """A command: its name, its place (`module:attribute`, a function or a Typer), and its line in the list of commands.
 
-    The line is the first of the command's own help.
+    The line equals the first line of the command's help.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Entry:
 
 
 class _Unloaded(TyperCommand):
-    """Stands in the list for a command; parsing its arguments is left to the command."""
+    """Stands for a command in the list. The command itself parses its arguments."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__(entry.name, help=entry.line)
@@ -49,7 +49,7 @@ class _Unloaded(TyperCommand):
 
 
 def group_of(entries: Sequence[Entry]) -> type[TyperGroup]:
-    """The class of a group that has these commands. A secret that can't be had ends any of them with a sentence."""
+    """The class of a group with these commands. A missing secret ends any of them with a message."""
 
     class Group(TyperGroup):
         def __init__(self, **options: Any) -> None:

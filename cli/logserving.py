@@ -1,9 +1,7 @@
-"""`kameng log-server`: one service's log, for all who read it."""
+"""`kameng log-server`: serves one service's log to its readers."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from cli.common import (
     AmqpUrl,
@@ -19,22 +16,16 @@ from cli.common import (
     HealthFile,
     HealthHost,
     HealthPort,
-    fail,
-    known,
-    needed,
 )
+from cli.log_processes import position_of_head, run_until_stopped
 from shared.broker.log_server import LogServer
-from shared.eventstore.engines import is_outage, open_engine
-from shared.eventstore.log import read_head
-from shared.runtime.settings import own_url
 from shared.telemetry import metrics
-from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a log server needs, and how far the log reaches."""
+    """Whether a log server has what it needs, and the position of the log's head."""
 
     database: bool
     broker: bool
@@ -54,20 +45,12 @@ def log_server(
     health_file: HealthFile = None,
 ) -> None:
     """Announce the head of a service's log, and answer pulls; until told to stop. 日志服务。"""
-    configure_logs(service=service)
-    needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    engine = open_engine(own_url(database_url, known(service)), writer=False)
-    server = LogServer(service, engine, amqp_url)
-    try:
-        health = health_of(server, engine, host=health_host, port=health_port, file=health_file)
-    except OSError as error:
-        fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
-    with health:
-        server.run(stop)
-    engine.dispose()
+
+    def start(engine: sa.Engine) -> tuple[LogServer, HealthServer]:
+        server = LogServer(service, engine, amqp_url)
+        return server, health_of(server, engine, host=health_host, port=health_port, file=health_file)
+
+    run_until_stopped(service, database_url, amqp_url, f"{health_host}:{health_port}", start)
 
 
 def health_of(server: LogServer, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
@@ -82,14 +65,6 @@ def health_of(server: LogServer, engine: sa.Engine, *, host: str, port: int, fil
 
 
 def readiness(server: LogServer, engine: sa.Engine) -> Readiness:
-    """Asks the database; without one, `head` is the one last seen."""
-    try:
-        with engine.connect() as connection:
-            head = read_head(connection).position
-    except NoResultFound:  # its writer has not been there yet
-        return Readiness(False, server.connected, server.head)
-    except DBAPIError as error:
-        if not is_outage(error):
-            raise
-        return Readiness(False, server.connected, server.head)
-    return Readiness(True, server.connected, head)
+    """Queries the database. Without one, `head` is the last known position."""
+    head = position_of_head(engine)
+    return Readiness(head is not None, server.connected, server.head if head is None else head)

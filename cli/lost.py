@@ -1,4 +1,4 @@
-"""`kameng lost`: orders that were lost with an older backup of `order`, and what others still hold for them."""
+"""`kameng lost`: orders that an older backup of `order` lost, and what other services still hold for them."""
 
 from __future__ import annotations
 
@@ -79,17 +79,17 @@ def lost(
 
 
 def forgotten(logs: Logs) -> Orders:
-    """The orders that others hold something for, and the log of `order` does not know."""
-    seen = LawChecker([OrdersKnown])
+    """The orders that the log of `order` does not have, and that other services hold something for."""
+    checker = LawChecker([OrdersKnown])
     for source in ORDER_LAST:
         if source in logs:
             for recorded in log.read_all(logs[source], source):
-                seen.saw(recorded)
-    return dict(seen.law(OrdersKnown).forgotten())
+                checker.saw(recorded)
+    return dict(checker.law(OrdersKnown).forgotten())
 
 
 def _commands(order_id: str, kept: Kept, *, captured: bool) -> list[tuple[str, Command]]:
-    """What frees it, each with the service that decides it."""
+    """The commands that free what is held for the order, each with its service."""
     wanted: list[tuple[str, Command]] = []
     if kept.amount is not None and captured:
         wanted.append(("ledger", CaptureHold(order_id=order_id, amount=kept.amount)))
@@ -132,8 +132,8 @@ def _show(found: Orders, left: Orders, *, as_json: bool) -> None:
     console.print(table if found else "nothing is held for an order that is lost 无丢失订单")
     if any(kept.delivered for kept in left.values()):
         console.print(
-            "Of these something was delivered: ask the buyer, or look at the gateway's order; then --capture what was "
-            "delivered whole, or --void it and give goods for nothing.",
+            "Something was delivered of these orders. Ask the buyer, or look at the order in the gateway. Then "
+            "--capture an order that was delivered in full, or --void it and let the buyer keep the goods.",
             soft_wrap=True,
         )
     if as_json:

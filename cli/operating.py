@@ -1,4 +1,4 @@
-"""`kameng status` and `kameng topology`: how a system at work stands."""
+"""`kameng status` and `kameng topology`: the state of a running system."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from shared.runtime.service import Service
 from shared.scheduler.scheduler import FAILED, WAITING
 
 OVERDUE = timedelta(seconds=5)
-_SEE = "see what is told of {source}"
+_SEE = "see the lines about {source}"
 _UNKNOWN = "unknown 未知"
 _OUTDATED = "its tables are of another version: `kameng rebuild {service}`, with --cluster in the cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a reader is behind a log: in events, less than none of a log that ends before what was applied of it, and
-    in seconds since the first that it has not applied."""
+    """How far a reader is behind a log: in events, and in seconds since the first event that it has not applied. The
+    number of events is negative if the log ends before the reader's position."""
 
     events: int
     seconds: float
@@ -55,11 +55,10 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one service stands. `waits_for` says in words what holds it up; `led` whether a writer is at work.
+    """The state of one service. `waits_for` says in words what holds it up; `led` whether a writer is at work.
 
-    What could not be looked at is None, and no figure: all of it where the service's database can't be read, its lag
-    behind a log that can't be. `waits_for` says why.
-    """
+    Figures that could not be read are None: all of them if the service's database can't be read, a lag if that log
+    can't be read. `waits_for` says why."""
 
     service: str
     head: int | None
@@ -73,14 +72,14 @@ class Standing:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it was looked at."""
+        """Whether everything could be read."""
         return self.head is not None and None not in self.lags.values()
 
 
 def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = False, as_json: Json = False) -> None:
-    """How each service stands: head, lag, parked messages, agenda, and what it waits for. 运行状况。
+    """Show each service's head, lag, parked messages and agenda, and what it waits for. 运行状况。
 
-    Ends with 1 where one can't be looked at; the others are shown.
+    Ends with 1 if a service can't be read; the others are shown.
     """
     services = services_of(context)
     with place_of(var, services, cluster=cluster, partly=True) as place:
@@ -96,7 +95,7 @@ def status(context: typer.Context, var: AnyVar = None, cluster: InCluster = Fals
 
 
 def _marks(place: Place, services: Sequence[Service]) -> Mapping[str, PublishedMark]:
-    """How far the outside was told of each log; a broker that can't be asked is told of by those who need it."""
+    """The last published position of each log; empty if the broker does not answer."""
     try:
         return read_marks(place.amqp_url, [service.name for service in services]) if place.amqp_url else {}
     except NoBroker:
@@ -118,21 +117,21 @@ class _Own:
 def standings_of(
     services: Sequence[Service], place: Place, now: datetime, marks: Mapping[str, PublishedMark] | None = None
 ) -> list[Standing]:
-    """Look at each service's database, and the logs it reads; one that can't be looked at hides none of the others.
-    `marks` say how far the outside was told of each log."""
-    seen: dict[str, _Own | str] = {}
+    """The state of each service, from its database and the logs that it reads. A database that can't be read hides no
+    other service. `marks` are the last published positions of the logs."""
+    states: dict[str, _Own | str] = {}
     for service in services:
-        with looking(service.name, seen):
-            seen[service.name] = _own(service, place, now, (marks or {}).get(service.name))
-    sound = {name: engine for name, engine in place.logs.items() if not isinstance(seen.get(name), str)}
-    return [_standing(service, seen[service.name], replace(place, logs=sound), now) for service in services]
+        with looking(service.name, states):
+            states[service.name] = _own(service, place, now, (marks or {}).get(service.name))
+    sound = {name: engine for name, engine in place.logs.items() if not isinstance(states.get(name), str)}
+    return [_standing(service, states[service.name], replace(place, logs=sound), now) for service in services]
 
 
 def _own(service: Service, place: Place, now: datetime, mark: PublishedMark | None) -> _Own:
     with place.log(service.name).connect() as connection:
         if foreign := foreign_events(connection, service.name, place.logs):
             raise LookupError(foreign)
-        head = int(log.read_head(connection).position)  # of a damaged SQLite file they may be texts
+        head = int(log.read_head(connection).position)  # a damaged SQLite file may hold texts
         known = reached_by(connection)
         reached = {source: int(known[source].position) for source in known if source in service.sources()}
         parked, agenda = _parked_keys(connection), _agenda(connection, now)
@@ -172,7 +171,7 @@ def _published(service: str, mark: PublishedMark, head: int) -> Divergence:
 
 
 def _parked_keys(connection: sa.Connection) -> list[tuple[str, int, str]]:
-    """Each key that is held up, by how many messages, and the first one's error."""
+    """Each key with parked messages, their number, and the error of the first."""
     found: dict[str, tuple[int, str]] = {}
     parked = schema.parked.c
     for row in connection.execute(sa.select(parked.key, parked.error).order_by(parked.number)):
@@ -199,7 +198,7 @@ def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
 
 
 def lock_holders(service: str) -> sa.Select[int]:
-    """Asks for the backend that holds a service's leadership."""
+    """Selects the pid of the PostgreSQL backend that holds a service's leadership."""
     locks = sa.table("pg_locks", *map(sa.column, ("pid", "locktype", "granted", "database", "classid", "objid")))
     here = sa.select(sa.column("oid")).select_from(sa.table("pg_database"))
     here = here.where(sa.column("datname") == sa.func.current_database()).scalar_subquery()

@@ -1,4 +1,4 @@
-"""`kameng parked`: messages that could not be handled are shown, replayed or discarded by a person."""
+"""`kameng parked`: lets a person show, replay or discard messages that could not be handled."""
 
 from __future__ import annotations
 
@@ -52,28 +52,27 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it. 编�
 
 
 class Substitute:
-    """A writer in place of the service's own, for one message at a time.
+    """A writer in place of the service's own writer, for one message at a time.
 
-    To start it raises the epoch, so whatever the service's own writer has not committed by then it no longer can: that
-    one finds itself fenced, and starts over by itself. It may do so before this one has committed, which then is
-    fenced in turn and starts anew; a message leaves the parked ones in the very commit that handles it, so trying again
-    never handles it twice. Calls to the outside that fall due are left to the service's own writer.
-    """
+    Its start raises the epoch, which fences the service's own writer: that one can commit no more, and starts over. If
+    it starts over before this writer has committed, this writer is fenced and starts anew. The commit that handles a
+    message also removes it from the parked ones, so a repetition never handles it twice. Calls to the outside are left
+    to the service's own writer."""
 
     def __init__(self, service: Service, engine: sa.Engine, context: HostContext) -> None:
         self._service, self._engine, self._context = service, engine, context
         self._writer: Writer | None = None
 
     def replay(self, parked_id: str) -> bool:
-        """Try a message again, the first of its key. Whether it was handled."""
+        """Replay a message, which must be the first of its key. Returns whether it was handled."""
         return self._do(ReplayParked(parked_id))
 
     def discard(self, parked_id: str) -> bool:
-        """Drop a message, the first of its key. Whether it is gone."""
+        """Discard a message, which must be the first of its key. Returns whether it is gone."""
         return self._do(DiscardParked(parked_id))
 
     def send(self, message: CommandMessage) -> Reply:
-        """Have a command decided. Raises log.Fenced."""
+        """Decide a command. Raises log.Fenced."""
         ((_, reply),) = self._processed(message).replies
         return reply
 
@@ -102,8 +101,8 @@ class Substitute:
 def substitute(service: Service, place: Place) -> Iterator[Substitute]:
     """Stand in for a service's writer. Raises InUse when a host works on the folder.
 
-    In the cluster the service's own writer is made to start over at the end, for one with nothing to commit would not
-    notice that there is something new on its agenda.
+    In the cluster the service's own writer is made to start over at the end. Without anything to commit it would not
+    notice new items of its scheduler.
     """
     settings = read_settings(var=place.var)
     context = HostContext(settings, Clock(), Ids(), Secrets(place.var / "secrets"))
@@ -122,14 +121,14 @@ def substitute(service: Service, place: Place) -> Iterator[Substitute]:
 
 
 def start_over(engine: sa.Engine, service: str) -> None:
-    """Take the lead from whoever has it: a writer that loses it begins anew, from what the database holds."""
+    """Take the leadership from the service's writer, so that it starts over from the database."""
     with engine.connect() as connection:
         for pid in connection.execute(lock_holders(service)).scalars().all():
             connection.execute(sa.select(sa.func.pg_terminate_backend(pid)))
 
 
 def parked_rows(connection: sa.Connection) -> list[Row]:
-    """What is parked, key by key, the keys in order of their first message, each key's messages in order."""
+    """The parked messages by key. Keys are in the order of their first message, messages of a key in their order."""
     rows = [
         dict(row) for row in connection.execute(sa.select(schema.parked).order_by(schema.parked.c.number)).mappings()
     ]
@@ -140,8 +139,8 @@ def parked_rows(connection: sa.Connection) -> list[Row]:
 
 
 def replay_all(stand_in: Substitute, rows: Sequence[Row]) -> tuple[int, list[str]]:
-    """Replay key by key, in order; a key whose message fails again is left. Returns how many were handled, and the ids
-    of those that failed."""
+    """Replay key by key, in order. After a message fails again, the rest of its key is skipped. Returns the number of
+    handled messages, and the ids of those that failed."""
     handled, failed, stuck = 0, [], set[str]()
     for row in rows:
         if row["key"] in stuck:
@@ -172,7 +171,7 @@ def _first_of_its_key(place: Place, service: str, parked_id: str) -> Row:
         fail(f"{service} has no parked message {parked_id}.")
     first = next(other for other in rows if other["key"] == row["key"])
     if first is not row:
-        fail(f"{parked_id} waits behind {first['id']}, which comes first.")
+        fail(f"{parked_id} waits behind {first['id']}: replay or discard that one first.")
     return row
 
 
@@ -184,9 +183,9 @@ def list_parked(
     cluster: InCluster = False,
     as_json: Json = False,
 ) -> None:
-    """What is parked, in the order in which it would be replayed. 列出。
+    """List parked messages, in the order in which they would be replayed. 列出。
 
-    Ends with 1 where a service can't be looked at; the others are shown.
+    Ends with 1 if a service can't be read; the others are shown.
     """
     wanted = [_service(context, service)] if service else services_of(context)
     table = Table("Service 服务", "ID 编号", "Key 键", "Type 类型", "At 时间", "Error 错误")
@@ -209,7 +208,7 @@ def list_parked(
 
 @app.command("show")
 def show(context: typer.Context, service: Name, parked_id: Id, var: AnyVar = None, cluster: InCluster = False) -> None:
-    """One parked message as JSON; sealed texts are left out. 查看。"""
+    """Show one parked message as JSON, without sealed texts. 查看。"""
     own = _service(context, service)
     with place_of(var, [own], cluster=cluster) as place, place.logs[own.name].connect() as connection:
         row = _row(connection, parked_id)
@@ -235,7 +234,7 @@ def replay(
     var: AnyVar = None,
     cluster: InCluster = False,
 ) -> None:
-    """Try parked messages again, once their cause is gone; ends with 1 when one fails again. 重放。"""
+    """Replay parked messages, once their cause is gone. Ends with 1 when one fails again. 重放。"""
     own = _service(context, service)
     if every == (parked_id is not None):
         fail("name one message, or --all.", code=2)
@@ -261,7 +260,7 @@ def discard(
     var: AnyVar = None,
     cluster: InCluster = False,
 ) -> None:
-    """Drop a parked message for good; those behind it can then be replayed. 丢弃。"""
+    """Discard a parked message for good. Those behind it can then be replayed. 丢弃。"""
     own = _service(context, service)
     with place_of(var, [own], cluster=cluster) as place:
         row = _first_of_its_key(place, service, parked_id)

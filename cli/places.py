@@ -1,4 +1,4 @@
-"""Where the data is that a command looks at: a folder of SQLite files, or the cluster's PostgreSQL."""
+"""Finds the data for a command: a folder of SQLite files, or the cluster's PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ AnyVar = Annotated[
 ]
 InCluster = Annotated[bool, typer.Option("--cluster", help="The cluster's databases, not a folder's files. 集群。")]
 MISSING = "its file is missing; restore it from a backup"
-PASSWORDS = "databases"  # a file a service, in the folder of a cluster whose databases are at servers of their own
+PASSWORDS = (
+    "databases"  # one file for each service, in the folder of a cluster whose databases have servers of their own
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Each service's database, and an engine to read it. `var` holds the secrets, and without a cluster the files.
-    `amqp_url` is the cluster's broker, empty where nobody has said which."""
+    """Each service's database, and an engine to read it. `var` holds the secrets and, without a cluster, the files.
+    `amqp_url` is the cluster's broker, empty if it is unknown."""
 
     var: Path
     is_cluster: bool
@@ -49,7 +51,7 @@ class Place:
     amqp_url: str = ""
 
     def log(self, service: str) -> sa.Engine:
-        """An engine to read a service's database. Raises LookupError where its file is missing."""
+        """An engine to read a service's database. Raises LookupError if its file is missing."""
         if service not in self.logs:
             raise LookupError(MISSING)
         return self.logs[service]
@@ -57,8 +59,8 @@ class Place:
 
 @contextmanager
 def place_of(var: Path | None, services: Sequence[Service], *, cluster: bool, partly: bool = False) -> Iterator[Place]:
-    """Where the services' data is. Ends the command when there is none, or the server does not answer; `partly` goes
-    on without the files of a folder that are missing, while there are others."""
+    """The services' data. Ends the command when there is none, or the server does not answer. With `partly`, some files
+    of a folder may be missing."""
     if not cluster:
         folder = var or VAR
         logs = open_logs(folder, services, partly=partly)
@@ -86,7 +88,7 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 @contextmanager
 def looking(service: str, wrong: MutableMapping[str, Any]) -> Iterator[None]:
-    """Look at a service's database: what goes wrong is put under its name, for a person, and hides no other's."""
+    """Read a service's database. An error is put into `wrong` under the service's name, as text for people."""
     try:
         yield
     except (SQLAlchemyError, LookupError, TypeError, ValueError) as error:
@@ -94,7 +96,7 @@ def looking(service: str, wrong: MutableMapping[str, Any]) -> Iterator[None]:
 
 
 def open_logs(var: Path, services: Sequence[Service], *, partly: bool = False) -> dict[str, sa.Engine]:
-    """An engine to read each service's database, or with `partly` each that is there. Ends the command when there is no
+    """An engine to read each service's database; with `partly`, each that exists. Ends the command when there is no
     data in the folder."""
     missing = [service.name for service in services if not (var / f"{service.name}.sqlite3").exists()]
     if missing and not (partly and len(missing) < len(services)):
@@ -104,7 +106,7 @@ def open_logs(var: Path, services: Sequence[Service], *, partly: bool = False) -
 
 
 def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
-    """Where KAMENG_DATABASE_URL leads for each service; else those on the one server there is."""
+    """The URL of each service's database: from KAMENG_DATABASE_URL, else on the cluster's one server."""
     own = os.environ.get("KAMENG_DATABASE_URL", "")
     if "{service}" in own and not os.environ.get(POSTGRES_VARIABLE):
         return {
@@ -119,7 +121,7 @@ def _cluster_urls(var: Path, services: Sequence[Service]) -> dict[str, sa.URL]:
 
 
 def _with_password(text: str, password: Path) -> sa.URL:
-    """With what the file holds, if there is one; PGPASSWORD will do where a process knows one database."""
+    """The URL with the password from the file, if the file exists. A process with one database may use PGPASSWORD."""
     try:
         url = sa.make_url(text)
     except ArgumentError:

@@ -1,4 +1,4 @@
-"""The four proofs, computed from logs and tables."""
+"""Computes the four proofs from logs and tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MONEY = (Conserved, HoldsMatch)
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One statement, in English and Chinese, and what stands behind it or against it."""
+    """A claim in English and Chinese, whether it holds, and the evidence."""
 
     name: str
     english: str
@@ -66,21 +66,21 @@ class Proof:
 def prove(
     services: Sequence[Service], logs: Logs, done: Callable[[str], None] = lambda name: None, *, drained: bool = True
 ) -> list[Proof]:
-    """The four proofs: keys once, paid orders ended, ledger balanced, rebuild equal. `done` hears of each step.
+    """The four proofs: keys once, paid orders ended, ledger balanced, rebuild equal. `done` is called after each step.
 
-    Of a system at work (`drained` False) orders under way are counted, not held against it.
-    What rests on a log that was changed is not proven: it is not even read, for it may hold anything.
+    In a running system (`drained` False) orders under way are counted and do not break a proof. A log that was changed
+    is not read, and proofs that need it do not hold.
     """
     wrong = changed_logs(logs)
     intact = {service: engine for service, engine in logs.items() if service not in wrong}
-    seen, chains = LawChecker((*EVENT_LAWS, OrdersKnown)), finding("ChainIntact", len(logs), list(wrong.values()))
+    checker, chains = LawChecker((*EVENT_LAWS, OrdersKnown)), finding("ChainIntact", len(logs), list(wrong.values()))
     for source in ("inventory", "fulfillment", "notification"):
-        _show(seen, intact, source, wrong)
+        _show(checker, intact, source, wrong)
     done("keys")
-    agree = _show_ledger(seen, intact["ledger"], wrong) if "ledger" in intact else []
+    agree = _show_ledger(checker, intact["ledger"], wrong) if "ledger" in intact else []
     done("ledger")
-    for source in ("risk", "order"):  # last: what others hold, it has asked for before
-        _show(seen, intact, source, wrong)
+    for source in ("risk", "order"):  # the order last: it requested what others hold
+        _show(checker, intact, source, wrong)
     done("orders")
     verdicts, unread = [], list[str]()
     for service in services:
@@ -88,15 +88,15 @@ def prove(
             try:
                 verdicts.append(verify_service(service, logs))
             except Exception as error:  # noqa: BLE001 - told as what it is: nothing is proven of this service
-                unread.append(f"{service.name} can't be folded anew: {described(error)}")
+                unread.append(f"{service.name} can't be rebuilt: {described(error)}")
         done(service.name)
 
     def found(laws: Iterable[type[Law]]) -> list[Finding]:
-        heard = {source for law in laws for source in seen.law(law).hears}
+        heard = {source for law in laws for source in checker.law(law).hears}
         doubtful = [wrong[source] for source in sorted(heard) if source in wrong]
         if doubtful:
             return [finding("ChainIntact", len(heard), doubtful)]
-        return [seen.law(law).finding(drained=drained) for law in laws]
+        return [checker.law(law).finding(drained=drained) for law in laws]
 
     return [
         _proof("keys_once", "every key delivered at most once", "每张卡密最多交付一次", found(KEYS), "keys"),
@@ -119,8 +119,7 @@ def prove(
 
 
 def changed_logs(logs: Logs) -> dict[str, str]:
-    """What to say of each log that does not fit its hash chain, is another service's, or can't be read at all, by
-    service."""
+    """A message for each log that breaks its hash chain, is another service's, or can't be read, by service."""
     wrong = {}
     for service, engine in logs.items():
         try:
@@ -142,7 +141,7 @@ def _logs_agree(logs: Logs) -> Finding:
 
 
 def unknown(logs: Logs) -> Iterator[str]:
-    """What to say of events whose types this version does not know; a log that can't be read is told of otherwise."""
+    """Messages about events whose types this version does not know. A log that can't be read is reported elsewhere."""
     for service, engine in logs.items():
         try:
             with engine.connect() as connection:
@@ -151,34 +150,34 @@ def unknown(logs: Logs) -> Iterator[str]:
             continue
 
 
-def _show(seen: LawChecker, logs: Logs, source: str, wrong: dict[str, str]) -> None:
+def _show(checker: LawChecker, logs: Logs, source: str, wrong: dict[str, str]) -> None:
     if source in logs:
-        _check_events(seen, log.read_all(logs[source], source), source, wrong)
+        _check_events(checker, log.read_all(logs[source], source), source, wrong)
 
 
-def _show_ledger(seen: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
-    """Show the ledger's log up to where its tables are, and compare."""
+def _show_ledger(checker: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
+    """Show the laws the ledger's log up to the position of its tables, and compare the balances."""
     try:
         live, head = _live_balances(ledger)
     except Exception as error:  # noqa: BLE001 - told as what it is: the books prove nothing
         wrong["ledger"] = f"ledger: {described(error)}"
         return []
-    _check_events(seen, log.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
-    return [accounts_agree(seen.law(HoldsMatch).balances, live)] if "ledger" not in wrong else []
+    _check_events(checker, log.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
+    return [accounts_agree(checker.law(HoldsMatch).balances, live)] if "ledger" not in wrong else []
 
 
-def _check_events(seen: LawChecker, events: Iterable[RecordedEvent], source: str, wrong: dict[str, str]) -> None:
+def _check_events(checker: LawChecker, events: Iterable[RecordedEvent], source: str, wrong: dict[str, str]) -> None:
     """Show events to the laws, up to one that can't be read: then `wrong` says which."""
     try:
         for recorded in events:
             with reading(recorded):
-                seen.saw(recorded)
+                checker.saw(recorded)
     except Exception as error:  # noqa: BLE001 - told as what it is: laws that rest on this log prove nothing
         wrong[source] = described(error) if isinstance(error, Unreadable) else f"{source}: {described(error)}"
 
 
 def _live_balances(ledger: sa.Engine) -> tuple[Balances, int]:
-    """One picture of the accounts, and the position that they are folded up to."""
+    """The accounts at one moment, and the position that they are folded up to."""
     with ledger.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ")
@@ -189,7 +188,7 @@ def _live_balances(ledger: sa.Engine) -> tuple[Balances, int]:
 
 def verify_service(service: Service, logs: Logs) -> Verdict:
     """Check one service's log, rebuild its tables beside the live ones, and compare. Raises LookupError for tables of
-    another version, which nothing can be compared with, and what `rebuild.verify` does."""
+    another version, which can't be compared, and the errors of `rebuild.verify`."""
     with logs[service.name].connect() as connection:
         if lost := log.missing(connection):
             raise LookupError(f"its database lacks {', '.join(lost)}; restore it from a backup")

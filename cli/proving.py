@@ -1,4 +1,4 @@
-"""`kameng verify` and `kameng rebuild`."""
+"""`kameng verify` proves the state of services; `kameng rebuild` rebuilds their tables."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def _all_proofs(services: Sequence[Service], logs: Logs) -> list[Proof]:
 
 
 def proof_of(service: Service, logs: Logs) -> Proof:
-    """Whether one service's tables are what its log, and those that it reads, say."""
+    """Whether one service's tables equal what its log, and the logs that it reads, say."""
     read = {name: logs[name] for name in (service.name, *service.sources())}
     broken, detail = list(changed_logs(read).values()), ""
     if not broken:
         try:
             verdict = verify_service(service, logs)
         except Exception as error:  # noqa: BLE001 - told as what it is: nothing is proven
-            broken = [f"{service.name} can't be folded anew: {described(error)}"]
+            broken = [f"{service.name} can't be rebuilt: {described(error)}"]
         else:
             broken, detail = list(complaints(verdict)), f"{verdict.walked} events"
     broken += [*disagreements(logs, service.name), *unknown(read)]

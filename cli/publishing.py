@@ -1,9 +1,7 @@
-"""`kameng publisher`: one service's log as CloudEvents, for subscribers outside."""
+"""`kameng publisher`: publishes one service's log as CloudEvents."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +10,6 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from cli.common import (
     AmqpUrl,
@@ -20,24 +17,19 @@ from cli.common import (
     HealthFile,
     HealthHost,
     HealthPort,
-    fail,
-    known,
-    needed,
 )
+from cli.log_processes import position_of_head, run_until_stopped
 from shared.broker.publisher import Publisher
-from shared.eventstore.engines import is_outage, open_engine
-from shared.eventstore.log import read_head
-from shared.runtime.settings import own_url
 from shared.telemetry import metrics
-from shared.telemetry.logs import configure_logs
 from shared.telemetry.serving import HealthServer, Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a publisher needs, and how far the log and what is published of it reach; a standby needs no broker yet.
+    """Whether a publisher has what it needs, the position of the log's head, and the last published position. A standby
+    needs no broker yet.
 
-    `diverged` says how the log differs from what the outside was told of it; empty while it does not.
+    `diverged` says how the log differs from what was published of it; empty while it does not.
     """
 
     database: bool
@@ -70,52 +62,45 @@ def publisher(
     health_file: HealthFile = None,
 ) -> None:
     """Publish a service's events to the outside as CloudEvents, until told to stop. 对外发布事件。"""
-    configure_logs(service=service)
-    needed(KAMENG_DATABASE_URL=database_url, KAMENG_AMQP_URL=amqp_url)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    engine = open_engine(own_url(database_url, known(service)), writer=False)
-    one = Publisher(service, engine, amqp_url, require_binding=require_binding)
-    try:
-        health = health_of(one, engine, host=health_host, port=health_port, file=health_file)
-    except OSError as error:
-        fail(f"{health_host}:{health_port} can't be listened on: {error.strerror}.")
-    with health:
-        one.run(stop)
-    engine.dispose()
+
+    def start(engine: sa.Engine) -> tuple[Publisher, HealthServer]:
+        publisher = Publisher(service, engine, amqp_url, require_binding=require_binding)
+        return publisher, health_of(publisher, engine, host=health_host, port=health_port, file=health_file)
+
+    run_until_stopped(service, database_url, amqp_url, f"{health_host}:{health_port}", start)
 
 
-def health_of(one: Publisher, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
+def health_of(publisher: Publisher, engine: sa.Engine, *, host: str, port: int, file: Path | None) -> HealthServer:
     """Probes and metrics of a publisher."""
     readings = (
-        Reading(metrics.PUBLISHER_HEAD, lambda: one.head),
-        Reading(metrics.PUBLISHER_POSITION, lambda: one.position),
-        Reading(metrics.PUBLISHER_OLDEST_SECONDS, lambda: _age(one)),
-        Reading(metrics.PUBLISHER_LEADS, lambda: one.leads),
-        Reading(metrics.PUBLISHER_CONNECTED, lambda: one.connected),
-        Reading(metrics.PUBLISHER_HELD, lambda: one.held is not None),
-        Reading(metrics.PUBLISHER_DIVERGED, lambda: bool(one.diverged)),
-        Reading(metrics.PUBLISHER_EVENTS, lambda: one.events),
+        Reading(metrics.PUBLISHER_HEAD, lambda: publisher.head),
+        Reading(metrics.PUBLISHER_POSITION, lambda: publisher.position),
+        Reading(metrics.PUBLISHER_OLDEST_SECONDS, lambda: _age(publisher)),
+        Reading(metrics.PUBLISHER_LEADS, lambda: publisher.leads),
+        Reading(metrics.PUBLISHER_CONNECTED, lambda: publisher.connected),
+        Reading(metrics.PUBLISHER_HELD, lambda: publisher.held is not None),
+        Reading(metrics.PUBLISHER_DIVERGED, lambda: bool(publisher.diverged)),
+        Reading(metrics.PUBLISHER_EVENTS, lambda: publisher.events),
     )
-    look = partial(readiness, one, engine)
-    return HealthServer(one.service, "publisher", look, readings, host=host, port=port, file=file)
+    look = partial(readiness, publisher, engine)
+    return HealthServer(publisher.service, "publisher", look, readings, host=host, port=port, file=file)
 
 
-def _age(one: Publisher) -> float:
-    oldest = one.oldest
+def _age(publisher: Publisher) -> float:
+    oldest = publisher.oldest
     return max(0.0, time.time() - oldest.timestamp()) if oldest else 0.0
 
 
-def readiness(one: Publisher, engine: sa.Engine) -> Readiness:
-    """Asks the database, and a broker it is not with; without a database `head` is the one last seen."""
-    held, broker, answers, head = str(one.held) if one.held else None, one.finds_broker(), False, one.head
-    try:
-        with engine.connect() as connection:
-            head, answers = read_head(connection).position, True
-    except NoResultFound:
-        pass  # its writer has not been there yet
-    except DBAPIError as error:
-        if not is_outage(error):
-            raise
-    return Readiness(answers, broker, one.leads, head, one.position, held, one.diverged)
+def readiness(publisher: Publisher, engine: sa.Engine) -> Readiness:
+    """Queries the database, and the broker if the publisher is not connected. Without a database, `head` is the last
+    known position."""
+    head, broker = position_of_head(engine), publisher.finds_broker()
+    return Readiness(
+        head is not None,
+        broker,
+        publisher.leads,
+        publisher.head if head is None else head,
+        publisher.position,
+        str(publisher.held) if publisher.held else None,
+        publisher.diverged,
+    )

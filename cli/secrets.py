@@ -1,4 +1,4 @@
-"""`kameng secrets`: making all of them at once, and handing them to Compose and Kubernetes."""
+"""`kameng secrets`: makes all secrets, and writes them for Compose and Kubernetes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.eventstore.databases import name_of
 from shared.runtime.settings import Settings
 from shared.security.secrets import Secrets
 
-# What is read together: a Secret of Kubernetes each.
+# Secrets that are read together. Each group is one Secret of Kubernetes.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sealing": ("fulfillment-sealing",),
     "gateway": ("tokens", "order-lookup", "blind-index"),
@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 SERVERS = ("postgres", "rabbitmq", "grafana")
 COMPOSE_VAR = Path("var/compose")
-# The image's user, for folders that root makes: containers do not run as root.
+# The user of the image. Folders that root makes belong to it, because containers do not run as root.
 IMAGE_USER = 10001
 
 app = typer.Typer(help="What the processes must know and nobody else. 密钥。", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""`kameng serve`: everything in one process, until it is told to stop."""
+"""`kameng serve`: runs the whole platform in one process."""
 
 from __future__ import annotations
 

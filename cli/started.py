@@ -1,4 +1,4 @@
-"""What `kameng cluster up` leaves running, and how to find it again."""
+"""Records the processes that `kameng cluster up` leaves running, and finds them again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = ([b"cli"], [b"shared.runtime.cluster"], [b"services"], [b"shared.hosti
 
 
 class Busy(RuntimeError):
-    """The folder's processes are being started or ended by somebody else."""
+    """Another command starts or ends the folder's processes."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Started:
     astray: frozenset[str] = frozenset()
 
     def ended(self) -> list[str]:
-        """The names of those that no longer run; a later process of the same number is another."""
+        """The names of the processes that no longer run. A later process with the same pid is another one."""
         return [name for name, process in self.processes.items() if not process.alive]
 
     def write(self, var: Path) -> None:
-        """Keep it in the cluster's folder."""
+        """Write it to the cluster's folder."""
         record = {"address": self.address, "processes": {name: asdict(one) for name, one in self.processes.items()}}
         draft = var / f"{FILE}.draft"
         draft.write_text(json.dumps(record))
@@ -53,7 +53,7 @@ def started(var: Path) -> Started | None:
 
 @contextmanager
 def alone(var: Path) -> Iterator[None]:
-    """Have the starting and ending of this folder's processes to oneself. Raises Busy when another process is at it."""
+    """Lock the starting and ending of this folder's processes. Raises Busy when another command holds the lock."""
     var.mkdir(mode=0o711, parents=True, exist_ok=True)
     handle = os.open(var / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -67,7 +67,7 @@ def alone(var: Path) -> Iterator[None]:
 
 
 def running(var: Path) -> Started | None:
-    """What `started` tells, and what else is `left_over`; None when it is nothing."""
+    """The processes of `started`, and those that are `left_over`. None without any."""
     recorded, left = started(var), dict(_left_over(var))
     known = {process.pid for process in recorded.processes.values() if process.alive} if recorded else set[int]()
     astray = {name: one for name, one in left.items() if one.process.pid not in known}
@@ -79,13 +79,13 @@ def running(var: Path) -> Started | None:
 
 
 def left_over(var: Path) -> dict[str, Process]:
-    """The processes of the platform that run on this folder, whoever started them and however that ended, by a name."""
+    """All processes of the platform that run on this folder, by a name, however they were started."""
     return {name: one.process for name, one in _left_over(var)}
 
 
 @dataclass(frozen=True)
 class _Left:
-    """A process of the platform; `address` is that of the API, where it is the gateway."""
+    """A process of the platform. `address` is that of the API if it is the gateway."""
 
     process: Process
     address: str
@@ -102,7 +102,7 @@ def _left_over(var: Path) -> Iterator[tuple[str, _Left]]:
 
 
 def _words_on(process: Path, folder: str) -> list[str]:
-    """What a process of ours that works on a folder was started for; empty for any other process."""
+    """The arguments of a process of the platform that works on a folder; empty for any other process."""
     try:
         command = (process / "cmdline").read_bytes().split(b"\0")
         environment = (process / "environ").read_bytes().split(b"\0")
@@ -116,7 +116,7 @@ def _words_on(process: Path, folder: str) -> list[str]:
 
 
 def forget(var: Path) -> None:
-    """Nothing is started in this folder any more."""
+    """Delete the record of processes in this folder."""
     (var / FILE).unlink(missing_ok=True)
 
 
@@ -135,7 +135,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def _stat(pid: int) -> list[str]:
-    """What the kernel tells of a process, from its state on: proc(5) counts that as field 3."""
+    """The fields of a process in /proc/<pid>/stat, from its state on, which proc(5) counts as field 3."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

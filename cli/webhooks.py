@@ -1,4 +1,4 @@
-"""`kameng webhooks`: posts events to the endpoints that are registered."""
+"""`kameng webhooks`: posts events to registered webhook endpoints."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SERVICE = "gateway"
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a dispatcher needs, and how many of its lanes can't go on."""
+    """Whether a dispatcher has its database, and how many of its lanes can't go on."""
 
     database: bool
     leads: bool
@@ -95,7 +95,7 @@ async def _until_stopped(turns: Turns) -> None:
 
 
 def readiness(dispatcher: Dispatcher, turns: Turns, engine: sa.Engine) -> Readiness:
-    """Asks the database."""
+    """Queries the database."""
     held = len(dispatcher.held)
     try:
         with engine.connect() as connection:

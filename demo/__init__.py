@@ -1,1 +1,1 @@
-"""A day of a marketplace in a minute: real HTTP, real files, every path taken, then proofs."""
+"""The demo: a marketplace over real HTTP with real files, in which orders take every path."""

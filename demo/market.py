@@ -1,4 +1,4 @@
-"""Sets the town up: staff, catalogue, keys, customers with money in their wallets."""
+"""Sets the demo's market up: staff, catalogue, keys, and customers with money in their wallets."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from demo.shop import (
 CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo"
 FUNDS = 400_000
 CHEAP = 12_000
-# What the workbooks' keys, and a customer's funds, are enough for.
+# The number of orders that the workbooks' keys, and a customer's funds, suffice for.
 ORDERS_IN_STOCK, ORDERS_IN_FUNDS = 1_000, 10
-Told = Callable[[str, int, int], None]
+Report = Callable[[str, int, int], None]
 
 
 @dataclass
 class ScenarioBuilder:
-    """Builds the town through the API. `told(what, done, total)` hears of the progress."""
+    """Builds the market through the API. `report(what, done, total)` is called with the progress."""
 
     address: str
     channel: Channel
     stack: AsyncExitStack
-    told: Told
+    report: Report
 
     async def staff(self, admin_password: str) -> dict[str, httpx.AsyncClient]:
         """The administrator and one member of staff for each role, signed in."""
@@ -67,7 +67,7 @@ class ScenarioBuilder:
         reports = {}
         for kind in ("products", "keys"):
             file = CATALOGUE / f"{kind}.xlsx"
-            self.told(f"importing {file.name}", 0, 0)
+            self.report(f"importing {file.name}", 0, 0)
             files = {"file": (file.name, file.read_bytes())}
             reports[kind] = answer_of(await operations.post(f"/v1/imports/{kind}", files=files, timeout=300))
         entry = {"list": "block", "dimension": "device", "value": STOLEN_DEVICE, "reason": "reported stolen"}
@@ -75,7 +75,8 @@ class ScenarioBuilder:
         return reports
 
     async def more_keys(self, operations: httpx.AsyncClient, products: Sequence[Answer], orders: int) -> None:
-        """For more orders than the workbooks hold keys for: as many of these products again, for each thousand."""
+        """Import more keys if there are more orders than the workbooks hold keys for: as many again for each
+        thousand."""
         times = ceil(orders / ORDERS_IN_STOCK) - 1
         rows = [
             f"{one['sku']},{one['sku']}-{secrets.token_hex(8)}"
@@ -83,7 +84,7 @@ class ScenarioBuilder:
             for _ in range(times * one["stock"]["available"])
         ]
         if rows:
-            self.told("importing more keys", 0, 0)
+            self.report("importing more keys", 0, 0)
             files = {"file": ("more-keys.csv", "\n".join(["SKU,卡密", *rows]).encode())}
             answer_of(await operations.post("/v1/imports/keys", files=files, timeout=600))
 
@@ -103,12 +104,12 @@ class ScenarioBuilder:
         payment = answer_of(await buyer.http.post(f"{wallet}/deposits", json=body))["payment_id"]
 
         async def opened() -> Answer | None:
-            seen = answer_of(await buyer.http.get(f"/v1/payments/{payment}"))
-            return seen if seen["pay_url"] else None
+            answer = answer_of(await buyer.http.get(f"/v1/payments/{payment}"))
+            return answer if answer["pay_url"] else None
 
         async def funded() -> Answer | None:
-            seen = answer_of(await buyer.http.get(wallet))
-            return seen if seen["balances"] else None
+            answer = answer_of(await buyer.http.get(wallet))
+            return answer if answer["balances"] else None
 
         await until(f"deposit of {login} to open", opened)
         await self.channel.pay(payment)
@@ -116,7 +117,7 @@ class ScenarioBuilder:
         return buyer
 
     async def customers(self, count: int, orders: int) -> list[Buyer]:
-        """So many customers, a few at a time, with funds for so many orders of all of them."""
+        """Make `count` customers, a few at a time, with funds for `orders` orders together."""
         free, done = asyncio.Semaphore(8), 0
         funds = FUNDS * ceil(orders / count / ORDERS_IN_FUNDS)
 
@@ -125,7 +126,7 @@ class ScenarioBuilder:
             async with free:
                 buyer = await self.customer(f"customer-{number:03d}", number, funds)
             done += 1
-            self.told("funding customers", done, count)
+            self.report("funding customers", done, count)
             return buyer
 
         return list(await asyncio.gather(*map(one, range(count))))
@@ -145,12 +146,12 @@ async def all_products(client: httpx.AsyncClient) -> list[Answer]:
 
 @asynccontextmanager
 async def market(
-    address: str, channel_address: str, admin_password: str, customers: int, orders: int, told: Told
+    address: str, channel_address: str, admin_password: str, customers: int, orders: int, report: Report
 ) -> AsyncIterator[tuple[DemoMarket, dict[str, Answer]]]:
-    """A town ready for so many orders of so many customers, and the reports of its imports."""
+    """A market that is ready for these customers and orders, and the reports of its imports."""
     async with AsyncExitStack() as stack:
         channel = Channel(await stack.enter_async_context(client_at(channel_address, "127.0.0.1")))
-        builder = ScenarioBuilder(address, channel, stack, told)
+        builder = ScenarioBuilder(address, channel, stack, report)
         staff = await builder.staff(admin_password)
         reports = await builder.stock(staff["operations"])
         products = await all_products(staff["operations"])

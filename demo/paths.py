@@ -1,4 +1,4 @@
-"""What happens to one order of each kind, told through the API. Each path returns what it came to."""
+"""The paths of orders, one method for each, through the API. Each returns the outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANNEL = "sandbox-pay"
 
 @dataclass
 class DemoMarket:
-    """Everybody and everything the paths need.
+    """The people and products that the paths need.
 
     `guest(n)` makes a guest with an address of its own, `rich(n, fen)` a new customer with that much in its wallet.
     """
@@ -45,13 +45,13 @@ class DemoMarket:
 
 
 class Paths:
-    """One method a path; `take` runs the one that is planned."""
+    """One method for each path. `take` runs the planned one."""
 
     def __init__(self, market: DemoMarket) -> None:
         self.market = market
 
     async def take(self, planned: Planned) -> str:
-        """Place the order and see it through. Raises Unexpected where it comes to something else than it must."""
+        """Place the order and take its path to the end. Raises Unexpected when the outcome is not the expected one."""
         path = getattr(self, "_" + planned.path.replace("-", "_"))
         return await path(random.Random(planned.seed), self.market.customers[planned.customer], planned)
 
@@ -102,7 +102,7 @@ class Paths:
         return "paid once, called back five times"
 
     async def _callback_forged(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        """The right callback never comes; a forged one must not help, asking the channel does."""
+        """The right callback never comes. A forged one must change nothing; asking the channel finds the payment."""
         guest, order_id = await self._by_channel(planned, self._wishes(luck), bad_signature=True)
         await self._completed(guest, order_id)
         return "forgery refused, payment found by asking"
@@ -115,7 +115,7 @@ class Paths:
         return f"cancelled: {ended['cancel_reason']}"
 
     async def _paid_late(self, luck: random.Random, buyer: Buyer, planned: Planned) -> str:
-        """The channel says that it has closed the payment, and takes the money all the same."""
+        """The channel says that it has closed the payment, but takes the money all the same."""
         guest = await self.market.guest(planned.seed)
         order = await guest.place(self._wishes(luck), payment=CHANNEL)
         await guest.pay_link(order["order_id"])
@@ -194,8 +194,8 @@ class Paths:
         answer_of(await self.market.support.post(f"/v1/orders/{order['order_id']}/refunds", json=body), 202)
 
         async def refunded() -> Answer | None:
-            seen = await buyer.get(order["order_id"])
-            return seen if seen["refunded"]["amount"] else None
+            current = await buyer.get(order["order_id"])
+            return current if current["refunded"]["amount"] else None
 
         return await until(f"refund of {order['order_id']}", refunded)
 

@@ -1,4 +1,4 @@
-"""Runs the demo: a server of its own process, sandboxes, the orders, the wait for the last of them, the proofs."""
+"""Runs the demo: a server in its own process, sandboxes, the orders, and the wait for the last of them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ LIMITS = {
     "KAMENG_RESERVE_FOR_SECONDS": "600",
     "KAMENG_ANSWER_WITHIN_SECONDS": "60",
 }
-Told = Callable[[str, int, int], None]
+Report = Callable[[str, int, int], None]
 Serve = Callable[[Path, dict[str, str], int], AbstractContextManager[str]]
 
 
 @dataclass
 class Ran:
-    """What a run came to. `outcomes` counts each path's endings; times are in seconds."""
+    """The result of a run. `outcomes` counts the outcomes of each path; times are in seconds."""
 
     imports: dict[str, Answer]
     password: str
@@ -63,7 +63,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(var: Path, environment: dict[str, str], port: int) -> Iterator[str]:
-    """`kameng serve` in a process of its own. Gives what it printed once it answers; ends it at the end."""
+    """`kameng serve` in a process of its own. Yields what it printed until it answered, and ends it at the end."""
     output = var / "serve.log"
     command = [sys.executable, "-m", "cli", "serve", "--var", str(var), "--port", str(port)]
     with output.open("w") as log:
@@ -102,13 +102,13 @@ def run_demo(
     orders: int,
     customers: int,
     seed: int,
-    told: Told,
+    report: Report,
     serve: Serve | None = None,
     opening: Callable[[], object] = lambda: None,
 ) -> Ran:
-    """The whole demo on a new folder. Raises Unexpected when something comes to another end than it must.
+    """Run the whole demo in a new folder. Raises Unexpected when an outcome is not the expected one.
 
-    `serve(var, environment, port)` is a context in which the platform answers on that port; it gives what the platform
+    `serve(var, environment, port)` is a context in which the platform answers on that port; it yields what the platform
     printed. By default it is one `kameng serve`. `opening` is called when the first order is about to be placed.
     """
     serve = serve or served
@@ -128,7 +128,7 @@ def run_demo(
             ),
             "KAMENG_CHANNELS": json.dumps({CHANNEL: {"url": sandboxes[CHANNEL]}}),
         }
-        # The first supplier fails whatever does not say otherwise, so that the second has to step in.
+        # The first supplier fails unless a target says otherwise, so that the second one has to deliver.
         answer_of(httpx.put(f"{sandboxes[SUPPLIERS[0]]}/behaviour", json={"behaviour": "failing"}))
         with serve(var, environment, port) as printed:
             found = PASSWORD.search(printed)
@@ -136,7 +136,7 @@ def run_demo(
                 raise Unexpected("the server showed no administrator's password")
             ran = Ran({}, found.group(1))
             planned = plan(orders, customers, seed)
-            asyncio.run(_live(ran, address, sandboxes[CHANNEL], planned, customers, told, opening))
+            asyncio.run(_live(ran, address, sandboxes[CHANNEL], planned, customers, report, opening))
     return ran
 
 
@@ -146,25 +146,25 @@ async def _live(
     channel: str,
     planned: Sequence[Planned],
     customers: int,
-    told: Told,
+    report: Report,
     opening: Callable[[], object],
 ) -> None:
-    async with market(address, channel, ran.password, customers, len(planned), told) as (people, reports):
+    async with market(address, channel, ran.password, customers, len(planned), report) as (people, reports):
         ran.imports = reports
         opening()
-        await _orders(ran, people, planned, told)
-        told("waiting for the last events", 0, 0)
+        await _orders(ran, people, planned, report)
+        report("waiting for the last events", 0, 0)
         await until("every order to end", lambda: _all_ended(people))
 
 
-async def _orders(ran: Ran, people: DemoMarket, planned: Sequence[Planned], told: Told) -> None:
+async def _orders(ran: Ran, people: DemoMarket, planned: Sequence[Planned], report: Report) -> None:
     paths, free, done = Paths(people), asyncio.Semaphore(AT_ONCE), 0
     waiting = {"unpaid", "paid-late"}
 
     async def one(item: Planned) -> None:
         nonlocal done
         try:
-            if item.path in waiting:  # mostly waits: it should not keep others from ordering
+            if item.path in waiting:  # it mostly waits, and must not keep others from ordering
                 outcome = await paths.take(item)
             else:
                 async with free:
@@ -173,7 +173,7 @@ async def _orders(ran: Ran, people: DemoMarket, planned: Sequence[Planned], told
         except (Unexpected, httpx.HTTPError) as error:
             ran.failures.append(f"{item.path}: {type(error).__name__} {error}")
         done += 1
-        told("orders", done, len(planned))
+        report("orders", done, len(planned))
 
     await asyncio.gather(*map(one, planned))
 

@@ -1,4 +1,4 @@
-"""Which orders are placed, and what happens to each: a thousand, every path among them."""
+"""Plans the orders of the demo and their paths. Every path occurs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# What happens to an order, and how many of them there are; `sold` takes what is left.
+# The paths of orders, and the number of orders for each. The rest of the orders is `sold`.
 SHARES = {
     "paid-by-channel": 40,
     "unpaid": 10,
@@ -34,7 +34,7 @@ SMALLEST = sum(SHARES.values())
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One order to place: which path, by which of the customers, with which draw of luck."""
+    """One order to place: its path, its customer, and the seed of its random choices."""
 
     path: str
     customer: int
@@ -47,7 +47,7 @@ def plan(orders: int, customers: int, seed: int) -> Sequence[Planned]:
     Raises ValueError when there are too few orders to take every path.
     """
     if orders < SMALLEST:
-        raise ValueError(f"every path is taken from {SMALLEST} orders on")
+        raise ValueError(f"every path needs at least {SMALLEST} orders")
     luck = random.Random(seed)
     paths = [path for path, count in SHARES.items() for _ in range(count)]
     paths += ["sold"] * (orders - len(paths))

@@ -1,4 +1,4 @@
-"""The people of the demo as HTTP clients: staff, customers and guests, each from an address of their own."""
+"""The people of the demo as HTTP clients: staff, customers and guests, each with an address of their own."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def answer_of(response: httpx.Response, *expected: int) -> Answer:
 
 
 async def until(what: str, look: Callable[[], Awaitable[Answer | None]], seconds: float = PATIENCE_SECONDS) -> Answer:
-    """Look until there is something to see. Raises Unexpected when it takes too long."""
+    """Call `look` until it returns something, and return that. Raises Unexpected after `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     pause = 0.05
-    while (seen := await look()) is None:
+    while (found := await look()) is None:
         if asyncio.get_running_loop().time() > deadline:
             raise Unexpected(f"{what}: did not happen within {seconds:.0f} s")
         await asyncio.sleep(pause)
         pause = min(0.5, pause * 1.5)
-    return seen
+    return found
 
 
 def client_at(address: str, source: str, token: str = "", device: str = "") -> httpx.AsyncClient:
-    """A client that comes from its own address of this machine (127.x.y.z), as every real customer would."""
+    """A client with its own address of this machine (127.x.y.z), as every real customer has one."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if device:
         headers["Device-Id"] = device

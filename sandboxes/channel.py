@@ -1,9 +1,8 @@
 """A payment channel to develop and test against: it speaks the real protocol and misbehaves on request.
 
-We call it with signed requests; it calls `<callback url>/v1/payments/callbacks/<name>` with signed callbacks. What it
-knows is kept in memory and gone when it stops. `PUT /payments/<id>/closing` chooses what becomes of closing a payment:
-see Closing. Whoever pays says in the body how the callbacks go wrong: see Faults.
-"""
+It takes signed requests, and sends signed callbacks to `<callback url>/v1/payments/callbacks/<name>`. Its memory is
+gone when it stops. `PUT /payments/<id>/closing` chooses what happens when the payment is closed: see Closing. The body
+of a request to pay says how the callbacks go wrong: see Faults."""
 
 from __future__ import annotations
 
@@ -45,15 +44,15 @@ class Faults(BaseModel):
 
 
 class Closing(BaseModel):
-    """What becomes of asking to close a payment, from now on: `close` closes it; `refuse` does not; `fail` answers 500;
-    `pay` has the buyer pay just before; `feign` says that it is closed, and it can be paid all the same."""
+    """What happens when a payment is closed, from now on. `close` closes it, `refuse` does not, `fail` answers 500,
+    `pay` lets the buyer pay just before, `feign` says that it is closed although it can still be paid."""
 
     manner: Literal["close", "refuse", "fail", "pay", "feign"]
 
 
 @dataclass
 class Channel:
-    """What the channel knows, and how it tells it."""
+    """The channel's callbacks and signatures."""
 
     name: str
     secret: bytes = field(repr=False)
@@ -67,7 +66,7 @@ class Channel:
         if faults.lose_callback:
             return
         await self.pause(faults.delay_seconds)
-        body = payment.told()
+        body = payment.callback()
         if faults.payment_id:
             body["payment_id"] = faults.payment_id
         if faults.amount is not None:
@@ -78,7 +77,7 @@ class Channel:
                 await self._deliver(client, content, faults.bad_signature)
 
     async def _deliver(self, client: httpx.AsyncClient, content: bytes, bad_signature: bool) -> None:
-        """One callback, tried again while nobody answers; then only asking finds the payment."""
+        """Send one callback, and try again while nobody answers. After that only asking finds the payment."""
         url = f"{self.callback_url}/v1/payments/callbacks/{self.name}"
         for attempt in range(DELIVERY_ATTEMPTS):
             try:
@@ -100,7 +99,7 @@ class Channel:
         }
 
     async def authenticate(self, request: Request) -> None:
-        """The signature is over the method, the path and the body. Raises 401."""
+        """Check the signature over the method, the path and the body. Raises TurnedAway (401)."""
         signed = f"{request.method} ".encode() + request.scope["raw_path"] + b"\n" + await request.body()
         timestamp = request.headers.get(TIMESTAMP_HEADER, "")
         signature = request.headers.get(SIGNATURE_HEADER, "")
@@ -158,7 +157,7 @@ def create_channel(
 
     @app.put("/payments/{payment_id:path}/closing")
     async def choose(payment_id: str, closing: Closing) -> Closing:
-        """Whoever tests says how a payment closes."""
+        """Choose what happens when the payment is closed."""
         manners[payments.find(payment_id).payment_id] = closing.manner
         return closing
 

@@ -1,4 +1,5 @@
-"""What a payment channel knows: payments, which of them are paid, and what was paid back. No clock, no network."""
+"""The memory of a payment channel: payments, which of them are paid, and what was paid back. It needs no clock and no
+network."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ class NewRefund(BaseModel):
 
 @dataclass
 class Payment:
-    """`paid` counts how often money was taken: once at most. `collected` is how much, where it is not what was asked
-    for. `feigned`: it reads as closed, and can be paid all the same."""
+    """A payment. `paid` counts how often money was taken: at most once. `collected` is the amount taken, if it differs
+    from the requested one. A `feigned` payment looks closed and can still be paid."""
 
     payment_id: str
     channel_ref: str
@@ -46,17 +47,17 @@ class Payment:
 
     @property
     def taken(self) -> Money:
-        """What was collected, or is to be."""
+        """The amount that was or will be taken."""
         return self.collected or self.money
 
     def shown(self) -> dict[str, Any]:
         status = "failed" if self.feigned and self.status == "pending" else self.status
         return money_shown(self.taken, channel_ref=self.channel_ref, status=status)
 
-    def told(self) -> dict[str, Any]:
-        """The body of the callback that tells of it."""
-        told = {"callback_id": f"callback-{self.channel_ref}", "payment_id": self.payment_id, **self.shown()}
-        return {name: told[name] for name in CALLBACK}
+    def callback(self) -> dict[str, Any]:
+        """The body of the payment's callback."""
+        fields = {"callback_id": f"callback-{self.channel_ref}", "payment_id": self.payment_id, **self.shown()}
+        return {name: fields[name] for name in CALLBACK}
 
 
 CALLBACK = ("callback_id", "payment_id", "channel_ref", "amount", "currency", "status")

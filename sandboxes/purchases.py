@@ -30,8 +30,8 @@ class Behaviour(StrEnum):
     RELENTING = "relenting"
 
 
-class Wanted(BaseModel):
-    """A purchase as asked for."""
+class PurchaseRequest(BaseModel):
+    """The body of a request to buy."""
 
     request_id: Id
     sku: Id
@@ -42,11 +42,11 @@ class Wanted(BaseModel):
 
 @dataclass
 class Purchase:
-    """A purchase as the supplier keeps it. `bought` counts how often it was really bought: once at most; `said_no`
-    tells whether it ever failed, even if it came about later. `goods` are the texts that it delivers: one a piece where
-    nobody's account is topped up."""
+    """A purchase in the supplier's memory. `bought` counts how often it was really bought: at most once. `said_no` says
+    whether it ever failed, even if it succeeded later. `goods` are the texts that it delivers: one for each piece,
+    unless an account is topped up."""
 
-    wanted: Wanted
+    request: PurchaseRequest
     behaviour: Behaviour
     outcome: str = "pending"
     reason: str = ""
@@ -57,10 +57,10 @@ class Purchase:
     goods: tuple[str, ...] = ()
 
     def report(self) -> PurchaseReport:
-        cost = Money(amount=PIECE_COST * self.wanted.quantity) if self.outcome == "done" else None
-        ref = f"ref-{self.wanted.request_id}"
+        cost = Money(amount=PIECE_COST * self.request.quantity) if self.outcome == "done" else None
+        ref = f"ref-{self.request.request_id}"
         return PurchaseReport.model_validate(
-            {"request_id": self.wanted.request_id, "outcome": self.outcome, "supplier_ref": ref, "cost": cost,
+            {"request_id": self.request.request_id, "outcome": self.outcome, "supplier_ref": ref, "cost": cost,
              "reason": self.reason, "goods": self.goods if self.outcome == "done" else ()}
         )  # fmt: skip
 
@@ -77,17 +77,17 @@ class Purchases:
         """By request id."""
         return self._purchases
 
-    def buy(self, wanted: Wanted, behaviour: Behaviour) -> tuple[Purchase, bool]:
+    def buy(self, request: PurchaseRequest, behaviour: Behaviour) -> tuple[Purchase, bool]:
         """The purchase of this request id, and whether it is new. One that is known keeps its behaviour."""
-        known = self._purchases.get(wanted.request_id)
+        known = self._purchases.get(request.request_id)
         if known is not None:
             known.arrived += 1
-            if known.wanted != wanted:
+            if known.request != request:
                 raise TurnedAway(409, "this request id was used for another purchase")
             return known, False
         if behaviour is Behaviour.DOWN:
             raise TurnedAway(503, "down for maintenance")
-        purchase = self._purchases[wanted.request_id] = Purchase(wanted, behaviour, goods=_goods(wanted))
+        purchase = self._purchases[request.request_id] = Purchase(request, behaviour, goods=_goods(request))
         if behaviour in (Behaviour.FAILING, Behaviour.RELENTING):
             self.fail(purchase)
         elif behaviour in (Behaviour.OK, Behaviour.SLOW, Behaviour.LATE):
@@ -95,7 +95,7 @@ class Purchases:
         return purchase, True
 
     def look_up(self, request_id: str) -> Purchase:
-        """A silent purchase is done when looked up for the second time, and so is one whose supplier relents."""
+        """Look a purchase up. A `silent` or `relenting` purchase is done at the second look-up."""
         purchase = self._purchases.get(request_id)
         if purchase is None:
             raise TurnedAway(404, "no such purchase")
@@ -107,26 +107,26 @@ class Purchases:
         return purchase
 
     def relent(self, purchase: Purchase) -> None:
-        """Buy after all what had failed, once."""
+        """Buy a failed purchase after all, once."""
         if purchase.outcome == "failed":
             purchase.outcome, purchase.reason = "pending", ""
             self.settle(purchase)
 
     def settle(self, purchase: Purchase) -> None:
-        """Buy what is pending, once."""
+        """Buy a pending purchase, once."""
         if purchase.outcome == "pending":
             purchase.outcome = "done"
             purchase.bought += 1
-            self.balance -= PIECE_COST * purchase.wanted.quantity
+            self.balance -= PIECE_COST * purchase.request.quantity
 
     def fail(self, purchase: Purchase) -> None:
-        """It will certainly not come about; what was bought stays bought."""
+        """Fail a pending purchase. What was bought stays bought."""
         if purchase.outcome == "pending":
             purchase.outcome, purchase.reason, purchase.said_no = "failed", "out of stock", True
 
 
-def _goods(wanted: Wanted) -> tuple[str, ...]:
-    if wanted.target:
+def _goods(request: PurchaseRequest) -> tuple[str, ...]:
+    if request.target:
         return ()
-    name = hashlib.sha256(wanted.request_id.encode()).hexdigest()[:12].upper()
-    return tuple(f"{name}-{number:04d}" for number in range(1, wanted.quantity + 1))
+    name = hashlib.sha256(request.request_id.encode()).hexdigest()[:12].upper()
+    return tuple(f"{name}-{number:04d}" for number in range(1, request.quantity + 1))

@@ -1,8 +1,8 @@
-"""A supplier to develop and test against: its shelves are endless, its manners are chosen.
+"""A supplier to develop and test against. Its stock is endless, and its behaviour can be chosen.
 
     python -m sandboxes.supplier --name north --port 9001
 
-A purchase behaves as its target's prefix says (`late:13800000000`), else as `PUT /behaviour` said last:
+A purchase behaves as the prefix of its target says (`late:13800000000`), else as the last `PUT /behaviour` said:
 
 - `ok` delivers at once; `slow` within the time-out; `late` buys, then answers long after the time-out
 - `failing` fails for certain; `down` answers 503 and takes nothing (as a switch, look-ups are down as well)
@@ -30,7 +30,7 @@ import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Request
 from pydantic import BaseModel, ValidationError
 
-from sandboxes.purchases import Behaviour, Purchase, Purchases, Wanted
+from sandboxes.purchases import Behaviour, Purchase, PurchaseRequest, Purchases
 from sandboxes.turned_away import TurnedAway, answer_politely
 from shared.contracts import Money
 from shared.contracts.fulfillment import PurchaseReport
@@ -48,7 +48,7 @@ class Switch(BaseModel):
 
 
 class Account(BaseModel):
-    """What one request id came to."""
+    """What happened to one request id."""
 
     arrived: int
     bought: int
@@ -58,7 +58,7 @@ class Account(BaseModel):
 
 @dataclass
 class Shop:
-    """A supplier's memory. Times are in seconds; `pause` waits for them."""
+    """A supplier and its memory. Times are in seconds; `pause` waits for them."""
 
     name: str
     secret: bytes
@@ -73,14 +73,14 @@ class Shop:
 
     def check(self, signed: bytes, timestamp: int, signature: str) -> None:
         if not verify(self.secret, timestamp, signed, signature, self.now()):
-            raise TurnedAway(401, "the signature does not fit")
+            raise TurnedAway(401, "the signature is not valid")
 
     def behaviour_for(self, target: str) -> Behaviour:
         prefix = target.partition(":")[0]
         return Behaviour(prefix) if prefix in list(Behaviour) else self.behaviour
 
-    async def buy(self, wanted: Wanted, afterwards: BackgroundTasks) -> PurchaseReport:
-        purchase, is_new = self.purchases.buy(wanted, self.behaviour_for(wanted.target))
+    async def buy(self, purchase_request: PurchaseRequest, afterwards: BackgroundTasks) -> PurchaseReport:
+        purchase, is_new = self.purchases.buy(purchase_request, self.behaviour_for(purchase_request.target))
         if is_new:
             if purchase.behaviour in (Behaviour.CALLBACK, Behaviour.TWICE):
                 afterwards.add_task(self.call_back, purchase, times=2 if purchase.behaviour is Behaviour.TWICE else 1)
@@ -98,7 +98,7 @@ class Shop:
         await self.pause(self.slow_seconds)
         self.purchases.settle(purchase)
         body = purchase.report().model_dump_json().encode()
-        answers = self.callback_answers[purchase.wanted.request_id]
+        answers = self.callback_answers[purchase.request.request_id]
         for _ in range(times):
             timestamp = int(self.now().timestamp())
             headers = {
@@ -107,7 +107,7 @@ class Shop:
                 "Content-Type": "application/json",
             }
             try:
-                answer = await self.callbacks.post(str(purchase.wanted.callback_url), content=body, headers=headers)
+                answer = await self.callbacks.post(str(purchase.request.callback_url), content=body, headers=headers)
                 answers.append(f"HTTP {answer.status_code}")
             except httpx.HTTPError as error:
                 answers.append(type(error).__name__)
@@ -135,10 +135,10 @@ def create_supplier(
         body = await request.body()
         shop.check(body, timestamp, signature)
         try:
-            wanted = Wanted.model_validate_json(body)
+            purchase_request = PurchaseRequest.model_validate_json(body)
         except ValidationError as error:
             raise HTTPException(422, json.loads(error.json(include_url=False, include_input=False))) from error
-        return await shop.buy(wanted, afterwards)
+        return await shop.buy(purchase_request, afterwards)
 
     @app.get("/purchases")
     async def accounts() -> dict[str, Account]:
@@ -178,10 +178,12 @@ def main() -> None:
     parser.add_argument("--secrets", type=Path, default=Path("var/secrets"), help="directory of secrets")
     parser.add_argument("--slow-seconds", type=float, default=0.2)
     parser.add_argument("--late-seconds", type=float, default=10)
-    wanted = parser.parse_args()
-    secret = Secrets(wanted.secrets).get(f"supplier-{wanted.name}")
-    app = create_supplier(wanted.name, secret, slow_seconds=wanted.slow_seconds, late_seconds=wanted.late_seconds)
-    uvicorn.run(app, host=wanted.host, port=wanted.port, log_level="warning")
+    arguments = parser.parse_args()
+    secret = Secrets(arguments.secrets).get(f"supplier-{arguments.name}")
+    app = create_supplier(
+        arguments.name, secret, slow_seconds=arguments.slow_seconds, late_seconds=arguments.late_seconds
+    )
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

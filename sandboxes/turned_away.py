@@ -1,4 +1,4 @@
-"""How a partner says no."""
+"""Refusals of the sandboxes."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ async def _answer(request: Request, turned: Exception) -> JSONResponse:
 
 
 def answer_politely(app: FastAPI) -> None:
-    """Have the application answer TurnedAway with its status and detail."""
+    """Make the application answer TurnedAway with its status and detail."""
     app.add_exception_handler(TurnedAway, _answer)

@@ -1,4 +1,4 @@
-"""Which keys were delivered, which texts lie in stock or came from suppliers, and how suppliers have been doing."""
+"""The delivered keys, the texts in stock and from suppliers, and the health of suppliers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ STOCK_TEXTS_KEPT = 2_000
 
 metadata = sa.MetaData()
 
-# Keys that may not be delivered any more: `delivery_id` is where one went, empty where it went nowhere; `supplied_for`
-# the delivery that a supplier sent its text for.
+# Keys that may not be delivered any more. `delivery_id` is the delivery that got the key, empty for none;
+# `supplied_for` is the delivery that a supplier sent the key's text for.
 delivered_keys = sa.Table(
     "delivered_keys",
     metadata,
@@ -47,8 +47,8 @@ delivered_keys = sa.Table(
     sa.Column("supplied_for", sa.Text),
 )
 
-# By keyed hash, every text that a supplier ever sent: to a buyer, or kept with a statement, from which a person may
-# hand it out. `delivery_id` is the one that it first came for.
+# Every text that a supplier ever sent, by keyed hash. It went to a buyer, or is kept with a statement from which a
+# person may hand it out. `delivery_id` is the delivery that it first came for.
 supplied_texts = sa.Table(
     "supplied_texts",
     metadata,
@@ -56,7 +56,7 @@ supplied_texts = sa.Table(
     sa.Column("delivery_id", sa.Text, nullable=False),
 )
 
-# By the same hash, every text that was ever loaded into stock.
+# Every text that was ever loaded into stock, by the same hash.
 stock_texts = sa.Table(
     "stock_texts",
     metadata,
@@ -77,10 +77,10 @@ supplier_health = sa.Table(
 
 
 class FulfillmentProjection(Projection):
-    """What deciding about deliveries needs to look up.
+    """What decisions about deliveries look up.
 
-    A text goes to one buyer: every key of stock is known here before it is reserved, and every text of a supplier when
-    it is recorded. Whichever comes second finds the other, in whatever order their logs are read.
+    A text goes to one buyer only. Every key in stock is known here before it is reserved, and every text of a supplier
+    when it is recorded. Whichever comes second finds the other, in whatever order the logs are read.
     """
 
     metadata = metadata
@@ -189,7 +189,7 @@ class FulfillmentProjection(Projection):
         return tuple(index for (index,), row in rows.items() if row)
 
     def health(self, suppliers: Iterable[str]) -> dict[str, Health]:
-        """The records of these suppliers; those never asked are left out."""
+        """The health of these suppliers. Suppliers that were never asked are left out."""
         rows = self.supplier_health.get_many((supplier,) for supplier in suppliers)
         return {
             row["supplier"]: Health(row["failures"], _time(row.get("failed_at")), _time(row.get("succeeded_at")))

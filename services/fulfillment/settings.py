@@ -1,4 +1,4 @@
-"""How long suppliers are asked."""
+"""Settings of fulfillment."""
 
 from __future__ import annotations
 

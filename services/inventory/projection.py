@@ -1,4 +1,4 @@
-"""The sealed keys by number, the hashes that find their texts and those of suppliers, and whom each was sold to."""
+"""The sealed keys by number, the hashes of their texts and of suppliers' texts, and the order that each was sold to."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ sold_keys = sa.Table(
 
 
 class InventoryProjection(Projection):
-    """Boxes are read a block of numbers at a time, since stock sells in the order of its numbers; what a number's box
-    holds never changes, so blocks stay valid until a rollback."""
+    """What inventory looks up. Boxes are read in blocks of numbers, because stock sells in the order of its numbers. A
+    number's box never changes, so blocks stay valid until a rollback."""
 
     metadata = metadata
     version = 2

@@ -1,4 +1,4 @@
-"""How much of the stock unpaid orders may hold."""
+"""Settings of inventory: how much of the stock unpaid orders may reserve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class InventorySettings(OwnSettings):
-    """Parts are in percent, `small_order` in pieces."""
+    """Shares are in percent, `unpaid_small_order` is in pieces."""
 
     unpaid_share_percent: int = Field(default=50, ge=1, le=100)
     unpaid_buyer_percent: int = Field(default=50, ge=1, le=100)

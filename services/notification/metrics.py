@@ -1,4 +1,4 @@
-"""What Prometheus is told of messages to people."""
+"""Prometheus metrics of messages to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sees of every message: where it stands, and why it failed."""
+"""The status of every message, for operators, and the recent mails to each address."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ UNPAID_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address of mail: whether anybody there ever paid, and when it last got mail about unpaid orders."""
+    """A mail address: whether it ever belonged to a paid order, and the times of recent mails about unpaid orders."""
 
     proven: bool
     unpaid: Sequence[datetime]
@@ -64,9 +64,9 @@ class NotificationProjection(Projection):
         if isinstance(asked, SendMessage | MessageQueued) and asked.channel == "email":
             yield self._addresses, (_form(asked.to),)
 
-    def address(self, told: str) -> Address:
-        """What is known of an address, in whatever spelling."""
-        row = self._addresses.get(_form(told))
+    def address(self, address: str) -> Address:
+        """The record of an address, in any spelling."""
+        row = self._addresses.get(_form(address))
         if row is None:
             return Address(proven=False, unpaid=())
         return Address(row["proven"], [datetime.fromisoformat(at) for at in row["unpaid"]])

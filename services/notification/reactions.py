@@ -1,4 +1,4 @@
-"""Who is told of what: buyers of the end of their order, staff of what needs a person."""
+"""The messages that events cause: to buyers about their orders, to staff about work that needs a person. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REPORT_ALERT_PAUSE_SECONDS = 600
 CLOSING_ALERT_PAUSE_SECONDS = 60
 GATHERED_FOR_SECONDS = 600
 LONGEST_ID = 80
-ORDERS_TOLD = 10
+MOST_ORDERS_NAMED = 10
 
 Params = dict[str, str | int]
 ToBuyer = (
@@ -65,7 +65,7 @@ ToBuyer = (
 
 
 def message_id(template: str, *parts: str) -> str:
-    """`<template>/<part>/...`; parts that are too long for an id are replaced by their hash."""
+    """`<template>/<part>/...`. If that is too long for an id, a hash replaces the parts."""
     whole = "/".join((template, *parts))
     if len(whole) <= LONGEST_ID:
         return whole
@@ -88,7 +88,7 @@ def on_payment_differs(event: PaymentDiffers) -> list[Command]:
 
 
 def on_payment_difference_settled(event: PaymentDifferenceSettled) -> list[Command]:
-    """What was corrected is told of anew, by what the channel says now."""
+    """A corrected difference causes no message: the channel's new statement causes one."""
     if event.how == "corrected":
         return []
     params: Params = {"amount": str(event.amount), "how": event.how}
@@ -96,7 +96,7 @@ def on_payment_difference_settled(event: PaymentDifferenceSettled) -> list[Comma
 
 
 def on_order_reopened(event: OrderReopened) -> list[Command]:
-    """Whoever was told that the order is cancelled hears that it goes on, and whether a person must see to it first."""
+    """Tell the buyer of a cancelled order that it goes on, and whether a person must review it first."""
     if event.amount is None:
         return []
     review = event.wait is not None and event.wait.step == "review"
@@ -143,7 +143,7 @@ def on_keys_supplied(event: KeysSupplied) -> list[Command]:
         "given": int(event.given),
         "keys": len(event.numbers),
         "sold": len(event.sold),
-        "orders": ", ".join(list(orders)[:ORDERS_TOLD]),
+        "orders": ", ".join(list(orders)[:MOST_ORDERS_NAMED]),
     }
     return _to_staff("keys-supplied", (event.sku, event.delivery_id, str(event.numbers[0])), params)
 
@@ -171,7 +171,7 @@ def on_supplier_statement_recorded(event: SupplierStatementRecorded) -> list[Com
 
 
 def on_supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
-    """One message a supplier and pause, however many made-up purchases it tells of: the log has them all."""
+    """One message for each supplier and pause, however many unknown purchases it reports. The log has all of them."""
     params: Params = {
         "supplier": event.supplier,
         "request_id": event.request_id,
@@ -184,7 +184,7 @@ def on_supplier_report_refused(event: SupplierReportRefused) -> list[Command]:
 
 
 def on_statement_unread(event: StatementUnread) -> list[Command]:
-    """One message a partner and pause: a partner that changed its format tells nothing else."""
+    """One message for each partner and pause, because a partner that changed its format sends many such callbacks."""
     params: Params = {
         "kind": event.kind,
         "partner": event.partner,
@@ -231,7 +231,7 @@ def on_payment_unmatched(event: PaymentUnmatched) -> list[Command]:
 
 
 def on_payment_not_closed(event: PaymentNotClosed) -> list[Command]:
-    """One that was paid before it could be closed needs nobody."""
+    """A payment that was paid before it was closed needs no person."""
     if event.paid is not None:
         return []
     params: Params = {"payment": event.payment_id, "reason": event.reason}
@@ -258,13 +258,13 @@ def on_webhook_endpoint_disabled(event: WebhookEndpointDisabled) -> list[Command
 
 
 def plan_sending(event: MessageQueued, at: datetime) -> list[Plan]:
-    """The message goes out at once; a newer round takes an unsent older one's place."""
+    """Send the message at once. A newer round replaces an older one that is not sent yet."""
     payload = {**event.model_dump(mode="json"), "queued_at": at.isoformat()}
     return [CallExternal(key=event.message_id, effect="send", payload=payload)]
 
 
 def plan_gathered_message(event: MessageGathered, at: datetime) -> list[Plan]:
-    """Once for all that come within the pause."""
+    """Queue one message for all alerts that come within the pause."""
     if event.number > 1:
         return []
     command = TellGathered(message_id=event.message_id)
@@ -316,8 +316,8 @@ def _to_staff(
 
 
 def _to_staff_together(template: str, params: Params, order_id: str) -> list[Command]:
-    """Of one kind: the first at once, what comes soon after it in one message. For what a list shows as well, where all
-    of it is found."""
+    """Alert staff at once, and gather later alerts of the same kind into one message. For alerts whose items a list of
+    the API shows as well."""
     return _to_staff(template, (), params, order_id, again_after_seconds=GATHERED_FOR_SECONDS, gather=True)
 
 

@@ -17,7 +17,7 @@ from shared.runtime.service import Aggregate, Service
 
 
 def find_reach(command: SendMessage, state: Message, projection: NotificationProjection, adapters: Adapters) -> Reach:
-    """Where staff can be reached, and what the address of mail about an unpaid order already got."""
+    """Whether staff have a webhook, and the recent mails to the address of a mail about an unpaid order."""
     mailed = None
     if command.channel == "email" and is_unpaid(command.template, command.params):
         address = projection.address(command.to)

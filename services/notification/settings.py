@@ -1,4 +1,4 @@
-"""Where messages go, and how many."""
+"""Settings of notification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class NotificationSettings(OwnSettings):
-    """`unpaid_mails` are those about unpaid orders that an address gets in 24 hours."""
+    """`unpaid_mails` is the most mails about unpaid orders that an address gets in 24 hours."""
 
     smtp_url: str | None = None
     mail_from: str = "shop@kameng.invalid"

@@ -1,4 +1,4 @@
-"""What an order is priced from: the offers, as inventory last told them."""
+"""The offers that orders are priced from: inventory's latest listings."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class OrderProjection(Projection):
                 self.offers.update(event.sku, on_sale=False)
 
     def listings(self, skus: Iterable[str]) -> dict[str, Listing]:
-        """The listings of those SKUs that exist."""
+        """The listings of these SKUs, without those that do not exist."""
         rows = self.offers.get_many((sku,) for sku in skus)
         return {row["sku"]: _listing(row["listing"], row["on_sale"]) for row in rows.values() if row is not None}
 

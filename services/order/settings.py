@@ -1,4 +1,4 @@
-"""How long an order may wait."""
+"""Settings of orders: how long they may wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of screenings."""
+"""Prometheus metrics of screenings."""
 
 from __future__ import annotations
 

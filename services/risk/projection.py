@@ -1,8 +1,8 @@
 """What a screening reads: the recent history of each value, and the lists, both by canonical values.
 
-`list_entries` has a row a value, under its canonical entry: what was set last, and in `spellings` all the entries that
-stand for this value, where versions before took several. Each of them counts. Null: the row's own entry, alone.
-"""
+`list_entries` has one row for each value, under its canonical entry. The row has what was set last. Earlier versions
+accepted several spellings of a value: `spellings` has all of these entries, and each of them counts. Null means the
+row's own entry alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RiskProjection(Projection):
                 yield self._entries, (f"{dimension}:{value}",)
 
     def known(self, order: ScreenOrder) -> Known:
-        """What is known of the order's values, in at most two queries."""
+        """The histories and list entries of the order's values, in at most two queries."""
         values, named = counted(order), traits(order)
         windows = dict(zip(values, self._windows.get_many(values).values(), strict=True))
         entries = self._entries.get_many((f"{dimension}:{value}",) for dimension, value in (*named, *mentioned(order)))
@@ -92,7 +92,7 @@ class RiskProjection(Projection):
         )
 
     def spellings(self, entry: str) -> list[str]:
-        """The entries that stand for the value which this entry names."""
+        """The entries for the value that this entry names."""
         return [one["entry"] for one in _spelled(self._entries.get(_canonical(entry)))]
 
     def apply(self, event: Event, recorded: RecordedEvent) -> None:
@@ -133,20 +133,20 @@ class RiskProjection(Projection):
             )
 
     def _sweep(self, now: datetime) -> None:
-        # At fixed positions of the log and by its times, so that a rebuild sweeps the same rows.
+        # Sweeping happens at fixed positions of the log, by its times, so that a rebuild sweeps the same rows.
         idle = sa.select(WINDOWS.c.dimension).add_columns(WINDOWS.c.value).where(WINDOWS.c.idle_from < _text(now))
         for row in list(self._windows.select(idle)):
             self._windows.delete(row["dimension"], row["value"])
 
 
 def _canonical(entry: str) -> str:
-    """The entry of the same value in its canonical form, whichever version of the program named it."""
+    """The canonical form of an entry, also of one that an earlier version stored."""
     dimension, _, value = entry.partition(":")
     return f"{dimension}:{canonical_value(dimension, value)}"
 
 
 def _spelled(row: Mapping[str, Any] | None) -> list[Spelling]:
-    """The entries that stand for one value, in the order in which they were set."""
+    """The entries of one value, in the order in which they were set."""
     if row is None:
         return []
     alone = Spelling(entry=row["entry"], list=row["list"], reason=row["reason"], until=row["until"])

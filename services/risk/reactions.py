@@ -1,4 +1,4 @@
-"""A placed order is screened, and counts for its targets once it is paid. Its case lasts as long as it does."""
+"""Screens placed orders, counts paid ones for their targets, and closes and reopens cases with their orders. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def on_order_placed(event: OrderPlaced) -> list[Command]:
 
 
 def on_order_confirmed(event: OrderConfirmed) -> list[Command]:
-    """What somebody paid for a target counts for it, whoever ordered."""
+    """Count the paid amount for the order's targets, whoever ordered."""
     lines = [line for line in event.lines if line.target]
     if not lines:
         return []
@@ -38,7 +38,7 @@ def on_order_cancelled(event: OrderCancelled) -> list[Command]:
 
 
 def on_order_reopened(event: OrderReopened) -> list[Command]:
-    """Whoever was to look at it still has to."""
+    """Reopen the case: the order still needs a decision."""
     return [ReopenCase(order_id=event.order_id)]
 
 

@@ -85,7 +85,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "a table that is missing": (sql("inventory", "DROP TABLE key_index"), "inventory"),
     "an agenda that is missing": (
         sql("ledger", "DROP TABLE agenda"),
-        "ledger can't be folded anew: its database",
+        "ledger can't be rebuilt: its database",
     ),
     "secrets that are missing": (lambda var: shutil.rmtree(var / "secrets"), "fulfillment-sealing is missing"),
     "other secrets": (

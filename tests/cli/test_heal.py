@@ -62,7 +62,7 @@ def test_a_healed_folder_is_proven_once_its_tables_are_rebuilt_and_lost_orders_a
     ran = kameng(var, "heal", "order", "--accept-loss")
     assert ran.exit_code == 0, said(ran)
     assert head_of(var) == head_of(sound)
-    assert "nothing is to be healed" in said(kameng(var, "heal"))
+    assert "nothing to heal" in said(kameng(var, "heal"))
     assert "that log ends at" not in said(kameng(var, "status"))
 
     rebuilt = kameng(var, "rebuild", "all")

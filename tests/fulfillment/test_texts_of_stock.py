@@ -153,7 +153,7 @@ def test_a_supplier_sends_a_key_that_lies_in_our_stock(shop: Shop, again: str) -
     assert isinstance(statement, SupplierStatementRecorded)
     assert isinstance(over, DeliveryHandedOver)
     assert statement.finding == "doubtful-goods"
-    assert statement.doubt == over.reason == "the supplier sent 1 texts of our own stock"
+    assert statement.doubt == over.reason == "the supplier sent 1 texts of the shop's own stock"
     assert len(shop.all(KeysWithdrawn)) == 1
     shop.sell("order-2")
     assert len(shop.all(StockShort)) == 1

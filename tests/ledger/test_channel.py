@@ -145,7 +145,7 @@ def test_at_its_end_the_channel_is_asked_once_more():
     assert {name: (it.status, it.in_vain, it.unread) for name, it in told.items()} == {
         "paid": ("paid", False, False), "gone": ("failed", True, False), "odd": ("failed", True, True),
     }  # fmt: skip
-    assert "can't read" in told["odd"].reason
+    assert "can't be read" in told["odd"].reason
     assert run("ask_payment", over | {"channel": "removed"}, odd).in_vain
     with pytest.raises(ChannelUnread):
         run("ask_payment", PAYLOAD, odd)
@@ -326,7 +326,7 @@ OPENED_TWICE = '{"channel_ref": "ref-1", "channel_ref": "ref-2", "pay_url": "htt
 def test_an_answer_that_says_something_twice_is_not_read(
     effect: str, payload: dict[str, Any], attempt: int, content: str
 ):
-    with pytest.raises(ChannelUnread, match="can't read"):
+    with pytest.raises(ChannelUnread, match="can't be read"):
         run(effect, payload, answering(lambda _: httpx.Response(200, content=content.encode())), attempt)
 
 

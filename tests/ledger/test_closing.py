@@ -106,7 +106,7 @@ def test_an_answer_about_another_payment_closes_nothing():
     (found,) = decided(told(channel_ref="another"), *ASKED)
 
     assert isinstance(found, PaymentNotClosed)
-    assert (found.paid, found.reason) == (None, "the channel answered of another payment, another")
+    assert (found.paid, found.reason) == (None, "the channel answered about another payment, another")
     assert decided(told(channel_ref=OPENED.channel_ref), *ASKED) == [CLOSED]
 
 

@@ -1,4 +1,4 @@
-"""The outside world of fulfillment: the vault and the suppliers."""
+"""What fulfillment gets from its host: the vault and the suppliers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.runtime.settings import SupplierSettings
 
 @dataclass(frozen=True)
 class Adapters:
-    """What decisions look into, and what effects call. `look_up_for`: how long a failed purchase is asked about."""
+    """The vault for decisions, and the suppliers for effects. A failed purchase is looked up for `look_up_for`."""
 
     vault: Vault
     suppliers: Suppliers
@@ -25,7 +25,7 @@ class Adapters:
 
 
 def build(context: HostContext) -> Adapters:
-    """The adapters as the settings want them."""
+    """The adapters, as the settings say."""
     suppliers = {name: _supplier(name, settings, context) for name, settings in context.settings.suppliers.items()}
     return Adapters(
         vault=Vault(context.secrets.get("fulfillment-sealing"), context.ids.random_bytes),

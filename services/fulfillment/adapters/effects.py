@@ -1,4 +1,4 @@
-"""The agenda's calls to suppliers."""
+"""The scheduler's calls to suppliers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from shared.runtime.service import Effect, Outcome
 
 
 def purchase(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase:
-    """Buy once; raises as long as the outcome is unknown."""
+    """Buy once. Raises while the outcome is unknown."""
     return adapters.suppliers.purchase(Purchase(**payload), attempt)
 
 
 def poll(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase:
-    """Ask what became of a pending purchase; raises as long as it is not settled."""
+    """Look a pending purchase up. Raises while it is pending."""
     report = adapters.suppliers.look_up(payload["supplier"], payload["request_id"])
     if report is None:
         raise OutcomeUnknown(f"{payload['supplier']} no longer knows the purchase")
@@ -31,9 +31,9 @@ def poll(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> Record
 
 
 def look_again(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordPurchase | RecordPurchaseUnknown:
-    """Ask once more about a purchase that failed or is unknown: it may come about late, and its callback be lost.
+    """Look up a purchase that failed or is unknown: it may succeed late, and its callback may be lost.
 
-    Raises as long as it is time to ask and the supplier does not say that it is done.
+    Raises until the supplier says that it is done, or the time for looking up is over.
     """
     is_over = adapters.now() - datetime.fromisoformat(payload["since"]) >= adapters.look_up_for
     try:
@@ -52,7 +52,7 @@ def _done(payload: Mapping[str, Any], adapters: Adapters) -> RecordPurchase:
 
 
 def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
-    """Nobody could learn what became of the purchase."""
+    """The result when the outcome of a purchase could not be found out."""
     return RecordPurchaseUnknown(
         delivery_id=payload["delivery_id"],
         supplier=payload["supplier"],
@@ -61,13 +61,13 @@ def unknown(payload: Mapping[str, Any], reason: str) -> RecordPurchaseUnknown:
 
 
 def outcome(result: RecordPurchase | RecordPurchaseUnknown) -> Outcome:
-    """What the supplier said; nothing more is to come of a purchase that nobody knows of."""
+    """The outcome of a call, for its metrics."""
     return result.outcome if isinstance(result, RecordPurchase) else "done"
 
 
 _call = partial(Effect, gave_up=unknown, partner="supplier", outcome=outcome)
-# About 80 seconds of asking, then a person; a pending purchase gets about 8 minutes. After a no, and after a person
-# took over, `look_again` ends itself.
+# After about 80 seconds a purchase is handed over to a person; a pending one after about 8 minutes. `look_again` ends
+# itself.
 EFFECTS: Mapping[str, Effect] = {
     "purchase": _call(run=purchase, attempts=10, first_delay_seconds=0.2, longest_delay_seconds=30),
     "poll_purchase": _call(run=poll, attempts=14, first_delay_seconds=1, longest_delay_seconds=60),

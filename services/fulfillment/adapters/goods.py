@@ -1,4 +1,4 @@
-"""Texts that suppliers deliver, sealed to fulfillment as soon as they are read: nothing else ever holds them."""
+"""Seals the texts that suppliers deliver as soon as they are read, so that they are stored nowhere in the clear."""
 
 from __future__ import annotations
 

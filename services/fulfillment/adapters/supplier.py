@@ -31,17 +31,17 @@ NOT_CONFIGURED = "not configured: KAMENG_SUPPLIERS does not name it"
 
 
 class OutcomeUnknown(EffectFailed):
-    """The supplier's answer does not tell what became of a purchase: look it up later."""
+    """The supplier's answer leaves the outcome of a purchase open: look it up later."""
 
 
 class NotTaken(Exception):
-    """The purchase did not reach the supplier, or it would not take it: nothing was bought by this request."""
+    """The purchase did not reach the supplier, or the supplier refused it: this request bought nothing."""
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What to buy. `target` is the account, number or address that it is for: no order of what a supplier delivers is
-    taken without one."""
+    """What to buy. `target` is the account, number or address to deliver to. Orders of suppliers' products always have
+    one."""
 
     delivery_id: str
     supplier: str
@@ -52,7 +52,8 @@ class Purchase:
 
 
 class Supplier:
-    """One supplier's API. All calls raise httpx.HTTPError on trouble on the way, OutcomeUnknown on odd answers."""
+    """One supplier's API. All calls raise httpx.HTTPError for transport errors, and OutcomeUnknown for unusable
+    answers."""
 
     def __init__(
         self,
@@ -67,9 +68,9 @@ class Supplier:
         self._callback_url, self._now, self._seal = callback_url, now, seal
 
     def purchase(self, purchase: Purchase, attempt: int) -> RecordPurchase:
-        """Buy, or from the second attempt on look up first and buy only what never arrived.
+        """Buy. From the second attempt on, look the purchase up first, and buy only if it never arrived.
 
-        Only on the first attempt is a purchase that was not taken a failure: an earlier one may still be on its way.
+        A refusal counts as a failure only at the first attempt: later, an earlier request may still be on its way.
         """
         if attempt == 1:
             try:
@@ -79,7 +80,7 @@ class Supplier:
         return self.look_up(purchase.request_id) or self._post(purchase)
 
     def look_up(self, request_id: str) -> RecordPurchase | None:
-        """What became of a purchase, None when the supplier never saw it."""
+        """The state of a purchase, None if the supplier does not know it."""
         headers = self._signed(request_id.encode())
         response = self._client.get(f"/purchases/{quote(request_id, safe='')}", headers=headers)
         if response.status_code == HTTPStatus.NOT_FOUND:
@@ -87,14 +88,14 @@ class Supplier:
         return self._report(response, request_id)
 
     def _post(self, purchase: Purchase) -> RecordPurchase:
-        wanted = {
+        request = {
             "request_id": purchase.request_id,
             "sku": purchase.sku,
             "quantity": purchase.quantity,
             "target": purchase.target,
             "callback_url": self._callback_url,
         }
-        body = json.dumps(wanted).encode()
+        body = json.dumps(request).encode()
         headers = {**self._signed(body), "Content-Type": "application/json"}
         try:
             response = self._client.post("/purchases", content=body, headers=headers)
@@ -125,7 +126,7 @@ class Supplier:
 
 
 def failed(delivery_id: str, supplier: str, reason: str) -> RecordPurchase:
-    """A purchase that certainly did not come about."""
+    """The result of a purchase that certainly bought nothing."""
     return RecordPurchase(delivery_id=delivery_id, supplier=supplier, outcome="failed", reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""The one place where the text of a key, or of a supplier's goods, exists while it is sealed again."""
+"""Opens sealed texts and seals them to their reader. Texts exist in the clear only here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.security.sealing import CannotOpen, Opener, Sealer, keypair_from_sec
 
 
 class Vault:
-    """Opens stock keys and seals them to their buyer. No text leaves it but inside the buyer's envelope."""
+    """Opens stock keys and seals them to their buyer. A text leaves the vault only in the buyer's envelope."""
 
     def __init__(self, secret: bytes, random_bytes: Callable[[int], bytes]) -> None:
         self._opener = Opener(keypair_from_secret(secret).private)
@@ -20,7 +20,7 @@ class Vault:
     def reseal(self, opening: Opening) -> Opened:
         """An envelope with all the texts, a JSON list in the order of the keys; or the numbers that do not open.
 
-        Raises ValueError, before any box is opened, when the buyer's key is none.
+        Raises ValueError, before any box is opened, when the buyer's key is invalid.
         """
         sealer = Sealer(opening.buyer_key, self._random_bytes)
         texts: list[str] = []
@@ -35,8 +35,8 @@ class Vault:
         return Opened(envelope=sealer.seal(json.dumps(texts, ensure_ascii=False), context=opening.delivery_id))
 
     def reseal_goods(self, opening: GoodsOpening) -> str:
-        """An envelope with all the texts, a JSON list in their order. Raises CannotOpen, and ValueError for a key that
-        is none."""
+        """An envelope with all the texts, a JSON list in their order. Raises CannotOpen, and ValueError for an invalid
+        key."""
         sealer = Sealer(opening.reader_key, self._random_bytes)
         texts = [self._opener.open(one.box, context=opening.request_id) for one in opening.goods]
         return sealer.seal(json.dumps(texts, ensure_ascii=False), context=opening.context)

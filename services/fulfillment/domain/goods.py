@@ -1,6 +1,6 @@
-"""Texts that suppliers deliver: sealed to the buyer who waits for them, or kept for a person to use or give back.
+"""Texts that suppliers deliver: sealed to the buyer, or kept for a person to use or give back. Pure.
 
-A buyer gets as many as were sold, each a key that nobody was given before; whatever else came waits for a person.
+A buyer gets as many texts as were sold, and only texts that nobody was given before. Any other texts wait for a person.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class GoodsOpening:
 
 @dataclass(frozen=True)
 class Resealed:
-    """The texts, sealed to who may read them, or the keyed hashes of those that stood in the way: a supplier sent them
-    before, or keys of our stock have them. Then none was sealed."""
+    """The texts, sealed to their reader. Or, with nothing sealed, the keyed hashes of texts that a supplier sent before
+    or that are in stock."""
 
     envelope: str = ""
     given_before: tuple[str, ...] = ()
     in_stock: tuple[str, ...] = ()
 
 
-# What these are is a text, unless they go to a target; a top-up, a bill or a membership may come about without one.
+# Products of these kinds without a target are texts. A top-up, a bill or a membership may be delivered without one.
 TEXTS: frozenset[Kind] = frozenset({"card-key", "activation-code"})
 
 
 def misfit(goods: Sequence[SealedKey], quantity: int) -> str:
-    """Why these texts can't be what was sold, for people; empty when they can."""
+    """The reason, for people, why these texts can't be what was sold; empty if they can."""
     indexes = [one.index for one in goods]
     if len(indexes) != quantity:
         return f"the supplier sent {len(indexes)} texts for {quantity} sold"
@@ -63,7 +63,7 @@ def misfit(goods: Sequence[SealedKey], quantity: int) -> str:
 
 
 def doubt(goods: Sequence[SealedKey], line: OrderLine, resealed: object) -> str:
-    """Why what came may not count as the line's delivery, for people; empty when it may."""
+    """The reason, for people, why the goods can't count as the line's delivery; empty if they can."""
     if not goods:
         is_text = line.kind in TEXTS and not line.target
         return f"the supplier sent no text for {line.quantity} sold" if is_text else ""
@@ -73,11 +73,11 @@ def doubt(goods: Sequence[SealedKey], line: OrderLine, resealed: object) -> str:
         return ""
     if resealed.given_before:
         return f"the supplier sent {len(resealed.given_before)} texts that came before"
-    return f"the supplier sent {len(resealed.in_stock)} texts of our own stock" if resealed.in_stock else ""
+    return f"the supplier sent {len(resealed.in_stock)} texts of the shop's own stock" if resealed.in_stock else ""
 
 
 def goods_to_open(command: Command, state: Delivery) -> GoodsOpening | None:
-    """What this command makes somebody read, None when nothing: then no box may be opened."""
+    """The texts that this command shows to somebody. None means that no box may be opened."""
     match command:
         case RecordPurchase(outcome="done", goods=(_, *_)) if state.line and command.supplier == state.supplier:
             if misfit(command.goods, state.line.quantity):

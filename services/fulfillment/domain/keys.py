@@ -1,4 +1,4 @@
-"""Delivery from our own stock: sealed keys, opened once the order is confirmed and never before."""
+"""Delivery from stock: sealed keys, which are opened only after the order is confirmed. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISFIT = "the reserved keys are not what was sold"
 
 @dataclass(frozen=True)
 class Opening:
-    """Keys whose time has come: a confirmed line, and the keys reserved for it in the same attempt."""
+    """Keys to deliver: a confirmed line, and the keys that were reserved for it in the same attempt."""
 
     delivery_id: str
     order_id: str
@@ -47,7 +47,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class Opened:
-    """The keys sealed again to the buyer, or the numbers that stood in the way; then nothing was handed out."""
+    """The keys, sealed to the buyer. Or, with nothing sealed, the numbers of the keys that prevented the delivery."""
 
     envelope: str = ""
     unopened: tuple[int, ...] = ()
@@ -56,7 +56,7 @@ class Opened:
 
 
 def keys_to_open(command: Command, state: Delivery) -> Opening | None:
-    """The keys that this command will deliver, None when it delivers none: then no box may be opened."""
+    """The keys that this command delivers. None means that no box may be opened."""
     opening = _due(command, state)
     return opening if opening is not None and opening.fits else None
 
@@ -81,7 +81,7 @@ def _newer(command: TakeKeys, state: Delivery) -> bool:
 
 
 def take(command: TakeKeys, state: Delivery, opened: Opened | None) -> list[Event]:
-    """Keep the keys of the newest attempt, and deliver them when the order is confirmed already."""
+    """Keep the keys of the newest attempt, and deliver them if the order is already confirmed."""
     if state.phase not in ("expected", "requested") or not _newer(command, state):
         return []
     taken = KeysTaken(
@@ -96,7 +96,7 @@ def take(command: TakeKeys, state: Delivery, opened: Opened | None) -> list[Even
 
 
 def deliver(command: DeliverLine, state: Delivery, requested: DeliveryRequested, opened: Opened | None) -> list[Event]:
-    """Deliver the keys at hand, or wait for those of this attempt."""
+    """Deliver the keys of this attempt, or wait for them."""
     return [requested, *_delivered(_due(command, state), opened)]
 
 

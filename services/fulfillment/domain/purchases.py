@@ -1,4 +1,4 @@
-"""Delivery through a supplier: one purchase at a time, and none elsewhere while one is unknown."""
+"""Delivery through suppliers: one purchase at a time, and none elsewhere while the outcome of one is unknown. Pure."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NOBODY_LEFT = "no supplier could deliver"
 
 
 def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[str], given: DecisionContext) -> Event:
-    """Ask the best supplier that was not asked yet, or a person when none is left.
+    """Buy from the best supplier that was not tried yet, or hand over to a person when none is left.
 
-    A person decides as well where the target is none: orders of the version before may have a blank one.
+    A person decides as well if the target is invalid: orders of an earlier version may have a blank one.
     """
     try:
         target = identities.target(line.target) if line.target else ""
@@ -55,12 +55,11 @@ def next_step(delivery_id: str, order_id: str, line: OrderLine, asked: Sequence[
 
 
 def record(command: RecordPurchase, state: Delivery, given: DecisionContext) -> list[Event] | Decided:
-    """What a supplier said. One that was never asked is answered as by `statements.unasked`.
+    """Record a supplier's report. One about a purchase that was never ordered goes to `statements.unasked`.
 
-    Only the supplier whose purchase is open moves the delivery; what another says later is kept for a person, and so is
-    an answer whose goods are in doubt. Facts: the Resealed goods of a purchase that is done, if they are as many
-    different keys as were sold, else a mapping of supplier to Health.
-    """
+    Only the supplier of the open purchase moves the delivery. A later report of another one is kept for a person, and
+    so is a report with doubtful goods. Facts: the Resealed goods of a purchase that is done, if they are as many
+    different keys as were sold, else a mapping of supplier to Health."""
     line = state.line
     if line is None or command.supplier not in state.asked:
         return statements.unasked(command, state)
@@ -78,7 +77,7 @@ def record(command: RecordPurchase, state: Delivery, given: DecisionContext) -> 
 
 
 def _done(command: RecordPurchase, state: Delivery, line: OrderLine, envelope: str) -> list[Event]:
-    """Delivered; a bill that nobody can believe is not owed until a person says so."""
+    """Deliver the goods. A doubtful bill is not owed until a person confirms it."""
     cost = command.cost
     is_doubtful = cost is None or statements.is_doubtful(cost, line)
     delivered = SupplierDelivered(
@@ -99,7 +98,7 @@ def _done(command: RecordPurchase, state: Delivery, line: OrderLine, envelope: s
 
 
 def _held_back(command: RecordPurchase, state: Delivery, line: OrderLine, reason: str) -> list[Event]:
-    """The buyer gets nothing of it: a person reads what came, asks the supplier, and delivers or gives back."""
+    """Hand the delivery over: a person reads the goods, asks the supplier, and delivers or gives the money back."""
     handed_over = DeliveryHandedOver(
         delivery_id=command.delivery_id, order_id=state.order_id, line=line.line, sku=line.sku, reason=reason
     )
@@ -118,7 +117,7 @@ def _pending(command: RecordPurchase, state: Delivery, line: OrderLine) -> Purch
 
 
 def _failed(command: RecordPurchase, state: Delivery, line: OrderLine, given: DecisionContext) -> list[Event]:
-    """Asked elsewhere; what the supplier charges all the same is left to a person."""
+    """Buy elsewhere. A charge of the failed purchase is left to a person."""
     failed: list[Event] = [_not_bought(command, state, line)]
     if statements.charges(command):
         failed.append(statements.record(command, state, line, "doubtful-cost"))
@@ -138,7 +137,7 @@ def _not_bought(command: RecordPurchase, state: Delivery, line: OrderLine) -> Pu
 
 
 def record_unknown(command: RecordPurchaseUnknown, state: Delivery) -> list[Event]:
-    """Nobody knows what became of the purchase: a person must find out, and nobody buys elsewhere."""
+    """Hand over a purchase whose outcome is unknown. Nothing is bought elsewhere until a person finds out."""
     if state.line is None or state.phase != "requested" or command.supplier != state.supplier:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Which supplier to ask next."""
+"""Chooses the next supplier. Pure."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Health:
         return self.failures >= times and self.failed_at is not None and now - self.failed_at < within
 
     def tripped(self, now: datetime) -> bool:
-        """Whether it failed so often and so lately that asking it is a waste of time."""
+        """Whether it failed so often and so recently that asking it is a waste of time."""
         return self._failing(TRIPS_AFTER, TRIPPED_FOR, now)
 
     def troubled(self, now: datetime) -> bool:
-        """Whether it failed repeatedly and lately: better ask another first."""
+        """Whether it failed repeatedly and recently, so that others should be asked first."""
         return self._failing(TROUBLED_AFTER, TROUBLED_FOR, now)
 
 
 def in_order(suppliers: Sequence[str], health: Mapping[str, Health], now: datetime) -> list[str]:
-    """The suppliers in the order to ask them: as listed, the troubled ones after the sound, the tripped ones last."""
+    """The suppliers in the order to ask them: as listed, but troubled ones later, and tripped ones last."""
 
     def trouble(supplier: str) -> tuple[bool, int]:
         record = health.get(supplier, Health())

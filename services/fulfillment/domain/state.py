@@ -1,4 +1,4 @@
-"""What a delivery is, folded from its events."""
+"""The state of a delivery, folded from its events."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class Taken:
 
 @dataclass(frozen=True)
 class Said:
-    """What a supplier said, as far as two sendings of one statement have it in common: of goods, their keyed hashes."""
+    """The parts of a supplier's statement that are the same when it is sent twice. Goods are represented by keyed
+    hashes."""
 
     outcome: str
     supplier_ref: str = ""
@@ -50,8 +51,8 @@ class Said:
     goods: tuple[str, ...] = ()
 
     @staticmethod
-    def told(event: SupplierReportRefused) -> Said:
-        """What was told of a purchase that was never asked of its supplier, all of it."""
+    def of_report(event: SupplierReportRefused) -> Said:
+        """All parts of a report about a purchase that was never ordered from its supplier."""
         return Said(event.outcome, event.supplier_ref, event.cost, tuple(one.index for one in event.goods))
 
     @staticmethod
@@ -62,13 +63,13 @@ class Said:
 
 
 def _charged(cost: Money | None) -> Money | None:
-    """The cost of what was not delivered, as far as there is one."""
+    """The cost that is named for a failed purchase, None for none or zero."""
     return cost if cost is not None and cost.amount else None
 
 
 @dataclass(frozen=True)
 class Bought:
-    """The purchase asked of one supplier: all that it said, and the bill that the books hold."""
+    """The purchase from one supplier: all of its statements, and the amount that the books hold for it."""
 
     said: tuple[Said, ...] = ()
     booked: Money | None = None
@@ -79,13 +80,14 @@ class Bought:
 
     @property
     def last(self) -> Said | None:
-        """What was said last, None when nothing was."""
+        """The latest statement, None without any."""
         return self.said[-1] if self.said else None
 
     def has_said(self, what: Said) -> bool:
-        """Whether this is what was said last; a repeat may leave the reference out, and goods that are here already.
+        """Whether this repeats the latest statement. A repetition may leave out the reference, and goods that are
+        known.
 
-        What was said before something else takes that back: it is news each time.
+        A statement that was made before another one is no repetition: it takes the other one back.
         """
         last = self.last
         if last is None or last.outcome != what.outcome:
@@ -98,8 +100,8 @@ class Bought:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that did not fit. `claimed` is what of it stands in the books as a claim; `settled` is what a person
-    last decided; `goods` are the texts that came with it, sealed."""
+    """A statement that differs from what was known. `claimed` is its amount in the books as a claim; `settled` is the
+    last decision of a person; `goods` are the sealed texts that came with it."""
 
     supplier: str
     finding: Finding
@@ -110,7 +112,8 @@ class Statement:
 
 @dataclass(frozen=True)
 class Report:
-    """What a supplier told of a purchase that was never asked of it; `goods` are the texts that came with it."""
+    """A report about a purchase that was never ordered from the supplier. `goods` are the sealed texts that came with
+    it."""
 
     supplier: str
     said: Said
@@ -121,10 +124,10 @@ class Report:
 class Delivery:
     """One order line on its way to the buyer.
 
-    `phase` is "expected" before the order is confirmed. `supplier` is the one whose purchase is open or unknown,
-    `asked` are all that were ever asked. `doubtful` are the numbers of keys that a person must look at.
-    `purchases` are by supplier; `statements` are those that did not fit, numbered from 1 by position.
-    `reports` are what suppliers told that were never asked, numbered from 1 by position.
+    `phase` is "expected" before the order is confirmed. `supplier` is the one whose purchase is open or unknown;
+    `asked` are all suppliers of purchases so far. `doubtful` are the numbers of keys that a person must look at.
+    `purchases` are by supplier. `statements` differ from what was known, and `reports` are about purchases that were
+    never ordered; both are numbered from 1 by position.
     """
 
     phase: Phase = "expected"
@@ -174,7 +177,7 @@ def evolve(state: Delivery, event: Event) -> Delivery:
         case KeysDelivered() | DeliveryFailed():
             return _ended(state)
         case SupplierReportRefused():
-            report = Report(event.supplier, Said.told(event), event.goods)
+            report = Report(event.supplier, Said.of_report(event), event.goods)
             return replace(state, reports=(*state.reports, report))
         case SupplierStatementRecorded():
             return _stated(state, event)
@@ -191,7 +194,7 @@ def _ended(state: Delivery) -> Delivery:
 
 
 def _said(state: Delivery, supplier: str, said: Said, billed: Money | None = None) -> Delivery:
-    """The supplier said one thing more, which adds `billed` to what the books hold for its purchase."""
+    """Add a statement of the supplier, and `billed` to the amount that the books hold for its purchase."""
     before = state.purchases.get(supplier, Bought())
     booked = before.booked if billed is None else billed if before.booked is None else before.booked + billed
     return replace(state, purchases={**state.purchases, supplier: Bought((*before.said, said), booked)})
@@ -202,13 +205,13 @@ def _stated(state: Delivery, event: SupplierStatementRecorded) -> Delivery:
     if event.outcome == "done":
         said = Said("done", event.supplier_ref, event.cost, tuple(one.index for one in event.goods))
     statement = Statement(event.supplier, event.finding, event.bill, goods=event.goods)
-    told = replace(_said(state, event.supplier, said, event.bill), statements=(*state.statements, statement))
-    # A purchase that is open until its statement is kept brought goods in doubt: nothing more is expected of it.
-    return replace(told, supplier=None, pending=False) if event.supplier == state.supplier else told
+    recorded = replace(_said(state, event.supplier, said, event.bill), statements=(*state.statements, statement))
+    # If the purchase was still open, its goods were in doubt. Nothing more is expected of it.
+    return replace(recorded, supplier=None, pending=False) if event.supplier == state.supplier else recorded
 
 
 def _settled(state: Delivery, event: SupplierStatementSettled) -> Delivery:
-    """What is moved changes sides: what was claimed is a cost then, what was a cost is claimed."""
+    """Settle a statement. The moved amount changes sides: a claim becomes a cost, or a cost a claim."""
     before = state.statements[event.statement - 1]
     is_claim = event.decision == "claim"
     claimed = (event.moved or before.claimed) if is_claim else None
@@ -223,8 +226,8 @@ def _settled(state: Delivery, event: SupplierStatementSettled) -> Delivery:
 
 
 def _won(state: Delivery, event: SupplierClaimWon) -> Delivery:
-    """What the supplier credits is owed no longer. A purchase of which nothing is owed any more is as if it had never
-    been: whatever its supplier says of it from now on is news."""
+    """A won claim is no longer owed. If nothing is owed for a purchase any more, its statements are forgotten, so that
+    every later statement counts as new."""
     after = replace(state.statements[event.statement - 1], settled="won", claimed=None)
     statements = (*state.statements[: event.statement - 1], after, *state.statements[event.statement :])
     known = state.purchases[event.supplier]

@@ -1,7 +1,7 @@
-"""What suppliers say that does not fit: late successes, second statements, goods in doubt, bills that nobody believes.
+"""Statements of suppliers that differ from what was known: late successes, second statements, doubtful goods or bills.
 
-Each is an event, and so is what a supplier says that was never asked. A statement's bill is booked once a purchase, as
-a claim against the supplier, until a person settles it.
+Each is recorded as an event. So is a report about a purchase that was never ordered. The bill of a statement is booked
+once for each purchase, as a claim against the supplier, until a person settles it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from shared.contracts.fulfillment import (
 )
 from shared.contracts.order import OrderLine
 
-# A cost beyond both is recorded and left to a person: so many times the line's price, so many minor units.
+# A cost above both is left to a person: this many times the line's price, and this many minor units.
 MOST_TIMES_THE_PRICE = 10
 NEVER_ABSURD_BELOW = 100_000
-# So many reports of one supplier that was never asked are kept of a delivery, in its state with all their texts.
+# The most reports of one supplier that a delivery keeps in its state, with all their texts.
 MOST_REPORTS = 20
 
 
 def is_doubtful(cost: Money | None, line: OrderLine, booked: Money | None = None) -> bool:
-    """Whether a bill may not be booked unseen: none, negative, of another currency than the sale's, absurd, or nothing
-    for what was sold for money and is not listed as costing nothing. Where a bill is `booked`, nothing corrects it."""
+    """Whether a person must check a bill before it is booked: it is missing, negative, in another currency than the
+    sale, absurdly high, or zero for a line that was sold for money and is not listed as free. A bill of zero is fine if
+    one is already `booked`."""
     if cost is None or cost.amount < 0 or cost.currency != line.amount.currency:
         return True
     if cost.amount == 0:
@@ -40,12 +41,12 @@ def is_doubtful(cost: Money | None, line: OrderLine, booked: Money | None = None
 
 
 def charges(command: RecordPurchase) -> bool:
-    """Whether a supplier that has not delivered names a cost all the same."""
+    """Whether the supplier names a cost for a failed purchase."""
     return command.outcome == "failed" and command.cost is not None and command.cost.amount != 0
 
 
 def late(command: RecordPurchase, state: Delivery, line: OrderLine) -> list[Event]:
-    """What a supplier says of a purchase that is not open any more. A repeat and a `pending` change nothing."""
+    """Record a statement about a purchase that is no longer open. A repetition and `pending` change nothing."""
     bought = state.purchases[command.supplier]
     if command.outcome == "pending" or bought.has_said(Said.of(command)):
         return []
@@ -58,8 +59,8 @@ def late(command: RecordPurchase, state: Delivery, line: OrderLine) -> list[Even
 
 
 def done(command: RecordPurchase, state: Delivery, line: OrderLine, doubt: str = "") -> Event:
-    """The statement of a purchase that was done too late, or of an open one whose goods are in `doubt`: what it bills
-    is claimed."""
+    """Record that a purchase was done too late, or that the goods of an open one are in `doubt`. Its bill is
+    claimed."""
     bought = state.purchases[command.supplier]
     cost = command.cost
     if cost is None or is_doubtful(cost, line, bought.booked):
@@ -84,7 +85,7 @@ def record(
     booked: Money | None = None,
     doubt: str = "",
 ) -> SupplierStatementRecorded:
-    """The event that keeps a statement."""
+    """The event that records a statement."""
     return SupplierStatementRecorded(
         delivery_id=command.delivery_id,
         order_id=state.order_id,
@@ -106,11 +107,10 @@ def record(
 
 
 def unasked(command: RecordPurchase, state: Delivery) -> Decided:
-    """What is told of a purchase that was never asked of its supplier: kept as evidence, and again only when the last
-    thing told like this was another.
+    """Record a report about a purchase that was never ordered from its supplier, unless it repeats the latest report.
 
-    Answers {"outcome": "refused"} and the reason: `wrong-supplier`, or `too-many-reports` for what is not kept.
-    """
+    Answers {"outcome": "refused"} and the reason: `wrong-supplier`, or `too-many-reports` for a report that is not
+    kept."""
     refused = SupplierReportRefused(
         delivery_id=command.delivery_id,
         order_id=state.order_id or None,
@@ -123,7 +123,7 @@ def unasked(command: RecordPurchase, state: Delivery) -> Decided:
         goods=command.goods,
     )
     last = state.reports[-1] if state.reports else None
-    is_repeated = last is not None and (last.supplier, last.said) == (command.supplier, Said.told(refused))
+    is_repeated = last is not None and (last.supplier, last.said) == (command.supplier, Said.of_report(refused))
     if not is_repeated and sum(one.supplier == command.supplier for one in state.reports) >= MOST_REPORTS:
         return Decided(answer={"outcome": "refused", "reason": "too-many-reports"})
     return Decided([] if is_repeated else [refused], {"outcome": "refused", "reason": "wrong-supplier"})
@@ -134,7 +134,7 @@ def settle(command: SettleStatement, state: Delivery) -> list[Event]:
     statement, line = _known(command, state)
     lost_claim = statement.settled == "claim" and command.decision == "cost"
     if statement.finding == "agrees" or (statement.settled is not None and not lost_claim):
-        raise Refused("already-settled", "this statement is settled already")
+        raise Refused("already-settled", "this statement is already settled")
     bill = _named_bill(command, state, statement)
     settled = SupplierStatementSettled(
         delivery_id=command.delivery_id,
@@ -155,9 +155,9 @@ def win(command: WinClaim, state: Delivery) -> list[Event]:
     """Refuses `unknown-statement`, `already-settled` and `not-claimed`."""
     statement, line = _known(command, state)
     if statement.finding == "agrees" or statement.settled in ("cost", "won"):
-        raise Refused("already-settled", "this statement is settled already")
+        raise Refused("already-settled", "this statement is already settled")
     if statement.settled is None:
-        raise Refused("not-claimed", "claim it first: then it may be won")
+        raise Refused("not-claimed", "only a claim can be won; claim it first")
     won = SupplierClaimWon(
         delivery_id=command.delivery_id,
         order_id=state.order_id,
@@ -178,13 +178,13 @@ def _known(command: SettleStatement | WinClaim, state: Delivery) -> tuple[Statem
 
 
 def _named_bill(command: SettleStatement, state: Delivery, statement: Statement) -> Money | None:
-    """What is to be booked for a doubtful bill, None when nothing is: a person says what it really is, and what the
-    books hold for the purchase already is no part of it."""
+    """The amount to book for a doubtful bill, None for nothing. A person names the true cost; what is already booked
+    for the purchase is subtracted."""
     cost = command.cost
     if cost is None:
         return None
     if statement.finding != "doubtful-cost" or command.decision != "cost":
-        raise Refused("cost-known", "only a doubtful bill that we bear is given its cost", status=422)
+        raise Refused("cost-known", "only a doubtful bill that the shop bears is given a cost", status=422)
     line = state.line
     if line is None or cost.amount <= 0 or cost.currency != line.amount.currency:
         raise Refused("wrong-cost", "a cost is a positive amount in the currency of the sale", status=422)
@@ -194,7 +194,8 @@ def _named_bill(command: SettleStatement, state: Delivery, statement: Statement)
 
 
 def _moved(command: SettleStatement, state: Delivery, statement: Statement) -> Money | None:
-    """A bill that we bear leaves the claims; what a supplier took back after all leaves the costs."""
+    """The amount that a decision moves. A bill that the shop bears leaves the claims; if the supplier took a success
+    back, the amount leaves the costs."""
     if command.decision == "cost":
         return statement.claimed
     booked = state.purchases[statement.supplier].booked

@@ -1,4 +1,4 @@
-"""What inventory needs from outside: how much of the stock unpaid orders may hold."""
+"""What inventory gets from its host: the limits of unpaid orders."""
 
 from __future__ import annotations
 

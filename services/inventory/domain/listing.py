@@ -1,4 +1,4 @@
-"""What is said of a product: listing it, changing it, putting it on sale and off."""
+"""Listing a product, changing it, and putting it on sale or off. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from shared.contracts.inventory import (
     SetSale,
 )
 
-# An order line has ten thousand keys at most: what they cost together is then an amount, too.
+# An order line has at most ten thousand keys, so that their total cost fits into an amount.
 MOST_COST = MAX_MINOR_UNITS // 10_000
 
 
 def unknown_sku() -> Refused:
-    """It does not repeat the SKU: where two columns of a sheet have changed places, that is a card key."""
+    """The refusal for an unknown SKU. It does not repeat the SKU, which may be a card key from a sheet with
+    interchanged columns."""
     return Refused("unknown-sku", "no product is listed under this SKU", status=404)
 
 
@@ -54,7 +55,8 @@ def _check(sku: str, listing: Listing) -> None:
 
 
 def _check_tiers(known: Listing | None, wanted: Listing) -> None:
-    """Many pieces never cost more apiece than one. What was listed otherwise once stays so until its prices change."""
+    """Refuse a tier that costs more apiece than a single piece. An older listing with such a tier stays until its
+    prices change."""
     if known is not None and (known.price, known.tiers) == (wanted.price, wanted.tiers):
         return
     for tier in wanted.tiers:
@@ -79,7 +81,7 @@ def list_product(command: ListProduct, listing: Listing | None, shop: Shop) -> D
 
 
 def _wanted(command: ListProduct, known: Listing | None) -> Listing:
-    """The listing that the command asks for: where a product is listed, what is not named stays as it is."""
+    """The listing after the command. Fields of a listed product that the command does not name stay as they are."""
     if known is None:
         return command.listing
     if command.default_currency and known.price.currency != command.listing.price.currency:

@@ -1,4 +1,4 @@
-"""Where every key of a product is: free in a lot, reserved for an order line, sold, faulted, or withdrawn."""
+"""The state of a product's keys: free in a lot, reserved for an order line, sold, faulted, or withdrawn. Pure."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Keys set aside for an order line. `expired` once its end was proposed to the order. `unpaid`: of an order that
-    nobody had paid for when it asked; `holders` are then hashes of who did."""
+    """Keys that are reserved for an order line. `expired`: the order was asked to give them up. `unpaid`: the order was
+    not paid when it reserved them; `holders` are then hashes of its buyer."""
 
     numbers: tuple[int, ...]
     attempt: int
@@ -62,8 +62,8 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last attempt of a line that holds nothing any more, and who held it unpaid: an order that is let pass after a
-    review asks anew without naming them."""
+    """The last attempt of a line without reservations, and the holders of its unpaid reservation: an order that passes
+    its review reserves again without naming them."""
 
     attempt: int
     sold: bool
@@ -76,7 +76,7 @@ class Stock:
     that is neither free, reserved nor faulted is sold or withdrawn. `supplied` are those whose text a supplier sent:
     they are reserved no more.
 
-    `ended` remembers the latest lines only: the transport delivers once, this answers what is repeated nearby.
+    `ended` keeps the latest lines only. Commands are delivered once; this covers repetitions that come soon.
     """
 
     lots: tuple[Lot, ...] = ()
@@ -109,8 +109,8 @@ def pick(stock: Stock, quantity: int, today: date) -> tuple[int, ...]:
 
 
 def cost_of(stock: Stock, numbers: tuple[int, ...]) -> Money | None:
-    """What these open keys cost us; None when a lot's cost is unknown, the lots' currencies differ, or it is more than
-    an amount can be."""
+    """The cost of these open keys. None if a lot's cost is unknown, the currencies of lots differ, or the sum is more
+    than an amount can be."""
     wanted, total, currency = ranges.spans(numbers), 0, ""
     for lot in stock.lots:
         here = ranges.count(ranges.common(lot.numbers, wanted))
@@ -123,7 +123,7 @@ def cost_of(stock: Stock, numbers: tuple[int, ...]) -> Money | None:
 
 
 def reservation_of(stock: Stock, order_id: str, number: int) -> str | None:
-    """The key of the order's line that has this number reserved."""
+    """The `line_key` of the order's line that has this number reserved, None for none."""
     for line, held in stock.reserved.items():
         if line.rpartition("/")[0] == order_id and number in held.numbers:
             return line

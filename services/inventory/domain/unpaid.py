@@ -1,4 +1,4 @@
-"""How much of a product's stock orders that nobody has paid for may hold back from those who pay."""
+"""Limits how much of a product's stock unpaid orders may reserve. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WHOLE = 100
 
 @dataclass(frozen=True, slots=True)
 class UnpaidLimits:
-    """Of what is not sold or paid for, unpaid orders hold `share_percent` together, and one person, address or device
-    `buyer_percent` of that: one piece at least. Whoever holds none gets one piece beyond the share as well, as long as
-    `kept_percent`, one piece at least, stay for those who pay at once. While nobody holds any, an order of
-    `small_order` pieces is taken as it is, so that the last few can be bought at once."""
+    """Limits for unpaid orders, of the stock that is not sold or paid for. All of them together may reserve
+    `share_percent`, and one person, address or device `buyer_percent` of that; each at least one piece. A buyer without
+    reservations may get one piece beyond the share, if `kept_percent` (at least one piece) stays for those who pay at
+    once. While no unpaid order has reservations, an order of up to `small_order` pieces is always accepted."""
 
     share_percent: int = 50
     buyer_percent: int = 50
@@ -25,12 +25,12 @@ class UnpaidLimits:
 
 
 def holder(kind: str, value: str) -> str:
-    """How reservations name a person, an address or a device: a hash, for it is only ever compared."""
+    """The name of a person, an address or a device in reservations. It is a hash, because it is only compared."""
     return hashlib.sha256(f"{kind}:{value}".encode(errors="replace")).hexdigest()[:16]
 
 
 def refusal(command: ReserveStock, stock: Stock, free: int, limits: UnpaidLimits) -> ShortFor | None:
-    """Why an unpaid order may not have these keys, of which `free` are for sale; None when it may."""
+    """The reason why an unpaid order may not reserve these keys, of which `free` are for sale; None if it may."""
     if not command.unpaid:
         return None
     held, by_holder = 0, dict.fromkeys(command.holders, 0)
@@ -38,9 +38,9 @@ def refusal(command: ReserveStock, stock: Stock, free: int, limits: UnpaidLimits
         if not reservation.unpaid:
             continue
         held += len(reservation.numbers)
-        for one in reservation.holders:
-            if one in by_holder:
-                by_holder[one] += len(reservation.numbers)
+        for name in reservation.holders:
+            if name in by_holder:
+                by_holder[name] += len(reservation.numbers)
     if not held and command.quantity <= limits.small_order:
         return None
     share = _part(free + held, limits.share_percent)
@@ -54,5 +54,5 @@ def refusal(command: ReserveStock, stock: Stock, free: int, limits: UnpaidLimits
 
 
 def _part(pieces: int, percent: int) -> int:
-    """So many percent, rounded up: at least one of any."""
+    """This percentage, rounded up, so at least one piece of any."""
     return -(-pieces * percent // WHOLE)

@@ -1,4 +1,4 @@
-"""Notification's outside world: templates, mail, webhooks and the console."""
+"""What notification gets from its host: templates, mail, webhooks and the console."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.runtime.service import HostContext
 
 @dataclass(frozen=True)
 class MailLimits:
-    """How many mails about unpaid orders an address gets within a day: one that ever paid for an order, and another."""
+    """The most mails about unpaid orders in a day, for an address that ever paid (`proven`) and for others."""
 
     proven: int
     unproven: int
@@ -27,7 +27,7 @@ class MailLimits:
 
 @dataclass(frozen=True)
 class Adapters:
-    """The channels, the texts, where staff listens, where order pages are, and how much mail is too much."""
+    """The senders by channel, the templates, the webhook of staff, the URL of order pages, and the limits of mail."""
 
     senders: Mapping[MessageChannel, Sender]
     templates: Templates
@@ -37,7 +37,7 @@ class Adapters:
 
 
 def build(context: HostContext) -> Adapters:
-    """Raises ValueError for a mail server's URL that makes no sense."""
+    """The adapters. Raises ValueError for an invalid URL of the mail server."""
     settings, now = context.settings.of(NotificationSettings), context.clock.now
     console = Console()
     mail = Mail(MailServer.parse(settings.smtp_url), settings.mail_from, now) if settings.smtp_url else console

@@ -1,4 +1,4 @@
-"""The console: one log line a message, without its address and text."""
+"""The console: writes one log line for each message, without its address and text."""
 
 from __future__ import annotations
 

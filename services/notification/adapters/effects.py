@@ -1,4 +1,4 @@
-"""Sending a queued message: rendered, and handed to its channel."""
+"""Sends queued messages: renders them, and passes them to their channel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTEMPTS = 15
 def send(payload: Mapping[str, Any], attempt: int, adapters: Adapters) -> RecordSending:
     """Send the message of a MessageQueued payload. Raises Unsent when another try may help.
 
-    Neither SMTP nor a webhook can be asked whether an earlier try arrived, so it is repeated under the same id.
+    SMTP and webhooks can't be asked whether an earlier try arrived, so a repetition has the same id.
     """
     message = MessageQueued.model_validate(payload)
     sender = adapters.senders[message.channel]

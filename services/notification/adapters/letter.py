@@ -1,4 +1,4 @@
-"""A message ready to go out, and the two ways in which it does not."""
+"""A rendered message, and the two errors of sending it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from shared.runtime.service import EffectFailed
 
 
 class Undeliverable(Exception):
-    """Another try would end the same way. The text names no address and no secret."""
+    """Another try would fail as well. The text names no address and no secret."""
 
 
 class Unsent(EffectFailed):
-    """This try failed; the next may not. The text names no address and no secret."""
+    """This try failed; another one may succeed. The text names no address and no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A rendered message. `id` is the same in every try, so that a receiver can tell a repeated one."""
+    """A rendered message. `id` is the same in every try, so that a receiver can recognize a repetition."""
 
     id: str
     to: str
@@ -34,10 +34,10 @@ class Letter:
 
 
 class Sender(Protocol):
-    """Carries letters through one channel."""
+    """Sends letters through one channel."""
 
     channel: ClassVar[MessageChannel]
 
     def send(self, letter: Letter) -> None:
-        """Hand the letter over. Raises Undeliverable or Unsent."""
+        """Send the letter. Raises Undeliverable or Unsent."""
         ...

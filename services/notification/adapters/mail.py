@@ -25,9 +25,9 @@ TOO_LARGE = 552
 
 @dataclass(frozen=True)
 class MailServer:
-    """Where mail is handed over: `smtp://host:port`, by STARTTLS where the server offers it, or `smtps://...`.
+    """A mail server: `smtp://host:port`, with STARTTLS if the server offers it, or `smtps://...`.
 
-    A user and password may stand before the host, percent-encoded; they travel encrypted or not at all.
+    A user and a password may stand before the host, percent-encoded. They are only sent encrypted.
     """
 
     host: str
@@ -92,13 +92,13 @@ class Mail:
             raise _explained(error) from error
 
     def _hand_over(self, connection: smtplib.SMTP, letter: Letter) -> None:
-        """Raises Undeliverable for what no try can put into a mail or over this server, and smtplib's exceptions."""
+        """Raises Undeliverable for a letter that can never be a mail or pass this server, and smtplib's exceptions."""
         try:
             connection.send_message(self._compose(letter), self.mail_from, [letter.to])
         except smtplib.SMTPNotSupportedError as error:
             raise Undeliverable("the mail server can't carry an address like this") from error
-        except (ValueError, MessageError) as error:  # a header or a character that mail has no form for
-            raise Undeliverable(f"it has no form as a mail: {type(error).__name__}") from error
+        except (ValueError, MessageError) as error:  # a header or a character that a mail can't hold
+            raise Undeliverable(f"it can't be written as a mail: {type(error).__name__}") from error
 
     def _compose(self, letter: Letter) -> EmailMessage:
         message = EmailMessage()
@@ -118,7 +118,7 @@ class Mail:
 
 
 def _explained(error: smtplib.SMTPException | OSError) -> Undeliverable | Unsent:
-    # Servers repeat addresses in their replies, so that only the code goes on record.
+    # Servers repeat addresses in their replies, so only the code is recorded.
     match error:
         case smtplib.SMTPRecipientsRefused():
             code = max(code for code, _ in error.recipients.values())

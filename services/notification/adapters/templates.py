@@ -16,11 +16,11 @@ SUBJECT = "Subject:"
 
 
 class Templates:
-    """Renders messages. Parameters are plain values: nothing in them is ever read as a template."""
+    """Renders messages. Parameters are plain values, and are never interpreted as templates."""
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
         self._loader = FileSystemLoader(directory)
-        # The texts are plain text, where HTML escapes would show.
+        # The texts are plain text, in which HTML escapes would be visible.
         self._environment = SandboxedEnvironment(
             autoescape=False,
             undefined=StrictUndefined,

@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Webhook:
-    """Posts letters as JSON. The body and `webhook-id` are the same in every try; any 2xx takes the letter."""
+    """Posts letters as JSON. The body and `webhook-id` are the same in every try. Any 2xx status accepts the letter."""
 
     signer: Signer = field(repr=False)
     client: httpx.Client = field(repr=False)

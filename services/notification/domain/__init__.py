@@ -1,4 +1,4 @@
-"""A message: queued once, then sent or given up."""
+"""The rules of notification. A message is queued once, then sent or given up. Pure."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`gathered` is the last alert that came within the pause and is still to be told of. `untold` counts the alerts
-    that the last round stands for, until it is sent: it may never be, and then the next stands for them as well."""
+    """A message. `gathered` is the last alert that came within the pause and is not sent yet. `untold` counts the
+    alerts that the last round stands for, until it is sent. If it never is, the next round stands for them as well."""
 
     status: Literal["new", "queued", "sent", "failed", "withheld"] = "new"
     channel: MessageChannel = "console"
@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Mailed:
-    """When an address lately got mail about orders that nobody paid for, and how many such it may get within a day."""
+    """The times of recent mails to an address about unpaid orders, and the most such mails that it may get in a day."""
 
     at: Sequence[datetime]
     most: int
@@ -47,20 +47,20 @@ class Mailed:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where staff can be reached besides the console, and what a mail's address already got, where that matters."""
+    """Facts: whether staff have a webhook, and the recent mails to the address, if they count."""
 
     staff_webhook: bool
     mailed: Mailed | None = None
 
 
 def is_unpaid(template: str, params: Mapping[str, str | int]) -> bool:
-    """Whether a message is about an order that nobody paid for: anybody may have placed it with this address. Whoever
-    gets any other mail about an order has paid for one."""
+    """Whether a message is about an unpaid order. Anybody may have placed it with this address. Other mails about
+    orders go only to addresses that paid."""
     return template == "order-cancelled" and not params.get("paid")
 
 
 def decide(command: SendMessage | TellGathered | RecordSending, state: Message, given: DecisionContext) -> list[Event]:
-    """Queue a message, or record what became of it. `given.facts` is Reach for a SendMessage."""
+    """Queue a message, or record whether it was sent. Facts: for SendMessage Reach."""
     match command:
         case SendMessage(to=to, channel="webhook") if to == STAFF and not given.facts.staff_webhook:
             return []
@@ -71,7 +71,7 @@ def decide(command: SendMessage | TellGathered | RecordSending, state: Message, 
         case SendMessage():
             return [_queued(command, state, given.now)]
         case TellGathered():
-            return [] if state.gathered is None else [_told(state.gathered, state, given.now)]
+            return [] if state.gathered is None else [_queued_gathered(state.gathered, state, given.now)]
         case RecordSending(round=number) if number != state.round or state.status == "sent":
             return []
         case RecordSending(sent=True, attempts=attempts):
@@ -142,7 +142,7 @@ def _number(state: Message) -> int:
     return state.gathered.number if state.gathered else 0
 
 
-def _told(gathered: MessageGathered, state: Message, now: datetime) -> MessageQueued:
+def _queued_gathered(gathered: MessageGathered, state: Message, now: datetime) -> MessageQueued:
     return _round(gathered, state, now, gathered.pause_seconds, gathered.number - 1 + state.untold)
 
 
@@ -152,17 +152,18 @@ def _queued(command: SendMessage, state: Message, now: datetime) -> MessageQueue
 
 
 def _round(
-    asked: SendMessage | MessageGathered, state: Message, now: datetime, pause: int | None, more: int | None
+    message: SendMessage | MessageGathered, state: Message, now: datetime, pause: int | None, more: int | None
 ) -> MessageQueued:
-    """The next round of a message. It tells how many `more` it stands for, where that is counted."""
+    """The next round of a message. `more` is the number of further alerts that it stands for, None if they are not
+    counted."""
     return MessageQueued(
-        message_id=asked.message_id,
-        channel=asked.channel,
-        to=asked.to,
-        template=asked.template,
-        locale=asked.locale,
-        params=asked.params if more is None else {**asked.params, "more": more},
-        order_id=asked.order_id,
+        message_id=message.message_id,
+        channel=message.channel,
+        to=message.to,
+        template=message.template,
+        locale=message.locale,
+        params=message.params if more is None else {**message.params, "more": more},
+        order_id=message.order_id,
         round=state.round + 1,
         again_from=None if pause is None else now + timedelta(seconds=pause),
     )

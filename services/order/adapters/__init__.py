@@ -1,4 +1,4 @@
-"""What an order needs from outside: how long it may wait."""
+"""What the order service gets from its host: how long an order may wait."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ from shared.contracts.order import (
 def refund(command: RefundOrder, order: Order) -> Decided:
     """Answers {"refund_id", "amount" (minor units), "currency"}.
 
-    A refund of all that is left tries those again that failed; of an amount that is no longer left, the one that
-    failed with it; of a key, the one of that key. Refuses `unknown-order`, `not-completed`, `refund-id-taken`,
-    `wrong-amount`, `nothing-left`, `more-than-left`, and for a key `unknown-key`, `already-refunded`,
-    `replacement-under-way`.
+    A refund of all that is left retries all failed refunds. A refund of an amount that is no longer left retries the
+    failed refund with that amount; a refund of a key the failed one of that key. Refuses `unknown-order`,
+    `not-completed`, `refund-id-taken`, `wrong-amount`, `nothing-left`, `more-than-left`, and for a key `unknown-key`,
+    `already-refunded`, `replacement-under-way`.
     """
     _require_completed(order, command.order_id)
     earlier = order.refunds.get(command.refund_id)
@@ -47,7 +47,7 @@ def refund(command: RefundOrder, order: Order) -> Decided:
     if again and (left.amount == 0 or command.amount is not None):
         return Decided(again, _refund_answer(again[0].refund_id, order.sum(retried.amount for retried in again)))
     if left.amount == 0:
-        raise Refused("nothing-left", "all that was delivered is refunded or replaced already")
+        raise Refused("nothing-left", "everything that was delivered is already refunded or replaced")
     amount = left if command.amount is None else command.amount
     if amount.currency != left.currency or amount.amount <= 0:
         raise Refused("wrong-amount", f"a refund is a positive amount in {left.currency}", status=422)
@@ -60,7 +60,7 @@ def refund(command: RefundOrder, order: Order) -> Decided:
 
 
 def _retried(command: RefundOrder, order: Order) -> list[RefundRetried]:
-    """The refunds that failed and that this command asks for again."""
+    """The failed refunds that this command retries."""
     failed = {name: refund.approved for name, refund in order.refunds.items() if refund.failed}
     if command.amount is not None:
         same = [name for name, approved in failed.items() if approved == command.amount]
@@ -92,8 +92,8 @@ def record_refund_failure(command: RecordRefundFailure, order: Order) -> list[Ev
 
 
 def _refund_key(command: RefundOrder, order: Order) -> Decided:
-    """The price of one key, or what of it a refund by amount has left. Of a key that was replaced, it is the fresh one
-    that is given up."""
+    """Refund the price of one key, or the part of it that refunds by amount have left. For a key that was replaced, the
+    buyer gives the replacement up."""
     line, number = command.line or 0, command.number or 0
     _delivered_key(order, line, number)
     key = order.sold_as(line, number)
@@ -110,7 +110,7 @@ def _refund_key(command: RefundOrder, order: Order) -> Decided:
     if command.amount not in (None, price, left):
         raise Refused("wrong-amount", f"this key was sold for {price}", status=422)
     if left.amount == 0:
-        raise Refused("nothing-left", "what was paid for this key is refunded already")
+        raise Refused("nothing-left", "the price of this key is already refunded")
     if command.amount not in (None, left):
         raise Refused("more-than-left", f"only {left} is left to refund", left=left.amount, currency=left.currency)
     approved = RefundApproved(
@@ -125,8 +125,8 @@ def _refund_key(command: RefundOrder, order: Order) -> Decided:
 
 
 def _left_of(order: Order, key: Key, price: Money) -> Money:
-    """What can be given back for a key sold: its price, unless money given back without a name has left less. A fresh
-    key that stands for it has its price to itself."""
+    """What can be refunded for a sold key: its price, unless refunds by amount have left less. The price of a key that
+    was replaced is reserved for its replacement."""
     return price if order.is_replaced(key) else min(price, order.refundable)
 
 
@@ -155,16 +155,16 @@ def replace_key(command: ReplaceKey, order: Order, given: DecisionContext) -> De
     """Answers {"line"}, the line that was added.
 
     Refuses `unknown-order`, `not-completed`, `unknown-key`, `already-replaced`, `already-refunded`, and `nothing-left`
-    when so much is refunded or replaced that nothing paid stands for this key.
+    if so much is refunded or replaced that no paid money is left for this key.
     """
     _require_completed(order, command.order_id)
     line = _delivered_key(order, command.line, command.number)
     if any((known.replaces, known.number) == (command.line, command.number) for known in order.replacements):
-        raise Refused("already-replaced", f"key {command.number} of line {command.line} was replaced already")
+        raise Refused("already-replaced", f"key {command.number} of line {command.line} was already replaced")
     key = order.sold_as(command.line, command.number)
     _require_standing(order, key)
     if not order.is_replaced(key) and order.refundable < order.lines[key[0] - 1].unit_price:
-        raise Refused("nothing-left", "what was paid for this key is refunded already")
+        raise Refused("nothing-left", "the price of this key is already refunded")
     limits: Limits = given.facts
     free = zero(order.total.currency)
     number = len(order.lines) + len(order.replacements) + 1
@@ -180,7 +180,7 @@ def replace_key(command: ReplaceKey, order: Order, given: DecisionContext) -> De
 
 
 def record_replacement_stock(command: RecordReservation, order: Order, replacement: Replacement) -> list[Event]:
-    """A replacement is confirmed with its key, or its price is given back when there is none."""
+    """Confirm a replacement when its key is reserved. Without a key, refund its price."""
     if replacement.stage != "requested":
         return []
     recorded = ReservationRecorded(

@@ -1,4 +1,4 @@
-"""What the domain is told besides commands and events."""
+"""The facts that decisions about orders need."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.contracts.order import Step, Wait
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an order waits at each step, and how long its stock is kept for it; for how long after it
-    was to be paid a late payment takes it up again."""
+    """How long an order waits at each step, how long its stock stays reserved, and how long after its deadline a late
+    payment reopens it."""
 
     pay_within: timedelta
     answer_within: timedelta
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The listings of the SKUs that are wished for, as far as they exist, and the limits."""
+    """The listings of the ordered SKUs that exist, and the limits."""
 
     offers: Mapping[str, Listing]
     limits: Limits

@@ -25,7 +25,7 @@ def place(command: PlaceOrder, order: Order, given: DecisionContext) -> Decided:
     `price-changed` and `currency-not-traded`.
     """
     if order.phase != "new":
-        # an order of the version before has the fingerprint of what was typed
+        # an order of an earlier version has the fingerprint of the texts as they were typed
         if order.fingerprint != _fingerprint(command) and order.fingerprint != _fingerprint(_canonical(command)):
             raise Refused("order-number-taken", f"{command.order_id} is another order", order_id=command.order_id)
         return Decided([], {**_answer(command.order_id, order.total), "repeated": True})
@@ -99,6 +99,6 @@ def _answer(order_id: str, total: Money) -> dict[str, str | int | bool]:
 
 
 def _fingerprint(command: PlaceOrder) -> str:
-    """SHA-256 of the canonical JSON of what makes two commands the same order."""
+    """SHA-256 of the canonical JSON of the fields that make two commands the same order."""
     same = json.dumps(command.model_dump(mode="json", include=SAME_ORDER), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(same.encode()).hexdigest()

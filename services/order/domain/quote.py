@@ -37,7 +37,7 @@ def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderL
 
 
 def unit_price(listing: Listing, quantity: int) -> Money:
-    """The price of one piece when this many are bought: that of the highest tier reached."""
+    """The price of one piece when this many are bought: the price of the highest tier reached."""
     reached = [tier for tier in listing.tiers if tier.from_quantity <= quantity]
     return max(reached, key=lambda tier: tier.from_quantity).price if reached else listing.price
 

@@ -1,11 +1,12 @@
-"""From placed to completed or cancelled: the answers of risk, inventory, ledger and fulfillment are joined here.
+"""An order from placed to completed or cancelled. It joins the answers of risk, inventory, ledger and fulfillment.
 
-Money that crosses a cancellation: the order answers every hold it hears of exactly once, and the ledger frees a hold
-only on an event that says so (OrderCancelled with `paid`, LatePaymentDeclined, OrderCompleted). A cancellation that has
-not seen a hold leaves it alone. So it does not matter which of the two comes first: an order reopened by a late payment
-still has its hold, and no hold is left behind.
+Money may cross a cancellation. The order answers every hold exactly once, and the ledger frees a hold only on an event
+that says so: OrderCancelled with `paid`, LatePaymentDeclined, OrderCompleted. A cancellation without `paid` leaves a
+hold alone. So the order of the two does not matter: an order that a late payment reopens still has its hold, and no
+hold is left behind.
 
-A late payment buys for a bounded time, and only what is still sold for no more than was paid; else it goes back.
+A late payment reopens an order for a bounded time, and only if its products are still sold for no more than was paid.
+Else the money goes back.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ def cancel(command: CancelOrder, order: Order) -> list[Event]:
 
 
 def record_screening(command: RecordScreening, order: Order, given: DecisionContext) -> list[Event]:
-    """The first decision counts; after `review` a person's.
+    """Record the first decision; after `review`, the decision of a person.
 
-    It is noted for an order cancelled as unpaid too, which a late payment may reopen.
+    It is also recorded for an order that was cancelled as unpaid, because a late payment may reopen it.
     """
     reopenable = order.phase == "cancelled" and order.cancelled_for == "unpaid"
     undecided = order.screening is None or (order.screening == "review" and command.decision != "review")
@@ -83,7 +84,7 @@ def record_screening(command: RecordScreening, order: Order, given: DecisionCont
 
 
 def record_reservation(command: RecordReservation, order: Order, given: DecisionContext) -> list[Event]:
-    """Answers of an earlier attempt are ignored."""
+    """Record inventory's answer about a line. Answers of an earlier attempt are ignored."""
     current = order.phase == "placed" and command.attempt == order.attempt and order.has_line(command.line)
     if not current or order.stockless or command.line in order.reserved:
         return []
@@ -102,7 +103,7 @@ def record_reservation_expiry(command: RecordReservationExpiry, order: Order) ->
 
 
 def record_payment(command: RecordPayment, order: Order, given: DecisionContext) -> list[Event]:
-    """One answer to the ledger's one answer; see the module's text for money that comes late."""
+    """Answer the ledger's hold, or its refusal, once. The module's text explains late payments."""
     if order.funds != "awaited":
         return []
     match order.phase, command.held:
@@ -122,10 +123,10 @@ def record_payment(command: RecordPayment, order: Order, given: DecisionContext)
 
 
 def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:
-    """The first result of a line counts; the last line's completes the order.
+    """Record the first result of a line. The result of the last line completes the order.
 
-    An order that is not confirmed has forgotten that it was, with a database that was restored from a backup: it notes
-    the result, and completes once it is confirmed anew.
+    An order that is not confirmed gets a result only after its database was restored from a backup. It records the
+    result, and completes when it is confirmed again.
     """
     may_end = order.phase in ("placed", "confirmed")
     if not may_end or not order.has_line(command.line) or command.line in order.deliveries:
@@ -137,7 +138,7 @@ def record_delivery(command: RecordDelivery, order: Order) -> list[Event]:
 
 
 def _completed(order: Order) -> list[OrderCompleted]:
-    """What an order that is confirmed, or is in this moment, says once each line has its result; nothing before."""
+    """The event that completes a confirmed order once each line has its result; nothing before."""
     if len(order.deliveries) < len(order.lines):
         return []
     delivered = order.sum(line.amount for line in order.lines if order.deliveries[line.line].delivered)
@@ -164,7 +165,7 @@ def delivery_recorded(command: RecordDelivery) -> DeliveryRecorded:
 
 
 def meet_deadline(command: MeetDeadline, order: Order) -> list[Event]:
-    """Only the wait that is still going on can run out."""
+    """End the present wait. A deadline of an earlier wait changes nothing."""
     if (command.step, command.attempt) != (order.step, order.attempt):
         return []
     match command.step:
@@ -190,7 +191,7 @@ def _from_stock(order: Order) -> tuple[OrderLine, ...]:
 
 
 def _stock_requested(order: Order, given: DecisionContext) -> StockRequested:
-    """Asks for the stock that was put back, in a new attempt, which waits anew."""
+    """Request the stock that was put back, in a new attempt with a new wait."""
     limits: Limits = given.facts
     requested = StockRequested(
         order_id=order.order_id,
@@ -204,9 +205,10 @@ def _stock_requested(order: Order, given: DecisionContext) -> StockRequested:
 
 
 def _no_longer_sold(order: Order, market: Market, now: datetime) -> str:
-    """Why a lapsed order is not taken up again: its price is an offer for a while, as long as it is asked for."""
+    """The reason why a late payment does not reopen an order: it is too late, or its price no longer holds. Empty if it
+    does."""
     if order.pay_by is None or now > order.pay_by + market.limits.reopen_within:
-        return "it came too late"
+        return "the payment came too late"
     for line in order.lines:
         offer = market.offers.get(line.sku)
         if offer is None or not offer.on_sale:
@@ -242,7 +244,7 @@ def _reopened(order: Order, given: DecisionContext) -> list[Event]:
 
 
 def _next_wait(before: Order, after: Order, given: DecisionContext) -> Wait | None:
-    """The wait that begins now, None when the one before goes on."""
+    """The wait that begins now, None if the present one goes on."""
     limits: Limits = given.facts
     step = _awaited(after)
     return None if step == before.step else limits.wait(step, after.attempt, given.now)
@@ -255,7 +257,7 @@ def _awaited(order: Order) -> Step:
 
 
 def _confirmed(order: Order, given: DecisionContext) -> list[Event]:
-    """It is confirmed, and over at once where all was delivered before: see `record_delivery`."""
+    """Confirm the order. It completes at once if every line already has its result: see `record_delivery`."""
     limits: Limits = given.facts
     confirmed = OrderConfirmed(
         order_id=order.order_id,

@@ -1,4 +1,4 @@
-"""What is known of an order, folded from its events."""
+"""The state of an order, folded from its events."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Phase = Literal["new", "placed", "confirmed", "completed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a line ended; `numbers` are the keys that the buyer got."""
+    """The result of a line. `numbers` are the keys that the buyer got."""
 
     delivered: bool
     numbers: tuple[int, ...] = ()
@@ -55,9 +55,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`given_back` is what has reached the buyer, None as long as nothing has; `failed` when the channel said no.
+    """A refund. `given_back` is what has reached the buyer, None before; `failed` means that the channel refused.
 
-    `key` is the key sold whose price it is, None where it is for none of them.
+    `key` is the sold key whose price is refunded, None for a refund by amount.
     """
 
     approved: Money
@@ -68,7 +68,8 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A free line in place of key `number` of line `replaces`, worth the `price` that was once paid for that key."""
+    """A free line that replaces key `number` of line `replaces`. Its value is the `price` that was paid for that
+    key."""
 
     line: OrderLine
     replaces: int
@@ -82,8 +83,8 @@ class Order:
     """One order. `lines` count from 1 by position, replacements go on counting after them.
 
     `reserved` are the keys lines reserved in this `attempt`; `step` is the wait that may still run out.
-    `stockless`: its stock was put back until a person has looked at it. `delayed` is what the channel did not pay back
-    and no refund is about, by return id; `differing` is what fits nothing and waits for a person, by item.
+    `stockless`: its stock was put back while a person reviews it. `delayed` has returns outside of refunds that the
+    channel did not pay, by return id; `differing` has payments of other amounts that wait for a person, by item.
     """
 
     phase: Phase = "new"
@@ -124,39 +125,40 @@ class Order:
 
     @property
     def refundable(self) -> Money:
-        """What was delivered and neither given back, nor promised back, nor replaced: never below nothing."""
+        """The value of what was delivered and neither refunded, nor being refunded, nor replaced. It is never below
+        zero."""
         given = self.sum(refund.approved for refund in self.refunds.values()) + self.claimed
         return max(self.delivered - given, zero(self.total.currency))
 
     @property
     def refunded_keys(self) -> frozenset[Key]:
-        """The keys sold whose price was given back, or promised back; also where the channel said no so far."""
+        """The sold keys whose price was or is being refunded, including failed refunds."""
         return frozenset(refund.key for refund in self.refunds.values() if refund.key is not None)
 
     @property
     def claimed(self) -> Money:
-        """The price of the keys that were replaced, or are being replaced: a fresh key stands for it, not money."""
+        """The price of the keys that were or are being replaced: a replacement stands for it, not money."""
         refunded = self.refunded_keys
         return self.sum(price for key, price in self._replaced.items() if key not in refunded)
 
     @property
     def _replaced(self) -> dict[Key, Money]:
-        """The keys sold that have a replacement, with what was paid for them."""
+        """The sold keys with a replacement, and the price that was paid for each."""
         standing = (replacement for replacement in self.replacements if replacement.stage != "failed")
         return {self.sold_as(it.replaces, it.number): it.price for it in standing}
 
     def sold_as(self, line: int, number: int) -> Key:
-        """The key that was sold, of one that may have replaced it."""
+        """The key that was sold, for a key that may be its replacement."""
         while replacement := self.replacement(line):
             line, number = replacement.replaces, replacement.number
         return line, number
 
     def is_replaced(self, key: Key) -> bool:
-        """Whether a fresh key stands, or is on its way, for this key that was sold."""
+        """Whether this sold key was or is being replaced."""
         return key in self._replaced
 
     def is_being_replaced(self, key: Key) -> bool:
-        """Whether nobody knows yet what becomes of a replacement of this key that was sold."""
+        """Whether a replacement of this sold key has no result yet."""
         return any(
             it.stage != "failed" and it.line.line not in self.deliveries and self.sold_as(it.replaces, it.number) == key
             for it in self.replacements
@@ -171,11 +173,11 @@ class Order:
 
     @property
     def waiting_money(self) -> int:
-        """How many amounts of the order have gone neither where they should nor back."""
+        """The number of amounts of the order that are neither where they belong nor back."""
         return len(self.delayed) + len(self.differing)
 
     def replacement(self, line: int) -> Replacement | None:
-        """The replacement that this line is, None for other lines."""
+        """The replacement of this line number, None for other lines."""
         return next((replacement for replacement in self.replacements if replacement.line.line == line), None)
 
 
@@ -247,7 +249,7 @@ def _after_sale(order: Order, event: Event) -> Order:
 
 
 def _key_of(order: Order, event: RefundApproved) -> Key | None:
-    """The key sold that a refund is for; one in place of a replacement once named it by its refund id alone."""
+    """The sold key that a refund is for. Refunds of failed replacements once named it only by their refund id."""
     line, number = event.line, event.number
     if line is None or number is None:
         name = event.refund_id
@@ -281,7 +283,7 @@ def _placed(event: OrderPlaced) -> Order:
 
 
 def _asking(order: Order, attempt: int) -> Order:
-    """The order, whose lines are asked for in a new attempt."""
+    """The order with a new attempt, in which all lines are requested again."""
     return replace(order, attempt=attempt, reserved=frozenset(), stockless=False)
 
 

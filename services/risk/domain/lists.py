@@ -11,13 +11,14 @@ from shared.values.identities import NoCanonicalForm, trait
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """`listed` is how the value was last put on a list, None when it is on none."""
+    """An entry of a list. `listed` is the event that put the value on its list, None when it is on no list."""
 
     listed: ListEntrySet | None = None
 
 
 def decide_list_entry(command: SetListEntry | RemoveListEntry, state: ListEntry, given: DecisionContext) -> list[Event]:
-    """`given.facts` are the entries that stand for the same value, however they are spelled."""
+    """Facts: the entries that stand for the same value in any spelling. Refuses `not-listed`, `wrong-entry` and
+    `already-over`."""
     spellings = tuple(entry for entry in given.facts if entry != command.entry)
     match command:
         case SetListEntry():
@@ -47,8 +48,8 @@ def _check(command: SetListEntry, given: DecisionContext) -> None:
     try:
         canonical = trait(command.dimension, command.value)
     except NoCanonicalForm as error:
-        raise Refused("wrong-entry", f"no order could match this: the {error}", status=422) from None
+        raise Refused("wrong-entry", f"no order can match this value: the {error}", status=422) from None
     if canonical != command.value:
-        raise Refused("wrong-entry", f"no order could match this, but {canonical}", status=422)
+        raise Refused("wrong-entry", f"no order can match this value; use {canonical}", status=422)
     if command.until is not None and command.until <= given.now:
         raise Refused("already-over", "a list entry must end in the future", status=422)

@@ -1,4 +1,4 @@
-"""The rules an order is screened by: how often, how much, how many people."""
+"""The rules that screen an order: how often, how much, how many people. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from shared.contracts import Money
 from shared.contracts.risk import Dimension
 
 Measure = Literal["count", "amount", "customers"]
-# `own-target`: a target, as one buyer's. Others' unpaid orders for a target say nothing about its owner's.
-# `guest`: an address or a device, as that of orders without an account.
+# `own-target`: a target combined with one buyer. Unpaid orders of others for a target say nothing about its owner.
+# `guest`: an address or a device of orders without an account.
 Counted = Dimension | Literal["own-target", "guest"]
 Verdict = Literal["review", "block"]
 
@@ -21,7 +21,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """More than `limit` within `window_seconds` for one value of `dimension`, the order at hand included.
+    """A rule that is broken by more than `limit` within `window_seconds` for one value of `dimension`, including the
+    present order.
 
     `count` counts orders, those for a `target` once they are paid; `customers` counts distinct customers; `amount` adds
     up minor units of the order's currency alone.
@@ -41,7 +42,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """A single order of more than `limit`, in the limit's currency."""
+    """A limit for a single order, in the limit's currency."""
 
     name: str
     limit: Money
@@ -54,8 +55,8 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class AmountLimits:
-    """What is too much, in minor units by currency: one order, and a customer's or a guest's orders of 24 hours. An
-    order in a currency that a table does not name is one for a person to look at."""
+    """Limits in minor units by currency: of one order, and of a customer's or a guest's orders in 24 hours. An order in
+    a currency without a limit is reviewed by a person."""
 
     order: Mapping[str, int]
     customer_day: Mapping[str, int]
@@ -69,7 +70,7 @@ class AmountLimits:
         return () if limit is None else (customer_amount(limit), guest_amount(limit))
 
     def missing(self, currency: str) -> Sequence[str]:
-        """The reasons why an order in this currency can't be measured."""
+        """The reasons to review an order because its currency has no limit."""
         tables = (("order", self.order), ("customer-amount", self.customer_day))
         return [f"no-limit:{name}:{currency}" for name, table in tables if currency not in table]
 

@@ -1,4 +1,4 @@
-"""One order's screening, and the case a person decides when the rules can't."""
+"""The screening of an order, and its case when a person must decide. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LISTED: Mapping[ListName, Decision] = {"allow": "pass", "watch": "review", "bloc
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """`opened` is the case as it was opened last."""
+    """A screening. `opened` is the event that opened the case last."""
 
     decision: Decision | None = None
     case: Literal["none", "open", "closed", "decided"] = "none"
@@ -51,7 +51,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of an order's values when it is screened, and how much is too much."""
+    """Facts: the histories and list entries of the order's values, and the limits of amounts."""
 
     histories: Mapping[tuple[Counted, str], History]
     listed: Sequence[Listed] = ()
@@ -64,7 +64,7 @@ ScreeningCommand: TypeAlias = ScreenOrder | DecideCase | CloseCase | ReopenCase 
 def decide_screening(command: ScreeningCommand, state: Screening, given: DecisionContext) -> list[Event]:
     """Screen an order once, decide its open case, close and reopen it with its order, or count the order as paid.
 
-    `given.facts` is Known for a ScreenOrder.
+    Facts: for ScreenOrder Known. DecideCase refuses `unknown-order` and `no-open-case`.
     """
     match command:
         case ScreenOrder():

@@ -1,7 +1,7 @@
-"""Sliding windows kept in buckets: a bounded history for one value of one dimension.
+"""Sliding windows in buckets: a bounded history for one value of one dimension. Pure.
 
-Every window is kept in buckets of a twelfth of its length, so that a history holds at most thirteen of them. What was
-within the window is always counted; what was up to a twelfth of the window earlier may be counted as well.
+A bucket covers a twelfth of its window, so a history holds at most thirteen buckets for each window. Orders within the
+window are always counted; orders up to a twelfth of the window earlier may be counted as well.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ DIMENSIONS = frozenset(get_args(Dimension))
 
 
 class Bucket(TypedDict):
-    """What happened in one part of a window: the part with this number since 1970. `customers` are distinct, and
-    never more than any rule needs to see to be broken."""
+    """The orders in one part of a window: part `number` since 1970. `customers` are distinct, and no more than a rule
+    needs to be broken."""
 
     number: int
     count: int
@@ -31,12 +31,12 @@ class Bucket(TypedDict):
     customers: list[str]
 
 
-# A window's length in seconds, as text, to its buckets in order: JSON as it is stored, never changed in place.
+# Buckets in order, by the length of their window in seconds as text. It is stored as JSON, and never changed in place.
 History: TypeAlias = Mapping[str, Sequence[Bucket]]
 
 
 def traits(order: ScreenOrder | OrderScreened) -> tuple[tuple[Dimension, str], ...]:
-    """What an order can be counted and listed by: dimension and canonical value, each once, none empty."""
+    """The values that an order is counted and listed by: dimension and canonical value, each once, none empty."""
     return _traits(order.ip, order.device, order.customer or "", order.targets)
 
 
@@ -47,8 +47,8 @@ def _traits(ip: str, device: str, customer: str, targets: tuple[str, ...]) -> tu
 
 
 def mentioned(order: ScreenOrder) -> tuple[tuple[Dimension, str], ...]:
-    """What else the order's targets hold: telephone numbers and e-mail addresses, by which it is looked up on lists.
-    They are not what is bought for, as far as a machine can tell: nothing is counted for them, or allowed."""
+    """Telephone numbers and e-mail addresses within the order's targets. They are looked up on lists, but not counted,
+    and an allow list has no effect for them, because the order may not be meant for them."""
     return _mentioned(order.targets)
 
 
@@ -76,9 +76,10 @@ def _canonical(found: Sequence[tuple[Dimension, str]]) -> tuple[tuple[Dimension,
 
 
 def canonical_value(dimension: str, value: str) -> str:
-    """A value's canonical form; what has none, as older orders and entries may, without the spaces around it.
+    """A value's canonical form. A value without one, such as in older orders and entries, only loses surrounding
+    spaces.
 
-    What is in no dimension stays as it is.
+    A value of no dimension stays as it is.
     """
     if dimension not in DIMENSIONS:
         return value
@@ -86,8 +87,8 @@ def canonical_value(dimension: str, value: str) -> str:
 
 
 def counted(order: ScreenOrder | OrderScreened) -> tuple[tuple[Counted, str], ...]:
-    """What an order is measured by: its traits, each target as that of the person, address and device, and without an
-    account the address and the device as a guest's."""
+    """The values that an order is measured by: its traits; each target combined with the person, the address and the
+    device; and for an order without an account the address and the device as those of a guest."""
     return _counted(traits(order), has_account=bool(order.customer))
 
 
@@ -103,17 +104,17 @@ def _counted(values: tuple[tuple[Dimension, str], ...], *, has_account: bool) ->
 
 
 def placed(order: OrderScreened) -> Iterator[tuple[Counted, str]]:
-    """What an order counts for as soon as it is placed: all but its targets, which anybody may name.
+    """The values that an order counts for as soon as it is placed: all but its targets, which anybody may name.
 
-    A guest's amount counts where the order passed: one large order that nobody lets pass must not put those of others
-    who share the address under review.
+    A guest's amount counts only if the order passed. Otherwise one large order that is held back would put those of
+    others with the same address under review.
     """
     left_out = ("target",) if order.decision == "pass" else ("target", "guest")
     return (trait for trait in counted(order) if trait[0] not in left_out)
 
 
 def record(history: History, dimension: Counted, at: datetime, amount: Money, customer: str | None) -> History:
-    """The history with one order more."""
+    """The history with one more order."""
     return {
         str(window): _add(
             history.get(str(window), ()),
@@ -126,7 +127,7 @@ def record(history: History, dimension: Counted, at: datetime, amount: Money, cu
 
 
 def measured(rule: Rule, history: History, now: datetime, amount: Money, customer: str | None) -> int:
-    """What the rule looks at, for an order placed now by this customer."""
+    """The figure that the rule compares with its limit, for an order placed now by this customer."""
     first = _number(now, rule.window_seconds) - PARTS
     recent = [bucket for bucket in history.get(str(rule.window_seconds), ()) if bucket["number"] >= first]
     match rule.measure:
@@ -135,12 +136,12 @@ def measured(rule: Rule, history: History, now: datetime, amount: Money, custome
         case "amount":
             return amount.amount + sum(bucket["amounts"].get(amount.currency, 0) for bucket in recent)
         case "customers":
-            seen = {other for bucket in recent for other in bucket["customers"]}
-            return len(seen | {customer} if customer else seen)
+            customers = {name for bucket in recent for name in bucket["customers"]}
+            return len(customers | {customer} if customer else customers)
 
 
 def idle_from(dimension: Counted, at: datetime) -> datetime:
-    """When a history whose last order came at `at` has nothing left that a window could see."""
+    """When a history whose last order came at `at` has left all windows."""
     longest = max(WINDOWS[dimension])
     return at + timedelta(seconds=longest + longest // PARTS)
 

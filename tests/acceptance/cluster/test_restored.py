@@ -197,7 +197,7 @@ def test_one_database_is_restored_from_an_older_backup(operator: Operator) -> No
         assert market.platform.heads()["order"] == kept
 
         operator.kameng("heal", "order", "--accept-loss")
-        assert "nothing is to be healed" in operator.kameng("heal")
+        assert "nothing to heal" in operator.kameng("heal")
         assert market.platform.heads()["order"] >= known
         named = operator.kameng("lost", "--json", code=1)
         assert waits in named

@@ -60,7 +60,7 @@ class Channel(Partner):
         if is_new:
             self._host.timeline.after(CLOSED_AFTER_SECONDS, lambda: self.close(payment.payment_id))
             if self._whims.strike("forged"):
-                forgery = _callback(self.name, {**payment.told(), "status": "paid"}, authentic=False)
+                forgery = _callback(self.name, {**payment.callback(), "status": "paid"}, authentic=False)
                 self.tell(forgery, actor="guest", after_seconds=self._luck.uniform(0, 30))
         return {"channel_ref": payment.channel_ref, "pay_url": f"http://{self.name}.sim/{payment.channel_ref}"}
 
@@ -137,7 +137,7 @@ class Channel(Partner):
     def _deny(self, payment: Payment) -> None:
         """It is told as failed; some time later as paid, or only whoever asks is told."""
         self._denied.add(payment.payment_id)
-        self.tell(_callback(self.name, {**payment.told(), "status": "failed"}))
+        self.tell(_callback(self.name, {**payment.callback(), "status": "failed"}))
         self._host.timeline.after(self._luck.uniform(5, 300), lambda: self._admit(payment))
 
     def _admit(self, payment: Payment) -> None:
@@ -149,14 +149,14 @@ class Channel(Partner):
         payment = self.books.find(payment_id)
         if payment.status == "pending":
             self.books.close(payment_id)
-            self.tell(_callback(self.name, payment.told()))
+            self.tell(_callback(self.name, payment.callback()))
 
     def close_all(self) -> None:
         for payment_id in list(self.books.all):
             self.close(payment_id)
 
     def _call_back(self, payment: Payment) -> None:
-        told, strike = payment.told(), self._whims.strike
+        told, strike = payment.callback(), self._whims.strike
         self.mumble(payment.payment_id)
         if strike("wrong_amount"):
             by = self._luck.choice((-1, 1, 100))

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from sandboxes.purchases import PIECE_COST, Behaviour, Purchase, Purchases, Wanted
+from sandboxes.purchases import PIECE_COST, Behaviour, Purchase, PurchaseRequest, Purchases
 from sandboxes.turned_away import TurnedAway
 from services.fulfillment.adapters.goods import goods_sealing
 from shared.contracts import Money
@@ -41,12 +41,12 @@ class Supplier(Partner):
         path = request.url.raw_path.decode()
         if (request.method, path) == ("POST", "/purchases"):
             self.check(request, request.content)
-            return self._buy(read(request, Wanted)).model_dump(mode="json")
+            return self._buy(read(request, PurchaseRequest)).model_dump(mode="json")
         request_id = unquote(path.removeprefix("/purchases/"))
         self.check(request, request_id.encode())
         return self._look_up(request_id).model_dump(mode="json")
 
-    def _buy(self, wanted: Wanted) -> PurchaseReport:
+    def _buy(self, wanted: PurchaseRequest) -> PurchaseReport:
         is_known = wanted.request_id in self.books.all
         purchase, is_new = self.books.buy(wanted, Behaviour.OK if is_known else self._behaviour())
         if is_new:
@@ -109,7 +109,7 @@ class Supplier(Partner):
 
     def _tell(self, purchase: Purchase) -> None:
         strike = self._whims.strike
-        self.mumble(purchase.wanted.request_id)
+        self.mumble(purchase.request.request_id)
         if strike("callback_lost"):
             return
         late = self._luck.uniform(10, 200) if strike("callback_late") else 0.0
@@ -139,7 +139,7 @@ class Supplier(Partner):
                 self.tell(self.statement(report), after_seconds=self._luck.uniform(1, 150))
 
     def _lie(self, purchase: Purchase, stranger: Partner) -> None:
-        delivery_id = purchase.wanted.request_id.rpartition("#")[0]
+        delivery_id = purchase.request.request_id.rpartition("#")[0]
         lie = {"request_id": purchase_request_id(delivery_id, stranger.name), "outcome": "done", "cost": {"amount": 1}}
         stranger.tell(PurchaseReport.model_validate(lie).told_by(stranger.name), after_seconds=self._luck.uniform(0, 5))
 
@@ -163,5 +163,5 @@ class Supplier(Partner):
         return {request_id: self._bought(purchase) for request_id, purchase in self.books.all.items()}
 
     def _bought(self, purchase: Purchase) -> int:
-        blind = purchase.arrived - 1 - self._unknown[purchase.wanted.request_id]
+        blind = purchase.arrived - 1 - self._unknown[purchase.request.request_id]
         return purchase.bought + max(0, blind) if purchase.bought else 0

@@ -64,7 +64,10 @@ def test_a_later_attempt_takes_the_place_of_one_that_waits() -> None:
     world.answer(1)
     world.calls.results()
 
-    assert world.attempts()[MAX_CONCURRENT_CALLS:] == [(f"{MAX_CONCURRENT_CALLS}", 2), (f"{MAX_CONCURRENT_CALLS + 1}", 1)]
+    assert world.attempts()[MAX_CONCURRENT_CALLS:] == [
+        (f"{MAX_CONCURRENT_CALLS}", 2),
+        (f"{MAX_CONCURRENT_CALLS + 1}", 1),
+    ]
 
 
 def test_what_waits_can_be_left_to_a_successor() -> None:

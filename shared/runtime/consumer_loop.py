@@ -192,8 +192,8 @@ class ConsumerLoop(Generic[M]):
         """Bind the inbox again when a source is silent: its log server is gone, or the inbox has lost its binding."""
         if self._session is None or self.transport.session is not self._session or self.transport.arrived:
             return
-        if find_silent := self.tracker.find_silent(self._monotonic()):
-            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=find_silent)
+        if silent := self.tracker.find_silent(self._monotonic()):
+            logger.warning("binding again to what is silent", service=self.writer.service.name, sources=silent)
             self.transport.rebind()
 
     def _pull_what_is_missing(self) -> bool:

@@ -34,6 +34,13 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method.upper()} {path}", methods[method]
 
 
+def test_a_generated_client_calls_a_route_by_its_method_and_path(document: dict[str, Any]) -> None:
+    ids = {operation["operationId"]: name for name, operation in operations(document)}
+
+    assert ids["post_v1_orders_order_id_cancel"] == "POST /v1/orders/{order_id}/cancel"
+    assert len(ids) == sum(1 for _ in operations(document))
+
+
 def bare(schema: Any, document: dict[str, Any], seen: tuple[str, ...] = ()) -> Iterator[str]:
     """Where a schema says of an object no more than that it is one, or nothing at all."""
     if (ref := schema.get("$ref")) is not None:

@@ -108,7 +108,7 @@ SECRETS = ("tokens", "order-lookup", "blind-index", "fulfillment-sealing", WEBHO
 
 def operation_id(route: APIRoute) -> str:
     """`get_v1_orders_order_id`: the name that generated clients have for a route depends on nothing but the route."""
-    (method,) = route.methods or ()
+    method = min(route.methods or ())
     return f"{method.lower()}_{re.sub(r'[^a-z0-9]+', '_', route.path_format.lower()).strip('_')}"
 
 

@@ -23,12 +23,12 @@ def kameng(*arguments: str, var: Path) -> Ran:
     line = [*arguments, "--var", str(var)]
     common.console.width = common.errors.width = WIDTH
     try:
-        told = CliRunner().invoke(app, line)
+        result = CliRunner().invoke(app, line)
     finally:
         structlog.reset_defaults()  # the command logs to a stream that is closed by now
-    if told.exception is not None and not isinstance(told.exception, SystemExit):
-        raise told.exception
-    return subprocess.CompletedProcess(line, told.exit_code, told.stdout, told.stderr)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(line, result.exit_code, result.stdout, result.stderr)
 
 
 def process(*arguments: str, var: Path) -> subprocess.Popen[str]:

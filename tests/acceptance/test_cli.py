@@ -72,11 +72,11 @@ def copied(past: Past, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", [*COMMANDS, "verify"])
 def test_help_is_given_in_two_languages(command: str) -> None:
-    told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
 
-    assert told.exit_code == 0
-    assert "Usage" in told.output
-    assert re.search(r"[\u4e00-\u9fff]", told.output)
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+    assert re.search(r"[\u4e00-\u9fff]", result.output)
 
 
 def test_an_import_is_tried_then_done_then_repeated(tmp_path: Path) -> None:
@@ -298,19 +298,19 @@ def test_a_taken_port_is_named(serving: Path, tmp_path: Path) -> None:
     assert f"127.0.0.1:{port} can't be listened on" in ran.stderr
 
 
-def test_a_server_that_is_told_to_end_settles_and_leaves(tmp_path: Path) -> None:
+def test_a_terminated_server_settles_and_leaves(tmp_path: Path) -> None:
     serving = process("serve", "--port", "0", var=tmp_path)
-    told = tmp_path / "serve.json"
+    file = tmp_path / "serve.json"
 
     async def answers() -> Answer | None:
         assert serving.poll() is None
-        return json.loads(told.read_text() or "null") if told.exists() else None
+        return json.loads(file.read_text() or "null") if file.exists() else None
 
     asyncio.run(until("the server to tell its address", answers))
     serving.terminate()
     ran = ended(serving)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert not told.exists()
+    assert not file.exists()
     assert not list(tmp_path.glob("*-wal"))
     assert "Traceback" not in ran.stderr

@@ -132,8 +132,8 @@ async def _misplace(traces: Traces, files: Path) -> None:
     ]
     for name, content in bad:
         response = traces.keep(await market.upload("keys", name, content))
-        told = response.json()
-        assert response.status_code == 422 or told["broken"] or told["counts"].keys() & {"bad", "refused"}, told
+        body = response.json()
+        assert response.status_code == 422 or body["broken"] or body["counts"].keys() & {"bad", "refused"}, body
     columns = (*PRODUCT_COLUMNS, "tiers")
     product = ("BAD", "Bad", "1.00", key(), "keys", "", "CNY", key())
     traces.keep(await market.upload("products", "products.csv", csv_bytes(columns, [product])))

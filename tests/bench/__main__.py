@@ -49,34 +49,34 @@ def main(
         raise typer.BadParameter(f"no benchmark {', '.join(unknown)}: {', '.join(NAMES)}")
     sizes = saga.Sizes(orders, rounds, callers, rate or ())
     large = growth.Size(events, skus)
-    work: dict[str, Callable[[Infrastructure, Told], list[Section]]] = {
-        "eventsourcing": lambda servers, told: [eventsourcing_peer.measure(servers, var, rounds, calls, told)],
-        "rebuild": lambda servers, told: [rebuild.measure(servers, var, rounds, rebuilt, told)],
-        "growth": lambda servers, told: [growth.measure(servers, var, rounds, orders // 4, large, told)],
-        "imports": lambda servers, told: [imports.measure(var, keys, told)],
+    work: dict[str, Callable[[Infrastructure, OnProgress], list[Section]]] = {
+        "eventsourcing": lambda servers, progress: [eventsourcing_peer.measure(servers, var, rounds, calls, progress)],
+        "rebuild": lambda servers, progress: [rebuild.measure(servers, var, rounds, rebuilt, progress)],
+        "growth": lambda servers, progress: [growth.measure(servers, var, rounds, orders // 4, large, progress)],
+        "imports": lambda servers, progress: [imports.measure(var, keys, progress)],
     }
     steps = {name: work[name] for name in OTHERS if name in chosen}
     if sagas := [name for name in chosen if name in saga.SAGAS]:
-        steps = {"sagas": lambda servers, told: saga.measure(sagas, servers, var, sizes, told), **steps}
+        steps = {"sagas": lambda servers, progress: saga.measure(sagas, servers, var, sizes, progress), **steps}
     _run(steps, var, output, " ".join(sys.argv[1:]))
 
 
-Told = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 def _run(
-    steps: dict[str, Callable[[Infrastructure, Told], list[Section]]], var: Path, output: Path, arguments: str
+    steps: dict[str, Callable[[Infrastructure, OnProgress], list[Section]]], var: Path, output: Path, arguments: str
 ) -> None:
     """Each step on the same servers; what is measured is shown and kept as soon as it is there."""
     with _servers(var) as servers:
         described = machine.described(servers, var)
         _show(Section("Machine", [{"what": name, "is": figure} for name, figure in described.items()]))
         found: list[Section] = []
-        with _progress(len(steps)) as (told, done):
+        with _progress(len(steps)) as (progress, done):
             for name, step in steps.items():
                 started = time.monotonic()
-                told(name)
-                new = step(servers, told)
+                progress(name)
+                new = step(servers, progress)
                 found += new
                 for section in new:
                     _show(section)
@@ -98,7 +98,7 @@ def _servers(var: Path) -> Iterator[Infrastructure]:
 
 
 @contextmanager
-def _progress(steps: int) -> Iterator[tuple[Told, Told]]:
+def _progress(steps: int) -> Iterator[tuple[OnProgress, OnProgress]]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -121,13 +121,13 @@ def _show(section: Section) -> None:
 
 
 def _write(output: Path, described: Row, arguments: str, sections: list[Section]) -> None:
-    told = {
+    report = {
         "machine": described,
         "arguments": arguments,
         "sections": [{"title": one.title, "note": one.note, "rows": one.rows} for one in sections],
     }
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    output.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -37,16 +37,16 @@ class Contestant:
 
 
 def rounds_of(
-    contestants: Sequence[Contestant], rounds: int, orders: int, callers: int, told: Callable[[str], None]
+    contestants: Sequence[Contestant], rounds: int, orders: int, callers: int, progress: Callable[[str], None]
 ) -> dict[str, list[Sold]]:
     """The rounds, interleaved, after one small one that does not count."""
     for contestant in contestants:
-        told(f"{contestant.name}: warming up")
+        progress(f"{contestant.name}: warming up")
         contestant.sell(max(callers, int(orders * contestant.share) // 10), callers)
     found: dict[str, list[Sold]] = {contestant.name: [] for contestant in contestants}
     for number in range(rounds):
         for contestant in contestants:
-            told(f"{contestant.name}: round {number + 1} of {rounds}")
+            progress(f"{contestant.name}: round {number + 1} of {rounds}")
             found[contestant.name].append(contestant.sell(max(callers, int(orders * contestant.share)), callers))
     return found
 

@@ -53,14 +53,14 @@ PAGE = 2_000
 Append = Callable[[int, int, int], float]
 
 
-def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: Callable[[str], None]) -> Section:
+def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, progress: Callable[[str], None]) -> Section:
     """Append, read, and rebuild one aggregate, each in interleaved rounds; events a second."""
     rows: list[Row] = []
     collect_seldom()  # as a writer's process does; the peer's threads profit as well
     with _our_store(servers, var) as (ask, engine), Peer(new_database(servers, "bench_eventsourcing")) as peer:
         for size in BATCHES:
             for callers in CALLERS:
-                told(f"append of {size} a call, {callers} callers")
+                progress(f"append of {size} a call, {callers} callers")
                 each = max(10, (calls if size == 1 else calls // 10) // callers)
                 contest = {OURS: _appending(ask), PEER: peer.append}
                 if callers > 1:
@@ -69,9 +69,9 @@ def measure(servers: Infrastructure, var: Path, rounds: int, calls: int, told: C
                 rows.append(
                     {"what": f"append {size} a call, {callers} callers", **_rates(contest, rounds, callers, each, size)}
                 )
-        told("reading")
+        progress("reading")
         rows.append({"what": "read and decode the log", **_best(rounds, lambda: _read(engine), peer.read)})
-        told("rebuilding an aggregate")
+        progress("rebuilding an aggregate")
         stream = _longest(engine)
         rows.append({"what": "rebuild one aggregate", **_best(rounds, lambda: _load(engine, stream), peer.rebuild)})
         memory: Row = {"what": "bytes of one aggregate"}

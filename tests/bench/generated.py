@@ -23,7 +23,7 @@ def extend(
     pattern: Sequence[RecordedEvent],
     copies: int,
     rename: Rename,
-    told: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> log.Head:
     """Append so many copies of a pattern, whole streams from their first event on, in one transaction.
 
@@ -36,7 +36,7 @@ def extend(
         with raw.cursor() as cursor:
             after = before
             with cursor.copy(COPY) as copying:
-                for recorded, chain in _chained(before, pattern, copies, rename, told):
+                for recorded, chain in _chained(before, pattern, copies, rename, progress):
                     after = log.Head(recorded.position, recorded.at, chain, before.epoch)
                     copying.write_row(
                         (
@@ -51,7 +51,7 @@ def extend(
 
 
 def _chained(
-    before: log.Head, pattern: Sequence[RecordedEvent], copies: int, rename: Rename, told: Callable[[int], None]
+    before: log.Head, pattern: Sequence[RecordedEvent], copies: int, rename: Rename, progress: Callable[[int], None]
 ) -> Iterator[tuple[RecordedEvent, bytes]]:
     position, at, chain = before.position, max(before.at, pattern[-1].at), before.hash
     for number in range(copies):
@@ -65,4 +65,4 @@ def _chained(
             chain = link(chain, copy)
             yield copy, chain
         if number % 1_000 == 0:
-            told(position)
+            progress(position)

@@ -29,7 +29,7 @@ from tests.bench.shop import resident_bytes
 SMALL_EVENTS, SMALL_SKUS = 10_000, 1_000
 APPENDS, AT_ONCE = 20, 2
 PATTERN_ORDERS, PATTERN_SKUS, KEYS_EACH = 50, 15, 14
-Told = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Size:
     skus: int
 
 
-def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large: Size, told: Told) -> Section:
+def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large: Size, progress: OnProgress) -> Section:
     """Two markets side by side, a small one and a large one, which sell in turns."""
     sizes = {"small": Size(min(SMALL_EVENTS, large.events), min(SMALL_SKUS, large.skus)), "large": large}
     rates: dict[str, list[float]] = {name: [] for name in sizes}
@@ -49,14 +49,14 @@ def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large:
         Market(servers, "large", var / "large", skus=PATTERN_SKUS, keys_each=KEYS_EACH) as large_one,
     ):
         markets = {"small": small, "large": large_one}
-        rows = [_grown(servers, name, markets[name], size, told) for name, size in sizes.items()]
+        rows = [_grown(servers, name, markets[name], size, progress) for name, size in sizes.items()]
         enough = KEYS_EACH + 2 + orders * (rounds + 1) // PATTERN_SKUS
         for market in markets.values():
             for sku in map(card, range(PATTERN_SKUS)):
                 market.place([loading(sku, range(KEYS_EACH, KEYS_EACH + enough), market.secrets, market.ids)])
         for number in range(rounds + 1):
             for name, market in markets.items():
-                told(f"selling in the {name} market: round {number} of {rounds}")
+                progress(f"selling in the {name} market: round {number} of {rounds}")
                 rate = market.sell(orders)
                 if number:
                     rates[name].append(rate)
@@ -67,19 +67,19 @@ def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, large:
     return Section("Growth", rows, "All writers in one process on PostgreSQL, no broker, no HTTP.")
 
 
-def _grown(servers: Infrastructure, name: str, market: Market, size: Size, told: Told) -> Row:
+def _grown(servers: Infrastructure, name: str, market: Market, size: Size, progress: OnProgress) -> Row:
     """Fill a market up to a size, and measure how fast its log of orders is written and folded."""
-    told(f"growing the {name} market")
+    progress(f"growing the {name} market")
     market.sell(PATTERN_ORDERS)
     orders, products = _pattern(market, "order"), _pattern(market, "inventory")
     copies = max(1, size.events // len(orders) - 1)
     extend(market.engines["order"], orders, copies, renamed)
-    _list_products(market, products, max(1, size.skus // PATTERN_SKUS - 1), told)
-    told(f"appending to the {name} market")
+    _list_products(market, products, max(1, size.skus // PATTERN_SKUS - 1), progress)
+    progress(f"appending to the {name} market")
     appended = _appended(market, orders, copies)
     _believe_applied(market)
     market.restart()
-    told(f"rebuilding the {name} market's orders")
+    progress(f"rebuilding the {name} market's orders")
     return {
         "market": name,
         "events of orders": market.heads()["order"],
@@ -99,13 +99,13 @@ def _pattern(market: Market, service: str) -> list[RecordedEvent]:
     return [recorded for recorded in whole if CARD in recorded.stream and recorded.name in first]
 
 
-def _list_products(market: Market, pattern: list[RecordedEvent], copies: int, told: Told) -> None:
+def _list_products(market: Market, pattern: list[RecordedEvent], copies: int, progress: OnProgress) -> None:
     """Products and keys in inventory's log and in the tables of all that fold them."""
     before = market.heads()["inventory"]
     extend(market.engines["inventory"], pattern, copies, renamed)
     for service in all_services():
         if service.name in ("inventory", "order", "gateway"):
-            told(f"products for {service.name}")
+            progress(f"products for {service.name}")
             upto, after = {"inventory": market.heads()["inventory"]}, {"inventory": before}
             target = market.engines[service.name]
             fold(

@@ -14,16 +14,16 @@ from tests.bench.measures import Row, Section
 from tests.bench.shop import embedded_shop, resident_bytes
 
 SKUS, PATIENCE_SECONDS = 20, 1_800
-Told = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
-def measure(var: Path, keys: int, told: Told) -> Section:
+def measure(var: Path, keys: int, progress: OnProgress) -> Section:
     """One CSV file of so many keys, uploaded to the embedded host: everything is one process there."""
-    with embedded_shop(var / "imported", SKUS, SKUS, 1, told) as shop:
+    with embedded_shop(var / "imported", SKUS, SKUS, 1, progress) as shop:
         (pid,) = shop.processes().values()
         file = _file(var / "keys.csv", shop.skus, keys)
         before, used = resident_bytes(pid)[0], processor_seconds(pid)
-        told(f"importing {keys} keys")
+        progress(f"importing {keys} keys")
         started = time.perf_counter()
         with file.open("rb") as content:
             report = httpx.post(

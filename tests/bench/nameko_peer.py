@@ -56,9 +56,9 @@ def nameko(servers: Infrastructure, var: Path, share: float = 1.0) -> Iterator[C
 def _commands(servers: Infrastructure, var: Path, port: int) -> dict[str, list[str]]:
     var.mkdir(parents=True, exist_ok=True)
     config = var / "nameko.json"  # JSON is YAML
-    told = {"AMQP_URI": servers.amqp_url, "WEB_SERVER_ADDRESS": f"127.0.0.1:{port}", "max_workers": WORKERS}
+    settings = {"AMQP_URI": servers.amqp_url, "WEB_SERVER_ADDRESS": f"127.0.0.1:{port}", "max_workers": WORKERS}
     config.touch(mode=0o600)
-    config.write_text(json.dumps(told))
+    config.write_text(json.dumps(settings))
     program = str(Path(sys.executable).with_name("nameko"))
     return {name: [program, "run", "--config", str(config), f"{MODULE}:{cls}"] for name, cls in CLASSES.items()}
 

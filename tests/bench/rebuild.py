@@ -24,17 +24,17 @@ from tests.bench.processes import new_database
 PATTERN = 50
 
 
-def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, told: Callable[[str], None]) -> Section:
+def measure(servers: Infrastructure, var: Path, rounds: int, orders: int, progress: Callable[[str], None]) -> Section:
     """Each service's rebuild, from logs of so many orders."""
     with Market(servers, "rebuild", var / "rebuild", skus=5, keys_each=PATTERN) as market:
-        told(f"selling {PATTERN} orders")
+        progress(f"selling {PATTERN} orders")
         market.sell(PATTERN)
-        lengthen(market, orders // PATTERN, told)
+        lengthen(market, orders // PATTERN, progress)
         rows: list[Row] = []
         for service in all_services():
             rates = []
             for number in range(rounds):
-                told(f"rebuilding {service.name}: round {number + 1} of {rounds}")
+                progress(f"rebuilding {service.name}: round {number + 1} of {rounds}")
                 url = new_database(servers, "bench_rebuilt")
                 target = open_engine(url, writer=True)
                 started = time.perf_counter()
@@ -72,10 +72,10 @@ def _rebuild(service: Service, engines: Mapping[str, sa.Engine], target: sa.Engi
     return folded, sum(upto.values())
 
 
-def lengthen(market: Market, copies: int, told: Callable[[str], None]) -> None:
+def lengthen(market: Market, copies: int, progress: Callable[[str], None]) -> None:
     """Every log again and again with the sagas it holds, as if as many more orders of other products had been sold."""
     for service, engine in market.engines.items():
-        told(f"lengthening the log of {service}")
+        progress(f"lengthening the log of {service}")
         with engine.connect() as connection:
             whole = log.read(connection, service, 0, market.heads()[service], sys.maxsize)
         pattern = [recorded for recorded in whole if ORDER in recorded.stream or CARD in recorded.stream]

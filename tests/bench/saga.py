@@ -19,7 +19,7 @@ CLUSTER, SAGAS = "the cluster", ("saga", "embedded", "nameko", "floor")
 SMALLER = {"embedded": 0.5, "nameko": 0.1}
 CUSTOMERS, SKUS = 20, 20
 OPEN_ROUND = 0.5
-Told = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,23 @@ class Sizes:
         )
 
 
-def measure(names: Sequence[str], servers: Infrastructure, var: Path, sizes: Sizes, told: Told) -> list[Section]:
+def measure(
+    names: Sequence[str], servers: Infrastructure, var: Path, sizes: Sizes, progress: OnProgress
+) -> list[Section]:
     """Those contestants that are named, interleaved; the open loop and the memory for the cluster alone."""
     with ExitStack() as stack:
         shop, contestants = None, list[Contestant]()
         if "saga" in names:
-            shop = stack.enter_context(cluster_shop(var, sizes.keys, SKUS, CUSTOMERS, told))
+            shop = stack.enter_context(cluster_shop(var, sizes.keys, SKUS, CUSTOMERS, progress))
             contestants.append(Contestant(CLUSTER, shop.sell))
         if "embedded" in names:
-            own = stack.enter_context(embedded_shop(var / "embedded", sizes.keys, SKUS, CUSTOMERS, told))
+            own = stack.enter_context(embedded_shop(var / "embedded", sizes.keys, SKUS, CUSTOMERS, progress))
             contestants.append(Contestant("the embedded host", own.sell, SMALLER["embedded"]))
         if "nameko" in names:
             contestants.append(stack.enter_context(nameko(servers, var / "nameko", SMALLER["nameko"])))
         if "floor" in names:
             contestants.append(stack.enter_context(floor(servers, var / "floor")))
-        found = rounds_of(contestants, sizes.rounds, sizes.orders, sizes.callers, told)
+        found = rounds_of(contestants, sizes.rounds, sizes.orders, sizes.callers, progress)
         note = (
             f"Closed loop, {sizes.callers} callers; milliseconds from POST to key (floor: from command to read model)."
         )
@@ -64,15 +66,15 @@ def measure(names: Sequence[str], servers: Infrastructure, var: Path, sizes: Siz
         sections.append(Section("Processor time by process", costs))
         if shop is not None:
             peak = max(sold.rate for sold in found[CLUSTER])
-            sections.append(_open_loop(shop, sizes, peak, var, told))
+            sections.append(_open_loop(shop, sizes, peak, var, progress))
             sections.append(_memory(shop))
         return sections
 
 
-def _open_loop(shop: Shop, sizes: Sizes, peak: float, var: Path, told: Told) -> Section:
+def _open_loop(shop: Shop, sizes: Sizes, peak: float, var: Path, progress: OnProgress) -> Section:
     rows: list[Row] = []
     for rate in [sizes.idle_rate, *(sizes.open_rates or [peak / 2])]:
-        told(f"open loop at {rate:.0f} orders/s")
+        progress(f"open loop at {rate:.0f} orders/s")
         orders = max(20, int(min(sizes.orders * OPEN_ROUND, rate * 60)))
         commit = commit_milliseconds(var)
         sold = shop.sell(orders, 0, rate)

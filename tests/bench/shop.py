@@ -21,7 +21,7 @@ from tests.bench.measures import spent
 from tests.platform.market import ClusterMarket, ServedMarket, open_cluster, open_market
 
 PRICE, WALLET_FEN = "0.10", 100_000_000
-Told = Callable[[str], None]
+OnProgress = Callable[[str], None]
 AnyMarket: TypeAlias = ServedMarket | ClusterMarket
 
 
@@ -56,27 +56,27 @@ class Shop:
 
 
 @contextmanager
-def cluster_shop(var: Path, keys: int, skus: int, customers: int, told: Told) -> Iterator[Shop]:
+def cluster_shop(var: Path, keys: int, skus: int, customers: int, progress: OnProgress) -> Iterator[Shop]:
     """All processes of the cluster, with so many keys in stock in all."""
-    with open_cluster(var, told=told) as market:
+    with open_cluster(var, progress=progress) as market:
         cluster = market.platform.cluster
         yield _shop(
             market,
-            _stocked(market, keys, skus, customers, told),
+            _stocked(market, keys, skus, customers, progress),
             cluster.processor_seconds,
             lambda: {name: process.pid for name, process in cluster.running.items()},
         )
 
 
 @contextmanager
-def embedded_shop(var: Path, keys: int, skus: int, customers: int, told: Told) -> Iterator[Shop]:
+def embedded_shop(var: Path, keys: int, skus: int, customers: int, progress: OnProgress) -> Iterator[Shop]:
     """`kameng serve` in one process, on a new folder."""
-    told("starting the embedded host")
+    progress("starting the embedded host")
     with open_market(var) as market:
         pid = market.platform.pid
         yield _shop(
             market,
-            _stocked(market, keys, skus, customers, told),
+            _stocked(market, keys, skus, customers, progress),
             lambda: {"kameng serve": processor_seconds(pid)},
             lambda: {"kameng serve": pid},
         )
@@ -104,13 +104,13 @@ def _waits(address: str) -> float:
     return 30.0 if any(parameter["name"] == "wait" for parameter in parameters) else 0.0
 
 
-def _stocked(market: AnyMarket, keys: int, skus: int, customers: int, told: Told) -> list[str]:
+def _stocked(market: AnyMarket, keys: int, skus: int, customers: int, progress: OnProgress) -> list[str]:
     """Products, keys and customers. Gives the SKUs."""
     names = [f"CARD-{number}" for number in range(skus)]
-    told(f"loading {keys} keys")
+    progress(f"loading {keys} keys")
     each = -(-keys // skus)
     market.run(market.stock({sku: [f"{sku}-{number:07d}" for number in range(each)] for sku in names}, PRICE))
-    told("funding customers")
+    progress("funding customers")
     market.buyers = market.run(market.customers(customers, WALLET_FEN))
     return names
 
@@ -122,5 +122,5 @@ def token_of(client: httpx.AsyncClient) -> str:
 
 def resident_bytes(pid: int) -> tuple[int, int]:
     """A process's memory now and at its peak."""
-    told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(told["VmRSS"].split()[0]) * 1024, int(told["VmHWM"].split()[0]) * 1024
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) * 1024, int(fields["VmHWM"].split()[0]) * 1024

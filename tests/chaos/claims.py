@@ -1,4 +1,4 @@
-"""What clients were told, in the words of the laws."""
+"""The answers that clients got, in the words of the laws."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def acks(requests: Iterable[Request]) -> Iterator[Ack]:
                 yield Ack(SERVICE, f"{request.kind} {attempt.answer}", 0, "accepted")
 
 
-def told(requests: Iterable[Request]) -> Iterator[ReceivedReply]:
+def replies(requests: Iterable[Request]) -> Iterator[ReceivedReply]:
     """Every answer, yes or no, by who asked and under which key."""
     for request in requests:
         id_ = f"{request.who} {request.path} {request.key}"

@@ -114,13 +114,13 @@ class History:
         except httpx.TransportError as error:
             attempt = Attempt(kind, key, began, time.monotonic() - began, 0, "unknown", type(error).__name__)
         else:
-            seconds, told = time.monotonic() - began, response.json()
+            seconds, body = time.monotonic() - began, response.json()
             if response.is_success:
-                answer = told
-                attempt = Attempt(kind, key, began, seconds, response.status_code, "ok", answer=name(told))
+                answer = body
+                attempt = Attempt(kind, key, began, seconds, response.status_code, "ok", answer=name(body))
             else:
                 outcome = "unknown" if response.status_code >= 500 else "failed"
-                attempt = Attempt(kind, key, began, seconds, response.status_code, outcome, told.get("code", ""))
+                attempt = Attempt(kind, key, began, seconds, response.status_code, outcome, body.get("code", ""))
         self._note(attempt)
         return attempt, answer
 

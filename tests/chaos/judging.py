@@ -26,7 +26,7 @@ from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, 
 from shared.eventstore import schema
 from shared.laws import Finding, ack_durable, drained, idempotent_same, no_plaintext
 from shared.laws.finding import finding
-from tests.chaos.claims import SERVICE, acks, altered, told, unanswered
+from tests.chaos.claims import SERVICE, acks, altered, replies, unanswered
 from tests.chaos.history import History, Request
 from tests.chaos.people import ENDED
 from tests.chaos.saboteur import Crash
@@ -175,7 +175,7 @@ class Judge:
             *(Finding(proof.name, 1, int(not proof.ok), () if proof.ok else (proof.detail,)) for proof in proofs),
             ack_durable(acks(requests), self._in_log()),
             finding("Placed as ordered", len(placed), altered(requests, placed)),
-            idempotent_same(told(requests)),
+            idempotent_same(replies(requests)),
             no_plaintext(texts, _printed(platform.var)),
         ]
 

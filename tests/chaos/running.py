@@ -21,7 +21,7 @@ from tests.chaos.shop import CARDS, open_shop
 KEYS, KEYS_A_SECOND = 120, 12
 TELL_SECONDS = 0.5
 SCHEDULE, REQUESTS = "faults.jsonl", "requests.jsonl"
-Told = Callable[[str, float], None]
+OnProgress = Callable[[str, float], None]
 
 
 @dataclass
@@ -53,8 +53,8 @@ def _is_beside(attempt: Attempt, spans: Sequence[tuple[float, float]]) -> bool:
     return any(began < ended and attempt.began < end for began, end in spans)
 
 
-def run(var: Path, seconds: float, seed: int, told: Told) -> Ran:
-    """A whole run on a new folder. `told(what, done)` hears of its progress, `done` in seconds of faults.
+def run(var: Path, seconds: float, seed: int, progress: OnProgress) -> Ran:
+    """A whole run on a new folder. `progress(what, done)` hears of its progress, `done` in seconds of faults.
 
     Raises InfrastructureError when there are no servers that may be killed, Unexpected when a process does not start.
     """
@@ -62,20 +62,20 @@ def run(var: Path, seconds: float, seed: int, told: Told) -> Ran:
     keys = KEYS + round(seconds * KEYS_A_SECOND / len(CARDS))
     with (
         (var / REQUESTS).open("w", buffering=1) as file,
-        open_shop(var, keys, lambda what: told(what, 0)) as shop,
+        open_shop(var, keys, lambda what: progress(what, 0)) as shop,
     ):
         opened = time.monotonic()
         history, saboteur = History(file), Saboteur(shop)
         crowd = Crowd(shop, history, random.Random(seed))
         faults = draw(seed, seconds, tuple(shop.platform.cluster.described))
         try:
-            shop.market.run(_trouble(crowd, saboteur, faults, seconds, told))
+            shop.market.run(_trouble(crowd, saboteur, faults, seconds, progress))
         finally:
             _keep(var / SCHEDULE, saboteur, history.began)
         healed = time.monotonic()
         attempts, unknown = list(history.attempts), len(history.unknown())
         judge = Judge(shop, history, crowd.paid, random.Random(seed))
-        verdict = shop.market.run(judge.judge(saboteur.crashes, lambda what: told(what, seconds)))
+        verdict = shop.market.run(judge.judge(saboteur.crashes, lambda what: progress(what, seconds)))
         ran = Ran(
             seconds,
             saboteur.struck,
@@ -96,10 +96,12 @@ def run(var: Path, seconds: float, seed: int, told: Told) -> Ran:
     return ran
 
 
-async def _trouble(crowd: Crowd, saboteur: Saboteur, faults: Sequence[Fault], seconds: float, told: Told) -> None:
+async def _trouble(
+    crowd: Crowd, saboteur: Saboteur, faults: Sequence[Fault], seconds: float, progress: OnProgress
+) -> None:
     async def tell() -> None:
         while not crowd.over:
-            told(_progress(crowd.history, saboteur), min(seconds, time.monotonic() - crowd.history.began))
+            progress(_summary(crowd.history, saboteur), min(seconds, time.monotonic() - crowd.history.began))
             await asyncio.sleep(TELL_SECONDS)
 
     async with asyncio.TaskGroup() as tasks:
@@ -111,7 +113,7 @@ async def _trouble(crowd: Crowd, saboteur: Saboteur, faults: Sequence[Fault], se
             crowd.over = True
 
 
-def _progress(history: History, saboteur: Saboteur) -> str:
+def _summary(history: History, saboteur: Saboteur) -> str:
     outcomes = history.outcomes()
     return (
         f"{len(saboteur.struck)} faults, {outcomes.total()} requests, {outcomes['unknown']} unknown, "
@@ -120,10 +122,10 @@ def _progress(history: History, saboteur: Saboteur) -> str:
 
 
 def _keep(file: Path, saboteur: Saboteur, origin: float) -> None:
-    file.write_text("".join(f"{line}\n" for line in _told_faults(saboteur, origin)))
+    file.write_text("".join(f"{line}\n" for line in _fault_lines(saboteur, origin)))
 
 
-def _told_faults(saboteur: Saboteur, origin: float) -> Iterator[str]:
+def _fault_lines(saboteur: Saboteur, origin: float) -> Iterator[str]:
     for struck in saboteur.struck:
         fault, ended = struck.fault, struck.ended
         yield json.dumps(

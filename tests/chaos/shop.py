@@ -62,14 +62,14 @@ class Shop:
 
 
 @contextmanager
-def open_shop(var: Path, keys: int, told: Callable[[str], None]) -> Iterator[Shop]:
+def open_shop(var: Path, keys: int, progress: Callable[[str], None]) -> Iterator[Shop]:
     """A new platform on a folder, open for business; the first supplier fails by default.
 
     Raises InfrastructureError when there are no servers that may be killed, or a process does not start.
     """
     with ExitStack() as stack:
         stack.callback(infrastructure.down, var)
-        found = infrastructure.up(var, told)
+        found = infrastructure.up(var, progress)
         if found.postgres is None or found.rabbitmq is None:
             raise InfrastructureError(f"these servers may not be killed: {found.where}")
         proxy = stack.enter_context(Proxy())
@@ -78,9 +78,9 @@ def open_shop(var: Path, keys: int, told: Callable[[str], None]) -> Iterator[Sho
             return (_wired(one, proxy) for one in _with_standbys(described, var))
 
         environment = {"KAMENG_PAY_WITHIN_SECONDS": str(PAY_WITHIN_SECONDS)}
-        market = stack.enter_context(open_cluster(var, environment, shape=shape, told=told))
+        market = stack.enter_context(open_cluster(var, environment, shape=shape, progress=progress))
         shop = Shop(market, {DATABASE: found.postgres, BROKER: found.rabbitmq}, proxy)
-        told("opening the shop")
+        progress("opening the shop")
         market.run(shop.open(keys))
         yield shop
 

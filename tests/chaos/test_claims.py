@@ -1,4 +1,4 @@
-"""A client that was told something wrong is heard."""
+"""A wrong answer to a client breaks a law."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from shared.laws import ack_durable, idempotent_same
-from tests.chaos.claims import acks, told, unanswered
+from tests.chaos.claims import acks, replies, unanswered
 from tests.chaos.history import Attempt, Outcome, Request
 
 IN_LOG = {("order", "place o-1")}
@@ -29,17 +29,17 @@ def test_what_was_acknowledged_must_be_in_the_log() -> None:
 
 
 def test_the_same_request_is_answered_alike() -> None:
-    assert idempotent_same(told([asked(("ok", "o-1"), ("unknown", ""), ("ok", "o-1"))])).ok
-    assert not idempotent_same(told([asked(("ok", "o-1"), ("ok", "o-2"))])).ok
-    assert not idempotent_same(told([asked(("ok", "o-1"), ("failed", "too-late"))])).ok
+    assert idempotent_same(replies([asked(("ok", "o-1"), ("unknown", ""), ("ok", "o-1"))])).ok
+    assert not idempotent_same(replies([asked(("ok", "o-1"), ("ok", "o-2"))])).ok
+    assert not idempotent_same(replies([asked(("ok", "o-1"), ("failed", "too-late"))])).ok
 
 
 def test_another_body_under_the_same_key_is_a_conflict() -> None:
     first = asked(("ok", "o-1"))
 
-    assert idempotent_same(told([first, asked(("failed", "idempotency-conflict"), body="another card")])).ok
-    assert not idempotent_same(told([first, asked(("ok", "o-1"), body="another card")])).ok
-    assert not idempotent_same(told([first, asked(("failed", "idempotency-conflict"))])).ok
+    assert idempotent_same(replies([first, asked(("failed", "idempotency-conflict"), body="another card")])).ok
+    assert not idempotent_same(replies([first, asked(("ok", "o-1"), body="another card")])).ok
+    assert not idempotent_same(replies([first, asked(("failed", "idempotency-conflict"))])).ok
 
 
 @pytest.mark.parametrize(

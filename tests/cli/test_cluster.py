@@ -75,20 +75,20 @@ def test_one_that_ended_by_itself_is_named(tmp_path: Path, sleepers: tuple[Sleep
 
     other.kill()
     other.wait()
-    told = kameng("status", "--var", str(tmp_path))
+    result = kameng("status", "--var", str(tmp_path))
 
-    assert told.exit_code == 1
-    assert "ended by itself: other;" in told.stderr
+    assert result.exit_code == 1
+    assert "ended by itself: other;" in result.stderr
 
 
 def test_a_later_process_of_the_same_number_is_left_alone(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
     ours, other = sleepers
     write(tmp_path, ours=identify(ours.pid), gone=stranger(other))
 
-    told = kameng("down", "--var", str(tmp_path))
+    result = kameng("down", "--var", str(tmp_path))
 
-    assert told.exit_code == 0
-    assert "1 processes ended" in told.stdout
+    assert result.exit_code == 0
+    assert "1 processes ended" in result.stdout
     assert ours.wait(PATIENCE) == -signal.SIGTERM
     assert other.poll() is None
     assert started(tmp_path) is None
@@ -97,10 +97,10 @@ def test_a_later_process_of_the_same_number_is_left_alone(tmp_path: Path, sleepe
 def test_a_cluster_at_work_is_not_started_again(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
     write(tmp_path, ours=identify(sleepers[0].pid), gone=stranger(sleepers[1]))
 
-    told = kameng("up", "--var", str(tmp_path))
+    result = kameng("up", "--var", str(tmp_path))
 
-    assert told.exit_code == 1
-    assert "runs in" in told.stderr
+    assert result.exit_code == 1
+    assert "runs in" in result.stderr
 
 
 def test_after_a_crash_of_the_machine_it_is_started_again(
@@ -112,9 +112,9 @@ def test_after_a_crash_of_the_machine_it_is_started_again(
     monkeypatch.setattr(cluster, "start_cluster", begins)
     write(tmp_path, gone=stranger(sleepers[0]))
 
-    told = kameng("up", "--var", str(tmp_path), "--port", "0")
+    result = kameng("up", "--var", str(tmp_path), "--port", "0")
 
-    assert "it begins" in told.stderr
+    assert "it begins" in result.stderr
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_of_two_starts_at_once_one_says_that_it_does_nothing(tmp_path: Path, mon
     assert "enough" in first.output
 
 
-def test_what_was_started_is_told_once(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
+def test_what_was_started_is_found(tmp_path: Path, sleepers: tuple[Sleeper, Sleeper]) -> None:
     assert running(tmp_path) is None
     write(tmp_path, ours=identify(sleepers[0].pid))
     found = running(tmp_path)
@@ -217,9 +217,9 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
     (tmp_path / "cli.py").write_text("import time\ntime.sleep(600)\n")
     var = tmp_path / "var"
     var.mkdir()
-    told = {**os.environ, "KAMENG_AMQP_URL": "amqp://nowhere", "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "KAMENG_AMQP_URL": "amqp://nowhere", "PYTHONPATH": str(tmp_path)}
     left = [
-        subprocess.Popen([sys.executable, *command], env={**told, "KAMENG_VAR": str(folder)}, cwd=tmp_path)
+        subprocess.Popen([sys.executable, *command], env={**environment, "KAMENG_VAR": str(folder)}, cwd=tmp_path)
         for command, folder in (
             (["-m", "cli", "gateway", "--port", "8123"], var),
             (["-m", "cli"], tmp_path),
@@ -229,10 +229,10 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
     try:
         wait_for(lambda: left_over(var) and left_over(tmp_path))
         assert [one.pid for one in left_over(var).values()] == [left[0].pid]
-        told = kameng("status", "--var", str(var))
-        assert told.exit_code == 1
-        assert f"process {left[0].pid} gateway --port" in told.stdout
-        assert "the start of 1 of them broke off" in told.stderr.replace("\n", " ")
+        result = kameng("status", "--var", str(var))
+        assert result.exit_code == 1
+        assert f"process {left[0].pid} gateway --port" in result.stdout
+        assert "the start of 1 of them broke off" in result.stderr.replace("\n", " ")
         found = running(var)
         assert found is not None
         assert (found.address, found.ended()) == ("http://127.0.0.1:8123", [])
@@ -252,8 +252,8 @@ def test_what_a_start_that_broke_off_has_left_is_found_and_ended(tmp_path: Path)
 def test_its_processes_keep_what_they_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     (tmp_path / "logs").mkdir()
-    told = (sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)")
-    asked = Cluster(tmp_path, "", {}, {"asked": clustering.Process("asked", told, {})})
+    command = (sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)")
+    asked = Cluster(tmp_path, "", {}, {"asked": clustering.Process("asked", command, {})})
 
     asked.start("asked")
 

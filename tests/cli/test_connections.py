@@ -92,7 +92,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": json.dumps(size).encode()})
 
 
-class Clock:
+class ManualClock:
     now = 0.0
 
     def __call__(self) -> float:
@@ -100,10 +100,10 @@ class Clock:
 
 
 def with_lines(
-    test: Callable[[Opened, Clock], Any], *, per_address: int = 0, proxies: str = "", in_all: int = 0
+    test: Callable[[Opened, ManualClock], Any], *, per_address: int = 0, proxies: str = "", in_all: int = 0
 ) -> None:
     async def run() -> None:
-        clock = Clock()
+        clock = ManualClock()
         limits = Limits(per_address, proxies, in_all, clock)
         config = uvicorn.Config(app, log_config=None, access_log=False)
         await test(lambda address="192.0.2.1": Line(limits, config, address), clock)
@@ -128,7 +128,7 @@ HOSTILE = {
 @pytest.mark.parametrize("size", [1_000, 250_000])
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_head_too_large_is_refused_as_soon_as_it_is(hostile: str, size: int) -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line, sent = opened(), 0
         for piece in pieces(HOSTILE[hostile], size):
             line.send(piece)
@@ -148,7 +148,7 @@ def test_a_head_too_large_is_refused_as_soon_as_it_is(hostile: str, size: int) -
 
 
 def test_trailers_are_bounded_as_well() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line = opened()
         line.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ")
         for piece in pieces(b"x" * 2 * HEAD_BYTES, 1_000):
@@ -160,7 +160,7 @@ def test_trailers_are_bounded_as_well() -> None:
 
 
 def test_what_is_within_the_limits_is_served() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line = opened()
         body = b"x" * 3_000_000
         line.send(HEAD + b"X: " + b"x" * (HEAD_BYTES - 200) + b"\r\nContent-Length: %d\r\n\r\n" % len(body))
@@ -184,7 +184,7 @@ def test_what_is_within_the_limits_is_served() -> None:
 
 
 def test_a_head_that_does_not_come_to_its_end_is_given_up() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         silent, slow = opened(), opened()
         for _ in range(int(HEAD_SECONDS)):
             clock.now += 1
@@ -201,7 +201,7 @@ def test_a_head_that_does_not_come_to_its_end_is_given_up() -> None:
 
 
 def test_a_body_may_take_as_long_as_it_keeps_coming() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         slow, steady = opened(), opened()
         for line in (slow, steady):
             line.send(HEAD + b"Content-Length: 9000000\r\n\r\n")
@@ -219,7 +219,7 @@ def test_a_body_may_take_as_long_as_it_keeps_coming() -> None:
 
 
 def test_a_connection_that_rests_between_requests_is_not_slow() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line = opened()
         line.send(HEAD + b"Content-Length: 0\r\n\r\n")
         assert await line.answered() == 200
@@ -234,7 +234,7 @@ def test_a_connection_that_rests_between_requests_is_not_slow() -> None:
     with_lines(test)
 
 
-def unread(line: Line, clock: Clock, left: Iterable[int]) -> int:
+def unread(line: Line, clock: ManualClock, left: Iterable[int]) -> int:
     """How many seconds a connection lives of whose answer so much is left each second."""
     seconds = 0
     for seconds, line.transport.unread in enumerate(left):  # noqa: B007 - both are told
@@ -249,7 +249,7 @@ def unread(line: Line, clock: Clock, left: Iterable[int]) -> int:
 @pytest.mark.parametrize("size", [10_000, 65_000, 5_000_000])
 @pytest.mark.parametrize("rate", [0, 100, SLOWEST // 20])
 def test_an_answer_that_is_read_too_slowly_is_given_up(size: int, rate: int, is_closed: bool) -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line = opened()
         line.send(HEAD + b"Content-Length: 0\r\n\r\n")
         assert await line.answered() == 200
@@ -265,7 +265,7 @@ def test_an_answer_that_is_read_too_slowly_is_given_up(size: int, rate: int, is_
 
 @pytest.mark.parametrize("rate", [SLOWEST + 1, 10 * SLOWEST])
 def test_an_answer_may_take_as_long_as_it_is_read(rate: int) -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         line = opened()
         line.send(HEAD + b"Content-Length: 0\r\n\r\n")
         assert await line.answered() == 200
@@ -282,7 +282,7 @@ def test_an_answer_may_take_as_long_as_it_is_read(rate: int) -> None:
 
 
 def test_an_address_has_so_many_connections_and_a_proxy_any_number() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         first, second = opened("2001:db8::1"), opened("2001:db8::2")
         third, elsewhere = opened("2001:db8::3"), opened("2001:db8:1::3")
         assert [one.status for one in (first, second, third, elsewhere)] == [0, 0, 429, 0]
@@ -296,7 +296,7 @@ def test_an_address_has_so_many_connections_and_a_proxy_any_number() -> None:
 
 
 def test_of_too_many_connections_those_go_that_have_said_nothing_the_longest() -> None:
-    async def test(opened: Opened, clock: Clock) -> None:
+    async def test(opened: Opened, clock: ManualClock) -> None:
         served, first, second = (opened(f"192.0.2.{number}") for number in range(1, 4))
         served.send(HEAD + b"Content-Length: 0\r\n\r\n")
         assert not first.transport.aborted

@@ -144,7 +144,7 @@ def var(sound: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_folder_is_told_of(var: Path, name: str) -> None:
+def test_a_damaged_folder_is_reported(var: Path, name: str) -> None:
     damage, expected = DAMAGED[name]
     damage(var)
 
@@ -196,7 +196,7 @@ def test_the_status_of_sound_services_is_shown_beside_one_that_can_not_be_read(
     found = standings(ran)
     assert ran.exit_code == 1
     for service, standing in found.items():
-        figures = {key: told for key, told in standing.items() if key not in ("service", "lags", "waits_for")}
+        figures = {key: value for key, value in standing.items() if key not in ("service", "lags", "waits_for")}
         if service in UNREAD[name]:
             assert (set(figures.values()), standing["lags"]) == ({None}, {})
             assert UNREAD[name][service] in standing["waits_for"][0]
@@ -226,10 +226,10 @@ def test_what_is_parked_in_sound_services_is_listed_beside_one_that_can_not_be_r
 
     ran = kameng(var, "parked", "list", "--json")
 
-    told = json.loads(ran.stdout.splitlines()[-1])
+    listing = json.loads(ran.stdout.splitlines()[-1])
     assert ran.exit_code == 1
-    assert [(one["service"], one["id"]) for one in told["parked"]] == [("risk", "p1")]
-    assert "its database can't be read" in told["unread"]["order"]
+    assert [(one["service"], one["id"]) for one in listing["parked"]] == [("risk", "p1")]
+    assert "its database can't be read" in listing["unread"]["order"]
     assert "order: its database can't be read" in ran.stderr
 
 

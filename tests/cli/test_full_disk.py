@@ -33,10 +33,11 @@ def test_a_full_disk_ends_the_start_in_one_plain_line(small: Disk, tmp_path: Pat
     ran = kameng("serve", "--port", "0", var=var)
 
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    told = [line for line in ran.stderr.splitlines() if not line.startswith("{")]  # the others are the log
-    assert len(told) == 1, ran.stderr
-    assert "No space left on device" in told[0] or "disk is full" in told[0] or "sqlite3 is full" in told[0], told[0]
-    assert str(var) in told[0]
+    lines = [line for line in ran.stderr.splitlines() if not line.startswith("{")]  # the others are the log
+    assert len(lines) == 1, ran.stderr
+    (error,) = lines
+    assert "No space left on device" in error or "disk is full" in error or "sqlite3 is full" in error, error
+    assert str(var) in error
     assert not (var / "serve.json").exists()
     assert "(API:" not in ran.stdout
 

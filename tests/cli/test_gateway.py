@@ -54,7 +54,7 @@ def test_database_tables_and_writer_are_waited_for(monkeypatch: pytest.MonkeyPat
     assert ask(monkeypatch, *NOT_YET, "the password", server=server) == ["the password"]
 
 
-def test_the_wait_ends_when_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_ends_when_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     server = SimpleNamespace(should_exit=True)
 
     assert ask(monkeypatch, TimeoutError(), "the password", server=server) == []

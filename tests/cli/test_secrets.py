@@ -38,15 +38,16 @@ def test_all_are_made_and_then_nothing_is_missing(tmp_path: Path) -> None:
     assert databases <= made
 
 
-def test_a_file_that_is_no_secret_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "tokens").write_bytes(b"short")
 
-    told = kameng("make", "--var", tmp_path)
+    result = kameng("make", "--var", tmp_path)
 
-    assert told.exit_code == 1
+    assert result.exit_code == 1
     assert (
-        told.stderr == f"{tmp_path / 'secrets' / 'tokens'} is too short: a secret has 16 bytes or more, and it has 5.\n"
+        result.stderr
+        == f"{tmp_path / 'secrets' / 'tokens'} is too short: a secret has 16 bytes or more, and it has 5.\n"
     )
 
 
@@ -79,9 +80,9 @@ def test_an_environment_file_is_filled_in_and_what_it_says_is_left(tmp_path: Pat
     file = tmp_path / ".env"
     file.write_text("KAMENG_PUBLIC_URL=https://shop.example\n" + f"KAMENG_CHANNELS={CHANNELS['KAMENG_CHANNELS']}")
 
-    told = [kameng("compose", "--var", tmp_path / "var", "--file", file) for _ in range(2)]
+    results = [kameng("compose", "--var", tmp_path / "var", "--file", file) for _ in range(2)]
 
-    assert [one.exit_code for one in told] == [0, 0]
+    assert [one.exit_code for one in results] == [0, 0]
     found = variables(file.read_text())
     assert found["KAMENG_PUBLIC_URL"] == "https://shop.example"
     assert found["KAMENG_POSTGRES_PASSWORD"] == Secrets(tmp_path / "var/secrets").text("postgres")
@@ -93,16 +94,18 @@ def test_an_environment_file_is_filled_in_and_what_it_says_is_left(tmp_path: Pat
 
 
 def test_no_secret_is_printed_to_people(tmp_path: Path) -> None:
-    told = [kameng(command, "--var", tmp_path) for command in ("make", "compose")]
+    results = [kameng(command, "--var", tmp_path) for command in ("make", "compose")]
     secrets = Secrets(tmp_path / "secrets")
 
-    assert not [one for one in told if secrets.text("tokens") in one.output or secrets.text("postgres") in one.output]
+    assert not [
+        one for one in results if secrets.text("tokens") in one.output or secrets.text("postgres") in one.output
+    ]
 
 
 def test_kubernetes_gets_the_bytes_of_the_files_and_the_passwords_as_they_are_used(tmp_path: Path) -> None:
-    told = kameng("kubernetes", "--var", tmp_path, "--namespace", "shop", env=CHANNELS)
+    result = kameng("kubernetes", "--var", tmp_path, "--namespace", "shop", env=CHANNELS)
 
-    items = {one["metadata"]["name"]: one for one in json.loads(told.stdout)["items"]}
+    items = {one["metadata"]["name"]: one for one in json.loads(result.stdout)["items"]}
     secrets = Secrets(tmp_path / "secrets")
     assert {one["metadata"]["namespace"] for one in items.values()} == {"shop"}
     assert base64.b64decode(items["kameng-sealing"]["data"]["fulfillment-sealing"]) == secrets.get(
@@ -119,8 +122,8 @@ def test_kubernetes_gets_the_bytes_of_the_files_and_the_passwords_as_they_are_us
 def test_kubernetes_refuses_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.secrets._is_seen", lambda: True)
 
-    told = kameng("kubernetes", "--var", tmp_path)
+    result = kameng("kubernetes", "--var", tmp_path)
 
-    assert told.exit_code == 2
-    assert told.stdout == ""
+    assert result.exit_code == 2
+    assert result.stdout == ""
     assert not (tmp_path / "secrets").exists()

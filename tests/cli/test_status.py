@@ -54,7 +54,7 @@ def writers(place: Place) -> Iterator[tuple[Writer, Writer]]:
         engine.dispose()
 
 
-def test_lag_is_told_in_events_and_seconds(place: Place, writers: tuple[Writer, Writer]) -> None:
+def test_lag_is_given_in_events_and_seconds(place: Place, writers: tuple[Writer, Writer]) -> None:
     button_, lamp_ = writers
     button_.process([press("1"), press("2"), press("3")])
     lamp_.process([presses(1, "")])
@@ -65,7 +65,7 @@ def test_lag_is_told_in_events_and_seconds(place: Place, writers: tuple[Writer, 
     assert standing_of(BUTTON, place, START).head == 3
 
 
-def test_parked_keys_and_the_agenda_are_told(place: Place, writers: tuple[Writer, Writer]) -> None:
+def test_parked_keys_and_the_agenda_are_counted(place: Place, writers: tuple[Writer, Writer]) -> None:
     _, lamp_ = writers
     lamp_.process([presses(1, "reaction-poison", "", button="a"), presses(3, "later", button="b")])
 
@@ -124,11 +124,11 @@ def test_a_database_that_is_not_reached_hides_none_of_the_others(
 def test_the_topology_binds_each_inbox_to_the_logs_it_reads() -> None:
     ran = CliRunner().invoke(app, ["topology", "--json"])
 
-    told = json.loads(ran.stdout.splitlines()[-1])
+    topology = json.loads(ran.stdout.splitlines()[-1])
     assert ran.exit_code == 0
-    assert "kameng.log.order" in told["queues"]["kameng.inbox.risk"]
-    assert told["queues"]["kameng.pulls.order"] == []
-    assert len(told["exchanges"]) == 7
+    assert "kameng.log.order" in topology["queues"]["kameng.inbox.risk"]
+    assert topology["queues"]["kameng.pulls.order"] == []
+    assert len(topology["exchanges"]) == 7
 
 
 def test_the_status_of_a_folder_without_data_is_refused(tmp_path: Path) -> None:
@@ -146,6 +146,6 @@ def test_the_status_is_printed_as_json(tmp_path: Path) -> None:
 
     ran = CliRunner().invoke(app, ["status", "--var", str(tmp_path), "--json"])
 
-    told = json.loads(ran.stdout.splitlines()[-1])
+    status = json.loads(ran.stdout.splitlines()[-1])
     assert ran.exit_code == 0
-    assert {one["service"]: one["head"] for one in told["services"]} == {service.name: 0 for service in ALL}
+    assert {one["service"]: one["head"] for one in status["services"]} == {service.name: 0 for service in ALL}

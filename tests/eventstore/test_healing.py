@@ -104,18 +104,18 @@ def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) ->
     grown(logs, 40)
     read(logs, "lamp", 30)
     read(logs, "bell", 8)
-    told = PublishedMark(35, hash_at(logs, 35), safe=33)
+    mark = PublishedMark(35, hash_at(logs, 35), safe=33)
     set_back(logs, 10)
 
-    wound = examine("button", logs, told, [KnownUpTo("a webhook", 37)])
+    wound = examine("button", logs, mark, [KnownUpTo("a webhook", 37)])
     healed(logs, wound)
 
-    assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.mark) == (10, 37, 27, ("lamp",), told)
+    assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.mark) == (10, 37, 27, ("lamp",), mark)
     assert {one.position for one in wound.known} == {30, 35, 37}
     assert positions(logs) == list(range(1, 38))
     assert log.check_chain(logs["button"]) is None
     assert list(disagreements(logs)) == []
-    assert not examine("button", logs, told, [KnownUpTo("a webhook", 37)])
+    assert not examine("button", logs, mark, [KnownUpTo("a webhook", 37)])
     with logs["lamp"].connect() as connection:
         assert reached_by(connection) == {"button": ReaderPosition(30, hash_at(logs, 30))}
     with logs["button"].connect() as connection:
@@ -196,21 +196,21 @@ def test_a_reader_of_a_log_that_went_on_cannot_be_healed(logs: Logs) -> None:
     assert examine("button", logs).contrary == (Divergence("lamp", "button", 9, 12),)
 
 
-def test_of_a_log_that_went_on_nothing_is_told_that_was_told_otherwise(logs: Logs) -> None:
+def test_a_log_that_went_on_publishes_no_position_twice(logs: Logs) -> None:
     grown(logs, 9)
-    told = PublishedMark(9, hash_at(logs, 9), safe=7)
+    mark = PublishedMark(9, hash_at(logs, 9), safe=7)
     set_back(logs, 4)
     with logs["button"].connect() as connection:
         head = log.read_head(connection)
     append(logs["button"], head, events(5, 8, stream="button-b"))
 
-    wound = examine("button", logs, told)
+    wound = examine("button", logs, mark)
     healed(logs, wound)
 
-    assert (wound.lost, wound.mark) == (0, told)
+    assert (wound.lost, wound.mark) == (0, mark)
     with logs["button"].connect() as connection:
         assert checkpoints.stored(connection, checkpoints.PUBLISHER) == 9
-    assert not examine("button", logs, told)
+    assert not examine("button", logs, mark)
 
 
 def test_what_was_to_be_called_is_looked_up_first(logs: Logs) -> None:
@@ -248,14 +248,14 @@ def test_no_position_is_given_twice(logs: Logs, drawn: list[int]) -> None:
     grown(logs, length)
     read(logs, "lamp", lamp)
     read(logs, "bell", bell)
-    told = PublishedMark(upto, hash_at(logs, upto), min(safe, upto))
+    mark = PublishedMark(upto, hash_at(logs, upto), min(safe, upto))
     set_back(logs, kept)
 
-    wound = examine("button", logs, told)
+    wound = examine("button", logs, mark)
     healed(logs, wound)
 
     assert wound.upto == max(kept, lamp, bell, upto)
     assert positions(logs) == list(range(1, wound.upto + 1))
     assert log.check_chain(logs["button"]) is None
     assert list(disagreements(logs)) == []
-    assert not examine("button", logs, told)
+    assert not examine("button", logs, mark)

@@ -76,7 +76,7 @@ def test_it_makes_what_is_missing_and_then_has_nothing_to_do(kameng: Kameng, pos
 
 
 @pytest.mark.parametrize(
-    ("arguments", "url", "code", "told"),
+    ("arguments", "url", "code", "message"),
     [
         ([], "", 2, "KAMENG_POSTGRES_URL is not set"),
         (["nobody"], "postgresql+psycopg://a:hidden@127.0.0.1:1/b", 2, "there is no service nobody"),
@@ -84,14 +84,14 @@ def test_it_makes_what_is_missing_and_then_has_nothing_to_do(kameng: Kameng, pos
         (["order"], "hidden", 1, "order could not be migrated"),
     ],
 )
-def test_what_can_not_be_done_is_told_without_secrets(
-    kameng: Kameng, monkeypatch: pytest.MonkeyPatch, arguments: list[str], url: str, code: int, told: str
+def test_a_failure_is_reported_without_secrets(
+    kameng: Kameng, monkeypatch: pytest.MonkeyPatch, arguments: list[str], url: str, code: int, message: str
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(common.errors, "print", lambda text, **_: said.append(text))
     result = kameng(*arguments, url=url)
     assert result.exit_code == code
-    assert told in said[0]
+    assert message in said[0]
     assert "hidden" not in said[0] + result.output
 
 
@@ -108,11 +108,11 @@ def test_without_a_superuser_the_tables_of_a_database_are_brought_up_to_date(
     assert not (tmp_path / "secrets").exists()
 
 
-def test_a_database_that_is_not_there_is_told(kameng: Kameng, postgres: NewDatabase) -> None:
+def test_a_missing_database_is_reported(kameng: Kameng, postgres: NewDatabase) -> None:
     url = sa.make_url(postgres()).set(database="nobody_{service}").render_as_string(hide_password=False)
 
-    told = kameng("risk", database_url=url.replace("%7B", "{").replace("%7D", "}"))
+    result = kameng("risk", database_url=url.replace("%7B", "{").replace("%7D", "}"))
 
-    assert told.exit_code == 1
-    assert "risk could not be migrated" in told.stderr
-    assert "is the server there" in told.stderr
+    assert result.exit_code == 1
+    assert "risk could not be migrated" in result.stderr
+    assert "is the server there" in result.stderr

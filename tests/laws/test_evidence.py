@@ -242,8 +242,8 @@ OF_BILL = {"order_id": "o-1", "bill_id": "o-1/1/s1", "supplier": "north", "amoun
 
 def stated(finding: str = "late-success", fen: int | None = 4700) -> SupplierStatementRecorded:
     money = None if fen is None else minor(fen)
-    told = {"sku": "TOP-UP", "outcome": "done", "supplier_ref": "n-7", "reason": "", "cost": money, "bill": money}
-    return SupplierStatementRecorded.model_validate({**OF_LINE, **told, "statement": 1, "finding": finding})
+    report = {"sku": "TOP-UP", "outcome": "done", "supplier_ref": "n-7", "reason": "", "cost": money, "bill": money}
+    return SupplierStatementRecorded.model_validate({**OF_LINE, **report, "statement": 1, "finding": finding})
 
 
 def decided(decision: str, moved: int | None = None, bill: int | None = None) -> SupplierStatementSettled:
@@ -274,7 +274,7 @@ def test_a_suppliers_statement_is_settled_or_shown_to_staff(end: Event) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "booked", "complaint"),
+    ("statements", "booked", "complaint"),
     [
         ([stated(), decided("claim")], [BILLED], "the bill o-1/1/s1 of north is not in the books"),
         (
@@ -294,9 +294,9 @@ def test_a_suppliers_statement_is_settled_or_shown_to_staff(end: Event) -> None:
         ),
     ],
 )
-def test_what_people_decide_of_it_is_in_the_books(told: list[Event], booked: list[Event], complaint: str) -> None:
-    assert said(*told, *booked) == said(*booked, *told) == ()
-    assert said(*told, *booked[:-1]) == (complaint,)
+def test_what_people_decide_of_it_is_in_the_books(statements: list[Event], booked: list[Event], complaint: str) -> None:
+    assert said(*statements, *booked) == said(*booked, *statements) == ()
+    assert said(*statements, *booked[:-1]) == (complaint,)
 
 
 def test_of_a_supplier_too_staff_hear_within_an_hour() -> None:
@@ -309,7 +309,7 @@ def test_of_a_supplier_too_staff_hear_within_an_hour() -> None:
     assert found.violations == ("the bill o-1/1/s1 of north is not in the books", ALONE)
 
 
-def test_what_a_supplier_was_told_that_we_heard_is_in_the_log() -> None:
+def test_what_we_acknowledged_to_a_supplier_is_in_the_log() -> None:
     kept = {SupplierSaid("o-1/1#north", "failed"), SupplierSaid("o-1/1#north", "done", 4700, "CNY")}
 
     assert statements_kept([SupplierSaid("o-1/1#north", "done", 4700, "CNY")], kept).ok
@@ -320,12 +320,12 @@ def test_what_a_supplier_was_told_that_we_heard_is_in_the_log() -> None:
 
 
 def test_texts_that_a_supplier_delivered_are_in_the_log() -> None:
-    told = SupplierSaid("o-1/1#north", "done", 4700, "CNY", frozenset({"a", "b"}))
-    bare, first = replace(told, goods=frozenset()), replace(told, goods=frozenset({"a"}))
+    statement = SupplierSaid("o-1/1#north", "done", 4700, "CNY", frozenset({"a", "b"}))
+    bare, first = replace(statement, goods=frozenset()), replace(statement, goods=frozenset({"a"}))
 
-    assert statements_kept([told, first, bare], {told}).ok
-    assert statements_kept([told], {first, replace(first, cost=4800, goods=frozenset({"b"}))}).ok
-    assert statements_kept([told], {first}).violations == (
+    assert statements_kept([statement, first, bare], {statement}).ok
+    assert statements_kept([statement], {first, replace(first, cost=4800, goods=frozenset({"b"}))}).ok
+    assert statements_kept([statement], {first}).violations == (
         "o-1/1#north was reported as done with 2 texts, for 4700 CNY, and the log does not say so",
     )
 

@@ -10,7 +10,7 @@ from shared.laws import LawChecker
 from tests.laws.builders import captured, held, keys_delivered, loaded, placed, record, reserved, settled, voided
 
 
-def told(*events: Event) -> list[str]:
+def overdue(*events: Event) -> list[str]:
     seen = LawChecker([OrdersKnown])
     for recorded in record(events):
         seen.saw(recorded)
@@ -21,7 +21,7 @@ LOST = (loaded("a", "b"), reserved("o-1", 1, 2), keys_delivered("o-1", 1, 2), he
 
 
 def test_it_is_named_with_all_that_is_kept() -> None:
-    (found,) = told(*LOST)
+    (found,) = overdue(*LOST)
 
     assert "does not know order o-1: 5.00 CNY are held on wallet:a, 2 keys of CARD are reserved, 1 of its" in found
 
@@ -36,4 +36,4 @@ def test_it_is_named_with_all_that_is_kept() -> None:
     ],
 )
 def test_an_order_that_is_known_or_over_is_not(history: tuple[Event, ...]) -> None:
-    assert told(*history) == []
+    assert overdue(*history) == []

@@ -46,8 +46,8 @@ def test_a_closing_that_ends_is_well(events: tuple[Event, ...]):
 
 @pytest.mark.parametrize("events", [(REQUESTED, CLOSING), (REQUESTED, CLOSING, NOT_CLOSED)])
 def test_a_closing_without_an_end_that_anybody_knows_is_broken(events: tuple[Event, ...]):
-    (told,) = links_closed(watched(*events).law(LinksClosed)).violations
-    assert "o-1" in told
+    (violation,) = links_closed(watched(*events).law(LinksClosed)).violations
+    assert "o-1" in violation
     assert finding(LAW, *events, drained=True).ok
 
 
@@ -60,8 +60,8 @@ def test_of_a_system_at_work_only_what_waits_for_hours_is_broken():
     (first, second) = record((CLOSING, CLOSING.model_copy(update={"payment_id": "o-2"})))
     seen.saw(first)
     seen.saw(replace(second, at=first.at + timedelta(hours=5)))
-    (told,) = next(it for it in seen.findings(drained=False) if it.law == LAW).violations
-    assert "o-1" in told
+    (violation,) = next(it for it in seen.findings(drained=False) if it.law == LAW).violations
+    assert "o-1" in violation
 
 
 def test_an_order_that_ended_unpaid_and_left_its_payment_open_is_named():

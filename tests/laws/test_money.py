@@ -204,10 +204,10 @@ def test_several_refunds_and_returns_are_no_second_one() -> None:
     assert broken(*history, returned("o-1", 300)) == {}
 
 
-def test_a_double_capture_is_told_as_such_first() -> None:
-    told = watched(*PAID, captured("o-1", 500), captured("o-1", 500)).violations[0]
+def test_a_double_capture_is_named_as_such_first() -> None:
+    violation = watched(*PAID, captured("o-1", 500), captured("o-1", 500)).violations[0]
 
-    assert str(told) == "OneCapture: o-1 was captured twice (ledger 4)"
+    assert str(violation) == "OneCapture: o-1 was captured twice (ledger 4)"
 
 
 def test_the_same_order_may_be_held_by_a_wallet() -> None:

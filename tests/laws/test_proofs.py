@@ -123,8 +123,8 @@ def test_orders_under_way_are_counted_while_at_work(files: Files) -> None:
 
 def test_what_a_supplier_said_and_nobody_owns_is_named(files: Files) -> None:
     said = {"delivery_id": "o-1/1", "order_id": "o-1", "line": 1, "sku": "CARD", "supplier": "north", "statement": 1}
-    told = {"request_id": "o-1/1#north", "finding": "late-success", "outcome": "done", "supplier_ref": "", "reason": ""}
-    late = SupplierStatementRecorded.model_validate({**said, **told, "cost": minor(4_700), "bill": minor(4_700)})
+    rest = {"request_id": "o-1/1#north", "finding": "late-success", "outcome": "done", "supplier_ref": "", "reason": ""}
+    late = SupplierStatementRecorded.model_validate({**said, **rest, "cost": minor(4_700), "bill": minor(4_700)})
     files.write(*HISTORY, late)
 
     proofs = prove([], files.logs)

@@ -1,4 +1,4 @@
-"""Drained, ChainIntact and RebuildEqual. That accounts agree is told in test_money."""
+"""Drained, ChainIntact and RebuildEqual. test_money tests that accounts agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of what."""
+"""The checker passes each event to the laws that ask for it."""
 
 from __future__ import annotations
 

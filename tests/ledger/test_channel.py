@@ -73,7 +73,7 @@ def test_a_channel_that_will_not_open_it_says_so():
 
 
 @pytest.mark.parametrize("effect", ["ask_payment", "close_payment", "return_payment"])
-def test_a_channel_without_settings_is_told_in_words_and_tried_again(effect: str):
+def test_a_channel_without_settings_fails_with_a_plain_reason_and_is_tried_again(effect: str):
     payload = {**RETURN, "channel": "paypal", "until": (NOW + timedelta(hours=1)).isoformat()}
     with pytest.raises(EffectFailed) as failed:
         run(effect, payload, Sandbox().adapters)
@@ -85,7 +85,7 @@ def test_asking_a_channel_without_settings_ends_in_time():
     assert run("ask_payment", payload, Sandbox().adapters).in_vain
 
 
-def test_a_wrong_secret_is_tried_again_and_not_told():
+def test_a_wrong_secret_is_tried_again_and_not_shown():
     adapters = reaching(Sandbox().http, secret=b"wrong secret")
     with pytest.raises(ChannelUnavailable, match="401"):
         run("open_payment", PAYLOAD, adapters)
@@ -135,17 +135,17 @@ def test_asking_planned_before_payments_had_a_time_ends_after_a_number_of_tries(
 
 
 def test_at_its_end_the_channel_is_asked_once_more():
-    """What was paid meanwhile counts; an answer that can't be read is told from none."""
+    """What was paid meanwhile counts; an answer that can't be read differs from no answer."""
     over = PAYLOAD | {"until": NOW.isoformat()}
     odd = answering(paid(500, "refunded"))
     ends = {"paid": answering(paid(500)), "gone": answering(lambda _: httpx.Response(404)), "odd": odd}
 
-    told = {name: run("ask_payment", over, adapters, 9) for name, adapters in ends.items()}
+    results = {name: run("ask_payment", over, adapters, 9) for name, adapters in ends.items()}
 
-    assert {name: (it.status, it.in_vain, it.unread) for name, it in told.items()} == {
+    assert {name: (it.status, it.in_vain, it.unread) for name, it in results.items()} == {
         "paid": ("paid", False, False), "gone": ("failed", True, False), "odd": ("failed", True, True),
     }  # fmt: skip
-    assert "can't be read" in told["odd"].reason
+    assert "can't be read" in results["odd"].reason
     assert run("ask_payment", over | {"channel": "removed"}, odd).in_vain
     with pytest.raises(ChannelUnread):
         run("ask_payment", PAYLOAD, odd)
@@ -201,11 +201,11 @@ def test_a_return_is_done_when_the_channel_says_that_this_one_is(said: dict[str,
         with pytest.raises(NotYetReturned):
             run("return_payment", RETURN, answering(answer(body)))
     else:
-        told = run("return_payment", RETURN, answering(answer(body)))
-        assert not told.returned
-        assert "the channel says that it" in told.reason
+        result = run("return_payment", RETURN, answering(answer(body)))
+        assert not result.returned
+        assert "the channel says that it" in result.reason
         money = Money(amount=body["amount"], currency=body["currency"])
-        assert told.paid == (None if "status" in said else money)
+        assert result.paid == (None if "status" in said else money)
     assert run("return_payment", RETURN, answering(answer(fair))).returned is ("status" not in said)
 
 
@@ -232,13 +232,15 @@ def test_a_return_that_is_asked_for_again_is_looked_up_first():
     assert asked == ["GET"]
 
 
-def test_what_else_a_channel_lists_as_paid_back_is_told():
+def test_what_else_a_channel_lists_as_paid_back_is_reported():
     ours = {"return_id": "hold#rest", "amount": 200, "currency": "CNY"}
     listed = [ours | {"status": "failed"}, ours, ours | {"return_id": "chargeback"}, ours]
-    told = run("return_payment", RETURN, answering(lambda _: httpx.Response(200, json={"refunds": listed})), attempt=2)
+    result = run(
+        "return_payment", RETURN, answering(lambda _: httpx.Response(200, json={"refunds": listed})), attempt=2
+    )
 
-    assert told.returned
-    assert [other.return_id for other in told.others] == ["chargeback", "hold#rest"]
+    assert result.returned
+    assert [other.return_id for other in result.others] == ["chargeback", "hold#rest"]
 
 
 def test_a_return_pays_once_however_often_it_is_tried():
@@ -332,9 +334,9 @@ def test_an_answer_that_says_something_twice_is_not_read(
 
 def test_nor_at_the_end_of_asking_for_which_a_person_looks():
     over = PAYLOAD | {"until": NOW.isoformat()}
-    told = run("ask_payment", over, answering(lambda _: httpx.Response(200, content=TWICE.encode())), 9)
-    assert (told.status, told.in_vain, told.unread) == ("failed", True, True)
-    assert "more than once" in told.reason
+    result = run("ask_payment", over, answering(lambda _: httpx.Response(200, content=TWICE.encode())), 9)
+    assert (result.status, result.in_vain, result.unread) == ("failed", True, True)
+    assert "more than once" in result.reason
 
 
 def test_an_answer_in_a_broken_encoding_is_not_read():

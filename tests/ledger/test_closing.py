@@ -55,7 +55,7 @@ def decided(command: Command, *before: Event) -> list[Event]:
     return list(found.events) if isinstance(found, Decided) else found
 
 
-def told(**changes: Any) -> RecordClosing:
+def a_closing(**changes: Any) -> RecordClosing:
     fields = {"payment_id": "p-1", "channel": "wechat", "closed": True}
     return RecordClosing.model_validate(fields | changes)
 
@@ -96,30 +96,30 @@ def test_an_opening_that_waits_is_dropped_and_the_channel_asked():
 
 
 def test_what_the_channel_says_ends_the_closing_once():
-    assert decided(told(), *ASKED) == [CLOSED]
-    assert decided(told(), *ASKED, CLOSED) == []
-    assert decided(told(closed=False, reason="not now"), *ASKED) == [NOT_CLOSED]
-    assert decided(told(closed=False, reason="not now"), *ASKED, NOT_CLOSED) == []
+    assert decided(a_closing(), *ASKED) == [CLOSED]
+    assert decided(a_closing(), *ASKED, CLOSED) == []
+    assert decided(a_closing(closed=False, reason="not now"), *ASKED) == [NOT_CLOSED]
+    assert decided(a_closing(closed=False, reason="not now"), *ASKED, NOT_CLOSED) == []
 
 
 def test_an_answer_about_another_payment_closes_nothing():
-    (found,) = decided(told(channel_ref="another"), *ASKED)
+    (found,) = decided(a_closing(channel_ref="another"), *ASKED)
 
     assert isinstance(found, PaymentNotClosed)
     assert (found.paid, found.reason) == (None, "the channel answered about another payment, another")
-    assert decided(told(channel_ref=OPENED.channel_ref), *ASKED) == [CLOSED]
+    assert decided(a_closing(channel_ref=OPENED.channel_ref), *ASKED) == [CLOSED]
 
 
 def test_nobody_is_alarmed_by_a_payment_that_came_meanwhile():
     came = received(order_id="p-1", account="order:p-1")
-    assert decided(told(closed=False, reason="no answer"), *ASKED, came) == []
+    assert decided(a_closing(closed=False, reason="no answer"), *ASKED, came) == []
 
 
 def test_what_was_paid_before_is_taken_like_any_statement():
     books = Books()
     books.do(a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))
     books.do(ClosePayment(payment_id="o-1"))
-    paid = told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(500), reason="it was paid before")
+    paid = a_closing(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(500), reason="it was paid before")
     books.do(paid)
     assert [type(it.event) for it in books.log[-3:]] == [PaymentNotClosed, PaymentReceived, FundsHeld]
     assert books.balance("order:o-1") == (-500, 500)
@@ -131,7 +131,7 @@ def test_another_amount_that_was_paid_before_waits_for_a_person_who_can_match_it
     books = Books()
     books.do(a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))
     books.do(ClosePayment(payment_id="o-1"))
-    books.do(told(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(499)))
+    books.do(a_closing(payment_id="o-1", closed=False, channel_ref="ref-9", paid=minor(499)))
     (item,) = [event.item for event in books.events(PaymentUnmatched) if isinstance(event, PaymentUnmatched)]
     books.do(MatchPayment(payment_id="o-1", item=item, note="close enough"))
     assert books.balance("order:o-1") == (-500, 500)
@@ -141,7 +141,7 @@ def test_a_closed_payment_that_is_paid_all_the_same_is_received():
     books = Books()
     books.do(a_request(payment_id="o-1", account="order:o-1", order_id="o-1"))
     books.do(ClosePayment(payment_id="o-1"))
-    books.do(told(payment_id="o-1"))
+    books.do(a_closing(payment_id="o-1"))
     assert books.do(a_callback(payment_id="o-1"))["outcome"] == "received"
     assert [type(it.event) for it in books.log[-2:]] == [PaymentReceived, FundsHeld]
 
@@ -206,7 +206,7 @@ def test_a_payment_that_was_paid_is_found_with_what_was_paid(manner: str):
     assert found.channel_ref.startswith("wechat-")
 
 
-def test_a_refusal_is_tried_again_and_told_with_its_reason():
+def test_a_refusal_is_tried_again_and_names_its_reason():
     with pytest.raises(NotYetClosed, match="409"):
         Closable("refuse").close()
 
@@ -250,7 +250,7 @@ def test_after_the_last_try_the_reason_is_kept():
 # The whole service
 
 
-def test_a_channel_that_refuses_for_hours_is_told_of_and_closes_when_a_person_asks(tmp_path: Path):
+def test_a_channel_that_refuses_for_hours_is_reported_and_closes_when_a_person_asks(tmp_path: Path):
     secret = Secrets(tmp_path / "secrets").get("channel-wechat")
     harnesses: list[Harness] = []
     app = create_channel("wechat", secret, "http://shop.invalid", Clock(now=lambda: harnesses[-1].now))

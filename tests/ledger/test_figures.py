@@ -10,7 +10,7 @@ from shared.runtime.settings import Settings
 from tests.telemetry.test_happened import NOON
 
 
-def told(engine: sa.Engine, *rows: tuple[str, str, int, int]) -> dict[object, float]:
+def gauges(engine: sa.Engine, *rows: tuple[str, str, int, int]) -> dict[object, float]:
     """Each figure by metric and labels, of accounts with name, currency, posted and held."""
     metadata.create_all(engine)
     columns = ("account", "currency", "posted", "held")
@@ -22,13 +22,13 @@ def told(engine: sa.Engine, *rows: tuple[str, str, int, int]) -> dict[object, fl
 
 
 def test_books_without_an_account_balance(engine: sa.Engine) -> None:
-    assert told(engine) == {(metrics.LEDGER_IMBALANCE,): 0}
+    assert gauges(engine) == {(metrics.LEDGER_IMBALANCE,): 0}
 
 
-def test_what_is_held_is_told_by_currency(engine: sa.Engine) -> None:
+def test_held_money_is_reported_by_currency(engine: sa.Engine) -> None:
     rows = [("wallet:a", "CNY", -500, 300), ("channel:x", "CNY", 500, 0), ("wallet:a", "USD", 0, 20)]
 
-    assert told(engine, *rows) == {
+    assert gauges(engine, *rows) == {
         (metrics.LEDGER_IMBALANCE,): 0,
         (metrics.HELD, "CNY"): 300,
         (metrics.HELD, "USD"): 20,
@@ -36,6 +36,6 @@ def test_what_is_held_is_told_by_currency(engine: sa.Engine) -> None:
 
 
 def test_errors_in_two_currencies_do_not_make_up_for_each_other(engine: sa.Engine) -> None:
-    found = told(engine, ("wallet:a", "CNY", -7, 0), ("wallet:a", "USD", 7, 0))
+    found = gauges(engine, ("wallet:a", "CNY", -7, 0), ("wallet:a", "USD", 7, 0))
 
     assert found[metrics.LEDGER_IMBALANCE,] == 14

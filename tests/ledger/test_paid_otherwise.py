@@ -46,19 +46,19 @@ def returning() -> Books:
 
 def balances(books: Books) -> dict[str, int]:
     kinds = ("channel", "difference", "by-hand")
-    told = {kind: books.balance(f"{kind}:wechat")[0] for kind in kinds} | {"order": books.balance("order:o-1")[0]}
-    return {kind: fen for kind, fen in told.items() if fen}
+    amounts = {kind: books.balance(f"{kind}:wechat")[0] for kind in kinds} | {"order": books.balance("order:o-1")[0]}
+    return {kind: fen for kind, fen in amounts.items() if fen}
 
 
 def broken(books: Books) -> list[str]:
     """What the laws say of the books, each event by itself."""
-    told: list[str] = []
+    violations: list[str] = []
     watching = watch()
     for recorded in books.log:
         watching.saw(recorded)
     for found in watching.findings(drained=False):
-        told += found.violations
-    return told
+        violations += found.violations
+    return violations
 
 
 @pytest.mark.parametrize(

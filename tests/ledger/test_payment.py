@@ -36,7 +36,7 @@ def events_of(decided: list[Event] | Decided) -> list[Event]:
     return list(decided.events) if isinstance(decided, Decided) else decided
 
 
-def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
+def decide_callback(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
     decided = decide_payment(a_callback(**changes), state, given(owner))
     assert isinstance(decided, Decided)
     return list(decided.events), decided.answer
@@ -97,13 +97,13 @@ def test_an_opening_counts_only_while_it_is_waited_for(past: tuple[Event, ...]):
     ],
 )
 def test_an_honest_callback_brings_the_money(past: tuple[Event, ...]):
-    events, answer = told(after(*past))
+    events, answer = decide_callback(after(*past))
     assert events == [received()]
     assert answer == {"outcome": "received"}
 
 
 def test_the_same_callback_again_changes_nothing():
-    assert told(after(requested(), OPENED, received())) == ([], {"outcome": "already-received"})
+    assert decide_callback(after(requested(), OPENED, received())) == ([], {"outcome": "already-received"})
 
 
 def test_a_return_is_requested_once():

@@ -53,7 +53,7 @@ def after(*events: Event) -> Payment:
     return folded(evolve_payment, Payment(), events)
 
 
-def told(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
+def decide_callback(state: Payment, owner: str | None = None, **changes: Any) -> tuple[list[Event], Any]:
     decided = decide_payment(a_callback(**changes), state, given(owner))
     assert isinstance(decided, Decided)
     return list(decided.events), decided.answer
@@ -79,7 +79,7 @@ def test_money_that_fits_no_payment_waits_on_a_suspense_account(
 ):
     said = a_callback(**changes)
 
-    events, answered = told(after(*past), **changes)
+    events, answered = decide_callback(after(*past), **changes)
 
     (event,) = events
     assert isinstance(event, PaymentUnmatched)
@@ -94,19 +94,22 @@ def test_money_that_fits_no_payment_waits_on_a_suspense_account(
 def test_it_is_booked_once_however_often_it_is_repeated():
     once = after(*OPEN, SHORT)
 
-    assert told(once, amount=minor(499), callback_id="cb-9") == ([], {"outcome": "refused", "reason": "wrong-amount"})
+    assert decide_callback(once, amount=minor(499), callback_id="cb-9") == (
+        [],
+        {"outcome": "refused", "reason": "wrong-amount"},
+    )
 
 
 def test_a_forged_callback_is_evidence_of_nothing():
     for past in (OPEN, RECEIVED):
-        events, _ = told(after(*past), authentic=False, amount=minor(499))
+        events, _ = decide_callback(after(*past), authentic=False, amount=minor(499))
         (event,) = events
         assert isinstance(event, CallbackRefused)
         assert (event.reason, event.amount) == ("bad-signature", None)
 
 
 def test_a_reference_of_another_payment_is_booked_there_and_asked_about():
-    events, answer = told(after(*OPEN), owner="p-2", channel_ref="ref-9")
+    events, answer = decide_callback(after(*OPEN), owner="p-2", channel_ref="ref-9")
 
     event, _ = events
     assert isinstance(event, CallbackRefused)
@@ -118,28 +121,28 @@ def test_a_reference_of_another_payment_is_booked_there_and_asked_about():
 def test_what_is_said_of_a_payment_under_anothers_reference_waits_for_a_person_once(past: tuple[Event, ...]):
     state = after(*past)
 
-    _, item = told(state, owner="p-2", channel_ref="ref-9")[0]
+    _, item = decide_callback(state, owner="p-2", channel_ref="ref-9")[0]
 
     assert isinstance(item, PaymentUnmatched)
     assert (item.reason, item.channel_ref, item.amount, item.postings) == (ANOTHERS_REFERENCE, "ref-9", minor(500), ())
-    again, _ = told(evolve_payment(state, item), owner="p-2", channel_ref="ref-9")
+    again, _ = decide_callback(evolve_payment(state, item), owner="p-2", channel_ref="ref-9")
     assert [type(event) for event in again] == [CallbackRefused]
-    other, _ = told(evolve_payment(state, item), owner="p-2", channel_ref="ref-9", amount=minor(100))
+    other, _ = decide_callback(evolve_payment(state, item), owner="p-2", channel_ref="ref-9", amount=minor(100))
     assert [type(event) for event in other] == [CallbackRefused, PaymentUnmatched]
-    assert len(told(state, owner="p-2", channel_ref="ref-9", amount=minor(0))[0]) == 1
+    assert len(decide_callback(state, owner="p-2", channel_ref="ref-9", amount=minor(0))[0]) == 1
 
 
 def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_person():
     state = after(*OPEN)
 
-    (event,), answer = told(state, owner="p-2")
+    (event,), answer = decide_callback(state, owner="p-2")
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.amount, len(event.postings)) == ("shared-reference", minor(500), 2)
     assert answer == {"outcome": "refused", "reason": "wrong-reference"}
     waiting = evolve_payment(state, event)
-    assert told(waiting, owner="p-2") == ([], answer)
-    settled, again = told(waiting, owner="p-2", amount=minor(499))[0]
+    assert decide_callback(waiting, owner="p-2") == ([], answer)
+    settled, again = decide_callback(waiting, owner="p-2", amount=minor(499))[0]
     assert isinstance(settled, UnmatchedSettled)
     assert isinstance(again, PaymentUnmatched)
     assert (settled.how, again.reason) == ("corrected", "shared-reference")
@@ -148,16 +151,16 @@ def test_money_of_a_reference_that_the_channel_gave_to_two_payments_waits_for_a_
 @pytest.mark.parametrize("before", [(), OPEN], ids=["unknown", "open"])
 def test_paid_and_no_money_at_all_is_a_contradiction_for_a_person(before: tuple[Event, ...]):
     state = after(*before)
-    (event,) = told(state, amount=minor(0))[0]
+    (event,) = decide_callback(state, amount=minor(0))[0]
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.amount, event.postings) == ("contradiction", minor(0), ())
-    assert told(evolve_payment(state, event), amount=minor(0))[0] == []
+    assert decide_callback(evolve_payment(state, event), amount=minor(0))[0] == []
 
 
 def test_the_right_amount_takes_the_place_of_the_wrong_one():
     """The same reference is the same money: the channel said it wrongly before."""
-    events, answer = told(after(*OPEN, SHORT))
+    events, answer = decide_callback(after(*OPEN, SHORT))
 
     settled, money = events
     assert isinstance(settled, UnmatchedSettled)
@@ -168,7 +171,7 @@ def test_the_right_amount_takes_the_place_of_the_wrong_one():
     ]
     assert money == received()
     assert answer == {"outcome": "received"}
-    assert told(after(*OPEN, SHORT, *events)) == ([], {"outcome": "already-received"})
+    assert decide_callback(after(*OPEN, SHORT, *events)) == ([], {"outcome": "already-received"})
 
 
 @pytest.mark.parametrize(
@@ -181,17 +184,17 @@ def test_the_right_amount_takes_the_place_of_the_wrong_one():
 def test_nothing_is_booked_twice_when_the_channel_contradicts_itself(past: tuple[Event, ...], changes: dict[str, Any]):
     state = after(*past)
 
-    (event,) = told(state, **changes)[0]
+    (event,) = decide_callback(state, **changes)[0]
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.postings) == ("contradiction", ())
-    assert told(evolve_payment(state, event), **changes)[0] == []
+    assert decide_callback(evolve_payment(state, event), **changes)[0] == []
 
 
 def test_what_the_channel_says_last_takes_the_place_of_what_waits():
     state = after(*OPEN, SHORT)
 
-    settled, again = told(state, amount=minor(498))[0]
+    settled, again = decide_callback(state, amount=minor(498))[0]
 
     assert isinstance(settled, UnmatchedSettled)
     assert isinstance(again, PaymentUnmatched)
@@ -202,42 +205,42 @@ def test_what_the_channel_says_last_takes_the_place_of_what_waits():
         "amount-mismatch",
     )
     after_it = folded(evolve_payment, state, (settled, again))
-    assert told(after_it, amount=minor(498))[0] == []
-    back = told(after_it, amount=minor(499))[0]
+    assert decide_callback(after_it, amount=minor(498))[0] == []
+    back = decide_callback(after_it, amount=minor(499))[0]
     assert len({event.item for event in (*back, SHORT, again) if isinstance(event, PaymentUnmatched)}) == 3
 
 
 def test_a_payment_that_is_said_to_have_failed_after_it_came_is_for_a_person():
-    (event,) = told(after(*RECEIVED), status="failed")[0]
+    (event,) = decide_callback(after(*RECEIVED), status="failed")[0]
 
     assert isinstance(event, PaymentUnmatched)
     assert (event.reason, event.postings) == ("failed-after-paid", ())
 
 
 def test_that_asking_is_over_says_nothing_of_a_payment_that_has_come():
-    assert told(after(*RECEIVED), status="failed", in_vain=True)[0] == []
+    assert decide_callback(after(*RECEIVED), status="failed", in_vain=True)[0] == []
 
 
 def test_a_no_is_an_event_whenever_it_is_news():
     no = refused("failed", amount=minor(500), ask_until=NOW + ASK_WITHIN)
 
-    assert told(after(*OPEN), status="failed")[0] == [no]
-    assert told(after(*OPEN, no), status="failed")[0] == []
-    assert told(after(*OPEN, no, SHORT), status="failed")[0] == [no]
+    assert decide_callback(after(*OPEN), status="failed")[0] == [no]
+    assert decide_callback(after(*OPEN, no), status="failed")[0] == []
+    assert decide_callback(after(*OPEN, no, SHORT), status="failed")[0] == [no]
 
 
 def test_a_payment_that_failed_first_is_paid_when_the_channel_says_so():
-    assert told(after(*OPEN, refused("failed", amount=minor(500))))[0] == [received()]
+    assert decide_callback(after(*OPEN, refused("failed", amount=minor(500))))[0] == [received()]
 
 
 def test_a_repetition_after_a_no_is_an_event_so_that_asking_goes_on():
-    (event,) = told(after(*OPEN, SHORT, refused("failed", amount=minor(500))), amount=minor(499))[0]
+    (event,) = decide_callback(after(*OPEN, SHORT, refused("failed", amount=minor(500))), amount=minor(499))[0]
 
     assert isinstance(event, CallbackRefused)
     assert (event.reason, event.ask_until) == ("replayed", NOW + ASK_WITHIN)
 
 
-def test_items_are_told_apart():
+def test_items_have_ids_of_their_own():
     names = {
         item_id("p-1", "wechat", "ref-1"),
         item_id("p-2", "wechat", "ref-1"),
@@ -253,7 +256,7 @@ def test_what_an_older_version_wrote_is_read():
     old = CallbackRefused(payment_id="p-1", channel="wechat", callback_id="cb-1", reason="wrong-amount")
     state = after(requested(ask_until=None), OPENED, old)
 
-    events, _ = told(state)
+    events, _ = decide_callback(state)
 
     assert isinstance(events[0], PaymentReceived)
 
@@ -265,23 +268,23 @@ UNREAD = {"status": "failed", "in_vain": True, "unread": True, "channel_ref": ""
 def test_a_last_answer_that_can_not_be_read_waits_for_a_person_once(past: tuple[Event, ...]) -> None:
     state = after(*past)
 
-    (item,), answer = told(state, **UNREAD)
+    (item,), answer = decide_callback(state, **UNREAD)
 
     assert isinstance(item, PaymentUnmatched)
     assert (item.reason, item.amount, item.postings, item.ask_until) == (UNREAD_ANSWER, minor(0), (), None)
     assert answer["reason"] == "failed"
     waiting = evolve_payment(state, item)
-    assert told(waiting, **UNREAD)[0] == []
+    assert decide_callback(waiting, **UNREAD)[0] == []
     assert (waiting.said, waiting.booked) == (state.said, state.booked)
 
 
-def test_nobody_is_told_of_an_answer_about_a_payment_that_has_come() -> None:
-    assert told(after(*RECEIVED), **UNREAD)[0] == []
+def test_an_unread_answer_about_a_payment_that_has_come_waits_for_nobody() -> None:
+    assert decide_callback(after(*RECEIVED), **UNREAD)[0] == []
 
 
 def test_what_comes_after_all_is_the_payment() -> None:
-    (item,), _ = told(after(*OPEN), **UNREAD)
-    (came,), _ = told(after(*OPEN, item))
+    (item,), _ = decide_callback(after(*OPEN), **UNREAD)
+    (came,), _ = decide_callback(after(*OPEN, item))
     assert isinstance(came, PaymentReceived)
 
 
@@ -314,7 +317,7 @@ def test_the_payments_own_callback_still_counts_after_the_contradiction() -> Non
     early = (requested(), received())
     (item,) = opened_as("ref-2", *early)
 
-    (second,), _ = told(after(*early, item), channel_ref="ref-2")
+    (second,), _ = decide_callback(after(*early, item), channel_ref="ref-2")
 
     assert isinstance(second, PaymentUnmatched)
     assert (second.reason, second.amount) == ("paid-twice", minor(500))

@@ -1,4 +1,4 @@
-"""Returns that a channel lists and nobody asked for: money left, and a person is told once of each."""
+"""Returns that a channel lists and nobody asked for: money left, and each waits once for a person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.ledger.builders import Books
 from tests.ledger.test_paid_otherwise import returning
 
 
-def told(books: Books, *others: tuple[str, Money], **more: Any) -> list[PaymentUnmatched]:
+def record_return(books: Books, *others: tuple[str, Money], **more: Any) -> list[PaymentUnmatched]:
     listed = tuple(ListedReturn(return_id=name, amount=amount) for name, amount in others)
     answer = {"payment_id": "o-1", "return_id": "hold#rest", "returned": True, **more}
     books.do(RecordReturn(**answer, others=listed))
@@ -32,36 +32,36 @@ def told(books: Books, *others: tuple[str, Money], **more: Any) -> list[PaymentU
 def test_what_nobody_asked_for_waits_for_a_person_beside_the_answer(more: dict[str, Any]):
     books = returning()
 
-    (item,) = told(books, ("chargeback", minor(500)), **more)
+    (item,) = record_return(books, ("chargeback", minor(500)), **more)
 
     assert (item.reason, item.channel_ref, item.amount, item.postings) == (UNASKED_RETURN, "chargeback", minor(500), ())
     books.do(SettlePayment(payment_id="o-1", item=item.item, note="booked by hand"))
     assert books.events(UnmatchedSettled)
-    assert len(told(books, ("chargeback", minor(500)), **more)) == 1
+    assert len(record_return(books, ("chargeback", minor(500)), **more)) == 1
 
 
-def test_ours_paid_twice_is_told_and_ours_paid_once_is_not():
+def test_our_return_paid_twice_waits_for_a_person_and_paid_once_does_not():
     books = returning()
-    assert told(books) == []
+    assert record_return(books) == []
     assert books.events(PaymentReturned)
 
     other = {"return_id": "r-2"}
-    assert told(books, ("hold#rest", minor(500)), **other) == []
-    assert len(told(books, ("hold#rest", minor(500)), ("hold#rest", minor(500)), **other)) == 1
+    assert record_return(books, ("hold#rest", minor(500)), **other) == []
+    assert len(record_return(books, ("hold#rest", minor(500)), ("hold#rest", minor(500)), **other)) == 1
 
 
-def test_what_the_books_say_failed_and_the_channel_paid_is_told():
+def test_a_return_that_failed_in_the_books_and_was_paid_waits_for_a_person():
     books = returning()
-    told(books, returned=False, reason="unknown")
+    record_return(books, returned=False, reason="unknown")
 
-    (item,) = told(books, ("hold#rest", minor(500)), return_id="r-2")
+    (item,) = record_return(books, ("hold#rest", minor(500)), return_id="r-2")
 
     assert item.channel_ref == "hold#rest"
 
 
 def test_what_was_paid_back_otherwise_is_known_by_what_was_paid():
     books = returning()
-    told(books, returned=False, paid=minor(499), reason="another amount")
+    record_return(books, returned=False, paid=minor(499), reason="another amount")
 
-    assert told(books, ("hold#rest", minor(499)), return_id="r-2") == []
-    assert len(told(books, ("hold#rest", minor(500)), return_id="r-2")) == 1
+    assert record_return(books, ("hold#rest", minor(499)), return_id="r-2") == []
+    assert len(record_return(books, ("hold#rest", minor(500)), return_id="r-2")) == 1

@@ -159,7 +159,7 @@ def cluster(
     publish: bool = False,
     webhooks: bool = False,
     shape: Shape = iter,
-    told: Callable[[str], None] = print,
+    progress: Callable[[str], None] = print,
 ) -> Iterator[ClusterPlatform]:
     """A cluster on a folder, whose servers stay up.
 
@@ -174,9 +174,12 @@ def cluster(
     with (
         patch.object(clustering, "processes", shaped),
         patch.object(clustering, "READY_SECONDS", 2 * PATIENCE),
-        clustering.running(NAMES, var, port, told, environment, publish=publish, webhooks=webhooks) as (running, logs),
+        clustering.running(NAMES, var, port, progress, environment, publish=publish, webhooks=webhooks) as (
+            running,
+            logs,
+        ),
     ):
-        yield ClusterPlatform(running, logs, infrastructure.up(var, told))
+        yield ClusterPlatform(running, logs, infrastructure.up(var, progress))
 
 
 def ours(server: S | None) -> S:

@@ -95,8 +95,8 @@ class Market(Generic[P]):
         """Registered customers with money in their wallets."""
         buyers = [await self.builder.guest(number) for number in range(count)]
         for buyer in buyers:
-            told = {"login": f"customer-{uuid4()}", "password": "correct horse battery"}
-            registered = answer_of(await buyer.http.post("/v1/customers", json=told))
+            account = {"login": f"customer-{uuid4()}", "password": "correct horse battery"}
+            registered = answer_of(await buyer.http.post("/v1/customers", json=account))
             buyer.customer = registered["customer"]
             buyer.http.headers["Authorization"] = f"Bearer {registered['token']}"
         for start in range(0, count, FUNDED_AT_ONCE):
@@ -198,8 +198,8 @@ def open_cluster(
     publish: bool = False,
     webhooks: bool = False,
     shape: Shape = iter,
-    told: Callable[[str], None] = print,
+    progress: Callable[[str], None] = print,
 ) -> AbstractContextManager[ClusterMarket]:
     """With a cluster. Raises InfrastructureError when the servers can't be had, or a process does not start."""
-    start = partial(cluster, publish=publish, webhooks=webhooks, shape=shape, told=told)
+    start = partial(cluster, publish=publish, webhooks=webhooks, shape=shape, progress=progress)
     return opened(var, start, environment)

@@ -110,7 +110,9 @@ def test_who_gives_up_takes_nothing_from_others(reading: QueryRunner) -> None:
     assert asyncio.run(ask()) == [{"book": "a", "title": "A"}]
 
 
-def test_an_outage_is_told_to_whoever_asked_and_is_over_afterwards(reads: sa.Engine, reading: QueryRunner) -> None:
+def test_whoever_asks_during_an_outage_gets_it_and_it_is_over_afterwards(
+    reads: sa.Engine, reading: QueryRunner
+) -> None:
     with failing(reads, "FROM books"):
         *lost, rest = find(reading, (BOOK, "a"), (BOOK, "b"), (PAGES, "b"))
 

@@ -1,4 +1,4 @@
-"""Orders to screen, and a screening desk over real tables."""
+"""Orders to screen, and a screener over real tables."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def entry(dimension: Dimension, value: str, **changes: Any) -> ListEntrySet:
     return ListEntrySet(entry=f"{dimension}:{value}", dimension=dimension, value=value, **fields)
 
 
-class Desk:
+class Screener:
     """Screens orders one after the other, folding every event into the tables, and counts the queries made."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from services.risk.domain.screening import Listed
 from services.risk.projection import LIST_ENTRIES, SWEEP_EVERY, WINDOWS
 from shared.contracts.risk import Dimension, ListEntryRemoved, ListEntrySet, ListName
-from tests.risk.builders import NOW, Desk, entry, order
+from tests.risk.builders import NOW, Screener, entry, order
 
 ENTRY = ListEntrySet(
     entry="target:13800000000",
@@ -24,38 +24,38 @@ BUSY = order(targets=tuple(f"1380000{number:04}" for number in range(90)))
 
 
 def test_a_cold_order_takes_two_queries_and_a_warm_one_none():
-    desk = Desk()
-    desk.screen(BUSY)
-    desk.go_cold()
+    screener = Screener()
+    screener.screen(BUSY)
+    screener.go_cold()
 
-    desk.queries = 0
-    assert desk.projection.known(BUSY).histories
-    assert desk.queries == 2
+    screener.queries = 0
+    assert screener.projection.known(BUSY).histories
+    assert screener.queries == 2
 
-    desk.queries = 0
-    desk.screen(BUSY)
-    assert desk.queries == 0
+    screener.queries = 0
+    screener.screen(BUSY)
+    assert screener.queries == 0
 
 
 def test_history_and_lists_survive_a_restart():
-    desk = Desk()
+    screener = Screener()
     for number in range(30):
-        desk.screen(order(f"o{number}"), number)
-    desk.apply([ENTRY])
-    warm = desk.projection.known(order(targets=("13800000000",)))
+        screener.screen(order(f"o{number}"), number)
+    screener.apply([ENTRY])
+    warm = screener.projection.known(order(targets=("13800000000",)))
 
-    desk.go_cold()
+    screener.go_cold()
 
-    assert desk.projection.known(order(targets=("13800000000",))) == warm
+    assert screener.projection.known(order(targets=("13800000000",))) == warm
     assert warm.listed == [Listed("target:13800000000", "watch", ENTRY.until)]  # as the log of a version before has it
-    assert desk.screen(order("o30"), 30).reasons == ("velocity:device>30/60s",)
+    assert screener.screen(order("o30"), 30).reasons == ("velocity:device>30/60s",)
 
 
 def test_a_removed_entry_is_gone():
-    desk = Desk()
-    desk.apply([ENTRY, ListEntryRemoved(entry=ENTRY.entry, reason="settled")])
-    assert desk.projection.known(order(targets=("13800000000",))).listed == []
-    assert desk.rows(LIST_ENTRIES) == []
+    screener = Screener()
+    screener.apply([ENTRY, ListEntryRemoved(entry=ENTRY.entry, reason="settled")])
+    assert screener.projection.known(order(targets=("13800000000",))).listed == []
+    assert screener.rows(LIST_ENTRIES) == []
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_a_removed_entry_is_gone():
     ],
 )
 def test_an_entry_that_a_version_before_took_is_found_in_every_spelling(dimension: Dimension, stored: str, asked: str):
-    desk = Desk()
-    desk.apply([entry(dimension, stored)])
+    screener = Screener()
+    screener.apply([entry(dimension, stored)])
 
     changes: dict[str, Any] = {"targets": (asked,)} if dimension == "target" else {dimension: asked}
-    assert desk.screen(order(**changes)).decision == "block"
+    assert screener.screen(order(**changes)).decision == "block"
 
 
 @pytest.mark.parametrize(
@@ -93,73 +93,76 @@ def test_an_entry_that_a_version_before_took_is_found_in_every_spelling(dimensio
 def test_a_listed_number_or_address_is_found_within_a_target_and_allows_nothing_there(
     asked: str, name: ListName, decision: str
 ):
-    desk = Desk()
-    desk.apply([entry("target", value, list=name) for value in ("13900139000", "a@b.com")])
-    desk.go_cold()
+    screener = Screener()
+    screener.apply([entry("target", value, list=name) for value in ("13900139000", "a@b.com")])
+    screener.go_cold()
 
-    screened = desk.screen(order(targets=(asked,)))
+    screened = screener.screen(order(targets=(asked,)))
     assert screened.decision == decision
     assert bool(screened.reasons) is (name != "allow")
 
 
 def test_a_target_with_many_numbers_takes_two_queries_and_is_counted_once():
-    desk, other = Desk(), Desk()
+    screener, other = Screener(), Screener()
     many = order(targets=("".join(f"1390013{number:04}" for number in range(18)),))
-    desk.screen(many)
+    screener.screen(many)
     other.screen(order(targets=("acc",)))
-    for one in (desk, other):
+    for one in (screener, other):
         one.go_cold()
-    assert len(desk.rows(WINDOWS)) == len(other.rows(WINDOWS))
+    assert len(screener.rows(WINDOWS)) == len(other.rows(WINDOWS))
 
-    desk.queries = 0
-    assert desk.projection.known(many).histories
-    assert desk.queries == 2
+    screener.queries = 0
+    assert screener.projection.known(many).histories
+    assert screener.queries == 2
 
 
 def test_of_two_spellings_on_two_lists_each_counts_until_it_is_removed():
-    desk = Desk()
+    screener = Screener()
     asked = order(targets=("acc",))
-    desk.apply([entry("target", "Acc"), entry("target", "acc", list="watch")])
-    assert desk.screen(asked).decision == "block"
+    screener.apply([entry("target", "Acc"), entry("target", "acc", list="watch")])
+    assert screener.screen(asked).decision == "block"
 
-    desk.go_cold()
-    desk.apply([ListEntryRemoved(entry="target:acc", reason="as a version before removed one spelling")])
-    assert desk.screen(asked).decision == "block"
+    screener.go_cold()
+    screener.apply([ListEntryRemoved(entry="target:acc", reason="as a version before removed one spelling")])
+    assert screener.screen(asked).decision == "block"
 
-    desk.apply([ListEntryRemoved(entry="target:acc", reason="mistake", spellings=("target:Acc",))])
-    assert desk.screen(asked).decision == "pass"
-    assert desk.rows(LIST_ENTRIES) == []
+    screener.apply([ListEntryRemoved(entry="target:acc", reason="mistake", spellings=("target:Acc",))])
+    assert screener.screen(asked).decision == "pass"
+    assert screener.rows(LIST_ENTRIES) == []
 
 
 def test_one_person_with_many_addresses_of_a_network_is_counted_as_one():
-    desk = Desk()
+    screener = Screener()
     for number in range(60):
-        desk.screen(order(f"o{number}", ip=f"2001:db8::{number:x}", device=f"phone-{number}", fen=1), number / 10)
+        screener.screen(order(f"o{number}", ip=f"2001:db8::{number:x}", device=f"phone-{number}", fen=1), number / 10)
 
-    assert desk.screen(order("last", ip="2001:db8::ffff", device="", fen=1), 7).reasons == ("velocity:ip>60/60s",)
+    assert screener.screen(order("last", ip="2001:db8::ffff", device="", fen=1), 7).reasons == ("velocity:ip>60/60s",)
 
 
 def test_one_number_in_many_spellings_is_counted_as_one():
-    desk = Desk()
+    screener = Screener()
     spelled = ("13800138000", "138 0013 8000", "+8613800138000", "138-0013-8000 ", "\uff11\uff13800138000")
     for number in range(10):
-        desk.screen(order(f"o{number}", targets=(spelled[number % 5],), ip="", device="", fen=1), number)
+        screener.screen(order(f"o{number}", targets=(spelled[number % 5],), ip="", device="", fen=1), number)
 
-    last = desk.screen(order("last", targets=("(+86)13800138000",), ip="", device="", fen=1), 11)
+    last = screener.screen(order("last", targets=("(+86)13800138000",), ip="", device="", fen=1), 11)
     assert last.reasons == ("velocity:own-target>10/3600s",)
 
 
 def test_idle_histories_are_swept():
-    desk = Desk()
+    screener = Screener()
     for number in range(SWEEP_EVERY - 1):
-        desk.screen(order(f"o{number}", customer="bob", ip=f"ip-{number}", device="", fen=1))
-    assert len(desk.rows(WINDOWS)) == SWEEP_EVERY
+        screener.screen(order(f"o{number}", customer="bob", ip=f"ip-{number}", device="", fen=1))
+    assert len(screener.rows(WINDOWS)) == SWEEP_EVERY
 
-    desk.screen(order("last", customer="bob", ip="ip-last", device=""), seconds=3_600)
+    screener.screen(order("last", customer="bob", ip="ip-last", device=""), seconds=3_600)
 
-    assert {(row["dimension"], row["value"]) for row in desk.rows(WINDOWS)} == {("customer", "bob"), ("ip", "ip-last")}
+    assert {(row["dimension"], row["value"]) for row in screener.rows(WINDOWS)} == {
+        ("customer", "bob"),
+        ("ip", "ip-last"),
+    }
 
 
 @pytest.mark.parametrize("entry", ["a1", "", ":", "colour:red", "ip"])
 def test_what_names_no_dimension_is_on_no_list(entry: str):
-    assert Desk().projection.spellings(entry) == []
+    assert Screener().projection.spellings(entry) == []

@@ -23,7 +23,7 @@ from shared.contracts.risk import (
     ScreenOrder,
     TargetsPaid,
 )
-from tests.risk.builders import NOW, Desk, given, order
+from tests.risk.builders import NOW, Screener, given, order
 
 
 def screened(command: ScreenOrder, *listed: Listed) -> tuple[str, tuple[str, ...]]:
@@ -104,7 +104,7 @@ def test_allow_goes_over_the_rules_but_not_over_another_list():
     assert screened(order(), allow, Listed("ip:203.0.113.7", "watch"))[0] == "review"
 
 
-def test_the_worst_decides_and_every_reason_is_told():
+def test_the_worst_decides_and_every_reason_is_given():
     decision, reasons = screened(
         order(fen=600_000), Listed("ip:203.0.113.7", "watch"), Listed("device:phone-1", "block")
     )
@@ -174,65 +174,67 @@ def test_a_state_survives_a_snapshot():
 
 
 def test_sixty_orders_a_minute_from_one_address_pass_and_the_next_is_reviewed():
-    desk = Desk()
+    screener = Screener()
     for number in range(60):
-        assert desk.screen(order(f"o{number}", customer=f"c{number}", device=""), number / 2).decision == "pass"
-    late = desk.screen(order("o60", customer="c60", device=""), 31)
+        assert screener.screen(order(f"o{number}", customer=f"c{number}", device=""), number / 2).decision == "pass"
+    late = screener.screen(order("o60", customer="c60", device=""), 31)
     assert (late.decision, late.reasons) == ("review", ("velocity:ip>60/60s",))
-    assert desk.screen(order("o61", customer="c61", device=""), 31 + 66).decision == "pass"
+    assert screener.screen(order("o61", customer="c61", device=""), 31 + 66).decision == "pass"
 
 
 def test_the_eleventh_customer_on_one_device_within_an_hour_is_blocked():
-    desk = Desk()
+    screener = Screener()
     for number in range(10):
-        assert desk.screen(order(f"o{number}", customer=f"c{number}", ip=""), number * 300).decision == "pass"
-    assert desk.screen(order("o10", customer="c3", ip=""), 3_000).decision == "pass"
-    blocked = desk.screen(order("o11", customer="c10", ip=""), 3_001)
+        assert screener.screen(order(f"o{number}", customer=f"c{number}", ip=""), number * 300).decision == "pass"
+    assert screener.screen(order("o10", customer="c3", ip=""), 3_000).decision == "pass"
+    blocked = screener.screen(order("o11", customer="c10", ip=""), 3_001)
     assert (blocked.decision, blocked.reasons) == ("block", ("velocity:device-customers>10/3600s",))
 
 
 def test_more_than_a_days_sum_is_reviewed():
-    desk = Desk()
+    screener = Screener()
     for number in range(4):
-        assert desk.screen(order(f"o{number}", fen=500_000), number * 3_600).decision == "pass"
-    assert desk.screen(order("o4", fen=1), 80_000).reasons == ("velocity:customer-amount>2000000/86400s",)
+        assert screener.screen(order(f"o{number}", fen=500_000), number * 3_600).decision == "pass"
+    assert screener.screen(order("o4", fen=1), 80_000).reasons == ("velocity:customer-amount>2000000/86400s",)
 
 
 def test_a_customers_sums_are_of_one_currency_each():
-    desk = Desk()
-    desk.screen(order("o1", fen=1_999_999))
-    assert desk.screen(order("o2", fen=500_000, currency="USD"), 1).reasons[-1] == "no-limit:customer-amount:USD"
-    assert desk.screen(order("o3", fen=1), 2).decision == "pass"
-    assert desk.screen(order("o4", fen=1), 3).reasons == ("velocity:customer-amount>2000000/86400s",)
+    screener = Screener()
+    screener.screen(order("o1", fen=1_999_999))
+    assert screener.screen(order("o2", fen=500_000, currency="USD"), 1).reasons[-1] == "no-limit:customer-amount:USD"
+    assert screener.screen(order("o3", fen=1), 2).decision == "pass"
+    assert screener.screen(order("o4", fen=1), 3).reasons == ("velocity:customer-amount>2000000/86400s",)
 
 
 def test_an_address_that_floods_is_refused():
-    desk = Desk()
-    decisions = [desk.screen(order(f"o{n}", customer=None, device=""), n / 15).decision for n in range(120)]
+    screener = Screener()
+    decisions = [screener.screen(order(f"o{n}", customer=None, device=""), n / 15).decision for n in range(120)]
     assert decisions == ["pass"] * 60 + ["review"] * 20 + ["block"] * 40
 
 
 def test_a_device_that_floods_is_refused_from_wherever():
-    desk = Desk()
-    decisions = [desk.screen(order(f"o{n}", customer=None, ip=f"192.0.2.{n}"), n / 15).decision for n in range(70)]
+    screener = Screener()
+    decisions = [screener.screen(order(f"o{n}", customer=None, ip=f"192.0.2.{n}"), n / 15).decision for n in range(70)]
     assert decisions == ["pass"] * 30 + ["review"] * 30 + ["block"] * 10
 
 
 def test_others_orders_for_a_target_that_nobody_paid_do_not_count_for_its_owner():
-    desk = Desk()
+    screener = Screener()
     for number in range(200):
-        desk.screen(order(f"o{number}", customer=None, ip="192.0.2.66", device="", targets=("13800000000",)), number)
-    owner = desk.screen(order("own", customer="owner", ip="198.51.100.1", targets=("13800000000",)), 201)
+        screener.screen(
+            order(f"o{number}", customer=None, ip="192.0.2.66", device="", targets=("13800000000",)), number
+        )
+    owner = screener.screen(order("own", customer="owner", ip="198.51.100.1", targets=("13800000000",)), 201)
     assert owner.decision == "pass"
 
 
 def test_one_buyers_orders_for_a_target_count_before_they_are_paid():
-    desk = Desk()
+    screener = Screener()
     for number in range(10):
         asked = order(f"o{number}", customer="c1", ip=f"192.0.2.{number}", device="", targets=("13800000000",))
-        assert desk.screen(asked, number).decision == "pass"
+        assert screener.screen(asked, number).decision == "pass"
     again = order("o10", customer="c1", ip="192.0.2.99", device="", targets=("13800000000",))
-    assert desk.screen(again, 11).reasons == ("velocity:own-target>10/3600s",)
+    assert screener.screen(again, 11).reasons == ("velocity:own-target>10/3600s",)
 
 
 def test_a_paid_order_counts_for_its_targets_once():
@@ -243,47 +245,47 @@ def test_a_paid_order_counts_for_its_targets_once():
 
 
 def test_one_target_can_be_topped_up_ten_times_an_hour():
-    desk = Desk()
+    screener = Screener()
     for number in range(10):
         bought = order(f"o{number}", customer=f"c{number}", ip="", device="", targets=("13800000000",))
-        assert desk.screen(bought, number).decision == "pass"
+        assert screener.screen(bought, number).decision == "pass"
         paid = TargetsPaid(order_id=bought.order_id, customer=None, targets=bought.targets, amount=bought.amount)
-        desk.apply([paid], NOW + timedelta(seconds=number))
+        screener.apply([paid], NOW + timedelta(seconds=number))
     again = order("o10", customer="c10", ip="", device="", targets=("new", " 13800000000 "))
-    assert desk.screen(again, 11).reasons == ("velocity:target>10/3600s",)
+    assert screener.screen(again, 11).reasons == ("velocity:target>10/3600s",)
 
 
 def test_empty_values_are_never_counted_together():
-    desk = Desk()
+    screener = Screener()
     for number in range(200):
         nobody = order(f"o{number}", customer=None, ip="", device=" ", targets=("",))
-        assert desk.screen(nobody).decision == "pass"
+        assert screener.screen(nobody).decision == "pass"
 
 
 def test_a_thousand_orders_a_minute_of_a_hundred_customers_pass():
-    desk = Desk()
+    screener = Screener()
     for number in range(1_000):
         buyer = number % 100
         bought = order(f"o{number}", customer=f"c{buyer}", ip=f"198.51.100.{buyer}", device=f"d{buyer}")
-        assert desk.screen(bought, number * 0.06).decision == "pass"
+        assert screener.screen(bought, number * 0.06).decision == "pass"
 
 
 def test_guests_are_counted_by_address_and_by_device():
-    desk = Desk()
+    screener = Screener()
     for number in range(4):
-        assert desk.screen(order(f"o{number}", customer=None, fen=500_000), number).decision == "pass"
+        assert screener.screen(order(f"o{number}", customer=None, fen=500_000), number).decision == "pass"
 
     reason = ("velocity:guest-amount>2000000/86400s",)
-    assert desk.screen(order("o5", customer=None, device="phone-2", fen=1), 10).reasons == reason
-    assert desk.screen(order("o6", customer=None, ip="198.51.100.7", fen=1), 11).reasons == reason
-    assert desk.screen(order("o7", customer=None, ip="198.51.100.8", device="phone-3", fen=1), 12).reasons == ()
-    assert desk.screen(order("o8", customer="bob", fen=1), 13).reasons == ()
-    assert desk.screen(order("o9", customer=None, fen=1), 95_000).reasons == ()
+    assert screener.screen(order("o5", customer=None, device="phone-2", fen=1), 10).reasons == reason
+    assert screener.screen(order("o6", customer=None, ip="198.51.100.7", fen=1), 11).reasons == reason
+    assert screener.screen(order("o7", customer=None, ip="198.51.100.8", device="phone-3", fen=1), 12).reasons == ()
+    assert screener.screen(order("o8", customer="bob", fen=1), 13).reasons == ()
+    assert screener.screen(order("o9", customer=None, fen=1), 95_000).reasons == ()
 
 
 def test_a_guests_order_that_nobody_let_pass_counts_for_no_other_guest():
-    desk = Desk()
+    screener = Screener()
     for number in range(5):
-        assert desk.screen(order(f"o{number}", customer=None, fen=100_000_000), number).decision == "review"
+        assert screener.screen(order(f"o{number}", customer=None, fen=100_000_000), number).decision == "review"
 
-    assert desk.screen(order("o6", customer=None, fen=1), 10).reasons == ()
+    assert screener.screen(order("o6", customer=None, fen=1), 10).reasons == ()

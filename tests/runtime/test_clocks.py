@@ -76,12 +76,12 @@ def test_after_a_clock_that_was_ahead_nothing_is_decided_unless_a_person_says_so
     clock = ManualClock()
 
     (refused,) = replies(start(button(), engine, clock), press("2"))
-    told = compared(engine, clock, clock, tolerance=2 * DAY)
-    (accepted,) = replies(told, press("2"))
+    writer = compared(engine, clock, clock, tolerance=2 * DAY)
+    (accepted,) = replies(writer, press("2"))
 
     assert (refused.code, accepted.outcome) == (HALTED, "accepted")
     assert "behind the last event" in refused.detail
-    assert moments(told) == [START + timedelta(days=1)] * 2  # times never fall along a log
+    assert moments(writer) == [START + timedelta(days=1)] * 2  # times never fall along a log
 
 
 def test_a_deadline_counts_from_the_clock_and_not_from_the_last_event(engine: sa.Engine) -> None:

@@ -28,12 +28,12 @@ from tests.runtime.toy import (
     REFUSING,
     Adapters,
     Count,
+    ToyCallEnded,
     ToyCounted,
     ToyDimmed,
     ToyLight,
     ToyLit,
     ToyPressed,
-    ToyTold,
     button,
     decide_lamp,
     lamp,
@@ -178,7 +178,7 @@ class Presses(RuleBasedStateMachine):
         wanted = {name for name, note in self.accepted.values() if note == "later"}
         assert {event.lamp for event in found if isinstance(event, ToyDimmed)} == wanted
         called = {name for name, note in self.accepted.values() if note == "call"}
-        assert {event.lamp for event in found if isinstance(event, ToyTold)} == called
+        assert {event.lamp for event in found if isinstance(event, ToyCallEnded)} == called
 
 
 TestExactlyOnce = Presses.TestCase

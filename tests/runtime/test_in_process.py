@@ -226,7 +226,7 @@ def test_senders_on_many_threads_all_get_their_replies(pair: Pair) -> None:
     assert len(logged(pair.button.writer)) == 40
 
 
-def test_waiting_ends_when_told(pair: Pair) -> None:
+def test_waiting_ends_when_woken(pair: Pair) -> None:
     pair.transports["lamp"].wake()
     pair.transports["lamp"].wait(3_600)
     assert not pair.lamp.turn()
@@ -242,7 +242,7 @@ def test_calls_go_out_and_their_results_come_back(pair: Pair) -> None:
     call, done = pair.calls.pop()
     done(make_call(pair.lamp.writer, call))
     pair.drain()
-    assert pair.adapters.told == {"a": 1}
+    assert pair.adapters.succeeded == {"a": 1}
     assert pair.settled()
 
 

@@ -1,4 +1,4 @@
-"""A database whose disk is full: who asks is told so, nothing is parked or lost, and it goes on by itself."""
+"""A database whose disk is full: callers hear of it, nothing is parked or lost, and it goes on by itself."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def writer(disk: Disk) -> Iterator[Writer]:
     engine.dispose()
 
 
-def test_a_full_disk_is_told_and_what_was_refused_is_done_when_there_is_room(
+def test_a_full_disk_refuses_commands_that_are_done_when_there_is_room(
     disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "ROOM_SECONDS", 0.0)
@@ -141,11 +141,11 @@ def test_a_start_on_a_full_disk_goes_on_when_there_is_room(disk: Disk, writer: W
     assert [one.repeated for one in replies(again, press("first"))] == [True]
 
 
-def test_an_error_of_input_and_output_is_told_as_a_full_disk_where_there_is_no_room(small: Disk) -> None:
+def test_an_io_error_counts_as_a_full_disk_where_there_is_no_room(small: Disk) -> None:
     url = sa.make_url(f"sqlite:///{small.folder}/button.sqlite3")
-    told = sqlite3.OperationalError("disk I/O error")
-    told.sqlite_errorcode = sqlite3.SQLITE_IOERR
-    error = OperationalError("PRAGMA journal_mode = WAL", {}, told)
+    cause = sqlite3.OperationalError("disk I/O error")
+    cause.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    error = OperationalError("PRAGMA journal_mode = WAL", {}, cause)
     assert trouble(error, url) == f"the disk of {small.folder}/button.sqlite3 can't be written"
     small.fill()
     assert trouble(error, url) == f"the disk of {small.folder}/button.sqlite3 is full"

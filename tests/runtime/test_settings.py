@@ -27,7 +27,7 @@ def test_currencies_and_limits_are_read_as_people_write_them(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "value"),
     [
         ("CURRENCIES", ""),
         ("CURRENCIES", "CNY,XYZ"),
@@ -39,8 +39,8 @@ def test_currencies_and_limits_are_read_as_people_write_them(monkeypatch: pytest
         ("REVIEW_CUSTOMER_DAY_ABOVE", '["CNY"]'),
     ],
 )
-def test_what_makes_no_sense_is_refused(name: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"KAMENG_{name}", told)
+def test_what_makes_no_sense_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"KAMENG_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         read_settings()
 
@@ -53,7 +53,7 @@ def test_partners_have_names_as_orders_name_them(name: str) -> None:
         assert Settings.model_validate({kind: {"North-1.a": {"url": "http://127.0.0.1:9"}}})
 
 
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAMENG_TIME_ZONE", "Beijing")
     monkeypatch.setenv("KAMENG_COMMISSION_BASIS_POINTS", "10001")
     monkeypatch.setenv("KAMENG_REVIEW_ORDER_ABOVE", '{"CNY": "-1"}')
@@ -68,7 +68,7 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
-def test_what_is_told_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAMENG_PAY_WITHIN_SECONDS", "600")
     monkeypatch.setenv("KAMENG_ANSWER_WITHIN_SECONDS", "6")
     settings = Settings(pay_within_seconds=60)

@@ -174,7 +174,9 @@ def test_a_new_field_and_a_new_event_are_nothing_to_an_old_reader(place: Place, 
 
 
 @pytest.mark.usefixtures("older")
-def test_what_is_passed_over_is_told_to_all_who_look(place: Place, writers: tuple[Writer, Writer]) -> None:
+def test_events_that_are_passed_over_are_reported_with_their_source(
+    place: Place, writers: tuple[Writer, Writer]
+) -> None:
     other_code_wrote(place, PAINTED, PAINTED)
     _, lamp = writers
     hear(lamp, place)

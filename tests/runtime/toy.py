@@ -68,7 +68,7 @@ class ToyDim(Command, key="lamp"):
 
 class ToyTell(Command, key="lamp"):
     lamp: str
-    told: bool
+    succeeded: bool
 
 
 class ToyCount(Command, key="room"):
@@ -86,9 +86,9 @@ class ToyDimmed(Event, key="lamp"):
     lamp: str
 
 
-class ToyTold(Event, key="lamp"):
+class ToyCallEnded(Event, key="lamp"):
     lamp: str
-    told: bool
+    succeeded: bool
 
 
 class ToyCounted(Event, key="room"):
@@ -99,7 +99,7 @@ class ToyCounted(Event, key="room"):
 for cls, owner in {
     ToyPress: "button", ToyPressed: "button", ToyTint: "button", ToyTinted: "button",
     ToyLight: "lamp", ToyDim: "lamp", ToyTell: "lamp", ToyCount: "lamp",
-    ToyLit: "lamp", ToyDimmed: "lamp", ToyTold: "lamp", ToyCounted: "lamp",
+    ToyLit: "lamp", ToyDimmed: "lamp", ToyCallEnded: "lamp", ToyCounted: "lamp",
 }.items():  # fmt: skip
     cls.owner = owner
 
@@ -136,8 +136,8 @@ def decide_lamp(command: Command, state: Count, given: DecisionContext) -> list[
             return [ToyLit(lamp=lamp, press=press, note=note)]
         case ToyDim(lamp=lamp):
             return [] if lamp == UNCHANGED else [ToyDimmed(lamp=lamp)]
-        case ToyTell(lamp=lamp, told=told):
-            return [] if lamp == UNCHANGED else [ToyTold(lamp=lamp, told=told)]
+        case ToyTell(lamp=lamp, succeeded=succeeded):
+            return [] if lamp == UNCHANGED else [ToyCallEnded(lamp=lamp, succeeded=succeeded)]
     return []
 
 
@@ -231,23 +231,23 @@ class ButtonProjection(Projection):
 
 @dataclass
 class Adapters:
-    """The outside world of the lamp: counts calls, and fails as often as told."""
+    """The outside world of the lamp: counts calls, and fails the first `failures` of them."""
 
     failures: int = 0
     calls: list[int] = field(default_factory=list)
-    told: Counter[str] = field(default_factory=Counter)
+    succeeded: Counter[str] = field(default_factory=Counter)
 
     def run(self, payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
         self.calls.append(attempt)
         if self.failures > 0:
             self.failures -= 1
             raise ConnectionError("nobody there")
-        self.told[payload["lamp"]] += 1
-        return ToyTell(lamp=payload["lamp"], told=True)
+        self.succeeded[payload["lamp"]] += 1
+        return ToyTell(lamp=payload["lamp"], succeeded=True)
 
 
 def gave_up(payload: Mapping[str, Any], reason: str) -> Command:
-    return ToyTell(lamp=payload["lamp"], told=False)
+    return ToyTell(lamp=payload["lamp"], succeeded=False)
 
 
 def button() -> Service:

@@ -23,7 +23,7 @@ from tests.runtime.builders import (
     start,
 )
 from tests.runtime.toy import UNCHANGED, Adapters, lamp
-from tests.writer.test_effects import dimmed, told
+from tests.writer.test_effects import call_results, dimmed
 
 
 def amiss(engine: sa.Engine, now: datetime = START) -> list[str]:
@@ -47,7 +47,7 @@ def test_nothing_is_amiss_while_items_wait_end_are_replaced_and_cancelled(engine
         if turn == 0:
             works.append(pressed(5, ("a", "later"), ("b", "cancel")))
         clock.advance(30)
-    assert (dimmed(logged(writer)), told(logged(writer))) == (["c", "a"], [True])
+    assert (dimmed(logged(writer)), call_results(logged(writer))) == (["c", "a"], [True])
 
 
 def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
@@ -64,7 +64,7 @@ def test_what_was_deleted_is_named_and_planned_anew(engine: sa.Engine) -> None:
     writer = start(lamp(adapters), engine, clock)
     clock.advance(60)
     writer.process([make_call(writer, call) for call in writer.process([]).calls])
-    assert (dimmed(logged(writer)), told(logged(writer))) == (["a"], [True])
+    assert (dimmed(logged(writer)), call_results(logged(writer))) == (["a"], [True])
     assert adapters.calls == [2]  # it may have been made before: it is looked up
 
 

@@ -29,7 +29,7 @@ def later(key: str, seconds: float) -> ScheduleCommand:
     return ScheduleCommand(key, ToyDim(lamp=key), after(seconds))
 
 
-class Desk:
+class SchedulerHarness:
     """An agenda and its transactions."""
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -75,55 +75,55 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: sa.Engine) -> Desk:
-    return Desk(engine)
+def scheduler(engine: sa.Engine) -> SchedulerHarness:
+    return SchedulerHarness(engine)
 
 
-def test_commands_come_in_order_of_their_time_and_once(desk: Desk) -> None:
-    desk.plan(later("c", 3), later("a", 1), later("b", 2), later("d", 4))
-    assert desk.agenda.next_due() == "2026-01-01T08:00:01.000000+00:00"
-    assert desk.take(0.9) == []
-    assert desk.take(3, limit=2) == ["a", "b"]
-    assert desk.take(3) == ["c"]
-    desk.restart()
-    assert desk.take(9) == ["d"]
-    assert desk.agenda.next_due() is None
+def test_commands_come_in_order_of_their_time_and_once(scheduler: SchedulerHarness) -> None:
+    scheduler.plan(later("c", 3), later("a", 1), later("b", 2), later("d", 4))
+    assert scheduler.agenda.next_due() == "2026-01-01T08:00:01.000000+00:00"
+    assert scheduler.take(0.9) == []
+    assert scheduler.take(3, limit=2) == ["a", "b"]
+    assert scheduler.take(3) == ["c"]
+    scheduler.restart()
+    assert scheduler.take(9) == ["d"]
+    assert scheduler.agenda.next_due() is None
 
 
-def test_one_key_holds_one_item(desk: Desk) -> None:
-    desk.plan(later("a", 1), later("a", 5))
-    desk.plan(later("b", 1))
-    desk.plan(CallExternal("b", "tell", {}, after(7)))
-    assert desk.take(4) == []
-    assert desk.take(5) == ["a"]
-    assert desk.lease(6) == []
-    assert desk.lease(7) == [("b", 1)]
+def test_one_key_holds_one_item(scheduler: SchedulerHarness) -> None:
+    scheduler.plan(later("a", 1), later("a", 5))
+    scheduler.plan(later("b", 1))
+    scheduler.plan(CallExternal("b", "tell", {}, after(7)))
+    assert scheduler.take(4) == []
+    assert scheduler.take(5) == ["a"]
+    assert scheduler.lease(6) == []
+    assert scheduler.lease(7) == [("b", 1)]
 
 
-def test_cancelled_items_never_come(desk: Desk) -> None:
-    desk.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)), Cancel("a"), Cancel("nothing"))
-    desk.plan(Cancel("b"))
-    assert (desk.take(9), desk.lease(9), rows(desk.at_work.engine, schema.agenda)) == ([], [], [])
+def test_cancelled_items_never_come(scheduler: SchedulerHarness) -> None:
+    scheduler.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)), Cancel("a"), Cancel("nothing"))
+    scheduler.plan(Cancel("b"))
+    assert (scheduler.take(9), scheduler.lease(9), rows(scheduler.at_work.engine, schema.agenda)) == ([], [], [])
 
 
-def test_a_rollback_restores_what_was_taken_and_drops_what_was_planned(desk: Desk) -> None:
-    desk.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)))
-    desk.plan(later("c", 1), Cancel("a"), rollback=True)
-    assert desk.take(2, rollback=True) == ["a"]
-    assert desk.take(2, rollback=True) == ["a"]
-    assert desk.lease(2, rollback=True) == [("b", 1)]
-    assert (desk.take(2), desk.lease(2)) == (["a"], [("b", 1)])
+def test_a_rollback_restores_what_was_taken_and_drops_what_was_planned(scheduler: SchedulerHarness) -> None:
+    scheduler.plan(later("a", 1), CallExternal("b", "tell", {}, after(1)))
+    scheduler.plan(later("c", 1), Cancel("a"), rollback=True)
+    assert scheduler.take(2, rollback=True) == ["a"]
+    assert scheduler.take(2, rollback=True) == ["a"]
+    assert scheduler.lease(2, rollback=True) == [("b", 1)]
+    assert (scheduler.take(2), scheduler.lease(2)) == (["a"], [("b", 1)])
 
 
-def test_a_lease_that_ends_or_dies_is_the_next_attempt(desk: Desk) -> None:
-    desk.plan(CallExternal("a", "tell", {"n": [1, "x"]}))
-    assert desk.lease(0) == [("a", 1)]
-    assert desk.lease(119) == []
-    assert desk.lease(120) == [("a", 2)]
-    desk.restart()
-    assert desk.lease(121) == [("a", 3)]
-    assert desk.lease(121) == []
-    assert [row["attempts"] for row in rows(desk.at_work.engine, schema.agenda)] == [3]
+def test_a_lease_that_ends_or_dies_is_the_next_attempt(scheduler: SchedulerHarness) -> None:
+    scheduler.plan(CallExternal("a", "tell", {"n": [1, "x"]}))
+    assert scheduler.lease(0) == [("a", 1)]
+    assert scheduler.lease(119) == []
+    assert scheduler.lease(120) == [("a", 2)]
+    scheduler.restart()
+    assert scheduler.lease(121) == [("a", 3)]
+    assert scheduler.lease(121) == []
+    assert [row["attempts"] for row in rows(scheduler.at_work.engine, schema.agenda)] == [3]
 
 
 @given(st.integers(1, 60), st.floats(0.01, 10), st.floats(10, 1_000))
@@ -145,25 +145,25 @@ STEPS = st.one_of(
 def test_the_agenda_is_a_dictionary_of_times(steps: list[tuple[tuple[str, str, int], bool]]) -> None:
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/agenda.sqlite3", writer=True)
-        desk = Desk(engine)
+        scheduler = SchedulerHarness(engine)
         model: dict[str, int] = {}
         for (step, key, seconds), rollback in steps:
             changed = dict(model)
             match step:
                 case "later":
-                    desk.plan(later(key, seconds), rollback=rollback)
+                    scheduler.plan(later(key, seconds), rollback=rollback)
                     changed[key] = seconds
                 case "cancel":
-                    desk.plan(Cancel(key), rollback=rollback)
+                    scheduler.plan(Cancel(key), rollback=rollback)
                     changed.pop(key, None)
                 case "take":
-                    taken = desk.take(seconds, rollback=rollback)
+                    taken = scheduler.take(seconds, rollback=rollback)
                     due = {name for name, at in model.items() if at <= seconds}
                     assert [model[name] for name in taken] == sorted(model[name] for name in due)
                     assert set(taken) == due
                     changed = {name: at for name, at in model.items() if name not in due}
                 case _:
-                    desk.restart()
+                    scheduler.restart()
             model = model if rollback else changed
-        assert set(desk.take(100)) == set(model)
+        assert set(scheduler.take(100)) == set(model)
         engine.dispose()

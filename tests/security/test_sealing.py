@@ -77,8 +77,8 @@ def test_a_failure_tells_neither_text_nor_key() -> None:
     with pytest.raises(CannotOpen) as failure:
         Opener(PAIR.private).open(box, "sku-2")
 
-    told = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
-    assert "CARD-0001" not in told
+    text = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
+    assert "CARD-0001" not in text
     assert failure.value.__cause__ is None
     assert failure.value.__context__ is None
     assert repr(PAIR.private) not in repr(PAIR)

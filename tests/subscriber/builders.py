@@ -42,7 +42,7 @@ def added(position: int) -> RecordedEvent:
     return recorded(StaffAdded(username=f"u{position}", role="support"), position)
 
 
-def told(fact: Fact, position: int = 1) -> Event:
+def received(fact: Fact, position: int = 1) -> Event:
     """The event as a subscriber gets it."""
     (message,) = outgoing(recorded(fact, position))
     return from_message(message.properties.headers, message.body)

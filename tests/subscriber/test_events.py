@@ -20,7 +20,7 @@ from shared.contracts.gateway import StaffAdded
 from shared.contracts.registry import events
 from tests.contracts.strategies import messages
 from tests.gateway.builders import placed
-from tests.subscriber.builders import META, START, recorded, told
+from tests.subscriber.builders import META, START, received, recorded
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "events" / "examples"
 OURS = [cls for cls in events().values() if cls.__module__.startswith("shared.contracts.")]
@@ -68,7 +68,7 @@ def test_every_event_arrives_as_it_was_recorded(cls: type[Fact], data: st.DataOb
 
 
 def test_an_event_says_where_it_stands() -> None:
-    event = told(placed(), 42)
+    event = received(placed(), 42)
     assert (event.source, event.sequence, event.key) == ("order", 42, "order.OrderPlaced.v1")
     assert (event.name, event.version, event.partition_key) == ("OrderPlaced", 1, "o1")
     assert (event.time - START).seconds == 42

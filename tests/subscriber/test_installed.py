@@ -94,9 +94,9 @@ def completed(folder: Path) -> list[str]:
 
 
 def test_it_is_installed_alone(python: Path) -> None:
-    told = subprocess.run([python, "-c", ALONE], cwd="/", capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    assert str(python.parents[1]) in told.stdout
+    ran = subprocess.run([python, "-c", ALONE], cwd="/", capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert str(python.parents[1]) in ran.stdout
 
 
 def test_the_sample_tells_of_each_sale_once(python: Path, market: ServedMarket, tmp_path: Path) -> None:
@@ -147,11 +147,11 @@ def test_it_finds_where_a_log_ends(market: ServedMarket) -> None:
     assert not list(feed.pages("inventory", ends))
 
 
-def test_an_account_of_another_role_is_told_which_it_needs(market: ServedMarket) -> None:
-    account = {"username": "desk", "role": "support", "password": PASSWORD}
+def test_an_account_of_another_role_learns_which_it_needs(market: ServedMarket) -> None:
+    account = {"username": "support-1", "role": "support", "password": PASSWORD}
     answer_of(market.run(market.staff["administrator"].post("/v1/staff", json=account)))
     with pytest.raises(Misconfigured, match="needs the role `subscriber`"):
-        next(Feed(market.address, "desk", PASSWORD).pages("order", 0))
+        next(Feed(market.address, "support-1", PASSWORD).pages("order", 0))
 
 
 def test_a_token_that_ended_is_renewed(market: ServedMarket) -> None:

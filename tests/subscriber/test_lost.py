@@ -21,8 +21,8 @@ def gateway(head: int, *, tells: bool = True) -> Iterator[str]:
     """A feed of logs that end at `head`, as a gateway answers; one of the version before does not tell `beyond`."""
 
     class Answering(BaseHTTPRequestHandler):
-        def _say(self, told: dict[str, Any]) -> None:
-            body = json.dumps(told).encode()
+        def _say(self, answer: dict[str, Any]) -> None:
+            body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -47,7 +47,7 @@ def gateway(head: int, *, tells: bool = True) -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_end_of_a_log_is_found_beyond_it_and_a_lost_position_is_told() -> None:
+def test_the_end_of_a_log_is_found_beyond_it_and_a_lost_position_is_reported() -> None:
     with gateway(700) as url:
         feed = Feed(url, "subscriber", "password")
         assert (feed.end("order", 0), feed.end("order", 10_000)) == (700, 10_000)

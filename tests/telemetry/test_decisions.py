@@ -53,11 +53,11 @@ def press(house: Harness, id_: str, traceparent: str | None = TRACEPARENT, note:
 def test_a_refused_command_says_so(house: Harness, spans: Kept) -> None:
     assert press(house, "p1", note=REFUSING).outcome == "refused"
 
-    told = spans.named("button ToyPress")
-    assert ids(told)[0::2] == (TRACE, CALLER)
-    assert facts(told)["kameng.outcome"] == "refused"
-    assert facts(told)["kameng.code"] == "stuck"
-    assert facts(told)["kameng.stream"] == "button"
+    span = spans.named("button ToyPress")
+    assert ids(span)[0::2] == (TRACE, CALLER)
+    assert facts(span)["kameng.outcome"] == "refused"
+    assert facts(span)["kameng.code"] == "stuck"
+    assert facts(span)["kameng.stream"] == "button"
 
 
 def test_a_remembered_reply_is_not_decided_again(house: Harness, spans: Kept) -> None:
@@ -68,7 +68,7 @@ def test_a_remembered_reply_is_not_decided_again(house: Harness, spans: Kept) ->
     assert spans.names() == before
 
 
-def test_what_is_tried_again_is_told_once(house: Harness, spans: Kept) -> None:
+def test_a_decision_that_is_tried_again_has_one_span(house: Harness, spans: Kept) -> None:
     both = [command(f"p{number}", note) for number, note in enumerate(("", POISON))]
     outcome = house.loops["button"].writer.process(both)
 

@@ -66,7 +66,7 @@ def cancelled(*, paid: bool) -> OrderCancelled:
     return OrderCancelled(order_id="1", customer=None, reason="short-stock", paid=paid, lines=())
 
 
-def test_what_has_not_happened_is_told_as_zero() -> None:
+def test_what_has_not_happened_counts_as_zero() -> None:
     counting = Counting("order")
 
     assert counting.value("kameng_order_steps_total", step="refunded") == 0
@@ -87,7 +87,7 @@ def test_an_order_is_timed_from_its_payment_to_its_end() -> None:
     assert counting.asked == []
 
 
-def test_how_a_paid_order_ended_is_told_apart() -> None:
+def test_paid_orders_are_counted_by_how_they_ended() -> None:
     counting = Counting("order")
     for ended in (SHORT, cancelled(paid=True)):
         counting.commit(PAID)
@@ -150,7 +150,7 @@ def test_a_service_counts_its_own_events_and_tells_zeros_of_those_it_counts(serv
     assert bool(counters.by_event) == bool(counters.zeros)
 
 
-def test_a_partner_is_called_by_name_and_its_answer_told_apart(tmp_path: Path) -> None:
+def test_calls_are_counted_by_partner_and_answer(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path, suppliers={"north": SupplierSettings(url="http://n")})
     registry = CollectorRegistry()
     calls = CallMetrics(DECLARED["fulfillment"], settings, registry)

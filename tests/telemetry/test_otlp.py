@@ -45,11 +45,11 @@ def test_spans_arrive_while_it_runs_and_when_it_ends(
         ask(caller, "p1")
         wait_for(lambda: "button ToyPress" in receiver.spans(), "the span")
         resource, span = receiver.spans()["button ToyPress"]
-        told = {item.key: item.value.string_value for item in span.attributes}
+        attributes = {item.key: item.value.string_value for item in span.attributes}
 
         assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, CALLER)
         assert (resource["service.name"], resource["service.namespace"]) == ("kameng-button", "kameng")
-        assert (told["kameng.outcome"], told["kameng.command"]) == ("accepted", "ToyPress.v1")
+        assert (attributes["kameng.outcome"], attributes["kameng.command"]) == ("accepted", "ToyPress.v1")
         (stored,) = ground.rows(schema.log)
         assert json.loads(stored["meta"])["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
 

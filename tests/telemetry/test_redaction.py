@@ -35,10 +35,10 @@ def line(**facts: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_goes_by_a_secrets_name_is_hidden(name: str) -> None:
-    told = line(**{name: SECRET}, inside={"deeper": [{name: [SECRET]}]})
+    logged = line(**{name: SECRET}, inside={"deeper": [{name: [SECRET]}]})
 
-    assert told[name] == HIDDEN
-    assert SECRET not in json.dumps(told)
+    assert logged[name] == HIDDEN
+    assert SECRET not in json.dumps(logged)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
     "text", [JWT, f"token {JWT} is over", "AB12-CD34-EF56", "key AAAAA-BBB2B-CCCCC-DDDDD!", "1234-5678-9012-3456"]
 )
 def test_tokens_and_card_keys_are_known_by_their_looks(text: str) -> None:
-    told = scrubbed(text)
+    cleaned = scrubbed(text)
 
-    assert HIDDEN in told
-    assert not any(part in told for part in (JWT, "CD34", "BBB2B", "5678"))
+    assert HIDDEN in cleaned
+    assert not any(part in cleaned for part in (JWT, "CD34", "BBB2B", "5678"))
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_tokens_and_card_keys_are_known_by_their_looks(text: str) -> None:
     [
         "b1946ac9-2492-5d23-8f7e-1b2d3c4e5f60", "order-b1946ac9-2492-5d23-8f7e-1b2d3c4e5f60", "2026-01-01T08:00:01Z",
         "OrderPlaced.v1", "/v1/orders/{order_id}/cancel", "EffectFailed: alpha answered HTTP 500", "STEAM-50",
-        "https://north.example/api", "http://127.0.0.1:8000", "KeyError at unit.py:12 > desk.py:40", "卡密已导入 12 张",
+        "https://north.example/api", "http://127.0.0.1:8000", "KeyError at unit.py:12 > loop.py:40", "卡密已导入 12 张",
         "0af7651916cd43dd8448eb211c80319c", "the administrator's password is shown once", "call/019a-1/2",
     ],
 )  # fmt: skip
 def test_what_people_need_is_left(text: str) -> None:
-    assert line(told=text)["told"] == text
+    assert line(note=text)["note"] == text
 
 
 def test_a_url_keeps_all_but_its_password() -> None:
@@ -107,11 +107,13 @@ def test_what_is_no_text_becomes_some_and_can_do_no_harm() -> None:
     circle: list[object] = []
     circle.append(circle)
 
-    told = line(raw=SECRET.encode(), odd=Hostile(), circle=circle, many={"n": list(range(10_000))}, amount=3, none=None)
+    logged = line(
+        raw=SECRET.encode(), odd=Hostile(), circle=circle, many={"n": list(range(10_000))}, amount=3, none=None
+    )
 
-    assert SECRET not in json.dumps(told)
-    assert (told["raw"], told["amount"], told["none"]) == ("12 bytes", 3, None)
-    assert len(told["many"]["n"]) < 1_000
+    assert SECRET not in json.dumps(logged)
+    assert (logged["raw"], logged["amount"], logged["none"]) == ("12 bytes", 3, None)
+    assert len(logged["many"]["n"]) < 1_000
 
 
 def test_a_line_is_not_endless() -> None:

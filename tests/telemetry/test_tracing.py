@@ -32,16 +32,16 @@ SERVICES = {"order", "inventory", "risk", "ledger", "fulfillment", "notification
 
 
 class Supplier:
-    """Sells everything, and keeps what it was told of the trace."""
+    """Sells everything, and keeps the trace parents it gets."""
 
     def __init__(self) -> None:
-        self.told: list[str | None] = []
+        self.traceparents: list[str | None] = []
         supplier = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                supplier.told.append(self.headers["traceparent"])
+                supplier.traceparents.append(self.headers["traceparent"])
                 report = PurchaseReport(request_id=asked["request_id"], outcome="done", cost=Money(amount=5))
                 body = report.model_dump_json().encode()
                 self.send_response(200)
@@ -169,11 +169,11 @@ def test_the_logs_carry_the_trace_and_their_chains_hold(shop: Shop, sold: tuple[
     assert shop.metadata(order["order_id"]).keys() > SERVICES
 
 
-def test_the_supplier_is_told_of_the_call_it_is_asked_in(shop: Shop, sold: tuple[dict[str, Any], Kept]) -> None:
+def test_the_supplier_gets_the_trace_of_the_call_that_asks_it(shop: Shop, sold: tuple[dict[str, Any], Kept]) -> None:
     _, spans = sold
 
-    (told,) = shop.supplier.told
-    assert str(told).split("-")[1:3] == [TRACE, ids(spans.named("fulfillment purchase"))[1]]
+    (traceparent,) = shop.supplier.traceparents
+    assert str(traceparent).split("-")[1:3] == [TRACE, ids(spans.named("fulfillment purchase"))[1]]
 
 
 def test_spans_name_no_people(sold: tuple[dict[str, Any], Kept]) -> None:
@@ -199,7 +199,7 @@ def test_without_traces_the_logs_are_as_they_were(shop: Shop) -> None:
     order = shop.buy("untraced-order-001", traceparent=TRACEPARENT)
 
     for meta in chain.from_iterable(shop.metadata(order["order_id"]).values()):
-        told = json.loads(meta)
-        assert list(told) == ["site", "correlation_id", "causation_id", "actor"]
-        assert meta == json.dumps(told, separators=(",", ":"))
-    assert shop.supplier.told[-1] is None
+        fields = json.loads(meta)
+        assert list(fields) == ["site", "correlation_id", "causation_id", "actor"]
+        assert meta == json.dumps(fields, separators=(",", ":"))
+    assert shop.supplier.traceparents[-1] is None

@@ -102,14 +102,14 @@ def test_every_number_that_a_target_holds_is_mentioned(mobile: str, other: str) 
     ]
     around += ["{}和{}", "{}/{}", "{}{}", "1{}2{}", "a@b.com13{}", "{}, +44 20 7946 0958"]
     for written in around:
-        told = identities.mentioned(written.format(*([mobile, other] if written.count("{}") == 2 else [mobile])))
-        assert mobile in told
-        assert written.count("{}") < 2 or other in told
-        assert all(identities.target_key(one) == one for one in told)
+        found = identities.mentioned(written.format(*([mobile, other] if written.count("{}") == 2 else [mobile])))
+        assert mobile in found
+        assert written.count("{}") < 2 or other in found
+        assert all(identities.target_key(one) == one for one in found)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("call +44 (0)20 7946 0958 or 0044-20-7946-0959", {"+442079460958", "+442079460959"}),
         ("1390013900Ⅰ", {"13900139001"}),
@@ -120,8 +120,8 @@ def test_every_number_that_a_target_holds_is_mentioned(mobile: str, other: str) 
         ("\u4e66@b\u00fccher.de / a@b.com.", {"\u4e66@xn--bcher-kva.de", "a@b.com"}),
     ],
 )
-def test_numbers_and_mail_addresses_of_all_kinds_are_mentioned(text: str, told: set[str]) -> None:
-    assert told <= set(identities.mentioned(text))
+def test_numbers_and_mail_addresses_of_all_kinds_are_mentioned(text: str, expected: set[str]) -> None:
+    assert expected <= set(identities.mentioned(text))
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_what_is_one_number_one_address_or_an_account_mentions_nothing_else(text
 
 @given(st.text(st.sampled_from("0123+@a. ,(①)"), max_size=200))
 def test_a_target_mentions_less_than_it_has_places_for(text: str) -> None:
-    told = identities.mentioned(text)
-    assert len(told) <= 4 * len(text)
-    assert all(identities.target_key(one) == one for one in told)
+    found = identities.mentioned(text)
+    assert len(found) <= 4 * len(text)
+    assert all(identities.target_key(one) == one for one in found)
 
 
 @pytest.mark.parametrize("spelled", ["+44_20_7946_0958", "++442079460958", "+44 20 7946 0958,"])
@@ -165,7 +165,7 @@ def test_what_is_no_complete_number_is_no_phone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (" 138 0013 8000 ", "13800138000"),
         ("+86 138-0013-8000", "13800138000"),
@@ -185,5 +185,5 @@ def test_what_is_no_complete_number_is_no_phone(text: str) -> None:
         ("\uff21\uff42\uff43", "Abc"),
     ],
 )
-def test_a_supplier_is_told_the_account_as_it_is_and_a_number_without_separators(text: str, told: str) -> None:
-    assert identities.target(text) == told
+def test_a_supplier_gets_the_account_as_it_is_and_a_number_without_separators(text: str, expected: str) -> None:
+    assert identities.target(text) == expected

@@ -35,18 +35,18 @@ from tests.runtime.builders import (
 )
 from tests.runtime.toy import (
     Adapters,
+    ToyCallEnded,
     ToyDim,
     ToyDimmed,
     ToyLight,
     ToyPress,
     ToyTell,
-    ToyTold,
     lamp,
 )
 
 
-def told(events: list[Event]) -> list[bool]:
-    return [event.told for event in events if isinstance(event, ToyTold)]
+def call_results(events: list[Event]) -> list[bool]:
+    return [event.succeeded for event in events if isinstance(event, ToyCallEnded)]
 
 
 def dimmed(events: list[Event]) -> list[str]:
@@ -187,7 +187,7 @@ def test_a_call_is_made_after_the_commit_and_its_result_comes_back(engine: sa.En
     [row] = rows(engine, schema.agenda)
     assert (row["attempts"], row["leased_until"]) == (1, "2026-01-01T08:02:00.000000+00:00")
     run(writer, outcome)
-    assert (adapters.calls, told(logged(writer)), rows(engine, schema.agenda)) == ([1], [True], [])
+    assert (adapters.calls, call_results(logged(writer)), rows(engine, schema.agenda)) == ([1], [True], [])
 
 
 def test_a_rolled_back_call_is_not_made_and_not_counted(engine: sa.Engine) -> None:
@@ -205,7 +205,7 @@ def test_after_a_crash_a_leased_call_comes_back_as_the_next_attempt(engine: sa.E
     outcome = writer.process([])
     assert [call.attempt for call in outcome.calls] == [2]
     run(writer, outcome)
-    assert told(logged(writer)) == [True]
+    assert call_results(logged(writer)) == [True]
     assert start(lamp(), engine).process([]).calls == []
 
 
@@ -233,7 +233,7 @@ def test_failures_back_off_and_the_last_one_gives_up(engine: sa.Engine) -> None:
         outcome = run(writer, outcome)
     assert waits == [1, 2, 4, 8]
     assert adapters.calls == [1, 2, 3, 4, 5]
-    assert told(logged(writer)) == [False]
+    assert call_results(logged(writer)) == [False]
     clock.advance(1_000)
     assert start(lamp(adapters), engine, clock).process([]).calls == []
     [row] = rows(engine, schema.agenda)
@@ -249,7 +249,7 @@ def test_the_end_of_an_old_lease_makes_no_further_call(engine: sa.Engine) -> Non
     clock.advance(20)
     assert writer.process([]).calls == []
     run(writer, CommitResult(calls=[second]))
-    assert (adapters.calls, told(logged(writer))) == ([1, 2], [True])
+    assert (adapters.calls, call_results(logged(writer))) == ([1, 2], [True])
 
 
 def overtaken(engine: sa.Engine, clock: ManualClock) -> tuple[Writer, DueCall, DueCall]:
@@ -268,7 +268,7 @@ def test_a_late_failure_of_an_earlier_attempt_changes_nothing(engine: sa.Engine)
     clock.advance(30)
     assert writer.process([]).calls == []
     run(writer, CommitResult(calls=[second]))
-    assert told(logged(writer)) == [True]
+    assert call_results(logged(writer)) == [True]
 
 
 def test_the_same_failure_counts_once(engine: sa.Engine) -> None:
@@ -277,7 +277,7 @@ def test_the_same_failure_counts_once(engine: sa.Engine) -> None:
     [call] = writer.process([presses(1, "call")]).calls
     writer.process([CallFailed(call, "no"), CallFailed(call, "no")])
     writer.process([CallFailed(call, "no")])
-    assert told(logged(writer)) == [False]
+    assert call_results(logged(writer)) == [False]
 
 
 def test_a_late_success_of_an_earlier_attempt_ends_the_call(engine: sa.Engine) -> None:
@@ -287,7 +287,7 @@ def test_a_late_success_of_an_earlier_attempt_ends_the_call(engine: sa.Engine) -
     writer.process([CallFailed(second, "too late")])
     clock.advance(1_000)
     assert writer.process([]).calls == []
-    assert (told(logged(writer)), rows(engine, schema.agenda)) == ([True], [])
+    assert (call_results(logged(writer)), rows(engine, schema.agenda)) == ([True], [])
 
 
 def test_a_result_that_is_no_command_of_the_service_is_a_failure(engine: sa.Engine) -> None:
@@ -319,11 +319,11 @@ def test_a_poison_result_is_parked_and_replayed(engine: sa.Engine, monkeypatch: 
         return decide(command, state, given)  # pyright: ignore[reportArgumentType]
 
     object.__setattr__(writer.service.aggregates[0], "decide", broken)
-    writer.process([CallDone(call, ToyTell(lamp="a", told=True))])
+    writer.process([CallDone(call, ToyTell(lamp="a", succeeded=True))])
     assert parked(writer) == [f"call/{call.token}/1"]
     object.__setattr__(writer.service.aggregates[0], "decide", decide)
     writer.process([ReplayParked(f"call/{call.token}/1")])
-    assert (parked(writer), told(logged(writer)), rows(engine, schema.agenda)) == ([], [True], [])
+    assert (parked(writer), call_results(logged(writer)), rows(engine, schema.agenda)) == ([], [True], [])
 
 
 def test_a_plan_for_another_service_is_blamed_on_its_planner(engine: sa.Engine) -> None:

@@ -57,7 +57,7 @@ def test_what_was_passed_over_is_stored_with_the_next_commit(engine: sa.Engine) 
     assert (lit(writer), stored(engine), writer.is_ahead) == (["four"], 4, False)
 
 
-def test_it_is_stored_when_told(engine: sa.Engine) -> None:
+def test_it_is_stored_by_an_empty_turn(engine: sa.Engine) -> None:
     writer = start(lamp(), engine)
     writer.process([nothing(1, 3)])
 

@@ -66,7 +66,7 @@ def test_commands_of_one_batch_see_each_other(engine: sa.Engine) -> None:
 def test_the_same_command_gets_the_same_answer_even_after_a_restart(engine: sa.Engine) -> None:
     writer = start(button(), engine)
     [first] = replies(writer, press("1", device="phone"))
-    [again] = replies(writer, press("1", device="desk"))
+    [again] = replies(writer, press("1", device="laptop"))
     [restarted] = replies(start(button(), engine), press("1"))
     assert not first.repeated
     assert again == restarted == replace(first, repeated=True)

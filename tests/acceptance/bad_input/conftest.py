@@ -11,7 +11,7 @@ from shared.contracts.ledger import CallbackRefused, PaymentClosed
 from tests.acceptance.bad_input.shop import Shop, opened
 from tests.platform.market import open_market
 
-TOLD = (PaymentClosed, CallbackRefused)
+KINDS = (PaymentClosed, CallbackRefused)
 
 
 @pytest.fixture(scope="package")
@@ -28,14 +28,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture
 def unchanged(shop: Shop) -> Iterator[None]:
-    """The logs of all services end where they ended before, once channels have told of all that others cancelled."""
+    """The logs of all services end where they ended before, once every closed payment's callback is in."""
 
-    async def told() -> Answer | None:
-        closed, refused = ({it.payment_id for it in shop.market.platform.events("ledger", kind)} for kind in TOLD)
+    async def callbacks_came() -> Answer | None:
+        closed, refused = ({it.payment_id for it in shop.market.platform.events("ledger", kind)} for kind in KINDS)
         return {} if closed <= refused else None
 
-    shop.market.run(until("the channel to tell of closed payments", told))
-    shop.market.run(shop.market.settled(shop.waiting))  # mails about what others told are sent
+    shop.market.run(until("the channel to tell of closed payments", callbacks_came))
+    shop.market.run(shop.market.settled(shop.waiting))  # mails about those callbacks are sent
     before = shop.market.platform.heads()
     yield
     assert shop.market.platform.heads() == before

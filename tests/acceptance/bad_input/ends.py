@@ -57,11 +57,11 @@ class _Walk:
             if one["in"] not in ("path", "query"):
                 continue
             for value in self.ends(one["schema"]):
-                told = _quoted(value)
-                if one["in"] == "path" and not told.strip("./"):
+                text = _quoted(value)
+                if one["in"] == "path" and not text.strip("./"):
                     continue  # another route
                 asked = {**usual, one["name"]: value} if one["in"] == "path" else usual
-                query = f"?{one['name']}={told}" if one["in"] == "query" else ""
+                query = f"?{one['name']}={text}" if one["in"] == "query" else ""
                 yield Request(f"{name} {one['name']}", method, _filled(path, asked) + query, plain)
         if body is not None:
             for field, changed in self.changes(body, whole):

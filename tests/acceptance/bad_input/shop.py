@@ -33,9 +33,9 @@ class Shop:
         people = {"alice": self.alice.http, "bob": self.bob.http, "guest": self.guest.http}
         return people.get(name) or self.market.staff[name]
 
-    def ask(self, who: str, method: str, path: str, **told: Any) -> httpx.Response:
+    def ask(self, who: str, method: str, path: str, **arguments: Any) -> httpx.Response:
         path = path.format(done=self.done, waiting=self.waiting, alice=self.alice.customer)
-        return self.market.run(self.who(who).request(method, path, **told))
+        return self.market.run(self.who(who).request(method, path, **arguments))
 
     def place(self, content: bytes | AsyncIterator[bytes], **headers: str) -> httpx.Response:
         """Send alice's order as these bytes."""
@@ -67,9 +67,9 @@ def problem(response: httpx.Response, *statuses: int) -> Answer:
     """A refusal in the one form that every refusal has."""
     assert response.status_code in (statuses or (400, 422)), response.text
     assert response.headers["Content-Type"] == "application/problem+json", response.text
-    told = response.json()
-    assert told["status"] == response.status_code
-    assert told["type"] == f"urn:kameng:problem:{told['code']}"
-    assert told["title"]
-    assert told["detail"]
-    return told
+    body = response.json()
+    assert body["status"] == response.status_code
+    assert body["type"] == f"urn:kameng:problem:{body['code']}"
+    assert body["title"]
+    assert body["detail"]
+    return body

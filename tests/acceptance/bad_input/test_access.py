@@ -1,4 +1,4 @@
-"""Who may not do what is told so, and learns nothing of what there is."""
+"""Without permission a request is refused, and its answer says nothing of what exists."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_a_role_does_only_what_is_its_own(shop: Shop, who: str, method: str, pat
     ],
 )
 def test_anothers_order_is_not_there(shop: Shop, who: str, method: str, path: str) -> None:
-    told = {} if method == "GET" else {"json": {}}
-    problem(shop.ask(who, method, path, **told), 404)
-    problem(shop.ask(who, method, path, headers={"Order-Secret": "x" * 43}, **told), 404, 429)
+    arguments = {} if method == "GET" else {"json": {}}
+    problem(shop.ask(who, method, path, **arguments), 404)
+    problem(shop.ask(who, method, path, headers={"Order-Secret": "x" * 43}, **arguments), 404, 429)
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -99,5 +99,5 @@ TOKENS: dict[str, Callable[[Shop], str]] = {
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
 def test_a_token_that_does_not_hold_is_refused(shop: Shop, token: Callable[[Shop], str]) -> None:
     headers = {"Authorization": token(shop).encode("latin-1")}
-    told = problem(shop.ask("guest", "GET", "/v1/events", headers=headers), 401)
-    assert told["code"] == "bad-token"
+    refusal = problem(shop.ask("guest", "GET", "/v1/events", headers=headers), 401)
+    assert refusal["code"] == "bad-token"

@@ -22,8 +22,8 @@ from tests.acceptance.bad_input.shop import WISH, Shop, problem
 def _callback(shop: Shop, **changes: Any) -> dict[str, Any]:
     """A true callback of the payment that is waited for, but for the changes."""
     (opened,) = [one for one in shop.market.platform.events("ledger", PaymentOpened) if one.payment_id == shop.waiting]
-    told = {"callback_id": str(uuid4()), "payment_id": shop.waiting, "channel_ref": opened.channel_ref}
-    return {**told, "amount": 1_000, "currency": "CNY", "status": "paid", **changes}
+    fields = {"callback_id": str(uuid4()), "payment_id": shop.waiting, "channel_ref": opened.channel_ref}
+    return {**fields, "amount": 1_000, "currency": "CNY", "status": "paid", **changes}
 
 
 def _call_back(
@@ -82,13 +82,13 @@ def test_a_callback_that_is_forged_is_refused(shop: Shop, how: dict[str, Any], s
     ids=lambda value: str(value)[:40],
 )
 def test_money_that_does_not_fit_waits_for_staff(shop: Shop, how: dict[str, Any], status: int, code: str) -> None:
-    body = json.dumps(told := _callback(shop, **how)).encode()
+    body = json.dumps(callback := _callback(shop, **how)).encode()
 
     assert problem(_call_back(shop, f"channel/{CHANNEL}", body), status)["code"] == code
 
     waiting = answer_of(shop.ask("finance", "GET", "/v1/payments/unmatched"))["items"]
-    said = {"amount": told["amount"], "currency": told["currency"]}
-    (item,) = [it for it in waiting if (it["amount"], it["channel_ref"]) == (said, told["channel_ref"])]
+    said = {"amount": callback["amount"], "currency": callback["currency"]}
+    (item,) = [it for it in waiting if (it["amount"], it["channel_ref"]) == (said, callback["channel_ref"])]
     assert item["payment_id"] == shop.waiting
     payment = answer_of(shop.ask("finance", "GET", f"/v1/payments/{shop.waiting}"))
     assert payment["status"] == "unmatched"
@@ -135,14 +135,14 @@ def test_a_suppliers_callback_is_believed_with_its_own_signature_only(shop: Shop
     body = json.dumps({**report, "cost": done.cost.model_dump()}).encode()
     problem(_call_back(shop, "supplier/beta", body, secret=b"x" * 32), 401)
     problem(_call_back(shop, "supplier/beta", body, secret=shop.market.platform.secrets.get(f"channel-{CHANNEL}")), 401)
-    answer_of(_call_back(shop, "supplier/beta", body))  # true, and told before
+    answer_of(_call_back(shop, "supplier/beta", body))  # true, and reported before
 
 
 def test_what_a_supplier_tells_of_anothers_purchase_is_kept_for_staff(shop: Shop) -> None:
     before = shop.market.platform.events("gateway", StatementUnread)
-    told = {"request_id": f"{shop.bought}/1#beta", "outcome": "failed", "reason": "sold out"}
+    report = {"request_id": f"{shop.bought}/1#beta", "outcome": "failed", "reason": "sold out"}
 
-    assert problem(_call_back(shop, "supplier/alpha", json.dumps(told).encode()), 422)["code"] == "wrong-supplier"
+    assert problem(_call_back(shop, "supplier/alpha", json.dumps(report).encode()), 422)["code"] == "wrong-supplier"
 
     (kept,) = shop.market.platform.events("gateway", StatementUnread)[len(before) :]
     assert (kept.kind, kept.partner) == ("supplier", "alpha")
@@ -172,14 +172,16 @@ def test_a_callback_again_pays_once(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("payment_id", "status"), [("", 409), ("no-such-payment", 404)])
-def test_what_is_told_under_anothers_reference_moves_nothing_and_waits_for_staff(
+def test_a_callback_under_anothers_reference_moves_nothing_and_waits_for_staff(
     shop: Shop, payment_id: str, status: int
 ) -> None:
     paid = _paid(shop)
-    told = _callback(shop, channel_ref=paid.channel_ref, payment_id=payment_id or shop.waiting)
+    callback = _callback(shop, channel_ref=paid.channel_ref, payment_id=payment_id or shop.waiting)
 
-    problem(_call_back(shop, f"channel/{CHANNEL}", json.dumps(told).encode()), status)
+    problem(_call_back(shop, f"channel/{CHANNEL}", json.dumps(callback).encode()), status)
 
     waiting = answer_of(shop.ask("finance", "GET", "/v1/payments/unmatched"))["items"]
-    (item,) = [it for it in waiting if (it["payment_id"], it["channel_ref"]) == (told["payment_id"], paid.channel_ref)]
+    (item,) = [
+        it for it in waiting if (it["payment_id"], it["channel_ref"]) == (callback["payment_id"], paid.channel_ref)
+    ]
     assert (item["reason"], item["booked"]) == ("anothers-reference", False)

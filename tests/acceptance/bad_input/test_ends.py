@@ -33,10 +33,10 @@ def test_nothing_at_its_end_is_an_error_of_ours(shop: Shop) -> None:
                 answer = await admin.request(
                     request.method, request.path, content=request.content, headers=headers, timeout=httpx.Timeout(60)
                 )
-            told = answer.headers["Content-Type"]
-            is_problem = answer.is_success or told == "application/problem+json"
+            content_type = answer.headers["Content-Type"]
+            is_problem = answer.is_success or content_type == "application/problem+json"
             if answer.is_server_error or not is_problem:
-                return f"{request.what}: {answer.status_code} {told}"
+                return f"{request.what}: {answer.status_code} {content_type}"
             return None
 
         found = await asyncio.gather(*(ask(request) for request in requests(document, known)))

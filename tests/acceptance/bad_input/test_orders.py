@@ -121,9 +121,9 @@ def test_a_key_is_for_one_request(shop: Shop) -> None:
     shop.market.run(_ended(shop, first["order_id"]))
     before = shop.market.platform.heads()
 
-    told = problem(shop.ask("alice", "POST", "/v1/orders", json=_wish(quantity=2), headers=headers), 409)
+    refusal = problem(shop.ask("alice", "POST", "/v1/orders", json=_wish(quantity=2), headers=headers), 409)
 
-    assert told["code"] in ("idempotency-conflict", "order-exists")
+    assert refusal["code"] in ("idempotency-conflict", "order-exists")
     assert shop.market.platform.heads() == before
 
 

@@ -62,9 +62,9 @@ FILES: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
 def test_a_hostile_file_is_refused(
     shop: Shop, tmp_path: Path, name: str, content: Callable[[Path], bytes], code: str
 ) -> None:
-    told = problem(shop.market.run(shop.market.upload("keys", name, content(tmp_path))), 422)
-    assert told["code"] == code or not code
-    assert "root:" not in told["detail"]
+    refusal = problem(shop.market.run(shop.market.upload("keys", name, content(tmp_path))), 422)
+    assert refusal["code"] == code or not code
+    assert "root:" not in refusal["detail"]
 
 
 def test_a_million_empty_rows_are_nothing(shop: Shop, tmp_path: Path) -> None:

@@ -29,12 +29,12 @@ ROLES = ("writer", "log-server", "publisher")
 
 @dataclass
 class Outsider:
-    """A subscriber of everything that happens after `since`, by service: what it was told at each sequence."""
+    """A subscriber of everything that happens after `since`, by service. `received` holds event ids by place."""
 
     amqp_url: str
     since: dict[str, int]
     queue: str = "outsider"
-    told: dict[tuple[str, int], str] = field(default_factory=dict)
+    received: dict[tuple[str, int], str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
 
     def subscribe(self) -> None:
@@ -54,13 +54,13 @@ class Outsider:
                     return
                 headers: Any = properties.headers
                 place = (headers["ce-source"], int(headers["ce-sequence"]))
-                assert self.told.setdefault(place, headers["ce-id"]) == headers["ce-id"], place
+                assert self.received.setdefault(place, headers["ce-id"]) == headers["ce-id"], place
                 self.names.append(headers["ce-type"])
 
     def without_gaps(self, heads: dict[str, int]) -> bool:
         self.listen()
         expected = ((name, at) for name, head in heads.items() for at in range(self.since[name] + 1, head + 1))
-        return all((f"/kameng/{name}", at) in self.told for name, at in expected)
+        return all((f"/kameng/{name}", at) in self.received for name, at in expected)
 
 
 class Operator:
@@ -139,18 +139,18 @@ class Operator:
         return ids
 
     async def refuses(self, buyer: Buyer) -> None:
-        """Nothing is decided, and the buyer is told so."""
+        """Nothing is decided, and the buyer's answer says so."""
         body = {"wishes": WISHES, "payment": "wallet"}
         answer = await buyer.http.post("/v1/orders", json=body, headers={"Idempotency-Key": f"refused-{id(buyer)}"})
         assert (answer.status_code, answer.json()["code"]) == (503, "not-deciding"), answer.text
 
-    async def has_told(self) -> None:
-        """Wait until the outsider was told of all there is."""
+    async def outsider_caught_up(self) -> None:
+        """Wait until the outsider has received every event."""
 
         async def look() -> Answer | None:
             return {} if self.outsider.without_gaps(self.platform.heads()) else None
 
-        await until("the outside to be told", look)
+        await until("the outsider to catch up", look)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_one_database_is_restored_from_an_older_backup(operator: Operator) -> No
         await market.settled()
         assert (await market.wallet(market.buyers[5].customer))["held"] == 0
         operator.kameng("verify")
-        await operator.has_told()
+        await operator.outsider_caught_up()
         assert not {*lost, stuck, waits} & {event.order_id for event in market.platform.events("order", OrderPlaced)}
 
     market.run(story())
@@ -227,7 +227,7 @@ def test_all_databases_are_restored_to_an_earlier_moment(operator: Operator) -> 
         operator.back_up("all", *NAMES)
         await operator.is_ready()
         await operator.sell(market.buyers[:4])
-        await operator.has_told()
+        await operator.outsider_caught_up()
         known = market.platform.heads()
         operator.platform.terminate(*everything)
         operator.restore("all", *NAMES)
@@ -247,7 +247,7 @@ def test_all_databases_are_restored_to_an_earlier_moment(operator: Operator) -> 
         await operator.is_ready()
         await operator.sell(market.buyers[:4])
         await market.settled()
-        await operator.has_told()
+        await operator.outsider_caught_up()
         assert not any(PositionLost.__name__ in name for name in operator.outsider.names)
         operator.kameng("verify")
 

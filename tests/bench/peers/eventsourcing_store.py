@@ -110,9 +110,9 @@ def _call_all(calls: int, size: int) -> None:
 
 def appended_by_processes(url: sa.URL, callers: int, calls: int, size: int) -> float:
     """Events a second by so many processes, not counting their start."""
-    told = url.render_as_string(hide_password=False)
+    dsn = url.render_as_string(hide_password=False)
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(callers, mp_context=spawned, initializer=_open, initargs=(told,)) as processes:
+    with ProcessPoolExecutor(callers, mp_context=spawned, initializer=_open, initargs=(dsn,)) as processes:
         list(processes.map(_call_all, [1] * callers * 4, [1] * callers * 4))
         started = time.perf_counter()
         list(processes.map(_call_all, [calls] * callers, [size] * callers))

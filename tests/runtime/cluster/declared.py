@@ -25,7 +25,7 @@ def tell(payload: Mapping[str, Any], attempt: int, adapters: object) -> Command:
         world.sendall(f"{payload['lamp']} {attempt}\n".encode())
         if world.recv(2) != b"ok":
             raise ConnectionError("the world hung up")
-    return ToyTell(lamp=payload["lamp"], told=True)
+    return ToyTell(lamp=payload["lamp"], succeeded=True)
 
 
 BUTTON = button()

@@ -42,7 +42,7 @@ def test_a_reader_stops_when_its_source_is_another_log(ground: Ground) -> None:
         wait_for(lambda: readiness(process).diverged, "the reader to stop")
         found = readiness(process)
         assert not found.ready
-        assert [told.endswith("its last 2 events are lost") for told in found.diverged] == [True]
+        assert [reason.endswith("its last 2 events are lost") for reason in found.diverged] == [True]
         assert found.lag == {"button": -2}
 
 

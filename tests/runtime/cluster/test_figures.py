@@ -37,7 +37,7 @@ SECTION = Section("What happened")
 ASKED = SECTION.metric("asked", "gauge", "times", "", "How often this was asked.")
 
 
-def told(figures: Gauges) -> dict[str, float]:
+def gauge_values(figures: Gauges) -> dict[str, float]:
     return {metric.name: value for metric, _, value in figures.look()}
 
 
@@ -46,7 +46,7 @@ def test_the_agenda_is_as_late_as_its_oldest_item_that_waits(engine: sa.Engine) 
     agenda(engine, "2", state="waiting", due_at="9999-01-01T00:00:00+00:00")
     agenda(engine, "3", state="failed", due_at="2020-01-01T00:00:00+00:00")
 
-    found = told(Gauges(button(), Settings(), engine))
+    found = gauge_values(Gauges(button(), Settings(), engine))
 
     assert (found["kameng_agenda_waiting"], found["kameng_agenda_failed"]) == (2, 1)
     assert 0 < found["kameng_agenda_overdue_seconds"] < 3e9
@@ -55,11 +55,11 @@ def test_the_agenda_is_as_late_as_its_oldest_item_that_waits(engine: sa.Engine) 
 def test_an_agenda_that_is_ahead_of_its_time_is_not_late(engine: sa.Engine) -> None:
     agenda(engine, "1", state="waiting", due_at="9999-01-01T00:00:00+00:00")
 
-    assert told(Gauges(button(), Settings(), engine))["kameng_agenda_overdue_seconds"] == 0
+    assert gauge_values(Gauges(button(), Settings(), engine))["kameng_agenda_overdue_seconds"] == 0
 
 
-def test_what_cannot_be_looked_up_is_left_out_and_the_rest_is_told(engine: sa.Engine) -> None:
-    found = told(Gauges(button(), Settings(), engine))
+def test_a_gauge_that_can_not_be_looked_up_is_left_out_and_the_rest_are_there(engine: sa.Engine) -> None:
+    found = gauge_values(Gauges(button(), Settings(), engine))
 
     assert found["kameng_database_up"] == 0
     assert "kameng_database_size_bytes" not in found
@@ -75,5 +75,5 @@ def test_a_figure_is_not_looked_up_again_at_once(engine: sa.Engine) -> None:
 
     figures = Gauges(replace(button(), gauges=count), Settings(), engine)
 
-    assert [told(figures)["kameng_asked"] for _ in range(3)] == [1, 1, 1]
+    assert [gauge_values(figures)["kameng_asked"] for _ in range(3)] == [1, 1, 1]
     assert len(asked) == 1

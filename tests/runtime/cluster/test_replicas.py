@@ -11,11 +11,11 @@ from threading import Thread
 from deploy.local.rabbitmq import RabbitMQ
 from tests.runtime.cluster.builders import Caller, FakeLog, Ground, Replica
 from tests.runtime.toy import (
+    ToyCallEnded,
     ToyLight,
     ToyLit,
     ToyPress,
     ToyPressed,
-    ToyTold,
 )
 from tests.waiting import wait_for
 
@@ -40,18 +40,18 @@ def load(caller: Caller, commands: dict[str, ToyPress]) -> Iterator[Thread]:
     thread.join()
 
 
-def told(ground: Ground) -> set[str]:
-    """The lamps of which the world was told."""
-    return {event.lamp for event in ground.events("lamp") if isinstance(event, ToyTold)}
+def lamps_called(ground: Ground) -> set[str]:
+    """The lamps whose call has ended."""
+    return {event.lamp for event in ground.events("lamp") if isinstance(event, ToyCallEnded)}
 
 
 def check_pressed_once(ground: Ground, caller: Caller, commands: dict[str, ToyPress]) -> None:
     """Each command has its reply, all of its replies are the same, and the log holds its event once."""
     positions = set()
     for id_ in commands:
-        told = {(reply.outcome, reply.position) for reply in caller.answered[id_]}
-        assert len(told) == 1
-        positions |= told
+        outcomes = {(reply.outcome, reply.position) for reply in caller.answered[id_]}
+        assert len(outcomes) == 1
+        positions |= outcomes
     assert positions == {("accepted", n + 1) for n in range(len(commands))}
     assert len(ground.events("button")) == len(commands)
 
@@ -158,7 +158,7 @@ def test_calls_are_made_many_at_once_and_hold_nothing_up(replica: Start, ground:
         wait_for(lambda: len(world.waiting) == 8, "the other calls")
         world.answer(8)
         lamps = {f"l{n}" for n in range(40)}
-        wait_for(lambda: told(ground) == lamps, "every result")
+        wait_for(lambda: lamps_called(ground) == lamps, "every result")
 
 
 def test_a_stopped_process_waits_for_the_calls_under_way(replica: Start, ground: Ground) -> None:
@@ -171,7 +171,7 @@ def test_a_stopped_process_waits_for_the_calls_under_way(replica: Start, ground:
         world.answer(1)
 
         assert process.wait() == 0
-        assert told(ground) == {"a"}
+        assert lamps_called(ground) == {"a"}
 
 
 def test_a_restarted_broker_is_found_again(replica: Start, ground: Ground, rabbitmq: RabbitMQ) -> None:

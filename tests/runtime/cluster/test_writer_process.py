@@ -22,12 +22,12 @@ from tests.runtime.toy import (
     POISON,
     REFUSING,
     Adapters,
+    ToyCallEnded,
     ToyDimmed,
     ToyLight,
     ToyLit,
     ToyPress,
     ToyPressed,
-    ToyTold,
     button,
     lamp,
 )
@@ -197,7 +197,7 @@ def test_a_call_is_made_and_its_result_comes_back(ground: Ground) -> None:
     world = Adapters(failures=1)
     with in_process(lamp(world), ground), Caller(ground.servers.amqp_url, "lamp") as caller:
         caller.insist({"1": ToyLight(lamp="a", press="p", note="call")})
-        wait_for(lambda: ToyTold(lamp="a", told=True) in ground.events("lamp"), "the result")
+        wait_for(lambda: ToyCallEnded(lamp="a", succeeded=True) in ground.events("lamp"), "the result")
 
         assert world.calls == [1, 2]
         assert ground.rows(schema.agenda) == []

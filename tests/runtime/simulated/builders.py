@@ -24,18 +24,18 @@ def nobody(request: httpx.Request) -> httpx.Response:
 
 @dataclass
 class Toys:
-    """`answers` holds the last thing told of each press; `told` what was committed, in order."""
+    """`answers` holds the last answer to each press; `committed` the events that were committed, in order."""
 
     seed: str
     faults: Faults
     presses: int = 20
     answers: dict[str, Reply | None] = field(default_factory=dict)
-    told: list[RecordedEvent] = field(default_factory=list)
+    committed: list[RecordedEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         luck = Luck(self.seed)
         transport = httpx.MockTransport(nobody)
-        self.host = Simulated([button(), lamp()], luck, self.faults, Settings(), transport, self.told.append)
+        self.host = Simulated([button(), lamp()], luck, self.faults, Settings(), transport, self.committed.append)
 
     def press(self, number: int) -> None:
         name = f"press-{number}"

@@ -21,7 +21,7 @@ def test_without_faults_every_press_lights_its_lamp_once() -> None:
 
     toys.run()
 
-    assert Counter(recorded.name for recorded in toys.told)["ToyLit"] == 20
+    assert Counter(recorded.name for recorded in toys.committed)["ToyLit"] == 20
     assert not toys.host.fate.occurred
     assert not toys.host.restarts
 
@@ -32,7 +32,7 @@ def test_with_faults_every_press_lights_its_lamp_once(seed: int) -> None:
 
     toys.run()
 
-    names = Counter(recorded.name for recorded in toys.told)
+    names = Counter(recorded.name for recorded in toys.committed)
     assert (names["ToyPressed"], names["ToyLit"]) == (20, 20)
     assert {reply.outcome for reply in toys.answers.values() if reply} == {"accepted"}
 
@@ -47,13 +47,13 @@ def test_every_fault_occurs() -> None:
     assert set(occurred) == set(MOST)
 
 
-def test_what_is_told_is_what_the_logs_hold_and_in_their_order() -> None:
-    toys = Toys("told", WORST)
+def test_events_are_reported_as_the_logs_hold_them_and_in_their_order() -> None:
+    toys = Toys("committed", WORST)
 
     toys.run()
 
     for service in ("button", "lamp"):
-        positions = [recorded.position for recorded in toys.told if recorded.source == service]
+        positions = [recorded.position for recorded in toys.committed if recorded.source == service]
         assert positions == list(range(1, len(positions) + 1))
 
 

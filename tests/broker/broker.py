@@ -227,7 +227,7 @@ class Consumer:
 
 
 class Reader:
-    """Follows a log as a service does: by its position. Told too much it drops, told too little it pulls."""
+    """Follows a log as a service does: by its position. It drops events that it has and pulls those that it misses."""
 
     def __init__(self, source: str, pulls_queue: str) -> None:
         self.source, self.positions, self.pulled, self.heads = source, [0], 0, 0

@@ -19,8 +19,8 @@ from tests.waiting import PATIENCE
 
 
 @dataclass
-class Desk:
-    """Stands in for a writer: answers each command with its id, unless told to be silent."""
+class StandInWriter:
+    """Stands in for a writer: answers each command with its id, unless it is silent."""
 
     service: str
     silent: bool = False
@@ -42,10 +42,10 @@ class Desk:
 
 
 @contextmanager
-def opened(broker: Broker, desk: Desk) -> Iterator[Consumer]:
-    queue = inbox(desk.service, ())
+def opened(broker: Broker, writer: StandInWriter) -> Iterator[Consumer]:
+    queue = inbox(writer.service, ())
     broker.forget_later(queue.name)
-    with Consumer(broker.url, queue, desk.hear) as consumer:
+    with Consumer(broker.url, queue, writer.hear) as consumer:
         yield consumer
 
 
@@ -62,9 +62,9 @@ def service() -> str:
 
 
 @pytest.fixture
-def desk(broker: Broker, service: str) -> Iterator[Desk]:
+def writer(broker: Broker, service: str) -> Iterator[StandInWriter]:
     """A service that answers."""
-    made = Desk(service)
+    made = StandInWriter(service)
     with opened(broker, made):
         yield made
 

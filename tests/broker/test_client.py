@@ -20,7 +20,7 @@ from shared.messages.messages import EventBatch, Reply
 from shared.messages.topology import inbox, pulls
 from shared.messages.wire import Malformed, ReplyEnvelope
 from tests.broker.broker import Broker
-from tests.broker.stand_in import Desk, answered, opened
+from tests.broker.stand_in import StandInWriter, answered, opened
 from tests.eventstore.builders import append, created, events
 from tests.runtime.builders import press
 from tests.waiting import PATIENCE, wait_for
@@ -38,12 +38,12 @@ def sends_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # Replies
 
 
-def test_every_caller_gets_the_reply_to_its_own_command(client: BrokerClient, desk: Desk) -> None:
+def test_every_caller_gets_the_reply_to_its_own_command(client: BrokerClient, writer: StandInWriter) -> None:
     barrier, wrong = threading.Barrier(8), []
 
     def call(caller: int) -> None:
         barrier.wait()
-        futures = {id_: client.send(desk.service, press(id_)) for id_ in (f"{caller}-{n}" for n in range(100))}
+        futures = {id_: client.send(writer.service, press(id_)) for id_ in (f"{caller}-{n}" for n in range(100))}
         wrong.extend(id_ for id_, future in futures.items() if answered(future) != id_)
 
     callers = [Thread(target=call, args=(caller,)) for caller in range(8)]
@@ -53,18 +53,18 @@ def test_every_caller_gets_the_reply_to_its_own_command(client: BrokerClient, de
         caller.join()
 
     assert wrong == []
-    assert len(desk.ids) == len(set(desk.ids)) == 800
+    assert len(writer.ids) == len(set(writer.ids)) == 800
     assert client.waiting == 0
 
 
-def test_a_reply_comes_as_it_was_given(client: BrokerClient, broker: Broker, desk: Desk) -> None:
-    given = Reply("refused", desk.service, 7, code="too-late", detail="太晚了", status=409, facts={"left": 0})
-    desk.answer = lambda asked: ReplyEnvelope(asked.ticket, given)
-    assert client.send(desk.service, press("1")).result(PATIENCE) == given
+def test_a_reply_comes_as_it_was_given(client: BrokerClient, broker: Broker, writer: StandInWriter) -> None:
+    given = Reply("refused", writer.service, 7, code="too-late", detail="太晚了", status=409, facts={"left": 0})
+    writer.answer = lambda asked: ReplyEnvelope(asked.ticket, given)
+    assert client.send(writer.service, press("1")).result(PATIENCE) == given
 
 
 def test_what_waits_shares_messages(broker: Broker, service: str) -> None:
-    one, two = Desk(service), Desk(f"{service}-2")
+    one, two = StandInWriter(service), StandInWriter(f"{service}-2")
     client = BrokerClient("test", broker.url)
     with opened(broker, one), opened(broker, two):
         futures = [client.send(one.service, press(str(n))) for n in range(250)]
@@ -77,42 +77,44 @@ def test_what_waits_shares_messages(broker: Broker, service: str) -> None:
 
 
 def test_what_is_too_long_for_one_message_is_spread(
-    broker: Broker, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, writer: StandInWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "MAX_BYTES", 3_000)
     client = BrokerClient("test", broker.url)
-    futures = [client.send(desk.service, press(str(n), note="x" * size)) for n, size in enumerate([10, 1000, 9000, 10])]
+    futures = [
+        client.send(writer.service, press(str(n), note="x" * size)) for n, size in enumerate([10, 1000, 9000, 10])
+    ]
     with client:
         assert [answered(future) for future in futures] == ["0", "1", "2", "3"]
-        assert [len(message) for message in desk.messages] == [2, 1, 1]
+        assert [len(message) for message in writer.messages] == [2, 1, 1]
 
 
-def test_a_command_that_can_not_be_sent_fails_alone(broker: Broker, desk: Desk) -> None:
+def test_a_command_that_can_not_be_sent_fails_alone(broker: Broker, writer: StandInWriter) -> None:
     client = BrokerClient("test", broker.url)
-    futures = [client.send(desk.service, press(id_)) for id_ in ("1", "2", "\ud800", "3")]
+    futures = [client.send(writer.service, press(id_)) for id_ in ("1", "2", "\ud800", "3")]
     with client:
         assert [answered(futures[n]) for n in (0, 1, 3)] == ["1", "2", "3"]
         assert isinstance(futures[2].exception(PATIENCE), Malformed)
 
 
-def test_nonsense_among_the_replies_is_dropped(client: BrokerClient, broker: Broker, desk: Desk) -> None:
-    desk.silent = True
-    future = client.send(desk.service, press("1"))
-    wait_for(lambda: desk.messages)
-    asked = desk.messages[0][0]
+def test_nonsense_among_the_replies_is_dropped(client: BrokerClient, broker: Broker, writer: StandInWriter) -> None:
+    writer.silent = True
+    future = client.send(writer.service, press("1"))
+    wait_for(lambda: writer.messages)
+    asked = writer.messages[0][0]
     unknown = ReplyEnvelope("no such ticket", Reply("accepted", "", 0))
-    for body in (b"{", [asked], [unknown, desk.answer(asked)]):
+    for body in (b"{", [asked], [unknown, writer.answer(asked)]):
         broker.send(asked.reply_to, body)
     assert answered(future) == "1"
     assert client.late == 1
 
 
-def test_a_caller_that_went_away_stops_nobody(client: BrokerClient, desk: Desk) -> None:
-    desk.silent = True
-    gone, left = client.send(desk.service, press("1")), client.send(desk.service, press("2"))
+def test_a_caller_that_went_away_stops_nobody(client: BrokerClient, writer: StandInWriter) -> None:
+    writer.silent = True
+    gone, left = client.send(writer.service, press("1")), client.send(writer.service, press("2"))
     assert gone.cancel()
-    desk.silent = False
-    assert answered(client.send(desk.service, press("3"))) == "3"
+    writer.silent = False
+    assert answered(client.send(writer.service, press("3"))) == "3"
     wait_for(lambda: client.waiting == 0)
     assert answered(left) == "2"
 
@@ -123,19 +125,21 @@ def test_a_caller_that_went_away_stops_nobody(client: BrokerClient, desk: Desk) 
 def test_a_command_waits_for_its_service_to_appear(client: BrokerClient, broker: Broker, service: str) -> None:
     future = client.send(service, press("1"))
     wait_for(lambda: client.messages > 1)
-    desk = Desk(service)
-    with opened(broker, desk):
+    writer = StandInWriter(service)
+    with opened(broker, writer):
         assert answered(future) == "1"
-        assert desk.ids == ["1"]
+        assert writer.ids == ["1"]
 
 
-def test_after_the_deadline_the_outcome_is_unknown_and_a_late_reply_is_dropped(broker: Broker, desk: Desk) -> None:
-    desk.silent = True
+def test_after_the_deadline_the_outcome_is_unknown_and_a_late_reply_is_dropped(
+    broker: Broker, writer: StandInWriter
+) -> None:
+    writer.silent = True
     with BrokerClient("test", broker.url, deadline_seconds=0.5) as client:
-        future = client.send(desk.service, press("1"))
+        future = client.send(writer.service, press("1"))
         with pytest.raises(TimeoutError, match="unknown"):
             future.result(PATIENCE)
-        broker.send(desk.messages[0][0].reply_to, [desk.answer(desk.messages[0][0])])
+        broker.send(writer.messages[0][0].reply_to, [writer.answer(writer.messages[0][0])])
         wait_for(lambda: client.late == 1)
         assert client.waiting == 0
 
@@ -158,26 +162,26 @@ def test_what_nobody_is_there_to_decide_is_given_up_long_before_the_deadline(
         broker.declare(inbox(service, ()))
     with BrokerClient("test", broker.url, deadline_seconds=NEVER, patience_seconds=0.1) as client:
         futures = [client.send(service, press(str(n))) for n in range(3)]
-        told = [future.exception(PATIENCE) for future in futures]
-        assert {str(error) for error in told} == {f"nobody decides for {service} now"}
+        errors = [future.exception(PATIENCE) for future in futures]
+        assert {str(error) for error in errors} == {f"nobody decides for {service} now"}
         assert client.waiting == 0
-        desk = Desk(service)
-        with opened(broker, desk):
+        writer = StandInWriter(service)
+        with opened(broker, writer):
             assert answered(client.send(service, press("1"))) == "1"  # the same command again finds its outcome
 
 
 def test_a_writer_that_is_there_is_waited_for_however_slow(
-    broker: Broker, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, writer: StandInWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
     usual = BrokerClient._on_consumers
-    monkeypatch.setattr(BrokerClient, "_on_consumers", lambda *told: (looks.append(told[2]), usual(*told)))
-    desk.silent = True
+    monkeypatch.setattr(BrokerClient, "_on_consumers", lambda *args: (looks.append(args[2]), usual(*args)))
+    writer.silent = True
     with BrokerClient("test", broker.url, patience_seconds=0.1) as client:
-        future = client.send(desk.service, press("1"))
+        future = client.send(writer.service, press("1"))
         wait_for(lambda: len(looks) > 1)
         assert set(looks) == {1}
-        broker.send(desk.messages[0][0].reply_to, [desk.answer(desk.messages[0][0])])
+        broker.send(writer.messages[0][0].reply_to, [writer.answer(writer.messages[0][0])])
         assert answered(future) == "1"
 
 
@@ -198,28 +202,28 @@ def test_a_writer_that_has_its_hands_full_is_there(broker: Broker, service: str)
     assert counts == [1]
 
 
-def test_no_more_is_taken_on_than_can_wait(broker: Broker, desk: Desk) -> None:
-    desk.silent = True
+def test_no_more_is_taken_on_than_can_wait(broker: Broker, writer: StandInWriter) -> None:
+    writer.silent = True
     with BrokerClient("test", broker.url, most_waiting=2) as client:
-        kept = [client.send(desk.service, press(str(n))) for n in range(2)]
-        refused = client.send(desk.service, press("2"))
+        kept = [client.send(writer.service, press(str(n))) for n in range(2)]
+        refused = client.send(writer.service, press("2"))
         assert isinstance(refused.exception(0), BrokerBusy)
-        wait_for(lambda: len(desk.ids) == 2)
-        broker.send(desk.messages[0][0].reply_to, [desk.answer(desk.messages[0][0])])
+        wait_for(lambda: len(writer.ids) == 2)
+        broker.send(writer.messages[0][0].reply_to, [writer.answer(writer.messages[0][0])])
         assert answered(kept[0]) == "0"
-        desk.silent = False
-        assert answered(client.send(desk.service, press("3"))) == "3"
-        assert "2" not in desk.ids
+        writer.silent = False
+        assert answered(client.send(writer.service, press("3"))) == "3"
+        assert "2" not in writer.ids
 
 
-def test_whoever_waits_at_the_end_is_told(broker: Broker, desk: Desk) -> None:
-    desk.silent = True
+def test_whoever_waits_at_the_end_gets_an_error(broker: Broker, writer: StandInWriter) -> None:
+    writer.silent = True
     with BrokerClient("test", broker.url) as client:
-        future = client.send(desk.service, press("1"))
-        wait_for(lambda: desk.messages)
+        future = client.send(writer.service, press("1"))
+        wait_for(lambda: writer.messages)
     assert isinstance(future.exception(0), TimeoutError)
     with pytest.raises(RuntimeError, match="closed"):
-        client.send(desk.service, press("2"))
+        client.send(writer.service, press("2"))
 
 
 def test_it_ends_without_a_broker_as_well() -> None:

@@ -60,10 +60,10 @@ def test_a_webhook_and_the_broker_carry_the_same_event() -> None:
 
 
 def test_a_webhook_carries_one_json_object() -> None:
-    told = json.loads(structured(RECORDED))
-    assert (told["type"], told["source"], told["subject"]) == (
+    envelope = json.loads(structured(RECORDED))
+    assert (envelope["type"], envelope["source"], envelope["subject"]) == (
         "kameng.order.OrderPlaced.v1",
         "/kameng/order",
         "order-o1",
     )
-    assert (told["data"]["order_id"], told["partitionkey"]) == ("o1", "o1")
+    assert (envelope["data"]["order_id"], envelope["partitionkey"]) == ("o1", "o1")

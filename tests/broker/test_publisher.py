@@ -57,7 +57,7 @@ def of_type(position: int, type_: str, body: dict[str, Any]) -> RecordedEvent:
 # What it sends
 
 
-def test_nothing_is_told_at_a_position_that_was_told_before(
+def test_nothing_is_published_at_a_position_that_was_published_before(
     button: Log, broker: Broker, subscriber: Subscriber
 ) -> None:
     button.grow(10)
@@ -96,13 +96,13 @@ def test_an_event_is_a_cloudevent(button: Log, broker: Broker, subscriber: Subsc
     with publishing(button, broker.url):
         wait_for(lambda: subscriber.has(1))
 
-    (method, properties, body), (told,) = subscriber.messages[0], subscriber.events
+    (method, properties, body), (cloudevent,) = subscriber.messages[0], subscriber.events
     assert method.exchange == EVENTS
     assert method.routing_key == f"{button.service}.ToyPressed.v1"
     assert properties.delivery_mode == 2
     assert body == recorded.data.encode()
-    assert told.get_data() == {"button": "a", "note": "按"}
-    assert told.get_attributes() == {
+    assert cloudevent.get_data() == {"button": "a", "note": "按"}
+    assert cloudevent.get_attributes() == {
         "specversion": "1.0",
         "id": "id-1",
         "source": f"/kameng/{button.service}",
@@ -122,10 +122,10 @@ def test_an_old_version_goes_out_as_the_newest(button: Log, broker: Broker, subs
     with publishing(button, broker.url):
         wait_for(lambda: subscriber.has(1))
 
-    (told,) = subscriber.events
+    (cloudevent,) = subscriber.events
     assert subscriber.messages[0][0].routing_key == f"{button.service}.ToyLabelled.v2"
-    assert told.get_type() == f"kameng.{button.service}.ToyLabelled.v2"
-    assert told.get_data() == {"button": "a", "labels": ["red"]}
+    assert cloudevent.get_type() == f"kameng.{button.service}.ToyLabelled.v2"
+    assert cloudevent.get_data() == {"button": "a", "labels": ["red"]}
 
 
 def test_a_subscriber_gets_what_it_bound_for(button: Log, broker: Broker) -> None:

@@ -1,4 +1,4 @@
-"""What the outside was told outlives the database that it was told from."""
+"""The broker keeps how far a log was published, also when its database is restored to an earlier state."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def backed_up(button: Log) -> Callable[[], None]:
     return restore
 
 
-def told(button: Log, broker: Broker) -> PublishedMark | None:
+def stored_mark(button: Log, broker: Broker) -> PublishedMark | None:
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         return read_mark(connection, button.service)
 
@@ -66,7 +66,7 @@ def published(button: Log, broker: Broker, last: int) -> None:
 
 
 def set_back(button: Log, broker: Broker) -> bytes:
-    """A log of which the outside was told up to 10 ends at 6 again. The hash that it had at 10."""
+    """A log that was published up to 10 ends at 6 again. The hash that it had at 10."""
     broker.forget_later(mark(button.service).name)
     button.grow(6)
     published(button, broker, 6)
@@ -78,15 +78,15 @@ def set_back(button: Log, broker: Broker) -> bytes:
     return lost
 
 
-def test_the_broker_keeps_how_far_the_outside_may_have_been_told(button: Log, broker: Broker) -> None:
+def test_the_broker_keeps_how_far_the_log_may_have_been_published(button: Log, broker: Broker) -> None:
     broker.forget_later(mark(button.service).name)
-    assert told(button, broker) is None
+    assert stored_mark(button, broker) is None
     button.grow(7)
     published(button, broker, 7)
 
-    found = told(button, broker)
+    found = stored_mark(button, broker)
 
-    assert found == told(button, broker)  # looking takes nothing away
+    assert found == stored_mark(button, broker)  # looking takes nothing away
     assert found is not None
     assert (found.position, found.hash) == (7, button.head.hash)
 
@@ -98,12 +98,12 @@ def test_no_event_is_sent_before_its_mark_is_kept(button: Log, broker: Broker, s
         for length in range(5, 60, 5):
             button.grow(5)
             wait_for(lambda length=length: subscriber.has(length))
-            found = told(button, broker)
+            found = stored_mark(button, broker)
             assert found is not None
             assert found.position >= length
 
 
-def test_a_database_that_was_restored_is_named_and_nothing_of_it_is_told(
+def test_a_database_that_was_restored_is_named_and_nothing_of_it_is_published(
     button: Log, broker: Broker, subscriber: Subscriber
 ) -> None:
     lost, queue = set_back(button, broker), inbox(button.service, ())
@@ -134,7 +134,9 @@ def test_a_log_that_went_on_after_it_was_set_back_is_found_by_its_hash(
     assert subscriber.has(10)
     assert subscriber.positions == up_to(10)
 
-    heal(examine(button.service, {button.service: button.engine}, told(button, broker)), button.engine, START, id)
+    heal(
+        examine(button.service, {button.service: button.engine}, stored_mark(button, broker)), button.engine, START, id
+    )
     published(button, broker, 15)
     assert subscriber.has(15)
     assert subscriber.positions == up_to(15)
@@ -144,10 +146,12 @@ def id() -> str:
     return "lost"
 
 
-def test_a_healed_log_is_told_from_behind_what_was_told(button: Log, broker: Broker, subscriber: Subscriber) -> None:
+def test_a_healed_log_is_published_from_behind_what_was_published(
+    button: Log, broker: Broker, subscriber: Subscriber
+) -> None:
     set_back(button, broker)
     logs = {button.service: button.engine}
-    wound = examine(button.service, logs, told(button, broker))
+    wound = examine(button.service, logs, stored_mark(button, broker))
     assert (wound.kept, wound.upto) == (6, 10)
     numbers = iter(range(100))
     heal(wound, button.engine, START, lambda: f"lost-{next(numbers)}")
@@ -163,12 +167,12 @@ def test_a_healed_log_is_told_from_behind_what_was_told(button: Log, broker: Bro
     assert not any(PositionLost.__name__ in event.get_type() for event in subscriber.events)
 
 
-def test_a_log_that_is_healed_while_a_publisher_begins_is_told_from_behind_as_well(
+def test_a_log_that_is_healed_while_a_publisher_begins_is_published_from_behind_as_well(
     button: Log, broker: Broker, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The publisher knows its checkpoint of before the heal, and compares the log after it."""
     set_back(button, broker)
-    wound = examine(button.service, {button.service: button.engine}, told(button, broker))
+    wound = examine(button.service, {button.service: button.engine}, stored_mark(button, broker))
     lost = (f"lost-{number}" for number in range(100))
     to_heal = [lambda: heal(wound, button.engine, START, lambda: next(lost))]
 
@@ -185,7 +189,9 @@ def test_a_log_that_is_healed_while_a_publisher_begins_is_told_from_behind_as_we
     assert not any(PositionLost.__name__ in event.get_type() for event in subscriber.events)
 
 
-def test_what_was_lost_and_never_told_is_told_as_lost(button: Log, broker: Broker, subscriber: Subscriber) -> None:
+def test_what_was_lost_and_never_published_is_published_as_lost(
+    button: Log, broker: Broker, subscriber: Subscriber
+) -> None:
     broker.forget_later(mark(button.service).name)
     button.grow(6)
     restore = backed_up(button)
@@ -195,7 +201,7 @@ def test_what_was_lost_and_never_told_is_told_as_lost(button: Log, broker: Broke
     logs = {button.service: button.engine}
     from shared.eventstore.healing import KnownUpTo as Somebody
 
-    wound = examine(button.service, logs, told(button, broker), [Somebody("an operator", 10)])
+    wound = examine(button.service, logs, stored_mark(button, broker), [Somebody("an operator", 10)])
     numbers = iter(range(100))
     heal(wound, button.engine, START, lambda: f"lost-{next(numbers)}")
 
@@ -223,9 +229,9 @@ def test_a_writer_that_asks_is_answered(button: Log, broker: Broker) -> None:
             heard: list[object] = []
 
             def answered() -> bool:
-                method, told, body = channel.basic_get(queue.name, auto_ack=True)
+                method, reply_properties, body = channel.basic_get(queue.name, auto_ack=True)
                 if method is not None:
-                    heard.append(decode(body, beside=told.headers))
+                    heard.append(decode(body, beside=reply_properties.headers))
                 return bool(heard)
 
             wait_for(answered)

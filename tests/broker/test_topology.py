@@ -57,10 +57,10 @@ def test_no_queue_is_declared_that_a_broker_of_today_refuses() -> None:
     found = list(calls("queue_declare"))
     assert found
     for path, call in found:
-        told = {one.arg: one.value for one in call.keywords}
-        spread = told.get(None)
+        arguments = {one.arg: one.value for one in call.keywords}
+        spread = arguments.get(None)
         is_ours = isinstance(spread, ast.Attribute) and spread.attr == "settings"
-        assert is_ours or any(name in told and is_true(told[name]) for name in ("durable", "passive")), path
+        assert is_ours or any(name in arguments and is_true(arguments[name]) for name in ("durable", "passive")), path
 
 
 def test_nobody_limits_consumers_globally() -> None:

@@ -88,13 +88,13 @@ def test_a_commit_is_on_disk(servers: Infrastructure) -> None:
 
 def test_a_second_up_uses_what_runs(servers: Infrastructure, var: Path) -> None:
     first = [server.processes()[0] for server in controls(servers)]
-    told: list[str] = []
+    messages: list[str] = []
 
-    again = infrastructure.up(var, told.append)
+    again = infrastructure.up(var, messages.append)
 
     assert (again.postgres_url, again.amqp_url) == (servers.postgres_url, servers.amqp_url)
     assert [server.processes()[0] for server in controls(again)] == first
-    assert told == []
+    assert messages == []
     found = infrastructure.find(var)
     assert found
     assert (found.postgres_url, found.amqp_url) == (servers.postgres_url, servers.amqp_url)

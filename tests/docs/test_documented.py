@@ -77,14 +77,14 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
 
 def test_every_permission_is_documented_with_its_roles() -> None:
     rows = re.findall(r"^\| (`[a-z.` ]+`) \|(.*)\|$", page("docs/reference/permissions.md"), re.MULTILINE)
-    told = {
+    documented = {
         name: {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip()}
         for names, marks in rows
         if "✓" in marks
         for name in re.findall(r"`([a-z.]+)`", names)
     }
 
-    assert told == {str(permission): set(roles) for permission, roles in PERMISSIONS.items()}
+    assert documented == {str(permission): set(roles) for permission, roles in PERMISSIONS.items()}
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_what_goes_to_a_target_is_done_without_a_text() -> None:
     assert names(when(asked, answer(), {})) == ["SupplierDelivered"]
 
 
-def test_goods_in_doubt_as_the_version_before_wrote_them_are_read_and_told_as_before() -> None:
+def test_goods_in_doubt_as_the_version_before_wrote_them_are_read_and_written_as_before() -> None:
     statement, _ = held_back(when(ASKED, answer("a"), {}))
     body = {**statement.model_dump(mode="json"), "finding": "late-success"}
 
@@ -160,8 +160,8 @@ def test_a_person_resolves_the_line_and_settles_the_statement(delivered: bool) -
     assert names(ended) == ["DeliveryResolved" if delivered else "DeliveryFailed"]
 
     for decision in ("cost", "claim"):
-        told = {"delivery_id": ID, "statement": 1, "decision": decision, "note": "asked them"}
-        [settled] = when([*HELD, *ended], SettleStatement.model_validate(told))
+        fields = {"delivery_id": ID, "statement": 1, "decision": decision, "note": "asked them"}
+        [settled] = when([*HELD, *ended], SettleStatement.model_validate(fields))
         assert isinstance(settled, SupplierStatementSettled)
         assert (settled.bill, settled.moved) == (None, COST if decision == "cost" else None)
 
@@ -194,8 +194,8 @@ class Shop:
         return delivery_id
 
     def answer(self, delivery_id: str, *texts: str) -> None:
-        told = PurchaseReport(request_id=f"{delivery_id}#north", outcome="done", cost=COST, goods=texts)
-        self.send(told.told_by("north", self.sealing.seal(told)))
+        purchase_report = PurchaseReport(request_id=f"{delivery_id}#north", outcome="done", cost=COST, goods=texts)
+        self.send(purchase_report.told_by("north", self.sealing.seal(purchase_report)))
 
     def send(self, command: Command) -> dict[str, Any]:
         return dict(self.harness.send("fulfillment", command).answer)
@@ -254,10 +254,10 @@ def test_a_blank_code_and_one_twice_are_held_back(shop: Shop) -> None:
 
 
 def test_a_text_has_the_hash_that_it_would_have_in_stock(shop: Shop) -> None:
-    told = PurchaseReport(request_id=f"{ID}#north", outcome="done", goods=tuple(AGAIN))
+    purchase_report = PurchaseReport(request_id=f"{ID}#north", outcome="done", goods=tuple(AGAIN))
     key = shop.harness.secrets.get("blind-index")
 
-    assert {one.index for one in shop.sealing.seal(told)} == {blind_index(key, "CODE-2")}
+    assert {one.index for one in shop.sealing.seal(purchase_report)} == {blind_index(key, "CODE-2")}
 
 
 def test_a_person_who_has_the_line_ends_it_once(shop: Shop) -> None:

@@ -40,8 +40,10 @@ LATE = report("north", "done", supplier_ref="n-7", goods=BOXES)
 
 def sealed(harness: Harness, texts: tuple[str, ...] = TEXTS) -> RecordPurchase:
     """What the supplier says, as the gateway passes it on."""
-    told = PurchaseReport(request_id=f"{ID}#north", outcome="done", supplier_ref="n-7", cost=COST, goods=texts)
-    return told.told_by("north", goods_sealing(harness.secrets, os.urandom).seal(told))
+    purchase_report = PurchaseReport(
+        request_id=f"{ID}#north", outcome="done", supplier_ref="n-7", cost=COST, goods=texts
+    )
+    return purchase_report.told_by("north", goods_sealing(harness.secrets, os.urandom).seal(purchase_report))
 
 
 def reading(statement: int = 1) -> OpenGoods:
@@ -141,8 +143,8 @@ def test_each_report_that_was_never_asked_for_is_read_by_its_number() -> None:
             opening = goods_to_open(reading_report(number), after(past))
             assert opening is not None
             assert (opening.goods, opening.context) == (boxes, f"{ID}/r{number}")
-            told = DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
-            decided = decide(reading_report(number), after(past), told)
+            context = DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), Resealed("k1.envelope"))
+            decided = decide(reading_report(number), after(past), context)
             assert isinstance(decided, Decided)
             [event] = decided.events
             assert isinstance(event, SupplierReportOpened)
@@ -157,8 +159,11 @@ def test_each_report_that_was_never_asked_for_is_read_by_its_number() -> None:
 
 def test_a_person_reads_what_nobody_asked_for_and_nothing_else_holds_it(tmp_path: Path) -> None:
     harness = Harness(tmp_path, [SERVICE], settings=Settings(var=tmp_path))
-    told = PurchaseReport(request_id=f"{ID}#south", outcome="done", cost=COST, goods=TEXTS)
-    harness.send("fulfillment", told.told_by("south", goods_sealing(harness.secrets, os.urandom).seal(told)))
+    purchase_report = PurchaseReport(request_id=f"{ID}#south", outcome="done", cost=COST, goods=TEXTS)
+    harness.send(
+        "fulfillment",
+        purchase_report.told_by("south", goods_sealing(harness.secrets, os.urandom).seal(purchase_report)),
+    )
     assert len(harness.events("fulfillment", SupplierReportRefused)) == 1
 
     reply = harness.send("fulfillment", reading_report())

@@ -108,9 +108,9 @@ def test_another_supplier_is_refused() -> None:
         assert isinstance(refused, SupplierReportRefused)
         assert (refused.order_id, refused.request_id) == ("order-1" if past else None, f"{ID}#south")
         assert refused.cost == COST
-        told = [*past, refused]
-        assert when(told, report("south", "done"), {}) == []  # a repeat is no news
-        assert names(when(told, report("south", "done", cost=None), {})) == ["SupplierReportRefused"]
+        history = [*past, refused]
+        assert when(history, report("south", "done"), {}) == []  # a repeat is no news
+        assert names(when(history, report("south", "done", cost=None), {})) == ["SupplierReportRefused"]
 
 
 def test_what_an_unasked_supplier_tells_is_not_kept_without_end() -> None:
@@ -120,12 +120,14 @@ def test_what_an_unasked_supplier_tells_is_not_kept_without_end() -> None:
         state = after(past)
         assert [one.said.supplier_ref for one in state.reports] == [f"s-{number}" for number in range(MOST_REPORTS)]
 
-        for told, reason, kept in (
+        for command, reason, kept in (
             (report("south", "done", supplier_ref="s-50"), "too-many-reports", []),
             (report("south", "done", supplier_ref=f"s-{MOST_REPORTS - 1}"), "wrong-supplier", []),
             (report("west", "done", supplier_ref="w-1"), "wrong-supplier", ["SupplierReportRefused"]),
         ):
-            decided = decide(told, state, DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), {}))
+            decided = decide(
+                command, state, DecisionContext(NOW, "c", Metadata(correlation_id="c", causation_id="c"), {})
+            )
             assert isinstance(decided, Decided)
             assert (decided.answer, names(decided.events)) == ({"outcome": "refused", "reason": reason}, kept)
 
@@ -219,7 +221,7 @@ def test_whatever_comes_at_most_one_supplier_sells_and_one_end_is_reached(comman
     assert all(in_flight(past) == {event.supplier} for event in delivered)
 
 
-def test_a_supplier_is_told_the_canonical_target_of_an_older_order() -> None:
+def test_a_supplier_gets_the_canonical_target_of_an_older_order() -> None:
     line = order_line("supplier", suppliers=("north",)).model_copy(update={"target": " 138 0013 8000\u200b"})
 
     request = given((deliver(line), {}))[-1]

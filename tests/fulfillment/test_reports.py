@@ -5,9 +5,9 @@ from tests.fulfillment.builders import COST, ID, report
 
 
 def test_a_report_is_recorded_for_the_purchase_it_answers() -> None:
-    told = PurchaseReport(request_id=f"{ID}#north", outcome="done", supplier_ref="n-7", cost=COST)
+    purchase_report = PurchaseReport(request_id=f"{ID}#north", outcome="done", supplier_ref="n-7", cost=COST)
 
-    assert told.told_by("north") == report("north", "done", supplier_ref="n-7")
+    assert purchase_report.told_by("north") == report("north", "done", supplier_ref="n-7")
 
 
 @pytest.mark.parametrize("request_id", [f"{ID}#south", ID, "north"])

@@ -1,4 +1,4 @@
-"""The whole service on a real log, with real sandboxes and a clock that moves when told."""
+"""The whole service on a real log, with real sandboxes and a clock that the test moves."""
 
 import json
 import os
@@ -35,7 +35,7 @@ LATE_SECONDS = 2.0
 TEXTS = ("CARD-0001", "CARD-0002")
 
 
-class Clock:
+class ManualClock:
     """The time as the sandboxes see it: the harness's, once there is one."""
 
     harness: Harness | None = None
@@ -47,7 +47,7 @@ class Clock:
 class Shop:
     """A fulfillment service that knows the suppliers north and south."""
 
-    def __init__(self, folder: Path, suppliers: dict[str, str], clock: Clock, timeout: float) -> None:
+    def __init__(self, folder: Path, suppliers: dict[str, str], clock: ManualClock, timeout: float) -> None:
         settings = Settings(
             var=folder,
             suppliers={name: SupplierSettings(url=url, timeout_seconds=timeout) for name, url in suppliers.items()},
@@ -70,7 +70,7 @@ class Shop:
 
 @contextmanager
 def opened(tmp_path: Path, timeout: float) -> Iterator[Shop]:
-    secrets, clock = Secrets(tmp_path / "secrets"), Clock()
+    secrets, clock = Secrets(tmp_path / "secrets"), ManualClock()
     with ExitStack() as stack:
         suppliers = {}
         for name in ("north", "south"):

@@ -58,17 +58,17 @@ def test_done_tells_reference_and_cost(client: httpx.Client) -> None:
 
 
 def test_texts_that_it_delivers_are_sealed_at_once_and_known_again(client: httpx.Client) -> None:
-    told = supplier(client).purchase(named(buying(), "order-9/1"), 1)
+    answer = supplier(client).purchase(named(buying(), "order-9/1"), 1)
     again = supplier(client).look_up("order-9/1#north")
 
     texts = account(client, "order-9/1#north")["report"]["goods"]
     opener = Opener(STOCK.private)
-    assert [opener.open(one.box, "order-9/1#north") for one in told.goods] == texts
+    assert [opener.open(one.box, "order-9/1#north") for one in answer.goods] == texts
     assert len(texts) == 1
-    assert not any(text in told.model_dump_json() for text in texts)
+    assert not any(text in answer.model_dump_json() for text in texts)
     assert again
-    assert [one.index for one in again.goods] == [one.index for one in told.goods]
-    assert again.fingerprint() == told.fingerprint()
+    assert [one.index for one in again.goods] == [one.index for one in answer.goods]
+    assert again.fingerprint() == answer.fingerprint()
 
 
 def test_an_answer_that_can_t_be_read_tells_no_text() -> None:

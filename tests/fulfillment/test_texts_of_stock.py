@@ -80,12 +80,12 @@ class Shop:
         self.harness.send("fulfillment", deliver(line).model_copy(update=where))
         return where["delivery_id"]
 
-    def told(self, delivery_id: str, *texts: str) -> RecordPurchase:
-        told = PurchaseReport(request_id=f"{delivery_id}#north", outcome="done", cost=COST, goods=texts)
-        return told.told_by("north", self.sealing.seal(told))
+    def report(self, delivery_id: str, *texts: str) -> RecordPurchase:
+        report = PurchaseReport(request_id=f"{delivery_id}#north", outcome="done", cost=COST, goods=texts)
+        return report.told_by("north", self.sealing.seal(report))
 
     def supply(self, order_id: str, *texts: str) -> None:
-        self.harness.send("fulfillment", self.told(self.confirm(order_id, "supplier"), *texts))
+        self.harness.send("fulfillment", self.report(self.confirm(order_id, "supplier"), *texts))
 
     def all(self, kind: type[Event]) -> list[Event]:
         return [*self.harness.events("inventory", kind), *self.harness.events("fulfillment", kind)]
@@ -93,9 +93,9 @@ class Shop:
     def texts_given(self) -> list[str]:
         """What buyers can read."""
         given = []
-        for told in self.all(KeysDelivered) + self.all(SupplierDelivered):
-            assert isinstance(told, KeysDelivered | SupplierDelivered)
-            given += json.loads(Opener(BUYER.private).open(told.envelope, told.delivery_id))
+        for event in self.all(KeysDelivered) + self.all(SupplierDelivered):
+            assert isinstance(event, KeysDelivered | SupplierDelivered)
+            given += json.loads(Opener(BUYER.private).open(event.envelope, event.delivery_id))
         return given
 
     @contextmanager
@@ -187,7 +187,7 @@ def test_a_key_that_is_loaded_and_delivered_in_one_moment_goes_to_one_buyer(shop
     with shop.not_hearing():
         shop.harness.send("inventory", shop.keys("CODE-1", "CODE-2"), drain=False)
         shop.harness.send("inventory", shop.reserve("order-2"), drain=False)
-        shop.harness.send("fulfillment", shop.told(first, "CODE-1"), drain=False)
+        shop.harness.send("fulfillment", shop.report(first, "CODE-1"), drain=False)
     second = shop.confirm("order-2", "keys")
 
     assert shop.texts_given() == ["CODE-1"]
@@ -206,7 +206,7 @@ def test_a_key_that_is_for_sale_when_its_text_is_delivered_is_withdrawn(shop: Sh
     first = shop.confirm("order-1", "supplier")
     with shop.not_hearing():
         shop.harness.send("inventory", shop.keys("CODE-1"), drain=False)
-        shop.harness.send("fulfillment", shop.told(first, "CODE-1"), drain=False)
+        shop.harness.send("fulfillment", shop.report(first, "CODE-1"), drain=False)
 
     assert shop.texts_given() == ["CODE-1"]
     assert len(shop.all(KeysWithdrawn)) == 1
@@ -226,9 +226,9 @@ def test_a_top_up_does_not_concern_inventory(shop: Shop) -> None:
 
 def test_texts_that_nobody_asked_for_are_kept_sealed_and_known(shop: Shop) -> None:
     shop.load("CODE-1", "CODE-2")
-    made_up = shop.told("made-up/1", "CODE-1", "CODE-3")
+    made_up = shop.report("made-up/1", "CODE-1", "CODE-3")
     shop.harness.send("fulfillment", made_up)
-    shop.harness.send("fulfillment", shop.told("made-up/1", "CODE-1", "CODE-3"))
+    shop.harness.send("fulfillment", shop.report("made-up/1", "CODE-1", "CODE-3"))
 
     [refused] = shop.all(SupplierReportRefused)
     assert isinstance(refused, SupplierReportRefused)

@@ -1,4 +1,4 @@
-"""Events at their place in a log, and a backend that remembers what it was told to do."""
+"""Events at their place in a log, and a backend that remembers the commands it got."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def database(url: str) -> sa.Engine:
 
 @dataclass
 class FakeBackend:
-    """Answers commands as told, by default with yes, and keeps them in `sent`; `asked` are the logs to catch up with.
+    """Answers commands by `answers`, else with yes, and keeps them in `sent`; `asked` are the logs to catch up with.
     `then` folds events for a command, unless the read models are behind.
     """
 

@@ -73,8 +73,8 @@ class Contract:
         if name not in self._validators:
             self._validators[name] = Draft202012Validator({**schema, "components": self._document["components"]})
         faults = list(self._validators[name].iter_errors(answer.json()))
-        told = "; ".join(f"{'.'.join(map(str, fault.absolute_path))}: {fault.message}" for fault in faults[:3])
-        assert not faults, f"{request} otherwise than declared: {told[:2_000]}"
+        text = "; ".join(f"{'.'.join(map(str, fault.absolute_path))}: {fault.message}" for fault in faults[:3])
+        assert not faults, f"{request} otherwise than declared: {text[:2_000]}"
 
 
 OF_THE_API = Contract()

@@ -103,13 +103,13 @@ class Weight(Answer):
     grams: int
 
 
-def scales(told: object, status: int = 200, **declared: Any) -> FastAPI:
+def scales(body: object, status: int = 200, **declared: Any) -> FastAPI:
     """An application with one route, which answers this."""
     router = APIRouter()
 
     @router.get("/scales", summary="Weigh", **declared)
     async def weigh() -> Response:
-        return JSONResponse(told, status)
+        return JSONResponse(body, status)
 
     app = Documented()
     app.include_router(router)
@@ -136,7 +136,7 @@ def test_what_a_document_leaves_open_is_found(declared: dict[str, Any], fault: s
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "fault"),
+    ("body", "status", "fault"),
     [
         ({"grams": "7"}, 200, "otherwise than declared"),
         ({}, 200, "otherwise than declared"),
@@ -145,8 +145,8 @@ def test_what_a_document_leaves_open_is_found(declared: dict[str, Any], fault: s
         ({"grams": 7}, 404, "not declared"),
     ],
 )
-def test_an_answer_that_was_not_declared_is_found(told: object, status: int, fault: str) -> None:
-    client = Client(scales(told, status, **DECLARED), contract=Contract())
+def test_an_answer_that_was_not_declared_is_found(body: object, status: int, fault: str) -> None:
+    client = Client(scales(body, status, **DECLARED), contract=Contract())
     with pytest.raises(AssertionError, match=fault):
         client.get("/scales")
     declared = Client(scales({"grams": 7}, **DECLARED), contract=Contract())

@@ -49,9 +49,9 @@ def reopened(shop: Shop, **settings: Any) -> Shop:
     return shop
 
 
-def sign_in(shop: Shop, address: str, told: dict[str, Any]) -> httpx.Response:
+def sign_in(shop: Shop, address: str, credentials: dict[str, Any]) -> httpx.Response:
     shop.client.address = address
-    return shop.client.post("/v1/sessions", json=told)
+    return shop.client.post("/v1/sessions", json=credentials)
 
 
 def register(shop: Shop, number: int, address: str = "192.0.2.7") -> int:
@@ -115,9 +115,9 @@ def test_addresses_of_one_network_are_one_place(shop: Shop) -> None:
 
 
 def test_tries_at_the_same_time_are_counted(shop: Shop) -> None:
-    told = at_once(shop, "/v1/sessions", [WRONG] * CALLERS)
-    assert 1 <= told[401] <= 10
-    assert told[401] + told[429] + told[503] == CALLERS
+    statuses = at_once(shop, "/v1/sessions", [WRONG] * CALLERS)
+    assert 1 <= statuses[401] <= 10
+    assert statuses[401] + statuses[429] + statuses[503] == CALLERS
 
 
 def test_strangers_at_the_door_do_not_hold_up_those_whom_we_know(shop: Shop) -> None:
@@ -176,7 +176,7 @@ def test_a_customer_opens_so_many_deposits_an_hour(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "Bearer x"}, 401)])
-def test_who_may_not_import_is_told_before_a_large_body_is_kept(
+def test_who_may_not_import_is_refused_before_a_large_body_is_kept(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], status: int
 ) -> None:
     monkeypatch.setattr(formparsers, "SpooledTemporaryFile", partial(_Counted, kept := list[int]()))
@@ -223,12 +223,12 @@ def test_registrations_at_the_same_time_are_counted(shop: Shop) -> None:
 def test_who_finds_no_place_to_register_is_neither_registered_nor_counted(shop: Shop) -> None:
     reopened(shop, registrations_per_address=25, registrations=30)
     crowd = [{"login": f"buyer-{number}", "password": "long enough"} for number in range(64)]
-    told = at_once(shop, "/v1/customers", crowd)
-    assert told[201] < 25
-    assert (told[503], told[201] + told[503]) == (64 - told[201], 64)
-    assert len(shop.backend.sent) == told[201]
+    statuses = at_once(shop, "/v1/customers", crowd)
+    assert statuses[201] < 25
+    assert (statuses[503], statuses[201] + statuses[503]) == (64 - statuses[201], 64)
+    assert len(shop.backend.sent) == statuses[201]
 
-    left = 25 - told[201]
+    left = 25 - statuses[201]
     assert [register(shop, 100 + number) for number in range(left + 1)] == [201] * left + [429]
     assert [register(shop, 200 + number, "198.51.100.1") for number in range(6)] == [201] * 5 + [429]
 

@@ -34,7 +34,7 @@ class Models:
         metadata.create_all(engine)
 
     def put(self, table: sa.Table, **row: Any) -> None:
-        """A row; what is not told is empty."""
+        """A row; columns that are not given are empty."""
         blank = {
             column.name: {str: "", int: 0, bool: False}.get(column.type.python_type, [])
             for column in table.columns
@@ -50,7 +50,7 @@ class Models:
             orders, order_id=order_id, status=status, currency="CNY", **{times.get(status, "placed_at"): at}, **more
         )
 
-    def told(self) -> dict[tuple[str, ...], float]:
+    def gauges(self) -> dict[tuple[str, ...], float]:
         """Each figure, by name and labels."""
         with self._engine.connect() as connection:
             found = list(metrics.gauges(connection, NOON, Settings()))
@@ -65,12 +65,12 @@ def models(new_database: NewDatabase) -> Iterator[Models]:
 
 
 def test_an_empty_shop_tells_zeros(models: Models) -> None:
-    told = models.told()
+    gauges = models.gauges()
 
-    assert set(told.values()) == {0}
-    assert told["orders_open", "review"] == 0
-    assert told["keys", "faulted"] == 0
-    assert told["holds", "CNY"] == 0
+    assert set(gauges.values()) == {0}
+    assert gauges["orders_open", "review"] == 0
+    assert gauges["keys", "faulted"] == 0
+    assert gauges["holds", "CNY"] == 0
 
 
 def test_open_orders_are_counted_by_what_they_wait_for(models: Models) -> None:
@@ -81,12 +81,12 @@ def test_open_orders_are_counted_by_what_they_wait_for(models: Models) -> None:
     models.order("5", "delivering", ago=90, screening="pass")
     models.order("6", "completed", ago=9_000)
 
-    told = models.told()
+    gauges = models.gauges()
 
     steps = ("payment", "answers", "review", "delivery")
-    assert [told["orders_open", step] for step in steps] == [2, 1, 1, 1]
-    assert [told["order_oldest_seconds", step] for step in steps] == [30, 5, 7, 90]
-    assert told["holds", "CNY"] == 3
+    assert [gauges["orders_open", step] for step in steps] == [2, 1, 1, 1]
+    assert [gauges["order_oldest_seconds", step] for step in steps] == [30, 5, 7, 90]
+    assert gauges["holds", "CNY"] == 3
 
 
 def test_stock_is_low_at_its_threshold_and_only_where_keys_are_sold(models: Models) -> None:
@@ -97,26 +97,26 @@ def test_stock_is_low_at_its_threshold_and_only_where_keys_are_sold(models: Mode
     models.put(products, sku="d", available=0, **{**stock, "on_sale": False})
     models.put(products, sku="e", available=0, **{**stock, "source": "supplier"})
 
-    told = models.told()
+    gauges = models.gauges()
 
-    assert (told["products_on_sale",], told["products_low_stock",], told["products_sold_out",]) == (4, 2, 1)
-    assert [told["keys", state] for state in ("available", "reserved", "sold")] == [11, 2, 1]
+    assert (gauges["products_on_sale",], gauges["products_low_stock",], gauges["products_sold_out",]) == (4, 2, 1)
+    assert [gauges["keys", state] for state in ("available", "reserved", "sold")] == [11, 2, 1]
 
 
-def test_what_waits_for_people_is_told_with_its_age(models: Models) -> None:
+def test_what_waits_for_people_is_counted_with_its_age(models: Models) -> None:
     at = to_text(NOON - timedelta(hours=2))
     models.put(deliveries, order_id="1", line=1, delivery_id="1/1", status="handed-over", handed_over_at=at)
     models.put(deliveries, order_id="1", line=2, delivery_id="1/2", status="delivered", handed_over_at=at)
     models.put(risk_cases, order_id="2", status="open", screened_at=at)
     models.put(risk_cases, order_id="3", status="blocked", screened_at=at)
 
-    told = models.told()
+    gauges = models.gauges()
 
-    assert (told["deliveries_handed_over",], told["deliveries_handed_over_oldest_seconds",]) == (1, 7_200)
-    assert (told["risk_cases_open",], told["risk_cases_oldest_seconds",]) == (1, 7_200)
+    assert (gauges["deliveries_handed_over",], gauges["deliveries_handed_over_oldest_seconds",]) == (1, 7_200)
+    assert (gauges["risk_cases_open",], gauges["risk_cases_oldest_seconds",]) == (1, 7_200)
 
 
-def test_money_that_waits_for_people_is_told_with_its_age(models: Models) -> None:
+def test_money_that_waits_for_people_is_counted_with_its_age(models: Models) -> None:
     early, late = to_text(NOON - timedelta(hours=3)), to_text(NOON - timedelta(hours=2))
     models.put(unmatched, item="a", status="open", opened_at=late)
     models.put(unmatched, item="b", status="open", opened_at=early)
@@ -129,10 +129,10 @@ def test_money_that_waits_for_people_is_told_with_its_age(models: Models) -> Non
     models.put(unread, statement_id="a", kind="channel", status="open", told_at=late)
     models.put(unread, statement_id="b", kind="channel", status="settled", told_at=early)
 
-    told = models.told()
+    gauges = models.gauges()
 
-    assert (told["payments_unmatched",], told["payments_unmatched_oldest_seconds",]) == (2, 10_800)
-    assert (told["payments_not_closed",], told["payments_not_closed_oldest_seconds",]) == (1, 7_200)
-    assert (told["returns_failed",], told["returns_failed_oldest_seconds",]) == (2, 7_200)
-    assert [told["statements_unread", kind] for kind in ("channel", "supplier")] == [1, 0]
-    assert told["statements_unread_oldest_seconds", "channel"] == 7_200
+    assert (gauges["payments_unmatched",], gauges["payments_unmatched_oldest_seconds",]) == (2, 10_800)
+    assert (gauges["payments_not_closed",], gauges["payments_not_closed_oldest_seconds",]) == (1, 7_200)
+    assert (gauges["returns_failed",], gauges["returns_failed_oldest_seconds",]) == (2, 7_200)
+    assert [gauges["statements_unread", kind] for kind in ("channel", "supplier")] == [1, 0]
+    assert gauges["statements_unread_oldest_seconds", "channel"] == 7_200

@@ -105,7 +105,7 @@ def test_no_route_that_takes_a_key_does_another_request_under_it(shop: Shop) -> 
     document, boss = shop.client.app.openapi(), shop.staff("administrator")
     shop.backend.then[AddStaff] = lambda c: [StaffAdded(username=c.username, role=c.role)]
     shop.backend.then[RemoveStaff] = lambda c: [StaffRemoved(username=c.username)]
-    known = {(method, re.sub(r":path\}", "}", path)): told for (method, path), told in ROUTES.items()}
+    known = {(method, re.sub(r":path\}", "}", path)): example for (method, path), example in ROUTES.items()}
     tried = 0
     for number, (method, path, route) in enumerate(taking_a_key(document)):
         form = route.get("requestBody", {}).get("content", {}).get("application/json")
@@ -134,8 +134,8 @@ def test_another_password_under_the_same_key_changes_nothing(shop: Shop) -> None
     anna = {"username": "anna", "role": "support", "password": "correct horse battery"}
 
     def signs_in(password: str) -> bool:
-        told = {"kind": "staff", "login": "anna", "password": password}
-        return shop.client.post("/v1/sessions", json=told).status_code == 201
+        credentials = {"kind": "staff", "login": "anna", "password": password}
+        return shop.client.post("/v1/sessions", json=credentials).status_code == 201
 
     assert shop.client.post("/v1/staff", json=anna, headers=boss).status_code == 201
     assert shop.client.post("/v1/staff", json={**anna, "password": "another password"}, headers=boss).status_code == 409

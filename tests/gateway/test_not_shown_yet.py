@@ -56,7 +56,7 @@ def test_an_accepted_order_is_asked_for_again(shop: Shop) -> None:
     assert shop.client.get(answer.headers["Location"], headers=secret).status_code == 200
 
 
-def test_a_customer_is_not_told_that_there_is_no_order_before_it_is_known(shop: Shop) -> None:
+def test_a_customer_does_not_hear_that_there_is_no_order_before_it_is_known(shop: Shop) -> None:
     location = place(shop, shop.customer("c1"), "wallet").headers["Location"]
 
     for customer in ("c1", "c2"):
@@ -74,7 +74,7 @@ def test_another_customers_order_looks_like_none_at_all(shop: Shop) -> None:
         assert is_not_shown_yet(shop.client.get(path, headers=shop.customer("c2")))
 
 
-def test_staff_are_not_told_so_either(shop: Shop) -> None:
+def test_staff_do_not_hear_it_either(shop: Shop) -> None:
     support = shop.staff("support")
 
     assert is_not_shown_yet(shop.client.get("/v1/orders/o9", headers=support))

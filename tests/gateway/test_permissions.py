@@ -18,7 +18,7 @@ OPERATIONS = frozenset({"operations", "administrator"})
 CARE = frozenset({"operations", "support", "administrator"})
 SUPPORT = frozenset({"support", "administrator"})
 MONEY = frozenset({"finance", "administrator"})
-DESK = frozenset({"support", "finance", "administrator"})
+SUPPORT_OR_FINANCE = frozenset({"support", "finance", "administrator"})
 STAFF = frozenset(ROLES) - {"subscriber"}
 ADMINISTRATOR = frozenset({"administrator"})
 OWN = frozenset({"customer"})
@@ -56,32 +56,32 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
     ("GET", "/v1/orders/{order_id}/history"): ("/v1/orders/o1/history", None, STAFF | OWN),
     ("GET", "/v1/orders/{order_id}/deliveries"): ("/v1/orders/o1/deliveries", None, STAFF | OWN),
     ("POST", "/v1/orders/{order_id}/cancel"): ("/v1/orders/o1/cancel", {}, SUPPORT | OWN),
-    ("POST", "/v1/orders/{order_id}/refunds"): ("/v1/orders/o1/refunds", {"reason": "r"}, DESK),
+    ("POST", "/v1/orders/{order_id}/refunds"): ("/v1/orders/o1/refunds", {"reason": "r"}, SUPPORT_OR_FINANCE),
     ("POST", "/v1/orders/{order_id}/replacements"): (
         "/v1/orders/o1/replacements", {"line": 1, "number": 1, "reason": "r"}, SUPPORT
     ),
-    ("GET", "/v1/wallets/{customer}"): ("/v1/wallets/c1", None, DESK | OWN),
+    ("GET", "/v1/wallets/{customer}"): ("/v1/wallets/c1", None, SUPPORT_OR_FINANCE | OWN),
     ("POST", "/v1/wallets/{customer}/deposits"): (
         "/v1/wallets/c1/deposits", {"amount": {"amount": 1}, "channel": "alipay"}, MONEY | OWN
     ),
-    ("GET", "/v1/payments/{payment_id}"): ("/v1/payments/none", None, DESK),
-    ("GET", "/v1/payments/unmatched"): ("/v1/payments/unmatched", None, DESK),
-    ("GET", "/v1/payments/failed-returns"): ("/v1/payments/failed-returns", None, DESK),
-    ("GET", "/v1/payments/not-closed"): ("/v1/payments/not-closed", None, DESK),
-    ("POST", "/v1/payments/{payment_id}/close"): ("/v1/payments/o1/close", None, DESK),
+    ("GET", "/v1/payments/{payment_id}"): ("/v1/payments/none", None, SUPPORT_OR_FINANCE),
+    ("GET", "/v1/payments/unmatched"): ("/v1/payments/unmatched", None, SUPPORT_OR_FINANCE),
+    ("GET", "/v1/payments/failed-returns"): ("/v1/payments/failed-returns", None, SUPPORT_OR_FINANCE),
+    ("GET", "/v1/payments/not-closed"): ("/v1/payments/not-closed", None, SUPPORT_OR_FINANCE),
+    ("POST", "/v1/payments/{payment_id}/close"): ("/v1/payments/o1/close", None, SUPPORT_OR_FINANCE),
     ("POST", "/v1/payments/unmatched/{item}/match"): ("/v1/payments/unmatched/i1/match", {}, MONEY),
-    ("POST", "/v1/payments/unmatched/{item}/return"): ("/v1/payments/unmatched/i1/return", {}, DESK),
+    ("POST", "/v1/payments/unmatched/{item}/return"): ("/v1/payments/unmatched/i1/return", {}, SUPPORT_OR_FINANCE),
     ("POST", "/v1/payments/unmatched/{item}/settlement"): (
         "/v1/payments/unmatched/i1/settlement", {"note": "n"}, MONEY
     ),
     ("POST", "/v1/payments/{payment_id}/returns/{return_id:path}/retry"): (
-        "/v1/payments/o1/returns/r1/retry", None, DESK
+        "/v1/payments/o1/returns/r1/retry", None, SUPPORT_OR_FINANCE
     ),
     ("POST", "/v1/payments/{payment_id}/returns/{return_id:path}/by-hand"): (
         "/v1/payments/o1/returns/r1/by-hand", {"note": "n"}, MONEY
     ),
     ("POST", "/v1/payments/callbacks/{channel}"): ("/v1/payments/callbacks/alipay", {}, frozenset()),
-    ("GET", "/v1/payments/unread"): ("/v1/payments/unread", None, DESK),
+    ("GET", "/v1/payments/unread"): ("/v1/payments/unread", None, SUPPORT_OR_FINANCE),
     ("POST", "/v1/payments/unread/{statement_id}/settlement"): (
         "/v1/payments/unread/channel-1/settlement", {"note": "n"}, MONEY
     ),

@@ -114,7 +114,7 @@ def engine(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-def told(happened: list[Event]) -> list[RecordedEvent]:
+def as_recorded(happened: list[Event]) -> list[RecordedEvent]:
     logs = Logs()
     return [logs.record(event, "staff:anna") for event in happened]
 
@@ -133,7 +133,7 @@ def one(engine: sa.Engine, table: str) -> dict[str, Any]:
 
 
 def test_a_sale_reads_as_it_went(engine: sa.Engine) -> None:
-    fold(engine, told(SALE))
+    fold(engine, as_recorded(SALE))
     order = one(engine, "orders")
     assert (order["status"], order["total"], order["delivered"], order["refunded"]) == (
         "partly-refunded",
@@ -160,7 +160,7 @@ def test_a_sale_reads_as_it_went(engine: sa.Engine) -> None:
 
 
 def test_the_order_of_sources_does_not_matter(tmp_path: Path) -> None:
-    recorded = told(SALE)
+    recorded = as_recorded(SALE)
     logs: dict[str, list[RecordedEvent]] = defaultdict(list)
     for item in recorded:
         logs[item.source].append(item)
@@ -174,7 +174,7 @@ def test_the_order_of_sources_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_what_a_line_costs_us_is_not_for_all_who_see_an_order(engine: sa.Engine) -> None:
-    fold(engine, told([placed(lines=(line(source="supplier", cost=yuan(41)),))]))
+    fold(engine, as_recorded([placed(lines=(line(source="supplier", cost=yuan(41)),))]))
     (shown,) = one(engine, "orders")["lines"]
     assert "cost" not in shown
 
@@ -183,9 +183,9 @@ def test_a_late_payment_reopens_an_order(engine: sa.Engine) -> None:
     cancelled = o.OrderCancelled(order_id="o1", customer="c1", reason="unpaid", paid=False, lines=(line(),))
     late = o.PaymentRecorded(order_id="o1", amount=yuan(50), late=True)
     reopened = o.OrderReopened(order_id="o1", lines=(line(),), attempt=2, reserved_until=NOW)
-    fold(engine, told([placed(), cancelled]))
+    fold(engine, as_recorded([placed(), cancelled]))
     assert one(engine, "orders")["status"] == "cancelled"
-    fold(engine, told([placed(), cancelled, late, reopened]))
+    fold(engine, as_recorded([placed(), cancelled, late, reopened]))
     order = one(engine, "orders")
     assert (order["status"], order["attempt"], order["cancel_reason"]) == ("paid", 2, None)
 
@@ -215,14 +215,14 @@ COME = received(yuan(50)).model_copy(update={"payment_id": "o1", "account": "ord
 def test_a_payment_that_is_being_closed_shows_no_link(
     engine: sa.Engine, happened: list[Event], status: str, reason: str | None
 ) -> None:
-    fold(engine, told(happened))
+    fold(engine, as_recorded(happened))
     row = one(engine, "payments")
     assert (row["status"], row["pay_url"], row["reason"]) == (status, None, reason)
 
 
 def test_a_channel_that_says_failed_of_a_closed_payment_changes_nothing(engine: sa.Engine) -> None:
     failed = led.CallbackRefused(payment_id="o1", channel="alipay", callback_id="cb", reason="failed")
-    fold(engine, told([*OPENED, CLOSING, CLOSED, failed]))
+    fold(engine, as_recorded([*OPENED, CLOSING, CLOSED, failed]))
     row = one(engine, "payments")
     assert (row["status"], row["reason"], row["closing"]) == ("closed", None, "closed")
 
@@ -232,7 +232,7 @@ def test_other_money_shows_before_the_closing_that_did_not_help(engine: sa.Engin
         payment_id="o1", item="i1", channel="alipay", channel_ref="ref", callback_id="cb", amount=yuan(49),
         expected=yuan(50), reason="amount-mismatch", order_id="o1", postings=post("channel:a", "suspense:a", yuan(49)),
     )  # fmt: skip
-    fold(engine, told([*OPENED, other, CLOSING, NOT_CLOSED]))
+    fold(engine, as_recorded([*OPENED, other, CLOSING, NOT_CLOSED]))
     row = one(engine, "payments")
     assert (row["status"], row["reason"], row["closing"]) == ("unmatched", "amount-mismatch", "not-closed")
 
@@ -255,8 +255,8 @@ def item(name: str, reason: str) -> led.PaymentUnmatched:
 
 
 def settled(name: str) -> led.UnmatchedSettled:
-    told = {"payment_id": "o1", "item": name, "how": "by-hand", "amount": yuan(50), "note": "n", "order_id": "o1"}
-    return led.UnmatchedSettled.model_validate({**told, "postings": ()})
+    fields = {"payment_id": "o1", "item": name, "how": "by-hand", "amount": yuan(50), "note": "n", "order_id": "o1"}
+    return led.UnmatchedSettled.model_validate({**fields, "postings": ()})
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def settled(name: str) -> led.UnmatchedSettled:
 def test_a_payment_says_what_waits_for_a_person_until_it_is_settled(
     engine: sa.Engine, happened: list[Event], status: str, reason: str | None
 ) -> None:
-    fold(engine, told([*OPENED, *happened]))
+    fold(engine, as_recorded([*OPENED, *happened]))
     row = one(engine, "payments")
     assert (row["status"], row["reason"]) == (status, reason)
 
@@ -292,7 +292,7 @@ def test_an_order_shows_that_its_money_did_not_go_back_until_all_of_it_did(engin
     )
     some_waits, none_waits = ended, ended.model_copy(update={"waiting": 0})
     for happened, problem in (([], "return-failed"), ([some_waits], "return-failed"), ([none_waits], None)):
-        fold(engine, told([placed(), cancelled, delayed, *happened]))
+        fold(engine, as_recorded([placed(), cancelled, delayed, *happened]))
         order = one(engine, "orders")
         assert (order["status"], order["refunded"], order["payment_problem"]) == ("cancelled", 0, problem)
 
@@ -309,13 +309,13 @@ def test_an_order_shows_money_that_does_not_fit_until_all_of_it_found_its_place(
         ([settled], "amount-mismatch"),
         ([settled.model_copy(update={"waiting": 0})], None),
     ):
-        fold(engine, told([placed(), differs, *happened]))
+        fold(engine, as_recorded([placed(), differs, *happened]))
         assert one(engine, "orders")["payment_problem"] == problem
 
 
 def test_a_case_ends_and_goes_on_with_its_order(engine: sa.Engine) -> None:
     opened = r.CaseOpened(order_id="o1", amount=yuan(50), reasons=("large",))
-    fold(engine, told([opened, r.CaseClosed(order_id="o1")]))
+    fold(engine, as_recorded([opened, r.CaseClosed(order_id="o1")]))
     assert one(engine, "risk_cases")["status"] == "closed"
 
 
@@ -325,7 +325,7 @@ def test_a_faulted_key_leaves_the_place_it_was_in(engine: sa.Engine, settled: bo
     if settled:
         happened.append(inv.StockSettled(sku="STEAM-50", order_id="o1", line=1, numbers=(1, 2)))
     happened.append(inv.KeyFaulted(sku="STEAM-50", order_id="o1", number=1, reason="used"))
-    fold(engine, told(happened), batch=2)
+    fold(engine, as_recorded(happened), batch=2)
     product = one(engine, "products")
     places = (product["available"], product["reserved"], product["sold"], product["faulted"])
     assert places == ((1, 0, 1, 1) if settled else (1, 1, 0, 1))
@@ -333,7 +333,7 @@ def test_a_faulted_key_leaves_the_place_it_was_in(engine: sa.Engine, settled: bo
 
 def test_released_stock_is_available_again(engine: sa.Engine) -> None:
     released = inv.StockReleased(sku="STEAM-50", order_id="o1", line=1, numbers=(1, 2), reason="cancelled")
-    fold(engine, told([listed(), load(3), reserve(1, 2), released]))
+    fold(engine, as_recorded([listed(), load(3), reserve(1, 2), released]))
     product = one(engine, "products")
     assert (product["available"], product["reserved"]) == (3, 0)
 
@@ -348,7 +348,7 @@ def test_a_partial_capture_frees_the_whole_hold(engine: sa.Engine) -> None:
     )
     requested = led.PaymentRequested(payment_id="p1", account=WALLET, amount=yuan(100), channel="alipay", order_id=None)
     held = led.FundsHeld(order_id="o1", account=WALLET, amount=yuan(50))
-    fold(engine, told([requested, received(yuan(100)), held, captured]))
+    fold(engine, as_recorded([requested, received(yuan(100)), held, captured]))
     wallet = next(row for row in dump(engine)["accounts"] if row["account"] == WALLET)
     assert (wallet["posted"], wallet["held"]) == (-7000, 0)
 
@@ -358,14 +358,14 @@ def test_a_replacement_is_a_further_line(engine: sa.Engine) -> None:
         order_id="o1", line=line(2), replaces=1, number=7, reason="used", reserved_until=NOW
     )
     failed = o.ReplacementFailed(order_id="o1", line=2, reason="none left")
-    fold(engine, told([placed(), requested, failed]))
+    fold(engine, as_recorded([placed(), requested, failed]))
     lines = one(engine, "orders")["lines"]
     assert [(item["line"], item["status"]) for item in lines] == [(1, "waiting"), (2, "failed")]
     assert lines[1]["replaces"] == {"line": 1, "number": 7}
 
 
 def test_history_tells_no_secrets(engine: sa.Engine) -> None:
-    fold(engine, told(SALE))
+    fold(engine, as_recorded(SALE))
     rows = dump(engine)["order_history"]
     assert {row["source"] for row in rows} == {"fulfillment", "inventory", "ledger", "notification", "order", "risk"}
     text = json.dumps(rows, default=str)
@@ -380,19 +380,19 @@ def test_history_tells_no_secrets(engine: sa.Engine) -> None:
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 def test_history_shows_facts_as_json_would_hold_them(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(messages(kind))
-    told = event.model_dump(mode="json")
-    facts = {name: value for name, value in told.items() if name in SHOWN and value is not None}
+    fields = event.model_dump(mode="json")
+    facts = {name: value for name, value in fields.items() if name in SHOWN and value is not None}
     if isinstance(facts.get("line"), dict):
-        facts["line"] = told["line"]["line"]
-    if count := len(told.get("keys") or told.get("numbers") or ()):
+        facts["line"] = fields["line"]["line"]
+    if count := len(fields.get("keys") or fields.get("numbers") or ()):
         facts["keys"] = count
-    if count := len(told.get("goods") or ()):
+    if count := len(fields.get("goods") or ()):
         facts["goods"] = count
     assert summary(event) == facts
 
 
 def test_no_table_holds_a_sealed_key_but_the_delivery(engine: sa.Engine) -> None:
-    fold(engine, told(SALE))
+    fold(engine, as_recorded(SALE))
     holding = [name for name, rows in dump(engine).items() if "secret-box" in repr(rows)]
     assert holding == ["deliveries"]
 

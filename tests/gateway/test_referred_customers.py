@@ -24,19 +24,19 @@ REQUESTS: list[tuple[str, str, Any]] = [
 ]
 
 
-def filled(told: Any, customer: str) -> Any:
-    match told:
+def filled(template: Any, customer: str) -> Any:
+    match template:
         case dict():
-            return {name: filled(value, customer) for name, value in told.items()}
+            return {name: filled(value, customer) for name, value in template.items()}
         case list():
-            return [filled(value, customer) for value in told]
+            return [filled(value, customer) for value in template]
         case str():
-            return told.replace("{customer}", customer)
+            return template.replace("{customer}", customer)
         case _:
-            return told
+            return template
 
 
-@pytest.mark.parametrize(("method", "path", "body"), REQUESTS, ids=lambda told: str(told)[:30])
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS, ids=lambda part: str(part)[:30])
 def test_who_is_not_there_is_refused(shop: Shop, method: str, path: str, body: Any) -> None:
     headers = {**shop.staff("administrator"), "Idempotency-Key": "k"}
     shop.backend.happen(customer_registered("here"))

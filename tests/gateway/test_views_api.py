@@ -207,8 +207,8 @@ def feed(shop: Shop, limit: int, **params: str) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     headers, after = shop.staff("operations"), {}
     while True:
-        told: dict[str, Any] = {"limit": limit, **params, **after}
-        page = shop.client.get("/v1/events", params=told, headers=headers).json()
+        query: dict[str, Any] = {"limit": limit, **params, **after}
+        page = shop.client.get("/v1/events", params=query, headers=headers).json()
         found += [(item["source"], item["position"]) for item in page["items"]]
         if not page["items"]:
             return found
@@ -288,10 +288,10 @@ def test_a_list_finds_what_is_asked_for_in_another_spelling(
     assert len(answer.json()["items"]) == found
 
 
-@pytest.mark.parametrize("told", ["", " ", "\u200b", "a\u202eb", "a\nb", "a\x1b"])
-def test_a_list_is_asked_for_nothing_that_names_nothing(shop: Shop, told: str) -> None:
+@pytest.mark.parametrize("value", ["", " ", "\u200b", "a\u202eb", "a\nb", "a\x1b"])
+def test_a_list_is_asked_for_nothing_that_names_nothing(shop: Shop, value: str) -> None:
     for path, name in (("/v1/orders", "sku"), ("/v1/orders", "customer"), ("/v1/suppliers/statements", "supplier")):
-        answer = shop.client.get(path, params={name: told}, headers=shop.staff("administrator"))
+        answer = shop.client.get(path, params={name: value}, headers=shop.staff("administrator"))
         assert answer.status_code == 422, (path, name)
 
 
@@ -307,7 +307,7 @@ def test_the_feed_tells_events_as_they_are_published(shop: Shop) -> None:
     assert page["next"] == "2"
 
 
-def test_an_event_that_is_newer_than_the_gateway_is_not_told_as_something_else(shop: Shop) -> None:
+def test_an_event_that_is_newer_than_the_gateway_is_not_shown_as_something_else(shop: Shop) -> None:
     shop.backend.happen(placed("o1"))
     shop.backend.log[-1] = replace(shop.backend.log[-1], type="OrderPlaced.v99", _event=None)
     params = {"source": "order", "form": "cloudevents"}
@@ -362,9 +362,9 @@ def test_the_description_names_every_route(shop: Shop) -> None:
     assert "/v1/orders/{order_id}/deliveries" in description["paths"]
     tags = {tag["name"] for tag in description["tags"]}
     for path, methods in description["paths"].items():
-        for told in methods.values():
-            assert told["summary"], path
-            assert set(told["tags"]) <= tags
+        for operation in methods.values():
+            assert operation["summary"], path
+            assert set(operation["tags"]) <= tags
     page = shop.client.get("/")
     assert "/docs" in page.text
     assert "卡盟" in page.text

@@ -52,7 +52,7 @@ class TestTheEndOfALastDay:
         assert isinstance(short, StockShort)
         assert short.available == 0
 
-    def test_what_is_left_is_told_once_the_day_is_over(self) -> None:
+    def test_what_is_left_is_recorded_once_the_day_is_over(self) -> None:
         shop = a_shop(
             load("a", "b", expires_on=TODAY), load("c"), load("d", expires_on=TOMORROW), low_stock_threshold=2
         )
@@ -64,7 +64,7 @@ class TestTheEndOfALastDay:
             StockRanLow(sku=SKU, available=2, threshold=2),
         ]
 
-    def test_nothing_is_told_where_all_were_sold(self) -> None:
+    def test_nothing_is_recorded_where_all_were_sold(self) -> None:
         shop = a_shop(load("a", expires_on=TODAY), low_stock_threshold=2)
         shop.do(reserve("o1"))
         shop.do(settle("o1"))

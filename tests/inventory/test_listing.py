@@ -82,8 +82,8 @@ def test_what_a_command_does_not_name_stays_as_it_is(named: set[str], on_sale: b
     assert after is not None
     for field in Listing.model_fields:
         assert getattr(after, field) == getattr(said if field in named else before, field)
-    told = outcome.answer.get("changes", {})
-    assert set(told) == {field for field in Listing.model_fields if getattr(before, field) != getattr(after, field)}
+    changes = outcome.answer.get("changes", {})
+    assert set(changes) == {field for field in Listing.model_fields if getattr(before, field) != getattr(after, field)}
 
 
 def test_a_new_product_takes_the_defaults_of_what_is_not_named() -> None:

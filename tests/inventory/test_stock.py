@@ -196,7 +196,7 @@ class TestReserving:
 
         assert shop.do(reserve("o1", attempt=attempt)) == []
 
-    def test_a_shortage_is_told_once_an_attempt(self) -> None:
+    def test_a_shortage_is_recorded_once_an_attempt(self) -> None:
         shop = a_shop()
         shop.do(reserve("o1"))
         shop.do(load("a"))
@@ -214,14 +214,14 @@ class TestReserving:
 
 
 class TestRunningLow:
-    def test_crossing_the_threshold_is_told_once(self) -> None:
+    def test_crossing_the_threshold_is_recorded_once(self) -> None:
         shop = a_shop(load("a", "b", "c", "d"), low_stock_threshold=2)
 
         assert len(shop.do(reserve("o1"))) == 1
         assert shop.do(reserve("o2"))[1:] == [StockRanLow(sku=SKU, available=2, threshold=2)]
         assert len(shop.do(reserve("o3"))) == 1
 
-    def test_it_is_told_again_after_stock_came_back(self) -> None:
+    def test_it_is_recorded_again_after_stock_came_back(self) -> None:
         shop = a_shop(load("a", "b"), low_stock_threshold=1)
         shop.do(reserve("o1"))
         shop.do(release("o1"))

@@ -93,7 +93,7 @@ def test_a_further_attempt_does_not_take_it_again(shop: builders.Shop) -> None:
     assert kinds(shop.do(reserve("o2"))) == [StockShort]
 
 
-def test_a_sold_key_is_told_with_its_order(shop: builders.Shop) -> None:
+def test_a_sold_key_is_recorded_with_its_order(shop: builders.Shop) -> None:
     shop.do(reserve("o1", 2))
     shop.do(settle("o1"))
 
@@ -109,7 +109,7 @@ def test_a_reserved_key_in_doubt_is_faulted_as_any(shop: builders.Shop) -> None:
     assert kinds(shop.do(ReleaseStock(sku=SKU, order_id="o1", line=1, reason="failed"))) == [StockReleased]
 
 
-def test_low_stock_is_told_when_keys_are_withdrawn(shop: builders.Shop) -> None:
+def test_low_stock_is_recorded_when_keys_are_withdrawn(shop: builders.Shop) -> None:
     shop.do(ListProduct(sku=SKU, listing=a_listing(low_stock_threshold=3)))
 
     assert shop.do(sent(1, 2))[2:] == [StockRanLow(sku=SKU, available=2, threshold=3)]

@@ -99,15 +99,15 @@ def sending(round: int, *, sent: bool) -> RecordSending:
     return RecordSending(message_id=case(1).message_id, sent=sent, attempts=1, round=round)
 
 
-def live(told: Iterable[tuple[SendMessage | TellGathered | RecordSending, int]]) -> list[Event]:
+def live(commands: Iterable[tuple[SendMessage | TellGathered | RecordSending, int]]) -> list[Event]:
     """What comes of these commands, each so many seconds after the start."""
     history: list[Event] = []
-    for command, seconds in told:
+    for command, seconds in commands:
         history += decide(command, folded(*history), given(NOW + timedelta(seconds=seconds)))
     return history
 
 
-def test_what_comes_within_the_pause_is_told_of_in_one_message_at_its_end():
+def test_what_comes_within_the_pause_shares_one_message_at_its_end():
     history = live([(case(0), 0), (sending(1, sent=True), 0), *((case(n), n) for n in range(1, 100)), (TELL, 600)])
     first, _, *gathered, last = history
 
@@ -119,7 +119,7 @@ def test_what_comes_within_the_pause_is_told_of_in_one_message_at_its_end():
     assert last.again_from == NOW + timedelta(seconds=1_200)
 
 
-def test_where_nothing_came_within_the_pause_nothing_is_told():
+def test_where_nothing_came_within_the_pause_nothing_is_sent():
     assert [type(event) for event in live([(TELL, 0), (case(1), 0), (TELL, 600)])] == [MessageQueued]
     assert [type(event) for event in live([(case(1), 0), (case(2), 1), (TELL, 600), (TELL, 1_200)])] == [
         MessageQueued,
@@ -128,17 +128,17 @@ def test_where_nothing_came_within_the_pause_nothing_is_told():
     ]
 
 
-def test_what_was_never_sent_is_told_of_by_the_next_message():
+def test_the_next_message_counts_what_was_never_sent():
     later = [(case(2), 10), (case(3), 20), (TELL, 600), (case(4), 700), (TELL, 1_200)]
     for never in ([], [(sending(1, sent=False), 5)]):
-        told = [event for event in live([(case(1), 0), *never, *later]) if isinstance(event, MessageQueued)]
-        assert [(event.order_id, event.params["more"]) for event in told] == [("o1", 0), ("o3", 2), ("o4", 3)]
+        queued = [event for event in live([(case(1), 0), *never, *later]) if isinstance(event, MessageQueued)]
+        assert [(event.order_id, event.params["more"]) for event in queued] == [("o1", 0), ("o3", 2), ("o4", 3)]
     alone = live([(case(1), 0), (sending(1, sent=False), 5), (case(2), 10_000)])
     assert isinstance(alone[-1], MessageQueued)
     assert alone[-1].params["more"] == 1
 
 
-def test_what_was_sent_after_all_is_not_told_of_again():
+def test_the_next_message_does_not_count_what_was_sent_after_all():
     history = live([(case(1), 0), (sending(1, sent=False), 5), (sending(1, sent=True), 6), (case(2), 7), (TELL, 600)])
     assert isinstance(history[-1], MessageQueued)
     assert history[-1].params["more"] == 0
@@ -152,7 +152,7 @@ STEPS = st.one_of(
 
 
 @for_all(st.lists(st.tuples(STEPS, st.integers(0, 400)), max_size=30))
-def test_each_alert_is_told_of_once_and_two_messages_are_a_pause_apart(
+def test_each_alert_is_in_one_message_and_two_messages_are_a_pause_apart(
     steps: list[tuple[SendMessage | RecordSending | str, int]],
 ):
     """Whatever fails to be sent in between. A `TellGathered` comes when the pause is over, never before; "sent" and

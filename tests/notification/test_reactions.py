@@ -1,4 +1,4 @@
-"""Who is told of what."""
+"""Who gets a message about what."""
 
 from __future__ import annotations
 
@@ -95,35 +95,35 @@ FOR_STAFF: list[Event] = [
 ]
 
 
-def told(event: Event) -> list[SendMessage]:
+def messages_about(event: Event) -> list[SendMessage]:
     commands = list(REACTIONS[type(event)](event))
     assert all(isinstance(command, SendMessage) for command in commands)
     return [command for command in commands if isinstance(command, SendMessage)]
 
 
 @pytest.mark.parametrize("event", FOR_BUYERS, ids=lambda event: type(event).__name__)
-def test_a_buyer_is_told_by_mail_in_their_language(event: Event):
-    (message,) = told(event)
+def test_a_buyer_gets_mail_in_their_language(event: Event):
+    (message,) = messages_about(event)
     assert (message.channel, message.to, message.order_id) == ("email", "b@example.org", ORDER)
     assert message.locale == ("en" if event is CANCELLED else "zh")
 
 
 @pytest.mark.parametrize("event", FOR_BUYERS, ids=lambda event: type(event).__name__)
-def test_a_buyer_without_an_address_is_not_told(event: Event):
-    assert told(event.model_copy(update={"email": ""})) == []
+def test_a_buyer_without_an_address_gets_no_mail(event: Event):
+    assert messages_about(event.model_copy(update={"email": ""})) == []
 
 
 @pytest.mark.parametrize("event", FOR_STAFF, ids=lambda event: type(event).__name__)
-def test_staff_is_told_on_the_console_and_by_webhook(event: Event):
-    messages = told(event)
+def test_staff_get_messages_on_the_console_and_by_webhook(event: Event):
+    messages = messages_about(event)
     assert [(message.to, message.channel) for message in messages] == [("staff", "console"), ("staff", "webhook")]
     assert len({message.message_id for message in messages}) == 2
 
 
 @pytest.mark.parametrize("event", FOR_BUYERS + FOR_STAFF, ids=lambda event: type(event).__name__)
 def test_the_same_event_makes_the_same_messages_and_each_has_its_texts(event: Event):
-    assert told(event) == told(event.model_copy())
-    for message in told(event):
+    assert messages_about(event) == messages_about(event.model_copy())
+    for message in messages_about(event):
         for locale in ("zh", "en"):
             known = {**message.params, "order_id": ORDER, "order_url": f"https://shop.example/orders/{ORDER}"}
             subject, text = Templates().render(message.template, locale, known)
@@ -133,15 +133,15 @@ def test_the_same_event_makes_the_same_messages_and_each_has_its_texts(event: Ev
 
 @pytest.mark.parametrize("reason", CancelReason.__args__)
 def test_every_reason_of_a_cancellation_has_words(reason: str):
-    (message,) = told(CANCELLED.model_copy(update={"reason": reason}))
+    (message,) = messages_about(CANCELLED.model_copy(update={"reason": reason}))
     for locale in ("zh", "en"):
         _, text = Templates().render(message.template, locale, {**message.params, "order_id": ORDER, "order_url": "u"})
         assert reason not in ("unpaid", "short-stock") or reason not in text
 
 
-def test_an_order_cancelled_again_for_another_reason_is_told_again():
+def test_an_order_cancelled_again_for_another_reason_makes_another_message():
     again = CANCELLED.model_copy(update={"reason": "short-stock", "paid": True})
-    assert told(CANCELLED)[0].message_id != told(again)[0].message_id
+    assert messages_about(CANCELLED)[0].message_id != messages_about(again)[0].message_id
 
 
 def test_ids_of_different_things_differ_and_are_never_too_long():
@@ -149,10 +149,10 @@ def test_ids_of_different_things_differ_and_are_never_too_long():
     ids = {message_id("order-completed", order_id) for order_id in ("1", "2", long, longer)}
     assert len(ids) == 4
     assert all(len(one) <= 80 for one in ids)
-    assert told(COMPLETED.model_copy(update={"order_id": long}))[0].message_id in ids
+    assert messages_about(COMPLETED.model_copy(update={"order_id": long}))[0].message_id in ids
 
 
-def test_what_may_happen_again_is_told_again_after_a_while():
+def test_what_may_happen_again_makes_another_message_after_a_while():
     again = {
         StockRanLow: 600,
         CaseOpened: 600,
@@ -164,11 +164,14 @@ def test_what_may_happen_again_is_told_again_after_a_while():
         WebhookEndpointDisabled: 60,
     }
     for event in FOR_STAFF:
-        assert {message.again_after_seconds for message in told(event)} == {again.get(type(event))}
+        assert {message.again_after_seconds for message in messages_about(event)} == {again.get(type(event))}
 
 
 def test_a_payment_that_was_paid_before_it_could_be_closed_alarms_nobody():
-    assert told(PaymentNotClosed(payment_id=ORDER, order_id=ORDER, paid=FIFTY, reason="it was paid before")) == []
+    assert (
+        messages_about(PaymentNotClosed(payment_id=ORDER, order_id=ORDER, paid=FIFTY, reason="it was paid before"))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,10 +182,10 @@ def test_a_payment_that_was_paid_before_it_could_be_closed_alarms_nobody():
     ],
     ids=lambda event: type(event).__name__,
 )
-def test_of_what_may_come_in_bursts_each_kind_is_told_of_together(event: Event, other: Event):
-    assert [it.message_id for it in told(event)] == [it.message_id for it in told(other)]
-    assert all(message.gather for message in (*told(event), *told(other)))
-    message = told(event)[0]
+def test_of_what_may_come_in_bursts_each_kind_shares_a_message(event: Event, other: Event):
+    assert [it.message_id for it in messages_about(event)] == [it.message_id for it in messages_about(other)]
+    assert all(message.gather for message in (*messages_about(event), *messages_about(other)))
+    message = messages_about(event)[0]
     for locale in ("zh", "en"):
         known = {**message.params, "order_id": ORDER, "order_url": "u"}
         alone, many = (
@@ -193,12 +196,12 @@ def test_of_what_may_come_in_bursts_each_kind_is_told_of_together(event: Event, 
 
 
 def text(event: Event, locale: str) -> str:
-    (message,) = told(event)
+    (message,) = messages_about(event)
     return Templates().render(message.template, locale, {**message.params, "order_id": ORDER, "order_url": "u"})[1]
 
 
 @pytest.mark.parametrize(("locale", "words"), [("zh", "人工审核"), ("en", "look at it first")])
-def test_a_buyer_whose_late_payment_waits_for_a_person_is_told_so(locale: str, words: str):
+def test_a_buyer_learns_that_a_late_payment_waits_for_a_person(locale: str, words: str):
     waits = REOPENED.model_copy(update={"wait": Wait(step="review", attempt=2, until=NOW)})
     assert words in text(waits, locale)
     assert words not in text(REOPENED, locale)
@@ -207,8 +210,8 @@ def test_a_buyer_whose_late_payment_waits_for_a_person_is_told_so(locale: str, w
 
 
 @pytest.mark.parametrize(("locale", "kept"), [("zh", "未交给买家"), ("en", "was not given it")])
-def test_staff_are_told_which_orders_bought_a_key_that_a_supplier_sent(locale: str, kept: str):
-    message = told(DOUBLED)[0]
+def test_staff_learn_which_orders_bought_a_key_that_a_supplier_sent(locale: str, kept: str):
+    message = messages_about(DOUBLED)[0]
     for given in (0, 1):
         shown = Templates().render(message.template, locale, {**message.params, "given": given})
         assert "north" in shown[0]
@@ -217,11 +220,11 @@ def test_staff_are_told_which_orders_bought_a_key_that_a_supplier_sent(locale: s
 
 
 def test_an_order_reopened_by_a_version_that_knew_no_address_tells_nobody():
-    assert told(REOPENED.model_copy(update={"amount": None})) == []
+    assert messages_about(REOPENED.model_copy(update={"amount": None})) == []
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
-def test_each_kind_of_other_payment_is_told_as_what_it_is(locale: str):
+def test_each_kind_of_other_payment_has_words_of_its_own(locale: str):
     kinds = ("amount-mismatch", "paid-twice", "contradiction", "wrong-reference")
     texts = {kind: text(DIFFERS.model_copy(update={"reason": kind}), locale) for kind in kinds}
     assert len(set(texts.values())) == len(kinds)
@@ -232,18 +235,18 @@ def test_each_kind_of_other_payment_is_told_as_what_it_is(locale: str):
 
 
 def test_money_that_a_person_found_another_use_for_is_not_said_to_be_back():
-    assert told(BACK.model_copy(update={"returned": False})) == []
+    assert messages_about(BACK.model_copy(update={"returned": False})) == []
 
 
 def test_an_endpoint_that_staff_disabled_alarms_nobody():
-    assert told(WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="asked")) == []
+    assert messages_about(WebhookEndpointDisabled(endpoint_id="e-1", name="partner", reason="asked")) == []
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
 def test_each_finding_about_a_supplier_has_words_of_its_own(locale: str):
     texts = set()
     for finding in ("late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "doubtful-goods"):
-        (message, _) = told(STATED.model_copy(update={"finding": finding}))
+        (message, _) = messages_about(STATED.model_copy(update={"finding": finding}))
         _, text = Templates().render(message.template, locale, {**message.params, "order_id": ORDER})
         assert "50.00" in text
         texts.add(text)
@@ -251,19 +254,22 @@ def test_each_finding_about_a_supplier_has_words_of_its_own(locale: str):
 
 
 def test_a_supplier_that_agrees_alarms_nobody():
-    assert told(STATED.model_copy(update={"finding": "agrees"})) == []
+    assert messages_about(STATED.model_copy(update={"finding": "agrees"})) == []
 
 
 def test_reports_of_made_up_purchases_make_one_message_a_supplier_and_pause():
-    (first, _), (second, _) = told(UNASKED), told(UNASKED.model_copy(update={"request_id": "made-up/2#north"}))
+    (first, _), (second, _) = (
+        messages_about(UNASKED),
+        messages_about(UNASKED.model_copy(update={"request_id": "made-up/2#north"})),
+    )
 
     assert first.message_id == second.message_id
     assert first.again_after_seconds is not None
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
-def test_what_can_not_be_read_is_told_once_a_partner_and_pause_with_what_can(locale: str):
-    (first, _), (second, _) = told(UNREAD), told(UNREAD.model_copy(update={"statement_id": "s-2"}))
+def test_what_can_not_be_read_makes_one_message_a_partner_and_pause_with_what_can(locale: str):
+    (first, _), (second, _) = messages_about(UNREAD), messages_about(UNREAD.model_copy(update={"statement_id": "s-2"}))
     _, text = Templates().render(first.template, locale, first.params)
 
     assert first.message_id == second.message_id
@@ -282,7 +288,7 @@ def test_of_what_fits_no_payment_staff_hear_whether_money_waits(locale: str):
             payment_id=ORDER, item="item-1", channel="alipay", channel_ref="r", callback_id="c", expected=FIFTY,
             amount=Money(amount=4_999), reason="amount-mismatch", order_id=ORDER, postings=postings,
         )  # fmt: skip
-        (message, _) = told(event)
+        (message, _) = messages_about(event)
         subject, text = Templates().render(message.template, locale, message.params)
         assert "item-1" in text
         texts.add(subject)
@@ -291,11 +297,11 @@ def test_of_what_fits_no_payment_staff_hear_whether_money_waits(locale: str):
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
-def test_why_an_endpoint_was_disabled_is_told(locale: str):
+def test_staff_learn_why_an_endpoint_was_disabled(locale: str):
     texts = set()
     for reason in ("failing", "gone"):
         event = WebhookEndpointDisabled.model_validate({"endpoint_id": "e-1", "name": "", "reason": reason})
-        (message, _) = told(event)
+        (message, _) = messages_about(event)
         subject, text = Templates().render(message.template, locale, message.params)
         assert "e-1" in subject
         texts.add(text)

@@ -53,9 +53,9 @@ def test_mail_goes_to_the_console_while_there_is_no_server_and_the_record_says_s
         harness = start(tmp_path)
         harness.send("notification", mail())
 
-    told = {"message_id": mail().message_id, "template": "order-completed"}
+    fields = {"message_id": mail().message_id, "template": "order-completed"}
     subject = f"Your order {ORDER} is complete"
-    assert lines == [{"event": "message", "log_level": "info", "subject": subject, **told}]
+    assert lines == [{"event": "message", "log_level": "info", "subject": subject, **fields}]
     assert [(row["status"], row["channel"]) for row in records(harness)] == [("sent", "console")]
 
 
@@ -141,9 +141,9 @@ def test_a_burst_of_cases_is_two_messages_and_the_agenda_tells_the_second(tmp_pa
         harness = start(tmp_path, staff_webhook_url=hook.url)
         for number in range(5):
             params: dict[str, str | int] = {"amount": "5.00 CNY", "rules": 1}
-            told = staff_webhook(message_id="case-opened/webhook", template="case-opened", params=params)
+            message = staff_webhook(message_id="case-opened/webhook", template="case-opened", params=params)
             changes = {"order_id": f"o{number}", "again_after_seconds": 600, "gather": True}
-            harness.send("notification", told.model_copy(update=changes))
+            harness.send("notification", message.model_copy(update=changes))
         assert len(hook.received) == 1
         harness.advance(599)
         assert len(hook.received) == 1

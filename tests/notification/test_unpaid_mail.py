@@ -19,7 +19,7 @@ def cancelled(number: int, to: str = "stranger@example.org", paid: int = 0) -> S
     return mail(message_id=f"order-cancelled/o{number}/buyer", to=to, template="order-cancelled", params=params)
 
 
-def told(at: list[int], most: int = 3) -> DecisionContext:
+def after_mail(at: list[int], most: int = 3) -> DecisionContext:
     """Given that an address got mail so many hours ago."""
     return replace(given(), facts=Reach(True, Mailed([NOW - timedelta(hours=hours) for hours in at], most)))
 
@@ -31,15 +31,15 @@ def test_what_is_paid_was_placed_by_whoever_reads_the_mail() -> None:
 
 
 def test_beyond_the_days_number_a_message_is_withheld_for_good() -> None:
-    (event,) = decide(cancelled(1), Message(), told([1, 2, 23]))
+    (event,) = decide(cancelled(1), Message(), after_mail([1, 2, 23]))
     assert isinstance(event, MessageWithheld)
     state = folded(event)
-    assert decide(cancelled(1), state, told([])) == []
+    assert decide(cancelled(1), state, after_mail([])) == []
     assert decide(RecordSending(message_id=cancelled(1).message_id, sent=True, attempts=1), state, given()) == []
 
 
 def test_a_day_later_there_is_room_again() -> None:
-    (event,) = decide(cancelled(1), Message(), told([1, 2, 24]))
+    (event,) = decide(cancelled(1), Message(), after_mail([1, 2, 24]))
     assert isinstance(event, MessageQueued)
 
 

@@ -92,7 +92,7 @@ def test_any_other_answer_does_not(status: int):
     assert str(error.value) == f"webhook: HTTP {status}"
 
 
-def test_a_server_that_is_away_is_tried_again_and_its_address_is_not_told():
+def test_a_server_that_is_away_is_tried_again_and_its_address_is_not_shown():
     with webhook() as hook:
         pass
     with pytest.raises(Unsent) as error:

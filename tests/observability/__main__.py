@@ -49,7 +49,7 @@ def _look(market: ClusterMarket, prometheus: Prometheus, asking: Asking, stay: b
 
     async def look() -> None:
         found.extend(await all_asked(asking))
-        wrong.update(asking.undeclared() | asking.untold())
+        wrong.update(asking.undeclared() | asking.unreported())
         console.print(_table(found))
         console.print(f"Prometheus: {prometheus.url}   API: {market.address}/docs")
         if stay:
@@ -65,15 +65,15 @@ def _look(market: ClusterMarket, prometheus: Prometheus, asking: Asking, stay: b
     for one in bad:
         console.print(f"[red]{one.where}[/red]: {one.error or 'no data'}: {one.expression}", soft_wrap=True)
     for name in sorted(wrong):
-        console.print(f"[red]{name}[/red] is told and not declared, or declared and not told")
+        console.print(f"[red]{name}[/red] is reported and not declared, or declared and not reported")
     return not bad and not wrong
 
 
 def _table(found: list[Asked]) -> Table:
     table = Table("Panel or alert 面板或告警", "Series 序列")
     for one in found:
-        told = one.skipped or one.error or str(one.series)
-        table.add_row(one.where, told if one.ok else f"[red]{told}[/red]")
+        text = one.skipped or one.error or str(one.series)
+        table.add_row(one.where, text if one.ok else f"[red]{text}[/red]")
     return table
 
 

@@ -60,11 +60,11 @@ class Asking:
                 yield self._ask(where, selector if name in recorded else f"count({selector})")
 
     def undeclared(self) -> set[str]:
-        """Names that we tell and nobody declared."""
+        """Names that are reported and not declared."""
         return {name for name in self.names() if name.startswith("kameng_")} - OURS
 
-    def untold(self) -> set[str]:
-        """Names that are declared and nobody tells."""
+    def unreported(self) -> set[str]:
+        """Names that are declared and not reported."""
         return set(OURS - self.names())
 
     def value(self, expression: str) -> float | None:

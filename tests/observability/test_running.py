@@ -1,4 +1,4 @@
-"""A real Prometheus over a running cluster: every panel has data, every alert asks for what is told."""
+"""A real Prometheus over a running cluster: every panel has data, every alert asks for a metric that exists."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_every_panel_has_data_and_every_alert_can_fire(seen: Seen) -> None:
     assert [one for one in seen.asked if not one.ok] == []
 
 
-def test_what_is_told_is_declared_and_what_is_declared_is_told(seen: Seen) -> None:
+def test_what_is_reported_is_declared_and_what_is_declared_is_reported(seen: Seen) -> None:
     assert seen.asking.undeclared() == set()
-    assert seen.asking.untold() == set()
+    assert seen.asking.unreported() == set()
 
 
 def test_what_is_counted_agrees_with_the_logs(seen: Seen) -> None:

@@ -86,7 +86,7 @@ async def all_asked(asking: Asking) -> list[Asked]:
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         found = await asyncio.to_thread(lambda: [*asking.dashboards(), *asking.alerts()])
-        if all(one.ok for one in found) and not await asyncio.to_thread(asking.untold):
+        if all(one.ok for one in found) and not await asyncio.to_thread(asking.unreported):
             return found
         if asyncio.get_running_loop().time() > deadline:
             return found

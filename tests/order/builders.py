@@ -56,7 +56,7 @@ def wish(sku: str, quantity: int = 1, target: str | None = None) -> Wish:
 
 
 def place(*wishes: Wish, **changes: Any) -> PlaceOrder:
-    """A channel order of one card, unless told otherwise."""
+    """A channel order of one card, unless the test says otherwise."""
     fields = {"order_id": "o1", "payment": "wechat", "customer": "ann", "buyer_key": "pk", "email": "ann@example.org"}
     return PlaceOrder(wishes=wishes or (wish("card"),), **{**fields, **changes})
 

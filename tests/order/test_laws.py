@@ -92,10 +92,10 @@ LATE: tuple[Command, ...] = (SCREENED, UNPAID, PAID, *reservations(2), *DELIVERE
 def stories(draw: st.DrawFn) -> tuple[Command, ...]:
     """A usual story told up to some point with random answers strewn in, and what may come after."""
     usual = draw(st.sampled_from([HAPPY, LATE]))
-    told = [draw(PLACINGS), *usual[: draw(st.sampled_from([2, 4, 5, len(usual), len(usual)]))]]
+    story = [draw(PLACINGS), *usual[: draw(st.sampled_from([2, 4, 5, len(usual), len(usual)]))]]
     for command in draw(st.lists(st.one_of(ANSWERS, WISHES_OF_PEOPLE), max_size=4)):
-        told.insert(draw(st.integers(1, len(told))), command)
-    return (*told, *draw(st.lists(st.one_of(ANSWERS, WISHES_OF_PEOPLE, WISHES_OF_PEOPLE), max_size=12)))
+        story.insert(draw(st.integers(1, len(story))), command)
+    return (*story, *draw(st.lists(st.one_of(ANSWERS, WISHES_OF_PEOPLE, WISHES_OF_PEOPLE), max_size=12)))
 
 
 def live(story: tuple[Command, ...]) -> Life:

@@ -79,7 +79,7 @@ def test_what_a_supplier_delivers_needs_a_target_of_whatever_kind_it_is(kind: Ki
     assert quote([wish("topup", target="a1")], {"topup": offer})[0].target == "a1"
 
 
-def test_another_total_than_expected_is_refused_and_told():
+def test_another_total_than_expected_is_refused_with_the_total_of_now():
     refused = refusal(place(expected_total=yuan(9)))
     assert (refused.code, refused.status) == ("price-changed", 409)
     assert refused.facts == {"total": 1000, "currency": "CNY"}

@@ -105,10 +105,10 @@ def test_the_service_decides_every_command_of_its_contract():
 
 
 def test_a_buyer_hears_of_other_money_and_not_of_what_nobody_understands():
-    told = PaymentUnmatched(
+    unmatched = PaymentUnmatched(
         payment_id="o1", item="i", channel="wechat", channel_ref="r", callback_id="c", amount=yuan(9), expected=PRICE,
         reason="amount-mismatch", order_id="o1", postings=(),
     )  # fmt: skip
-    assert len(reaction(told)) == 1
+    assert len(reaction(unmatched)) == 1
     for reason in UNTOLD:
-        assert reaction(told.model_copy(update={"reason": reason})) == []
+        assert reaction(unmatched.model_copy(update={"reason": reason})) == []

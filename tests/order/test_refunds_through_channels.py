@@ -57,13 +57,13 @@ def test_a_refund_through_a_channel_is_what_the_channel_says():
     failed = ReturnFailed(payment_id="o1", return_id="r-1", amount=yuan(10), reason="no money")
 
     assert REACTIONS[PaymentReturned](returned) == [back("r-1", yuan(10))]
-    told = failure("r-1").model_copy(update={"amount": yuan(10)})
-    assert REACTIONS[ReturnFailed](failed) == [told]
+    command = failure("r-1").model_copy(update={"amount": yuan(10)})
+    assert REACTIONS[ReturnFailed](failed) == [command]
     other = failed.model_copy(update={"account": "suspense:wechat"})
-    assert REACTIONS[ReturnFailed](other) == [told]
+    assert REACTIONS[ReturnFailed](other) == [command]
 
 
-def test_a_failed_refund_is_told_once_and_is_not_refunded():
+def test_a_failed_refund_is_recorded_once_and_is_not_refunded():
     life = completed().all(refund("r-1"))
 
     (event,) = life.send(failure("r-1"))
@@ -152,7 +152,7 @@ def not_returned(return_id: str) -> RecordRefundFailure:
     return RecordRefundFailure(order_id="o1", refund_id=return_id, reason="422", amount=yuan(10))
 
 
-def test_money_that_no_refund_is_about_and_that_did_not_go_back_is_told_once_until_it_is_back():
+def test_money_that_no_refund_is_about_and_that_did_not_go_back_is_recorded_once_until_it_is_back():
     life = completed()
 
     (delayed,) = life.send(not_returned("hold#rest"))
@@ -183,18 +183,18 @@ def test_money_that_a_person_found_another_use_for_waits_no_longer():
     assert list(REACTIONS[UnmatchedSettled](settled.model_copy(update={"order_id": None}))) == []
 
 
-def test_a_failed_return_of_what_is_no_order_or_was_told_by_an_older_version_is_nothing():
+def test_a_failed_return_of_what_is_no_order_or_was_sent_by_an_older_version_is_nothing():
     assert Life().send(not_returned("hold#rest")) == []
     assert completed().send(failure("hold#rest")) == []
 
 
 def test_a_buyer_whose_payment_does_not_fit_hears_of_it():
-    told = RecordOtherPayment(order_id="o1", item="i", amount=yuan(9), expected=yuan(10), reason="amount-mismatch")
+    command = RecordOtherPayment(order_id="o1", item="i", amount=yuan(9), expected=yuan(10), reason="amount-mismatch")
     life = completed()
 
-    assert names(life.send(told)) == ["PaymentDiffers"]
-    assert life.send(told) == []
-    assert Life().send(told) == []
+    assert names(life.send(command)) == ["PaymentDiffers"]
+    assert life.send(command) == []
+    assert Life().send(command) == []
 
 
 def test_a_buyer_who_heard_of_other_money_hears_where_it_went_once():
@@ -222,11 +222,11 @@ def test_a_buyer_who_heard_of_other_money_hears_where_it_went_once():
         ("corrected", "channel:alipay", "corrected"),
     ],
 )
-def test_where_other_money_went_is_told_by_how_it_was_settled(how: str, account: str | None, end: DifferenceEnd):
+def test_how_other_money_was_settled_says_where_it_went(how: str, account: str | None, end: DifferenceEnd):
     sides = (("suspense:alipay", yuan(9)), (account, -yuan(9)))
     moved = tuple(Posting(account=side, amount=amount) for side, amount in sides if side)
     settled = UnmatchedSettled(
         payment_id="o1", item="i", how=how, amount=yuan(9), note="", order_id="o1", postings=moved if account else ()
     )
-    *_, told = REACTIONS[UnmatchedSettled](settled)
-    assert told == RecordDifferenceSettled(order_id="o1", item="i", how=end)
+    *_, command = REACTIONS[UnmatchedSettled](settled)
+    assert command == RecordDifferenceSettled(order_id="o1", item="i", how=end)

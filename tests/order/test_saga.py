@@ -316,7 +316,7 @@ def test_the_first_result_of_a_line_counts():
     assert life.send(delivered(1, (4,))) == []
 
 
-def test_an_overdue_delivery_is_told_once_and_still_awaited():
+def test_an_overdue_delivery_is_recorded_once_and_still_awaited():
     life = confirmed(*TWO_LINES).all(delivered(1, (4,)))
     assert life.send(deadline("delivery")) == [DeliveryOverdue(order_id="o1", lines=(2,))]
     assert life.send(deadline("delivery")) == []

@@ -34,9 +34,9 @@ def test_a_document_that_is_not_valid_is_refused(tmp_path: Path) -> None:
     broken = DOCUMENT | {"operations": {"send.nothing": {"action": "sing", "channel": {"$ref": "#/channels/nothing"}}}}
     (tmp_path / ASYNCAPI).write_text(json.dumps(broken), encoding="utf-8")
 
-    told = parsed(tmp_path / ASYNCAPI)
+    found = parsed(tmp_path / ASYNCAPI)
 
-    assert any(one["path"].startswith("operations/send.nothing") for one in told)
+    assert any(one["path"].startswith("operations/send.nothing") for one in found)
 
 
 @pytest.mark.parametrize("key", DOCUMENT["components"]["messages"])

@@ -180,10 +180,10 @@ def test_what_breaks_a_contract_is_named_and_what_to_do(case: str) -> None:
 
     found = compared([before], [after])
 
-    (told,) = found.breaking
-    assert f"{before.owner}.{before.__name__}.v1, as subscribers know it, is broken:" in told
-    line = next(line for line in told.splitlines() if line.startswith(f"  - {what}"))
-    assert whom in told.splitlines()[told.splitlines().index(line) + 1]
+    (fault,) = found.breaking
+    assert f"{before.owner}.{before.__name__}.v1, as subscribers know it, is broken:" in fault
+    line = next(line for line in fault.splitlines() if line.startswith(f"  - {what}"))
+    assert whom in fault.splitlines()[fault.splitlines().index(line) + 1]
     for step in (
         f"in shared/contracts/{before.owner}.py",
         f'class {before.__name__}V1(Former, of="{before.__name__}", key=…, version=1)',
@@ -192,14 +192,14 @@ def test_what_breaks_a_contract_is_named_and_what_to_do(case: str) -> None:
         f'@downcaster("{before.__name__}", 2, until=date(…))',
         "docs/events/changing.md",
     ):
-        assert step in told
+        assert step in fault
 
 
 def test_an_event_that_is_gone_breaks() -> None:
-    (told,) = compared([OrderPlaced, StockShort], [OrderPlaced]).breaking
+    (fault,) = compared([OrderPlaced, StockShort], [OrderPlaced]).breaking
 
-    assert "inventory.StockShort.v1" in told
-    assert "the contracts do not know it any more" in told
+    assert "inventory.StockShort.v1" in fault
+    assert "the contracts do not know it any more" in fault
 
 
 def test_another_owner_breaks() -> None:
@@ -237,13 +237,13 @@ def test_what_was_deleted_by_hand_is_missed(folder: str) -> None:
     after = files(StockShort)
     before = {path: text for path, text in after.items() if not path.startswith(folder)}
 
-    (told,) = compared_files(before, after).breaking
+    (fault,) = compared_files(before, after).breaking
 
-    assert f"{folder}/inventory.StockShort.v1.json is gone" in told
+    assert f"{folder}/inventory.StockShort.v1.json is gone" in fault
 
 
 @pytest.mark.parametrize(
-    ("header", "value", "told"),
+    ("header", "value", "fault"),
     [
         ("ce-sequence", None, "ce-sequence: the header is gone"),
         ("ce-sequence", "42", "its sequence was 20 digits, is 2 digits"),
@@ -251,7 +251,7 @@ def test_what_was_deleted_by_hand_is_missed(folder: str) -> None:
         ("ce-source", "/other", "its source was /kameng/inventory, is /other"),
     ],
 )
-def test_another_envelope_breaks(header: str, value: str | None, told: str) -> None:
+def test_another_envelope_breaks(header: str, value: str | None, fault: str) -> None:
     before = files(StockShort)
     path = "examples/inventory.StockShort.v1.json"
     message = json.loads(before[path])
@@ -261,7 +261,7 @@ def test_another_envelope_breaks(header: str, value: str | None, told: str) -> N
 
     found = compared_files(before, before | {path: json.dumps(message)})
 
-    assert f"  - {told}" in found.breaking[0]
+    assert f"  - {fault}" in found.breaking[0]
 
 
 def test_a_further_header_is_harmless() -> None:

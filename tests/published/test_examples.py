@@ -70,13 +70,13 @@ def test_the_cloudevents_sdk_reads_an_example(key: str) -> None:
     message = read(f"{EXAMPLES}/{key}.json")
     wire = json.dumps(message["body"]).encode()
 
-    told = from_rabbitmq_event(RabbitMQMessage(dict(message["headers"]), message["content_type"], wire))
+    event = from_rabbitmq_event(RabbitMQMessage(dict(message["headers"]), message["content_type"], wire))
 
-    assert told.get_type() == f"kameng.{key}"
-    assert told.get_source() == f"/kameng/{key.partition('.')[0]}"
-    assert told.get_data() == message["body"]
+    assert event.get_type() == f"kameng.{key}"
+    assert event.get_source() == f"/kameng/{key.partition('.')[0]}"
+    assert event.get_data() == message["body"]
     extensions = ("partitionkey", "sequence", "correlationid", "causationid")
-    assert [told.get_extension(name) for name in extensions] == [
+    assert [event.get_extension(name) for name in extensions] == [
         message["headers"][f"ce-{name}"] for name in extensions
     ]
 
@@ -84,10 +84,10 @@ def test_the_cloudevents_sdk_reads_an_example(key: str) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_the_headers_are_those_that_asyncapi_tells(key: str) -> None:
     headers = read(f"{EXAMPLES}/{key}.json")["headers"]
-    told = read(ASYNCAPI)["components"]["messageTraits"]["cloudEvent"]["headers"]
+    schema = read(ASYNCAPI)["components"]["messageTraits"]["cloudEvent"]["headers"]
 
-    assert list(Draft202012Validator(told).iter_errors(headers)) == []
-    assert headers.keys() <= told["properties"].keys()
+    assert list(Draft202012Validator(schema).iter_errors(headers)) == []
+    assert headers.keys() <= schema["properties"].keys()
 
 
 @pytest.mark.parametrize("version", SENT, ids=lambda version: version.key)

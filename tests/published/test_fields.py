@@ -59,15 +59,15 @@ def test_a_list_means_nothing_because_its_items_do() -> None:
 def test_a_meaning_checks_nothing_and_costs_nothing() -> None:
     """Events are decoded tens of thousands of times a second: what is said of a field must not reach the decoder."""
     plain = create_model("Event", paint=(Text, ...), coats=(int | None, None), base=(Money, ...))
-    told = create_model(
+    documented = create_model(
         "Event",
         paint=(Colour, ...),
         coats=(Annotated[int | None, Doc("How many.", 2)], None),
         base=(Annotated[Money, Doc("What it costs.", 100)], ...),
     )
 
-    assert _decoder(told) == _decoder(plain)
-    assert told.model_json_schema() == plain.model_json_schema()
+    assert _decoder(documented) == _decoder(plain)
+    assert documented.model_json_schema() == plain.model_json_schema()
 
 
 def _decoder(cls: type[BaseModel]) -> str:

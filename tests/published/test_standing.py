@@ -24,7 +24,7 @@ GONE = {"x-kameng-published": False, "deprecated": True}
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told", "breaks"),
+    ("before", "after", "message", "breaks"),
     [
         (CURRENT, until("2026-06-30"), "it is published until 2026-06-30", Breaks.NOBODY),
         (CURRENT, until("2026-06-29"), "which is before 2026-06-30", Breaks.SUBSCRIBERS),
@@ -36,14 +36,14 @@ GONE = {"x-kameng-published": False, "deprecated": True}
         (GONE, until("2026-12-31"), "it is published until 2026-12-31", Breaks.NOBODY),
     ],
 )
-def test_notice_is_given_and_kept(before: dict[str, Any], after: dict[str, Any], told: str, breaks: Breaks) -> None:
+def test_notice_is_given_and_kept(before: dict[str, Any], after: dict[str, Any], message: str, breaks: Breaks) -> None:
     shape = {
         part: value for part, value in schema(EventVersion("StockShort", StockShort)).items() if part not in CURRENT
     }
 
     (change,) = changes(shape | before, shape | after, TODAY)
 
-    assert told in str(change)
+    assert message in str(change)
     assert change.breaks is breaks
 
 

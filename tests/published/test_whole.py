@@ -100,7 +100,7 @@ def without_notice(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (break_field, f"{KEY}.v1, as subscribers know it, is broken:"),
         (without_meaning, "StockShort.note in shared/contracts/inventory.py needs a meaning: Annotated[…, Doc("),
@@ -111,7 +111,7 @@ def without_notice(copy: Copy) -> None:
     ],
 )
 def test_a_broken_contract_fails_the_check_and_is_not_written(
-    copy: Copy, change: Callable[[Copy], None], told: str
+    copy: Copy, change: Callable[[Copy], None], message: str
 ) -> None:
     before = copy.files()
     change(copy)
@@ -119,18 +119,18 @@ def test_a_broken_contract_fails_the_check_and_is_not_written(
     checked, written = copy.run("check"), copy.run("write")
 
     assert checked[0] == written[0] == 1
-    assert told in checked[1]
-    assert told in written[1]
+    assert message in checked[1]
+    assert message in written[1]
     assert copy.files() == before
 
 
 def test_a_harmless_change_asks_to_be_written(copy: Copy) -> None:
     copy.edit(INVENTORY, SHORT, SHORT + '    note: Annotated[Text, Doc("What staff say.", "soon")] = ""\n')
 
-    code, told = copy.run("check")
+    code, output = copy.run("check")
     assert code == 1
-    assert "It harms no subscriber: run `make contracts`" in told
-    assert f"{KEY}.v1: note: a new field" in told
+    assert "It harms no subscriber: run `make contracts`" in output
+    assert f"{KEY}.v1: note: a new field" in output
 
     assert copy.run("write")[0] == 0
     assert copy.run("check") == (0, "")
@@ -142,11 +142,11 @@ def test_a_new_version_comes_beside_the_old_one(copy: Copy) -> None:
     shape = copy.read(f"schemas/{KEY}.v1.json")["properties"]
     next_version(copy, UP, DOWN)
 
-    code, told = copy.run("write")
+    code, output = copy.run("write")
 
-    assert code == 0, told
-    assert f"{KEY}.v1: it is published until 2999-01-01" in told
-    assert f"{KEY}.v2: it is new" in told
+    assert code == 0, output
+    assert f"{KEY}.v1: it is published until 2999-01-01" in output
+    assert f"{KEY}.v2: it is new" in output
     assert copy.run("check") == (0, "")
     old, new = copy.read(f"schemas/{KEY}.v1.json"), copy.read(f"schemas/{KEY}.v2.json")
     assert old["properties"] == shape

@@ -83,7 +83,7 @@ def meanwhile(world: World) -> Iterator[Finding]:
     acks = [_ack(request, reply) for request in world.requests.made for reply in request.replies]
     yield one_capture(_payments(world))
     yield ack_durable(acks, _known(world), heads)
-    yield idempotent_same(told for request in world.requests.made for told in _tolds(request))
+    yield idempotent_same(reply for request in world.requests.made for reply in _received_replies(request))
     yield reject_atomic(acks, world.events)
     yield chain_intact({name: log.check_chain(engine) for name, engine in world.host.logs.items()})
 
@@ -153,7 +153,7 @@ def _lines(world: World, *kinds: type[Event]) -> set[str]:
 def _stated(world: World) -> set[str]:
     """The purchases that came about late, as the log says, when their supplier had said no or a person had to end the
     line; by request id."""
-    told, delivered = set[str](), set[str]()
+    stated, delivered = set[str](), set[str]()
     given_up = _lines(world, DeliveryHandedOver, DeliveryResolved)
     expected = {
         request_id
@@ -164,25 +164,27 @@ def _stated(world: World) -> set[str]:
     for event in (recorded.event for recorded in world.events if recorded.source == "fulfillment"):
         match event:
             case SupplierStatementRecorded(outcome="done", request_id=request_id):
-                told.add(request_id)
+                stated.add(request_id)
             case SupplierDelivered(delivery_id=delivery_id, supplier=supplier):
                 delivered.add(purchase_request_id(delivery_id, supplier))
             case _:
                 pass
-    return (told & expected) - delivered
+    return (stated & expected) - delivered
 
 
 def _said(world: World, done: Collection[str]) -> Iterator[SupplierSaid]:
-    """What partners told that can't be read, and suppliers that can, and were answered that it is recorded; and what
+    """The statements of partners that can't be read, and of suppliers that can, and were answered as recorded; and what
     they sold, if it is not known as `done`."""
-    for told in (told for partner in world.partners.all for told in partner.accepted):
-        if isinstance(told, RecordUnread):
-            yield _statement(told.statement_id, UNREAD, None)
+    for command in (command for partner in world.partners.all for command in partner.accepted):
+        if isinstance(command, RecordUnread):
+            yield _statement(command.statement_id, UNREAD, None)
     for supplier in world.partners.suppliers.values():
-        for told in supplier.accepted:
-            if isinstance(told, RecordPurchase) and told.outcome != "pending":
-                goods = [one.index for one in told.goods]
-                yield _statement(purchase_request_id(told.delivery_id, told.supplier), told.outcome, told.cost, goods)
+        for command in supplier.accepted:
+            if isinstance(command, RecordPurchase) and command.outcome != "pending":
+                goods = [one.index for one in command.goods]
+                yield _statement(
+                    purchase_request_id(command.delivery_id, command.supplier), command.outcome, command.cost, goods
+                )
         for request_id, purchase in supplier.books.all.items():
             if purchase.bought and request_id not in done:
                 goods = [one.index for one in supplier.statement(purchase.report()).goods]
@@ -213,18 +215,18 @@ def _statement(request_id: str, outcome: str, cost: Money | None, goods: Sequenc
     """Only what is done has a cost and goods."""
     if outcome != "done":
         return SupplierSaid(request_id, outcome)
-    told = (cost.amount, cost.currency) if cost else (None, "")
-    return SupplierSaid(request_id, outcome, *told, frozenset(goods))
+    charged = (cost.amount, cost.currency) if cost else (None, "")
+    return SupplierSaid(request_id, outcome, *charged, frozenset(goods))
 
 
-# What callers were told
+# The replies that callers got
 
 
 def _ack(request: Request, reply: Reply) -> Ack:
     return Ack(reply.source, request.id, reply.position, reply.outcome)
 
 
-def _tolds(request: Request) -> Iterator[ReceivedReply]:
+def _received_replies(request: Request) -> Iterator[ReceivedReply]:
     for reply in request.replies:
         said = replace(reply, repeated=False)
         yield ReceivedReply(request.id, request.command.fingerprint(), reply.outcome, said, reply.source)

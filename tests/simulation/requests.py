@@ -1,4 +1,4 @@
-"""Commands as clients send them, and the record of what they were told."""
+"""Commands as clients send them, and the record of the replies that they got."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Requests:
             command,
             id_=request.id,
             actor=request.actor,
-            done=lambda reply: self._told(request, reply, times - 1),
+            done=lambda reply: self._on_reply(request, reply, times - 1),
         )
 
-    def _told(self, request: Request, reply: Reply | None, times: int) -> None:
+    def _on_reply(self, request: Request, reply: Reply | None, times: int) -> None:
         request.under_way -= 1
         if reply is None:
             request.unanswered += 1

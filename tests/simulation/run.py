@@ -75,8 +75,8 @@ def _line(recorded: RecordedEvent) -> str:
     return f"{at}  {recorded.source} {recorded.position}  {recorded.name}  {recorded.stream}"
 
 
-def shrink(ran: Ran, told: Callable[[Case], object] = lambda case: None) -> Ran:
-    """A law broken with as little as possible happening. `told` hears of each smaller case that breaks it."""
+def shrink(ran: Ran, on_smaller: Callable[[Case], object] = lambda case: None) -> Ran:
+    """A law broken with as little as possible happening. `on_smaller` gets each smaller case that breaks it."""
     law, size = next(iter(ran.broken)), len(ran.case.parts())
     while size:
         smaller, parts = False, ran.case.parts()
@@ -84,6 +84,6 @@ def shrink(ran: Ran, told: Callable[[Case], object] = lambda case: None) -> Ran:
             tried = run(ran.case.less(*parts[start : start + size]))
             if law in tried.broken:
                 ran, smaller = tried, True
-                told(ran.case)
+                on_smaller(ran.case)
         size = min(size // 2, len(ran.case.parts())) if size > 1 else int(smaller)
     return ran

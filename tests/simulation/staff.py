@@ -220,9 +220,9 @@ class Staff:
         """The supplier credits it, or does not."""
         if (delivery_id, statement) not in self._claims:
             return
-        told = {"delivery_id": delivery_id, "statement": statement, "note": "they answered"}
+        fields = {"delivery_id": delivery_id, "statement": statement, "note": "they answered"}
         is_won = self._luck.chance(0.6)
-        command = WinClaim(**told) if is_won else SettleStatement(**told, decision="cost")
+        command = WinClaim(**fields) if is_won else SettleStatement(**fields, decision="cost")
         self._scene.requests.send(self._id(f"claim-{delivery_id}"), command, FINANCE)
 
     def _statement_unread(self, event: StatementUnread) -> None:

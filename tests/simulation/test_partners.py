@@ -1,4 +1,4 @@
-"""The partners keep the real adapters' protocol, break it where they are told to, and stay honest about it."""
+"""The partners keep the real adapters' protocol, break it where their manners say so, and stay honest about it."""
 
 from __future__ import annotations
 
@@ -49,14 +49,19 @@ def behave(host: Deaf, partners: Partners, manners: Manners = PERFECT) -> None:
 # The channel
 
 
-def test_a_payment_is_opened_paid_and_told_as_the_gateway_would() -> None:
+def test_a_payment_is_opened_and_paid_and_its_callback_comes_as_the_gateway_sends_it() -> None:
     host, partners = deaf()
     opened = channel_of(host).open("o-1", PRICE)
     assert partners.channel.pay("o-1")
     host.pass_time(5)
-    (told,) = callbacks(host)
-    assert (told.payment_id, told.channel_ref, told.amount, told.status) == ("o-1", opened.channel_ref, PRICE, "paid")
-    assert told.authentic
+    (callback,) = callbacks(host)
+    assert (callback.payment_id, callback.channel_ref, callback.amount, callback.status) == (
+        "o-1",
+        opened.channel_ref,
+        PRICE,
+        "paid",
+    )
+    assert callback.authentic
     assert host.sent[0][2] == f"channel:{CHANNEL}"
     assert channel_of(host).status("o-1").status == "paid"
     assert partners.channel.captures() == {"o-1": 1}
@@ -84,7 +89,7 @@ def test_a_payment_that_nobody_makes_fails_after_a_while() -> None:
     host, partners = deaf()
     channel_of(host).open("o-1", PRICE)
     host.pass_time(1_000)
-    assert [told.status for told in callbacks(host)] == ["failed"]
+    assert [callback.status for callback in callbacks(host)] == ["failed"]
     assert not partners.channel.pay("o-1")
     assert channel_of(host).status("o-1").status == "failed"
 
@@ -92,9 +97,9 @@ def test_a_payment_that_nobody_makes_fails_after_a_while() -> None:
 @pytest.mark.parametrize(
     ("manners", "expected"),
     [
-        (Manners(wrong_amount=1), lambda told: told.amount != PRICE),
-        (Manners(wrong_payment=1), lambda told: told.payment_id == "o-1-unknown"),
-        (Manners(forged=1), lambda told: not told.authentic),
+        (Manners(wrong_amount=1), lambda callback: callback.amount != PRICE),
+        (Manners(wrong_payment=1), lambda callback: callback.payment_id == "o-1-unknown"),
+        (Manners(forged=1), lambda callback: not callback.authentic),
     ],
 )
 def test_wrong_callbacks_come_besides_the_true_one(manners: Manners, expected: Any) -> None:
@@ -102,12 +107,12 @@ def test_wrong_callbacks_come_besides_the_true_one(manners: Manners, expected: A
     channel_of(host).open("o-1", PRICE)
     partners.channel.pay("o-1")
     host.pass_time(60)
-    wrong = [told for told in callbacks(host) if expected(told)]
+    wrong = [callback for callback in callbacks(host) if expected(callback)]
     assert (len(callbacks(host)), len(wrong)) == (2, 1)
 
 
 def test_callbacks_are_lost_doubled_or_late() -> None:
-    for manners, told_at_once, told_later in (
+    for manners, at_once, in_all in (
         (Manners(callback_lost=1), 0, 0),
         (Manners(callback_twice=1), 2, 2),
         (Manners(callback_late=1), 0, 1),
@@ -116,9 +121,9 @@ def test_callbacks_are_lost_doubled_or_late() -> None:
         channel_of(host).open("o-1", PRICE)
         partners.channel.pay("o-1")
         host.pass_time(5)
-        assert len(callbacks(host)) == told_at_once
+        assert len(callbacks(host)) == at_once
         host.pass_time(300)
-        assert len(callbacks(host)) == told_later
+        assert len(callbacks(host)) == in_all
 
 
 def test_a_callback_that_nobody_answers_is_repeated_under_new_ids() -> None:
@@ -184,7 +189,7 @@ def test_closing_is_refused_crossed_or_feigned_for_whoever_has_the_link() -> Non
         assert close(host).closed != paid_at_once
         host.pass_time(301)
         assert partners.channel.captures() == {"o-1": 1}
-        assert [told.status for told in callbacks(host)] == ["paid"]
+        assert [callback.status for callback in callbacks(host)] == ["paid"]
 
 
 # The way
@@ -263,7 +268,7 @@ def test_a_pending_purchase_ends_with_a_callback() -> None:
         host, partners = deaf(Manners(pending=1, pending_failing=failing))
         assert suppliers_of(host).suppliers.purchase(WANTED, 1).outcome == "pending"
         host.pass_time(60)
-        assert [(actor, told.outcome) for actor, told in reports(host)] == [("supplier:north", outcome)]
+        assert [(actor, report.outcome) for actor, report in reports(host)] == [("supplier:north", outcome)]
         assert partners.suppliers["north"].purchases() == {WANTED.request_id: bought}
 
 
@@ -292,7 +297,7 @@ def test_a_stranger_lies_about_a_purchase_nobody_asked_of_it() -> None:
     host, partners = deaf(Manners(wrong_supplier=1))
     suppliers_of(host).suppliers.purchase(WANTED, 1)
     host.pass_time(10)
-    assert [(actor, told.delivery_id) for actor, told in reports(host)] == [(f"supplier:{STRANGER}", "o-1/1")]
+    assert [(actor, report.delivery_id) for actor, report in reports(host)] == [(f"supplier:{STRANGER}", "o-1/1")]
     assert sum(partners.suppliers["south"].purchases().values()) == 0
 
 

@@ -46,12 +46,12 @@ def silently_lost(seed: str) -> list[str]:
         host.restore(name, image)
         host.run(lambda: False, AFTER_SECONDS)
 
-        told = []
+        faults = []
         if head(world, name) > kept:
-            told.append(f"{name} has accepted {head(world, name) - kept} events behind {kept}")
+            faults.append(f"{name} has accepted {head(world, name) - kept} events behind {kept}")
         if not host.processes[name].writer.halted:
-            told.append(f"{name} says nothing of what it has lost")
-        return told
+            faults.append(f"{name} says nothing of what it has lost")
+        return faults
 
 
 @pytest.mark.parametrize("seed", [str(seed) for seed in range(1, SEEDS + 1)])
@@ -75,6 +75,6 @@ def lags_are_clipped() -> Iterator[None]:
 @pytest.mark.parametrize("bug", [the_owner_decides_on, lags_are_clipped])
 def test_a_planted_bug_is_seen(bug: Callable[[], AbstractContextManager[Any]]) -> None:
     with bug():
-        seen = any("has accepted" in told for seed in range(1, SEEDS + 1) for told in silently_lost(str(seed)))
+        seen = any("has accepted" in fault for seed in range(1, SEEDS + 1) for fault in silently_lost(str(seed)))
 
     assert seen

@@ -64,7 +64,7 @@ Act = Callable[[Any], object]
 
 
 class Window:
-    """`committed` is to be told every event of every log."""
+    """`committed` must get every event of every log."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], Event] = {}

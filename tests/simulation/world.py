@@ -31,7 +31,7 @@ SAFETY_SECONDS, LIVENESS_SECONDS, LOOK_SECONDS = 500.0, 7_200.0, 20.0
 class World:
     """`partners` are the host's HTTP transport, `committed` is to hear of every event; then `move_in` and `run`.
 
-    `events` are all that became durable, in that order; `requests` has what clients asked and were told, `stock` the
+    `events` are all that became durable, in that order; `requests` has what clients asked and the replies, `stock` the
     keys' texts, `partners` what they really did.
     """
 

@@ -72,8 +72,8 @@ def test_writers_and_the_gateway_are_given_every_setting(ours: dict[str, Any]) -
     settings = {f"KAMENG_{field.upper()}" for field in Settings.model_fields if field not in PLACE}
 
     for name, one in ours.items():
-        told = {variable for variable in one["environment"] if variable in settings}
-        assert told == (settings if name.endswith(("-writer", "-http", "-webhooks")) else set()), name
+        given = {variable for variable in one["environment"] if variable in settings}
+        assert given == (settings if name.endswith(("-writer", "-http", "-webhooks")) else set()), name
 
 
 def test_only_writers_the_gateway_and_migrations_see_secrets(ours: dict[str, Any], env: dict[str, str]) -> None:
@@ -82,7 +82,7 @@ def test_only_writers_the_gateway_and_migrations_see_secrets(ours: dict[str, Any
         sees = name == "migrate" or name.endswith(("-writer", "-http", "-webhooks"))
         assert ("/var/lib/kameng/secrets" in mounted) is sees
         for target, mount in mounted.items():
-            assert mount["bind"]["create_host_path"] is False, "what is missing is told, not made by root"
+            assert mount["bind"]["create_host_path"] is False, "what is missing is an error, not made by root"
             assert mount.get("read_only") or (name, target) == ("gateway-http", "/var/lib/kameng/imports")
             assert Path(mount["source"]).exists()
             assert Path(mount["source"]).is_relative_to(env["KAMENG_FOLDER"])
@@ -135,7 +135,7 @@ def test_no_password_is_in_the_files() -> None:
 
 def test_prometheus_looks_at_every_process(services: dict[str, Any], ours: dict[str, Any]) -> None:
     lists = [json.loads(path.read_text()) for path in (ROOT / "deploy/compose/targets").glob("*.json")]
-    targets = {target for told in lists for one in told for target in one["targets"]}
+    targets = {target for groups in lists for one in groups for target in one["targets"]}
 
     ports = {name: 8000 if name == "gateway-http" else 8001 for name in ours if name != "migrate"}
     assert targets == {f"{name}:{port}" for name, port in ports.items()} | {"rabbitmq:15692"}

@@ -205,10 +205,10 @@ def test_names_are_asked_of_the_cluster_s_resolver_and_of_the_node_s(overlay: st
 
 def test_the_ingress_lets_imports_pass() -> None:
     (ingress,) = of_kind("production", "Ingress")
-    told = {name.rpartition("/")[2]: value for name, value in ingress["metadata"]["annotations"].items()}
-    assert int(told["proxy-body-size"].removesuffix("m")) * 1024 * 1024 > IMPORT_LIMIT
-    assert int(told["proxy-read-timeout"]) > LONGEST_SECONDS
-    assert (told["proxy-request-buffering"], told["proxy-next-upstream"]) == ("off", "off")
+    annotations = {name.rpartition("/")[2]: value for name, value in ingress["metadata"]["annotations"].items()}
+    assert int(annotations["proxy-body-size"].removesuffix("m")) * 1024 * 1024 > IMPORT_LIMIT
+    assert int(annotations["proxy-read-timeout"]) > LONGEST_SECONDS
+    assert (annotations["proxy-request-buffering"], annotations["proxy-next-upstream"]) == ("off", "off")
 
 
 def test_the_outside_comes_in_at_the_gateway_only() -> None:
@@ -242,8 +242,8 @@ def test_no_secret_is_written_down(overlay: str) -> None:
         assert not [text for text in strings(resource) if re.search(r"://[^/@\s]+:[^/@\s]+@", text)], name_of(resource)
     for pod in workloads(overlay).values():
         for container in containers(pod):
-            told = {one["name"] for one in container.get("env", ()) if "value" in one}
-            assert not [name for name in told if re.search("PASSWORD|SECRET|TOKEN|AMQP", name)]
+            names = {one["name"] for one in container.get("env", ()) if "value" in one}
+            assert not [name for name in names if re.search("PASSWORD|SECRET|TOKEN|AMQP", name)]
 
 
 def known_variables() -> set[str]:
@@ -291,7 +291,7 @@ def mounted(pod: Resource) -> dict[str, bool]:
 def test_it_sees_the_secrets_that_its_code_asks_for_and_no_others(overlay: str, name: str) -> None:
     labels = labels_of(overlay, name)
     service, component = labels.get("kameng/service", ""), labels["app.kubernetes.io/component"]
-    # The gateway's secrets are for its HTTP process, which is also told of partners by the name in a callback.
+    # The gateway's secrets are for its HTTP process, which also learns of partners from the name in a callback.
     asks = {
         "writer": groups_in_code(service) if service != "gateway" else set(),
         "webhooks": {"webhooks"},

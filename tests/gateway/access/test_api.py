@@ -52,8 +52,8 @@ def test_a_customer_registers_and_signs_in(shop: Shop) -> None:
     registered = shop.client.post("/v1/customers", json=LI)
     assert registered.status_code == 201
     customer = registered.json()["customer"]
-    for told in (registered, sign_in(shop, "li@EXAMPLE.com", "correct horse")):
-        assert shop.client.get(f"/v1/wallets/{customer}", headers=bearer(told)).status_code == 200
+    for answer in (registered, sign_in(shop, "li@EXAMPLE.com", "correct horse")):
+        assert shop.client.get(f"/v1/wallets/{customer}", headers=bearer(answer)).status_code == 200
     assert sign_in(shop, "li@example.com", "wrong").json()["code"] == "wrong-login"
 
 
@@ -124,9 +124,9 @@ def test_guessing_passwords_is_slowed_down(shop: Shop) -> None:
     assert sign_in(shop, LI["login"], LI["password"]).status_code == 201
 
 
-@pytest.mark.parametrize("told", ["Bearer nonsense", "Bearer ", "Basic YTpi", "nonsense", "Bearer é"])
-def test_a_bad_token_is_not_a_guest(shop: Shop, told: str) -> None:
-    answer = shop.client.get("/v1/products", headers={"Authorization": told.encode()})  # type: ignore[dict-item]
+@pytest.mark.parametrize("authorization", ["Bearer nonsense", "Bearer ", "Basic YTpi", "nonsense", "Bearer é"])
+def test_a_bad_token_is_not_a_guest(shop: Shop, authorization: str) -> None:
+    answer = shop.client.get("/v1/products", headers={"Authorization": authorization.encode()})  # type: ignore[dict-item]
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 

@@ -44,10 +44,10 @@ class Starting(FakeBackend):
 
 
 def ensure(backend: FakeBackend) -> list[str]:
-    """The passwords that are told."""
-    told: list[str] = []
-    asyncio.run(ensure_administrator(backend, told.append))
-    return told
+    """The passwords that it shows."""
+    passwords: list[str] = []
+    asyncio.run(ensure_administrator(backend, passwords.append))
+    return passwords
 
 
 def works(backend: FakeBackend, password: str) -> bool:
@@ -82,17 +82,17 @@ def test_of_several_that_start_at_once_one_tells_a_password_that_works(
     ]
     try:
         with ThreadPoolExecutor(PROCESSES) as pool:
-            told = [password for found in pool.map(ensure, backends) for password in found]
+            passwords = [password for found in pool.map(ensure, backends) for password in found]
 
-        assert len(told) == 1
-        assert works(backends[0], told[0])
+        assert len(passwords) == 1
+        assert works(backends[0], passwords[0])
         assert ensure(backends[1]) == []
     finally:
         for one in backends:
             one.reads.dispose()
 
 
-def test_who_ends_before_the_password_is_told_has_set_none(shop: Shop) -> None:
+def test_who_ends_before_the_password_is_shown_has_set_none(shop: Shop) -> None:
     def end(_: str) -> None:
         raise KeyboardInterrupt
 

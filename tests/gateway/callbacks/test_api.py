@@ -85,7 +85,7 @@ def test_a_signature_does_not_hold_for_another_body(shop: Shop) -> None:
     ("reason", "status"),
     [("replayed", 409), ("wrong-amount", 422), ("wrong-channel", 422), ("unknown-payment", 404), ("failed", 200)],
 )
-def test_a_callback_that_moves_no_money_is_told_so(shop: Shop, reason: str, status: int) -> None:
+def test_a_callback_that_moves_no_money_gets_the_status_of_its_reason(shop: Shop, reason: str, status: int) -> None:
     shop.backend.answers[RecordCallback] = Reply("accepted", "ledger", 1, {"outcome": "refused", "reason": reason})
     assert call(shop, CHANNEL, PAID, "channel-alipay").status_code == status
 
@@ -141,24 +141,24 @@ def test_a_supplier_tells_of_its_own_purchase(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("reason", "said"), [("wrong-supplier", "was recorded"), ("too-many-reports", "was not recorded")]
 )
-def test_a_supplier_that_was_not_asked_is_told_so(shop: Shop, reason: str, said: str) -> None:
+def test_a_supplier_that_was_not_asked_learns_the_reason(shop: Shop, reason: str, said: str) -> None:
     answer = {"outcome": "refused", "reason": reason}
     shop.backend.answers[RecordPurchase] = Reply("accepted", "fulfillment", 1, answer)
 
-    told = call(shop, SUPPLIER, DONE, "supplier-north")
+    response = call(shop, SUPPLIER, DONE, "supplier-north")
 
-    assert (told.status_code, told.json()["code"]) == (409, reason)
-    assert f"the report {said}" in told.json()["detail"]
+    assert (response.status_code, response.json()["code"]) == (409, reason)
+    assert f"the report {said}" in response.json()["detail"]
 
 
 def test_texts_of_a_supplier_are_sealed_before_they_go_on(shop: Shop) -> None:
     assert call(shop, SUPPLIER, {**DONE, "goods": ["CARD-0001", "CARD-0002"]}, "supplier-north").status_code == 200
 
-    told = shop.backend.last
-    assert isinstance(told, RecordPurchase)
+    command = shop.backend.last
+    assert isinstance(command, RecordPurchase)
     opener = Opener(keypair_from_secret(shop.backend.secrets.get("fulfillment-sealing")).private)
-    assert [opener.open(one.box, "o1/1#north") for one in told.goods] == ["CARD-0001", "CARD-0002"]
-    assert "CARD-0001" not in told.model_dump_json()
+    assert [opener.open(one.box, "o1/1#north") for one in command.goods] == ["CARD-0001", "CARD-0002"]
+    assert "CARD-0001" not in command.model_dump_json()
 
 
 @pytest.mark.parametrize(

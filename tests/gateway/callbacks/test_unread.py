@@ -27,12 +27,12 @@ from tests.gateway.callbacks.test_api import (
 )
 from tests.platform.harness import Harness
 
-TOLD = RecordUnread(
+RECORD = RecordUnread(
     statement_id="s-1", kind="channel", partner="alipay", faults=("status: what is that?",),
     scraps=(Scrap(name="status", text="refunded"),), size=120,
 )  # fmt: skip
 SEEN_TO = SettleUnread(statement_id="s-1", note="it was a chargeback")
-UNREAD = StatementUnread(**dict(TOLD))
+UNREAD = StatementUnread(**dict(RECORD))
 SETTLED = UnreadSettled(statement_id="s-1", kind="channel", partner="alipay", note="it was a chargeback")
 
 
@@ -46,9 +46,9 @@ def decided(command: Command, *before: Event, waiting: int = 0) -> Decided:
 
 
 def test_a_statement_is_recorded_once_also_after_it_was_settled() -> None:
-    assert decided(TOLD) == Decided([UNREAD], {"outcome": "recorded"})
-    assert decided(TOLD, UNREAD) == Decided(answer={"outcome": "known"})
-    assert decided(TOLD, UNREAD, SETTLED) == Decided(answer={"outcome": "known"})
+    assert decided(RECORD) == Decided([UNREAD], {"outcome": "recorded"})
+    assert decided(RECORD, UNREAD) == Decided(answer={"outcome": "known"})
+    assert decided(RECORD, UNREAD, SETTLED) == Decided(answer={"outcome": "known"})
 
 
 def test_a_person_settles_it_once() -> None:
@@ -60,9 +60,9 @@ def test_a_person_settles_it_once() -> None:
 
 
 def test_so_many_of_one_partner_wait_at_most() -> None:
-    assert decided(TOLD, waiting=MOST_WAITING - 1).events
-    assert decided(TOLD, waiting=MOST_WAITING) == Decided(answer={"outcome": "too-many"})
-    assert decided(TOLD, UNREAD, waiting=MOST_WAITING).answer == {"outcome": "known"}
+    assert decided(RECORD, waiting=MOST_WAITING - 1).events
+    assert decided(RECORD, waiting=MOST_WAITING) == Decided(answer={"outcome": "too-many"})
+    assert decided(RECORD, UNREAD, waiting=MOST_WAITING).answer == {"outcome": "known"}
 
 
 def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
@@ -72,8 +72,8 @@ def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
     market = Harness(tmp_path, [SERVICE])
 
     def tell(number: int, partner: str = "alipay") -> str:
-        told = TOLD.model_copy(update={"statement_id": f"s-{number}", "partner": partner})
-        return market.send("gateway", told).answer["outcome"]
+        command = RECORD.model_copy(update={"statement_id": f"s-{number}", "partner": partner})
+        return market.send("gateway", command).answer["outcome"]
 
     assert [tell(number) for number in (1, 2, 3)] == ["recorded", "recorded", "too-many"]
     assert tell(4, "wechat") == "recorded"
@@ -82,7 +82,7 @@ def test_each_partner_has_its_own_room_and_what_is_settled_makes_some(
 
 
 def served(folder: Path) -> Shop:
-    """A shop whose backend decides what is told of unread statements, as the gateway does."""
+    """A shop whose backend decides about unread statements, as the gateway does."""
     shop = open_shop(folder)
     states: dict[str, StatementState] = {}
 
@@ -128,10 +128,10 @@ def test_what_can_not_be_read_waits_for_a_person(
     assert [call(shop, path, body, secret).status_code for _ in range(2)] == [422, 422]
 
     (waiting,) = shop.client.get(unread_of, headers=finance).json()["items"]
-    told: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for scrap in waiting["scraps"]:
-        told[scrap["name"]] = ", ".join(filter(None, (told.get(scrap["name"]), scrap["text"])))
-    assert {name: told.get(name) for name in scraps} == scraps
+        texts[scrap["name"]] = ", ".join(filter(None, (texts.get(scrap["name"]), scrap["text"])))
+    assert {name: texts.get(name) for name in scraps} == scraps
     assert waiting["faults"]
     assert (waiting["status"], waiting["size"]) == ("open", len(body))
     assert shop.backend.sent[-1].meta.actor == secret.replace("-", ":")
@@ -177,7 +177,7 @@ def test_a_forgery_that_can_not_be_read_is_not_recorded(tmp_path: Path) -> None:
     assert shop.backend.sent == []
 
 
-def test_a_partner_with_too_many_is_told_to_come_again(tmp_path: Path) -> None:
+def test_a_partner_with_too_many_is_asked_to_come_again(tmp_path: Path) -> None:
     shop = open_shop(tmp_path)
     shop.backend.answers[RecordUnread] = Reply("accepted", "gateway", 1, {"outcome": "too-many"})
 

@@ -33,8 +33,8 @@ def test_two_that_say_the_same_are_one(shop: Shop) -> None:
 def test_neither_of_two_secrets_opens_an_order(shop: Shop) -> None:
     shop.backend.happen(placed("o1", None))
     right = order_secret(shop.backend.secrets, "o1")
-    for told in ((right, "wrong"), ("wrong", right)):
-        headers = [("Order-Secret", secret) for secret in told]
+    for secrets in ((right, "wrong"), ("wrong", right)):
+        headers = [("Order-Secret", secret) for secret in secrets]
         assert shop.client.get("/v1/orders/o1", headers=headers).json()["code"] == "duplicate-header"
 
 

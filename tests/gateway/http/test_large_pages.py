@@ -26,11 +26,11 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_BYTES", 1_500)
 
 
-def walked(shop: Shop, path: str, role: Any, by: str = "cursor", **told: Any) -> list[list[dict[str, Any]]]:
+def walked(shop: Shop, path: str, role: Any, by: str = "cursor", **params: Any) -> list[list[dict[str, Any]]]:
     """The pages of a list, to its end."""
     found, at = [], {}
     while True:
-        answer = shop.client.get(path, params={**told, **at}, headers=shop.staff(role))
+        answer = shop.client.get(path, params={**params, **at}, headers=shop.staff(role))
         assert answer.status_code == 200, answer.text
         page = answer.json()
         if not page["items"]:
@@ -51,7 +51,7 @@ def test_a_page_of_the_feed_ends_where_it_has_enough_bytes(shop: Shop, form: str
     assert all(len(page) <= 4 for page in found)
 
 
-def test_one_event_is_told_however_large_it_is(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_holds_one_event_however_large_it_is(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_BYTES", 1)
     shop.backend.happen(listed("A"), listed("B"))
     found = walked(shop, "/v1/events", "subscriber", "after", source="inventory")
@@ -63,9 +63,9 @@ def test_items_and_what_stands_between_them_fit_a_page_unless_the_first_is_large
     for texts in ([b"1"] * 200, [b"1" * size for size in range(1, 200)], [b"1" * most, b"2"]):
         items = pages.Items(200, most)
         taken = sum(1 for _ in takewhile(items.take, texts))
-        told = json.loads(bytes(items.answer(None).body))["items"]
-        assert len(told) == taken >= 1
-        assert taken == 1 or sum(len(str(item)) + 1 for item in told) <= most
+        page = json.loads(bytes(items.answer(None).body))["items"]
+        assert len(page) == taken >= 1
+        assert taken == 1 or sum(len(str(item)) + 1 for item in page) <= most
 
 
 def test_a_list_ends_where_it_has_enough_bytes(shop: Shop) -> None:

@@ -47,7 +47,7 @@ def test_a_request_that_changes_something_leads_to_its_order(shop: Shop, lines: 
     }  # fmt: skip
 
 
-def test_reads_are_told_of_at_debug_and_probes_not_at_all(shop: Shop, lines: list[Any]) -> None:
+def test_reads_are_logged_at_debug_and_probes_not_at_all(shop: Shop, lines: list[Any]) -> None:
     shop.backend.happen(placed("o1"))
     shop.client.get("/v1/orders/o1", headers=shop.customer())
     shop.client.get("/healthz")

@@ -39,9 +39,9 @@ def test_json_whose_members_come_once_is_read_as_ever(value: Any) -> None:
 @given(st.text(), values, values)
 def test_a_member_that_comes_twice_is_refused_at_any_depth(name: str, one: Any, other: Any) -> None:
     twice = f"{{{json.dumps(name)}: {json.dumps(one)}, {json.dumps(name)}: {json.dumps(other)}}}"
-    for told in (twice, f"[{twice}]", f'{{"outer": [1, {twice}]}}'):
+    for body in (twice, f"[{twice}]", f'{{"outer": [1, {twice}]}}'):
         with pytest.raises(SaidTwice):
-            read_json(told)
+            read_json(body)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_unknown_paths_and_methods(shop: Shop) -> None:
     assert answer.headers["Allow"]
 
 
-def test_a_malformed_request_is_told_where_but_not_what(shop: Shop) -> None:
+def test_a_problem_says_where_a_request_is_malformed_but_not_what_it_held(shop: Shop) -> None:
     body = {"login": "anna", "password": ["my-password"], "extra": "my-password"}
     answer = shop.client.post("/v1/sessions", json=body)
     problem = is_problem(answer, 422, "invalid-request")
@@ -47,7 +47,7 @@ def test_a_malformed_request_is_told_where_but_not_what(shop: Shop) -> None:
     assert "my-password" not in answer.text
 
 
-def test_a_contract_stricter_than_the_request_is_told_as_the_request_would_be(shop: Shop) -> None:
+def test_a_contract_stricter_than_the_request_refuses_as_the_request_would(shop: Shop) -> None:
     shop.backend.happen(listed())
     body = {"wishes": [{"sku": "STEAM-50", "quantity": 1}], "payment": "alipay", "agent": "a" * 61}
     headers = {**shop.staff("operations"), "Idempotency-Key": "k" * 20}
@@ -85,7 +85,7 @@ def test_a_body_too_large_is_broken_off(shop: Shop, path: str) -> None:
     assert shop.backend.sent == []
 
 
-def test_of_many_faults_the_first_are_told(shop: Shop) -> None:
+def test_of_many_faults_the_problem_names_the_first(shop: Shop) -> None:
     body = {f"unknown-{number}": 0 for number in range(1_000)}
     answer = shop.client.post("/v1/sessions", json=body)
     facts = answer.json()["facts"]
@@ -124,8 +124,8 @@ def test_no_filter_is_a_way_in(shop: Shop, path: str, names: tuple[str, ...]) ->
     headers = shop.staff("administrator")
     for name in names:
         for text in INJECTIONS:
-            told = text.encode(errors="surrogatepass")
-            answer = shop.client.get(path, params={name: told}, headers=headers)  # type: ignore[dict-item]
+            encoded = text.encode(errors="surrogatepass")
+            answer = shop.client.get(path, params={name: encoded}, headers=headers)  # type: ignore[dict-item]
             assert answer.status_code in (200, 422), (name, text, answer.text)
             if answer.status_code == 200 and path != "/v1/events":
                 assert answer.json()["items"] == []
@@ -134,10 +134,10 @@ def test_no_filter_is_a_way_in(shop: Shop, path: str, names: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_no_path_is_a_way_in(shop: Shop, text: str) -> None:
-    told = quote(text.encode(errors="surrogatepass"), safe="")
+    encoded = quote(text.encode(errors="surrogatepass"), safe="")
     headers = shop.staff("administrator")
     for path in ("orders", "payments", "wallets", "products", "imports"):
-        assert shop.client.get(f"/v1/{path}/{told}", headers=headers).status_code in (200, 404, 422)
+        assert shop.client.get(f"/v1/{path}/{encoded}", headers=headers).status_code in (200, 404, 422)
 
 
 def test_cursors_of_other_lists_do_not_fit(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from shared.messages.messages import Reply
 from tests.gateway.builders import Shop
 
 
-def test_a_file_is_imported_and_its_fates_told(shop: Shop) -> None:
+def test_a_file_is_imported_and_its_fates_are_listed(shop: Shop) -> None:
     shop.backend.answers[inv.ListProduct] = Reply("accepted", "inventory", 1, {"fate": "listed"})
     shop.backend.then[RecordImport] = lambda c: [ImportCompleted(**c.model_dump())]
     file = {"file": ("goods.csv", "SKU,名称,售价\nA-1,Card,5.00\nA-2,Card,free\n".encode())}
@@ -46,7 +46,7 @@ def test_a_dry_run_that_is_not_clearly_wanted_or_unwanted_does_nothing(shop: Sho
     assert not shop.backend.sent
 
 
-def test_a_file_that_breaks_off_is_told_as_done_in_part_or_as_failed(shop: Shop) -> None:
+def test_a_file_that_breaks_off_is_reported_as_done_in_part_or_as_failed(shop: Shop) -> None:
     shop.backend.answers[inv.ListProduct] = Reply("accepted", "inventory", 1, {"fate": "listed"})
     shop.backend.then[RecordImport] = lambda c: [ImportCompleted(**c.model_dump())]
 

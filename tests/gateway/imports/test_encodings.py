@@ -40,9 +40,9 @@ def table(words: Sequence[str], luck: Random, header: str = "sku,name,price") ->
     return "\n".join((header, *(f"A-{number},{name},5.00" for number, name in enumerate(names)), ""))
 
 
-def read(content: bytes, told: str | None = None) -> str:
+def read(content: bytes, declared: str | None = None) -> str:
     """The text, as it is read. Raises BadFile."""
-    return content.decode(read_encoding(io.BytesIO(content), told, is_known))
+    return content.decode(read_encoding(io.BytesIO(content), declared, is_known))
 
 
 @pytest.mark.parametrize("encoding", FOREIGN_EVENTS)
@@ -66,11 +66,11 @@ def test_chinese_under_headers_of_ours_is_certain(luck: Random) -> None:
         assert read(text.encode("gbk")) == text
 
 
-@pytest.mark.parametrize("told", ["utf-16", "UTF_16", "utf-32"])
+@pytest.mark.parametrize("declared", ["utf-16", "UTF_16", "utf-32"])
 @pytest.mark.parametrize("encoding", ["ascii", "utf-16-le", "utf-16-be"])
-def test_a_file_without_the_mark_that_its_encoding_begins_with_is_refused(told: str, encoding: str) -> None:
+def test_a_file_without_the_mark_that_its_encoding_begins_with_is_refused(declared: str, encoding: str) -> None:
     with pytest.raises(BadFile):
-        read("sku,name,price\nA-1,Card,5.00\n".encode(encoding), told)
+        read("sku,name,price\nA-1,Card,5.00\n".encode(encoding), declared)
 
 
 def test_chinese_under_other_headers_is_certain_where_it_is_enough() -> None:
@@ -91,7 +91,7 @@ def test_a_header_that_the_mapping_names_is_certain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "codec"),
+    ("name", "codec"),
     [
         ("windows-1251", "cp1251"),
         ("CP1251", "cp1251"),
@@ -105,20 +105,20 @@ def test_a_header_that_the_mapping_names_is_certain() -> None:
         ("UTF-8", "utf-8-sig"),
     ],
 )
-def test_names_have_many_spellings(told: str, codec: str) -> None:
-    assert codec_of(told) == codec
+def test_names_have_many_spellings(name: str, codec: str) -> None:
+    assert codec_of(name) == codec
 
 
 @pytest.mark.parametrize(
-    "told", ["", "nonsense", "base64", "rot13", "unicode_escape", "punycode", "utf-7", "a\0b", "идна"]
+    "name", ["", "nonsense", "base64", "rot13", "unicode_escape", "punycode", "utf-7", "a\0b", "идна"]
 )
-def test_what_is_no_encoding_of_texts_is_refused(told: str) -> None:
+def test_what_is_no_encoding_of_texts_is_refused(name: str) -> None:
     with pytest.raises(BadFile, match="encoding-not-known"):
-        codec_of(told)
+        codec_of(name)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "declared"),
     [
         (b"a,b\n\xff\xff,1\n", "utf-8"),
         (b"\xef\xbb\xbfa,b\n", "gbk"),
@@ -127,9 +127,9 @@ def test_what_is_no_encoding_of_texts_is_refused(told: str) -> None:
         (b"a,\0b\n", "windows-1251"),
     ],
 )
-def test_a_file_that_is_not_what_its_sender_says_is_refused(content: bytes, told: str) -> None:
+def test_a_file_that_is_not_what_its_sender_says_is_refused(content: bytes, declared: str) -> None:
     with pytest.raises(BadFile):
-        read(content, told)
+        read(content, declared)
 
 
 def test_what_its_sender_says_is_not_guessed_again() -> None:

@@ -1,4 +1,4 @@
-"""An import whose file finds no room: who sends it is told so, nothing of it is done, and it is sent again."""
+"""An import whose file finds no room: who sends it gets a problem, nothing of it is done, and it is sent again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_full(answer: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize("room", [0, len(CONTENT) * 3 // 2], ids=["its body", "its copy"])
-def test_a_full_disk_of_temporary_files_is_told(
+def test_a_full_disk_of_temporary_files_is_reported(
     shop: Shop, small: Disk, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(small.folder))
@@ -63,7 +63,7 @@ def test_a_full_disk_of_temporary_files_is_told(
     assert (answer.status_code, answer.json()["rows"]) == (200, 2_000), answer.text
 
 
-def test_a_full_disk_of_what_became_of_the_rows_is_told(shop: Shop, small: Disk) -> None:
+def test_a_full_disk_of_what_became_of_the_rows_is_reported(shop: Shop, small: Disk) -> None:
     shop.backend.settings = shop.backend.settings.model_copy(update={"var": small.folder})
     shop.client = Client(app_of(shop.backend))
     small.fill()
@@ -75,7 +75,7 @@ def test_a_full_disk_of_what_became_of_the_rows_is_told(shop: Shop, small: Disk)
     assert (answer.status_code, answer.json()["rows"]) == (200, 2_000), answer.text
 
 
-def test_a_disk_that_fills_under_an_import_is_told_and_the_same_sent_again_waits_for_nobody(
+def test_a_disk_that_fills_under_an_import_is_reported_and_the_same_sent_again_waits_for_nobody(
     small: Disk, tmp_path: Path
 ) -> None:
     shop = open_shop(tmp_path, f"sqlite:///{small.folder}/gateway.db")
@@ -97,7 +97,7 @@ def test_a_disk_that_fills_under_an_import_is_told_and_the_same_sent_again_waits
     assert (answer.status_code, answer.json()["rows"]) == (200, 2_000), answer.text
 
 
-def test_a_try_that_could_not_be_told_as_over_is_known_as_interrupted(
+def test_a_try_whose_end_could_not_be_recorded_is_known_as_interrupted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -130,9 +130,9 @@ def test_a_try_whose_end_is_written_is_not_kept_in_mind(
         shop.backend.answers[LoadKeys] = answer
     headers = {**shop.staff("operations"), "Idempotency-Key": "k"}
 
-    told = shop.client.post("/v1/imports/keys", files={"file": ("keys.csv", content)}, headers=headers)
+    response = shop.client.post("/v1/imports/keys", files={"file": ("keys.csv", content)}, headers=headers)
 
-    assert told.status_code == status, told.text
+    assert response.status_code == status, response.text
     with shop.backend.reads.connect() as connection:
         assert connection.execute(sa.select(runs.c.state)).scalar_one() in ("failed", "interrupted")
     assert shop.client.app.state.importing.stopped == {}

@@ -69,8 +69,8 @@ class Asking:
 
     async def until(self, path: str, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:
-            if met(told := (await self.get(path)).json()):
-                return told
+            if met(body := (await self.get(path)).json()):
+                return body
             await asyncio.sleep(0)
 
 
@@ -121,10 +121,10 @@ def test_a_long_import_is_answered_by_where_to_ask(shop: Shop) -> None:
     async def scenario(asks: Asking) -> None:
         accepted = await asks.post(prefer="respond-async")
         path = accepted.headers["Location"]
-        running = await asks.until(path, lambda told: told["rows"] > 0)
+        running = await asks.until(path, lambda body: body["rows"] > 0)
         fates = await asks.get(f"{path}/fates")
         asks.backend.let.set()
-        over = await asks.until(path, lambda told: told["state"] != "running")
+        over = await asks.until(path, lambda body: body["state"] != "running")
 
         assert (accepted.status_code, accepted.json()["state"], running["state"]) == (202, "running", "running")
         assert (fates.status_code, fates.json()["code"]) == (409, "import-running")
@@ -137,10 +137,10 @@ def test_a_long_import_is_answered_by_where_to_ask(shop: Shop) -> None:
 def test_another_encoding_makes_another_import(shop: Shop) -> None:
     async def scenario(asks: Asking) -> None:
         asks.backend.let.set()
-        plain, told = await asks.post(), await asks.post(encoding="windows-1251")
+        plain, other = await asks.post(), await asks.post(encoding="windows-1251")
         same, odd = await asks.post(encoding="CP1251"), await asks.post(encoding="nonsense")
 
-        assert plain.json()["import_id"] != told.json()["import_id"] == same.json()["import_id"]
+        assert plain.json()["import_id"] != other.json()["import_id"] == same.json()["import_id"]
         assert same.json()["replayed"] is True
         assert (odd.status_code, odd.json()["code"]) == (422, "encoding-not-known")
 
@@ -174,13 +174,13 @@ def test_a_dry_run_is_kept_and_is_another_import(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_a_file_that_can_not_be_read_is_told_as_failed_and_may_be_tried_otherwise(shop: Shop) -> None:
+def test_a_file_that_can_not_be_read_is_shown_as_failed_and_may_be_tried_otherwise(shop: Shop) -> None:
     async def scenario(asks: Asking) -> None:
         asks.backend.let.set()
         wrong = '{"key": "nowhere"}'
         refused = await asks.post(mapping=wrong)
         accepted = await asks.post(mapping=wrong, prefer="respond-async")
-        failed = await asks.until(accepted.headers["Location"], lambda told: told["state"] != "running")
+        failed = await asks.until(accepted.headers["Location"], lambda body: body["state"] != "running")
 
         assert (refused.status_code, refused.json()["code"]) == (422, "bad-mapping")
         assert (failed["state"], failed["broken"]["code"]) == ("failed", "bad-mapping")
@@ -205,7 +205,7 @@ def test_another_process_is_joined_and_taken_over_when_it_falls_silent(
             anew = await asks.post(prefer="respond-async")
             # The silent one goes on, too: that must do no harm.
             asks.backend.let.set()
-            over = await asks.until(path, lambda told: told["state"] != "running")
+            over = await asks.until(path, lambda body: body["state"] != "running")
             fates = (await asks.get(f"{path}/fates")).text
 
         assert (joined.status_code, before) == (202, 0)
@@ -216,7 +216,7 @@ def test_another_process_is_joined_and_taken_over_when_it_falls_silent(
     run(shop, scenario)
 
 
-def test_what_runs_when_the_application_ends_is_told_as_interrupted(shop: Shop) -> None:
+def test_what_runs_when_the_application_ends_is_shown_as_interrupted(shop: Shop) -> None:
     async def scenario(asks: Asking) -> None:
         waiting = asyncio.create_task(asks.post())
         await asks.backend.asked_to_load.wait()

@@ -119,7 +119,7 @@ def test_a_row_names_what_it_holds_and_what_it_empties() -> None:
         ("suppliers", "no spaces"),
     ],
 )  # fmt: skip
-def test_a_bad_value_is_told_by_its_field_without_its_content(field: str, value: Value) -> None:
+def test_a_bad_value_is_reported_by_its_field_without_its_content(field: str, value: Value) -> None:
     with pytest.raises(RowError) as caught:
         product(**{field: value})
     assert caught.value.field == field

@@ -83,7 +83,7 @@ def test_a_dry_run_tells_the_fates_that_the_import_then_brings(tmp_path: Path) -
     assert tried.counts == done.counts == {"unchanged": 1, "changed": 1, "listed": 1, "bad": 1, "duplicate": 1}
 
 
-def test_what_changes_is_told_by_row_and_field_with_the_old_and_the_new_value(tmp_path: Path) -> None:
+def test_what_changes_is_listed_by_row_and_field_with_the_old_and_the_new_value(tmp_path: Path) -> None:
     def old_and_new(amount: int, currency: str = "CNY") -> dict[str, object]:
         return {"amount": amount, "currency": currency}
 
@@ -176,9 +176,9 @@ def test_a_key_that_a_supplier_has_delivered_is_a_duplicate_with_its_own_reason(
     report = keys(inventory, table([["sku", "key"], ["A", "DEMO-1"], ["A", "DEMO-2"]]), tmp_path / "fates.csv")
 
     assert report.counts == {"duplicate": 2}
-    told = (tmp_path / "fates.csv").read_text()
-    assert "the key was loaded before" in told
-    assert "a supplier has delivered the key for an order" in told
+    fates = (tmp_path / "fates.csv").read_text()
+    assert "the key was loaded before" in fates
+    assert "a supplier has delivered the key for an order" in fates
 
 
 def test_plain_keys_stay_out_of_fates_reports_and_commands(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_plain_keys_stay_out_of_fates_reports_and_commands(tmp_path: Path) -> No
     report = keys(inventory, table(rows), tmp_path / "fates.csv")
 
     assert report.counts == {"bad": 5, "loaded": 50, "duplicate": 3, "refused": 1, "unanswered": 1}
-    told = (tmp_path / "fates.csv").read_text() + repr(report) + repr(inventory.sent)
-    assert "SECRET" not in told
+    output = (tmp_path / "fates.csv").read_text() + repr(report) + repr(inventory.sent)
+    assert "SECRET" not in output
 
 
 def test_many_lots_are_held_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +297,7 @@ def test_few_rows_wait_for_earlier_ones(tmp_path: Path, monkeypatch: pytest.Monk
     assert report.counts == {"loaded": 7, "duplicate": 143, "refused": 151}
 
 
-def test_repeats_of_what_is_refused_are_asked_about_a_few_times_and_told_the_same(tmp_path: Path) -> None:
+def test_repeats_of_what_is_refused_are_asked_about_a_few_times_and_get_the_same_answer(tmp_path: Path) -> None:
     sent: list[str] = []
 
     async def send(_: str, command: Command) -> Reply:

@@ -267,7 +267,7 @@ def test_dates_of_every_language_are_no_numbers(tmp_path: Path, number: int) -> 
     assert isinstance(row.cells["sku"], Moment)
 
 
-def test_booleans_iso_dates_and_unknown_types_are_told_apart(tmp_path: Path) -> None:
+def test_booleans_iso_dates_and_unknown_types_are_distinguished(tmp_path: Path) -> None:
     cells = [("b", "1"), ("d", "2027-12-31"), ("d", "2027-12-31T10:47:00Z"), ("d", "soon"), ("x", "1")]
     body = "".join(f'<row r="{n}"><c r="A{n}" t="{t}"><v>{v}</v></c></row>' for n, (t, v) in enumerate(cells, 2))
 
@@ -277,7 +277,7 @@ def test_booleans_iso_dates_and_unknown_types_are_told_apart(tmp_path: Path) -> 
     assert [row.faults for row in rows[3:]] == [{"sku": "the cell holds no readable value"}] * 2
 
 
-def test_the_first_visible_sheet_is_read_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_the_first_visible_sheet_is_read_and_what_is_left_out_is_named(tmp_path: Path) -> None:
     book = Workbook()
     for number, state in enumerate(("hidden", "veryHidden", "visible", "visible")):
         sheet = book.create_sheet(f"s{number}")
@@ -348,7 +348,7 @@ def test_merged_cells_that_no_spreadsheet_has_are_refused(tmp_path: Path, refs: 
 
 
 @pytest.mark.parametrize("cell", ['t="inlineStr"><is><t>48.50</t></is>', 't="str"><v>1</v>', 't="b"><v>1</v>'])
-def test_a_text_under_a_format_that_shows_another_is_told_with_what_to_do(tmp_path: Path, cell: str) -> None:
+def test_a_text_under_a_format_that_shows_another_is_reported_with_what_to_do(tmp_path: Path, cell: str) -> None:
     body = "".join(
         f'<row r="{row}"><c r="A{row}" s="{style}" {cell}</c></row>' for row, style in ((2, 1), (3, 2), (4, 9))
     )

@@ -73,7 +73,7 @@ def test_a_text_in_an_encoding_that_is_only_guessed_is_refused(tmp_path: Path, e
     assert refused(tmp_path / "a.csv", "a.csv") == "unknown-encoding"
 
 
-def test_rows_of_spaces_hold_nothing_and_short_rows_are_told(tmp_path: Path) -> None:
+def test_rows_of_spaces_hold_nothing_and_short_rows_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("sku,key,cost\n , \u3000,\u200b\nA,1\nB,2,3, \n")
 
     sheet = read_rows(tmp_path / "a.csv", "a.csv")

@@ -88,76 +88,76 @@ def test_an_order_the_order_service_knew_is_a_replay(shop: Shop) -> None:
 
 def test_a_channels_own_number_names_the_order(shop: Shop) -> None:
     shop.backend.happen(customer_registered("c1"))
-    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
-    first = place(shop, shop.staff("support"), key="a", customer="c1", **told).json()["order_id"]
+    fields = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    first = place(shop, shop.staff("support"), key="a", customer="c1", **fields).json()["order_id"]
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
-    assert place(shop, shop.staff("support"), key="b", customer="c1", **told).json()["order_id"] == first
+    assert place(shop, shop.staff("support"), key="b", customer="c1", **fields).json()["order_id"] == first
 
 
 def test_a_customers_own_numbers_take_nobody_elses(shop: Shop) -> None:
     shop.backend.happen(customer_registered("c3"))
-    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    fields = {"sales_channel": "taobao", "channel_order_no": "T-1"}
     callers = (shop.customer("c1"), shop.customer("c2"), shop.staff("support"))
-    orders = [place(shop, caller, **told) for caller in callers]
+    orders = [place(shop, caller, **fields) for caller in callers]
     assert [order.status_code for order in orders] == [201] * 3
     assert len({order.json()["order_id"] for order in orders}) == 3
-    again = place(shop, shop.customer("c1"), key="k2", **told)
+    again = place(shop, shop.customer("c1"), key="k2", **fields)
     assert again.json()["order_id"] == orders[0].json()["order_id"]
 
 
 def test_a_number_that_a_customer_took_when_all_shared_them_is_still_their_order(shop: Shop) -> None:
-    told = {"sales_channel": "taobao", "channel_order_no": "T-1"}
+    fields = {"sales_channel": "taobao", "channel_order_no": "T-1"}
     shared = derived_id("order", "main", "taobao", "T-1")
     shop.backend.happen(placed(shared, "c1", payment="alipay"), actor="customer:c1")
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
-    again = place(shop, shop.customer("c1"), **told)
+    again = place(shop, shop.customer("c1"), **fields)
     assert (again.status_code, again.json()["order_id"]) == (200, shared)
     assert again.json()["secret"] == order_secret(shop.backend.secrets, shared)
     del shop.backend.answers[PlaceOrder]
-    assert place(shop, shop.customer("c2"), **told).json()["order_id"] != shared
+    assert place(shop, shop.customer("c2"), **fields).json()["order_id"] != shared
 
 
-def test_a_secret_is_told_to_none_but_who_placed_the_order(shop: Shop) -> None:
-    told = {"sales_channel": "taobao", "channel_order_no": "T-1", "customer": "c1", "payment": "alipay"}
+def test_nobody_but_who_placed_the_order_gets_its_secret(shop: Shop) -> None:
+    fields = {"sales_channel": "taobao", "channel_order_no": "T-1", "customer": "c1", "payment": "alipay"}
     shared = derived_id("order", "main", "taobao", "T-1")
     shop.backend.happen(customer_registered("c1"), placed(shared, "c1", payment="alipay"), actor="customer:c1")
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True})
     for role in ("support", "operations"):
-        answer = place(shop, shop.staff(role), **told)
+        answer = place(shop, shop.staff(role), **fields)
         assert (answer.status_code, answer.json()["order_id"]) == (200, shared)
         assert "secret" not in answer.json()
 
 
-def test_staff_who_place_an_order_for_a_customer_are_not_told_its_secret(shop: Shop) -> None:
+def test_staff_who_place_an_order_for_a_customer_do_not_get_its_secret(shop: Shop) -> None:
     shop.backend.happen(customer_registered("c1"))
-    for told in ({}, {"sales_channel": "taobao", "channel_order_no": "T-1"}):
+    for fields in ({}, {"sales_channel": "taobao", "channel_order_no": "T-1"}):
         for role in ("support", "operations", "administrator"):
-            answer = place(shop, shop.staff(role), customer="c1", **told)
+            answer = place(shop, shop.staff(role), customer="c1", **fields)
             assert (answer.status_code, "secret" in answer.json()) == (201, False)
         shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
-        again = place(shop, shop.staff("support"), customer="c1", **told)
+        again = place(shop, shop.staff("support"), customer="c1", **fields)
         assert (again.status_code, "secret" in again.json()) == (200, False)
         del shop.backend.answers[PlaceOrder]
 
 
-@pytest.mark.parametrize("told", [{}, {"sales_channel": "taobao", "channel_order_no": "T-1"}])
-def test_who_placed_an_order_for_a_buyer_without_an_account_is_told_its_secret_again(
-    shop: Shop, told: dict[str, Any]
+@pytest.mark.parametrize("fields", [{}, {"sales_channel": "taobao", "channel_order_no": "T-1"}])
+def test_who_placed_an_order_for_a_buyer_without_an_account_gets_its_secret_again(
+    shop: Shop, fields: dict[str, Any]
 ) -> None:
-    told = {**told, "payment": "alipay"}
-    first = place(shop, shop.staff("support"), key="a", **told).json()
+    fields = {**fields, "payment": "alipay"}
+    first = place(shop, shop.staff("support"), key="a", **fields).json()
     assert first["secret"] == order_secret(shop.backend.secrets, first["order_id"])
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, repeated=True)
-    assert place(shop, shop.staff("support"), key="a", **told).json()["secret"] == first["secret"]
+    assert place(shop, shop.staff("support"), key="a", **fields).json()["secret"] == first["secret"]
 
 
-def test_other_staff_are_not_told_the_secret_however_often_they_send_its_number(shop: Shop) -> None:
-    told = {"sales_channel": "taobao", "channel_order_no": "T-1", "payment": "alipay"}
-    first = place(shop, shop.staff("support"), key="a", **told).json()
+def test_other_staff_do_not_get_the_secret_however_often_they_send_its_number(shop: Shop) -> None:
+    fields = {"sales_channel": "taobao", "channel_order_no": "T-1", "payment": "alipay"}
+    first = place(shop, shop.staff("support"), key="a", **fields).json()
     for repeated in (False, True):  # a command that is sent again has the answer of the first time
         shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, {"repeated": True}, repeated=repeated)
-        assert place(shop, shop.staff("support"), key="b", **told).json()["secret"] == first["secret"]
-        other = place(shop, shop.staff("operations"), key="c", **told)
+        assert place(shop, shop.staff("support"), key="b", **fields).json()["secret"] == first["secret"]
+        other = place(shop, shop.staff("operations"), key="c", **fields)
         assert (other.json()["order_id"], "secret" in other.json()) == (first["order_id"], False)
 
 

@@ -112,7 +112,7 @@ def test_an_order_that_is_over_is_waited_for_no_longer(shop: Shop, path: str, ev
 
 
 @pytest.mark.parametrize("path", ["", "/deliveries"])
-def test_what_is_over_is_told_at_once(shop: Shop, path: str) -> None:
+def test_what_is_over_is_answered_at_once(shop: Shop, path: str) -> None:
     shop.backend.happen(delivered(shop, 1), delivered(shop, 2), COMPLETED)
 
     assert shop.client.get(f"/v1/orders/o1{path}?wait=60", headers=shop.customer("c1")).status_code == 200
@@ -152,7 +152,7 @@ def test_all_who_wait_cost_one_look_a_move(shop: Shop) -> None:
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_an_outage_is_told_to_those_who_wait(shop: Shop) -> None:
+def test_those_who_wait_learn_of_an_outage(shop: Shop) -> None:
     async def outage() -> None:
         with failing(shop.backend.reads, LOOK):
             shop.backend.happen(delivered(shop, 1))

@@ -24,9 +24,9 @@ def given(seconds: float = 0, actor: str = "customer:c1") -> DecisionContext:
     return DecisionContext(NOW + timedelta(seconds=seconds), "c", meta)
 
 
-def opened(*told: tuple[RecordOpening, DecisionContext]) -> list[DeliveriesOpened]:
+def opened(*commands: tuple[RecordOpening, DecisionContext]) -> list[DeliveriesOpened]:
     state, events = OpeningState(), []
-    for command, at in told:
+    for command, at in commands:
         for event in decide_opening(command, state, at):
             state = evolve_opening(state, event)
             events.append(event)
@@ -41,11 +41,11 @@ def test_an_opening_says_who_when_from_where_and_what_was_shown() -> None:
 def test_reading_on_is_the_same_opening_and_anything_else_is_another() -> None:
     elsewhere = ASKED.model_copy(update={"address": "192.0.2.8"})
     numbers = ASKED.model_copy(update={"shown": "numbers"})
-    told = [
+    commands = [
         (ASKED, given(0)), (ASKED, given(59)), (elsewhere, given(59)), (ASKED, given(59, "guest")),
         (numbers, given(59)), (ASKED, given(60)), (ASKED, given(30)),
     ]  # fmt: skip
-    events = opened(*told)
+    events = opened(*commands)
     assert [(event.by, event.address, event.shown) for event in events] == [
         ("customer:c1", "192.0.2.7", "keys"),
         ("customer:c1", "192.0.2.8", "keys"),

@@ -52,8 +52,8 @@ def test_staff_see_what_was_paid_of_a_return_that_failed_and_what_was_paid_by_ha
     before = shop.client.get("/v1/payments/o1", headers=finance).json()
     channel = shop.client.get("/v1/ledger/accounts/channel:alipay/entries", headers=finance).json()["items"]
     postings = moved("order:o1", "by-hand:alipay", 100)
-    shop.backend.then[RecordReturnByHand] = lambda told: [
-        ReturnedByHand(payment_id="o1", return_id="hold#rest", amount=yuan(50), note=told.note, postings=postings)
+    shop.backend.then[RecordReturnByHand] = lambda command: [
+        ReturnedByHand(payment_id="o1", return_id="hold#rest", amount=yuan(50), note=command.note, postings=postings)
     ]
     path = "/v1/payments/o1/returns/hold%23rest/by-hand"
     after = shop.client.post(path, json={"note": "by bank"}, headers=finance).json()

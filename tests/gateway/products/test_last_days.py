@@ -89,18 +89,18 @@ def test_at_midnight_the_figures_fall_and_staff_hear_of_it_without_anybody_buyin
     harness.send("inventory", load("c"))
     reads = open_engine(f"sqlite:///{tmp_path / 'gateway.sqlite3'}", writer=False)
 
-    def told() -> tuple[float, float, float]:
+    def stock_gauges() -> tuple[float, float, float]:
         with reads.connect() as connection:
             found = metrics.gauges(connection, harness.now, harness.settings)
             values = {(metric, *labels): value for metric, labels, value in found}
         return values[metrics.KEYS, "available"], values[metrics.KEYS, "expired"], values[(metrics.PRODUCTS_LOW,)]
 
     harness.advance((MIDNIGHT - NOW).total_seconds() - 1)
-    assert told() == (3, 0, 0)
+    assert stock_gauges() == (3, 0, 0)
     assert harness.events("inventory", KeysExpired) == []
 
     harness.advance(1)
-    assert told() == (1, 2, 1)
+    assert stock_gauges() == (1, 2, 1)
     assert harness.events("inventory", KeysExpired, StockRanLow) == [
         KeysExpired(sku=SKU, expires_on=TODAY, count=2, available=1),
         StockRanLow(sku=SKU, available=1, threshold=1),

@@ -156,7 +156,7 @@ def test_what_nobody_asked_a_supplier_for_is_shown_and_its_texts_are_read(
 
 def test_a_buyer_reads_the_texts_that_a_supplier_delivered(shop: Shop) -> None:
     sealer = Sealer(buyer_key(shop.backend.secrets, "o1"), os.urandom)
-    told = {
+    fields = {
         "delivery_id": "o1/1",
         "order_id": "o1",
         "line": 1,
@@ -165,7 +165,7 @@ def test_a_buyer_reads_the_texts_that_a_supplier_delivered(shop: Shop) -> None:
         "supplier_ref": "n",
     }
     envelope = sealer.seal(json.dumps(["CARD-0001", "CARD-0002"]), "o1/1")
-    delivered = ff.SupplierDelivered.model_validate({**told, "cost": yuan(9), "envelope": envelope})
+    delivered = ff.SupplierDelivered.model_validate({**fields, "cost": yuan(9), "envelope": envelope})
     shop.backend.happen(customer_registered("c1"), placed("o1", "c1", lines=(line(),)), delivered)
 
     items = shop.client.get("/v1/orders/o1/deliveries", headers=shop.customer("c1")).json()["items"]

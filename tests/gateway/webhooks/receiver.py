@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server that keeps what it was told and answers as it is told to."""
+"""A receiver of webhooks: a real HTTP server that keeps the requests it gets and answers as a test asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedRequest:
     """One request, as it came."""
 
     path: str
@@ -42,7 +42,7 @@ class Told:
         return Webhook(secret).verify(self.body, self.headers)
 
 
-Answers = Callable[[Told], int]
+Answers = Callable[[ReceivedRequest], int]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Receiver:
     """`answers` gives the status for a path's requests; those at `stuck` paths wait until `release` is set."""
 
     address: str = ""
-    told: list[Told] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     answers: dict[str, Answers] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     stuck: set[str] = field(default_factory=set)
@@ -60,9 +60,9 @@ class Receiver:
     def url(self, path: str) -> str:
         return f"{self.address}/{path}"
 
-    def at(self, path: str) -> list[Told]:
+    def at(self, path: str) -> list[ReceivedRequest]:
         with self.lock:
-            return [one for one in self.told if one.path == f"/{path}"]
+            return [one for one in self.requests if one.path == f"/{path}"]
 
     def keys(self, path: str) -> list[str]:
         return [one.key for one in self.at(path)]
@@ -74,13 +74,13 @@ def receiving() -> Iterator[Receiver]:
 
     @app.post("/{path:path}")
     async def post(path: str, request: Request) -> Response:
-        one = Told(request.url.path, dict(request.headers), await request.body())
+        one = ReceivedRequest(request.url.path, dict(request.headers), await request.body())
         with receiver.lock:
-            receiver.told.append(one)
+            receiver.requests.append(one)
         if path in receiver.stuck:
             await run_in_threadpool(receiver.release.wait, PATIENCE)
         status = receiver.answers.get(path, lambda _: 204)(one)
-        text = b"" if status == 204 else b"as it was told"
+        text = b"" if status == 204 else b"as a test asked"
         return Response(text, status, headers=receiver.headers)
 
     with run_server(app, "receiver") as address:

@@ -64,16 +64,16 @@ def test_registering_shows_the_secret_once(shop: Shop) -> None:
         )
     ]
     answer = ask(shop, "POST", "", {"url": URL, "events": ["order.*"]})
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 201
     assert shop.backend.last == RegisterWebhookEndpoint(
-        endpoint_id=told["endpoint_id"], name="", url=URL, events=("order.*",)
+        endpoint_id=body["endpoint_id"], name="", url=URL, events=("order.*",)
     )
-    assert told["secret"] == endpoint_secret(shop.backend.secrets, told["endpoint_id"], 1)
-    for path in ("", f"/{told['endpoint_id']}"):
+    assert body["secret"] == endpoint_secret(shop.backend.secrets, body["endpoint_id"], 1)
+    for path in ("", f"/{body['endpoint_id']}"):
         shown = ask(shop, "GET", path)
         assert (shown.status_code, URL in shown.text) == (200, True)
-        assert told["secret"] not in shown.text
+        assert body["secret"] not in shown.text
         assert "whsec_" not in shown.text
 
 
@@ -122,9 +122,9 @@ def test_a_change_names_only_what_changes(shop: Shop) -> None:
 
 def test_a_rotation_shows_the_new_secret(shop: Shop) -> None:
     shop.backend.answers[RotateWebhookSecret] = Reply("accepted", "gateway", 1, {"generation": 3})
-    told = ask(shop, "POST", "/e1/secret", {}).json()
+    body = ask(shop, "POST", "/e1/secret", {}).json()
     assert shop.backend.last == RotateWebhookSecret(endpoint_id="e1", overlap_seconds=86_400)
-    assert told["secret"] == endpoint_secret(shop.backend.secrets, "e1", 3)
+    assert body["secret"] == endpoint_secret(shop.backend.secrets, "e1", 3)
     ask(shop, "POST", "/e1/secret", {"overlap_seconds": 0})
     assert shop.backend.last.overlap_seconds == 0
 
@@ -189,10 +189,10 @@ def test_attempts_are_listed_the_newest_first_with_filters_and_pages(shop: Shop)
 
 def test_a_ping_waits_for_the_dispatcher(shop: Shop) -> None:
     shop.backend.happen(REGISTERED)
-    told = ask(shop, "POST", "/e1/ping").json()
+    body = ask(shop, "POST", "/e1/ping").json()
     (waiting,) = rows(shop, tables.deliveries)
     assert (waiting["event_id"], waiting["source"], waiting["due_at"]) == (
-        told["event_id"],
+        body["event_id"],
         "ping",
         to_text(shop.clock.now),
     )
@@ -223,7 +223,7 @@ def test_all_that_were_given_up_are_delivered_again(shop: Shop) -> None:
     assert {(one["state"], one["tries"]) for one in rows(shop, tables.deliveries)} == {("waiting", 0)}
 
 
-def test_a_log_is_told_again_from_a_place_or_a_time_on(shop: Shop) -> None:
+def test_a_log_is_sent_again_from_a_place_or_a_time_on(shop: Shop) -> None:
     shop.backend.happen(REGISTERED, *(StaffAdded(username=f"s{number}", role="support") for number in range(5)))
     is_at(shop, 6)
     place = {"from": {"source": "gateway", "position": 4}}

@@ -27,7 +27,7 @@ from shared.projections.rebuild import verify
 from shared.runtime.clock import Clock
 from shared.runtime.embedded import database_url
 from shared.runtime.settings import Settings
-from tests.gateway.webhooks.receiver import Receiver, Told, receiving
+from tests.gateway.webhooks.receiver import ReceivedRequest, Receiver, receiving
 from tests.platform.embedded import EmbeddedPlatform
 from tests.waiting import wait_for
 
@@ -62,8 +62,8 @@ class Market:
     def register(self, path: str, *events: str) -> tuple[str, str]:
         """The id and the secret of an endpoint at this path of the receiver."""
         body = {"url": self.receiver.url(path), "events": events or ("gateway.CustomerRegistered",)}
-        told = self.ask("POST", "", body)
-        return told["endpoint_id"], told["secret"]
+        answer = self.ask("POST", "", body)
+        return answer["endpoint_id"], answer["secret"]
 
     def shown(self, endpoint: str) -> dict[str, Any]:
         return self.ask("GET", f"/{endpoint}")
@@ -71,8 +71,8 @@ class Market:
     def attempts(self, endpoint: str, query: str = "") -> list[dict[str, Any]]:
         return self.ask("GET", f"/{endpoint}/attempts?limit=200{query}")["items"]
 
-    def is_told(self, endpoint: str) -> bool:
-        """Whether it has been told of all there is."""
+    def is_up_to_date(self, endpoint: str) -> bool:
+        """Whether no event waits to be sent to it for the first time."""
         shown = self.shown(endpoint)
         return bool(shown["behind"]) and not any(shown["behind"].values())
 
@@ -123,7 +123,7 @@ def test_events_arrive_in_order_signed_as_a_receiver_checks_it(market: Market, d
         Webhook(secret).verify(first.body.replace(b"orderly-0", b"orderly-1"), first.headers)
 
 
-def test_what_was_recorded_before_it_was_registered_is_not_told(market: Market) -> None:
+def test_an_endpoint_does_not_get_what_was_recorded_before_it_was_registered(market: Market) -> None:
     market.happen("before-1")
     market.register("later")
     market.happen("after-1", "after-2")
@@ -132,11 +132,11 @@ def test_what_was_recorded_before_it_was_registered_is_not_told(market: Market) 
     assert market.receiver.keys("later") == ["after-1", "after-2"]
 
 
-def test_only_what_the_filter_lets_through_is_told(market: Market, dispatcher: Dispatcher) -> None:
+def test_an_endpoint_gets_only_what_its_filter_lets_through(market: Market, dispatcher: Dispatcher) -> None:
     endpoint, _ = market.register("filtered", "gateway.Staff*", "notification.*")
     market.happen("filtered-1")
     market.platform.send(AddStaff(username="filtered-2", role="support"))
-    wait_for(lambda: market.receiver.keys("filtered") and market.is_told(endpoint))
+    wait_for(lambda: market.receiver.keys("filtered") and market.is_up_to_date(endpoint))
     assert market.receiver.keys("filtered") == ["filtered-2"]
 
     market.ask("PATCH", f"/{endpoint}", {"events": ["gateway.CustomerRegistered"]})
@@ -149,8 +149,8 @@ def test_what_fails_is_tried_again_and_holds_up_nobody(market: Market, dispatche
     tries = count(1)
     endpoint, secret = market.register("flaky")
 
-    def answer(told: Told) -> int:
-        return 500 if told.key == "flaky-1" and next(tries) <= 2 else 204
+    def answer(request: ReceivedRequest) -> int:
+        return 500 if request.key == "flaky-1" and next(tries) <= 2 else 204
 
     market.receiver.answers["flaky"] = answer
     market.happen("flaky-1", "flaky-2", "flaky-3")
@@ -164,14 +164,14 @@ def test_what_fails_is_tried_again_and_holds_up_nobody(market: Market, dispatche
     assert len({one.id for one in tried}) == 1
     assert len({one.body for one in tried}) == 1
     assert all(one.verified(secret) for one in tried)
-    told = market.attempts(endpoint, f"&event_id={tried[0].id}")
-    assert [(one["number"], one["outcome"], one["status"]) for one in told] == [
+    attempts = market.attempts(endpoint, f"&event_id={tried[0].id}")
+    assert [(one["number"], one["outcome"], one["status"]) for one in attempts] == [
         (3, "delivered", 204),
         (2, "failed", 500),
         (1, "failed", 500),
     ]
-    assert told[-1]["answer"] == "as it was told"
-    assert "whsec_" not in str(told)
+    assert attempts[-1]["answer"] == "as a test asked"
+    assert "whsec_" not in str(attempts)
 
 
 def test_a_slow_endpoint_holds_up_no_other(market: Market, dispatcher: Dispatcher) -> None:
@@ -221,8 +221,8 @@ def test_a_ping_reaches_a_disabled_endpoint(market: Market, dispatcher: Dispatch
     event_id = market.ask("POST", f"/{endpoint}/ping")["event_id"]
     market.happen("pinged-1")
     wait_for(lambda: market.attempts(endpoint))
-    (told,) = market.receiver.at("pinged")
-    assert told.verified(secret)["type"] == "kameng.webhook.ping.v1"
+    (request,) = market.receiver.at("pinged")
+    assert request.verified(secret)["type"] == "kameng.webhook.ping.v1"
     assert [(one["event_id"], one["outcome"]) for one in market.attempts(endpoint)] == [(event_id, "delivered")]
 
     market.ask("POST", f"/{endpoint}/enable")
@@ -236,7 +236,7 @@ def alerts(market: Market, endpoint: str) -> list[str]:
         return [row[0] for row in connection.exec_driver_sql(statement, (f"webhook-disabled/{endpoint}%",))]
 
 
-def test_after_days_of_failure_it_is_disabled_and_staff_are_told(market: Market, dispatcher: Dispatcher) -> None:
+def test_after_days_of_failure_it_is_disabled_and_staff_get_an_alert(market: Market, dispatcher: Dispatcher) -> None:
     market.receiver.answers["dead"] = lambda _: 503
     endpoint, _ = market.register("dead")
     market.happen(*(f"dead-{number}" for number in range(DOWN_FROM + 3)))
@@ -249,12 +249,12 @@ def test_after_days_of_failure_it_is_disabled_and_staff_are_told(market: Market,
     assert market.shown(endpoint)["reason"] == "failing"
     wait_for(lambda: alerts(market, endpoint))
     assert set(alerts(market, endpoint)) == {"webhook-disabled"}
-    told = {one.metric: one for one in readings(dispatcher, market.platform.host.clock.now)}
-    wait_for(lambda: told[metrics.WEBHOOK_DISABLED].read() == 1)
+    gauges = {one.metric: one for one in readings(dispatcher, market.platform.host.clock.now)}
+    wait_for(lambda: gauges[metrics.WEBHOOK_DISABLED].read() == 1)
 
     market.receiver.answers.pop("dead")
     market.ask("POST", f"/{endpoint}/enable")
-    wait_for(lambda: market.is_told(endpoint) and market.shown(endpoint)["waiting"] == 0)
+    wait_for(lambda: market.is_up_to_date(endpoint) and market.shown(endpoint)["waiting"] == 0)
     delivered = {one["event_id"] for one in market.attempts(endpoint, "&outcome=delivered")}
     assert len(delivered | {one["event_id"] for one in market.ask("GET", f"/{endpoint}/deliveries")["items"]}) == 8
     market.ask("POST", f"/{endpoint}/redrive", {"failed": True})
@@ -283,11 +283,11 @@ def test_a_restart_goes_on_where_it_stopped(market: Market) -> None:
     endpoint, _ = market.register("restarted")
     with market.dispatching():
         market.happen("restarted-1")
-        wait_for(lambda: market.is_told(endpoint) and market.receiver.at("restarted"))
+        wait_for(lambda: market.is_up_to_date(endpoint) and market.receiver.at("restarted"))
     market.happen("restarted-2")
     with market.dispatching():
         wait_for(lambda: len(market.receiver.at("restarted")) == 2)
-        wait_for(lambda: market.is_told(endpoint))
+        wait_for(lambda: market.is_up_to_date(endpoint))
     assert market.receiver.keys("restarted") == ["restarted-1", "restarted-2"]
 
 

@@ -50,15 +50,15 @@ def post(url: str, *, private: bool = True, tls: ssl.SSLContext | None = None) -
 def test_body_and_headers_arrive_and_any_2xx_takes_it(receiver: Receiver) -> None:
     receiver.answers["taken"] = lambda _: 202
     answer = post(receiver.url("taken"))
-    (told,) = receiver.at("taken")
+    (request,) = receiver.at("taken")
     assert (answer.status, answer.taken, answer.error) == (202, True, None)
-    assert (told.body, told.id) == (b"{}", "e1")
+    assert (request.body, request.id) == (b"{}", "e1")
 
 
-def test_a_refusal_is_told_with_how_it_begins(receiver: Receiver) -> None:
+def test_a_refusal_comes_with_the_beginning_of_its_text(receiver: Receiver) -> None:
     receiver.answers["refused"] = lambda _: 500
     answer = post(receiver.url("refused"))
-    assert (answer.status, answer.taken, answer.text) == (500, False, "as it was told")
+    assert (answer.status, answer.taken, answer.text) == (500, False, "as a test asked")
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
@@ -71,8 +71,8 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
 
 def test_the_receiver_says_how_long_to_wait(receiver: Receiver) -> None:
     receiver.answers["busy"] = lambda _: 429
-    for told, wanted in (("120", 120), ("soon", None), ("-1", None), ("9999999", None), ("999999", 100_000)):
-        receiver.headers["retry-after"] = told
+    for header, wanted in (("120", 120), ("soon", None), ("-1", None), ("9999999", None), ("999999", 100_000)):
+        receiver.headers["retry-after"] = header
         assert post(receiver.url("busy")).asked_seconds == wanted
 
 
@@ -132,9 +132,9 @@ def test_of_an_endless_answer_only_the_beginning_is_read() -> None:
 def test_what_is_no_whole_answer_took_nothing(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = serve_once(listening, answer)
-        told = post(f"http://{HOST}:{listening.getsockname()[1]}/")
+        outcome = post(f"http://{HOST}:{listening.getsockname()[1]}/")
         thread.join()
-    assert (told.taken, told.error) == (False, "connection")
+    assert (outcome.taken, outcome.error) == (False, "connection")
 
 
 def test_what_is_shown_of_an_answer_can_be_printed() -> None:

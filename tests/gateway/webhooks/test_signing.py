@@ -35,16 +35,16 @@ def test_two_installations_share_no_secret(secrets: Secrets, tmp_path: Path) -> 
 def test_while_secrets_overlap_a_receiver_may_have_either(secrets: Secrets, generation: int) -> None:
     now = datetime.now(UTC)
     signing = generations(3, now + timedelta(seconds=1), now)
-    told = headers(secrets, "e1", signing, "event-1", now, BODY)
-    assert Webhook(endpoint_secret(secrets, "e1", generation)).verify(BODY, told) == {"specversion": "1.0"}
+    signed = headers(secrets, "e1", signing, "event-1", now, BODY)
+    assert Webhook(endpoint_secret(secrets, "e1", generation)).verify(BODY, signed) == {"specversion": "1.0"}
 
 
 def test_after_that_only_the_new_one_signs(secrets: Secrets) -> None:
     now = datetime.now(UTC)
-    told = headers(secrets, "e1", generations(3, now, now), "event-1", now, BODY)
-    assert Webhook(endpoint_secret(secrets, "e1", 3)).verify(BODY, told)
+    signed = headers(secrets, "e1", generations(3, now, now), "event-1", now, BODY)
+    assert Webhook(endpoint_secret(secrets, "e1", 3)).verify(BODY, signed)
     with pytest.raises(WebhookVerificationError):
-        Webhook(endpoint_secret(secrets, "e1", 2)).verify(BODY, told)
+        Webhook(endpoint_secret(secrets, "e1", 2)).verify(BODY, signed)
 
 
 def test_an_endpoint_that_was_never_rotated_signs_once(secrets: Secrets) -> None:

@@ -39,13 +39,13 @@ def at(second: int) -> str:
     return to_text(NOW.replace(second=second))
 
 
-def test_a_new_one_is_enabled_and_told_from_then_on(tmp_path: Path) -> None:
+def test_a_new_one_is_enabled_and_gets_events_from_then_on(tmp_path: Path) -> None:
     row = shown(tmp_path, REGISTERED)
     assert (row["status"], row["generation"], row["former_until"]) == ("enabled", 1, None)
     assert (row["since"], row["registered_at"]) == ({"order": at(1)}, at(1))
 
 
-def test_of_what_a_change_adds_it_is_told_from_the_change_on(tmp_path: Path) -> None:
+def test_what_a_change_adds_it_gets_from_the_change_on(tmp_path: Path) -> None:
     assert shown(tmp_path, REGISTERED, CHANGED)["since"] == {"order": at(1), "risk": at(2)}
 
 

@@ -28,10 +28,10 @@ def problems(document: Path) -> list[dict[str, Any]]:
     """What the parser says against a document: nothing, when it is valid. Raises Unavailable."""
     command = [_found("node"), str(HERE / "validate.cjs"), str(document.resolve())]
     done = subprocess.run(command, cwd=_parser(), capture_output=True, text=True, timeout=PARSE_SECONDS)
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    if done.returncode not in (0, 1) or not told:
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode not in (0, 1) or not found:
         raise RuntimeError(f"the parser broke off: {done.stderr[-MOST_SAID:]}")
-    return told if done.returncode else []
+    return found if done.returncode else []
 
 
 def _parser() -> Path:

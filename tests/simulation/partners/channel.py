@@ -156,22 +156,23 @@ class Channel(Partner):
             self.close(payment_id)
 
     def _call_back(self, payment: Payment) -> None:
-        told, strike = payment.callback(), self._whims.strike
+        callback, strike = payment.callback(), self._whims.strike
+        id_ = callback["callback_id"]
         self.mumble(payment.payment_id)
         if strike("wrong_amount"):
             by = self._luck.choice((-1, 1, 100))
-            if told["amount"] + by == payment.money.amount:
+            if callback["amount"] + by == payment.money.amount:
                 by *= 2  # what was asked for, where another amount was taken, would be believed
-            wrong = {**told, "amount": max(0, told["amount"] + by), "callback_id": f"{told['callback_id']}-amount"}
+            wrong = {**callback, "amount": max(0, callback["amount"] + by), "callback_id": f"{id_}-amount"}
             self.tell(_callback(self.name, wrong))
         if strike("wrong_payment"):
-            wrong = {**told, "payment_id": self._another(payment), "callback_id": f"{told['callback_id']}-payment"}
+            wrong = {**callback, "payment_id": self._another(payment), "callback_id": f"{id_}-payment"}
             self.tell(_callback(self.name, wrong))
         if strike("callback_lost"):
             return
         late = self._luck.uniform(10, 200) if strike("callback_late") else self._luck.uniform(0, 2)
         for _ in range(2 if strike("callback_twice") else 1):
-            self.tell(_callback(self.name, told), after_seconds=late)
+            self.tell(_callback(self.name, callback), after_seconds=late)
 
     def _another(self, payment: Payment) -> str:
         """A payment of another amount, so that nobody could take this one's callback for its own."""
@@ -194,18 +195,18 @@ class Channel(Partner):
         return {refund: max(1, asked - self._missed(*refund)) for refund, asked in self._refunds_asked.items()}
 
     def _missed(self, payment_id: str, return_id: str) -> int:
-        """How many look-ups were told of no such refund."""
+        """How many look-ups found no such refund."""
         return self._looks[payment_id] - self._seen[payment_id, return_id]
 
 
-def _callback(channel: str, told: Mapping[str, Any], *, authentic: bool = True) -> RecordCallback:
+def _callback(channel: str, body: Mapping[str, Any], *, authentic: bool = True) -> RecordCallback:
     """The command that the gateway makes of a callback's body."""
     return RecordCallback(
-        payment_id=told["payment_id"],
+        payment_id=body["payment_id"],
         channel=channel,
-        callback_id=told["callback_id"],
-        channel_ref=told["channel_ref"],
-        amount=Money(amount=told["amount"], currency=told["currency"]),
-        status=told["status"],
+        callback_id=body["callback_id"],
+        channel_ref=body["channel_ref"],
+        amount=Money(amount=body["amount"], currency=body["currency"]),
+        status=body["status"],
         authentic=authentic,
     )

@@ -32,7 +32,7 @@ class Partner(ABC):
         self.kind: PartnerKind = kind
         self._whims, self._luck, self._host = whims, luck, host
         self._secret = host.secrets.get(f"{kind}-{name}")
-        self._told = self._mumbled = 0
+        self._sent = self._mumbled = 0
         self.under_way = 0
         self.heard: list[Reply] = []
         self.accepted: list[Command] = []
@@ -88,8 +88,8 @@ class Partner(ABC):
             else:
                 self.under_way -= 1
 
-        self._told += 1
-        id_ = f"{self.name}-tells-{self._told}"
+        self._sent += 1
+        id_ = f"{self.name}-tells-{self._sent}"
         self._host.send(command.owner, command, id_=id_, actor=actor, done=done)
 
 

@@ -127,14 +127,14 @@ class Supplier(Partner):
 
     def _contradict_perhaps(self, purchase: Purchase) -> None:
         """Say something else of what was delivered, some time later; look-ups go on telling the truth."""
-        told = purchase.report()
+        original = purchase.report()
         for misbehaviour, contrary in (
             ("other_bill", {"cost": Money(amount=PIECE_COST + self._luck.choice((-50, 50, 7)))}),
             ("odd_bill", {"cost": self._luck.choice((None, Money(amount=-5), Money(amount=5, currency="USD")))}),
             ("taken_back", {"outcome": "failed", "cost": None, "goods": ()}),
         ):
             if self._whims.strike(misbehaviour):
-                report = told.model_copy(update=contrary)
+                report = original.model_copy(update=contrary)
                 purchase.said_no |= report.outcome == "failed"  # which may be heard before what it contradicts
                 self.tell(self.statement(report), after_seconds=self._luck.uniform(1, 150))
 

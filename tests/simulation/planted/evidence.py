@@ -47,7 +47,7 @@ def silence_of_a_supplier_is_taken_for_a_no() -> AbstractContextManager[Any]:
 
 @planted("EvidenceSettled")
 def a_wrong_amount_is_dropped() -> AbstractContextManager[Any]:
-    def dropped(*told: Any, **more: Any) -> Decided:
+    def dropped(*args: Any, **more: Any) -> Decided:
         return Decided(answer={"outcome": "refused", "reason": "wrong-amount"})
 
     return patch.object(statements, "_unmatched", dropped)
@@ -55,7 +55,7 @@ def a_wrong_amount_is_dropped() -> AbstractContextManager[Any]:
 
 @planted("EvidenceSettled")
 def what_can_not_be_read_is_dropped() -> AbstractContextManager[Any]:
-    def dropped(*told: Any) -> Decided:
+    def dropped(*args: Any) -> Decided:
         return Decided(answer={"outcome": "recorded"})
 
     return patch.object(domain, "_record", dropped)
@@ -65,8 +65,8 @@ def what_can_not_be_read_is_dropped() -> AbstractContextManager[Any]:
 def a_refused_refund_is_called_done() -> AbstractContextManager[Any]:
     not_returned = effects._not_returned
 
-    def done(payload: Mapping[str, Any], reason: str, *told: Any) -> RecordReturn:
-        return not_returned(payload, reason, *told).model_copy(update={"returned": True})
+    def done(payload: Mapping[str, Any], reason: str, *args: Any) -> RecordReturn:
+        return not_returned(payload, reason, *args).model_copy(update={"returned": True})
 
     return patch.object(effects, "_not_returned", done)
 

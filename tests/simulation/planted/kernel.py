@@ -137,8 +137,8 @@ def a_deadline_counts_from_the_last_event() -> AbstractContextManager[Any]:
     """And nobody compares clocks: one that was hours ahead for a while delays all that is planned after it."""
     init = UnitOfWork.__init__
 
-    def from_the_last(self: UnitOfWork, desk: Any, now: Any, at: Any, condemned: dict[str, str]) -> None:
-        init(self, desk, at, at, condemned)
+    def from_the_last(self: UnitOfWork, writer: Any, now: Any, at: Any, poisoned: dict[str, str]) -> None:
+        init(self, writer, at, at, poisoned)
 
     return together(patch.object(UnitOfWork, "__init__", from_the_last), patch.object(WriterState, "halted", ""))
 
@@ -170,10 +170,10 @@ def a_refusal_leaves_an_event() -> AbstractContextManager[Any]:
             return decide(self, task)
         except Refused as no:
             if isinstance(task.command, PlaceOrder) and no.code == "over-limit":
-                told = OrderCancelled(
+                event = OrderCancelled(
                     order_id=task.command.order_id, customer=None, reason="staff", paid=False, lines=()
                 )
-                self._append(task.stream, told, task.meta, task.meta.model_dump_json())
+                self._append(task.stream, event, task.meta, task.meta.model_dump_json())
             raise
 
     return patch.object(UnitOfWork, "_decide", telling)

@@ -69,7 +69,7 @@ class EffectFailed(Exception):
 
 @dataclass(frozen=True)
 class Effect:
-    """An external call. The scheduler makes it; a replay never does.
+    """An external call. The scheduler makes it; a rebuild never does.
 
     `run(payload, attempt, adapters)` returns the command that carries the result. `attempt` counts from 1. Above 1, an
     earlier attempt may have reached the partner: look up its outcome before repeating it. Any exception means "try

@@ -27,8 +27,8 @@ BY_HAND = "delivered by hand"
 
 
 def decide(command: Command, state: Delivery, given: DecisionContext) -> list[Event] | Decided:
-    """The events of a delivery. Raises Refused for what people may not do; what a supplier says is never refused so, but
-    answered.
+    """The events of a delivery. Raises Refused for what people may not do. A supplier's statement is never refused; a
+    part of the answer says what became of it.
 
     Facts: for keys Opened or None, for goods Resealed or None, and a mapping of supplier to Health where the command
     may choose a supplier.

@@ -92,8 +92,9 @@ class ApiContext:
         command_id: str,
         *,
         flow: str | None = None,
+        wait: bool = True,
     ) -> Reply:
-        """Send a command, and wait a while until the read models show what it changed.
+        """Send a command, and, unless `wait` is False, wait a while until the read models show what it changed.
 
         `flow` is the correlation id; the command's own id when None. Raises Problem when the reply is not `accepted`,
         and with 503 or 504 when the outcome is unknown."""
@@ -103,7 +104,8 @@ class ApiContext:
             reply = await self._reply(self.backend.send(command.owner, message))
         if reply.outcome != "accepted":
             raise of_reply(reply)
-        await self.backend.wait_for_position(reply.source, reply.position)
+        if wait:
+            await self.backend.wait_for_position(reply.source, reply.position)
         return reply
 
     async def _reply(self, reply: Awaitable[Reply]) -> Reply:

@@ -161,6 +161,8 @@ async def with_payment(context: ApiContext, order: Row) -> dict[str, Any]:
 
 async def history(context: ApiContext, visible: VisibleOrder, limit: int, cursor: str | None) -> Response:
     """A page of the order's events in the order of time."""
+    # An opening is recorded without waiting for the read models; who opened keys finds it here all the same.
+    await context.backend.caught_up("gateway")
     columns = order_history.c
     statement = sa.select(order_history).where(columns.order_id == visible.order["order_id"])
     if visible.as_buyer:
@@ -217,7 +219,8 @@ def _closed(row: Row) -> dict[str, Any]:
 async def _record_opening(context: ApiContext, visible: VisibleOrder, ip: str) -> None:
     order_id, shown = visible.order["order_id"], "keys" if visible.opens else "numbers"
     command = RecordOpening(order_id=order_id, shown=shown, address=ip)
-    await context.send(command, visible.caller, context.backend.ids.new_id(), flow=order_id)
+    # What is recorded is durable; the answer shows nothing of it.
+    await context.send(command, visible.caller, context.backend.ids.new_id(), flow=order_id, wait=False)
 
 
 def _delivered(lines: Iterable[Row]) -> set[int]:

@@ -6,9 +6,9 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from fastapi import Request
+from fastapi import Header, Request
 from pydantic import ValidationError
 
 from services.gateway.access.auth import Principal
@@ -22,15 +22,8 @@ from shared.contracts.gateway import PartnerKind, RecordUnread
 from shared.security.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from shared.values.json_text import NoJson, SaidTwice, read_as
 
-__all__ = [
-    "SIGNATURE_HEADER",
-    "TIMESTAMP_HEADER",
-    "Partner",
-    "ReceivedCallback",
-    "bad_signature",
-    "receive",
-    "record_unread",
-]
+Timestamp = Annotated[str, Header(alias=TIMESTAMP_HEADER)]
+Signature = Annotated[str, Header(alias=SIGNATURE_HEADER)]
 LONGEST_TIMESTAMP = 12
 # When a partner with too many unread statements should try again.
 AGAIN_AFTER_SECONDS = 600

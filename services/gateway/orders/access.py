@@ -162,7 +162,8 @@ async def with_payment(context: ApiContext, order: Row) -> dict[str, Any]:
 async def history(context: ApiContext, visible: VisibleOrder, limit: int, cursor: str | None) -> Response:
     """A page of the order's events in the order of time."""
     # An opening is recorded without waiting for the read models; who opened keys finds it here all the same.
-    await context.backend.caught_up("gateway")
+    if cursor is None:
+        await context.backend.caught_up("gateway")
     columns = order_history.c
     statement = sa.select(order_history).where(columns.order_id == visible.order["order_id"])
     if visible.as_buyer:

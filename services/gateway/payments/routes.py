@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.gateway.access.auth import Permission, Principal
@@ -176,8 +176,8 @@ async def receive_callback(
     request: Request,
     context: Context,
     ip: ClientIp,
-    timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
-    signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
+    timestamp: receiving.Timestamp = "",
+    signature: receiving.Signature = "",
 ) -> Response:
     """The channel signs with its shared secret. Every callback is recorded, including those with a wrong signature. A
     signed callback that can't be read (422) waits for a person."""

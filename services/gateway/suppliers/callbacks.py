@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.gateway.callbacks import receiving
 from services.gateway.http.answers import Answer, answer, refusals
@@ -41,8 +41,8 @@ async def receive_report(
     request: Request,
     context: Context,
     ip: ClientIp,
-    timestamp: Annotated[str, Header(alias=receiving.TIMESTAMP_HEADER)] = "",
-    signature: Annotated[str, Header(alias=receiving.SIGNATURE_HEADER)] = "",
+    timestamp: receiving.Timestamp = "",
+    signature: receiving.Signature = "",
 ) -> Response:
     """The supplier signs with its shared secret, and names a purchase that was ordered from it.
 

@@ -22,6 +22,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
+from sandboxes import LOOP
 from sandboxes.payments import NewPayment, NewRefund, Payment, Payments, money_shown
 from sandboxes.turned_away import TurnedAway, answer_politely
 from shared.runtime.clock import Clock
@@ -200,7 +201,7 @@ def main(
     callback_url: str = "http://127.0.0.1:8000",
 ) -> None:
     """Run a payment channel that shares the secret in SECRET_FILE with the merchant at CALLBACK_URL."""
-    uvicorn.run(create_channel(name, secret_file.read_bytes(), callback_url), host=host, port=port)
+    uvicorn.run(create_channel(name, secret_file.read_bytes(), callback_url), host=host, port=port, loop=LOOP)
 
 
 if __name__ == "__main__":

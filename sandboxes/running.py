@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from sandboxes import LOOP
 from sandboxes.channel import create_channel
 from sandboxes.supplier import create_supplier
 from shared.security.secrets import Secrets
@@ -27,7 +28,7 @@ def run_server(app: FastAPI, name: str) -> Iterator[str]:
     listening.listen()  # the server comes to it in its own time; until it does, whoever calls must wait, not be refused
     # Kept open longer than by clients, or a request may cross the closing of its connection.
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, timeout_keep_alive=75)
+        uvicorn.Config(app, loop=LOOP, log_config=None, log_level="warning", access_log=False, timeout_keep_alive=75)
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name=name, daemon=True)
     thread.start()

@@ -30,6 +30,7 @@ import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Request
 from pydantic import BaseModel, ValidationError
 
+from sandboxes import LOOP
 from sandboxes.purchases import Behaviour, Purchase, PurchaseRequest, Purchases
 from sandboxes.turned_away import TurnedAway, answer_politely
 from shared.contracts import Money
@@ -183,7 +184,7 @@ def main() -> None:
     app = create_supplier(
         arguments.name, secret, slow_seconds=arguments.slow_seconds, late_seconds=arguments.late_seconds
     )
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, loop=LOOP, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Hashes of a log's chain are headers beside the body, so that a reader that does 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -159,7 +159,7 @@ def _plain(body: MessageBody) -> list[Any]:
         case [CommandEnvelope(), *_]:
             return ["commands", *(_row_of(one) for one in body if isinstance(one, CommandEnvelope))]
         case [ReplyEnvelope(), *_]:
-            return ["replies", *([one.ticket, asdict(one.reply)] for one in body if isinstance(one, ReplyEnvelope))]
+            return ["replies", *([one.ticket, one.reply] for one in body if isinstance(one, ReplyEnvelope))]
     raise Malformed("nothing to send")
 
 

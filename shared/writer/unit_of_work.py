@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
+
+import orjson
 
 from shared.contracts import (
     Command,
@@ -45,7 +46,6 @@ from shared.writer.state import WriterState
 
 LEASE = timedelta(seconds=120)
 WAITS = "waits behind an earlier parked message of its key"
-REPLY = tuple(part.name for part in fields(Reply))
 
 
 @dataclass(slots=True)
@@ -188,7 +188,7 @@ class UnitOfWork:
         row = self.writer.known_commands.get(message.id)
         if row is None:
             return None
-        reply = Reply(**json.loads(row["reply"]))
+        reply = Reply(**orjson.loads(row["reply"]))
         if row["fingerprint"] == message.command.fingerprint():
             return replace(reply, repeated=True)
         detail = "this id was used before for another command"
@@ -213,8 +213,7 @@ class UnitOfWork:
         self._keep(id_, command.fingerprint(), reply)
 
     def _keep(self, id_: str, fingerprint: str, reply: Reply) -> None:
-        stored = json.dumps({name: getattr(reply, name) for name in REPLY})
-        row = {"id": id_, "fingerprint": fingerprint, "reply": stored, "at": to_text(self.now)}
+        row = {"id": id_, "fingerprint": fingerprint, "reply": orjson.dumps(reply).decode(), "at": to_text(self.now)}
         self.writer.known_commands.put(row)
 
     def _decided(self, task: PendingCommand) -> Reply:

@@ -16,6 +16,7 @@ from sqlalchemy import event
 
 from services import all_services
 from shared.contracts import Metadata
+from shared.contracts.gateway import RecordOpening
 from shared.messages.messages import CommandMessage, EventBatch
 from shared.messages.topology import inbox
 from shared.messages.wire import MessageBody
@@ -35,6 +36,7 @@ STATEMENTS = {
     "order": 24, "inventory": 16, "fulfillment": 16, "ledger": 17, "risk": 14, "notification": 16, "gateway": 33,
 }  # fmt: skip
 MORE = 20
+OPENING_STATEMENTS = 8
 
 
 class Counts:
@@ -105,6 +107,24 @@ def test_orders_that_arrive_together_share_commits_slices_and_statements(shop: H
     assert above(counts.batches, SLICES) == {}
     assert above(counts.commits, COMMITS) == {}
     assert above(counts.statements, STATEMENTS) == {}
+
+
+def test_openings_that_arrive_together_cost_one_commit_and_one_slice_at_the_gateway(shop: Harness) -> None:
+    counts = Counts(shop)
+
+    waiting = []
+    for number in range(MORE):
+        opening = RecordOpening(order_id=f"o{number}", shown="keys", address="192.0.2.1")
+        meta = Metadata(correlation_id=opening.order_id, causation_id=f"r{number}")
+        waiting.append(shop.network.ask("gateway", CommandMessage(f"r{number}", opening, meta)))
+    shop.drain()
+
+    assert all(reply.result().outcome == "accepted" for reply in waiting)
+    assert counts.events == {"gateway": MORE}
+    assert counts.batches == {"gateway": 1}
+    # The readers of the gateway's log pass over openings without a commit; notification has due items of its own.
+    assert above(counts.commits, {"gateway": 1, "notification": 1}) == {}
+    assert counts.statements["gateway"] <= OPENING_STATEMENTS
 
 
 def test_a_message_that_is_heard_again_costs_nothing(shop: Harness) -> None:

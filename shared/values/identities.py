@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 import idna
@@ -156,6 +157,7 @@ def mentioned(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=4_096)
 def address(text: str) -> str:
     """A network address as RFC 5952 writes it; an IPv4 address written as IPv6 (`::ffff:1.2.3.4`) is the IPv4 address.
 

@@ -23,7 +23,7 @@ from shared.writer.inputs import CommitResult
 from shared.writer.writer import Writer
 
 SETTLE_SECONDS = 5.0
-QUICK_SECONDS, LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.005, 0.015, 0.06
+QUICK_SECONDS, LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.005, 0.015, 0.1
 LONGEST_BACK_OFF = 2.0
 logger = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.order.adapters import Adapters, build
-from services.order.domain import Limits, Market, Order, decide, evolve
+from services.order.domain import Market, Order, TimeLimits, decide, evolve
 from services.order.metrics import COUNTERS
 from services.order.projection import FOREIGN_EVENTS, OrderProjection
 from services.order.reactions import PLANS, REACTIONS
@@ -32,20 +32,20 @@ from shared.runtime.service import Aggregate, Service
 
 
 def find_market(command: PlaceOrder, order: Order, projection: OrderProjection, adapters: Adapters) -> Market:
-    return Market(offers=projection.listings(wish.sku for wish in command.wishes), limits=adapters.limits)
+    return Market(listings=projection.listings(wish.sku for wish in command.wishes), time_limits=adapters.time_limits)
 
 
-def find_limits(command: Command, order: Order, projection: OrderProjection, adapters: Adapters) -> Limits:
-    return adapters.limits
+def find_time_limits(command: Command, order: Order, projection: OrderProjection, adapters: Adapters) -> TimeLimits:
+    return adapters.time_limits
 
 
 def find_limits_or_market(
     command: RecordPayment, order: Order, projection: OrderProjection, adapters: Adapters
-) -> Limits | Market:
+) -> TimeLimits | Market:
     """What a lapsed order would cost now; an order that is waited for is paid at its own price."""
     if order.phase != "cancelled":
-        return adapters.limits
-    return Market(offers=projection.listings(line.sku for line in order.lines), limits=adapters.limits)
+        return adapters.time_limits
+    return Market(listings=projection.listings(line.sku for line in order.lines), time_limits=adapters.time_limits)
 
 
 SERVICE = Service(
@@ -75,10 +75,10 @@ SERVICE = Service(
             ),
             load_facts={
                 PlaceOrder: find_market,
-                RecordScreening: find_limits,
-                RecordReservation: find_limits,
+                RecordScreening: find_time_limits,
+                RecordReservation: find_time_limits,
                 RecordPayment: find_limits_or_market,
-                ReplaceKey: find_limits,
+                ReplaceKey: find_time_limits,
             },
         ),
     ),

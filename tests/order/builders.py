@@ -1,4 +1,4 @@
-"""Small builders: a shop's offers, a wish list, and an order led through its life."""
+"""Small builders: a shop's listings, a wish list, and an order led through its life."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.order.domain import Limits, Market, Order, decide, evolve
+from services.order.domain import Market, Order, TimeLimits, decide, evolve
 from shared.contracts import Command, Decided, DecisionContext, Event, Metadata, Money
 from shared.contracts.inventory import Listing, Tier
 from shared.contracts.order import (
@@ -21,7 +21,7 @@ from shared.contracts.order import (
 from tests.amounts import yuan
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-LIMITS = Limits(
+TIME_LIMITS = TimeLimits(
     pay_within=timedelta(minutes=30),
     answer_within=timedelta(minutes=1),
     review_within=timedelta(days=1),
@@ -31,7 +31,7 @@ LIMITS = Limits(
 )
 
 
-OFFERS = {
+LISTINGS = {
     listing.sku: listing
     for listing in (
         Listing(
@@ -63,18 +63,18 @@ def place(*wishes: Wish, **changes: Any) -> PlaceOrder:
 
 @dataclass
 class Life:
-    """An order that decides commands and remembers its history. `offers` is what is sold now."""
+    """An order that decides commands and remembers its history. `listings` is what is sold now."""
 
     order: Order = field(default_factory=Order)
     history: list[Event] = field(default_factory=list)
     answer: Mapping[str, Any] = field(default_factory=dict)
     now: datetime = NOW
-    offers: Mapping[str, Listing] = field(default_factory=lambda: OFFERS)
+    listings: Mapping[str, Listing] = field(default_factory=lambda: LISTINGS)
 
     def send(self, command: Command) -> list[Event]:
         """Decide a command and keep what came of it; the events are returned."""
         lapsed = isinstance(command, RecordPayment) and self.order.phase == "cancelled"
-        facts = Market(self.offers, LIMITS) if lapsed or isinstance(command, PlaceOrder) else LIMITS
+        facts = Market(self.listings, TIME_LIMITS) if lapsed or isinstance(command, PlaceOrder) else TIME_LIMITS
         meta = Metadata(correlation_id="flow", causation_id="cause")
         decided = decide(command, self.order, DecisionContext(now=self.now, command_id="c1", meta=meta, facts=facts))
         events = list(decided.events if isinstance(decided, Decided) else decided)

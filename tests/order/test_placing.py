@@ -12,7 +12,7 @@ from shared.contracts import DecisionContext, Metadata, Money, Refused
 from shared.contracts.inventory import Kind, Listing
 from shared.contracts.order import OrderPlaced
 from tests.amounts import yuan
-from tests.order.builders import LIMITS, NOW, OFFERS, Life, place, placed, wish
+from tests.order.builders import LISTINGS, NOW, TIME_LIMITS, Life, place, placed, wish
 
 
 def refusal(command) -> Refused:
@@ -73,10 +73,10 @@ def test_what_can_not_be_sold_is_refused(command, code, status):
 
 @pytest.mark.parametrize("kind", get_args(get_args(Kind)[0]))
 def test_what_a_supplier_delivers_needs_a_target_of_whatever_kind_it_is(kind: Kind):
-    offer = OFFERS["topup"].model_copy(update={"kind": kind})
+    listing = LISTINGS["topup"].model_copy(update={"kind": kind})
     with pytest.raises(Refused, match="needs the account"):
-        quote([wish("topup")], {"topup": offer})
-    assert quote([wish("topup", target="a1")], {"topup": offer})[0].target == "a1"
+        quote([wish("topup")], {"topup": listing})
+    assert quote([wish("topup", target="a1")], {"topup": listing})[0].target == "a1"
 
 
 def test_another_total_than_expected_is_refused_with_the_total_of_now():
@@ -152,7 +152,7 @@ def test_an_order_that_the_version_before_placed_as_typed_is_still_the_same_orde
 
 @pytest.mark.parametrize(
     ("payment", "step", "within"),
-    [("wallet", "answers", LIMITS.answer_within), ("wechat", "payment", LIMITS.pay_within)],
+    [("wallet", "answers", TIME_LIMITS.answer_within), ("wechat", "payment", TIME_LIMITS.pay_within)],
 )
 def test_an_order_waits_for_its_payment_for_a_bounded_time(payment, step, within):
     (event,) = placed(payment=payment).history
@@ -171,7 +171,7 @@ def test_names_leave_room_for_the_ids_made_of_them(field):
 
 def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not_sold():
     facts = Market(
-        {"dinar": Listing(sku="dinar", name="Dinar card", price=Money(amount=1_500, currency="KWD"))}, LIMITS
+        {"dinar": Listing(sku="dinar", name="Dinar card", price=Money(amount=1_500, currency="KWD"))}, TIME_LIMITS
     )
     given = DecisionContext(now=NOW, command_id="c1", meta=Metadata(correlation_id="f", causation_id="f"), facts=facts)
     with pytest.raises(Refused) as no:
@@ -182,7 +182,7 @@ def test_what_was_listed_before_in_a_currency_that_is_not_traded_any_more_is_not
 @pytest.mark.parametrize(("cost", "nothing"), [(0, [True, False]), (4, [False, False]), (None, [False, False])])
 def test_a_line_from_a_supplier_says_whether_it_is_listed_to_cost_nothing(cost: int | None, nothing: list[bool]):
     listed = None if cost is None else yuan(cost)
-    offers = {sku: listing.model_copy(update={"cost": listed}) for sku, listing in OFFERS.items()}
-    life = Life(offers=offers).all(place(wish("topup", target="1"), wish("card")))
+    listings = {sku: listing.model_copy(update={"cost": listed}) for sku, listing in LISTINGS.items()}
+    life = Life(listings=listings).all(place(wish("topup", target="1"), wish("card")))
 
     assert [line.costs_nothing for line in life.order.lines] == nothing

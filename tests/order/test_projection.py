@@ -8,9 +8,9 @@ from shared.contracts.inventory import ProductChanged, ProductListed, ProductPut
 from shared.eventstore.recorded import RecordedEvent
 from tests.amounts import yuan
 from tests.databases import in_memory
-from tests.order.builders import OFFERS
+from tests.order.builders import LISTINGS
 
-CARD = OFFERS["card"]
+CARD = LISTINGS["card"]
 
 
 def fold(*events: Event) -> OrderProjection:

@@ -18,7 +18,7 @@ from shared.contracts.order import (
 )
 from shared.contracts.risk import CaseDecided, OrderScreened
 from tests.amounts import yuan
-from tests.order.builders import LIMITS, NOW, Life, confirmed, delivered, held, placed, screened
+from tests.order.builders import NOW, TIME_LIMITS, Life, confirmed, delivered, held, placed, screened
 
 PRICE = yuan(10)
 
@@ -78,17 +78,19 @@ def test_fulfillment_delivers_or_not():
 def test_each_wait_takes_the_place_of_the_one_before():
     life = placed()
     assert plans(life) == [
-        ScheduleCommand("deadline/o1", MeetDeadline(order_id="o1", step="payment", attempt=1), NOW + LIMITS.pay_within)
+        ScheduleCommand(
+            "deadline/o1", MeetDeadline(order_id="o1", step="payment", attempt=1), NOW + TIME_LIMITS.pay_within
+        )
     ]
     assert plans(life.all(held())) == [
         ScheduleCommand(
-            "deadline/o1", MeetDeadline(order_id="o1", step="answers", attempt=1), NOW + LIMITS.answer_within
+            "deadline/o1", MeetDeadline(order_id="o1", step="answers", attempt=1), NOW + TIME_LIMITS.answer_within
         )
     ]
     assert plans(life.all(screened())) == []
     assert plans(confirmed()) == [
         ScheduleCommand(
-            "deadline/o1", MeetDeadline(order_id="o1", step="delivery", attempt=1), NOW + LIMITS.deliver_within
+            "deadline/o1", MeetDeadline(order_id="o1", step="delivery", attempt=1), NOW + TIME_LIMITS.deliver_within
         )
     ]
 

@@ -13,8 +13,8 @@ from shared.contracts.order import (
 )
 from tests.amounts import yuan
 from tests.order.builders import (
-    LIMITS,
     NOW,
+    TIME_LIMITS,
     Life,
     completed,
     confirmed,
@@ -41,7 +41,7 @@ def test_a_replacement_is_a_free_line_of_one_key():
     life = completed()
     (requested,) = life.send(replace(8))
     assert isinstance(requested, ReplacementRequested)
-    assert (requested.replaces, requested.number, requested.reserved_until) == (1, 8, NOW + LIMITS.reserve_for)
+    assert (requested.replaces, requested.number, requested.reserved_until) == (1, 8, NOW + TIME_LIMITS.reserve_for)
     line = requested.line
     assert (line.line, line.sku, line.quantity, line.unit_price, line.amount) == (2, "card", 1, yuan(0), yuan(0))
     assert life.answer == {"line": 2}

@@ -13,7 +13,7 @@ from shared.contracts.order import (
     StockPutBack,
     StockRequested,
 )
-from tests.order.builders import LIMITS, NOW, Life, held, names, place, reserved, screened, short, wish
+from tests.order.builders import NOW, TIME_LIMITS, Life, held, names, place, reserved, screened, short, wish
 
 
 def under_review() -> Life:
@@ -48,7 +48,7 @@ def test_a_passed_order_asks_for_stock_again_and_is_confirmed_with_it() -> None:
     assert (requested.attempt, requested.paid) == (2, True)
     assert requested.wait is not None
     assert (requested.wait.step, requested.wait.attempt) == ("answers", 2)
-    assert requested.wait.until == life.now + LIMITS.answer_within
+    assert requested.wait.until == life.now + TIME_LIMITS.answer_within
     assert life.send(reserved(attempt=1)) == []
     _, confirmed = life.send(reserved(attempt=2))
     assert isinstance(confirmed, OrderConfirmed)

@@ -25,9 +25,9 @@ from shared.contracts.order import (
 )
 from tests.amounts import yuan
 from tests.order.builders import (
-    LIMITS,
+    LISTINGS,
     NOW,
-    OFFERS,
+    TIME_LIMITS,
     Life,
     completed,
     confirmed,
@@ -70,7 +70,7 @@ def test_the_last_of_all_answers_confirms(answers):
     assert [line.sku for line in confirmation.lines] == ["card", "code"]
     assert (confirmation.attempt, confirmation.buyer_key) == (1, "pk")
     assert confirmation.wait is not None
-    assert (confirmation.wait.step, confirmation.wait.until) == ("delivery", NOW + LIMITS.deliver_within)
+    assert (confirmation.wait.step, confirmation.wait.until) == ("delivery", NOW + TIME_LIMITS.deliver_within)
 
 
 @pytest.mark.parametrize("answers", list(permutations([delivered(1), delivered(2), held(), reserved(2)])))
@@ -134,7 +134,7 @@ def test_a_payment_starts_the_wait_for_the_other_answers():
     (paid,) = placed().send(held())
     assert isinstance(paid, PaymentRecorded)
     assert paid.wait is not None
-    assert (paid.wait.step, paid.wait.until) == ("answers", NOW + LIMITS.answer_within)
+    assert (paid.wait.step, paid.wait.until) == ("answers", NOW + TIME_LIMITS.answer_within)
 
 
 def test_a_wallet_order_keeps_the_wait_it_began_with():
@@ -151,7 +151,7 @@ def test_review_only_extends_the_wait():
     (recorded,) = life.send(screened("review"))
     assert isinstance(recorded, ScreeningRecorded)
     assert recorded.wait is not None
-    assert (recorded.wait.step, recorded.wait.until) == ("review", NOW + LIMITS.review_within)
+    assert (recorded.wait.step, recorded.wait.until) == ("review", NOW + TIME_LIMITS.review_within)
     assert life.send(deadline("answers")) == []
     assert names(life.send(screened("pass"))) == ["ScreeningRecorded", "OrderConfirmed"]
 
@@ -198,7 +198,7 @@ def test_a_payment_after_the_time_to_pay_reopens_the_order_with_a_new_attempt():
     assert isinstance(paid, PaymentRecorded)
     assert paid.late
     assert isinstance(reopened, OrderReopened)
-    assert (reopened.attempt, reopened.reserved_until) == (2, life.now + LIMITS.reserve_for)
+    assert (reopened.attempt, reopened.reserved_until) == (2, life.now + TIME_LIMITS.reserve_for)
     assert (reopened.amount, reopened.email) == (life.order.total, "ann@example.org")
     assert reopened.wait is not None
     assert (reopened.wait.step, reopened.wait.attempt) == ("answers", 2)
@@ -220,11 +220,11 @@ def test_a_reopened_order_that_fails_again_gives_the_held_money_back(answer, rea
     assert life.send(held()) == []
 
 
-OFFER = OFFERS["card"]
+OFFER = LISTINGS["card"]
 
 
 @pytest.mark.parametrize(
-    ("offers", "days", "said"),
+    ("listings", "days", "said"),
     [
         pytest.param({"card": OFFER}, 2, "too late", id="weeks later"),
         pytest.param({"card": OFFER.model_copy(update={"on_sale": False})}, 0, "not on sale", id="off sale"),
@@ -233,9 +233,9 @@ OFFER = OFFERS["card"]
         pytest.param({"card": OFFER.model_copy(update={"price": yuan(9)})}, 0, "", id="cheaper"),
     ],
 )
-def test_a_late_payment_buys_what_is_still_sold_for_no_more(offers: dict[str, Listing], days: int, said: str):
+def test_a_late_payment_buys_what_is_still_sold_for_no_more(listings: dict[str, Listing], days: int, said: str):
     life = placed().all(screened(), reserved(), deadline("payment"))
-    life.now, life.offers = NOW + timedelta(days=days, hours=1), offers
+    life.now, life.listings = NOW + timedelta(days=days, hours=1), listings
 
     events = life.send(held())
 

@@ -16,7 +16,7 @@ from shared.contracts.order import (
     OrderPlaced,
     OrderReopened,
 )
-from tests.order.builders import OFFERS, delivered, held, place, screened, wish
+from tests.order.builders import LISTINGS, delivered, held, place, screened, wish
 from tests.platform.harness import START, Harness
 
 
@@ -24,7 +24,7 @@ from tests.platform.harness import START, Harness
 def shop(tmp_path: Path) -> Harness:
     harness = Harness(tmp_path, [INVENTORY, ORDER])
     for sku in ("card", "course"):
-        harness.send("inventory", ListProduct(sku=sku, listing=OFFERS[sku]))
+        harness.send("inventory", ListProduct(sku=sku, listing=LISTINGS[sku]))
     return harness
 
 

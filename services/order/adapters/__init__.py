@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.order.domain import Limits
+from services.order.domain import TimeLimits
 from services.order.settings import OrderSettings
 from shared.runtime.service import HostContext
 
 
 @dataclass(frozen=True)
 class Adapters:
-    limits: Limits
+    time_limits: TimeLimits
 
 
 def build(context: HostContext) -> Adapters:
     settings = context.settings.of(OrderSettings)
     return Adapters(
-        limits=Limits(
+        time_limits=TimeLimits(
             pay_within=timedelta(seconds=settings.pay_within_seconds),
             answer_within=timedelta(seconds=settings.answer_within_seconds),
             review_within=timedelta(seconds=settings.review_within_seconds),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.order.domain import after_sale, placing, repayments, saga
-from services.order.domain.facts import Limits, Market
+from services.order.domain.facts import Market, TimeLimits
 from services.order.domain.quote import quote
 from services.order.domain.state import Order, evolve
 from shared.contracts import Command, Decided, DecisionContext, Event
@@ -27,7 +27,7 @@ from shared.contracts.order import (
     ReplaceKey,
 )
 
-__all__ = ["Limits", "Market", "Order", "decide", "evolve", "quote"]
+__all__ = ["Market", "Order", "TimeLimits", "decide", "evolve", "quote"]
 
 
 def decide(command: Command, order: Order, given: DecisionContext) -> Sequence[Event] | Decided:

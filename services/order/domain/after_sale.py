@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.order.domain import repayments
-from services.order.domain.facts import Limits
+from services.order.domain.facts import TimeLimits
 from services.order.domain.saga import delivery_recorded
 from services.order.domain.state import REPLACEMENT_REFUND, Key, Order, Replacement, evolve
 from shared.contracts import Decided, DecisionContext, Event, Money, Refused, zero
@@ -165,7 +165,7 @@ def replace_key(command: ReplaceKey, order: Order, given: DecisionContext) -> De
     _require_standing(order, key)
     if not order.is_replaced(key) and order.refundable < order.lines[key[0] - 1].unit_price:
         raise Refused("nothing-left", "the price of this key is already refunded")
-    limits: Limits = given.facts
+    time_limits: TimeLimits = given.facts
     free = zero(order.total.currency)
     number = len(order.lines) + len(order.replacements) + 1
     requested = ReplacementRequested(
@@ -174,7 +174,7 @@ def replace_key(command: ReplaceKey, order: Order, given: DecisionContext) -> De
         replaces=command.line,
         number=command.number,
         reason=command.reason,
-        reserved_until=given.now + limits.reserve_for,
+        reserved_until=given.now + time_limits.reserve_for,
     )
     return Decided([requested], {"line": number})
 

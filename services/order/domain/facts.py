@@ -11,7 +11,7 @@ from shared.contracts.order import Step, Wait
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """How long an order waits at each step, how long its stock stays reserved, and how long after its deadline a late
     payment reopens it."""
 
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The listings of the ordered SKUs that exist, and the limits."""
+    """The listings of the ordered SKUs that exist, and the time limits."""
 
-    offers: Mapping[str, Listing]
-    limits: Limits
+    listings: Mapping[str, Listing]
+    time_limits: TimeLimits

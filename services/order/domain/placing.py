@@ -46,9 +46,9 @@ def place(command: PlaceOrder, order: Order, given: DecisionContext) -> Decided:
 
 def _placed(command: PlaceOrder, given: DecisionContext) -> OrderPlaced:
     market: Market = given.facts
-    lines = quote(command.wishes, market.offers)
+    lines = quote(command.wishes, market.listings)
     given.shop.check(lines[0].amount.currency)
-    wait = market.limits.wait("answers" if command.payment == WALLET else "payment", 1, given.now)
+    wait = market.time_limits.wait("answers" if command.payment == WALLET else "payment", 1, given.now)
     return OrderPlaced(
         order_id=command.order_id,
         customer=command.customer,
@@ -65,7 +65,7 @@ def _placed(command: PlaceOrder, given: DecisionContext) -> OrderPlaced:
         agent=command.agent,
         fingerprint=_fingerprint(command),
         pay_by=wait.until,
-        reserved_until=given.now + market.limits.reserve_for,
+        reserved_until=given.now + market.time_limits.reserve_for,
         wait=wait,
     )
 

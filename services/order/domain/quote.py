@@ -11,18 +11,18 @@ from shared.contracts.inventory import Listing
 from shared.contracts.order import OrderLine, Wish
 
 
-def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderLine, ...]:
+def quote(wishes: Sequence[Wish], listings: Mapping[str, Listing]) -> tuple[OrderLine, ...]:
     """The lines of an order at today's prices: one a wish, priced by its own quantity.
 
-    `offers` are the listings by SKU. Refuses, in this order: `unknown-sku`, `off-sale`, `target-needed`,
+    `listings` are by SKU. Refuses, in this order: `unknown-sku`, `off-sale`, `target-needed`,
     `over-limit` (all wishes for a SKU together), `mixed-currency`, `total-too-large`, `nothing-to-pay`.
     """
     for wish in wishes:
-        _refuse_unsellable(wish, offers.get(wish.sku))
+        _refuse_unsellable(wish, listings.get(wish.sku))
     for sku, quantity in _quantities(wishes).items():
-        if quantity > (limit := offers[sku].per_order_limit):
+        if quantity > (limit := listings[sku].per_order_limit):
             raise Refused("over-limit", f"at most {limit} of {sku} an order", status=422, sku=sku, limit=limit)
-    prices = [unit_price(offers[wish.sku], wish.quantity) for wish in wishes]
+    prices = [unit_price(listings[wish.sku], wish.quantity) for wish in wishes]
     if len({price.currency for price in prices}) > 1:
         raise Refused("mixed-currency", "one order is paid in one currency", status=422)
     total = sum(price.amount * wish.quantity for price, wish in zip(prices, wishes, strict=True))
@@ -31,7 +31,7 @@ def quote(wishes: Sequence[Wish], offers: Mapping[str, Listing]) -> tuple[OrderL
     if total <= 0:
         raise Refused("nothing-to-pay", "the total of an order must be above zero", status=422)
     return tuple(
-        _line(number, wish, offers[wish.sku], price)
+        _line(number, wish, listings[wish.sku], price)
         for number, (wish, price) in enumerate(zip(wishes, prices, strict=True), start=1)
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.order.domain.facts import Limits, Market
+from services.order.domain.facts import Market, TimeLimits
 from services.order.domain.quote import unit_price
 from services.order.domain.state import Order, evolve
 from shared.contracts import DecisionContext, Event, Refused, replace
@@ -115,7 +115,7 @@ def record_payment(command: RecordPayment, order: Order, given: DecisionContext)
             market: Market = given.facts
             if reason := _no_longer_sold(order, market, given.now):
                 return [_declined(order, reason)]
-            return _reopened(order, replace(given, facts=market.limits))
+            return _reopened(order, replace(given, facts=market.time_limits))
         case "cancelled", True:
             return [_declined(order, f"the order was cancelled: {order.cancelled_for}")]
         case _:
@@ -192,28 +192,28 @@ def _from_stock(order: Order) -> tuple[OrderLine, ...]:
 
 def _stock_requested(order: Order, given: DecisionContext) -> StockRequested:
     """Request the stock that was put back, in a new attempt with a new wait."""
-    limits: Limits = given.facts
+    time_limits: TimeLimits = given.facts
     requested = StockRequested(
         order_id=order.order_id,
         lines=_from_stock(order),
         attempt=order.attempt + 1,
         paid=order.paid,
-        reserved_until=given.now + limits.reserve_for,
+        reserved_until=given.now + time_limits.reserve_for,
     )
     after = evolve(order, requested)
-    return requested.model_copy(update={"wait": limits.wait(_awaited(after), after.attempt, given.now)})
+    return requested.model_copy(update={"wait": time_limits.wait(_awaited(after), after.attempt, given.now)})
 
 
 def _no_longer_sold(order: Order, market: Market, now: datetime) -> str:
     """The reason why a late payment does not reopen an order: it is too late, or its price no longer holds. Empty if it
     does."""
-    if order.pay_by is None or now > order.pay_by + market.limits.reopen_within:
+    if order.pay_by is None or now > order.pay_by + market.time_limits.reopen_within:
         return "the payment came too late"
     for line in order.lines:
-        offer = market.offers.get(line.sku)
-        if offer is None or not offer.on_sale:
+        listing = market.listings.get(line.sku)
+        if listing is None or not listing.on_sale:
             return f"{line.sku} is not on sale any more"
-        price = unit_price(offer, line.quantity)
+        price = unit_price(listing, line.quantity)
         if price.currency != line.unit_price.currency or line.unit_price < price:
             return f"{line.sku} costs {price} now"
     return ""
@@ -226,13 +226,13 @@ def _declined(order: Order, reason: str) -> LatePaymentDeclined:
 
 
 def _reopened(order: Order, given: DecisionContext) -> list[Event]:
-    limits: Limits = given.facts
+    time_limits: TimeLimits = given.facts
     recorded = PaymentRecorded(order_id=order.order_id, amount=order.total, late=True)
     reopened = OrderReopened(
         order_id=order.order_id,
         lines=order.lines,
         attempt=order.attempt + 1,
-        reserved_until=given.now + limits.reserve_for,
+        reserved_until=given.now + time_limits.reserve_for,
         amount=order.total,
         email=order.email,
         locale=order.locale,
@@ -245,9 +245,9 @@ def _reopened(order: Order, given: DecisionContext) -> list[Event]:
 
 def _next_wait(before: Order, after: Order, given: DecisionContext) -> Wait | None:
     """The wait that begins now, None if the present one goes on."""
-    limits: Limits = given.facts
+    time_limits: TimeLimits = given.facts
     step = _awaited(after)
-    return None if step == before.step else limits.wait(step, after.attempt, given.now)
+    return None if step == before.step else time_limits.wait(step, after.attempt, given.now)
 
 
 def _awaited(order: Order) -> Step:
@@ -258,14 +258,14 @@ def _awaited(order: Order) -> Step:
 
 def _confirmed(order: Order, given: DecisionContext) -> list[Event]:
     """Confirm the order. It completes at once if every line already has its result: see `record_delivery`."""
-    limits: Limits = given.facts
+    time_limits: TimeLimits = given.facts
     confirmed = OrderConfirmed(
         order_id=order.order_id,
         customer=order.customer,
         lines=order.lines,
         attempt=order.attempt,
         buyer_key=order.buyer_key,
-        wait=limits.wait("delivery", order.attempt, given.now),
+        wait=time_limits.wait("delivery", order.attempt, given.now),
     )
     return [confirmed, *_completed(order)]
 

@@ -22,7 +22,7 @@ from services.gateway.webhooks import posting
 from services.gateway.webhooks.posting import MOST_READ, SHOWN, Answer, Poster
 from tests.gateway.webhooks.receiver import Receiver, receiving
 
-HOST = "hooks.example.com"
+HOST, LOOPBACK = "hooks.example.com", "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def receiver() -> Iterator[Receiver]:
 
 async def here(host: str, port: int) -> Sequence[str]:
     """Every name leads to this machine."""
-    return ["127.0.0.1"]
+    return [LOOPBACK]
 
 
 def post(url: str, *, private: bool = True, tls: ssl.SSLContext | None = None) -> Answer:
@@ -74,6 +74,23 @@ def test_the_receiver_says_how_long_to_wait(receiver: Receiver) -> None:
     for header, wanted in (("120", 120), ("soon", None), ("-1", None), ("9999999", None), ("999999", 100_000)):
         receiver.headers["retry-after"] = header
         assert post(receiver.url("busy")).asked_seconds == wanted
+
+
+def test_a_receiver_that_resets_the_connection_while_it_opens_is_a_failed_attempt() -> None:
+    async def reset() -> set[str | None]:
+        poster, errors = Poster(private=True, resolver=here), set[str | None]()
+        for _ in range(20):
+            with socket.create_server((LOOPBACK, 0)) as dying:
+                url = f"http://{HOST}:{dying.getsockname()[1]}/"
+                posts = [asyncio.ensure_future(poster.post(url, {}, b"{}")) for _ in range(8)]
+                await asyncio.sleep(0)
+                await asyncio.to_thread(dying.close)
+            errors |= {answer.error for answer in await asyncio.gather(*posts)}
+        await poster.close()
+        return errors
+
+    # On uvloop, anyio raises AttributeError here: a dispatcher must run on asyncio's own loop.
+    assert asyncio.run(reset()) == {"connection"}
 
 
 def test_an_address_inside_is_refused_at_the_connection(receiver: Receiver) -> None:

@@ -87,6 +87,10 @@ def test_every_permission_is_documented_with_its_roles() -> None:
     assert documented == {str(permission): set(roles) for permission, roles in PERMISSIONS.items()}
 
 
+# Code: the first text of a refusal.
+RAISED = r'(?:Refused\(|Problem\(\s*\d+,|Unknown\(\d+,|unauthorized\(|BadFile\(|code=)\s*"([a-z]+(?:-[a-z]+)+)"'
+
+
 @pytest.mark.parametrize(
     "pattern",
     ["services/order/domain/*.py", "services/inventory/domain/listing.py", "services/gateway/orders/routes.py"],
@@ -96,6 +100,19 @@ def test_every_refusal_of_a_sale_is_documented(pattern: str) -> None:
     for file in ROOT.glob(pattern):
         for code in re.findall(r'(?:Refused\(|Problem\(\s*\d+,)\s*"([a-z-]+)"', file.read_text(encoding="utf-8")):
             assert f"`{code}`" in listed, f"{file.relative_to(ROOT)} refuses with {code}"
+
+
+def test_every_code_of_a_refusal_is_documented() -> None:
+    sources = [
+        file.read_text(encoding="utf-8") for room in ("services", "shared") for file in (ROOT / room).rglob("*.py")
+    ]
+    raised = {code for source in sources for code in re.findall(RAISED, source)}
+    rows = re.findall(r"^\| ((?:`[a-z-]+` ?)+) \| [0-9, ]+ \|", page("docs/reference/refusals.md"), re.MULTILINE)
+    documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
+
+    assert len(raised) > 100
+    assert raised - documented == set()
+    assert {code for code in documented if not any(f'"{code}"' in source for source in sources)} == set()
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])

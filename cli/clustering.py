@@ -21,7 +21,7 @@ from cli.started import Started, identify, processor_seconds
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
 from services import declaration_of, readers_of
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.engines import open_engine
 from shared.projections import versions
 from shared.projections.rebuild import positions
@@ -212,7 +212,7 @@ def rebuild_outdated(urls: Mapping[str, sa.URL], progress: Callable[[str], None]
 
 def _has_events(engine: sa.Engine) -> bool:
     with engine.connect() as connection:
-        return log.last_position(connection) > 0
+        return log_reader.last_position(connection) > 0
 
 
 def _wait_until_ready(cluster: Cluster) -> None:

@@ -35,7 +35,7 @@ from demo.shop import Answer, Unexpected, until
 from deploy.local import infrastructure
 from deploy.local.infrastructure import InfrastructureError
 from services import NAMES
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.telemetry.logs import configure_logs
 
 VAR = Path("var/demo")
@@ -146,7 +146,7 @@ async def _caught_up(logs: dict[str, sa.Engine]) -> Answer | None:
 def _placed_to_ended(order: sa.Engine) -> float:
     """Seconds from the first order placed to the last one ended."""
     times = {True: [], False: []}
-    for recorded in log.read_all(order, "order"):
+    for recorded in log_reader.read_all(order, "order"):
         if recorded.name == "OrderPlaced" or recorded.name in ENDS:
             times[recorded.name in ENDS].append(recorded.at)
     return (max(times[True]) - min(times[False])).total_seconds()
@@ -156,10 +156,10 @@ def _paid_to_delivered(logs: dict[str, sa.Engine]) -> list[float]:
     """Seconds from payment to delivered keys, for each order that had only keys to wait for."""
     paid: dict[str, datetime] = {}
     seconds = []
-    for recorded in log.read_all(logs["order"], "order"):
+    for recorded in log_reader.read_all(logs["order"], "order"):
         if recorded.name == "PaymentRecorded":
             paid[recorded.stream.removeprefix("order-")] = recorded.at
-    for recorded in log.read_all(logs["fulfillment"], "fulfillment"):
+    for recorded in log_reader.read_all(logs["fulfillment"], "fulfillment"):
         if recorded.name == "KeysDelivered":
             order_id, _, line = recorded.stream.removeprefix("delivery-").partition("/")
             if line == "1" and order_id in paid:

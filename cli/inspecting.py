@@ -23,7 +23,7 @@ from cli.places import (
     place_of,
 )
 from shared.contracts import Money
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import described
 
@@ -51,12 +51,12 @@ def events(
         _reading(service),
         place.logs[service].connect() as connection,
     ):
-        last = log.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
+        last = log_reader.position_at(connection, as_of.replace(tzinfo=as_of.tzinfo or UTC)) if as_of else None
         if stream:
-            whole = log.read_streams(connection, service, {stream: 0})[stream]
+            whole = log_reader.read_streams(connection, service, {stream: 0})[stream]
             found = [one for one in whole if one.position > after]
         else:
-            found = list(islice(log.read_all(place.logs[service], service, after=after), limit))
+            found = list(islice(log_reader.read_all(place.logs[service], service, after=after), limit))
     for recorded in found[:limit]:
         if last is None or recorded.position <= last:
             typer.echo(json.dumps(_shown(recorded), ensure_ascii=False))
@@ -120,14 +120,14 @@ def _streams_of(order_id: str, place: Place) -> list[Sequence[RecordedEvent]]:
     for service, pattern in ORDER_STREAMS.items():
         with _reading(service), place.logs[service].connect() as connection:
             stream = pattern.format(order_id)
-            found.append(log.read_streams(connection, service, {stream: 0})[stream])
+            found.append(log_reader.read_streams(connection, service, {stream: 0})[stream])
     with _reading("fulfillment"), place.logs["fulfillment"].connect() as connection:
         prefix = f"delivery-{order_id}/"
         streams = sa.select(schema.log.c.stream).where(
             schema.log.c.stream >= prefix, schema.log.c.stream < prefix + "\uffff"
         )
         wanted = dict.fromkeys(connection.execute(streams.distinct()).scalars(), 0)
-        found.extend(log.read_streams(connection, "fulfillment", wanted).values())
+        found.extend(log_reader.read_streams(connection, "fulfillment", wanted).values())
     return found
 
 

@@ -29,7 +29,7 @@ from laws.known import Kept
 from shared.contracts import Command, Metadata
 from shared.contracts.inventory import ReleaseStock
 from shared.contracts.ledger import CaptureHold, VoidHold
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.laws import LawChecker
 from shared.messages.messages import CommandMessage
 from shared.runtime.embedded import InUse
@@ -83,7 +83,7 @@ def forgotten(logs: Logs) -> Orders:
     checker = LawChecker([OrdersKnown])
     for source in ORDER_LAST:
         if source in logs:
-            for recorded in log.read_all(logs[source], source):
+            for recorded in log_reader.read_all(logs[source], source):
                 checker.saw(recorded)
     return dict(checker.law(OrdersKnown).forgotten())
 

@@ -21,7 +21,7 @@ from cli.places import (
     place_of,
 )
 from shared.broker.publisher_marks import NoBroker, read_marks
-from shared.eventstore import checkpoints, log, schema
+from shared.eventstore import checkpoints, log, log_reader, schema
 from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import Divergence, disagreements, reached_by
 from shared.eventstore.healing import PublishedMark, agrees
@@ -193,7 +193,7 @@ def _agenda(connection: sa.Connection, now: datetime) -> tuple[int, int, int]:
 def _lag(place: Place, source: str, reached: int, now: datetime) -> Lag:
     with place.logs[source].connect() as connection:
         events = log.read_head(connection).position - reached
-        first = log.read(connection, source, reached, 1)
+        first = log_reader.read(connection, source, reached, 1)
     return Lag(events, max(0.0, (now - first[0].at).total_seconds()) if first else 0.0)
 
 

@@ -26,7 +26,7 @@ from laws import (
     accounts_agree,
 )
 from services.ledger.projection import accounts
-from shared.eventstore import log
+from shared.eventstore import chain_check, log, log_reader
 from shared.eventstore.divergence import disagreements
 from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import (
@@ -123,7 +123,7 @@ def changed_logs(logs: Logs) -> dict[str, str]:
     wrong = {}
     for service, engine in logs.items():
         try:
-            checked = chain_intact({service: log.check_chain(engine)})
+            checked = chain_intact({service: chain_check.check_chain(engine)})
             with engine.connect() as connection:
                 foreign = foreign_events(connection, service, logs)
         except Exception as error:  # noqa: BLE001 - told as what it is: this log proves nothing
@@ -152,7 +152,7 @@ def unknown(logs: Logs) -> Iterator[str]:
 
 def _show(checker: LawChecker, logs: Logs, source: str, wrong: dict[str, str]) -> None:
     if source in logs:
-        _check_events(checker, log.read_all(logs[source], source), source, wrong)
+        _check_events(checker, log_reader.read_all(logs[source], source), source, wrong)
 
 
 def _show_ledger(checker: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) -> list[Finding]:
@@ -162,7 +162,7 @@ def _show_ledger(checker: LawChecker, ledger: sa.Engine, wrong: dict[str, str]) 
     except Exception as error:  # noqa: BLE001 - told as what it is: the books prove nothing
         wrong["ledger"] = f"ledger: {described(error)}"
         return []
-    _check_events(checker, log.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
+    _check_events(checker, log_reader.read_all(ledger, "ledger", up_to=head), "ledger", wrong)
     return [accounts_agree(checker.law(HoldsMatch).balances, live)] if "ledger" not in wrong else []
 
 

@@ -24,7 +24,7 @@ from shared.broker.cloudevents import outgoing
 from shared.broker.confirmed_publisher import ConfirmedPublisher, EventHeldBack
 from shared.broker.publisher_marks import read_mark
 from shared.contracts import PositionLost, UnknownMessage
-from shared.eventstore import checkpoints, log
+from shared.eventstore import checkpoints, log, log_reader
 from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import Divergence, ReaderPosition
 from shared.eventstore.healing import PublishedMark, agrees
@@ -150,7 +150,7 @@ class Publisher:
                 if not agrees(connection, mark, self._passed_over):
                     self._contradict(broker, mark)
                 if mark.position > self._mark.position:
-                    self._mark = PublishedMark(mark.position, log.hash_at(connection, mark.position))
+                    self._mark = PublishedMark(mark.position, log_reader.hash_at(connection, mark.position))
 
     def _contradict(self, broker: pika.BlockingConnection, mark: PublishedMark) -> None:
         known = KnownPosition(PUBLISHER, self.service, mark.position, mark.hash)
@@ -168,7 +168,7 @@ class Publisher:
             self.position = checkpoints.read(connection, NAME)
             self._passed_over = checkpoints.stored(connection, PUBLISHED_BEFORE_HEALING)
             reached = max(self.position, self._passed_over)
-            self._mark = PublishedMark(reached, log.hash_at(connection, reached))
+            self._mark = PublishedMark(reached, log_reader.hash_at(connection, reached))
         self._read = self.position
         self._ahead.clear()
         self._look()
@@ -206,7 +206,7 @@ class Publisher:
         with self._engine.connect() as connection:
             self.head = log.read_head(connection).position
             reached = max(self.position, self._mark.position)
-            if reached > self.head or log.hash_at(connection, self._mark.position) != self._mark.hash:
+            if reached > self.head or log_reader.hash_at(connection, self._mark.position) != self._mark.hash:
                 raise Diverged(Divergence(PUBLISHER, self.service, reached, self.head))
         self._grown = self._grown or self.head > self._read
 
@@ -214,11 +214,11 @@ class Publisher:
         """Read the next events to send."""
         self._grown = False
         with self._engine.connect() as connection:
-            page = log.read(connection, self.service, self._read, PAGE)
+            page = log_reader.read(connection, self.service, self._read, PAGE)
             if page:
                 self._read = page[-1].position
                 if self._read > self._mark.position:
-                    self._mark = PublishedMark(self._read, log.hash_at(connection, self._read))
+                    self._mark = PublishedMark(self._read, log_reader.hash_at(connection, self._read))
         if page:
             self._ahead.extend(page)
             self.head = max(self.head, self._read)

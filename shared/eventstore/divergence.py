@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.checkpoints import PUBLISHER
 from shared.eventstore.unreadable import described
 
@@ -76,7 +76,7 @@ def divergence(connection: sa.Connection, reader: str, source: str, reached: Rea
     head = log.read_head(connection).position
     if reached.position > head:
         return Divergence(reader, source, reached.position, head)
-    if reached.hash and log.hash_at(connection, reached.position) != reached.hash:
+    if reached.hash and log_reader.hash_at(connection, reached.position) != reached.hash:
         return Divergence(reader, source, reached.position, head)
     return None
 

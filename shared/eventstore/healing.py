@@ -14,7 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from shared.contracts import Metadata, PositionLost
-from shared.eventstore import checkpoints, log, schema
+from shared.eventstore import checkpoints, log, log_reader, schema
 from shared.eventstore.checkpoints import PUBLISHED_BEFORE_HEALING, PUBLISHER
 from shared.eventstore.divergence import (
     Divergence,
@@ -124,7 +124,7 @@ def agrees(connection: sa.Connection, mark: PublishedMark, passed_over: int) -> 
     if mark.position <= passed_over:
         return True
     head = log.read_head(connection)
-    return mark.position <= head.position and log.hash_at(connection, mark.position) == mark.hash
+    return mark.position <= head.position and log_reader.hash_at(connection, mark.position) == mark.hash
 
 
 def _is_lost(connection: sa.Connection, position: int) -> bool:
@@ -192,7 +192,7 @@ def settle(source: str, healed: sa.Engine, reader: sa.Engine) -> None:
         log.next_epoch(connection)
         reached = reached_by(connection)[source]
         with healed.connect() as theirs:
-            hash_ = log.hash_at(theirs, reached.position)
+            hash_ = log_reader.hash_at(theirs, reached.position)
         if hash_:
             statement = sa.update(schema.readers).where(
                 schema.readers.c.source == source, schema.readers.c.position == reached.position

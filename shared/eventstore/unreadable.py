@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts import UnknownMessage, check_event, owner_of
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.engines import is_unreachable
 from shared.eventstore.recorded import RecordedEvent
 
@@ -36,7 +36,7 @@ def reading(recorded: RecordedEvent) -> Iterator[None]:
 def unknown_events(connection: sa.Connection, source: str) -> list[str]:
     """Sentences about the events in a log whose types this code does not know: newer code has written them."""
     lines = []
-    for type_, position, count in log.types(connection):
+    for type_, position, count in log_reader.types(connection):
         try:
             check_event(type_)
         except UnknownMessage as error:
@@ -47,7 +47,7 @@ def unknown_events(connection: sa.Connection, source: str) -> list[str]:
 
 def foreign_events(connection: sa.Connection, source: str, others: Container[str]) -> str:
     """A sentence about a log that holds events of another service, one of `others`; empty when it does not."""
-    for type_, position, _ in log.types(connection):
+    for type_, position, _ in log_reader.types(connection):
         owner = owner_of(type_)
         if owner != source and owner in others:
             return (

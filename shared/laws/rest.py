@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.eventstore.log import Tampered
+from shared.eventstore.chain_check import Tampered
 from shared.laws.finding import Finding, finding
 from shared.projections.rebuild import Verdict
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventstore import log, schema
+from shared.eventstore import chain_check, log, schema
 from shared.eventstore.engines import open_engine
 from shared.projections import versions
 from shared.projections.projection import Projection
@@ -112,7 +112,7 @@ def verify(
 
     It reads one snapshot of the live tables, so it may run while the service works.
     """
-    tampered = log.check_chain(logs[service])
+    tampered = chain_check.check_chain(logs[service])
     with scratch() as target, logs[service].connect() as live:
         if live.dialect.name == "postgresql":
             live.execution_options(isolation_level="REPEATABLE READ")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import reading
 from shared.projections.projection import Key, Projection, RowCache
@@ -66,7 +66,7 @@ def fold(
 def _check_ends(service: str, logs: Logs, upto: dict[str, int]) -> None:
     for source, last in upto.items():
         with logs[source].connect() as connection:
-            end = log.last_position(connection)
+            end = log_reader.last_position(connection)
         if end < last:
             raise LookupError(f"the log of {source} ends at {end}, yet {service} has applied it up to {last}")
 
@@ -115,9 +115,9 @@ def _pages(engine: sa.Engine, source: str, after: int, last: int, names: frozens
 
 def _page(engine: sa.Engine, source: str, after: int, last: int, names: frozenset[str] | None) -> Page:
     with engine.connect() as connection:
-        events = log.read_named(connection, source, after, last, PAGE, names)
+        events = log_reader.read_named(connection, source, after, last, PAGE, names)
     size = sum(len(recorded.data) + len(recorded.meta_json) for recorded in events)
-    is_whole = len(events) < PAGE and size * MOST_BYTES_OF_A_CHARACTER < log.MOST_BYTES
+    is_whole = len(events) < PAGE and size * MOST_BYTES_OF_A_CHARACTER < log_reader.MOST_BYTES
     return events, last if is_whole else events[-1].position
 
 

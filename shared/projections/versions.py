@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from shared.eventstore import log, schema
+from shared.eventstore import log_reader, schema
 from shared.projections.projection import Projection
 
 FIRST = 1  # of databases from before versions were stored
@@ -79,4 +79,4 @@ def add_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
 def _is_new(connection: sa.Connection) -> bool:
     """Whether the database is new: it has no event, and no source was applied."""
     moved = sa.select(schema.readers.c.source).where(schema.readers.c.position > 0)
-    return log.last_position(connection) == 0 and connection.execute(moved).first() is None
+    return log_reader.last_position(connection) == 0 and connection.execute(moved).first() is None

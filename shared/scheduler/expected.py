@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from shared.contracts import Cancel, Event, Metadata, Planner
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.recorded import RecordedEvent
 from shared.eventstore.unreadable import reading
 from shared.projections.projection import Row
@@ -142,7 +142,7 @@ def _wanted(connection: sa.Connection, service: str, plans: Plans, since: int) -
     planned = {event.__name__ for event in plans}
     wanted: dict[str, ExpectedItem] = {}
     keys: dict[str, str] = {}
-    for recorded in _read(connection, service, schema.log.c.position > since, log.is_named(planned) | _caused()):
+    for recorded in _read(connection, service, schema.log.c.position > since, log_reader.is_named(planned) | _caused()):
         with reading(recorded):
             if key := keys.pop(caused_by(recorded.meta.causation_id), ""):
                 del wanted[key]
@@ -171,9 +171,9 @@ def _planner(plans: Plans, name: str) -> Planner | None:
 
 
 def _read(connection: sa.Connection, service: str, *conditions: sa.ColumnElement[bool]) -> Iterator[RecordedEvent]:
-    statement = sa.select(*log.FIELDS).where(*conditions).order_by(schema.log.c.position)
+    statement = sa.select(*log_reader.FIELDS).where(*conditions).order_by(schema.log.c.position)
     for row in connection.execute(statement, execution_options={"yield_per": PAGE}):
-        yield log.recorded_of(service, row)
+        yield log_reader.recorded_of(service, row)
 
 
 def _over(connection: sa.Connection, tokens: list[str]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.divergence import Divergence, ReaderPosition, divergence
 from shared.messages.messages import EventBatch
 from shared.messages.topology import inbox, reader_of
@@ -24,7 +24,7 @@ def read_batch(engine: sa.Engine, source: str, after: int, limit: int) -> EventB
     Raises DBAPIError.
     """
     with engine.connect() as connection:
-        before, events = log.read_chained(connection, source, after, limit, MAX_BYTES)
+        before, events = log_reader.read_chained(connection, source, after, limit, MAX_BYTES)
     reached = events[-1].hash if events else before
     return EventBatch(source, after + 1, after + len(events), events, before, reached)
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from shared.contracts import Event
 from shared.eventstore import schema
-from shared.eventstore.log import read_streams
+from shared.eventstore.log_reader import read_streams
 from shared.projections.projection import RowCache
 
 SNAPSHOT_EVERY = 200

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from shared.contracts import Metadata
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import CommandMessage, Reply
 from shared.runtime.clock import Clock
@@ -179,7 +179,7 @@ def _ratio(ours: float, peers: float) -> Row:
 def _read(engine: sa.Engine) -> int:
     """The whole log, each event decoded to its type."""
     count = 0
-    for recorded in log.read_all(engine, "button", page=PAGE):
+    for recorded in log_reader.read_all(engine, "button", page=PAGE):
         assert recorded.event is not None
         count += 1
     return count

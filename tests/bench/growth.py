@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from deploy.local.infrastructure import Infrastructure
 from services import all_services
 from shared.contracts.inventory import KeysLoaded, ProductListed
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.engines import open_engine
 from shared.eventstore.recorded import RecordedEvent
 from shared.projections.replay import fold
@@ -92,7 +92,7 @@ def _grown(servers: Infrastructure, name: str, market: Market, size: Size, progr
 def _pattern(market: Market, service: str) -> list[RecordedEvent]:
     """Whole orders; of inventory, products and their first keys."""
     with market.engines[service].connect() as connection:
-        whole = log.read(connection, service, 0, market.heads()[service], sys.maxsize)
+        whole = log_reader.read(connection, service, 0, market.heads()[service], sys.maxsize)
     if service == "order":
         return [recorded for recorded in whole if ORDER in recorded.stream]
     first = {ProductListed.__name__, KeysLoaded.__name__}

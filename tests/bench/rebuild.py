@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from deploy.local.infrastructure import Infrastructure
 from services import all_services
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.eventstore.engines import open_engine
 from shared.projections.replay import fold
 from shared.runtime.service import Service
@@ -77,7 +77,7 @@ def lengthen(market: Market, copies: int, progress: Callable[[str], None]) -> No
     for service, engine in market.engines.items():
         progress(f"lengthening the log of {service}")
         with engine.connect() as connection:
-            whole = log.read(connection, service, 0, market.heads()[service], sys.maxsize)
+            whole = log_reader.read(connection, service, 0, market.heads()[service], sys.maxsize)
         pattern = [recorded for recorded in whole if ORDER in recorded.stream or CARD in recorded.stream]
         if pattern and copies > 1:
             extend(engine, pattern, copies - 1, renamed)

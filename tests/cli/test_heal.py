@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shared.eventstore import log
+from shared.eventstore import chain_check
 from shared.eventstore.engines import open_engine
 from shared.runtime.embedded import database_url, lock_folder
 from tests.cli.test_damaged import kameng, sound
@@ -77,7 +77,7 @@ def test_a_healed_folder_is_proven_once_its_tables_are_rebuilt_and_lost_orders_a
     verified = kameng(var, "verify")
     assert verified.exit_code == 0, said(verified)
     engine = open_engine(database_url(var, "order"), writer=False)
-    assert log.check_chain(engine) is None
+    assert chain_check.check_chain(engine) is None
     engine.dispose()
 
 

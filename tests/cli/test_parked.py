@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from cli import parked
 from cli.parked import parked_rows, replay_all, substitute
 from cli.places import Place
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.eventstore.engines import open_engine
 from shared.eventstore.leadership import Leadership
 from shared.runtime.embedded import InUse, lock_folder
@@ -85,7 +85,9 @@ def test_all_are_replayed_once_key_by_key_in_order(place: Place) -> None:
     assert (handled, failed, again) == (4, [], True)
     assert waiting(place) == []
     assert lit(place) == {"a": 3, "b": 1, "c": 1}
-    lamps_lit = [one.event.lamp for one in log.read_all(place.logs["lamp"], "lamp") if isinstance(one.event, ToyLit)]
+    lamps_lit = [
+        one.event.lamp for one in log_reader.read_all(place.logs["lamp"], "lamp") if isinstance(one.event, ToyLit)
+    ]
     assert lamps_lit == ["c", "a", "a", "a", "b"]
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cli.places import Place
 from cli.proofs import verify_service
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch
 from shared.projections.online_rebuild import CannotRebuild, OnlineRebuild
@@ -54,7 +54,7 @@ def live(place: Place) -> Iterator[sa.Engine]:
 def hear(writer: Writer, place: Place, limit: int) -> int:
     """The lamp applies a little more of the button's log. Returns how much."""
     with place.logs["button"].connect() as connection:
-        events = log.read(connection, "button", writer.positions["button"], limit)
+        events = log_reader.read(connection, "button", writer.positions["button"], limit)
     if events:
         writer.process([EventBatch("button", events[0].position, events[-1].position, events)])
     return len(events)

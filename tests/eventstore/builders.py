@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.eventstore.recorded import RecordedEvent
 from tests.runtime.builders import META, START
 from tests.runtime.toy import ToyPressed
@@ -43,7 +43,7 @@ def created(engine: sa.Engine, count: int = 0) -> log.Head:
 
 def read(engine: sa.Engine, after: int = 0, limit: int = 1_000) -> list[RecordedEvent]:
     with engine.connect() as connection:
-        return log.read(connection, "button", after, limit)
+        return log_reader.read(connection, "button", after, limit)
 
 
 class Transaction:

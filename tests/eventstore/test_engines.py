@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 
-from shared.eventstore import log
+from shared.eventstore import chain_check, log, log_reader
 from shared.eventstore.engines import is_outage, open_engine
 from shared.eventstore.pipeline import PipelinedConnection
 from tests.eventstore.builders import (
@@ -62,7 +62,7 @@ def test_a_transaction_that_only_writes_is_one_message(writing: sa.Engine, messa
         log.append(connection, head, new)
     assert messages == [["BEGIN", "WITH hit", *["INSERT INTO"] * 3, "WITH hit", "COMMIT"]]
     assert read(writing) == new
-    assert log.check_chain(writing) is None
+    assert chain_check.check_chain(writing) is None
 
 
 def test_a_refused_statement_leaves_nothing_and_the_session_goes_on(
@@ -90,20 +90,20 @@ def test_what_is_written_is_seen_by_every_way_of_reading(writing: sa.Engine) -> 
     with writing.connect() as connection:
         log.append(connection, head, events(1, 2))
         assert connection.execute(counted).scalar_one() == 2
-        assert len(log.read(connection, "button", 0, 9)) == 2
+        assert len(log_reader.read(connection, "button", 0, 9)) == 2
         connection.rollback()
         log.append(connection, head, events(1, 2))
-        assert len(log.read(connection, "button", 0, 9)) == 2
+        assert len(log_reader.read(connection, "button", 0, 9)) == 2
         connection.rollback()
         log.append(connection, head, events(1, 2))
         connection.rollback()
-        assert log.read(connection, "button", 0, 9) == []
+        assert log_reader.read(connection, "button", 0, 9) == []
 
 
 def test_a_question_that_comes_first_begins_no_transaction(writing: sa.Engine) -> None:
     created(writing)
     with writing.connect() as connection:
-        log.read(connection, "button", 0, 9)
+        log_reader.read(connection, "button", 0, 9)
         driver = connection.connection.driver_connection
         assert isinstance(driver, PipelinedConnection)
         assert driver.info.transaction_status == TransactionStatus.IDLE
@@ -120,7 +120,7 @@ def test_a_session_that_is_gone_is_an_outage_and_replaced(writing: sa.Engine, wa
             assert other.execute(ended, {"pid": driver.info.backend_pid}).scalar_one()
         log.append(connection, head, events(1, 1))
         with pytest.raises(DBAPIError) as lost:
-            connection.commit() if way == "commit" else log.read(connection, "button", 0, 9)
+            connection.commit() if way == "commit" else log_reader.read(connection, "button", 0, 9)
     assert is_outage(lost.value)
     assert append(writing, head, events(1, 2)).position == 2
 

@@ -12,12 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts import PositionLost
-from shared.eventstore import (
-    checkpoints,
-    healing,
-    log,
-    schema,
-)
+from shared.eventstore import chain_check, checkpoints, healing, log, log_reader, schema
 from shared.eventstore.divergence import (
     Divergence,
     ReaderPosition,
@@ -65,7 +60,7 @@ def grown(logs: Logs, length: int) -> None:
 
 def hash_at(logs: Logs, position: int) -> bytes:
     with logs["button"].connect() as connection:
-        return log.hash_at(connection, position)
+        return log_reader.hash_at(connection, position)
 
 
 def read(logs: Logs, reader: str, position: int) -> None:
@@ -90,7 +85,7 @@ def healed(logs: Logs, wound: LostRange) -> None:
 
 
 def positions(logs: Logs) -> list[int]:
-    return [one.position for one in log.read_all(logs["button"], "button")]
+    return [one.position for one in log_reader.read_all(logs["button"], "button")]
 
 
 def test_a_log_that_all_agree_on_needs_nothing(logs: Logs) -> None:
@@ -113,7 +108,7 @@ def test_what_is_known_anywhere_is_filled_and_readers_agree_again(logs: Logs) ->
     assert (wound.kept, wound.upto, wound.lost, wound.readers, wound.mark) == (10, 37, 27, ("lamp",), mark)
     assert {one.position for one in wound.known} == {30, 35, 37}
     assert positions(logs) == list(range(1, 38))
-    assert log.check_chain(logs["button"]) is None
+    assert chain_check.check_chain(logs["button"]) is None
     assert list(disagreements(logs)) == []
     assert not examine("button", logs, mark, [KnownUpTo("a webhook", 37)])
     with logs["lamp"].connect() as connection:
@@ -131,7 +126,7 @@ def test_the_filler_says_what_was_lost(logs: Logs) -> None:
 
     healed(logs, wound)
 
-    lost = list(log.read_all(logs["button"], "button", after=10))
+    lost = list(log_reader.read_all(logs["button"], "button", after=10))
     assert [one.event for one in lost] == 2 * [PositionLost(log="button", kept=10, upto=12, since=wound.since)]
     assert [(one.stream, one.version, one.at) for one in lost] == [("log-button", 1, NOW), ("log-button", 2, NOW)]
     assert len({one.id for one in lost}) == 2
@@ -145,7 +140,7 @@ def test_a_log_is_healed_again_when_it_was_lost_again(logs: Logs) -> None:
         healed(logs, examine("button", logs))
 
     assert positions(logs) == list(range(1, 16))
-    assert log.check_chain(logs["button"]) is None
+    assert chain_check.check_chain(logs["button"]) is None
 
 
 def test_healing_that_broke_off_is_done_again(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +163,7 @@ def test_healing_that_broke_off_is_done_again(logs: Logs, monkeypatch: pytest.Mo
     healed(logs, again)
 
     assert not examine("button", logs)
-    assert log.check_chain(logs["button"]) is None
+    assert chain_check.check_chain(logs["button"]) is None
 
 
 def test_a_writer_that_comes_in_between_fences_it(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +251,6 @@ def test_no_position_is_given_twice(logs: Logs, drawn: list[int]) -> None:
 
     assert wound.upto == max(kept, lamp, bell, upto)
     assert positions(logs) == list(range(1, wound.upto + 1))
-    assert log.check_chain(logs["button"]) is None
+    assert chain_check.check_chain(logs["button"]) is None
     assert list(disagreements(logs)) == []
     assert not examine("button", logs, mark)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from shared.eventstore import log, schema
+from shared.eventstore import chain_check, log, log_reader, schema
 from shared.eventstore.engines import open_engine
 from shared.eventstore.statements import send
 from tests.databases import NewDatabase
@@ -39,7 +39,7 @@ def test_events_come_back_as_they_were_appended(engine: sa.Engine) -> None:
     assert read(engine, after=1, limit=1) == new[1:2]
     with engine.connect() as connection:
         assert log.read_head(connection) == after == log.Head(3, new[-1].at, after.hash)
-    assert log.check_chain(engine) is None
+    assert chain_check.check_chain(engine) is None
 
 
 def test_creating_twice_changes_nothing(engine: sa.Engine) -> None:
@@ -72,7 +72,7 @@ def test_a_writer_with_a_stale_head_is_fenced_and_writes_nothing(
         append(engine, stale, [event(position, stream, v) for position, v in enumerate(versions, start=3)])
     assert read(engine) == events(1, 2)
     assert append(engine, first, events(3, 1)).position == 3
-    assert log.check_chain(engine) is None
+    assert chain_check.check_chain(engine) is None
 
 
 def test_a_stream_has_each_version_once(engine: sa.Engine) -> None:
@@ -123,7 +123,7 @@ def test_a_reader_moves_from_where_it_is_only(engine: sa.Engine) -> None:
 def test_pages_leave_nothing_out(tmp_path: Path, after: int, up_to: int | None, expected: range) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'log.sqlite3'}", writer=True)
     created(engine, 7)
-    found = log.read_all(engine, "button", after=after, up_to=up_to, page=2)
+    found = log_reader.read_all(engine, "button", after=after, up_to=up_to, page=2)
     assert [one.position for one in found] == list(expected)
     engine.dispose()
 
@@ -132,7 +132,9 @@ def test_streams_are_read_behind_their_versions(engine: sa.Engine) -> None:
     new = [event(n + 1, f"button-{'abc'[n % 3]}", n // 3 + 1) for n in range(9)]
     append(engine, created(engine), new)
     with engine.connect() as connection:
-        found = log.read_streams(connection, "button", {"button-a": 0, "button-b": 2, "button-c": 3, "button-d": 0})
+        found = log_reader.read_streams(
+            connection, "button", {"button-a": 0, "button-b": 2, "button-c": 3, "button-d": 0}
+        )
     assert {stream: [one.position for one in part] for stream, part in found.items()} == {
         "button-a": [1, 4, 7],
         "button-b": [8],
@@ -150,7 +152,7 @@ def test_the_position_at_a_time_is_the_last_not_later(gaps: list[int], asked: in
         engine = open_engine(f"sqlite:///{folder}/log.sqlite3", writer=True)
         append(engine, created(engine), [event(n, "button-a", n, at=at) for n, at in enumerate(times, start=1)])
         with engine.connect() as connection:
-            assert log.position_at(connection, moment) == sum(at <= moment for at in times)
+            assert log_reader.position_at(connection, moment) == sum(at <= moment for at in times)
         engine.dispose()
 
 
@@ -169,12 +171,12 @@ def tamper(engine: sa.Engine, *statements: sa.Executable) -> int | None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(statement)
-    found = log.check_chain(engine)
+    found = chain_check.check_chain(engine)
     with engine.begin() as connection:
         for table, rows in zip((schema.log, schema.head), before, strict=True):
             connection.execute(sa.delete(table))
             connection.execute(sa.insert(table), [dict(row) for row in rows])
-    assert log.check_chain(engine) is None
+    assert chain_check.check_chain(engine) is None
     return found.position if found else None
 
 
@@ -247,7 +249,7 @@ def test_many_events_at_once_are_as_many_one_by_one(new_database: NewDatabase) -
         head = created(engine)
         for first in range(1, MANY + 1, step):
             head = append(engine, head, events(first, min(step, MANY + 1 - first)))
-        assert log.check_chain(engine) is None
+        assert chain_check.check_chain(engine) is None
         assert read(engine) == events(1, MANY)
         heads.append(head)
         engine.dispose()
@@ -268,15 +270,15 @@ def test_what_is_read_at_once_is_bounded_by_bytes(engine: sa.Engine) -> None:
     size = len(events(1, 1)[0].data) + len(events(1, 1)[0].meta_json)
     with engine.connect() as connection:
         for most_bytes, count in ((1, 1), (2 * size, 2), (2 * size + 1, 3), (100 * size, 9)):
-            found = log.read(connection, "button", 0, 100, most_bytes)
+            found = log_reader.read(connection, "button", 0, 100, most_bytes)
             assert [one.position for one in found] == list(range(1, count + 1))
-        assert [one.position for one in log.read(connection, "button", 7, 1, 100 * size)] == [8]
+        assert [one.position for one in log_reader.read(connection, "button", 7, 1, 100 * size)] == [8]
 
 
 def test_pages_cut_by_bytes_make_the_whole_log(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     created(engine, 9)
     monkeypatch.setattr(log, "MOST_BYTES", 1)
     names = frozenset({"ToyPressed"})
-    assert [one.position for one in log.read_all(engine, "button")] == list(range(1, 10))
+    assert [one.position for one in log_reader.read_all(engine, "button")] == list(range(1, 10))
     with engine.connect() as connection:
-        assert [one.position for one in log.read_named(connection, "button", 3, 9, 5, names)] == [4]
+        assert [one.position for one in log_reader.read_named(connection, "button", 3, 9, 5, names)] == [4]

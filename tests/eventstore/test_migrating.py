@@ -15,12 +15,7 @@ from sqlalchemy.exc import DataError
 
 from cli.__main__ import SERVICES
 from services import migrations_of
-from shared.eventstore import (
-    log,
-    migration,
-    revisions,
-    schema,
-)
+from shared.eventstore import log, migration, revisions, schema
 from shared.eventstore.engines import open_engine
 from shared.runtime.service import Service
 

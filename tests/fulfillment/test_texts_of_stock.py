@@ -36,7 +36,7 @@ from shared.contracts.inventory import (
     SoldKey,
     StockShort,
 )
-from shared.eventstore import log
+from shared.eventstore import log_reader
 from shared.eventstore.engines import open_engine
 from shared.laws import LawChecker
 from shared.messages.wire import MessageBody
@@ -116,7 +116,7 @@ class Shop:
         urls = {name: f"sqlite:///{self.harness.folder / name}.sqlite3" for name in self.harness.loops}
         engines = {name: open_engine(url, writer=False) for name, url in urls.items()}
         for name in engines:
-            for recorded in log.read_all(engines[name], name):
+            for recorded in log_reader.read_all(engines[name], name):
                 watch.saw(recorded)
         assert [finding.violations for finding in watch.findings(drained=True)] == [()]
         assert not self.harness.parked()
@@ -219,7 +219,7 @@ def test_a_top_up_does_not_concern_inventory(shop: Shop) -> None:
     shop.supply("order-1")
     shop.supply("order-2", "CODE-1")
 
-    log_of_it = log.read_all(shop.harness.loops["fulfillment"].writer.engine, "fulfillment")
+    log_of_it = log_reader.read_all(shop.harness.loops["fulfillment"].writer.engine, "fulfillment")
     delivered = [recorded for recorded in log_of_it if recorded.name == SupplierDelivered.__name__]
     assert [shop.harness.loops["inventory"].writer.is_relevant(recorded) for recorded in delivered] == [False, True]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.eventstore.log import Tampered
+from shared.eventstore.chain_check import Tampered
 from shared.laws import chain_intact, drained, rebuild_equal
 from shared.projections.rebuild import Difference, Verdict
 

@@ -18,7 +18,7 @@ from cli.proofs import Proof, prove
 from services.gateway.access.auth import Principal, issue
 from services.gateway.orders.projection import orders
 from shared.contracts import Event
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.log import to_text
 from shared.runtime.service import Service
 from shared.security.secrets import Secrets
@@ -70,7 +70,7 @@ class Platform(ABC):
         """The events of a service's log: those of the given types, or all."""
         names = {kind.__name__ for kind in kinds}
         with self.database(service) as engine:
-            wanted = (one for one in log.read_all(engine, service) if not names or one.name in names)
+            wanted = (one for one in log_reader.read_all(engine, service) if not names or one.name in names)
             return [cast(E, one.event) for one in wanted]
 
     def wait_for(self, service: str, kind: type[E], count: int = 1) -> list[E]:

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from shared.contracts import Command, Event, Metadata
-from shared.eventstore import log, schema
+from shared.eventstore import chain_check, log_reader, schema
 from shared.eventstore.pipeline import PipelinedConnection
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage, EventBatch, Reply
@@ -105,9 +105,9 @@ def pressed(first: int, *pairs: tuple[str, str]) -> EventBatch:
 
 def logged(writer: Writer) -> list[Event]:
     """All events of the writer's log, checked to be gap-free and chained."""
-    found = list(log.read_all(writer.engine, writer.service.name))
+    found = list(log_reader.read_all(writer.engine, writer.service.name))
     assert [one.position for one in found] == list(range(1, len(found) + 1))
-    assert log.check_chain(writer.engine) is None
+    assert chain_check.check_chain(writer.engine) is None
     return [one.event for one in found]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.messages.messages import HALTED
 from shared.runtime.clock import Clock, steady
 from shared.runtime.ids import Ids
@@ -40,7 +40,7 @@ def compared(engine: sa.Engine, clock: ManualClock, other: ManualClock, toleranc
 
 
 def moments(writer: Writer) -> list[datetime]:
-    return [recorded.at for recorded in log.read_all(writer.engine, writer.service.name)]
+    return [recorded.at for recorded in log_reader.read_all(writer.engine, writer.service.name)]
 
 
 def test_a_writer_whose_clock_leaps_decides_nothing_until_it_is_set_right(engine: sa.Engine) -> None:

@@ -16,7 +16,7 @@ from cli.places import Place
 from cli.proofs import verify_service
 from cli.proving import rebuild_service
 from shared.contracts import Command, Metadata, UnknownMessage, registry
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.eventstore.divergence import SourceFault, reached_by
 from shared.eventstore.engines import open_engine
 from shared.eventstore.recorded import RecordedEvent
@@ -111,7 +111,7 @@ def other_code_wrote(place: Place, *events: tuple[str, dict[str, Any]], meta: Me
 def hear(lamp: Writer, place: Place) -> None:
     """The lamp applies all that is new in the button's log, as it comes over the wire."""
     with place.logs["button"].connect() as connection:
-        events = log.read(connection, "button", lamp.positions["button"], 100)
+        events = log_reader.read(connection, "button", lamp.positions["button"], 100)
     part = decode(encode(EventBatch("button", events[0].position, events[-1].position, events)), lamp.heard)
     assert isinstance(part, EventBatch)
     lamp.process([part])
@@ -227,7 +227,7 @@ def test_the_writer_of_an_essential_event_says_so_of_it_alone(place: Place, writ
     button.process([CommandMessage("1", ToyTint(button="a", colour="green"), META)])
     replies(button, press("2"))
 
-    events = list(log.read_all(button.engine, "button"))
+    events = list(log_reader.read_all(button.engine, "button"))
     assert [(one.name, one.is_essential, one.meta.essential) for one in events] == [
         ("ToyTinted", True, True),
         ("ToyPressed", False, False),

@@ -37,7 +37,7 @@ from shared.contracts.fulfillment import (
 )
 from shared.contracts.gateway import RecordUnread, StatementUnread
 from shared.contracts.order import OrderCancelled, OrderCompleted, OrderPlaced, OrderReopened
-from shared.eventstore import log, schema
+from shared.eventstore import chain_check, log, schema
 from shared.laws import (
     Ack,
     Finding,
@@ -85,7 +85,7 @@ def meanwhile(world: World) -> Iterator[Finding]:
     yield ack_durable(acks, _known(world), heads)
     yield idempotent_same(reply for request in world.requests.made for reply in _received_replies(request))
     yield reject_atomic(acks, world.events)
-    yield chain_intact({name: log.check_chain(engine) for name, engine in world.host.logs.items()})
+    yield chain_intact({name: chain_check.check_chain(engine) for name, engine in world.host.logs.items()})
 
 
 def _head(engine: sa.Engine) -> int:

@@ -20,7 +20,7 @@ from services.gateway.access.auth import Principal
 from shared.contracts import Money
 from shared.contracts.fulfillment import PurchaseReport
 from shared.contracts.inventory import Listing, ListProduct
-from shared.eventstore import log, schema
+from shared.eventstore import chain_check, schema
 from shared.runtime.settings import Settings, SupplierSettings
 from tests.bench.goods import card, stocking
 from tests.platform.embedded import EmbeddedPlatform
@@ -165,7 +165,7 @@ def test_the_logs_carry_the_trace_and_their_chains_hold(shop: Shop, sold: tuple[
             _, trace, span, flags = json.loads(meta)["traceparent"].split("-")
             assert (trace, span in known) == (TRACE, True), service
             assert int(flags, 16) & 1
-        assert log.check_chain(shop.platform.host.reading[service]) is None
+        assert chain_check.check_chain(shop.platform.host.reading[service]) is None
     assert shop.metadata(order["order_id"]).keys() > SERVICES
 
 

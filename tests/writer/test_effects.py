@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.contracts import Event, Plan, ScheduleCommand
-from shared.eventstore import log, schema
+from shared.eventstore import log_reader, schema
 from shared.runtime.consumer_loop import make_call
 from shared.scheduler.scheduler import DueCall
 from shared.writer.inputs import (
@@ -108,7 +108,7 @@ def test_an_agenda_command_names_a_short_cause_that_readers_accept(engine: sa.En
     writer.process([pressed(1, (name, "later"), (name, "call"))])
     clock.advance(60)
     run(writer, writer.process([]))
-    causes = [recorded.meta.causation_id for recorded in log.read_all(engine, "lamp")]
+    causes = [recorded.meta.causation_id for recorded in log_reader.read_all(engine, "lamp")]
     assert len(causes) == 3
     assert len(set(causes)) == 3
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from shared.eventstore import log, schema
+from shared.eventstore import log_reader, schema
 from shared.messages.messages import EventBatch
 from shared.writer.inputs import DiscardParked, ReplayParked
 from tests.runtime.builders import (
@@ -107,7 +107,7 @@ def test_an_own_reaction_waits_behind_a_parked_message_of_its_stream(engine: sa.
     assert parked(writer) == ["command/1", "lamp/1/1"]
     writer.process([DiscardParked("command/1"), ReplayParked("lamp/1/1")])
     assert parked(writer) == []
-    lit_event, counted = log.read_all(engine, "lamp")
+    lit_event, counted = log_reader.read_all(engine, "lamp")
     assert isinstance(counted.event, ToyCounted)
     assert counted.meta.causation_id == lit_event.id
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from shared.eventstore import log
+from shared.eventstore import log, log_reader
 from shared.messages.messages import EventBatch
 from tests.runtime.builders import (
     ManualClock,
@@ -115,7 +115,7 @@ def test_time_never_falls_along_the_log(engine: sa.Engine) -> None:
     clock.advance(-3600)
     writer.process([press("2")])
     start(button(), engine, clock).process([press("3")])
-    times = [recorded.at for recorded in log.read_all(engine, "button")]
+    times = [recorded.at for recorded in log_reader.read_all(engine, "button")]
     assert times == sorted(times)
 
 

@@ -14,7 +14,7 @@ import httpx
 import sqlalchemy as sa
 
 from shared.contracts import Command, Metadata
-from shared.eventstore import log, schema
+from shared.eventstore import log, log_reader, schema
 from shared.eventstore.recorded import RecordedEvent
 from shared.messages.messages import CommandMessage
 from shared.messages.topology import inbox
@@ -197,7 +197,7 @@ class Simulated:
     def _report(self) -> None:
         while self._written:
             name, _ = self._written.popitem()
-            for recorded in log.read_all(self.stores[name].reads, name, after=self._seen[name]):
+            for recorded in log_reader.read_all(self.stores[name].reads, name, after=self._seen[name]):
                 self._seen[name] = recorded.position
                 self._committed(recorded)
 

@@ -20,7 +20,7 @@ from shared.messages.messages import NobodyDecides, Reply
 from shared.security.sealing import Sealer
 from tests.amounts import yuan
 from tests.gateway.builders import Shop, customer_registered, line, open_shop, orders_follow, placed
-from tests.order.builders import LIMITS, NOW, OFFERS
+from tests.order.builders import LISTINGS, NOW, TIME_LIMITS
 
 WISHES = [{"sku": "STEAM-50", "quantity": 2}]
 GUEST_KEY = "6f1c0ad0-6f3b-4a60-9d3e-1f0c3b1b7a11"
@@ -54,7 +54,7 @@ def test_a_new_order_is_answered_from_the_reply_as_the_read_models_will_show_it(
     wishes = [{"sku": "card", "quantity": 5}, {"sku": "topup", "quantity": 1, "target": "13800138000"}]
     asked = {"wishes": wishes, "payment": "alipay"}
     assert place(shop, {}, key=GUEST_KEY, **asked).json()["status"] == "placed"
-    context = DecisionContext(NOW, "c", Metadata(correlation_id="f", causation_id="c"), Market(OFFERS, LIMITS))
+    context = DecisionContext(NOW, "c", Metadata(correlation_id="f", causation_id="c"), Market(LISTINGS, TIME_LIMITS))
     decided = decide(shop.backend.last, OrderState(), context)
     assert isinstance(decided, Decided)
     shop.backend.answers[PlaceOrder] = Reply("accepted", "order", 1, json.loads(json.dumps(decided.answer)))

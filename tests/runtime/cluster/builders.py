@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.waiting import until
 from shared.contracts import Command, Event
-from shared.eventstore import log
+from shared.eventstore import chain_check, log_reader
 from shared.eventstore.divergence import Divergence
 from shared.eventstore.engines import open_engine
 from shared.messages.messages import EventBatch, Reply
@@ -85,9 +85,9 @@ class Ground:
         """The service's log, whole and chained; empty before its first writer."""
         if not sa.inspect(self.engine).has_table("head"):
             return []
-        found = list(log.read_all(self.engine, service))
+        found = list(log_reader.read_all(self.engine, service))
         assert [one.position for one in found] == list(range(1, len(found) + 1))
-        assert log.check_chain(self.engine) is None
+        assert chain_check.check_chain(self.engine) is None
         return [one.event for one in found]
 
     def rows(self, table: sa.Table) -> list[dict[str, Any]]:

@@ -186,7 +186,7 @@ def the_chain_leaves_the_content_out() -> AbstractContextManager[Any]:
     def chained(chain: bytes, events: Sequence[RecordedEvent]) -> list[tuple[bytes, ...]]:
         rows: list[tuple[bytes, ...]] = []
         for *fields, _ in whole(chain, events):
-            chain = log._link(chain, *(field.decode() for field in fields[:4]))
+            chain = log.link_fields(chain, *(field.decode() for field in fields[:4]))
             rows.append((*fields, chain))
         return rows
 

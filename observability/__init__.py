@@ -1,1 +1,1 @@
-"""What people watch: dashboards, alerts, and the Prometheus that feeds them."""
+"""Generates the dashboards and the page of metrics, and checks them with the alerts and runbooks."""

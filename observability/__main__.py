@@ -20,7 +20,7 @@ app = typer.Typer(help="Dashboards, alerts and the page of metrics.", no_args_is
 
 @app.command()
 def write() -> None:
-    """Make the dashboards and docs/reference/metrics.md. 生成面板与指标文档。"""
+    """Generate the dashboards and docs/reference/metrics.md. 生成面板与指标文档。"""
     for path, text in files.generated().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -33,7 +33,7 @@ def check(
         bool, typer.Option("--install", help="Install Debian's prometheus for promtool, if we may. 安装 promtool。")
     ] = False,
 ) -> None:
-    """Hold dashboards, alerts, runbooks and docs/reference/metrics.md against each other. 校验。"""
+    """Check that dashboards, alerts, runbooks and docs/reference/metrics.md agree. 校验。"""
     found = problems()
     for problem in found:
         typer.echo(problem, err=True)

@@ -1,4 +1,4 @@
-"""Every metric of the platform, from where it is declared: the kernel's, and each service's. A page is made of this."""
+"""Every declared metric of the platform: the kernel's, and each service's. docs/reference/metrics.md lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that are made, and those that are written by hand and held to them."""
+"""The generated files, and the handwritten ones that must agree with them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Made from `shared/telemetry/metrics.py` and `services/*/metrics.py` by `make gen
 Where each process serves them: [observing](../how-to/observe.md).
 
 Names follow Prometheus: base units (seconds, bytes), counters end in `_total`. Money is in minor units (fen, cents),
-which have no base unit. Labels take few values: never an id, an address or a text of somebody's. Of gauges that several
-processes tell, take the `max`; counters add up. A histogram has `_bucket`, `_sum` and `_count`.
+which have no base unit. Labels have few values: never an id, an address or free text. If several processes report a
+gauge, take the `max`; add counters up. A histogram has `_bucket`, `_sum` and `_count`.
 """
 
 
@@ -47,7 +47,7 @@ def _row(metric: Metric) -> str:
 
 
 def generated() -> Mapping[Path, str]:
-    """Every file that is made, with what must be in it. Needs the development dependencies."""
+    """Every generated file with its content. Needs the development dependencies."""
     from observability.boards import BOARDS
 
     boards = {DASHBOARDS / f"{name}.json": board().json() for name, board in BOARDS.items()}
@@ -56,14 +56,14 @@ def generated() -> Mapping[Path, str]:
 
 @dataclass(frozen=True)
 class Query:
-    """A query, and where it stands."""
+    """A query, and the place that it is written in."""
 
     where: str
     expression: str
 
 
 def dashboard_queries() -> Iterator[Query]:
-    """Each query of each panel, from the files as they are imported."""
+    """Each query of each panel, from the dashboards' files."""
     for file in sorted(DASHBOARDS.glob("*.json")):
         for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
             for target in panel.get("targets", ()):
@@ -71,7 +71,7 @@ def dashboard_queries() -> Iterator[Query]:
 
 
 def rules() -> Sequence[Mapping[str, Any]]:
-    """Every rule of alerts.yml, as it is written there: with `alert` or `record`, `expr`, `labels`, `annotations`."""
+    """Every rule of alerts.yml, with `alert` or `record`, `expr`, `labels`, `annotations`."""
     return _rules(ALERTS.read_text(encoding="utf-8"))
 
 
@@ -86,7 +86,7 @@ def alerts() -> dict[str, Mapping[str, Any]]:
 
 
 def recorded() -> frozenset[str]:
-    """The names that rules record."""
+    """The names of the series that rules record."""
     return frozenset(rule["record"] for rule in rules() if "record" in rule)
 
 

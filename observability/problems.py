@@ -1,4 +1,4 @@
-"""What is wrong with dashboards, alerts, runbooks and the page of metrics, in words that say what to do."""
+"""Finds faults in dashboards, alerts, runbooks and the page of metrics. Each text says what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IDS = re.compile(r"(^|_)(id|sku|order|customer|email|ip|phone|address|user)($|_
 
 
 def problems() -> list[str]:
-    """Every one that is found."""
+    """All faults."""
     return [*_drift(), *_names(), *_queries(), *_alerts(), *_runbooks()]
 
 

@@ -1,4 +1,4 @@
-"""What a query asks for: the selectors in it, and whether their names exist."""
+"""The selectors in a query, and whether their names exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from observability import declared
 
-# Of RabbitMQ's own plugin, rabbitmq_prometheus. `make observe` finds out whether a broker tells them.
+# Series of RabbitMQ's plugin rabbitmq_prometheus. `make observe` checks that a broker reports them.
 RABBITMQ = frozenset(
     {
         "rabbitmq_alarms_file_descriptor_limit",
@@ -46,5 +46,5 @@ def selectors(expression: str) -> Iterator[tuple[str, str]]:
 
 
 def unknown(expression: str, recorded: frozenset[str] = frozenset()) -> set[str]:
-    """The names in a query that nobody tells: neither we, nor RabbitMQ, nor a rule that records them."""
+    """The names in a query that neither Kameng nor RabbitMQ nor a recording rule has."""
     return {name for name, _ in selectors(expression)} - OURS - RABBITMQ - recorded

@@ -1,4 +1,4 @@
-"""RabbitMQ as its own plugin tells, PostgreSQL as each writer sees its database."""
+"""RabbitMQ as its plugin reports it, PostgreSQL as each writer reports its own database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def board() -> Board:
         Board(
             "broker-and-database",
             "Kameng: broker and database",
-            "RabbitMQ, as its own plugin tells; PostgreSQL, as each writer sees its own database.",
+            "RabbitMQ as its plugin reports it, PostgreSQL as each writer reports its own database.",
         )
         .row(
             "Now",
@@ -29,7 +29,7 @@ def board() -> Board:
             ),
             figure(
                 "Broker alarms",
-                "Memory, disk or files: while one is on, the broker takes nothing in.",
+                "Memory, disk or files. During an alarm the broker accepts no messages.",
                 "none",
                 " + ".join(f"sum(rabbitmq_alarms_{alarm})" for alarm in ALARMS),
                 red=1,
@@ -66,21 +66,21 @@ def board() -> Board:
             "RabbitMQ",
             graph(
                 "Messages a second",
-                "Into the broker, and out of it. A slice to six readers is one in and six out.",
+                "Into the broker, and out of it. A batch to six readers is one in and six out.",
                 "ops",
                 (f"sum(rate(rabbitmq_global_messages_received_total[{INTERVAL}]))", "in"),
                 (f"sum(rate(rabbitmq_global_messages_delivered_total[{INTERVAL}]))", "out"),
             ),
             graph(
                 "Messages in queues",
-                "Ready to be taken, or taken and not acknowledged. Ready ones of a subscriber that is away stay.",
+                "Ready, or taken and not acknowledged. Messages for a subscriber that is away stay ready.",
                 "none",
                 ("sum(rabbitmq_queue_messages_ready)", "ready"),
                 ("sum(rabbitmq_queue_messages_unacked)", "not acknowledged"),
             ),
             graph(
                 "Connections, channels, queues",
-                "Steady while nobody restarts.",
+                "Steady while no process restarts.",
                 "none",
                 ("sum(rabbitmq_connections)", "connections"),
                 ("sum(rabbitmq_channels)", "channels"),
@@ -88,7 +88,7 @@ def board() -> Board:
             ),
             graph(
                 "Memory",
-                "At the limit the broker takes nothing more in.",
+                "At the limit the broker accepts no messages.",
                 "bytes",
                 ("sum(rabbitmq_process_resident_memory_bytes)", "in use"),
                 ("sum(rabbitmq_resident_memory_limit_bytes)", "limit"),
@@ -96,15 +96,15 @@ def board() -> Board:
             ),
             graph(
                 "Disk left",
-                "Below its limit the broker takes nothing more in.",
+                "Below the limit the broker accepts no messages.",
                 "bytes",
                 ("min(rabbitmq_disk_space_available_bytes)", "left"),
                 ("max(rabbitmq_disk_space_available_limit_bytes)", "limit"),
                 runbook="KamengBrokerAlarm",
             ),
             graph(
-                "Messages that nobody took a second",
-                "Published where no queue is bound: events that nobody outside subscribes to.",
+                "Unroutable messages a second",
+                "Published without a bound queue: events that no outside subscriber gets.",
                 "ops",
                 (f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total[{INTERVAL}]))", "dropped"),
             ),
@@ -114,21 +114,21 @@ def board() -> Board:
             graph("Commits a second", "By service.", "ops", (rate(m.DATABASE_COMMITS, "service"), "{{service}}")),
             graph(
                 "Rollbacks and deadlocks a minute",
-                "A rollback now and then is a message that was tried again; deadlocks are ours to explain.",
+                "A few rollbacks are messages that were tried again. A deadlock is a defect.",
                 "none",
                 (f"60 * {rate(m.DATABASE_ROLLBACKS, 'service')}", "{{service}} rollbacks"),
                 (f"60 * {rate(m.DATABASE_DEADLOCKS, 'service')}", "{{service}} deadlocks"),
             ),
             graph(
                 "Found in memory",
-                "Share of blocks; much below 99 % the server wants more memory.",
+                "Share of blocks. Much below 99 %, the server needs more memory.",
                 "percentunit",
                 (f"{HIT} / ({HIT} + {READ})", "{{service}}"),
             ),
             graph("Connections", "By service.", "none", (now(m.DATABASE_CONNECTIONS, "service"), "{{service}}")),
             graph(
                 "Oldest transaction",
-                "An old one keeps dead rows from being cleared away.",
+                "An old one keeps PostgreSQL from removing dead rows.",
                 "s",
                 (now(m.DATABASE_OLDEST_SECONDS, "service"), "{{service}}"),
                 runbook="KamengDatabaseDown",

@@ -35,7 +35,7 @@ def board() -> Board:
             ),
             figure(
                 "Publishers held up",
-                "An event that the broker does not take, or nobody is bound for.",
+                "Publishers with an event that the broker does not accept, or that no queue is bound for.",
                 "none",
                 f"sum({now(m.PUBLISHER_HELD, 'service')})",
                 red=1,
@@ -74,7 +74,7 @@ def board() -> Board:
             ),
             graph(
                 "Another log than was read",
-                "Reader of source; 1 where the log was set back or changed.",
+                "Reader of source. 1: the log was set back or changed since it was read, or its log server is silent.",
                 "none",
                 (now(m.LOG_DIVERGED, "service", "source"), "{{service}} of {{source}}"),
                 (now(m.LOG_UNANNOUNCED, "service", "source"), "{{service}} hears nothing of {{source}}"),
@@ -82,7 +82,7 @@ def board() -> Board:
             ),
             graph(
                 "Events of unknown types",
-                "Reader of source, type; since the reader's writer began.",
+                "Reader of source, type, since the reader's writer started.",
                 "none",
                 (now(m.EVENTS_UNKNOWN, "service", "source", "type"), "{{service}} of {{source}}: {{type}}"),
                 runbook="KamengEventsUnknown",
@@ -106,13 +106,13 @@ def board() -> Board:
             ),
             graph(
                 "Messages a commit",
-                "Larger under load, which is what keeps readers up.",
+                "Commits are larger under load, so that readers keep up.",
                 "none",
                 (mean(m.BATCH_SIZE, "service"), "{{service}}"),
             ),
             graph(
                 "Pulls a minute",
-                "What was lost on the way is asked for again. Many of them: the broker drops, or a writer restarts.",
+                "Requests for lost events. Many pulls: the broker drops messages, or a writer restarts.",
                 "none",
                 (f"60 * {rate(m.PULLS, 'service')}", "{{service}} asks"),
                 (f"60 * {rate(m.LOG_SERVER_PULLS, 'service')}", "{{service}} answers"),
@@ -129,14 +129,14 @@ def board() -> Board:
             ),
             graph(
                 "Not yet published, in seconds",
-                "Age of the first event that is not out.",
+                "Age of the first event that is not published.",
                 "s",
                 (now(m.PUBLISHER_OLDEST_SECONDS, "service"), "{{service}}"),
                 runbook="KamengPublisherStuck",
             ),
             graph(
                 "Not yet published, in events",
-                "From the last one that is out to the end of the log.",
+                "From the last published event to the end of the log.",
                 "none",
                 (f"{now(m.LOG_SERVER_HEAD, 'service')} - {now(m.PUBLISHER_POSITION, 'service')}", "{{service}}"),
                 runbook="KamengPublisherStuck",
@@ -157,7 +157,7 @@ def board() -> Board:
                 "To be delivered",
                 "And how many endpoints are disabled.",
                 "none",
-                (now(gateway.WEBHOOK_BEHIND), "not told of yet"),
+                (now(gateway.WEBHOOK_BEHIND), "not dispatched yet"),
                 (now(gateway.WEBHOOK_WAITING), "to be tried again"),
                 (now(gateway.WEBHOOK_DISABLED), "disabled"),
                 runbook="KamengWebhookDisabled",

@@ -21,7 +21,7 @@ def board() -> Board:
             "Now",
             figure(
                 "Ledger off balance",
-                "Anything but 0 is an error of ours.",
+                "Anything but 0 is a defect.",
                 "none",
                 now(ledger.LEDGER_IMBALANCE),
                 red=1,
@@ -62,8 +62,8 @@ def board() -> Board:
             ),
             figure(
                 "Money for people",
-                "What channels said and fits no payment, returns that failed, payments that a channel did not close, "
-                "what partners told and can't be read: `GET /v1/payments/unmatched`, "
+                "Money that matches no payment, failed returns, payments that a channel did not close, "
+                "callbacks that can't be read: `GET /v1/payments/unmatched`, "
                 "`GET /v1/payments/failed-returns`, `GET /v1/payments/not-closed`, `GET /v1/payments/unread`, "
                 "`GET /v1/suppliers/unread`.",
                 "none",
@@ -83,7 +83,7 @@ def board() -> Board:
             ),
             graph(
                 "Money held",
-                "Set aside for orders and for returns under way, in minor units.",
+                "Held for orders and for returns under way, in minor units.",
                 "none",
                 (now(ledger.HELD, "currency"), "{{currency}}"),
             ),

@@ -1,4 +1,4 @@
-"""Is the business all right?"""
+"""The state of the business at a glance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def board() -> Board:
         Board(
             "overview",
             "Kameng: overview",
-            "Is the business all right? Red asks for a person; each panel says where to go on.",
+            "The state of the business. Red needs a person; each panel says where to look next.",
         )
         .row(
             "Now",
@@ -44,7 +44,7 @@ def board() -> Board:
             ),
             figure(
                 "Ledger off balance",
-                "All accounts together, in minor units. Anything but 0 is an error of ours.",
+                "The sum of all accounts, in minor units. Anything but 0 is a defect.",
                 "none",
                 now(ledger.LEDGER_IMBALANCE),
                 red=1,
@@ -60,7 +60,7 @@ def board() -> Board:
             ),
             figure(
                 "Parked messages",
-                "Messages that could not be handled; each holds back its key until a person looks.",
+                "Messages that could not be handled. Each holds back its key until a person deals with it.",
                 "none",
                 f"sum({now(m.PARKED, 'service')})",
                 red=1,
@@ -80,7 +80,7 @@ def board() -> Board:
             "Orders",
             graph(
                 "Orders a second, by step",
-                "Placed, paid, confirmed and completed run together; a gap between two of them is work that piles up.",
+                "Placed, paid, confirmed and completed are about equal. A gap between two is a backlog.",
                 "ops",
                 (rate(order.ORDER_STEPS, "step"), "{{step}}"),
             ),
@@ -93,14 +93,14 @@ def board() -> Board:
             ),
             graph(
                 "From payment to the end",
-                "How long paid orders take, whatever became of them.",
+                "How long paid orders take, with any outcome.",
                 "s",
                 *((quantile(order.PAID_ORDER_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
                 runbook="KamengOrdersLate",
             ),
             graph(
                 "Orders cancelled a second, by reason",
-                "`no-answer` is ours, `short-stock` asks for keys, `blocked` for a look at the risk rules.",
+                "`no-answer`: Kameng or a reviewer was slow. `short-stock`: load keys. `blocked`: check risk rules.",
                 "ops",
                 (rate(order.ORDERS_CANCELLED, "reason"), "{{reason}}"),
             ),
@@ -112,7 +112,7 @@ def board() -> Board:
             ),
             graph(
                 "Waits for people",
-                "What no machine finishes: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
+                "Deliveries and reviews: `GET /v1/deliveries/handovers`, `GET /v1/risk/cases`.",
                 "none",
                 (now(gateway.HANDED_OVER), "deliveries"),
                 (now(gateway.CASES_OPEN), "reviews"),
@@ -130,14 +130,14 @@ def board() -> Board:
             ),
             graph(
                 "Time to answer",
-                "Requests that wait for an order on purpose (`wait`) are among them.",
+                "Includes requests that wait for an order on purpose (`wait`).",
                 "s",
                 *((quantile(gateway.HTTP_SECONDS, share), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
                 runbook="KamengHttpErrors",
             ),
             graph(
                 "Readers behind, worst source",
-                "How long a service has not applied an event it knows of.",
+                "How long a service has not applied an event that it knows of.",
                 "s",
                 (now(m.LOG_LAG_SECONDS, "service"), "{{service}}"),
                 runbook="KamengReaderBehind",

@@ -26,7 +26,7 @@ def board() -> Board:
             ),
             figure(
                 "Standing by",
-                "Takes over within seconds when the writer is gone. One machine for trying out has none.",
+                "A standby takes over within seconds when the writer is gone. A trial setup has none.",
                 "none",
                 f"count({m.LEADER.name}{{{MINE}}}) - sum({m.LEADER.name}{{{MINE}}})",
                 runbook="KamengStandbyMissing",
@@ -41,7 +41,7 @@ def board() -> Board:
             ),
             figure(
                 "Agenda over its time",
-                "The oldest thing to do that should have been done.",
+                "How long the oldest scheduled item is overdue.",
                 "s",
                 now(m.AGENDA_OVERDUE_SECONDS, where=MINE),
                 red=300,
@@ -49,7 +49,7 @@ def board() -> Board:
             ),
             figure(
                 "Database",
-                "Answers the writer's questions.",
+                "1: it answers the writer.",
                 "none",
                 f"min({m.DATABASE_UP.name}{{{MINE}}})",
                 red=1,
@@ -94,7 +94,7 @@ def board() -> Board:
             ),
             graph(
                 "Trouble a minute",
-                "Commits tried again: the database. Pulls: what was lost on the way. Dropped: what nobody can read.",
+                "Commits tried again after database errors, unreadable messages dropped, pulls for lost events.",
                 "none",
                 (f"60 * {rate(m.BATCH_RETRIES, 'service', where=MINE)}", "{{service}} retries"),
                 (f"60 * {rate(m.DROPPED, 'service', where=MINE)}", "{{service}} dropped"),
@@ -119,14 +119,14 @@ def board() -> Board:
             ),
             graph(
                 "Behind, in seconds",
-                "Since when the first event not applied is known.",
+                "How long the first event not applied has been known.",
                 "s",
                 (now(m.LOG_LAG_SECONDS, "service", "source", where=MINE), "{{service}} of {{source}}"),
                 runbook="KamengReaderBehind",
             ),
             graph(
                 "Agenda",
-                "Things to do later, and those given up for good.",
+                "Scheduled items, and those that failed for the last time.",
                 "none",
                 (now(m.AGENDA_WAITING, "service", where=MINE), "{{service}} waiting"),
                 (now(m.AGENDA_FAILED, "service", where=MINE), "{{service}} failed"),
@@ -148,7 +148,7 @@ def board() -> Board:
             ),
             graph(
                 "Not yet published",
-                "Age of the first event that subscribers outside have not got.",
+                "Age of the first event that is not published to outside subscribers.",
                 "s",
                 (now(m.PUBLISHER_OLDEST_SECONDS, "service", where=MINE), "{{service}}"),
                 runbook="KamengPublisherStuck",

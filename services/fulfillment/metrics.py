@@ -1,4 +1,4 @@
-"""What Prometheus is told of deliveries and suppliers."""
+"""Prometheus metrics of deliveries and suppliers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from shared.runtime.settings import Settings
 from shared.telemetry.event_counters import Counters, always
 from shared.telemetry.metric import Sample, Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 DELIVERIES = HAPPENED.metric(
     "deliveries_total",
     "counter",
     "lines",
     "how",
-    "Order lines that ended, or went to a person: keys, supplier, manual, failed, handed-over.",
+    "Order lines that ended (keys, supplier, manual, failed), or were handed over to a person (handed-over).",
 )
 
-STANDING = Section("Business: how it stands")
+STANDING = Section("Business: current state")
 SUPPLIER_FAILURES = STANDING.metric(
     "supplier_failures", "gauge", "purchases", "supplier", "Failures in a row since a supplier's last success."
 )
 SUPPLIER_TRIPPED = STANDING.metric(
-    "supplier_tripped", "gauge", "0 or 1", "supplier", "Whether it failed so often and lately that it is asked last."
+    "supplier_tripped", "gauge", "0 or 1", "supplier", "Whether it failed so often and recently that it is asked last."
 )
 
 COUNTERS = Counters(
@@ -50,7 +50,7 @@ COUNTERS = Counters(
 
 
 def gauges(connection: sa.Connection, now: datetime, settings: Settings) -> Iterator[Sample]:
-    """How the configured suppliers are doing, as the routing sees them."""
+    """The health of the configured suppliers, as the routing uses it."""
     known = FulfillmentProjection(lambda: connection).health(settings.suppliers)
     for supplier in settings.suppliers:
         health = known.get(supplier, Health())

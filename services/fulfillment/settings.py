@@ -6,6 +6,6 @@ from shared.runtime.settings import OwnSettings
 
 
 class FulfillmentSettings(OwnSettings):
-    """In seconds."""
+    """Times are in seconds."""
 
     supplier_look_up_seconds: float = 86_400

@@ -27,7 +27,7 @@ from shared.values.days import day_of
 QUICK = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 # The writer queries these at each scrape.
-ORDERS_STANDING = Section("Business: how it stands")
+ORDERS_STANDING = Section("Business: current state")
 ORDERS_OPEN = ORDERS_STANDING.metric(
     "orders_open",
     "gauge",
@@ -36,10 +36,10 @@ ORDERS_OPEN = ORDERS_STANDING.metric(
     "Orders that have not ended, by what they wait for: payment, answers, review, delivery. Counted up to 100,000.",
 )
 ORDER_OLDEST_SECONDS = ORDERS_STANDING.metric(
-    "order_oldest_seconds", "gauge", "seconds", "step", "How long the oldest of them has waited at this step."
+    "order_oldest_seconds", "gauge", "seconds", "step", "How long the oldest open order has waited at this step."
 )
 HOLDS = ORDERS_STANDING.metric("holds", "gauge", "orders", "currency", "Orders that are paid and have not ended.")
-STANDING = Section("Business: how it stands")
+STANDING = Section("Business: current state")
 PRODUCTS_ON_SALE = STANDING.metric("products_on_sale", "gauge", "products", "", "Products on sale.")
 PRODUCTS_LOW = STANDING.metric(
     "products_low_stock", "gauge", "products", "", "Products on sale from stock, at or below their threshold."
@@ -52,35 +52,37 @@ KEYS = STANDING.metric(
 )
 HANDED_OVER = STANDING.metric("deliveries_handed_over", "gauge", "lines", "", "Order lines that a person must deliver.")
 HANDED_OVER_OLDEST_SECONDS = STANDING.metric(
-    "deliveries_handed_over_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+    "deliveries_handed_over_oldest_seconds", "gauge", "seconds", "", "How long the oldest of these lines has waited."
 )
 CASES_OPEN = STANDING.metric("risk_cases_open", "gauge", "orders", "", "Orders that wait for a person's review.")
 CASES_OLDEST_SECONDS = STANDING.metric(
-    "risk_cases_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+    "risk_cases_oldest_seconds", "gauge", "seconds", "", "How long the oldest of these orders has waited."
 )
 UNMATCHED_OPEN = STANDING.metric(
-    "payments_unmatched", "gauge", "items", "", "Things that channels said of money and that wait for a person."
+    "payments_unmatched", "gauge", "items", "", "Items that wait for a person: reported money that matches no payment."
 )
 UNMATCHED_OLDEST_SECONDS = STANDING.metric(
-    "payments_unmatched_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+    "payments_unmatched_oldest_seconds", "gauge", "seconds", "", "How long the oldest of these items has waited."
 )
-RETURNS_FAILED = STANDING.metric(
-    "returns_failed", "gauge", "returns", "", "Returns that failed and that nobody has paid since."
-)
+RETURNS_FAILED = STANDING.metric("returns_failed", "gauge", "returns", "", "Failed returns that nobody has paid since.")
 RETURNS_FAILED_OLDEST_SECONDS = STANDING.metric(
-    "returns_failed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+    "returns_failed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of these returns has waited."
 )
 NOT_CLOSED = STANDING.metric(
-    "payments_not_closed", "gauge", "payments", "", "Payments nobody needs that a channel did not close when asked."
+    "payments_not_closed", "gauge", "payments", "", "Payments no longer needed that their channel did not close."
 )
 NOT_CLOSED_OLDEST_SECONDS = STANDING.metric(
-    "payments_not_closed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of them has waited."
+    "payments_not_closed_oldest_seconds", "gauge", "seconds", "", "How long the oldest of these payments has waited."
 )
 UNREAD = STANDING.metric(
-    "statements_unread", "gauge", "statements", "kind", "Signed statements of partners that nobody could read yet."
+    "statements_unread", "gauge", "statements", "kind", "Open signed statements of partners that can't be read."
 )
 UNREAD_OLDEST_SECONDS = STANDING.metric(
-    "statements_unread_oldest_seconds", "gauge", "seconds", "kind", "How long the oldest of them has waited."
+    "statements_unread_oldest_seconds",
+    "gauge",
+    "seconds",
+    "kind",
+    "How long the oldest of these statements has waited.",
 )
 
 HTTP = Section("Gateway, over HTTP")
@@ -99,24 +101,24 @@ WEBHOOK_GIVEN_UP = WEBHOOKS.metric(
     "webhook_given_up_total", "counter", "events", "service", "Events given up after three days of attempts."
 )
 WEBHOOK_DISABLINGS = WEBHOOKS.metric(
-    "webhook_disablings_total", "counter", "endpoints", "service", "Endpoints disabled for failing."
+    "webhook_disablings_total", "counter", "endpoints", "service", "Endpoints disabled because they failed."
 )
 WEBHOOK_ENDPOINTS = WEBHOOKS.metric("webhook_endpoints", "gauge", "endpoints", "service", "Endpoints that are enabled.")
 WEBHOOK_DISABLED = WEBHOOKS.metric("webhook_disabled", "gauge", "endpoints", "service", "Endpoints that are disabled.")
 WEBHOOK_DOWN = WEBHOOKS.metric("webhook_down", "gauge", "endpoints", "service", "Enabled endpoints that only fail.")
 WEBHOOK_BEHIND = WEBHOOKS.metric(
-    "webhook_behind", "gauge", "events", "service", "Events that enabled endpoints were not told of yet."
+    "webhook_behind", "gauge", "events", "service", "Events not yet dispatched to enabled endpoints."
 )
 WEBHOOK_WAITING = WEBHOOKS.metric(
-    "webhook_waiting", "gauge", "deliveries", "service", "Deliveries that failed and wait to be tried again."
+    "webhook_waiting", "gauge", "deliveries", "service", "Failed deliveries that wait for another attempt."
 )
 WEBHOOK_OLDEST_SECONDS = WEBHOOKS.metric(
-    "webhook_oldest_seconds", "gauge", "seconds", "service", "How long the oldest of them has waited."
+    "webhook_oldest_seconds", "gauge", "seconds", "service", "How long the oldest of these deliveries has waited."
 )
 WEBHOOK_HELD = WEBHOOKS.metric(
-    "webhook_held", "gauge", "lanes", "service", "Lanes that can't go on, such as for old code."
+    "webhook_held", "gauge", "lanes", "service", "Lanes that can't go on, such as at an event newer than this code."
 )
-WEBHOOK_LEADS = WEBHOOKS.metric("webhook_leads", "gauge", "0 or 1", "service", "Whether it is the one at work.")
+WEBHOOK_LEADS = WEBHOOKS.metric("webhook_leads", "gauge", "0 or 1", "service", "Whether this process delivers.")
 
 
 MOST = 100_000

@@ -10,7 +10,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class GatewaySettings(OwnSettings):
-    """Limits by address or customer count one hour. `connections_per_address` 0 means no limit."""
+    """Limits by address or customer apply to one hour. `connections_per_address` 0 means no limit."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

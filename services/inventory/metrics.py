@@ -1,4 +1,4 @@
-"""What Prometheus is told of stock."""
+"""Prometheus metrics of stock."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from shared.contracts.inventory import KeysSupplied
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 KEYS_SUPPLIED = HAPPENED.metric(
-    "keys_supplied_total", "counter", "keys", "state", "Keys of ours that a supplier sent as well: sold, unsold."
+    "keys_supplied_total", "counter", "keys", "state", "Keys of the stock whose text a supplier sent: sold, unsold."
 )
 
 COUNTERS = Counters(

@@ -21,7 +21,7 @@ from shared.runtime.settings import Settings
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Sample, Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 MONEY = HAPPENED.metric(
     "money_minor_units_total",
     "counter",
@@ -30,14 +30,14 @@ MONEY = HAPPENED.metric(
     "Money that moved: received from a channel, held, captured, released, refunded, returned to a channel.",
 )
 
-STANDING = Section("Business: how it stands")
-HELD = STANDING.metric("held_minor_units", "gauge", "minor units", "currency", "Money set aside, in all accounts.")
+STANDING = Section("Business: current state")
+HELD = STANDING.metric("held_minor_units", "gauge", "minor units", "currency", "Money held, in all accounts.")
 LEDGER_IMBALANCE = STANDING.metric(
     "ledger_imbalance_minor_units",
     "gauge",
     "minor units",
     "",
-    "How far all accounts together are off zero, over all currencies. Anything but 0 is an error of ours.",
+    "How far the sum of all accounts is from zero, over all currencies. Anything but 0 is a defect.",
 )
 
 FLOWS = ("received", "held", "captured", "released", "refunded", "returned")
@@ -61,7 +61,7 @@ COUNTERS = Counters(
 )
 
 
-# One pass over all accounts, because a partial sum would prove nothing. The host limits how often it runs.
+# One pass over all accounts, because only the whole sum must be zero. The host limits how often it runs.
 _SUMS = sa.select(accounts.c.currency, sa.func.sum(accounts.c.posted), sa.func.sum(accounts.c.held)).group_by(
     accounts.c.currency
 )

@@ -6,7 +6,7 @@ from shared.contracts.notification import MessageFailed, MessageGathered, Messag
 from shared.telemetry.event_counters import Counters, always
 from shared.telemetry.metric import Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 NOTIFICATIONS = HAPPENED.metric(
     "notifications_total",
     "counter",

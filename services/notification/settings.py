@@ -8,7 +8,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class NotificationSettings(OwnSettings):
-    """`unpaid_mails` is the most mails about unpaid orders that an address gets in 24 hours."""
+    """`unpaid_mails` is the maximum number of mails about unpaid orders to one address in 24 hours."""
 
     smtp_url: str | None = None
     mail_from: str = "shop@kameng.invalid"

@@ -1,4 +1,4 @@
-"""What Prometheus is told of orders."""
+"""Prometheus metrics of orders."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shared.telemetry.event_counters import Counters, Duration, always
 from shared.telemetry.metric import Section
 
 SALE = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 ORDER_STEPS = HAPPENED.metric(
     "order_steps_total",
     "counter",
     "orders",
     "step",
-    "Orders that reached a step: placed, paid, confirmed, reopened, completed, cancelled, refunded (a refund each).",
+    "Orders that reached a step: placed, paid, confirmed, reopened, completed, cancelled, refunded (each refund).",
 )
 ORDERS_CANCELLED = HAPPENED.metric(
     "orders_cancelled_total", "counter", "orders", "reason", "Orders cancelled, by reason."
@@ -34,7 +34,7 @@ PAID_ORDER_SECONDS = HAPPENED.metric(
     "histogram",
     "seconds",
     "outcome",
-    "From an order's payment to its end: delivered whole, short (something was given back), or cancelled.",
+    "From an order's payment to its end: delivered in full, short (money was given back), or cancelled.",
     SALE,
 )
 

@@ -1,4 +1,4 @@
-"""Settings of orders: how long they may wait."""
+"""Settings of orders: how long they may wait for each step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.runtime.settings import OwnSettings
 
 
 class OrderSettings(OwnSettings):
-    """In seconds."""
+    """Time limits are in seconds."""
 
     pay_within_seconds: float = 1800
     answer_within_seconds: float = 60

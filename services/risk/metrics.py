@@ -8,7 +8,7 @@ from shared.contracts.risk import CaseDecided, Decision, OrderScreened
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 RISK_DECISIONS = HAPPENED.metric(
     "risk_decisions_total", "counter", "orders", "decision", "Orders screened: pass, review, block."
 )

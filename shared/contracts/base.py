@@ -25,7 +25,7 @@ class Doc:
     example: Any = None
 
 
-# An example of a box that opens nothing.
+# Examples. No key opens this box.
 BOX = "k1.EXAMPLE" + "A" * 70
 PUBLIC_KEY = "EXAMPLE" + "A" * 36
 KEYED_HASH = "EXAMPLE" + "B" * 36
@@ -36,7 +36,7 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000), Doc("How many pie
 At = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 
 MAX_MINOR_UNITS = 10**15
-ESSENTIAL = '"essential":true'  # how the metadata of an essential event hold it, as JSON
+ESSENTIAL = '"essential":true'  # this is in the JSON of an essential event's metadata
 
 
 _set = object.__setattr__
@@ -58,7 +58,7 @@ class Value(BaseModel):
 
 
 class CurrencyMismatch(ValueError):
-    """Two amounts of different currencies met in one sum or comparison."""
+    """Two amounts of different currencies were added, subtracted or compared."""
 
 
 class Money(Value):
@@ -112,10 +112,10 @@ def zero(currency: str = "CNY") -> Money:
 class Metadata(Value):
     """Who caused a message, on which site, and what it belongs to.
 
-    `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that led here;
+    `correlation_id` is shared by all messages of one flow; `causation_id` is the command or event that caused it;
     `actor` is `staff:<name>`, `customer:<id>`, `guest`, `channel:<name>`, `supplier:<name>` or `system:<service>`.
-    `traceparent` is the span that led here, in W3C Trace Context's form; without tracing, the JSON lacks the field.
-    `essential` is that of the event; the JSON has it only when it is true.
+    `traceparent` is the span that caused the message, as in W3C Trace Context; without tracing, the JSON lacks it.
+    `essential` is the event's flag; the JSON has it only when it is true.
     """
 
     site: Id = "main"
@@ -135,7 +135,7 @@ class Metadata(Value):
         actor = actor or self.actor
         if (causation_id, actor, False) == (self.causation_id, self.actor, self.essential):
             return self
-        # a fifth of the cost of validation; most messages need one
+        # costs a fifth of validation; most messages need such metadata
         led = object.__new__(Metadata)
         _set(led, "__dict__", {**self.__dict__, "causation_id": causation_id, "actor": actor, "essential": False})
         _set(led, "__pydantic_fields_set__", self.__pydantic_fields_set__)
@@ -201,7 +201,7 @@ class Event(Message):
 
 
 class Former(Message):
-    """An earlier version of the event `of`. Logs still hold it; no decision makes it any more.
+    """An earlier version of the event `of`. Logs still hold it; decisions no longer make it.
 
     The class may have any name, such as `OrderPlacedV1`. An upcaster lifts it to the next version; a downcaster makes
     it while it is still published.

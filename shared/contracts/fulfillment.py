@@ -1,4 +1,4 @@
-"""Deliveries: sealed keys opened for their buyer, top-ups bought from suppliers, the rest by people.
+"""Deliveries of keys from stock, of goods bought from suppliers, and by people.
 
 A delivery is one order line; its id is `<order id>/<line>`.
 """
@@ -23,53 +23,59 @@ def delivery_id(order_id: str, line: int) -> str:
 
 
 def purchase_request_id(delivery_id: str, supplier: str) -> str:
-    """The id under which a supplier knows a purchase: the same however often we ask."""
+    """The id of a purchase at its supplier. A repeated request has the same id."""
     return f"{delivery_id}#{supplier}"
 
 
 Goods = Annotated[str, Field(min_length=1, max_length=500)]
 FormerFinding = Literal["late-success", "late-failure", "other-cost", "other-reference", "doubtful-cost", "agrees"]
 Finding = Literal[FormerFinding, "doubtful-goods"]
-FINDING = Doc("How the statement does not fit what was known; `agrees` when it does.", "late-success")
+FINDING = Doc("How the statement differs from what was known; `agrees` when it does not differ.", "late-success")
 NO_CURRENCY = "XXX"  # of ISO 4217
-KnownOrder = Annotated[OrderId, Doc("The order; null where we know no such delivery.")]
+KnownOrder = Annotated[OrderId, Doc("The order; null when the delivery is unknown.")]
 RequestId = Annotated[Id, Doc("The purchase: `<delivery id>#<supplier>`.", "1042/1#north")]
 SupplierRef = Annotated[Text, Doc("The supplier's own number for the purchase; may be empty.", "N-88120")]
-Outcome = Annotated[Literal["done", "failed", "pending"], Doc("What the supplier says became of the purchase.", "done")]
-Statement = Annotated[int, Doc("The supplier's statement, counted from 1 in its delivery.", 1)]
-Billed = Annotated[Money, Doc("What the supplier bills, as it said; null where it named none.", 4100)]
-Bill = Annotated[Money, Doc("What is booked for it, as owed and as claimed back; null when nothing is.", 4100)]
-Booked = Annotated[Money, Doc("What the books held for the purchase before; null when nothing.", 3900)]
+Outcome = Annotated[
+    Literal["done", "failed", "pending"], Doc("The outcome of the purchase, as the supplier reports it.", "done")
+]
+Statement = Annotated[int, Doc("The number of the supplier's statement, from 1 in each delivery.", 1)]
+Billed = Annotated[Money, Doc("The amount that the supplier bills; null when it named none.", 4100)]
+Bill = Annotated[
+    Money, Doc("The amount booked as owed to the supplier and claimed back from it; null when nothing is booked.", 4100)
+]
+Booked = Annotated[Money, Doc("The amount booked for the purchase before; null when nothing was booked.", 3900)]
 SealedGoods = Annotated[
     tuple[SealedKey, ...],
     Doc(
-        "Texts that it delivered and that no buyer waits for, or may have, sealed to fulfillment.",
+        "Texts, such as codes, that the supplier delivered and no buyer was given, sealed to fulfillment.",
         [{"index": "YWxwaGE", "box": BOX}],
     ),
 ]
-Doubt = Annotated[Text, Doc("Why a buyer who waited was not given the texts that came; empty when nobody waited.", "")]
+Doubt = Annotated[
+    Text, Doc("Why the waiting buyer was not given the texts that the supplier delivered; else empty.", "")
+]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"delivery_id": "delivery"}
 
 
 def statement_id(delivery_id: str, statement: int) -> str:
-    """The id of a supplier's statement about a delivery: statements are counted from 1 in each delivery."""
+    """The id of a supplier's statement about a delivery. Statements are counted from 1 in each delivery."""
     return f"{delivery_id}/s{statement}"
 
 
 def report_id(delivery_id: str, report: int) -> str:
-    """The id of what a supplier told of a purchase that was never asked of it: such reports are counted from 1 in each
-    delivery, in the order of its log."""
+    """The id of a supplier's report about a purchase that was never ordered from it. Such reports are counted from 1 in
+    each delivery, in the order of its log."""
     return f"{delivery_id}/r{report}"
 
 
 class PurchaseReport(Value):
-    """What a supplier says of a purchase: in its answers to us and in its callbacks. `cost` is told when done, as are
-    `goods`: the texts that it delivers, such as codes, where the product is a text.
+    """What a supplier reports about a purchase, in its answers and its callbacks. A purchase that is done has a `cost`,
+    and `goods` if the product is a text: the delivered texts, such as codes.
 
-    They are in the clear here and nowhere else: whoever receives a report seals them before it goes on. A cost that
-    names no currency is in none (`XXX`), so that nobody takes it for one of ours.
+    Only a report holds the texts unsealed: its receiver seals them before it passes them on. A cost without a currency
+    gets the currency `XXX` (none), so that it is not taken for an amount in one of the shop's currencies.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -95,8 +101,8 @@ class PurchaseReport(Value):
         return self
 
     def told_by(self, supplier: str, goods: tuple[SealedKey, ...] = ()) -> RecordPurchase:
-        """The command that records this report; `goods` are its texts, sealed. Raises ValueError for a purchase that
-        was another supplier's."""
+        """The command that records this report; `goods` are its texts, sealed. Raises ValueError for a purchase from
+        another supplier."""
         delivery, _, asked = self.request_id.rpartition("#")
         if asked != supplier or not delivery:
             raise ValueError(f"purchase {self.request_id} is not one of {supplier}")
@@ -112,7 +118,7 @@ class PurchaseReport(Value):
 
 
 class TakeKeys(Command, key="delivery_id"):
-    """Inventory reserved these sealed keys for the line."""
+    """Store the sealed keys that inventory reserved for the line."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -123,7 +129,7 @@ class TakeKeys(Command, key="delivery_id"):
 
 
 class DeliverLine(Command, key="delivery_id"):
-    """The order is confirmed: deliver this line to the holder of `buyer_key`, from the keys of this `attempt`."""
+    """Deliver this line of a confirmed order to the holder of `buyer_key`, from the keys of this `attempt`."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -133,8 +139,8 @@ class DeliverLine(Command, key="delivery_id"):
 
 
 class RecordPurchase(Command, key="delivery_id"):
-    """What a supplier said of our purchase: done, failed for certain, or still working on it. `goods` are the texts
-    that it delivered, sealed to fulfillment: each sending has other boxes, and the same hashes."""
+    """Record a supplier's report about a purchase: done, certainly failed, or pending. `goods` are the texts that it
+    delivered, sealed to fulfillment. When the command is sent again, the boxes differ and the hashes do not."""
 
     incidental: ClassVar[frozenset[str]] = frozenset({"goods"})
 
@@ -148,7 +154,7 @@ class RecordPurchase(Command, key="delivery_id"):
 
 
 class RecordPurchaseUnknown(Command, key="delivery_id"):
-    """We could not learn what became of a purchase: a person must ask the supplier, nobody buys again."""
+    """Record that the outcome of a purchase is unknown. A person must ask the supplier; nothing is bought again."""
 
     delivery_id: DeliveryId
     supplier: Supplier
@@ -156,7 +162,7 @@ class RecordPurchaseUnknown(Command, key="delivery_id"):
 
 
 class ResolveDelivery(Command, key="delivery_id"):
-    """A person says what became of a delivery that was handed over."""
+    """Record the outcome of a delivery that was handed over to a person."""
 
     delivery_id: DeliveryId
     delivered: bool
@@ -164,9 +170,9 @@ class ResolveDelivery(Command, key="delivery_id"):
 
 
 class SettleStatement(Command, key="delivery_id"):
-    """A person settles what a supplier said: we bear it as a `cost`, or hold the supplier for it with a `claim`.
+    """Settle a supplier's statement: the shop bears the bill as a `cost`, or claims it back with a `claim`.
 
-    A claim that was lost may be turned into a cost later. `cost` is what a doubtful bill really is, where it is borne.
+    A lost claim can be turned into a cost later. `cost` is the true amount of a doubtful bill that the shop bears.
     """
 
     delivery_id: DeliveryId
@@ -177,7 +183,7 @@ class SettleStatement(Command, key="delivery_id"):
 
 
 class WinClaim(Command, key="delivery_id"):
-    """The supplier credits what we claimed of it: the claim is won, and ends."""
+    """Record that the supplier credits a claim. The claim is won, and ends."""
 
     delivery_id: DeliveryId
     statement: Statement
@@ -185,7 +191,7 @@ class WinClaim(Command, key="delivery_id"):
 
 
 class OpenGoods(Command, key="delivery_id"):
-    """A person wants to read the texts that came with a supplier's statement, sealed to `reader_key`."""
+    """Open the texts that came with a supplier's statement, and seal them to `reader_key`, for a person to read."""
 
     delivery_id: DeliveryId
     statement: Statement
@@ -194,8 +200,8 @@ class OpenGoods(Command, key="delivery_id"):
 
 
 class OpenReport(Command, key="delivery_id"):
-    """A person wants to read the texts that came with a report of a purchase that was never asked, sealed to
-    `reader_key`."""
+    """Open the texts that came with a report about a purchase that was never ordered from the supplier, and seal them
+    to `reader_key`, for a person to read."""
 
     delivery_id: DeliveryId
     report: int
@@ -204,7 +210,8 @@ class OpenReport(Command, key="delivery_id"):
 
 
 class KeysTaken(Event, key="delivery_id"):
-    """The sealed keys that inventory reserved for a line are here; they are opened once the order is confirmed."""
+    """Fulfillment stored the sealed keys that inventory reserved for a line. They are opened once the order is
+    confirmed."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -215,7 +222,7 @@ class KeysTaken(Event, key="delivery_id"):
 
 
 class DeliveryRequested(Event, key="delivery_id"):
-    """Confirmed; waiting for the keys of this `attempt`, the supplier or a person."""
+    """The order is confirmed. The delivery waits for the keys of this `attempt`, for the supplier or for a person."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -225,7 +232,7 @@ class DeliveryRequested(Event, key="delivery_id"):
 
 
 class KeysDelivered(Event, key="delivery_id"):
-    """The line's keys, opened once and sealed again to the buyer's key (`envelope`), in the order of `numbers`."""
+    """The line's keys were opened once and sealed again to the buyer's key (`envelope`), in the order of `numbers`."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -238,7 +245,7 @@ class KeysDelivered(Event, key="delivery_id"):
 
 
 class PurchaseRequested(Event, key="delivery_id"):
-    """Buy from this supplier, under a request id of `<delivery id>#<supplier>`."""
+    """The line is to be bought from this supplier. The request id is `<delivery id>#<supplier>`."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -251,7 +258,7 @@ class PurchaseRequested(Event, key="delivery_id"):
 
 
 class PurchasePending(Event, key="delivery_id"):
-    """The supplier works on the purchase."""
+    """The supplier is still working on the purchase."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -262,7 +269,7 @@ class PurchasePending(Event, key="delivery_id"):
 
 
 class PurchaseFailed(Event, key="delivery_id"):
-    """The supplier will certainly not deliver; the next one is asked, if there is one."""
+    """The supplier will certainly not deliver. The next supplier is asked, if there is one."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -272,8 +279,8 @@ class PurchaseFailed(Event, key="delivery_id"):
 
 
 class SupplierDelivered(Event, key="delivery_id"):
-    """A supplier delivered the line; we owe it `cost`. Where it delivered texts, they are sealed again to the buyer's
-    key (`envelope`), and `indexes` are their keyed hashes."""
+    """A supplier delivered the line, and the shop owes it `cost`. If it delivered texts, `envelope` holds them, sealed
+    again to the buyer's key, and `indexes` are their keyed hashes."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -281,17 +288,15 @@ class SupplierDelivered(Event, key="delivery_id"):
     sku: Sku
     supplier: Supplier
     supplier_ref: SupplierRef
-    cost: Annotated[Money, Doc("What we owe the supplier for it.", 8200)]
-    envelope: Annotated[str, Doc("The texts that it delivered, sealed to the buyer's key; may be empty.", BOX)] = ""
-    indexes: Annotated[
-        tuple[str, ...], Doc("Keyed hashes of the texts that the supplier delivered, if it did.", [])
-    ] = ()
+    cost: Annotated[Money, Doc("What the shop owes the supplier for the line.", 8200)]
+    envelope: Annotated[str, Doc("The delivered texts, sealed to the buyer's key; may be empty.", BOX)] = ""
+    indexes: Annotated[tuple[str, ...], Doc("Keyed hashes of the texts that the supplier delivered, if any.", [])] = ()
 
 
 class DeliveryHandedOver(Event, key="delivery_id"):
-    """No machine can finish this delivery: a person must resolve it.
+    """The delivery can't be finished automatically: a person must resolve it.
 
-    `supplier` is the one whose purchase has an unknown outcome, `numbers` are the keys in doubt, if that is why.
+    The cause may be the unknown outcome of the purchase from `supplier`, or the doubtful keys in `numbers`.
     """
 
     delivery_id: DeliveryId
@@ -299,9 +304,9 @@ class DeliveryHandedOver(Event, key="delivery_id"):
     line: Line
     sku: Sku
     reason: Reason
-    supplier: Annotated[Supplier | None, Doc("Whose purchase has an unknown outcome, if that is why.")] = None
+    supplier: Annotated[Supplier | None, Doc("Whose purchase has an unknown outcome, if that is the cause.")] = None
     numbers: Annotated[
-        tuple[int, ...], Doc("The keys in doubt, by number; empty when it is not about keys.", [17])
+        tuple[int, ...], Doc("The numbers of the doubtful keys; empty when keys are not the cause.", [17])
     ] = ()
 
 
@@ -316,7 +321,7 @@ class DeliveryResolved(Event, key="delivery_id"):
 
 
 class DeliveryFailed(Event, key="delivery_id"):
-    """The line will not be delivered; `numbers` are the keys that could not be opened, if that was why."""
+    """The line will not be delivered. `numbers` are keys that could not be opened or are doubtful, if any."""
 
     delivery_id: DeliveryId
     order_id: OrderId
@@ -324,17 +329,18 @@ class DeliveryFailed(Event, key="delivery_id"):
     sku: Sku
     reason: Reason
     numbers: Annotated[
-        tuple[int, ...], Doc("The keys that could not be opened, by number; empty when it was not that.", [17])
+        tuple[int, ...], Doc("The numbers of keys that could not be opened or are doubtful; may be empty.", [17])
     ] = ()
 
 
 class SupplierStatementRecordedV1(Former, of="SupplierStatementRecorded", key="delivery_id", version=1):
-    """A supplier said something of a purchase that does not fit what had become of it.
+    """A supplier made a statement about a purchase that was no longer open, or one with doubtful goods or a doubtful
+    bill.
 
-    `bill` is what it adds to what this purchase costs: booked as a claim until a person settles it. `booked` is what
-    the books held for the purchase before. A person must settle the statement, unless it `agrees`. `goods` are texts
-    that it delivered and that no buyer waits for, or may have, sealed to fulfillment; `doubt` says why a buyer who
-    waited was not given them.
+    `bill` is what the statement adds to the cost of the purchase. It is booked as a claim until a person settles it.
+    `booked` is the amount booked for the purchase before. A person must settle the statement, unless its finding is
+    `agrees`. `goods` are texts that the supplier delivered and no buyer was given, sealed to fulfillment; `doubt` says
+    why the waiting buyer was not given them.
     """
 
     delivery_id: DeliveryId
@@ -356,12 +362,13 @@ class SupplierStatementRecordedV1(Former, of="SupplierStatementRecorded", key="d
 
 
 class SupplierStatementRecorded(Event, key="delivery_id", version=2):
-    """A supplier said something of a purchase that does not fit what had become of it.
+    """A supplier made a statement about a purchase that was no longer open, or one with doubtful goods or a doubtful
+    bill.
 
-    `bill` is what it adds to what this purchase costs: booked as a claim until a person settles it. `booked` is what
-    the books held for the purchase before. A person must settle the statement, unless it `agrees`. `goods` are texts
-    that it delivered and that no buyer waits for, or may have, sealed to fulfillment; `doubt` says why a buyer who
-    waited was not given what came.
+    `bill` is what the statement adds to the cost of the purchase. It is booked as a claim until a person settles it.
+    `booked` is the amount booked for the purchase before. A person must settle the statement, unless its finding is
+    `agrees`. `goods` are texts that the supplier delivered and no buyer was given, sealed to fulfillment; `doubt` says
+    why the waiting buyer was not given what the supplier delivered.
     """
 
     delivery_id: DeliveryId
@@ -384,7 +391,7 @@ class SupplierStatementRecorded(Event, key="delivery_id", version=2):
 
 @upcaster("SupplierStatementRecorded", 1)
 def _doubtful(body: dict[str, Any]) -> dict[str, Any]:
-    """Goods in doubt were told by `doubt` alone."""
+    """Version 1 marks doubtful goods by `doubt` only."""
     in_doubt = body["finding"] == "late-success" and body.get("doubt")
     return {**body, "finding": "doubtful-goods"} if in_doubt else body
 
@@ -395,8 +402,8 @@ def _late(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class SupplierReportRefused(Event, key="delivery_id"):
-    """A supplier told, signed, of a purchase that was never asked of it; nothing moved. `order_id` is null where we
-    know no such delivery. `goods` are texts that came with it, sealed to fulfillment."""
+    """A supplier reported, with a valid signature, a purchase that was never ordered from it. Nothing was booked.
+    `order_id` is null when the delivery is unknown. `goods` are the texts of the report, sealed to fulfillment."""
 
     delivery_id: DeliveryId
     order_id: KnownOrder | None
@@ -413,17 +420,17 @@ Supplied: TypeAlias = SupplierDelivered | SupplierStatementRecorded | SupplierRe
 
 
 def supplied_indexes(event: Supplied) -> tuple[str, ...]:
-    """The keyed hashes of the texts that a supplier sent with this; a text that can be no key has none."""
+    """The keyed hashes of the texts that a supplier sent with this event. A text that can't be a key has none."""
     if isinstance(event, SupplierDelivered):
         return event.indexes
     return tuple(one.index for one in event.goods if one.index)
 
 
 class SupplierStatementSettled(Event, key="delivery_id"):
-    """A person settled a supplier's statement: we bear it as a cost, or hold the supplier for it.
+    """A person settled a supplier's statement: the shop bears the bill as a cost, or claims it back from the supplier.
 
-    `bill` is booked now, for the first time; `moved` goes from the claims to the costs when we bear it, from the costs
-    to the claims when we claim it.
+    `bill` is booked now, for the first time. `moved` goes from the claims to the costs for a `cost`, and from the costs
+    to the claims for a `claim`.
     """
 
     delivery_id: DeliveryId
@@ -433,15 +440,15 @@ class SupplierStatementSettled(Event, key="delivery_id"):
     request_id: RequestId
     statement: Statement
     decision: Annotated[
-        Literal["cost", "claim"], Doc("Whether we bear it as a cost, or claim it from the supplier.", "cost")
+        Literal["cost", "claim"], Doc("Whether the shop bears it as a cost, or claims it back.", "cost")
     ]
     bill: Bill | None
-    moved: Annotated[Money | None, Doc("What changes sides between claims and costs; null when nothing does.", 4100)]
+    moved: Annotated[Money | None, Doc("What moves between claims and costs; null when nothing does.", 4100)]
     note: Note
 
 
 class SupplierClaimWon(Event, key="delivery_id"):
-    """A supplier credits what we claimed of it: it is owed less. `amount` is null where nothing was booked."""
+    """A supplier credits a claim: the shop owes it that much less. `amount` is null when nothing was booked."""
 
     essential: ClassVar[bool] = True
 
@@ -450,8 +457,8 @@ class SupplierClaimWon(Event, key="delivery_id"):
     line: Line
     supplier: Supplier
     request_id: RequestId
-    statement: Annotated[int, Doc("The statement whose claim is won, counted from 1 in its delivery.", 1)]
-    amount: Annotated[Money | None, Doc("What the supplier credits; null where nothing was booked.", 4100)]
+    statement: Annotated[int, Doc("The number of the statement whose claim is won, from 1 in each delivery.", 1)]
+    amount: Annotated[Money | None, Doc("What the supplier credits; null when nothing was booked.", 4100)]
     note: Note
 
 
@@ -462,16 +469,16 @@ class SupplierGoodsOpened(Event, key="delivery_id"):
     order_id: OrderId
     line: Line
     supplier: Supplier
-    statement: Annotated[int, Doc("The statement that they came with, counted from 1 in its delivery.", 1)]
+    statement: Annotated[int, Doc("The number of that statement, from 1 in each delivery.", 1)]
     note: Note
 
 
 class SupplierReportOpened(Event, key="delivery_id"):
-    """A person read the texts that came with a supplier's report of a purchase that was never asked of it. `order_id`
-    is null where we know no such delivery."""
+    """A person read the texts of a supplier's report about a purchase that was never ordered from it. `order_id` is
+    null when the delivery is unknown."""
 
     delivery_id: DeliveryId
     order_id: KnownOrder | None
     supplier: Supplier
-    report: Annotated[int, Doc("The report that they came with, counted from 1 among those of its delivery.", 1)]
+    report: Annotated[int, Doc("The number of that report, from 1 in each delivery.", 1)]
     note: Note

@@ -1,6 +1,7 @@
-"""Who may use the gateway, what was imported through it, and who is told of events by webhook.
+"""Staff, customers, imports, opened deliveries, unread statements of partners, and webhook endpoints.
 
-Credentials live in the gateway's database, and signing secrets are derived from the secrets' folder: never here.
+No message holds a credential or a secret. Credentials are in the gateway's database; signing secrets are derived from
+the folder of secrets.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ Role = Literal["operations", "support", "finance", "subscriber", "administrator"
 WebhookUrl = Annotated[
     str,
     Field(max_length=500, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$"),
-    Doc("Where events are posted.", "https://example.com/kameng"),
+    Doc("The URL that events are posted to.", "https://example.com/kameng"),
 ]
 WebhookFilter = Annotated[
     tuple[Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z.*]+$")], ...],
     Field(min_length=1, max_length=50),
-    Doc("Which events: `<service>.<event>`, where `*` stands for any letters.", ["order.*"]),
+    Doc("The events to post: `<service>.<event>`, where `*` stands for any letters.", ["order.*"]),
 ]
 WebhookEnd = Literal["asked", "failing", "gone"]
 Shown = Literal["keys", "numbers"]
 PartnerKind = Literal["channel", "supplier"]
-Username = Annotated[Id, Doc("The member of staff, by the name to sign in with.", "li.wei")]
-StatementId = Annotated[Id, Doc("The statement, by a keyed hash of its body.", "5f2c1e8d9b7a4c3e8f0012ab34cd56ef")]
+Username = Annotated[Id, Doc("The name that the member of staff signs in with.", "li.wei")]
+StatementId = Annotated[Id, Doc("The statement's id: a keyed hash of its body.", "5f2c1e8d9b7a4c3e8f0012ab34cd56ef")]
 Partner = Annotated[Id, Doc("The payment channel or supplier, by name.", "alpay")]
 EndpointId = Annotated[Id, Doc("The webhook endpoint.", "0198c0de-0000-7000-8000-000000000001")]
-EndpointName = Annotated[Text, Doc("What staff call it; may be empty.", "our ERP")]
-Sources = Annotated[tuple[Id, ...], Doc("The services whose logs the filter concerns.", ["order"])]
+EndpointName = Annotated[Text, Doc("The endpoint's name, for staff; may be empty.", "our ERP")]
+Sources = Annotated[tuple[Id, ...], Doc("The services whose events the filter selects.", ["order"])]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {
     "username": "staff",
     "customer": "customer",
@@ -49,7 +50,8 @@ def _is_empty(value: object) -> bool:
 
 
 class AddStaff(Command, key="username"):
-    """`password_proof` is a keyed hash of the password: the same command has the same password. No event holds it."""
+    """Add a member of staff. `password_proof` is a keyed hash of the password, so that a repeated command must have the
+    same password. No event holds it."""
 
     username: Username
     role: Role
@@ -67,7 +69,7 @@ class RegisterCustomer(Command, key="customer"):
 
 
 class RecordSignIn(Command, key="username"):
-    """Somebody signed in, or was refused."""
+    """Record that a member of staff signed in, or that a sign-in was refused."""
 
     username: Username
     accepted: bool
@@ -85,7 +87,7 @@ class RecordImport(Command, key="import_id"):
 
 
 class RecordOpening(Command, key="order_id"):
-    """Somebody read an order's deliveries: its `keys`, or their `numbers` only."""
+    """Record that a caller read an order's deliveries: the `keys`, or only their `numbers`."""
 
     order_id: OrderId
     shown: Shown
@@ -93,10 +95,10 @@ class RecordOpening(Command, key="order_id"):
 
 
 class Scrap(Value):
-    """A member that could be read of a statement that could not, by its name, as short text."""
+    """A JSON member that could be read, of a statement that could not."""
 
-    name: Annotated[Id, Doc("The member.", "status")]
-    text: Annotated[str, Field(max_length=100), Doc("Its value, as short text.", "refunded")]
+    name: Annotated[Id, Doc("The name of the member.", "status")]
+    text: Annotated[str, Field(max_length=100), Doc("The value of the member, as short text.", "refunded")]
 
 
 Scraps = Annotated[tuple[Scrap, ...], Field(max_length=20)]
@@ -104,9 +106,9 @@ Faults = Annotated[tuple[Text, ...], Field(max_length=20)]
 
 
 class RecordUnread(Command, key="statement_id"):
-    """A partner told something, signed, that can't be read: what is wrong with it, and the scraps that can be read.
+    """Record a partner's signed statement that can't be read: what is wrong with it, and the members that can be read.
 
-    The body itself is kept nowhere, for it may hold card keys. `statement_id` is a keyed hash of it.
+    The body is not stored, because it may hold card keys. `statement_id` is a keyed hash of it.
     """
 
     statement_id: StatementId
@@ -118,41 +120,41 @@ class RecordUnread(Command, key="statement_id"):
 
 
 class SettleUnread(Command, key="statement_id"):
-    """A person found out what a statement that can't be read was about, and saw to it: the note says how."""
+    """Record that a person settled a statement that could not be read. The note says how."""
 
     statement_id: StatementId
     note: Note
 
 
 class DeliveriesOpened(Event, key="order_id"):
-    """Somebody read an order's deliveries: its `keys`, or their `numbers` only. Reading again within a minute is the
-    same opening."""
+    """A caller read an order's deliveries: the `keys`, or only their `numbers`. A repetition by the same caller, from
+    the same address and within a minute, is not recorded."""
 
     order_id: OrderId
-    shown: Annotated[Shown, Doc("What was shown: the keys themselves, or their numbers.", "keys")]
-    address: Annotated[Text, Doc("The address it was read from.", "203.0.113.7")]
-    by: Annotated[Id, Doc("Who read it.", "customer:ann")]
-    at: Annotated[At, Doc("When.", "2026-01-01T08:15:00Z")]
+    shown: Annotated[Shown, Doc("Whether the keys were shown, or only their numbers.", "keys")]
+    address: Annotated[Text, Doc("The IP address of the caller.", "203.0.113.7")]
+    by: Annotated[Id, Doc("The caller.", "customer:ann")]
+    at: Annotated[At, Doc("When the deliveries were read.", "2026-01-01T08:15:00Z")]
 
 
 class StaffAdded(Event, key="username"):
-    """Somebody may work here, in a role."""
+    """A member of staff was added, with a role."""
 
     username: Username
-    role: Annotated[Role, Doc("What they may do: permissions go by role.", "support")]
+    role: Annotated[Role, Doc("The role, which decides the permissions.", "support")]
 
 
 class StaffRemoved(Event, key="username"):
-    """Somebody may not work here any more."""
+    """A member of staff was removed."""
 
     username: Username
 
 
 class CustomerRegistered(Event, key="customer"):
-    """A customer made an account."""
+    """A customer registered."""
 
     customer: Annotated[Customer, Doc("The customer, by account.")]
-    name: Annotated[Text, Doc("How to address the customer; may be empty.", "Ann")]
+    name: Annotated[Text, Doc("The name to address the customer by; may be empty.", "Ann")]
     email: Email
 
 
@@ -163,44 +165,42 @@ class SignedIn(Event, key="username"):
 
 
 class SignInRefused(Event, key="username"):
-    """Somebody tried to sign in as a member of staff, and was refused."""
+    """A sign-in as this member of staff was refused."""
 
     username: Username
 
 
 class ImportCompleted(Event, key="import_id"):
-    """A file of products or keys was imported; `fates` says how many of its `rows` ended how, and `rejected` how many
-    did not come in. Where the file is `broken`, nothing after `last_row` could be read: the import is partial."""
+    """A file of products or keys was imported. `fates` counts its `rows` by result, and `rejected` counts those that
+    were not imported. If the file is `broken`, nothing after `last_row` could be read: the import is partial."""
 
     import_id: Annotated[Id, Doc("The import.", "import-5")]
-    kind: Annotated[Literal["products", "keys"], Doc("What the file held.", "keys")]
+    kind: Annotated[Literal["products", "keys"], Doc("What the file holds.", "keys")]
     file_sha256: Annotated[Id, Doc("SHA-256 of the file, in hexadecimal.", "9f86d081" * 8)]
-    fates: Annotated[dict[str, int], Doc("How many rows ended how.", {"loaded": 500, "duplicate": 3})]
-    rows: Annotated[int, Doc("How many rows were read; 0 in events that do not tell it.", 503)] = 0
-    rejected: Annotated[int, Doc("How many rows did not come in: bad, expired, hidden, refused or unanswered.", 0)] = 0
-    broken: Annotated[Id | None, Doc("Why the file could not be read to its end; null when it was.")] = None
+    fates: Annotated[dict[str, int], Doc("The number of rows by result.", {"loaded": 500, "duplicate": 3})]
+    rows: Annotated[int, Doc("How many rows were read; 0 in older events, which lack it.", 503)] = 0
+    rejected: Annotated[int, Doc("Rows that were not imported: bad, expired, hidden, refused or unanswered.", 0)] = 0
+    broken: Annotated[Id | None, Doc("Why the file could not be read to its end; else null.")] = None
     last_row: Annotated[
         int | None,
-        Doc("The last row that was read of a broken file; null when it is not broken."),
+        Doc("The last row that was read of a broken file; null for other files."),
     ] = None
 
 
 class StatementUnread(Event, key="statement_id"):
-    """A payment channel or a supplier told something, signed, that can't be read: a person must find out what.
+    """A payment channel or a supplier sent a signed statement that can't be read. A person must find out what it means.
 
-    The same body sent again is the same statement. `faults` say what is wrong, `scraps` what can be read of it.
+    The same body sent again is the same statement. `faults` say what is wrong; `scraps` are members that can be read.
     """
 
     statement_id: StatementId
-    kind: Annotated[PartnerKind, Doc("What the partner is.", "channel")]
+    kind: Annotated[PartnerKind, Doc("Whether the partner is a payment channel or a supplier.", "channel")]
     partner: Partner
-    faults: Annotated[
-        Faults, Doc("What is wrong with it: where, and why.", ["status: Input should be 'paid' or 'failed'"])
-    ]
+    faults: Annotated[Faults, Doc("What is wrong with it, and where.", ["status: Input should be 'paid' or 'failed'"])]
     scraps: Annotated[
         Scraps,
         Doc(
-            "What can be read of it, of the members that say what it is about.",
+            "The members that can be read, of those that say what the statement is about.",
             [{"name": "status", "text": "refunded"}],
         ),
     ]
@@ -208,16 +208,16 @@ class StatementUnread(Event, key="statement_id"):
 
 
 class UnreadSettled(Event, key="statement_id"):
-    """A person saw to a statement that could not be read."""
+    """A person settled a statement that could not be read."""
 
     statement_id: StatementId
-    kind: Annotated[PartnerKind, Doc("What the partner is.", "channel")]
+    kind: Annotated[PartnerKind, Doc("Whether the partner is a payment channel or a supplier.", "channel")]
     partner: Partner
     note: Note
 
 
 class RegisterWebhookEndpoint(Command, key="endpoint_id"):
-    """Post the events that the filter lets through to a URL, signed.
+    """Register a URL. The events that match the filter are signed and posted to it.
 
     Each part of a filter is `<service>.<event>`, where `*` stands for any letters: `order.*`, `ledger.Payment*`, `*`.
     """
@@ -229,7 +229,7 @@ class RegisterWebhookEndpoint(Command, key="endpoint_id"):
 
 
 class ChangeWebhookEndpoint(Command, key="endpoint_id"):
-    """What is None stays as it is."""
+    """Change an endpoint. A field that is None stays as it is."""
 
     endpoint_id: EndpointId
     name: Text | None = None
@@ -238,7 +238,7 @@ class ChangeWebhookEndpoint(Command, key="endpoint_id"):
 
 
 class RotateWebhookSecret(Command, key="endpoint_id"):
-    """Sign with a new secret; for so long the former one signs as well."""
+    """Sign with a new secret. The former secret signs as well for `overlap_seconds`."""
 
     endpoint_id: EndpointId
     overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)]
@@ -249,7 +249,7 @@ class EnableWebhookEndpoint(Command, key="endpoint_id"):
 
 
 class DisableWebhookEndpoint(Command, key="endpoint_id"):
-    """`asked` by staff; `failing` for days without any success; `gone`: the receiver answered 410."""
+    """The reasons: `asked` by staff; `failing` for days without any success; `gone`: the receiver answered 410."""
 
     endpoint_id: EndpointId
     reason: WebhookEnd
@@ -260,7 +260,8 @@ class RemoveWebhookEndpoint(Command, key="endpoint_id"):
 
 
 class WebhookEndpointRegistered(Event, key="endpoint_id"):
-    """It is enabled, with the secret of generation 1. `sources` are the services whose logs the filter concerns."""
+    """An endpoint was registered. It is enabled, and its secret has generation 1. `sources` are the services whose
+    events the filter selects."""
 
     endpoint_id: EndpointId
     name: EndpointName
@@ -270,7 +271,7 @@ class WebhookEndpointRegistered(Event, key="endpoint_id"):
 
 
 class WebhookEndpointChanged(Event, key="endpoint_id"):
-    """How it is from now on."""
+    """An endpoint was changed. The event holds all its fields as they are now."""
 
     endpoint_id: EndpointId
     name: EndpointName
@@ -280,21 +281,22 @@ class WebhookEndpointChanged(Event, key="endpoint_id"):
 
 
 class WebhookSecretRotated(Event, key="endpoint_id"):
-    """The secret of this generation signs from now on, that of the generation before beside it until `former_until`."""
+    """The secret of this generation signs from now on. The former secret signs as well until `former_until`."""
 
     endpoint_id: EndpointId
-    generation: Annotated[int, Doc("Which secret signs, counted from 1.", 2)]
-    former_until: Annotated[At, Doc("Until when the secret before signs as well.", "2026-01-02T08:00:00Z")]
+    generation: Annotated[int, Doc("The generation of the new secret, counted from 1.", 2)]
+    former_until: Annotated[At, Doc("Until when the former secret signs as well.", "2026-01-02T08:00:00Z")]
 
 
 class WebhookEndpointEnabled(Event, key="endpoint_id"):
-    """Events are posted again, from where it stopped."""
+    """An endpoint was enabled. Posting continues where it stopped."""
 
     endpoint_id: EndpointId
 
 
 class WebhookEndpointDisabled(Event, key="endpoint_id"):
-    """Nothing is posted any more; it takes up where it stopped when it is enabled again."""
+    """An endpoint was disabled. Nothing is posted to it until it is enabled again; then posting continues where it
+    stopped."""
 
     endpoint_id: EndpointId
     name: EndpointName
@@ -305,6 +307,6 @@ class WebhookEndpointDisabled(Event, key="endpoint_id"):
 
 
 class WebhookEndpointRemoved(Event, key="endpoint_id"):
-    """Nothing is posted any more, and its secrets sign nothing."""
+    """An endpoint was removed. Nothing is posted to it any more, and its secrets sign nothing."""
 
     endpoint_id: EndpointId

@@ -12,34 +12,38 @@ from shared.contracts.fields import Attempt, DeliveryId, Line, Number, Numbers, 
 
 Kind = Annotated[
     Literal["card-key", "top-up", "activation-code", "membership", "course", "bill-payment", "custom"],
-    Doc("What sort of product it is.", "card-key"),
+    Doc("The kind of product.", "card-key"),
 ]
 Source = Annotated[
     Literal["keys", "supplier", "manual"],
     Doc("Where a delivery comes from: own keys, a supplier, a person.", "keys"),
 ]
 ShortFor = Literal["stock", "unpaid-share", "buyer-share"]
-Suppliers = Annotated[tuple[Id, ...], Doc("Who is asked to deliver, in this order; empty for own keys.", ["north"])]
+Suppliers = Annotated[
+    tuple[Id, ...], Doc("The suppliers that are asked to deliver, in this order; empty for own keys.", ["north"])
+]
 UnitPrice = Annotated[Money, Doc("The price of one piece.", 4900)]
-Cost = Annotated[Money, Doc("What it costs us; null where it is not known.", 4100)]
+Cost = Annotated[Money, Doc("The cost for the shop; null when unknown.", 4100)]
 Available = Annotated[int, Doc("How many pieces are left.", 3)]
 ExpiresOn = Annotated[date, Doc("The last day on which the keys can be used.", "2027-12-31")]
 Box = Annotated[str, Doc("The sealed text of a key: ciphertext that only fulfillment can open.", BOX)]
-Given = Annotated[bool, Doc("Whether what the supplier sent went to its buyer; else it is kept for a person.", False)]
+Given = Annotated[
+    bool, Doc("Whether the delivery's buyer got what the supplier sent; if not, it is kept for a person.", False)
+]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"sku": "product", "delivery_id": "supply"}
 
 
 class Tier(Value):
-    """Wholesale: from `from_quantity` pieces on, each costs `price`."""
+    """A wholesale price: from `from_quantity` pieces on, each piece costs `price`."""
 
-    from_quantity: Annotated[Quantity, Doc("The tier begins with so many pieces.", 10)]
+    from_quantity: Annotated[Quantity, Doc("The number of pieces from which the tier applies.", 10)]
     price: Annotated[Money, Doc("The price of one piece in this tier.", 4700)]
 
 
 class Listing(Value):
-    """All that is said of a product. `source` says where a delivery comes from: own keys, a supplier, a person."""
+    """The listing of a product. `source` says where a delivery comes from: own keys, a supplier, a person."""
 
     sku: Sku
     name: Annotated[
@@ -48,24 +52,24 @@ class Listing(Value):
     kind: Kind = "card-key"
     source: Source = "keys"
     category: Annotated[tuple[Text, ...], Doc("The path of categories, from the widest.", ["Games"])] = ()
-    tags: Annotated[tuple[Text, ...], Doc("Words to find it by.", ["popular"])] = ()
-    face_value: Annotated[Money | None, Doc("What is printed on it.", 5000)] = None
+    tags: Annotated[tuple[Text, ...], Doc("Words to find the product by.", ["popular"])] = ()
+    face_value: Annotated[Money | None, Doc("The value printed on the product.", 5000)] = None
     price: UnitPrice
     tiers: Annotated[tuple[Tier, ...], Doc("Wholesale prices, by quantity.")] = ()
     cost: Cost | None = None
     suppliers: Suppliers = ()
-    per_order_limit: Annotated[Quantity, Doc("How many pieces one order may have.", 100)] = 2_000
+    per_order_limit: Annotated[Quantity, Doc("How many pieces one order may have at most.", 100)] = 2_000
     low_stock_threshold: Annotated[
-        int, Field(strict=True, ge=0), Doc("With so many pieces or fewer, staff are told.", 20)
+        int, Field(strict=True, ge=0), Doc("Staff are alerted when this many pieces or fewer are left.", 20)
     ] = 0
-    on_sale: Annotated[bool, Doc("Whether it can be ordered.", True)] = True
+    on_sale: Annotated[bool, Doc("Whether the product can be ordered.", True)] = True
 
 
 class SealedKey(Value):
     """A card key that only fulfillment can open (`box`), and the keyed hash that finds duplicates (`index`)."""
 
     index: Annotated[
-        str, Doc("A keyed hash of the key's text, which finds duplicates and tells nothing of it.", KEYED_HASH)
+        str, Doc("A keyed hash of the key's text. It finds duplicates and does not reveal the text.", KEYED_HASH)
     ]
     box: Box
 
@@ -81,25 +85,26 @@ ReservedKeys = Annotated[tuple[ReservedKey, ...], Doc("The keys, each sealed: on
 
 
 class StockKey(Value):
-    """A key of our stock: the number that it has among those of its product."""
+    """A key of the shop's stock: its product, and its number in the stock of that product."""
 
     sku: Sku
     number: Number
 
 
 class SoldKey(Value):
-    """A key that was sold, by its number, and to which order."""
+    """A sold key: its number, and the order that it was sold to."""
 
     number: Number
     order_id: OrderId
 
 
 class ListProduct(Command, key="sku"):
-    """List a product or change its listing; the same listing again changes nothing. A dry run only tells its fate.
+    """List a product or change its listing; the same listing again changes nothing. A dry run changes nothing and
+    answers what would happen.
 
-    `named` are the fields of `listing` that the sender names: a product that is listed already keeps the others as they
-    are. None names them all. `default_currency` says that the sender names no currency and its amounts are in the
-    default one; it is refused for a product that has another.
+    `named` are the fields of `listing` that the sender gives; None means all. A product that is already listed keeps
+    its other fields. `default_currency` means that the sender gives no currency and its amounts are in the default one.
+    That is refused for a product in another currency.
 
     Answers {"fate": "listed" | "unchanged"} or {"fate": "changed", "changes": {field: [old, new], ...}}, the values as
     JSON.
@@ -122,11 +127,11 @@ class SetSale(Command, key="sku"):
 class LoadKeys(Command, key="sku"):
     """Add sealed keys to a listed product's stock. Duplicates are left out; keys whose last day is over are not loaded.
 
-    `as_written` holds, at the places of `keys`, the hash of the text before it was made canonical, empty where that is
-    the same: versions before loaded texts under it. It may be shorter than `keys`.
+    `as_written` holds, for the key at the same place in `keys`, the hash of the text before it was made canonical;
+    empty if both are the same. Earlier versions loaded keys under that hash. It may be shorter than `keys`.
 
-    Answers {"loaded": count, "duplicates": [index in keys, from 0, ...]}, "supplied": those of the duplicates that a
-    supplier sent for an order, where there are any, and "expired": true where that is so.
+    Answers {"loaded": count, "duplicates": [index in keys, from 0, ...]}. If a supplier sent some of the duplicates for
+    an order, "supplied" has their indexes. If the keys are expired, "expired" is true.
     """
 
     sku: Sku
@@ -140,17 +145,17 @@ class LoadKeys(Command, key="sku"):
 
 
 class ExpireKeys(Command, key="sku"):
-    """The last day of these keys is over."""
+    """Stop selling keys whose last day, `expires_on`, is over."""
 
     sku: Sku
     expires_on: ExpiresOn
 
 
 class ReserveStock(Command, key="sku"):
-    """Set keys aside for an order line, all or none. `attempt` grows when the order asks anew.
+    """Reserve keys for an order line, all or none. `attempt` grows when the order asks again.
 
-    Of an `unpaid` order `holders` are hashes of who asks: the person, the address, the device. Such orders hold a
-    bounded share of the stock.
+    For an `unpaid` order, `holders` are hashes of the buyer's person, address and device. Unpaid orders may reserve
+    only a share of the stock.
     """
 
     sku: Sku
@@ -164,7 +169,7 @@ class ReserveStock(Command, key="sku"):
 
 
 class ReleaseStock(Command, key="sku"):
-    """Put a line's reserved keys back into stock; nothing happens when there are none."""
+    """Put a line's reserved keys back into stock. Nothing happens when there are none."""
 
     sku: Sku
     order_id: OrderId
@@ -173,7 +178,7 @@ class ReleaseStock(Command, key="sku"):
 
 
 class ExpireReservation(Command, key="sku"):
-    """The reservation's time is over."""
+    """Record that a reservation's time is over."""
 
     sku: Sku
     order_id: OrderId
@@ -182,7 +187,7 @@ class ExpireReservation(Command, key="sku"):
 
 
 class SettleStock(Command, key="sku"):
-    """The line's keys were delivered: they are sold."""
+    """Mark a line's keys as sold, because they were delivered."""
 
     sku: Sku
     order_id: OrderId
@@ -190,7 +195,7 @@ class SettleStock(Command, key="sku"):
 
 
 class FaultKey(Command, key="sku"):
-    """A sold key turned out to be invalid."""
+    """Record that a sold key turned out to be invalid."""
 
     sku: Sku
     order_id: OrderId
@@ -199,8 +204,8 @@ class FaultKey(Command, key="sku"):
 
 
 class CompareTexts(Command, key="delivery_id"):
-    """A supplier sent texts for a delivery, by keyed hash: some may be keys of our stock. `given`: they went to its
-    buyer; else they are kept for a person."""
+    """Find out whether texts that a supplier sent for a delivery are keys of the shop's stock, by their keyed hashes.
+    `given` says whether the delivery's buyer got the texts; if not, they are kept for a person."""
 
     delivery_id: DeliveryId
     supplier: Supplier
@@ -209,7 +214,7 @@ class CompareTexts(Command, key="delivery_id"):
 
 
 class WithdrawKeys(Command, key="sku"):
-    """A supplier sent the texts of these keys: they are not sold any more."""
+    """Withdraw these keys from sale, because a supplier sent their texts."""
 
     sku: Sku
     numbers: Numbers
@@ -222,68 +227,70 @@ class ProductListed(Event, key="sku"):
     """A product was listed for the first time."""
 
     sku: Sku
-    listing: Annotated[Listing, Doc("All that is said of the product.")]
+    listing: Annotated[Listing, Doc("The whole listing.")]
 
 
 class ProductChanged(Event, key="sku"):
-    """The listing of a product changed; `listing` is all of it as it is now."""
+    """The listing of a product changed. `listing` is the whole new listing."""
 
     sku: Sku
-    listing: Annotated[Listing, Doc("All that is said of the product.")]
+    listing: Annotated[Listing, Doc("The whole listing.")]
 
 
 class ProductPutOnSale(Event, key="sku"):
-    """A product can be ordered again."""
+    """A product was put on sale: it can be ordered again."""
 
     sku: Sku
 
 
 class ProductTakenOffSale(Event, key="sku"):
-    """A product can't be ordered any more; what was ordered before goes on."""
+    """A product was taken off sale: it can't be ordered any more. Orders placed before continue."""
 
     sku: Sku
 
 
 class KeysLoaded(Event, key="sku"):
-    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`. They are over from `over_from` on, the end
-    of `expires_on` where the shop is."""
+    """Keys were loaded. They have the numbers `first`, `first + 1`, ... in the order of `keys`. They expire at
+    `over_from`, the end of the day `expires_on` in the shop's time zone."""
 
     sku: Sku
     batch_id: Annotated[Id, Doc("The batch the keys were loaded with.", "batch-12")]
     first: Annotated[int, Doc("The number of the first of the keys, from 1.", 1)]
     keys: Annotated[tuple[SealedKey, ...], Doc("The keys, each sealed: only fulfillment can open them.")]
-    supplier: Annotated[Supplier | None, Doc("Whom the keys were bought from, where it is known.")] = None
+    supplier: Annotated[Supplier | None, Doc("Whom the keys were bought from, if known.")] = None
     cost: Cost | None = None
     expires_on: ExpiresOn | None = None
-    over_from: Annotated[At | None, Doc("When that day ends where the shop is.", "2027-12-31T16:00:00Z")] = None
+    over_from: Annotated[At | None, Doc("When that day ends in the shop's zone.", "2027-12-31T16:00:00Z")] = None
 
 
 class KeysExpired(Event, key="sku"):
-    """The last day of `count` unsold keys is over: they are not sold any more. `available` is what is left."""
+    """`count` unsold keys expired, because their last day is over. They are not sold any more. `available` is what is
+    left."""
 
     sku: Sku
     expires_on: ExpiresOn
-    count: Annotated[int, Doc("How many pieces.", 12)]
+    count: Annotated[int, Doc("How many keys expired.", 12)]
     available: Available
 
 
 class StockReserved(Event, key="sku"):
-    """Keys were set aside for an order line, until `expires_at` unless the order goes on."""
+    """Keys were reserved for an order line, until `expires_at` unless the order goes on."""
 
     sku: Sku
     order_id: OrderId
     line: Line
     attempt: Attempt
     keys: ReservedKeys
-    expires_at: Annotated[At, Doc("Until when they are set aside.", "2026-01-01T08:25:00Z")]
-    unpaid: Annotated[bool, Doc("Whether the order was still to be paid at a channel when it asked.", True)] = False
+    expires_at: Annotated[At, Doc("Until when they are reserved.", "2026-01-01T08:25:00Z")]
+    unpaid: Annotated[bool, Doc("Whether the order still had to be paid at a channel.", True)] = False
     holders: Annotated[
-        tuple[Text, ...], Doc("Hashes of who asked: the person, the address, the device.", ["0a1b2c3d4e5f6071"])
+        tuple[Text, ...], Doc("Hashes of the buyer's person, address and device.", ["0a1b2c3d4e5f6071"])
     ] = ()
 
 
 class StockShort(Event, key="sku"):
-    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
+    """Keys for a line could not be reserved; `available` were left. For an unpaid order that may have been enough: such
+    orders may reserve only a share of the stock."""
 
     sku: Sku
     order_id: OrderId
@@ -292,7 +299,7 @@ class StockShort(Event, key="sku"):
     quantity: Annotated[int, Doc("How many pieces were wanted.", 5)]
     available: Available
     short_for: Annotated[
-        ShortFor, Doc("What it was short of: stock, the share of unpaid orders, or that of one buyer.", "stock")
+        ShortFor, Doc("What was too small: the stock, the share of unpaid orders, or that of one buyer.", "stock")
     ] = "stock"
 
 
@@ -307,7 +314,7 @@ class StockReleased(Event, key="sku"):
 
 
 class ReservationExpired(Event, key="sku"):
-    """A proposal to the order, which alone may give the stock up: the keys stay reserved until it answers."""
+    """A reservation's time is over. Only the order may give the stock up: the keys stay reserved until it decides."""
 
     sku: Sku
     order_id: OrderId
@@ -316,7 +323,7 @@ class ReservationExpired(Event, key="sku"):
 
 
 class StockSettled(Event, key="sku"):
-    """A line's keys were delivered: they are sold. `cost` is what they were bought for, where it is known."""
+    """A line's keys were delivered: they are sold. `cost` is what they were bought for, if known."""
 
     sku: Sku
     order_id: OrderId
@@ -330,7 +337,7 @@ class StockRanLow(Event, key="sku"):
 
     sku: Sku
     available: Available
-    threshold: Annotated[int, Doc("The number from which staff are told.", 20)]
+    threshold: Annotated[int, Doc("The number of pieces at which staff are alerted.", 20)]
 
 
 class KeyFaulted(Event, key="sku"):
@@ -343,7 +350,7 @@ class KeyFaulted(Event, key="sku"):
 
 
 class TextsFound(Event, key="delivery_id"):
-    """Texts that a supplier sent for a delivery are keys of our stock, sold or not."""
+    """Texts that a supplier sent for a delivery are keys of the shop's stock, sold or not."""
 
     delivery_id: DeliveryId
     supplier: Supplier
@@ -352,20 +359,20 @@ class TextsFound(Event, key="delivery_id"):
 
 
 class KeysSupplied(Event, key="sku"):
-    """A supplier sent, for a delivery, the texts of these keys of ours. Those for sale are withdrawn, those reserved
-    once they come back; `sold` were sold already. `given`: what the supplier sent went to the delivery's buyer; else it
-    is kept for a person."""
+    """A supplier sent, for a delivery, the texts of these keys of the shop's stock. Keys for sale are withdrawn at
+    once, reserved keys when they are released; `sold` keys had been sold before. `given` says whether the delivery's
+    buyer got what the supplier sent; if not, it is kept for a person."""
 
     sku: Sku
     delivery_id: DeliveryId
     supplier: Supplier
     given: Given
     numbers: Numbers
-    sold: Annotated[tuple[SoldKey, ...], Doc("Those of them that were sold, with their orders.")] = ()
+    sold: Annotated[tuple[SoldKey, ...], Doc("Those of them that had been sold, with their orders.")] = ()
 
 
 class KeysWithdrawn(Event, key="sku"):
-    """Keys that were for sale are not sold any more, since a supplier sent their texts."""
+    """Keys are no longer for sale, because a supplier sent their texts."""
 
     sku: Sku
     numbers: Numbers

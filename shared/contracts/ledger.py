@@ -1,11 +1,15 @@
 """Double entry: payments, holds, captures, refunds and the entries behind them.
 
-Accounts are named `<type>:<name>`: `wallet:<customer>` and `order:<order id>` (money paid straight for one order) are
-what we owe buyers; `channel:<name>` is what a payment channel owes us; `suspense:<channel>` is money that came and fits
-no payment; `by-hand:<channel>` is what people paid back in a channel's place, `difference:<channel>` what we gave or
-kept to make a payment whole, or a channel paid back too much; `revenue:<site>`, `refunds:<site>`, `cost:<site>`,
-`commission-cost:<site>`; `supplier:<name>` and `commission:<agent>` are what we owe them; `claims:<supplier>` is what a
-supplier billed and nobody has accepted, or delivered not after all.
+Accounts are named `<type>:<name>`:
+
+- `wallet:<customer>` and `order:<order id>` (money paid directly for one order): what the shop owes buyers.
+- `channel:<name>`: what a payment channel owes the shop.
+- `suspense:<channel>`: received money that matches no payment.
+- `by-hand:<channel>`: what people paid back instead of a channel.
+- `difference:<channel>`: what the shop added or kept to make a payment whole, and what a channel paid back too much.
+- `revenue:<site>`, `refunds:<site>`, `cost:<site>`, `commission-cost:<site>`: what the shop earned, refunded and spent.
+- `supplier:<name>` and `commission:<agent>`: what the shop owes suppliers and agents.
+- `claims:<supplier>`: what a supplier billed and nobody has accepted, or billed for goods that it did not deliver.
 """
 
 from __future__ import annotations
@@ -17,23 +21,23 @@ from pydantic import Field
 from shared.contracts.base import At, Command, Doc, Event, Id, Money, Text, Value
 from shared.contracts.fields import Amount, Line, Note, OrderId, Reason, RefundId, ReturnId, Supplier
 
-PaymentId = Annotated[Id, Doc("The payment: an order's id, or that of a deposit.", "1042")]
+PaymentId = Annotated[Id, Doc("The payment: the id of the order or of the deposit.", "1042")]
 Account = Annotated[Id, Doc("The account, `<type>:<name>`.", "wallet:ann")]
 Channel = Annotated[Id, Doc("The payment channel.", "alpay")]
 ChannelRef = Annotated[Text, Doc("The channel's own number for the payment; may be empty.", "ch-551")]
-CallbackId = Annotated[Id, Doc("The channel's callback, by its own id.", "cb-9001")]
+CallbackId = Annotated[Id, Doc("The channel's id of its callback.", "cb-9001")]
 AskUntil = Annotated[
-    At, Doc("Until when the channel is asked for the payment; null for no longer.", "2026-01-01T10:00:00Z")
+    At, Doc("Until when the channel is asked about the payment; null for no longer.", "2026-01-01T10:00:00Z")
 ]
-Item = Annotated[Id, Doc("The money that fitted no payment, by an id of its own.", "8d969eef6ecad3c29a3a629280e686cf")]
+Item = Annotated[Id, Doc("The item: the id of money that matches no payment.", "8d969eef6ecad3c29a3a629280e686cf")]
 BillId = Annotated[Id, Doc("The supplier's statement that billed it: `<delivery id>/s<number>`.", "1042/1/s1")]
-EntryId = Annotated[Id, Doc("The entry that finance made.", "entry-3")]
+EntryId = Annotated[Id, Doc("The manual entry.", "entry-3")]
 OrderPaidFor = Annotated[OrderId, Doc("The order it pays for; null for a deposit.")]
 OrderOfPayment = Annotated[OrderId, Doc("The order that the payment is for; null for a deposit.")]
 UnpaidOrder = Annotated[OrderId, Doc("The order that ended unpaid; null for a deposit.")]
-Payer = Annotated[Account, Doc("The account that paid; null for the payment's own.", "suspense:alpay")]
+Payer = Annotated[Account, Doc("The account that paid; null for the payment's account.", "suspense:alpay")]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"payment_id": "payment", "order_id": "hold", "entry_id": "entry"}
 
 
@@ -45,7 +49,7 @@ class Posting(Value):
 
 
 BALANCED = Doc(
-    "The entry: its amounts add up to nothing, a positive one debits its account.",
+    "The postings of the entry. Their amounts add up to zero; a positive one debits its account.",
     [
         {"account": "wallet:ann", "amount": {"amount": 9800, "currency": "CNY"}},
         {"account": "revenue:main", "amount": {"amount": -9800, "currency": "CNY"}},
@@ -73,9 +77,10 @@ class RecordPaymentOpening(Command, key="payment_id"):
 
 
 class RecordCallback(Command, key="payment_id"):
-    """A payment channel told us something. `authentic` is whether its signature held and its time was fresh.
+    """Record a channel's statement about a payment. `authentic`: its signature is valid and its timestamp recent.
 
-    `in_vain`: it told nothing that we waited for, and is asked no more. `unread`: what it answered last can't be read.
+    `in_vain`: the channel was asked until the payment's time was over, without news. `unread`: its last answer can't be
+    read.
     """
 
     payment_id: PaymentId
@@ -91,19 +96,19 @@ class RecordCallback(Command, key="payment_id"):
 
 
 class ClosePayment(Command, key="payment_id"):
-    """An order ended unpaid: the channel is to close its payment. Nothing happens where there is none to close."""
+    """Close the payment of an order that ended unpaid at its channel. Nothing happens when there is none to close."""
 
     payment_id: PaymentId
 
 
 class StopPayment(Command, key="payment_id"):
-    """A person wants a payment closed at its channel, for the first time or once more."""
+    """Close a payment at its channel because a person asks for it, for the first time or again."""
 
     payment_id: PaymentId
 
 
 class RecordClosing(Command, key="payment_id"):
-    """What a channel said when it was asked to close a payment. `paid` is what it says that it collected instead."""
+    """Record a channel's answer to a request to close a payment. `paid` is what it says it collected instead."""
 
     payment_id: PaymentId
     channel: Channel
@@ -114,15 +119,15 @@ class RecordClosing(Command, key="payment_id"):
 
 
 class ListedReturn(Value):
-    """One more return that a channel says it paid."""
+    """Another return that a channel says it paid."""
 
     return_id: Text
     amount: Amount
 
 
 class RecordReturn(Command, key="payment_id"):
-    """What the channel said to a request to pay `amount` back. `paid` is what it paid back where that is not `amount`:
-    then it is not returned. `others` are the other returns of this payment that it lists."""
+    """Record a channel's answer to a request to pay a return. `paid` is what it paid back, if that is not the amount of
+    the return: then `returned` is false. `others` are the other returns of this payment that it lists."""
 
     payment_id: PaymentId
     return_id: ReturnId
@@ -133,7 +138,7 @@ class RecordReturn(Command, key="payment_id"):
 
 
 class ReturnPayment(Command, key="payment_id"):
-    """Pay money of an order's own account back to where it came from."""
+    """Pay money of an order's own account back to its source."""
 
     payment_id: PaymentId
     return_id: ReturnId
@@ -141,21 +146,21 @@ class ReturnPayment(Command, key="payment_id"):
 
 
 class RetryReturn(Command, key="payment_id"):
-    """Ask the channel once more for a return that failed. It is looked up first, so that it is never paid twice."""
+    """Ask the channel again for a return that failed. It is looked up first, so that it is never paid twice."""
 
     payment_id: PaymentId
     return_id: ReturnId
 
 
 class RetryRefund(Command, key="payment_id"):
-    """The order wants a refund tried again: like RetryReturn, and never refused."""
+    """Try a refund again for the order. Like RetryReturn, but never refused."""
 
     payment_id: PaymentId
     return_id: ReturnId
 
 
 class RecordReturnByHand(Command, key="payment_id"):
-    """A person paid a failed return back in another way, or found that it was paid."""
+    """Record that a person paid a failed return in another way, or found that it was paid."""
 
     payment_id: PaymentId
     return_id: ReturnId
@@ -163,9 +168,9 @@ class RecordReturnByHand(Command, key="payment_id"):
 
 
 class MatchPayment(Command, key="payment_id"):
-    """Take money that fitted no payment for what it is: its payment, or a deposit into a customer's wallet.
+    """Match money that matched no payment: to its payment, or as a deposit to a customer's wallet.
 
-    An order is paid whole: what is missing is ours to give, what is too much goes back.
+    An order is then paid in full: the shop adds what is missing, and what is too much goes back.
     """
 
     payment_id: PaymentId
@@ -175,7 +180,7 @@ class MatchPayment(Command, key="payment_id"):
 
 
 class GiveBackPayment(Command, key="payment_id"):
-    """Pay exactly what came, and fitted no payment, back to where it came from."""
+    """Pay money that matched no payment back to its source, exactly the amount that came."""
 
     payment_id: PaymentId
     item: Item
@@ -183,7 +188,7 @@ class GiveBackPayment(Command, key="payment_id"):
 
 
 class SettlePayment(Command, key="payment_id"):
-    """A person saw to money that fitted no payment in another way: the note says how."""
+    """Record that a person settled money that matched no payment in another way. The note says how."""
 
     payment_id: PaymentId
     item: Item
@@ -191,7 +196,7 @@ class SettlePayment(Command, key="payment_id"):
 
 
 class HoldFunds(Command, key="order_id"):
-    """Set an order's price aside on an account. It is refused, in an event, when the account has too little."""
+    """Hold an order's price on an account. When the account has too little, the event HoldRefused is the answer."""
 
     order_id: OrderId
     account: Account
@@ -199,7 +204,7 @@ class HoldFunds(Command, key="order_id"):
 
 
 class CaptureHold(Command, key="order_id"):
-    """Take `amount` of the hold as earned and free the rest. `agent` earns its commission on it."""
+    """Capture `amount` of the hold as earned and release the rest. `agent` earns a commission on the capture."""
 
     order_id: OrderId
     amount: Amount
@@ -207,14 +212,14 @@ class CaptureHold(Command, key="order_id"):
 
 
 class VoidHold(Command, key="order_id"):
-    """Free the order's hold; nothing happens when there is none."""
+    """Release the order's hold. Nothing happens when there is none."""
 
     order_id: OrderId
     reason: Reason
 
 
 class RefundCapture(Command, key="order_id"):
-    """Give back part of what was captured, never more than is left of it."""
+    """Refund part of the captured amount, never more than is left of it."""
 
     order_id: OrderId
     refund_id: RefundId
@@ -222,7 +227,7 @@ class RefundCapture(Command, key="order_id"):
 
 
 class PostSupplierCost(Command, key="order_id"):
-    """A supplier delivered a line: we owe it `cost`."""
+    """Book the `cost` that the shop owes a supplier for a line that it delivered."""
 
     order_id: OrderId
     line: Line
@@ -231,7 +236,7 @@ class PostSupplierCost(Command, key="order_id"):
 
 
 class PostSupplierBill(Command, key="order_id"):
-    """A supplier bills us for what did not reach a buyer as planned: owed, and held against the supplier.
+    """Book a supplier's bill that nobody has accepted yet: the shop owes it, and claims it back from the supplier.
 
     The same `bill_id` is posted once.
     """
@@ -243,7 +248,7 @@ class PostSupplierBill(Command, key="order_id"):
 
 
 class MoveSupplierClaim(Command, key="order_id"):
-    """Make what is claimed of a supplier a `cost` of ours, or what was a cost a `claim`. Once for each decision."""
+    """Turn a claim against a supplier into a `cost` of the shop, or a cost into a `claim`. Once for each decision."""
 
     order_id: OrderId
     bill_id: BillId
@@ -253,7 +258,7 @@ class MoveSupplierClaim(Command, key="order_id"):
 
 
 class CreditSupplierClaim(Command, key="order_id"):
-    """A supplier credits what we claimed of it: we owe it that much less. Once for each bill."""
+    """Book that a supplier credits a claim: the shop owes it that much less. Once for each bill."""
 
     order_id: OrderId
     bill_id: BillId
@@ -303,7 +308,7 @@ class PaymentOpeningFailed(Event, key="payment_id"):
 
 
 class PaymentClosing(Event, key="payment_id"):
-    """Nobody needs the payment any more: the channel is to take no money for it."""
+    """The payment is no longer needed: the channel is to close it and take no money for it."""
 
     payment_id: PaymentId
     channel: Channel
@@ -311,20 +316,19 @@ class PaymentClosing(Event, key="payment_id"):
 
 
 class PaymentClosed(Event, key="payment_id"):
-    """The channel says that it takes no money for the payment any more. What it tells all the same still counts."""
+    """The channel says that it takes no more money for the payment. If it still reports money, that counts."""
 
     payment_id: PaymentId
     order_id: UnpaidOrder | None
 
 
 class PaymentNotClosed(Event, key="payment_id"):
-    """The channel did not close the payment. Unless it was `paid` instead, a person must look: it may still be paid."""
+    """The channel did not close the payment. Unless it was `paid` instead, it can still be paid, and a person must look
+    at it."""
 
     payment_id: PaymentId
     order_id: UnpaidOrder | None
-    paid: Annotated[
-        Money | None, Doc("What was paid before it could be closed; null where it can still be paid.", 9800)
-    ]
+    paid: Annotated[Money | None, Doc("What was paid before it could be closed; null when it can still be paid.", 9800)]
     reason: Reason
 
 
@@ -341,45 +345,45 @@ class PaymentReceived(Event, key="payment_id"):
     postings: Postings
     came: Annotated[
         Money | None,
-        Doc("What the channel collected, where it is less than the amount; null where it is the amount.", 9799),
+        Doc("What the channel collected, if it is less than the amount; else null.", 9799),
     ] = None
 
 
-# The reason of money whose reference the channel gave to this payment and to another, which has it already.
+# Reasons of PaymentUnmatched. The channel gave one reference to this payment and to another, which already has it.
 SHARED_REFERENCE = "shared-reference"
-# The channel says of this payment what it had said of another: that one has the reference, and the money.
+# The channel's statement names the reference of another payment, which has the reference and the money.
 ANOTHERS_REFERENCE = "anothers-reference"
-# The channel's last answer, when asking was over, can't be read: it may have collected.
+# The channel's last answer, when the payment's time was over, can't be read: the channel may have collected.
 UNREAD_ANSWER = "unread-answer"
-# The channel opened the payment under another reference than it had told that it was paid under.
+# The channel opened the payment under another reference than the one it had reported as paid.
 OTHER_REFERENCE = "other-reference"
-# The channel lists a return that nobody here asked for, such as a chargeback: the money left.
+# The channel lists a return that the ledger did not request, such as a chargeback: the money has left the channel.
 UNASKED_RETURN = "unasked-return"
-# What the channel says of a payment without saying that other money came: its buyer is told nothing.
+# Reasons that report no other money: the buyer gets no message.
 UNTOLD = frozenset({UNREAD_ANSWER, OTHER_REFERENCE, UNASKED_RETURN})
 
 
 class PaymentUnmatched(Event, key="payment_id"):
-    """The channel told of money that is not what a payment asked for: a person must match it or give it back.
+    """The channel reported money that is not what a payment asked for. A person must match it or give it back.
 
-    The entry debits the channel and credits the suspense account. There is none where the channel contradicts what is
-    already booked, or can't be understood.
+    The entry debits the channel and credits the suspense account. There is no entry when the channel contradicts what
+    is already booked, or when its answer can't be read.
     """
 
-    payment_id: Annotated[PaymentId, Doc("The payment that the channel named; it need not be one of ours.")]
+    payment_id: Annotated[PaymentId, Doc("The payment that the channel named; it may be unknown.")]
     item: Item
     channel: Channel
     channel_ref: ChannelRef
     callback_id: CallbackId
-    amount: Annotated[Money, Doc("What the channel says that it collected.", 9799)]
-    expected: Annotated[Money | None, Doc("What the payment asked for; null for a payment that we do not know.", 9800)]
-    reason: Annotated[Id, Doc("Why it fits no payment: a word, of which more may come.", "amount-mismatch")]
+    amount: Annotated[Money, Doc("The amount that the channel says it collected.", 9799)]
+    expected: Annotated[Money | None, Doc("What the payment asked for; null for an unknown payment.", 9800)]
+    reason: Annotated[Id, Doc("Why it matches no payment: a code. More codes may be added.", "amount-mismatch")]
     order_id: OrderOfPayment | None
     ask_until: AskUntil | None = None
     postings: Annotated[
         tuple[Posting, ...],
         Doc(
-            "The entry; empty where the channel contradicts what is booked, or can't be understood.",
+            "The entry; empty when the channel contradicts what is booked, or its answer can't be read.",
             [
                 {"account": "channel:alpay", "amount": {"amount": 9799, "currency": "CNY"}},
                 {"account": "suspense:alpay", "amount": {"amount": -9799, "currency": "CNY"}},
@@ -389,18 +393,19 @@ class PaymentUnmatched(Event, key="payment_id"):
 
 
 class UnmatchedSettled(Event, key="payment_id"):
-    """Money that fitted no payment has found its place. `how` is `matched`, `returned`, `by-hand` or `corrected`."""
+    """Money that matched no payment was settled: `matched` to a payment or a wallet, `returned`, settled `by-hand`, or
+    `corrected`, because the channel named another amount instead."""
 
     payment_id: PaymentId
     item: Item
     how: Annotated[Id, Doc("How: `matched`, `returned`, `by-hand` or `corrected`.", "matched")]
-    amount: Annotated[Money, Doc("What it was about.", 9799)]
+    amount: Annotated[Money, Doc("The amount of the item.", 9799)]
     note: Note
     order_id: OrderOfPayment | None
     postings: Annotated[
         tuple[Posting, ...],
         Doc(
-            "The entry; empty where another event of the payment has it.",
+            "The entry; empty when another event of the payment has it.",
             [
                 {"account": "suspense:alpay", "amount": {"amount": 9799, "currency": "CNY"}},
                 {"account": "wallet:ann", "amount": {"amount": -9799, "currency": "CNY"}},
@@ -410,7 +415,8 @@ class UnmatchedSettled(Event, key="payment_id"):
 
 
 class CallbackRefused(Event, key="payment_id"):
-    """A callback that was not believed or not needed; nothing moved."""
+    """A callback was recorded, and nothing was booked: it is not authentic, does not match the payment, or reports
+    no new payment."""
 
     payment_id: PaymentId
     channel: Channel
@@ -419,19 +425,19 @@ class CallbackRefused(Event, key="payment_id"):
         Literal[
             "bad-signature", "replayed", "wrong-amount", "wrong-channel", "unknown-payment", "wrong-reference", "failed"
         ],
-        Doc("Why it was not believed, or not needed.", "bad-signature"),
+        Doc("Why nothing was booked.", "bad-signature"),
     ]
     channel_ref: ChannelRef = ""
-    amount: Annotated[Money | None, Doc("What the channel said had been paid; null where it did not say.", 9800)] = None
+    amount: Annotated[Money | None, Doc("The amount that the channel named; null when it named none.", 9800)] = None
     reference_of: Annotated[
         PaymentId | None,
-        Doc("The payment that this reference belongs to, if it is another.", "1041"),
+        Doc("The payment that has this reference, if it is another one.", "1041"),
     ] = None
     ask_until: AskUntil | None = None
 
 
 class ReturnRequested(Event, key="payment_id"):
-    """The channel is to pay money back to where it came from."""
+    """The channel is to pay money back to its source."""
 
     payment_id: PaymentId
     return_id: ReturnId
@@ -440,12 +446,12 @@ class ReturnRequested(Event, key="payment_id"):
     channel_ref: ChannelRef
     account: Annotated[
         Account | None,
-        Doc("The account that pays; null for the payment's own.", "suspense:alpay"),
+        Doc("The account that pays; null for the payment's account.", "suspense:alpay"),
     ] = None
     difference: Annotated[
-        Money | None, Doc("What we had added to the payment, and take back with this return; null for nothing.", 1)
+        Money | None, Doc("What the shop had added to the payment and takes back now; null for nothing.", 1)
     ] = None
-    again: Annotated[bool, Doc("Whether it was asked for before, and failed.", False)] = False
+    again: Annotated[bool, Doc("Whether the return was requested before, and failed.", False)] = False
 
 
 class PaymentReturned(Event, key="payment_id"):
@@ -459,9 +465,9 @@ class PaymentReturned(Event, key="payment_id"):
 
 
 class ReturnFailed(Event, key="payment_id"):
-    """The channel would not pay back, or `paid` back something else; a person must look.
+    """The channel did not pay the money back, or `paid` back another amount. A person must look at it.
 
-    What it paid all the same is booked: the entry debits the account, and `difference` with what is too much or in
+    What the channel paid is booked: the entry debits the account, and debits `difference` with what is too much or in
     another currency. The rest of the money stays on the account.
     """
 
@@ -470,15 +476,15 @@ class ReturnFailed(Event, key="payment_id"):
     amount: Amount
     reason: Reason
     account: Annotated[
-        Account | None, Doc("The account that was to pay; null for the payment's own.", "suspense:alpay")
+        Account | None, Doc("The account that was to pay; null for the payment's account.", "suspense:alpay")
     ] = None
     paid: Annotated[
-        Money | None, Doc("What the channel paid back, where that is not the amount; null where it paid nothing.", 9700)
+        Money | None, Doc("What the channel paid back, if it is not the amount; null when it paid nothing.", 9700)
     ] = None
     postings: Annotated[
         tuple[Posting, ...],
         Doc(
-            "The entry of what the channel paid back all the same; empty where it paid nothing.",
+            "The entry of what the channel paid back; empty when it paid nothing.",
             [
                 {"account": "suspense:alpay", "amount": {"amount": 9700, "currency": "CNY"}},
                 {"account": "channel:alpay", "amount": {"amount": -9700, "currency": "CNY"}},
@@ -490,7 +496,7 @@ class ReturnFailed(Event, key="payment_id"):
 class ReturnedByHand(Event, key="payment_id"):
     """A person paid a failed return back in another way: the entry debits the account and credits `by-hand`.
 
-    `amount` is the whole return; the entry moves what the channel had not paid back of it, if that is nothing, nothing.
+    `amount` is the whole return. The entry moves the part that the channel had not paid back, which may be zero.
     """
 
     payment_id: PaymentId
@@ -502,7 +508,7 @@ class ReturnedByHand(Event, key="payment_id"):
 
 
 class FundsHeld(Event, key="order_id"):
-    """An order's price was set aside on an account."""
+    """An order's price was held on an account."""
 
     order_id: OrderId
     account: Account
@@ -510,26 +516,26 @@ class FundsHeld(Event, key="order_id"):
 
 
 class HoldRefused(Event, key="order_id"):
-    """The account has too little for the order; nothing was set aside."""
+    """The account has too little for the order; nothing was held."""
 
     order_id: OrderId
     account: Account
     amount: Amount
-    available: Annotated[Money, Doc("What the account has left.", 3000)]
+    available: Annotated[Money, Doc("What is available on the account.", 3000)]
 
 
 class FundsCaptured(Event, key="order_id"):
-    """`amount` of the hold was earned (the postings), `released` of it is free again."""
+    """`amount` of the hold was captured as earned, which the postings book; `released` of it is free again."""
 
     order_id: OrderId
     account: Account
     amount: Amount
-    released: Annotated[Money, Doc("What is free again of the hold.", 0)]
+    released: Annotated[Money, Doc("The part of the hold that was released.", 0)]
     postings: Annotated[tuple[Posting, ...], BALANCED]
 
 
 class HoldVoided(Event, key="order_id"):
-    """An order's hold was freed; nothing was earned."""
+    """An order's hold was released; nothing was captured."""
 
     order_id: OrderId
     account: Account
@@ -538,7 +544,7 @@ class HoldVoided(Event, key="order_id"):
 
 
 class FundsRefunded(Event, key="order_id"):
-    """Part of what an order had earned was given back to the account."""
+    """Part of an order's captured amount was given back to the account."""
 
     order_id: OrderId
     refund_id: RefundId
@@ -548,17 +554,17 @@ class FundsRefunded(Event, key="order_id"):
 
 
 class SupplierCostPosted(Event, key="order_id"):
-    """We owe a supplier for a line it delivered."""
+    """The shop owes a supplier for a line that it delivered."""
 
     order_id: OrderId
     line: Line
     supplier: Supplier
-    cost: Annotated[Money, Doc("What we owe the supplier for it.", 8200)]
+    cost: Annotated[Money, Doc("What the shop owes the supplier for the line.", 8200)]
     postings: Postings
 
 
 class SupplierBillPosted(Event, key="order_id"):
-    """A supplier's bill that nobody has accepted yet: we owe it, and claim it back."""
+    """A supplier's bill that nobody has accepted yet was booked: the shop owes it, and claims it back."""
 
     order_id: OrderId
     bill_id: BillId
@@ -568,28 +574,29 @@ class SupplierBillPosted(Event, key="order_id"):
 
 
 class SupplierClaimMoved(Event, key="order_id"):
-    """What we claimed of a supplier is a cost of ours now, or what was a cost is claimed."""
+    """A claim against a supplier became a cost of the shop, or a cost became a claim."""
 
     order_id: OrderId
     bill_id: BillId
     supplier: Supplier
     amount: Amount
-    decision: Annotated[Literal["cost", "claim"], Doc("Whether it became a cost of ours, or a claim.", "cost")]
+    decision: Annotated[Literal["cost", "claim"], Doc("Whether it became a cost, or a claim.", "cost")]
     postings: Postings
 
 
 class SupplierClaimCredited(Event, key="order_id"):
-    """A claim was won: we owe the supplier that much less, or where it was paid already, it pays us back by hand."""
+    """A claim was won: the shop owes the supplier that much less. If the supplier was already paid, it pays the amount
+    back by hand."""
 
     order_id: OrderId
     bill_id: BillId
     supplier: Supplier
-    amount: Annotated[Money, Doc("What the supplier credits of what we claimed.", 4100)]
+    amount: Annotated[Money, Doc("The part of the claim that the supplier credits.", 4100)]
     postings: Postings
 
 
 class EntryPosted(Event, key="entry_id"):
-    """Finance posted an entry by hand."""
+    """Finance posted a manual entry."""
 
     entry_id: EntryId
     postings: Postings
@@ -597,7 +604,7 @@ class EntryPosted(Event, key="entry_id"):
 
 
 class EntryReversed(Event, key="entry_id"):
-    """An entry made by hand was undone by its opposite, the postings of which these are."""
+    """A manual entry was undone by its opposite. The postings are those of the opposite."""
 
     entry_id: EntryId
     postings: Postings

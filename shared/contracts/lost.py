@@ -6,18 +6,18 @@ from typing import Annotated
 
 from shared.contracts.base import At, Doc, Event, Id
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"log": "log"}
 
 
 class PositionLost(Event, key="log", owner=""):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`.
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
     """
 
     log: Annotated[Id, Doc("The service whose log it is.", "order")]
     kept: Annotated[int, Doc("The last position before the loss.", 40)]
     upto: Annotated[int, Doc("The last position that is lost.", 45)]
-    since: Annotated[At, Doc("When the event at `kept` was recorded: what is lost is younger.", "2026-01-01T08:00:00Z")]
+    since: Annotated[At, Doc("When the event at `kept` was recorded; the lost ones are later.", "2026-01-01T08:00:00Z")]

@@ -10,21 +10,21 @@ from shared.contracts.base import At, Command, Doc, Event, Id, Text
 from shared.contracts.fields import Locale, OrderId, Reason
 
 MessageChannel = Literal["email", "webhook", "console"]
-MessageId = Annotated[Id, Doc("The message, the same however often it is asked for.", "order-completed/1042")]
+MessageId = Annotated[Id, Doc("The id of the message; a repeated request has the same.", "order-completed/1042")]
 Recipient = Annotated[Text, Doc("An address, a URL or `staff`.", "ann@example.com")]
-Template = Annotated[Id, Doc("Which text.", "order-completed")]
-Params = Annotated[dict[str, str | int], Doc("What the text is filled with.", {"delivered": "98.00 CNY"})]
-Attempts = Annotated[int, Doc("How many tries it took.", 1)]
+Template = Annotated[Id, Doc("The template of the text.", "order-completed")]
+Params = Annotated[dict[str, str | int], Doc("The values that fill the template.", {"delivered": "98.00 CNY"})]
+Attempts = Annotated[int, Doc("How many attempts were made.", 1)]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"message_id": "message"}
 
 
 class SendMessage(Command, key="message_id"):
     """Send a message once: the same `message_id` again sends nothing. `to` is an address, a URL or `staff`.
 
-    An alert that may recur says after how many seconds the same `message_id` is a new round of it. What comes before
-    is dropped, or, where it is to `gather`, told of in one message at their end.
+    An alert that may recur has a pause, `again_after_seconds`. After it, the same `message_id` starts a new round.
+    Alerts within the pause are dropped, or, with `gather`, sent in one message when it ends.
     """
 
     message_id: MessageId
@@ -39,13 +39,13 @@ class SendMessage(Command, key="message_id"):
 
 
 class TellGathered(Command, key="message_id"):
-    """The pause of an alert is over: tell of what came within it. Nothing happens where nothing did."""
+    """Send one message about the alerts that came within a pause. Nothing happens when there were none."""
 
     message_id: MessageId
 
 
 class RecordSending(Command, key="message_id"):
-    """What became of one round of a message. `channel` is the one it really went through, once it was sent."""
+    """Record the outcome of one round of a message. `channel` is the one that it was really sent through."""
 
     message_id: MessageId
     sent: bool
@@ -56,45 +56,46 @@ class RecordSending(Command, key="message_id"):
 
 
 class MessageQueued(Event, key="message_id"):
-    """To be sent. `round` counts from 1; `again_from` is when the same message may be asked for again, if ever."""
+    """A message is to be sent. `round` counts from 1. From `again_from` on, the same message can be requested again."""
 
     message_id: MessageId
-    channel: Annotated[MessageChannel, Doc("How it is to be sent.", "email")]
+    channel: Annotated[MessageChannel, Doc("The channel to send it through.", "email")]
     to: Recipient
     template: Template
     locale: Locale
     params: Params
-    order_id: Annotated[OrderId | None, Doc("The order it is about, if it is about one.")]
-    round: Annotated[int, Doc("Counts from 1; grows when the same message is sent anew.", 1)] = 1
+    order_id: Annotated[OrderId | None, Doc("The order that the message is about, if any.")]
+    round: Annotated[int, Doc("Counts from 1; grows when the same message is sent again.", 1)] = 1
     again_from: Annotated[
-        At | None, Doc("From when the same message may be asked for again; null for never.", "2026-01-01T09:00:00Z")
+        At | None, Doc("From when the same message can be requested again; null for never.", "2026-01-01T09:00:00Z")
     ] = None
 
 
 class MessageGathered(Event, key="message_id"):
-    """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
+    """An alert came within the pause after another one. It waits `until` the pause is over; then one message is sent
+    about all alerts of the pause.
 
-    The message about them is filled with the last one's `params`, and with how many `more` there are: those of the
-    message before are among them while that was not sent, for this one takes its place.
+    That message is filled with the `params` of the last alert, and `more` counts the others. If the message before was
+    not sent, `more` counts its alerts as well, because the new message replaces it.
     """
 
     message_id: MessageId
-    channel: Annotated[MessageChannel, Doc("How it is to be sent.", "console")]
+    channel: Annotated[MessageChannel, Doc("The channel to send it through.", "console")]
     to: Recipient
     template: Template
     locale: Locale
     params: Params
     order_id: OrderId | None
-    number: Annotated[int, Doc("Counts what came within the pause, from 1.", 3)]
-    until: Annotated[At, Doc("When it is told of.", "2026-01-01T08:10:00Z")]
-    pause_seconds: Annotated[int, Doc("How long the pause is.", 600)]
+    number: Annotated[int, Doc("Counts the alerts within the pause, from 1.", 3)]
+    until: Annotated[At, Doc("When the pause is over.", "2026-01-01T08:10:00Z")]
+    pause_seconds: Annotated[int, Doc("The length of the pause, in seconds.", 600)]
 
 
 class MessageWithheld(Event, key="message_id"):
-    """Not sent: this address got as many messages of the kind as it may within a day."""
+    """A message was not sent: this address already got as many messages of the kind as it may get within a day."""
 
     message_id: MessageId
-    channel: Annotated[MessageChannel, Doc("How it would have been sent.", "email")]
+    channel: Annotated[MessageChannel, Doc("The channel that it would have been sent through.", "email")]
     to: Recipient
     template: Template
     locale: Locale
@@ -102,17 +103,17 @@ class MessageWithheld(Event, key="message_id"):
 
 
 class MessageSent(Event, key="message_id"):
-    """`channel` is the one it really went through: an e-mail goes to the console while no mail server is configured."""
+    """A message was sent through `channel`. An e-mail goes to the console while no mail server is configured."""
 
     message_id: MessageId
-    channel: Annotated[MessageChannel, Doc("How it was really sent.", "email")]
+    channel: Annotated[MessageChannel, Doc("The channel that it was really sent through.", "email")]
     attempts: Attempts
 
 
 class MessageFailed(Event, key="message_id"):
-    """Every try failed; a person may look at the record and send it again."""
+    """Every attempt to send the message failed. A person may look at the record and send it again."""
 
     message_id: MessageId
-    channel: Annotated[MessageChannel, Doc("How it was to be sent.", "email")]
+    channel: Annotated[MessageChannel, Doc("The channel that it was to be sent through.", "email")]
     attempts: Attempts
     reason: Reason

@@ -37,23 +37,25 @@ Step = Literal["payment", "answers", "review", "delivery"]
 DifferenceEnd = Literal["matched", "wallet", "returned", "by-hand", "corrected"]
 
 
-# other ids are made of these ("wallet:<customer>", "<order id>/<line>#<supplier>"): they leave room for it
+# Other ids contain these ("wallet:<customer>", "<order id>/<line>#<supplier>"), so these are shorter.
 NewOrderId = Annotated[OrderId, Field(max_length=40)]
 Name = Annotated[Id, Field(max_length=60)]
 
 Target = Annotated[Text, Doc("The account or phone to top up; null where the product needs none.", "13800000000")]
 Agent = Annotated[Id, Doc("The agent who brought the buyer and earns a commission, if any.", "bo")]
-ReservedUntil = Annotated[At, Doc("Until when its stock is kept.", "2026-01-01T08:25:00Z")]
-Total = Annotated[Money, Doc("What the order costs.", 9800)]
-DifferingMoney = Annotated[Id, Doc("The money's name among what fits no payment.", "5f2b7c0d9a4e41d6")]
-Waiting = Annotated[int, Doc("How much other money of the order is still delayed, or waits for a person.", 0)]
+ReservedUntil = Annotated[At, Doc("Until when the stock is reserved.", "2026-01-01T08:25:00Z")]
+Total = Annotated[Money, Doc("The total price of the order.", 9800)]
+DifferingMoney = Annotated[
+    Id, Doc("The item: the id of the money among what matches no payment, as in PaymentUnmatched.", "5f2b7c0d9a4e41d6")
+]
+Waiting = Annotated[int, Doc("How many other amounts of the order are delayed or wait for a person.", 0)]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"order_id": "order"}
 
 
 class Wish(Value):
-    """What a buyer asks for: never a price. `target` is the account or phone to top up, where the product needs one."""
+    """What a buyer orders, without a price. `target` is the account or phone to top up, if the product needs one."""
 
     sku: Sku
     quantity: Quantity
@@ -63,7 +65,7 @@ class Wish(Value):
 class OrderLine(Value):
     """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge.
 
-    `costs_nothing`: a supplier delivers it, and the listing says that this is free for us.
+    `costs_nothing`: a supplier delivers it, and charges the shop nothing according to the listing.
     """
 
     line: Line
@@ -76,7 +78,7 @@ class OrderLine(Value):
     amount: Annotated[Money, Doc("The price of the whole line.", 9800)]
     suppliers: Suppliers = ()
     target: Target | None = None
-    costs_nothing: Annotated[bool, Doc("Whether a supplier delivers it and takes nothing for it.", False)] = Field(
+    costs_nothing: Annotated[bool, Doc("Whether a supplier delivers it and charges nothing.", False)] = Field(
         default=False, exclude_if=is_false
     )
 
@@ -90,7 +92,7 @@ class Wait(Value):
 
     step: Annotated[Step, Doc("What it waits for.", "payment")]
     attempt: Annotated[int, Doc("The attempt that the order is in.", 1)]
-    until: Annotated[At, Doc("When waiting is over.", "2026-01-01T08:15:00Z")]
+    until: Annotated[At, Doc("When the wait ends.", "2026-01-01T08:15:00Z")]
 
 
 NextWait = Annotated[Wait, Doc("What the order waits for next; null when for nothing.")]
@@ -99,7 +101,7 @@ NextWait = Annotated[Wait, Doc("What the order waits for next; null when for not
 class PlaceOrder(Command, key="order_id"):
     """Place an order at the catalogue's prices. Payment is `wallet` or a payment channel's name.
 
-    `buyer_key` is the public key that deliveries are sealed to. `expected_total`, if given, must be what it costs.
+    `buyer_key` is the public key that deliveries are sealed to. `expected_total`, if given, must equal the total.
     """
 
     order_id: NewOrderId
@@ -128,9 +130,9 @@ class CancelOrder(Command, key="order_id"):
 
 
 class RefundOrder(Command, key="order_id"):
-    """Give back `amount` of a completed order, all that is left when None. The same `refund_id` refunds once.
+    """Refund `amount` of a completed order; None refunds all that is left. The same `refund_id` refunds once.
 
-    `line` and `number` name a delivered key: then its whole price is given back, and it is never replaced any more.
+    `line` and `number` name a delivered key: its whole price is refunded, and it can't be replaced any more.
     """
 
     order_id: OrderId
@@ -142,7 +144,7 @@ class RefundOrder(Command, key="order_id"):
 
 
 class ReplaceKey(Command, key="order_id"):
-    """Replace one delivered key, named by its line and its number in stock, by a fresh one of the same SKU."""
+    """Replace one delivered key, named by its line and its number in stock, by a new one of the same SKU."""
 
     order_id: OrderId
     line: Line
@@ -171,7 +173,7 @@ class RecordReservationExpiry(Command, key="order_id"):
 
 
 class RecordPayment(Command, key="order_id"):
-    """The ledger holds the order's whole amount, or says why it can't."""
+    """Record that the ledger holds the order's whole amount, or why it can't."""
 
     order_id: OrderId
     held: bool
@@ -187,7 +189,7 @@ class RecordDelivery(Command, key="order_id"):
 
 
 class RecordRefund(Command, key="order_id"):
-    """A refund has reached the buyer: the wallet, or where it was paid from."""
+    """Record that a refund reached the buyer, in the wallet or where the order was paid from."""
 
     order_id: OrderId
     refund_id: RefundId
@@ -195,7 +197,7 @@ class RecordRefund(Command, key="order_id"):
 
 
 class RecordRefundFailure(Command, key="order_id"):
-    """The channel did not pay `amount` back: a refund, or other money of the order."""
+    """Record that the channel did not pay `amount` back: a refund, or other money of the order."""
 
     order_id: OrderId
     refund_id: RefundId
@@ -204,14 +206,14 @@ class RecordRefundFailure(Command, key="order_id"):
 
 
 class DropRepayment(Command, key="order_id"):
-    """A person found another use for money that was to go back."""
+    """Record that a person found another use for money that was to go back."""
 
     order_id: OrderId
     refund_id: RefundId
 
 
 class RecordOtherPayment(Command, key="order_id"):
-    """The order's channel told of money that is not what the order costs."""
+    """Record that the order's channel reported money that does not match the order's payment."""
 
     order_id: OrderId
     item: DifferingMoney
@@ -221,7 +223,7 @@ class RecordOtherPayment(Command, key="order_id"):
 
 
 class RecordDifferenceSettled(Command, key="order_id"):
-    """Money that was not what the order costs has found its place."""
+    """Record how money that did not match the order's payment was settled."""
 
     order_id: OrderId
     item: DifferingMoney
@@ -229,7 +231,8 @@ class RecordDifferenceSettled(Command, key="order_id"):
 
 
 class MeetDeadline(Command, key="order_id"):
-    """The time for a step is over. `step` and `attempt` say for which wait it was set; a later state ignores it."""
+    """End the wait for a step, because its time is over. `step` and `attempt` name the wait; if the order no longer
+    waits for it, nothing happens."""
 
     order_id: OrderId
     step: Step
@@ -254,14 +257,14 @@ class OrderPlaced(Event, key="order_id"):
     email: Email
     locale: Locale
     agent: Agent | None
-    fingerprint: Annotated[str, Doc("SHA-256 of what makes two wishes the same order, in hexadecimal.", "0a1b2c3d" * 8)]
+    fingerprint: Annotated[str, Doc("SHA-256 of the fields that identify the order, in hexadecimal.", "0a1b2c3d" * 8)]
     pay_by: Annotated[At, Doc("Until when it must be paid.", "2026-01-01T08:15:00Z")]
     reserved_until: ReservedUntil
     wait: NextWait | None = None
 
 
 class ScreeningRecorded(Event, key="order_id"):
-    """The order heard what risk decided."""
+    """The order recorded the decision of risk."""
 
     order_id: OrderId
     decision: Annotated[Literal["pass", "review", "block"], Doc("What was decided.", "pass")]
@@ -270,34 +273,35 @@ class ScreeningRecorded(Event, key="order_id"):
 
 
 class StockPutBack(Event, key="order_id"):
-    """Others may have the stock of these lines while a person decides whether the order, which is not paid, passes."""
+    """The stock of these lines was put back for other orders, because a person must first decide whether the order,
+    which is not paid, passes."""
 
     order_id: OrderId
     lines: Lines
 
 
 class StockRequested(Event, key="order_id"):
-    """A person let the order pass whose stock had been put back: its lines are reserved once more."""
+    """A person let the order pass after its stock had been put back. Its lines are to be reserved again."""
 
     order_id: OrderId
     lines: Lines
     attempt: Attempt
-    paid: Annotated[bool, Doc("Whether its money is held already.", False)]
+    paid: Annotated[bool, Doc("Whether its money is already held.", False)]
     reserved_until: ReservedUntil
     wait: NextWait | None = None
 
 
 class ReservationRecorded(Event, key="order_id"):
-    """The order heard whether stock was set aside for a line."""
+    """The order recorded whether stock was reserved for a line."""
 
     order_id: OrderId
     line: Line
     attempt: Attempt
-    reserved: Annotated[bool, Doc("Whether stock was set aside.", True)]
+    reserved: Annotated[bool, Doc("Whether stock was reserved.", True)]
 
 
 class PaymentRecorded(Event, key="order_id"):
-    """The order is paid: its whole amount is held. `late` when it had already been cancelled."""
+    """The order is paid: its whole amount is held. `late` means that it had already been cancelled."""
 
     order_id: OrderId
     amount: Amount
@@ -306,7 +310,8 @@ class PaymentRecorded(Event, key="order_id"):
 
 
 class OrderConfirmed(Event, key="order_id"):
-    """Cleared, reserved (in this `attempt`) and paid: deliver these lines."""
+    """The order passed its screening, its stock is reserved (in this `attempt`), and it is paid. These lines are to be
+    delivered."""
 
     order_id: OrderId
     customer: Customer | None
@@ -317,71 +322,72 @@ class OrderConfirmed(Event, key="order_id"):
 
 
 class OrderCancelled(Event, key="order_id"):
-    """Will not be delivered. Reserved lines are released; money held is given back."""
+    """The order was cancelled and will not be delivered. Reserved stock is released, and held money is given back."""
 
     order_id: OrderId
     customer: Customer | None
-    reason: Annotated[CancelReason, Doc("Why.", "unpaid")]
+    reason: Annotated[CancelReason, Doc("Why it was cancelled.", "unpaid")]
     note: Note = ""
-    paid: Annotated[bool, Doc("Whether its money had come; it is given back.", False)]
+    paid: Annotated[bool, Doc("Whether its money had been received; it is given back.", False)]
     lines: Lines
     email: Email = ""
     locale: Locale = "zh"
     differs: Annotated[
         bool,
-        Doc("Whether money came for it that is not what it costs; staff see to it.", False),
+        Doc("Whether money came that does not match its payment; staff settle it.", False),
     ] = False
 
 
 class PaymentDiffers(Event, key="order_id"):
-    """Money came for the order that is not what it costs: a person must match it or give it back.
+    """The channel reported money for the order that does not match its payment. A person must match it or give it back.
 
-    `item` names it among the money that fits no payment.
+    `item` is its id in the ledger's PaymentUnmatched.
     """
 
     order_id: OrderId
     customer: Customer | None
     item: DifferingMoney
-    amount: Annotated[Money, Doc("What the channel says that it collected.", 9799)]
+    amount: Annotated[Money, Doc("The amount that the channel says it collected.", 9799)]
     expected: Total
-    reason: Annotated[Id, Doc("Why it does not fit: a word, of which more may come.", "amount-mismatch")]
+    reason: Annotated[Id, Doc("Why it does not match: a code. More codes may be added.", "amount-mismatch")]
     email: Email = ""
     locale: Locale = "zh"
 
 
 class PaymentDifferenceSettled(Event, key="order_id"):
-    """Money that was not what the order costs has found its place.
+    """Money that did not match the order's payment was settled.
 
     `how`: it paid the order (`matched`), went to the customer's `wallet` or back to where it came from (`returned`),
-    staff saw to it (`by-hand`), or the channel named another amount instead (`corrected`). `waiting` is how much other
-    money of the order still waits for a person.
+    staff settled it in another way (`by-hand`), or the channel named another amount instead (`corrected`). `waiting`
+    counts the other amounts of the order that are delayed or wait for a person.
     """
 
     order_id: OrderId
     customer: Customer | None
     item: DifferingMoney
-    amount: Annotated[Money, Doc("What the channel had said that it collected.", 9799)]
-    how: Annotated[DifferenceEnd, Doc("Where it went.", "returned")]
+    amount: Annotated[Money, Doc("The amount that the channel said it collected.", 9799)]
+    how: Annotated[DifferenceEnd, Doc("How it was settled.", "returned")]
     waiting: Waiting
     email: Email = ""
     locale: Locale = "zh"
 
 
 class OrderReopened(Event, key="order_id"):
-    """A payment came after the order was cancelled for want of it: its lines are reserved once more."""
+    """The payment came after the order had been cancelled as unpaid. The order goes on: its lines are to be reserved
+    again."""
 
     order_id: OrderId
     lines: Lines
     attempt: Attempt
     reserved_until: ReservedUntil
     wait: NextWait | None = None
-    amount: Annotated[Money | None, Doc("What was paid; null in events of before.", 9800)] = None
+    amount: Annotated[Money | None, Doc("What was paid; null in older events, which lack it.", 9800)] = None
     email: Email = ""
     locale: Locale = "zh"
 
 
 class LatePaymentDeclined(Event, key="order_id"):
-    """A payment came for an order that stays cancelled: it goes back to its source."""
+    """A payment came for an order that stays cancelled. The money goes back to its source."""
 
     order_id: OrderId
     amount: Amount
@@ -391,7 +397,7 @@ class LatePaymentDeclined(Event, key="order_id"):
 
 
 class DeliveryRecorded(Event, key="order_id"):
-    """The order heard how the delivery of a line ended."""
+    """The order recorded how the delivery of a line ended."""
 
     order_id: OrderId
     line: Line
@@ -401,52 +407,52 @@ class DeliveryRecorded(Event, key="order_id"):
 
 
 class OrderCompleted(Event, key="order_id"):
-    """Every line ended. `delivered` is earned and captured; `undelivered` is given back."""
+    """The delivery of every line ended. The amount `delivered` is captured; the amount `undelivered` is given back."""
 
     order_id: OrderId
     customer: Customer | None
     delivered: Annotated[Money, Doc("The value of the delivered lines.", 9800)]
-    undelivered: Annotated[Money, Doc("What was not delivered is worth: it is given back.", 0)]
+    undelivered: Annotated[Money, Doc("The value of the lines that were not delivered; it is given back.", 0)]
     agent: Agent | None
     email: Email = ""
     locale: Locale = "zh"
 
 
 class DeliveryOverdue(Event, key="order_id"):
-    """A confirmed order has lines that did not end in time: a person should look."""
+    """The delivery of some lines of a confirmed order did not end in time. A person should look at the order."""
 
     order_id: OrderId
-    lines: Annotated[tuple[int, ...], Doc("The lines that did not end, from 1.", [1])]
+    lines: Annotated[tuple[int, ...], Doc("The lines whose delivery did not end, from 1.", [1])]
 
 
 class RefundApproved(Event, key="order_id"):
-    """Part of a completed order is to be given back; the ledger does it. `line` and `number` name the key it is for."""
+    """Part of a completed order is to be refunded by the ledger. `line` and `number` name the key that it is for."""
 
     order_id: OrderId
     refund_id: RefundId
     amount: Amount
     reason: Reason
-    line: Annotated[int | None, Doc("The line of the key that it is for; null when for no certain key.", 1)] = None
+    line: Annotated[int | None, Doc("The line of the key that it is for; null when it is for no single key.", 1)] = None
     number: Annotated[
-        int | None, Doc("The key that it is for, by its number in stock; null when for no certain key.", 17)
+        int | None, Doc("The number in stock of the key that it is for; null when it is for no single key.", 17)
     ] = None
 
 
 class RefundRecorded(Event, key="order_id"):
-    """`amount` has reached the buyer; `refunded` is the sum so far, `full` when nothing is left."""
+    """A refund reached the buyer. `refunded` is the sum of all refunds so far; `full` means that nothing is left."""
 
     order_id: OrderId
     customer: Customer | None
     refund_id: RefundId
     amount: Amount
-    refunded: Annotated[Money, Doc("What has been given back so far.", 4900)]
-    full: Annotated[bool, Doc("Whether nothing is left to give back.", False)]
+    refunded: Annotated[Money, Doc("The sum of all refunds so far.", 4900)]
+    full: Annotated[bool, Doc("Whether nothing is left to refund.", False)]
     email: Email = ""
     locale: Locale = "zh"
 
 
 class RefundFailed(Event, key="order_id"):
-    """The channel did not pay a refund back: it is still owed, and can be asked for again."""
+    """The channel did not pay a refund back. It is still owed, and can be requested again."""
 
     order_id: OrderId
     customer: Customer | None
@@ -458,8 +464,8 @@ class RefundFailed(Event, key="order_id"):
 
 
 class RepaymentDelayed(Event, key="order_id"):
-    """The channel did not pay back money of the order that no refund is about: the rest of a payment, one that came too
-    late, or one that did not fit. It is still owed, and staff see to it."""
+    """The channel did not pay back money of the order that is not a refund: the rest of a payment, one that came too
+    late, or one that did not match. It is still owed, and staff must settle it."""
 
     order_id: OrderId
     customer: Customer | None
@@ -471,23 +477,23 @@ class RepaymentDelayed(Event, key="order_id"):
 
 
 class RepaymentEnded(Event, key="order_id"):
-    """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
+    """Money that was delayed was paid back. If not `returned`, a person found another use for it.
 
-    `waiting` is how much other money of the order is still delayed, or waits for a person.
+    `waiting` counts the other amounts of the order that are still delayed or wait for a person.
     """
 
     order_id: OrderId
     customer: Customer | None
     return_id: ReturnId
     amount: Amount
-    returned: Annotated[bool, Doc("Whether it went back; if not, a person found another use for it.", True)]
+    returned: Annotated[bool, Doc("Whether it was paid back; if not, a person found another use for it.", True)]
     waiting: Waiting
     email: Email = ""
     locale: Locale = "zh"
 
 
 class RefundRetried(Event, key="order_id"):
-    """A refund that failed is asked for again; the ledger does it."""
+    """A refund that failed is to be tried again by the ledger."""
 
     order_id: OrderId
     refund_id: RefundId
@@ -496,7 +502,7 @@ class RefundRetried(Event, key="order_id"):
 
 
 class ReplacementRequested(Event, key="order_id"):
-    """Line `line` was added, free, to replace key `number` of line `replaces`."""
+    """A line was added, free of charge, to replace the key `number` of line `replaces`."""
 
     order_id: OrderId
     line: Annotated[OrderLine, Doc("The line that was added, free of charge.")]
@@ -507,7 +513,7 @@ class ReplacementRequested(Event, key="order_id"):
 
 
 class ReplacementConfirmed(Event, key="order_id"):
-    """A fresh key is reserved for the replacement line: deliver it."""
+    """A new key is reserved for the replacement line, which is to be delivered."""
 
     order_id: OrderId
     customer: Customer | None
@@ -516,7 +522,7 @@ class ReplacementConfirmed(Event, key="order_id"):
 
 
 class ReplacementFailed(Event, key="order_id"):
-    """No key was left to replace with; the price of one is refunded instead."""
+    """No key was left as a replacement. The price of one key is refunded instead."""
 
     order_id: OrderId
     line: Line

@@ -16,15 +16,15 @@ Dimension = Literal["ip", "device", "customer", "target"]
 Entry = Annotated[
     str,
     Field(min_length=1, max_length=520, pattern=r"^[^\x00-\x1f\x7f]+$"),
-    Doc("What is listed: `<dimension>:<value>`.", "device:Pixel 7"),
+    Doc("The entry: `<dimension>:<value>`.", "device:Pixel 7"),
 ]
 Spellings = Annotated[
     tuple[Entry, ...],
-    Doc("Other spellings of the same value that stood on lists, and no longer do; as a rule none.", []),
+    Doc("Entries with other spellings of the value, which this event removes; usually none.", []),
 ]
 Targets = Annotated[tuple[Text, ...], Doc("The accounts and phones to top up.", ["13800000000"])]
 
-# What a stream is called by, by the key of its events.
+# The type of aggregate that a stream is of, by the key of its events.
 AGGREGATES = {"order_id": "screening", "entry": "list-entry"}
 
 
@@ -46,19 +46,19 @@ class DecideCase(Command, key="order_id"):
 
 
 class CloseCase(Command, key="order_id"):
-    """The order was cancelled: nobody need decide it. Nothing happens where no case is open."""
+    """Close the case of a cancelled order, which needs no decision. Nothing happens when no case is open."""
 
     order_id: OrderId
 
 
 class ReopenCase(Command, key="order_id"):
-    """The order goes on after all: a case that was closed waits for a person again."""
+    """Open the closed case of an order that goes on: it waits for a person again."""
 
     order_id: OrderId
 
 
 class RecordPaidTargets(Command, key="order_id"):
-    """An order is paid: it counts for the accounts and phones that it tops up."""
+    """Record that an order is paid. Later decisions count it for the accounts and phones that it tops up."""
 
     order_id: OrderId
     customer: Customer | None
@@ -83,7 +83,8 @@ class RemoveListEntry(Command, key="entry"):
 
 
 class OrderScreened(Event, key="order_id"):
-    """The decision with its reasons, and what was looked at: later decisions count it."""
+    """An order was screened. The event holds the decision with its reasons, and what was looked at. Later decisions
+    count it."""
 
     order_id: OrderId
     customer: Customer | None
@@ -96,7 +97,7 @@ class OrderScreened(Event, key="order_id"):
 
 
 class TargetsPaid(Event, key="order_id"):
-    """An order for these accounts or phones was paid: later decisions count it for them."""
+    """An order that tops up these accounts or phones was paid. Later decisions count it for them."""
 
     order_id: OrderId
     customer: Customer | None
@@ -105,16 +106,16 @@ class TargetsPaid(Event, key="order_id"):
 
 
 class CaseOpened(Event, key="order_id"):
-    """An order is held until a person has looked at it; `again` after it was cancelled and goes on all the same."""
+    """An order waits until a person decides it. `again` means that it had been cancelled before, and goes on."""
 
     order_id: OrderId
     amount: Amount
     reasons: Reasons
-    again: Annotated[bool, Doc("Whether its order was cancelled in between, and goes on.", False)] = False
+    again: Annotated[bool, Doc("Whether the order had been cancelled before, and goes on.", False)] = False
 
 
 class CaseClosed(Event, key="order_id"):
-    """The order was cancelled before a person decided it: nobody need look at it any more."""
+    """The order was cancelled before a person decided its case. It needs no decision any more."""
 
     order_id: OrderId
 
@@ -128,19 +129,19 @@ class CaseDecided(Event, key="order_id"):
 
 
 class ListEntrySet(Event, key="entry"):
-    """A value was put on a list, until a time or for good. It takes the place of the same value's other `spellings`."""
+    """A value was put on a list, until a time or for good. The entry replaces those of its other `spellings`."""
 
     entry: Entry
-    list: Annotated[ListName, Doc("Which list.", "watch")]
-    dimension: Annotated[Dimension, Doc("What sort of value it is.", "device")]
+    list: Annotated[ListName, Doc("The list.", "watch")]
+    dimension: Annotated[Dimension, Doc("The kind of value.", "device")]
     value: Annotated[Text, Doc("The value.", "Pixel 7")]
     reason: Reason
-    until: Annotated[At | None, Doc("Until when; null for good.", "2026-02-01T00:00:00Z")]
+    until: Annotated[At | None, Doc("Until when it counts; null for good.", "2026-02-01T00:00:00Z")]
     spellings: Spellings = ()
 
 
 class ListEntryRemoved(Event, key="entry"):
-    """A value was taken off its list, in all its `spellings`."""
+    """A value was taken off its list, with the entries of its other `spellings`."""
 
     entry: Entry
     reason: Reason

@@ -45,8 +45,8 @@ class OwnSettings(BaseSettings):
 class Settings(BaseSettings):
     """The shared settings. The defaults run everything on this machine without a server.
 
-    Keyword arguments take precedence over the environment. Those that are no field here are for the services' own
-    settings, see `of`.
+    Keyword arguments take precedence over the environment. Arguments that are no field here go to the services' own
+    settings; see `of`.
     """
 
     model_config = SettingsConfigDict(env_prefix="KAMENG_", env_nested_delimiter="__", extra="allow")
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     @field_validator("suppliers", "channels")
     @classmethod
     def _are_names(cls, by_name: dict[str, T]) -> dict[str, T]:
-        """Names must have the form in which products, orders and callbacks name suppliers and channels."""
+        """Suppliers and channels are named in the form that products, orders and callbacks use."""
         for name in by_name:
             if not _NAME.fullmatch(name) or identities.or_as_is(identities.code, name) != name:
                 raise ValueError(f"{name!r} is no name: letters, digits and . _ : / @ + -, a letter or digit first")

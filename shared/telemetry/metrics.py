@@ -39,23 +39,23 @@ LOG_UNANNOUNCED = WRITER.metric(
     "gauge",
     "0 or 1",
     "service source",
-    "Whether a source's log server has been silent for 5 s: a batch that is lost on its way can't be pulled.",
+    "Whether a source's log server has been silent for 5 s. Until it answers, lost batches can't be pulled.",
 )
 LOG_DIVERGED = WRITER.metric(
     "log_diverged",
     "gauge",
     "0 or 1",
     "service source",
-    "Whether a source's log is not the log that was applied: it is applied no further. For the own log: whether a "
-    "reader has applied other events than it holds; nothing is decided then.",
+    "Whether a source's log differs from what was applied of it; the reader then stops applying it. For the service's "
+    "own log: whether a reader has applied other events than the log holds; the service then decides nothing.",
 )
 EVENTS_UNKNOWN = WRITER.metric(
     "events_unknown_total",
     "counter",
     "events",
     "service source type",
-    "Events of a source whose type this version does not know, since the process started: passed over, or, when "
-    "essential, the source is applied no further.",
+    "Events of a source whose type this version does not know, since the process started. They are skipped; at an "
+    "essential one, the reader stops applying the source.",
 )
 LOG_LAG_SECONDS = WRITER.metric(
     "log_lag_seconds",
@@ -69,7 +69,7 @@ CLOCK_AHEAD = WRITER.metric(
     "gauge",
     "seconds",
     "service",
-    "How far the writer's clock is ahead of its database's, negative: behind; also while it may not lead.",
+    "How far the writer's clock is ahead of its database's; negative when behind. Also while it may not lead.",
 )
 PARKED = WRITER.metric("parked", "gauge", "messages", "service", "Parked messages, which wait for a person.")
 AGENDA_WAITING = WRITER.metric("agenda_waiting", "gauge", "items", "service", "Scheduled items.")
@@ -84,8 +84,8 @@ CALLS = WRITER.metric(
     "counter",
     "calls",
     "service effect partner outcome",
-    "External calls. `partner` is the supplier or payment channel, if there is one; `outcome` is done, pending "
-    "or failed as the partner says, or error: then it is tried again.",
+    "External calls. `partner` is the supplier or payment channel, if there is one. `outcome` is done, pending or "
+    "failed, as the partner answers, or error; after an error the call is tried again.",
 )
 CALL_SECONDS = WRITER.metric(
     "call_seconds", "histogram", "seconds", "service effect partner", "Time of external calls.", CALL
@@ -96,7 +96,7 @@ LOG_SERVER_HEAD = LOG_SERVER.metric(
     "log_server_head", "gauge", "position", "service", "Position of the log's last event, as last read."
 )
 LOG_SERVER_CONNECTED = LOG_SERVER.metric(
-    "log_server_connected", "gauge", "0 or 1", "service", "Whether it is connected to a broker."
+    "log_server_connected", "gauge", "0 or 1", "service", "Whether the log server is connected to a broker."
 )
 LOG_SERVER_PULLS = LOG_SERVER.metric("log_server_pulls_total", "counter", "pulls", "service", "Pulls answered.")
 
@@ -105,34 +105,36 @@ PUBLISHER_HEAD = PUBLISHER.metric(
     "publisher_head", "gauge", "position", "service", "Position of the log's last event, as last read."
 )
 PUBLISHER_POSITION = PUBLISHER.metric(
-    "publisher_position", "gauge", "position", "service", "Position up to which it is published."
+    "publisher_position", "gauge", "position", "service", "Position up to which the log is published."
 )
 PUBLISHER_OLDEST_SECONDS = PUBLISHER.metric(
     "publisher_oldest_seconds", "gauge", "seconds", "service", "Age of the first event not published."
 )
 PUBLISHER_LEADS = PUBLISHER.metric(
-    "publisher_leads", "gauge", "0 or 1", "service", "Whether this publisher is the one that works."
+    "publisher_leads", "gauge", "0 or 1", "service", "Whether this publisher is the one at work."
 )
 PUBLISHER_CONNECTED = PUBLISHER.metric(
-    "publisher_connected", "gauge", "0 or 1", "service", "Whether it is connected to a broker."
+    "publisher_connected", "gauge", "0 or 1", "service", "Whether the publisher is connected to a broker."
 )
 PUBLISHER_HELD = PUBLISHER.metric(
-    "publisher_held", "gauge", "0 or 1", "service", "Whether an event holds up the others."
+    "publisher_held", "gauge", "0 or 1", "service", "Whether an event that can't be published holds up the later ones."
 )
 PUBLISHER_DIVERGED = PUBLISHER.metric(
     "publisher_diverged",
     "gauge",
     "0 or 1",
     "service",
-    "Whether the log is not the log that was published: then nothing more is published.",
+    "Whether the log differs from what was published of it; the publisher then stops.",
 )
 PUBLISHER_EVENTS = PUBLISHER.metric("publisher_events_total", "counter", "events", "service", "Events published.")
 
 # The writer reads these from its own database, with the rights of its role.
 DATABASE = Section("Database")
 DATABASE_UP = DATABASE.metric("database_up", "gauge", "0 or 1", "service", "Whether the service's database answers.")
-DATABASE_CONNECTIONS = DATABASE.metric("database_connections", "gauge", "connections", "service", "Connections to it.")
-DATABASE_SIZE = DATABASE.metric("database_size_bytes", "gauge", "bytes", "service", "Its size on disk.")
+DATABASE_CONNECTIONS = DATABASE.metric(
+    "database_connections", "gauge", "connections", "service", "Connections to the database."
+)
+DATABASE_SIZE = DATABASE.metric("database_size_bytes", "gauge", "bytes", "service", "Size of the database on disk.")
 DATABASE_COMMITS = DATABASE.metric("database_commits_total", "counter", "transactions", "service", "Commits.")
 DATABASE_ROLLBACKS = DATABASE.metric("database_rollbacks_total", "counter", "transactions", "service", "Rollbacks.")
 DATABASE_DEADLOCKS = DATABASE.metric("database_deadlocks_total", "counter", "deadlocks", "service", "Deadlocks.")
@@ -147,7 +149,7 @@ DATABASE_OLDEST_SECONDS = DATABASE.metric(
     "gauge",
     "seconds",
     "service",
-    "Age of the service's oldest transaction; an old one keeps dead rows from being cleared away.",
+    "Age of the service's oldest transaction; an old one keeps PostgreSQL from removing dead rows.",
 )
 
 PROCESS = Section("Every process")
@@ -156,7 +158,7 @@ PROCESS_CPU = PROCESS.metric(
 )
 PROCESS_MEMORY = PROCESS.metric("process_memory_bytes", "gauge", "bytes", "service process", "Memory in use.")
 PROCESS_STARTED = PROCESS.metric(
-    "process_start_time_seconds", "gauge", "seconds", "service process", "When it started, in Unix time."
+    "process_start_time_seconds", "gauge", "seconds", "service process", "When the process started, in Unix time."
 )
 
 

@@ -134,7 +134,7 @@ from shared.contracts.loyalty import PointsAwarded
 from shared.telemetry.event_counters import Counters
 from shared.telemetry.metric import Section
 
-HAPPENED = Section("Business: what happened")
+HAPPENED = Section("Business: events")
 POINTS = HAPPENED.metric("points_awarded_total", "counter", "points", "", "Points that customers earned.")
 
 COUNTERS = Counters(by_event={PointsAwarded: lambda e: ((POINTS, (), e.points),)}, zeros={POINTS: [()]})

@@ -200,7 +200,7 @@ def text(event: Event, locale: str) -> str:
     return Templates().render(message.template, locale, {**message.params, "order_id": ORDER, "order_url": "u"})[1]
 
 
-@pytest.mark.parametrize(("locale", "words"), [("zh", "人工审核"), ("en", "look at it first")])
+@pytest.mark.parametrize(("locale", "words"), [("zh", "人工审核"), ("en", "review it first")])
 def test_a_buyer_learns_that_a_late_payment_waits_for_a_person(locale: str, words: str):
     waits = REOPENED.model_copy(update={"wait": Wait(step="review", attempt=2, until=NOW)})
     assert words in text(waits, locale)
@@ -209,7 +209,7 @@ def test_a_buyer_learns_that_a_late_payment_waits_for_a_person(locale: str, word
         assert "50.00 CNY" in shown
 
 
-@pytest.mark.parametrize(("locale", "kept"), [("zh", "未交给买家"), ("en", "was not given it")])
+@pytest.mark.parametrize(("locale", "kept"), [("zh", "未交给买家"), ("en", "did not receive what")])
 def test_staff_learn_which_orders_bought_a_key_that_a_supplier_sent(locale: str, kept: str):
     message = messages_about(DOUBLED)[0]
     for given in (0, 1):

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 INVENTORY = "shared/contracts/inventory.py"
 KEY = "inventory.StockShort"
 SHORT = '''class StockShort(Event, key="sku"):
-    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
+    """Keys for a line could not be reserved; `available` were left. For an unpaid order that may have been enough: such
+    orders may reserve only a share of the stock."""
 
     sku: Sku
     order_id: OrderId
@@ -27,7 +28,7 @@ SHORT = '''class StockShort(Event, key="sku"):
     quantity: Annotated[int, Doc("How many pieces were wanted.", 5)]
     available: Available
     short_for: Annotated[
-        ShortFor, Doc("What it was short of: stock, the share of unpaid orders, or that of one buyer.", "stock")
+        ShortFor, Doc("What was too small: the stock, the share of unpaid orders, or that of one buyer.", "stock")
     ] = "stock"
 '''
 WAS = SHORT.replace("StockShort(Event, ", 'StockShortV1(Former, of="StockShort", version=1, ')

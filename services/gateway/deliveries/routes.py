@@ -68,7 +68,7 @@ async def handovers(context: Context, caller: Resolver, limit: Limit = 50, curso
 
 @router.post(
     "/handovers/{delivery_id:path}/resolution",
-    summary="Say what became of a delivery",
+    summary="Record the outcome of a delivery",
     response_model=Resolution,
     responses=refusals(*DECIDED),
 )

@@ -154,15 +154,15 @@ async def events(
     context: Context,
     caller: Annotated[Principal, Depends(may(Permission.EVENTS_READ))],
     source: Source | None = None,
-    after: Annotated[str | None, Query(max_length=1_000, description="`next` of the answer before.")] = None,
+    after: Annotated[str | None, Query(max_length=1_000, description="`next` of the previous answer.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    form: Annotated[Literal["log", "cloudevents"], Query(description="As stored, or as it is published.")] = "log",
+    form: Annotated[Literal["log", "cloudevents"], Query(description="Events as stored, or as published.")] = "log",
 ) -> Response:
-    """With `source`, one service's log, and `after` is a position. Without it, all logs by time, and `after` is an
-    opaque cursor.
+    """With `source`, reads one service's log, and `after` is a position. Without it, reads all logs in the order of
+    time, and `after` is an opaque cursor.
 
     A page holds `limit` events, or fewer large ones (1 MB of items; a larger event comes alone). `next` is always
-    there: ask with it later to get newer events. In the form `cloudevents` each item is a CloudEvents
+    there: send it as `after` later to get newer events. In the form `cloudevents` each item is a CloudEvents
     1.0 JSON object, with the attributes and data that subscribers of the broker get.
     """
     return await (_one(context, source, after, form, limit) if source else _all(context, after, form, limit))

@@ -57,7 +57,7 @@ async def live() -> Response:
 async def ready(context: Context) -> Response:
     """Answers 503 while the read models are far behind, a log differs from what was read of it before (`diverged`), a
     service decides nothing (`halted`), or a service waits at an event whose type it must know (`held`). Parked messages
-    and skipped events of unknown types are warnings: a person must look at them, but everything else works."""
+    and skipped events of unknown types are warnings: a person must look at them, and everything else works."""
     await context.rows(sa.select(sa.literal(1)))
     services = await run_sync(context.backend.health)
     behind = {
@@ -90,6 +90,6 @@ async def ready(context: Context) -> Response:
     return answer(body, 200 if is_ready else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse, responses=refusals())
+@router.get("/metrics", summary="Read Prometheus metrics", response_class=PlainTextResponse, responses=refusals())
 async def metrics(request: Request) -> Response:
     return Response(await run_sync(generate_latest, request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

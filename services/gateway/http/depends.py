@@ -143,6 +143,6 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="A request that is repeated with the same key is carried out once, and answered alike.",
+        description="A request that is repeated with the same key is carried out once, and gets the same answer.",
     ),
 ]

@@ -27,7 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="The most items in one p
 LONGEST_CURSOR = 6_000
 Cursor = Annotated[
     str | None,
-    Query(max_length=LONGEST_CURSOR, description="`next` of the page before; leave it out for the first."),
+    Query(max_length=LONGEST_CURSOR, description="`next` of the previous page; leave it out for the first."),
 ]
 
 

@@ -87,7 +87,7 @@ class TrialBalance(Answer):
 
 @router.get(
     "/trial-balance",
-    summary="Every account's balance",
+    summary="Read every account's balance",
     dependencies=[Depends(may(Permission.LEDGER_READ))],
     response_model=TrialBalance,
     responses=refusals(*ASKED),

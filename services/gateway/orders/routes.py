@@ -220,7 +220,7 @@ async def place(
 
 
 def _as_placed(command: PlaceOrder, reply: Mapping[str, Any]) -> Row | None:
-    """The row of a new order, from the command and its reply; None for the reply of an order writer of before."""
+    """The row of a new order, from the command and its reply; None for the reply of an older order writer."""
     if "lines" not in reply:
         return None
     row = new_order(
@@ -288,7 +288,7 @@ async def list_orders(
 
 @router.get("/{order_id}", summary="Read an order", response_model=Order, responses=READ)
 async def read_order(context: Context, visible: access.Readable, request: Request, wait: UntilOver = 0) -> Response:
-    """For the order's customer, staff, and everybody who sends its `Order-Secret`."""
+    """Allowed for the order's customer, for staff, and for everybody who sends its `Order-Secret`."""
     order = visible.order
     if wait:
         await context.watch.until(order["order_id"], lambda state: state.is_over, wait, request)

@@ -85,8 +85,8 @@ async def not_closed(context: Context, caller: Reader, limit: Limit = 50, cursor
 async def payment(
     payment_id: PathId, context: Context, caller: Caller, ip: ClientIp, secret: Secret = None
 ) -> Response:
-    """For staff, the owner of the wallet that the payment tops up, and everybody who may read the order that it
-    pays."""
+    """Allowed for staff, for the owner of the wallet that the payment tops up, and for everybody who may read the order
+    that it pays."""
     if caller.kind == "staff":
         demand(caller, Permission.PAYMENT_READ)
         row = await find_payment(context, payment_id)

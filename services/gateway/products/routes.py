@@ -96,7 +96,8 @@ async def listed(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """In the order of SKUs. `name` finds a part of the name or of the SKU. Buyers see only products on sale."""
+    """Products are in the order of their SKUs. `name` finds a part of the name or of the SKU. Buyers see only products
+    on sale."""
     columns = products.c
     expired_keys = expired(context.today())
     statement = sa.select(products, sa.func.coalesce(expired_keys.c.expired, 0).label("expired")).select_from(

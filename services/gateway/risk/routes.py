@@ -67,7 +67,7 @@ class Case(Answer):
 
 
 class CaseToCome(Answer):
-    """Empty: the case was decided, and is not shown yet."""
+    """An empty object: the case was decided, and can't be read yet."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -197,7 +197,7 @@ async def remove(
     reason: Annotated[Reason, Query()],
     key: IdempotencyKey = None,
 ) -> Response:
-    """Any spelling of the value will do, also the one that is listed."""
+    """`entry` may have any spelling of the value, also the listed one."""
     command_id = context.command_id(caller, request, key)
     listed = canonical_entry(entry)
     await context.send(RemoveListEntry(entry=listed, reason=reason), caller, command_id)

@@ -34,7 +34,7 @@ __all__ = [
 
 
 class DeliveryFailed(EventData, event_type="kameng.fulfillment.DeliveryFailed.v1", event_key="delivery_id"):
-    """The line will not be delivered; `numbers` are the keys that could not be opened, if that was why."""
+    """The line will not be delivered. `numbers` are keys that could not be opened or are doubtful, if any."""
 
     delivery_id: str
     order_id: str
@@ -45,9 +45,9 @@ class DeliveryFailed(EventData, event_type="kameng.fulfillment.DeliveryFailed.v1
 
 
 class DeliveryHandedOver(EventData, event_type="kameng.fulfillment.DeliveryHandedOver.v1", event_key="delivery_id"):
-    """No machine can finish this delivery: a person must resolve it.
+    """The delivery can't be finished automatically: a person must resolve it.
 
-    `supplier` is the one whose purchase has an unknown outcome, `numbers` are the keys in doubt, if that is why."""
+    The cause may be the unknown outcome of the purchase from `supplier`, or the doubtful keys in `numbers`."""
 
     delivery_id: str
     order_id: str
@@ -59,7 +59,7 @@ class DeliveryHandedOver(EventData, event_type="kameng.fulfillment.DeliveryHande
 
 
 class DeliveryRequested(EventData, event_type="kameng.fulfillment.DeliveryRequested.v1", event_key="delivery_id"):
-    """Confirmed; waiting for the keys of this `attempt`, the supplier or a person."""
+    """The order is confirmed. The delivery waits for the keys of this `attempt`, for the supplier or for a person."""
 
     delivery_id: str
     order_id: str
@@ -79,7 +79,7 @@ class DeliveryResolved(EventData, event_type="kameng.fulfillment.DeliveryResolve
 
 
 class KeysDelivered(EventData, event_type="kameng.fulfillment.KeysDelivered.v1", event_key="delivery_id"):
-    """The line's keys, opened once and sealed again to the buyer's key (`envelope`), in the order of `numbers`."""
+    """The line's keys were opened once and sealed again to the buyer's key (`envelope`), in the order of `numbers`."""
 
     delivery_id: str
     order_id: str
@@ -90,7 +90,8 @@ class KeysDelivered(EventData, event_type="kameng.fulfillment.KeysDelivered.v1",
 
 
 class KeysTaken(EventData, event_type="kameng.fulfillment.KeysTaken.v1", event_key="delivery_id"):
-    """The sealed keys that inventory reserved for a line are here; they are opened once the order is confirmed."""
+    """Fulfillment stored the sealed keys that inventory reserved for a line. They are opened once the order is
+    confirmed."""
 
     delivery_id: str
     order_id: str
@@ -101,7 +102,7 @@ class KeysTaken(EventData, event_type="kameng.fulfillment.KeysTaken.v1", event_k
 
 
 class PurchaseFailed(EventData, event_type="kameng.fulfillment.PurchaseFailed.v1", event_key="delivery_id"):
-    """The supplier will certainly not deliver; the next one is asked, if there is one."""
+    """The supplier will certainly not deliver. The next supplier is asked, if there is one."""
 
     delivery_id: str
     order_id: str
@@ -111,7 +112,7 @@ class PurchaseFailed(EventData, event_type="kameng.fulfillment.PurchaseFailed.v1
 
 
 class PurchasePending(EventData, event_type="kameng.fulfillment.PurchasePending.v1", event_key="delivery_id"):
-    """The supplier works on the purchase."""
+    """The supplier is still working on the purchase."""
 
     delivery_id: str
     order_id: str
@@ -122,7 +123,7 @@ class PurchasePending(EventData, event_type="kameng.fulfillment.PurchasePending.
 
 
 class PurchaseRequested(EventData, event_type="kameng.fulfillment.PurchaseRequested.v1", event_key="delivery_id"):
-    """Buy from this supplier, under a request id of `<delivery id>#<supplier>`."""
+    """The line is to be bought from this supplier. The request id is `<delivery id>#<supplier>`."""
 
     delivery_id: str
     order_id: str
@@ -135,7 +136,7 @@ class PurchaseRequested(EventData, event_type="kameng.fulfillment.PurchaseReques
 
 
 class SupplierClaimWon(EventData, event_type="kameng.fulfillment.SupplierClaimWon.v1", event_key="delivery_id"):
-    """A supplier credits what we claimed of it: it is owed less. `amount` is null where nothing was booked."""
+    """A supplier credits a claim: the shop owes it that much less. `amount` is null when nothing was booked."""
 
     delivery_id: str
     order_id: str
@@ -148,8 +149,8 @@ class SupplierClaimWon(EventData, event_type="kameng.fulfillment.SupplierClaimWo
 
 
 class SupplierDelivered(EventData, event_type="kameng.fulfillment.SupplierDelivered.v1", event_key="delivery_id"):
-    """A supplier delivered the line; we owe it `cost`. Where it delivered texts, they are sealed again to the buyer's
-    key (`envelope`), and `indexes` are their keyed hashes."""
+    """A supplier delivered the line, and the shop owes it `cost`. If it delivered texts, `envelope` holds them, sealed
+    again to the buyer's key, and `indexes` are their keyed hashes."""
 
     delivery_id: str
     order_id: str
@@ -174,8 +175,8 @@ class SupplierGoodsOpened(EventData, event_type="kameng.fulfillment.SupplierGood
 
 
 class SupplierReportOpened(EventData, event_type="kameng.fulfillment.SupplierReportOpened.v1", event_key="delivery_id"):
-    """A person read the texts that came with a supplier's report of a purchase that was never asked of it. `order_id`
-    is null where we know no such delivery."""
+    """A person read the texts of a supplier's report about a purchase that was never ordered from it. `order_id` is
+    null when the delivery is unknown."""
 
     delivery_id: str
     order_id: str | None
@@ -187,8 +188,8 @@ class SupplierReportOpened(EventData, event_type="kameng.fulfillment.SupplierRep
 class SupplierReportRefused(
     EventData, event_type="kameng.fulfillment.SupplierReportRefused.v1", event_key="delivery_id"
 ):
-    """A supplier told, signed, of a purchase that was never asked of it; nothing moved. `order_id` is null where we
-    know no such delivery. `goods` are texts that came with it, sealed to fulfillment."""
+    """A supplier reported, with a valid signature, a purchase that was never ordered from it. Nothing was booked.
+    `order_id` is null when the delivery is unknown. `goods` are the texts of the report, sealed to fulfillment."""
 
     delivery_id: str
     order_id: str | None
@@ -204,12 +205,13 @@ class SupplierReportRefused(
 class SupplierStatementRecorded(
     EventData, event_type="kameng.fulfillment.SupplierStatementRecorded.v2", event_key="delivery_id"
 ):
-    """A supplier said something of a purchase that does not fit what had become of it.
+    """A supplier made a statement about a purchase that was no longer open, or one with doubtful goods or a doubtful
+    bill.
 
-    `bill` is what it adds to what this purchase costs: booked as a claim until a person settles it. `booked` is what
-    the books held for the purchase before. A person must settle the statement, unless it `agrees`. `goods` are texts
-    that it delivered and that no buyer waits for, or may have, sealed to fulfillment; `doubt` says why a buyer who
-    waited was not given what came."""
+    `bill` is what the statement adds to the cost of the purchase. It is booked as a claim until a person settles it.
+    `booked` is the amount booked for the purchase before. A person must settle the statement, unless its finding is
+    `agrees`. `goods` are texts that the supplier delivered and no buyer was given, sealed to fulfillment; `doubt` says
+    why the waiting buyer was not given what the supplier delivered."""
 
     delivery_id: str
     order_id: str
@@ -237,10 +239,10 @@ class SupplierStatementRecorded(
 class SupplierStatementSettled(
     EventData, event_type="kameng.fulfillment.SupplierStatementSettled.v1", event_key="delivery_id"
 ):
-    """A person settled a supplier's statement: we bear it as a cost, or hold the supplier for it.
+    """A person settled a supplier's statement: the shop bears the bill as a cost, or claims it back from the supplier.
 
-    `bill` is booked now, for the first time; `moved` goes from the claims to the costs when we bear it, from the costs
-    to the claims when we claim it."""
+    `bill` is booked now, for the first time. `moved` goes from the claims to the costs for a `cost`, and from the costs
+    to the claims for a `claim`."""
 
     delivery_id: str
     order_id: str
@@ -255,10 +257,11 @@ class SupplierStatementSettled(
 
 
 class PositionLost(EventData, event_type="kameng.fulfillment.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

@@ -31,7 +31,7 @@ __all__ = [
 
 
 class CustomerRegistered(EventData, event_type="kameng.gateway.CustomerRegistered.v1", event_key="customer"):
-    """A customer made an account."""
+    """A customer registered."""
 
     customer: str
     name: str
@@ -39,8 +39,8 @@ class CustomerRegistered(EventData, event_type="kameng.gateway.CustomerRegistere
 
 
 class DeliveriesOpened(EventData, event_type="kameng.gateway.DeliveriesOpened.v1", event_key="order_id"):
-    """Somebody read an order's deliveries: its `keys`, or their `numbers` only. Reading again within a minute is the
-    same opening."""
+    """A caller read an order's deliveries: the `keys`, or only their `numbers`. A repetition by the same caller, from
+    the same address and within a minute, is not recorded."""
 
     order_id: str
     shown: Literal["keys", "numbers"] | str
@@ -50,8 +50,8 @@ class DeliveriesOpened(EventData, event_type="kameng.gateway.DeliveriesOpened.v1
 
 
 class ImportCompleted(EventData, event_type="kameng.gateway.ImportCompleted.v1", event_key="import_id"):
-    """A file of products or keys was imported; `fates` says how many of its `rows` ended how, and `rejected` how many
-    did not come in. Where the file is `broken`, nothing after `last_row` could be read: the import is partial."""
+    """A file of products or keys was imported. `fates` counts its `rows` by result, and `rejected` counts those that
+    were not imported. If the file is `broken`, nothing after `last_row` could be read: the import is partial."""
 
     import_id: str
     kind: Literal["products", "keys"] | str
@@ -64,7 +64,7 @@ class ImportCompleted(EventData, event_type="kameng.gateway.ImportCompleted.v1",
 
 
 class SignInRefused(EventData, event_type="kameng.gateway.SignInRefused.v1", event_key="username"):
-    """Somebody tried to sign in as a member of staff, and was refused."""
+    """A sign-in as this member of staff was refused."""
 
     username: str
 
@@ -76,29 +76,30 @@ class SignedIn(EventData, event_type="kameng.gateway.SignedIn.v1", event_key="us
 
 
 class StaffAdded(EventData, event_type="kameng.gateway.StaffAdded.v1", event_key="username"):
-    """Somebody may work here, in a role."""
+    """A member of staff was added, with a role."""
 
     username: str
     role: Literal["operations", "support", "finance", "subscriber", "administrator"] | str
 
 
 class StaffRemoved(EventData, event_type="kameng.gateway.StaffRemoved.v1", event_key="username"):
-    """Somebody may not work here any more."""
+    """A member of staff was removed."""
 
     username: str
 
 
 class Scrap(Model):
-    """A member that could be read of a statement that could not, by its name, as short text."""
+    """A JSON member that could be read, of a statement that could not."""
 
     name: str
     text: str
 
 
 class StatementUnread(EventData, event_type="kameng.gateway.StatementUnread.v1", event_key="statement_id"):
-    """A payment channel or a supplier told something, signed, that can't be read: a person must find out what.
+    """A payment channel or a supplier sent a signed statement that can't be read. A person must find out what it means.
 
-    The same body sent again is the same statement. `faults` say what is wrong, `scraps` what can be read of it."""
+    The same body sent again is the same statement. `faults` say what is wrong; `scraps` are members that can be read.
+    """
 
     statement_id: str
     kind: Literal["channel", "supplier"] | str
@@ -109,7 +110,7 @@ class StatementUnread(EventData, event_type="kameng.gateway.StatementUnread.v1",
 
 
 class UnreadSettled(EventData, event_type="kameng.gateway.UnreadSettled.v1", event_key="statement_id"):
-    """A person saw to a statement that could not be read."""
+    """A person settled a statement that could not be read."""
 
     statement_id: str
     kind: Literal["channel", "supplier"] | str
@@ -118,7 +119,7 @@ class UnreadSettled(EventData, event_type="kameng.gateway.UnreadSettled.v1", eve
 
 
 class WebhookEndpointChanged(EventData, event_type="kameng.gateway.WebhookEndpointChanged.v1", event_key="endpoint_id"):
-    """How it is from now on."""
+    """An endpoint was changed. The event holds all its fields as they are now."""
 
     endpoint_id: str
     name: str
@@ -130,7 +131,8 @@ class WebhookEndpointChanged(EventData, event_type="kameng.gateway.WebhookEndpoi
 class WebhookEndpointDisabled(
     EventData, event_type="kameng.gateway.WebhookEndpointDisabled.v1", event_key="endpoint_id"
 ):
-    """Nothing is posted any more; it takes up where it stopped when it is enabled again."""
+    """An endpoint was disabled. Nothing is posted to it until it is enabled again; then posting continues where it
+    stopped."""
 
     endpoint_id: str
     name: str
@@ -138,7 +140,7 @@ class WebhookEndpointDisabled(
 
 
 class WebhookEndpointEnabled(EventData, event_type="kameng.gateway.WebhookEndpointEnabled.v1", event_key="endpoint_id"):
-    """Events are posted again, from where it stopped."""
+    """An endpoint was enabled. Posting continues where it stopped."""
 
     endpoint_id: str
 
@@ -146,7 +148,8 @@ class WebhookEndpointEnabled(EventData, event_type="kameng.gateway.WebhookEndpoi
 class WebhookEndpointRegistered(
     EventData, event_type="kameng.gateway.WebhookEndpointRegistered.v1", event_key="endpoint_id"
 ):
-    """It is enabled, with the secret of generation 1. `sources` are the services whose logs the filter concerns."""
+    """An endpoint was registered. It is enabled, and its secret has generation 1. `sources` are the services whose
+    events the filter selects."""
 
     endpoint_id: str
     name: str
@@ -156,13 +159,13 @@ class WebhookEndpointRegistered(
 
 
 class WebhookEndpointRemoved(EventData, event_type="kameng.gateway.WebhookEndpointRemoved.v1", event_key="endpoint_id"):
-    """Nothing is posted any more, and its secrets sign nothing."""
+    """An endpoint was removed. Nothing is posted to it any more, and its secrets sign nothing."""
 
     endpoint_id: str
 
 
 class WebhookSecretRotated(EventData, event_type="kameng.gateway.WebhookSecretRotated.v1", event_key="endpoint_id"):
-    """The secret of this generation signs from now on, that of the generation before beside it until `former_until`."""
+    """The secret of this generation signs from now on. The former secret signs as well until `former_until`."""
 
     endpoint_id: str
     generation: int
@@ -170,10 +173,11 @@ class WebhookSecretRotated(EventData, event_type="kameng.gateway.WebhookSecretRo
 
 
 class PositionLost(EventData, event_type="kameng.gateway.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

@@ -61,7 +61,8 @@ class KeyFaulted(EventData, event_type="kameng.inventory.KeyFaulted.v1", event_k
 
 
 class KeysExpired(EventData, event_type="kameng.inventory.KeysExpired.v1", event_key="sku"):
-    """The last day of `count` unsold keys is over: they are not sold any more. `available` is what is left."""
+    """`count` unsold keys expired, because their last day is over. They are not sold any more. `available` is what is
+    left."""
 
     sku: str
     expires_on: date
@@ -70,8 +71,8 @@ class KeysExpired(EventData, event_type="kameng.inventory.KeysExpired.v1", event
 
 
 class KeysLoaded(EventData, event_type="kameng.inventory.KeysLoaded.v1", event_key="sku"):
-    """Keys got the numbers `first`, `first + 1`, ... in the order of `keys`. They are over from `over_from` on, the end
-    of `expires_on` where the shop is."""
+    """Keys were loaded. They have the numbers `first`, `first + 1`, ... in the order of `keys`. They expire at
+    `over_from`, the end of the day `expires_on` in the shop's time zone."""
 
     sku: str
     batch_id: str
@@ -84,16 +85,16 @@ class KeysLoaded(EventData, event_type="kameng.inventory.KeysLoaded.v1", event_k
 
 
 class SoldKey(Model):
-    """A key that was sold, by its number, and to which order."""
+    """A sold key: its number, and the order that it was sold to."""
 
     number: int
     order_id: str
 
 
 class KeysSupplied(EventData, event_type="kameng.inventory.KeysSupplied.v1", event_key="sku"):
-    """A supplier sent, for a delivery, the texts of these keys of ours. Those for sale are withdrawn, those reserved
-    once they come back; `sold` were sold already. `given`: what the supplier sent went to the delivery's buyer; else it
-    is kept for a person."""
+    """A supplier sent, for a delivery, the texts of these keys of the shop's stock. Keys for sale are withdrawn at
+    once, reserved keys when they are released; `sold` keys had been sold before. `given` says whether the delivery's
+    buyer got what the supplier sent; if not, it is kept for a person."""
 
     sku: str
     delivery_id: str
@@ -104,21 +105,21 @@ class KeysSupplied(EventData, event_type="kameng.inventory.KeysSupplied.v1", eve
 
 
 class KeysWithdrawn(EventData, event_type="kameng.inventory.KeysWithdrawn.v1", event_key="sku"):
-    """Keys that were for sale are not sold any more, since a supplier sent their texts."""
+    """Keys are no longer for sale, because a supplier sent their texts."""
 
     sku: str
     numbers: tuple[int, ...]
 
 
 class Tier(Model):
-    """Wholesale: from `from_quantity` pieces on, each costs `price`."""
+    """A wholesale price: from `from_quantity` pieces on, each piece costs `price`."""
 
     from_quantity: int
     price: Money
 
 
 class Listing(Model):
-    """All that is said of a product. `source` says where a delivery comes from: own keys, a supplier, a person."""
+    """The listing of a product. `source` says where a delivery comes from: own keys, a supplier, a person."""
 
     sku: str
     name: str
@@ -139,7 +140,7 @@ class Listing(Model):
 
 
 class ProductChanged(EventData, event_type="kameng.inventory.ProductChanged.v1", event_key="sku"):
-    """The listing of a product changed; `listing` is all of it as it is now."""
+    """The listing of a product changed. `listing` is the whole new listing."""
 
     sku: str
     listing: Listing
@@ -153,19 +154,19 @@ class ProductListed(EventData, event_type="kameng.inventory.ProductListed.v1", e
 
 
 class ProductPutOnSale(EventData, event_type="kameng.inventory.ProductPutOnSale.v1", event_key="sku"):
-    """A product can be ordered again."""
+    """A product was put on sale: it can be ordered again."""
 
     sku: str
 
 
 class ProductTakenOffSale(EventData, event_type="kameng.inventory.ProductTakenOffSale.v1", event_key="sku"):
-    """A product can't be ordered any more; what was ordered before goes on."""
+    """A product was taken off sale: it can't be ordered any more. Orders placed before continue."""
 
     sku: str
 
 
 class ReservationExpired(EventData, event_type="kameng.inventory.ReservationExpired.v1", event_key="sku"):
-    """A proposal to the order, which alone may give the stock up: the keys stay reserved until it answers."""
+    """A reservation's time is over. Only the order may give the stock up: the keys stay reserved until it decides."""
 
     sku: str
     order_id: str
@@ -192,7 +193,7 @@ class StockReleased(EventData, event_type="kameng.inventory.StockReleased.v1", e
 
 
 class StockReserved(EventData, event_type="kameng.inventory.StockReserved.v1", event_key="sku"):
-    """Keys were set aside for an order line, until `expires_at` unless the order goes on."""
+    """Keys were reserved for an order line, until `expires_at` unless the order goes on."""
 
     sku: str
     order_id: str
@@ -205,7 +206,7 @@ class StockReserved(EventData, event_type="kameng.inventory.StockReserved.v1", e
 
 
 class StockSettled(EventData, event_type="kameng.inventory.StockSettled.v1", event_key="sku"):
-    """A line's keys were delivered: they are sold. `cost` is what they were bought for, where it is known."""
+    """A line's keys were delivered: they are sold. `cost` is what they were bought for, if known."""
 
     sku: str
     order_id: str
@@ -215,7 +216,8 @@ class StockSettled(EventData, event_type="kameng.inventory.StockSettled.v1", eve
 
 
 class StockShort(EventData, event_type="kameng.inventory.StockShort.v1", event_key="sku"):
-    """A line could not be reserved; `available` is what was left. An unpaid order may be short of less than that."""
+    """Keys for a line could not be reserved; `available` were left. For an unpaid order that may have been enough: such
+    orders may reserve only a share of the stock."""
 
     sku: str
     order_id: str
@@ -227,14 +229,14 @@ class StockShort(EventData, event_type="kameng.inventory.StockShort.v1", event_k
 
 
 class StockKey(Model):
-    """A key of our stock: the number that it has among those of its product."""
+    """A key of the shop's stock: its product, and its number in the stock of that product."""
 
     sku: str
     number: int
 
 
 class TextsFound(EventData, event_type="kameng.inventory.TextsFound.v1", event_key="delivery_id"):
-    """Texts that a supplier sent for a delivery are keys of our stock, sold or not."""
+    """Texts that a supplier sent for a delivery are keys of the shop's stock, sold or not."""
 
     delivery_id: str
     supplier: str
@@ -243,10 +245,11 @@ class TextsFound(EventData, event_type="kameng.inventory.TextsFound.v1", event_k
 
 
 class PositionLost(EventData, event_type="kameng.inventory.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

@@ -42,7 +42,8 @@ __all__ = [
 
 
 class CallbackRefused(EventData, event_type="kameng.ledger.CallbackRefused.v1", event_key="payment_id"):
-    """A callback that was not believed or not needed; nothing moved."""
+    """A callback was recorded, and nothing was booked: it is not authentic, does not match the payment, or reports
+    no new payment."""
 
     payment_id: str
     channel: str
@@ -67,7 +68,7 @@ class Posting(Model):
 
 
 class EntryPosted(EventData, event_type="kameng.ledger.EntryPosted.v1", event_key="entry_id"):
-    """Finance posted an entry by hand."""
+    """Finance posted a manual entry."""
 
     entry_id: str
     postings: tuple[Posting, ...]
@@ -75,7 +76,7 @@ class EntryPosted(EventData, event_type="kameng.ledger.EntryPosted.v1", event_ke
 
 
 class EntryReversed(EventData, event_type="kameng.ledger.EntryReversed.v1", event_key="entry_id"):
-    """An entry made by hand was undone by its opposite, the postings of which these are."""
+    """A manual entry was undone by its opposite. The postings are those of the opposite."""
 
     entry_id: str
     postings: tuple[Posting, ...]
@@ -83,7 +84,7 @@ class EntryReversed(EventData, event_type="kameng.ledger.EntryReversed.v1", even
 
 
 class FundsCaptured(EventData, event_type="kameng.ledger.FundsCaptured.v1", event_key="order_id"):
-    """`amount` of the hold was earned (the postings), `released` of it is free again."""
+    """`amount` of the hold was captured as earned, which the postings book; `released` of it is free again."""
 
     order_id: str
     account: str
@@ -93,7 +94,7 @@ class FundsCaptured(EventData, event_type="kameng.ledger.FundsCaptured.v1", even
 
 
 class FundsHeld(EventData, event_type="kameng.ledger.FundsHeld.v1", event_key="order_id"):
-    """An order's price was set aside on an account."""
+    """An order's price was held on an account."""
 
     order_id: str
     account: str
@@ -101,7 +102,7 @@ class FundsHeld(EventData, event_type="kameng.ledger.FundsHeld.v1", event_key="o
 
 
 class FundsRefunded(EventData, event_type="kameng.ledger.FundsRefunded.v1", event_key="order_id"):
-    """Part of what an order had earned was given back to the account."""
+    """Part of an order's captured amount was given back to the account."""
 
     order_id: str
     refund_id: str
@@ -111,7 +112,7 @@ class FundsRefunded(EventData, event_type="kameng.ledger.FundsRefunded.v1", even
 
 
 class HoldRefused(EventData, event_type="kameng.ledger.HoldRefused.v1", event_key="order_id"):
-    """The account has too little for the order; nothing was set aside."""
+    """The account has too little for the order; nothing was held."""
 
     order_id: str
     account: str
@@ -120,7 +121,7 @@ class HoldRefused(EventData, event_type="kameng.ledger.HoldRefused.v1", event_ke
 
 
 class HoldVoided(EventData, event_type="kameng.ledger.HoldVoided.v1", event_key="order_id"):
-    """An order's hold was freed; nothing was earned."""
+    """An order's hold was released; nothing was captured."""
 
     order_id: str
     account: str
@@ -129,14 +130,14 @@ class HoldVoided(EventData, event_type="kameng.ledger.HoldVoided.v1", event_key=
 
 
 class PaymentClosed(EventData, event_type="kameng.ledger.PaymentClosed.v1", event_key="payment_id"):
-    """The channel says that it takes no money for the payment any more. What it tells all the same still counts."""
+    """The channel says that it takes no more money for the payment. If it still reports money, that counts."""
 
     payment_id: str
     order_id: str | None
 
 
 class PaymentClosing(EventData, event_type="kameng.ledger.PaymentClosing.v1", event_key="payment_id"):
-    """Nobody needs the payment any more: the channel is to take no money for it."""
+    """The payment is no longer needed: the channel is to close it and take no money for it."""
 
     payment_id: str
     channel: str
@@ -144,7 +145,8 @@ class PaymentClosing(EventData, event_type="kameng.ledger.PaymentClosing.v1", ev
 
 
 class PaymentNotClosed(EventData, event_type="kameng.ledger.PaymentNotClosed.v1", event_key="payment_id"):
-    """The channel did not close the payment. Unless it was `paid` instead, a person must look: it may still be paid."""
+    """The channel did not close the payment. Unless it was `paid` instead, it can still be paid, and a person must look
+    at it."""
 
     payment_id: str
     order_id: str | None
@@ -203,10 +205,10 @@ class PaymentReturned(EventData, event_type="kameng.ledger.PaymentReturned.v1", 
 
 
 class PaymentUnmatched(EventData, event_type="kameng.ledger.PaymentUnmatched.v1", event_key="payment_id"):
-    """The channel told of money that is not what a payment asked for: a person must match it or give it back.
+    """The channel reported money that is not what a payment asked for. A person must match it or give it back.
 
-    The entry debits the channel and credits the suspense account. There is none where the channel contradicts what is
-    already booked, or can't be understood."""
+    The entry debits the channel and credits the suspense account. There is no entry when the channel contradicts what
+    is already booked, or when its answer can't be read."""
 
     payment_id: str
     item: str
@@ -222,9 +224,9 @@ class PaymentUnmatched(EventData, event_type="kameng.ledger.PaymentUnmatched.v1"
 
 
 class ReturnFailed(EventData, event_type="kameng.ledger.ReturnFailed.v1", event_key="payment_id"):
-    """The channel would not pay back, or `paid` back something else; a person must look.
+    """The channel did not pay the money back, or `paid` back another amount. A person must look at it.
 
-    What it paid all the same is booked: the entry debits the account, and `difference` with what is too much or in
+    What the channel paid is booked: the entry debits the account, and debits `difference` with what is too much or in
     another currency. The rest of the money stays on the account."""
 
     payment_id: str
@@ -237,7 +239,7 @@ class ReturnFailed(EventData, event_type="kameng.ledger.ReturnFailed.v1", event_
 
 
 class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", event_key="payment_id"):
-    """The channel is to pay money back to where it came from."""
+    """The channel is to pay money back to its source."""
 
     payment_id: str
     return_id: str
@@ -252,8 +254,7 @@ class ReturnRequested(EventData, event_type="kameng.ledger.ReturnRequested.v1", 
 class ReturnedByHand(EventData, event_type="kameng.ledger.ReturnedByHand.v1", event_key="payment_id"):
     """A person paid a failed return back in another way: the entry debits the account and credits `by-hand`.
 
-    `amount` is the whole return; the entry moves what the channel had not paid back of it, if that is nothing, nothing.
-    """
+    `amount` is the whole return. The entry moves the part that the channel had not paid back, which may be zero."""
 
     payment_id: str
     return_id: str
@@ -264,7 +265,7 @@ class ReturnedByHand(EventData, event_type="kameng.ledger.ReturnedByHand.v1", ev
 
 
 class SupplierBillPosted(EventData, event_type="kameng.ledger.SupplierBillPosted.v1", event_key="order_id"):
-    """A supplier's bill that nobody has accepted yet: we owe it, and claim it back."""
+    """A supplier's bill that nobody has accepted yet was booked: the shop owes it, and claims it back."""
 
     order_id: str
     bill_id: str
@@ -274,7 +275,8 @@ class SupplierBillPosted(EventData, event_type="kameng.ledger.SupplierBillPosted
 
 
 class SupplierClaimCredited(EventData, event_type="kameng.ledger.SupplierClaimCredited.v1", event_key="order_id"):
-    """A claim was won: we owe the supplier that much less, or where it was paid already, it pays us back by hand."""
+    """A claim was won: the shop owes the supplier that much less. If the supplier was already paid, it pays the amount
+    back by hand."""
 
     order_id: str
     bill_id: str
@@ -284,7 +286,7 @@ class SupplierClaimCredited(EventData, event_type="kameng.ledger.SupplierClaimCr
 
 
 class SupplierClaimMoved(EventData, event_type="kameng.ledger.SupplierClaimMoved.v1", event_key="order_id"):
-    """What we claimed of a supplier is a cost of ours now, or what was a cost is claimed."""
+    """A claim against a supplier became a cost of the shop, or a cost became a claim."""
 
     order_id: str
     bill_id: str
@@ -295,7 +297,7 @@ class SupplierClaimMoved(EventData, event_type="kameng.ledger.SupplierClaimMoved
 
 
 class SupplierCostPosted(EventData, event_type="kameng.ledger.SupplierCostPosted.v1", event_key="order_id"):
-    """We owe a supplier for a line it delivered."""
+    """The shop owes a supplier for a line that it delivered."""
 
     order_id: str
     line: int
@@ -305,7 +307,8 @@ class SupplierCostPosted(EventData, event_type="kameng.ledger.SupplierCostPosted
 
 
 class UnmatchedSettled(EventData, event_type="kameng.ledger.UnmatchedSettled.v1", event_key="payment_id"):
-    """Money that fitted no payment has found its place. `how` is `matched`, `returned`, `by-hand` or `corrected`."""
+    """Money that matched no payment was settled: `matched` to a payment or a wallet, `returned`, settled `by-hand`, or
+    `corrected`, because the channel named another amount instead."""
 
     payment_id: str
     item: str
@@ -317,10 +320,11 @@ class UnmatchedSettled(EventData, event_type="kameng.ledger.UnmatchedSettled.v1"
 
 
 class PositionLost(EventData, event_type="kameng.ledger.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

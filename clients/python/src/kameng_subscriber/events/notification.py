@@ -13,7 +13,7 @@ __all__ = ["MessageFailed", "MessageGathered", "MessageQueued", "MessageSent", "
 
 
 class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1", event_key="message_id"):
-    """Every try failed; a person may look at the record and send it again."""
+    """Every attempt to send the message failed. A person may look at the record and send it again."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
@@ -22,10 +22,11 @@ class MessageFailed(EventData, event_type="kameng.notification.MessageFailed.v1"
 
 
 class MessageGathered(EventData, event_type="kameng.notification.MessageGathered.v1", event_key="message_id"):
-    """An alert came within the pause of the one before: it waits `until` that is over, the last of so many by then.
+    """An alert came within the pause after another one. It waits `until` the pause is over; then one message is sent
+    about all alerts of the pause.
 
-    The message about them is filled with the last one's `params`, and with how many `more` there are: those of the
-    message before are among them while that was not sent, for this one takes its place."""
+    That message is filled with the `params` of the last alert, and `more` counts the others. If the message before was
+    not sent, `more` counts its alerts as well, because the new message replaces it."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
@@ -40,7 +41,7 @@ class MessageGathered(EventData, event_type="kameng.notification.MessageGathered
 
 
 class MessageQueued(EventData, event_type="kameng.notification.MessageQueued.v1", event_key="message_id"):
-    """To be sent. `round` counts from 1; `again_from` is when the same message may be asked for again, if ever."""
+    """A message is to be sent. `round` counts from 1. From `again_from` on, the same message can be requested again."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
@@ -54,7 +55,7 @@ class MessageQueued(EventData, event_type="kameng.notification.MessageQueued.v1"
 
 
 class MessageSent(EventData, event_type="kameng.notification.MessageSent.v1", event_key="message_id"):
-    """`channel` is the one it really went through: an e-mail goes to the console while no mail server is configured."""
+    """A message was sent through `channel`. An e-mail goes to the console while no mail server is configured."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
@@ -62,7 +63,7 @@ class MessageSent(EventData, event_type="kameng.notification.MessageSent.v1", ev
 
 
 class MessageWithheld(EventData, event_type="kameng.notification.MessageWithheld.v1", event_key="message_id"):
-    """Not sent: this address got as many messages of the kind as it may within a day."""
+    """A message was not sent: this address already got as many messages of the kind as it may get within a day."""
 
     message_id: str
     channel: Literal["email", "webhook", "console"] | str
@@ -73,10 +74,11 @@ class MessageWithheld(EventData, event_type="kameng.notification.MessageWithheld
 
 
 class PositionLost(EventData, event_type="kameng.notification.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

@@ -44,7 +44,7 @@ __all__ = [
 class OrderLine(Model):
     """A line as sold. `line` counts from 1; a replacement is a further line of the same order, free of charge.
 
-    `costs_nothing`: a supplier delivers it, and the listing says that this is free for us."""
+    `costs_nothing`: a supplier delivers it, and charges the shop nothing according to the listing."""
 
     line: int
     sku: str
@@ -60,14 +60,14 @@ class OrderLine(Model):
 
 
 class DeliveryOverdue(EventData, event_type="kameng.order.DeliveryOverdue.v1", event_key="order_id"):
-    """A confirmed order has lines that did not end in time: a person should look."""
+    """The delivery of some lines of a confirmed order did not end in time. A person should look at the order."""
 
     order_id: str
     lines: tuple[int, ...]
 
 
 class DeliveryRecorded(EventData, event_type="kameng.order.DeliveryRecorded.v1", event_key="order_id"):
-    """The order heard how the delivery of a line ended."""
+    """The order recorded how the delivery of a line ended."""
 
     order_id: str
     line: int
@@ -77,7 +77,7 @@ class DeliveryRecorded(EventData, event_type="kameng.order.DeliveryRecorded.v1",
 
 
 class LatePaymentDeclined(EventData, event_type="kameng.order.LatePaymentDeclined.v1", event_key="order_id"):
-    """A payment came for an order that stays cancelled: it goes back to its source."""
+    """A payment came for an order that stays cancelled. The money goes back to its source."""
 
     order_id: str
     amount: Money
@@ -87,7 +87,7 @@ class LatePaymentDeclined(EventData, event_type="kameng.order.LatePaymentDecline
 
 
 class OrderCancelled(EventData, event_type="kameng.order.OrderCancelled.v1", event_key="order_id"):
-    """Will not be delivered. Reserved lines are released; money held is given back."""
+    """The order was cancelled and will not be delivered. Reserved stock is released, and held money is given back."""
 
     order_id: str
     customer: str | None
@@ -104,7 +104,7 @@ class OrderCancelled(EventData, event_type="kameng.order.OrderCancelled.v1", eve
 
 
 class OrderCompleted(EventData, event_type="kameng.order.OrderCompleted.v1", event_key="order_id"):
-    """Every line ended. `delivered` is earned and captured; `undelivered` is given back."""
+    """The delivery of every line ended. The amount `delivered` is captured; the amount `undelivered` is given back."""
 
     order_id: str
     customer: str | None
@@ -124,7 +124,8 @@ class Wait(Model):
 
 
 class OrderConfirmed(EventData, event_type="kameng.order.OrderConfirmed.v1", event_key="order_id"):
-    """Cleared, reserved (in this `attempt`) and paid: deliver these lines."""
+    """The order passed its screening, its stock is reserved (in this `attempt`), and it is paid. These lines are to be
+    delivered."""
 
     order_id: str
     customer: str | None
@@ -157,7 +158,8 @@ class OrderPlaced(EventData, event_type="kameng.order.OrderPlaced.v1", event_key
 
 
 class OrderReopened(EventData, event_type="kameng.order.OrderReopened.v1", event_key="order_id"):
-    """A payment came after the order was cancelled for want of it: its lines are reserved once more."""
+    """The payment came after the order had been cancelled as unpaid. The order goes on: its lines are to be reserved
+    again."""
 
     order_id: str
     lines: tuple[OrderLine, ...]
@@ -170,11 +172,11 @@ class OrderReopened(EventData, event_type="kameng.order.OrderReopened.v1", event
 
 
 class PaymentDifferenceSettled(EventData, event_type="kameng.order.PaymentDifferenceSettled.v1", event_key="order_id"):
-    """Money that was not what the order costs has found its place.
+    """Money that did not match the order's payment was settled.
 
     `how`: it paid the order (`matched`), went to the customer's `wallet` or back to where it came from (`returned`),
-    staff saw to it (`by-hand`), or the channel named another amount instead (`corrected`). `waiting` is how much other
-    money of the order still waits for a person."""
+    staff settled it in another way (`by-hand`), or the channel named another amount instead (`corrected`). `waiting`
+    counts the other amounts of the order that are delayed or wait for a person."""
 
     order_id: str
     customer: str | None
@@ -187,9 +189,9 @@ class PaymentDifferenceSettled(EventData, event_type="kameng.order.PaymentDiffer
 
 
 class PaymentDiffers(EventData, event_type="kameng.order.PaymentDiffers.v1", event_key="order_id"):
-    """Money came for the order that is not what it costs: a person must match it or give it back.
+    """The channel reported money for the order that does not match its payment. A person must match it or give it back.
 
-    `item` names it among the money that fits no payment."""
+    `item` is its id in the ledger's PaymentUnmatched."""
 
     order_id: str
     customer: str | None
@@ -202,7 +204,7 @@ class PaymentDiffers(EventData, event_type="kameng.order.PaymentDiffers.v1", eve
 
 
 class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", event_key="order_id"):
-    """The order is paid: its whole amount is held. `late` when it had already been cancelled."""
+    """The order is paid: its whole amount is held. `late` means that it had already been cancelled."""
 
     order_id: str
     amount: Money
@@ -211,7 +213,7 @@ class PaymentRecorded(EventData, event_type="kameng.order.PaymentRecorded.v1", e
 
 
 class RefundApproved(EventData, event_type="kameng.order.RefundApproved.v1", event_key="order_id"):
-    """Part of a completed order is to be given back; the ledger does it. `line` and `number` name the key it is for."""
+    """Part of a completed order is to be refunded by the ledger. `line` and `number` name the key that it is for."""
 
     order_id: str
     refund_id: str
@@ -222,7 +224,7 @@ class RefundApproved(EventData, event_type="kameng.order.RefundApproved.v1", eve
 
 
 class RefundFailed(EventData, event_type="kameng.order.RefundFailed.v1", event_key="order_id"):
-    """The channel did not pay a refund back: it is still owed, and can be asked for again."""
+    """The channel did not pay a refund back. It is still owed, and can be requested again."""
 
     order_id: str
     customer: str | None
@@ -234,7 +236,7 @@ class RefundFailed(EventData, event_type="kameng.order.RefundFailed.v1", event_k
 
 
 class RefundRecorded(EventData, event_type="kameng.order.RefundRecorded.v1", event_key="order_id"):
-    """`amount` has reached the buyer; `refunded` is the sum so far, `full` when nothing is left."""
+    """A refund reached the buyer. `refunded` is the sum of all refunds so far; `full` means that nothing is left."""
 
     order_id: str
     customer: str | None
@@ -247,7 +249,7 @@ class RefundRecorded(EventData, event_type="kameng.order.RefundRecorded.v1", eve
 
 
 class RefundRetried(EventData, event_type="kameng.order.RefundRetried.v1", event_key="order_id"):
-    """A refund that failed is asked for again; the ledger does it."""
+    """A refund that failed is to be tried again by the ledger."""
 
     order_id: str
     refund_id: str
@@ -256,8 +258,8 @@ class RefundRetried(EventData, event_type="kameng.order.RefundRetried.v1", event
 
 
 class RepaymentDelayed(EventData, event_type="kameng.order.RepaymentDelayed.v1", event_key="order_id"):
-    """The channel did not pay back money of the order that no refund is about: the rest of a payment, one that came too
-    late, or one that did not fit. It is still owed, and staff see to it."""
+    """The channel did not pay back money of the order that is not a refund: the rest of a payment, one that came too
+    late, or one that did not match. It is still owed, and staff must settle it."""
 
     order_id: str
     customer: str | None
@@ -269,9 +271,9 @@ class RepaymentDelayed(EventData, event_type="kameng.order.RepaymentDelayed.v1",
 
 
 class RepaymentEnded(EventData, event_type="kameng.order.RepaymentEnded.v1", event_key="order_id"):
-    """Money that was delayed is back, or where it was not `returned`, a person found another use for it.
+    """Money that was delayed was paid back. If not `returned`, a person found another use for it.
 
-    `waiting` is how much other money of the order is still delayed, or waits for a person."""
+    `waiting` counts the other amounts of the order that are still delayed or wait for a person."""
 
     order_id: str
     customer: str | None
@@ -284,7 +286,7 @@ class RepaymentEnded(EventData, event_type="kameng.order.RepaymentEnded.v1", eve
 
 
 class ReplacementConfirmed(EventData, event_type="kameng.order.ReplacementConfirmed.v1", event_key="order_id"):
-    """A fresh key is reserved for the replacement line: deliver it."""
+    """A new key is reserved for the replacement line, which is to be delivered."""
 
     order_id: str
     customer: str | None
@@ -293,7 +295,7 @@ class ReplacementConfirmed(EventData, event_type="kameng.order.ReplacementConfir
 
 
 class ReplacementFailed(EventData, event_type="kameng.order.ReplacementFailed.v1", event_key="order_id"):
-    """No key was left to replace with; the price of one is refunded instead."""
+    """No key was left as a replacement. The price of one key is refunded instead."""
 
     order_id: str
     line: int
@@ -301,7 +303,7 @@ class ReplacementFailed(EventData, event_type="kameng.order.ReplacementFailed.v1
 
 
 class ReplacementRequested(EventData, event_type="kameng.order.ReplacementRequested.v1", event_key="order_id"):
-    """Line `line` was added, free, to replace key `number` of line `replaces`."""
+    """A line was added, free of charge, to replace the key `number` of line `replaces`."""
 
     order_id: str
     line: OrderLine
@@ -312,7 +314,7 @@ class ReplacementRequested(EventData, event_type="kameng.order.ReplacementReques
 
 
 class ReservationRecorded(EventData, event_type="kameng.order.ReservationRecorded.v1", event_key="order_id"):
-    """The order heard whether stock was set aside for a line."""
+    """The order recorded whether stock was reserved for a line."""
 
     order_id: str
     line: int
@@ -321,7 +323,7 @@ class ReservationRecorded(EventData, event_type="kameng.order.ReservationRecorde
 
 
 class ScreeningRecorded(EventData, event_type="kameng.order.ScreeningRecorded.v1", event_key="order_id"):
-    """The order heard what risk decided."""
+    """The order recorded the decision of risk."""
 
     order_id: str
     decision: Literal["pass", "review", "block"] | str
@@ -330,14 +332,15 @@ class ScreeningRecorded(EventData, event_type="kameng.order.ScreeningRecorded.v1
 
 
 class StockPutBack(EventData, event_type="kameng.order.StockPutBack.v1", event_key="order_id"):
-    """Others may have the stock of these lines while a person decides whether the order, which is not paid, passes."""
+    """The stock of these lines was put back for other orders, because a person must first decide whether the order,
+    which is not paid, passes."""
 
     order_id: str
     lines: tuple[OrderLine, ...]
 
 
 class StockRequested(EventData, event_type="kameng.order.StockRequested.v1", event_key="order_id"):
-    """A person let the order pass whose stock had been put back: its lines are reserved once more."""
+    """A person let the order pass after its stock had been put back. Its lines are to be reserved again."""
 
     order_id: str
     lines: tuple[OrderLine, ...]
@@ -348,10 +351,11 @@ class StockRequested(EventData, event_type="kameng.order.StockRequested.v1", eve
 
 
 class PositionLost(EventData, event_type="kameng.order.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class CaseClosed(EventData, event_type="kameng.risk.CaseClosed.v1", event_key="order_id"):
-    """The order was cancelled before a person decided it: nobody need look at it any more."""
+    """The order was cancelled before a person decided its case. It needs no decision any more."""
 
     order_id: str
 
@@ -37,7 +37,7 @@ class CaseDecided(EventData, event_type="kameng.risk.CaseDecided.v1", event_key=
 
 
 class CaseOpened(EventData, event_type="kameng.risk.CaseOpened.v1", event_key="order_id"):
-    """An order is held until a person has looked at it; `again` after it was cancelled and goes on all the same."""
+    """An order waits until a person decides it. `again` means that it had been cancelled before, and goes on."""
 
     order_id: str
     amount: Money
@@ -46,7 +46,7 @@ class CaseOpened(EventData, event_type="kameng.risk.CaseOpened.v1", event_key="o
 
 
 class ListEntryRemoved(EventData, event_type="kameng.risk.ListEntryRemoved.v1", event_key="entry"):
-    """A value was taken off its list, in all its `spellings`."""
+    """A value was taken off its list, with the entries of its other `spellings`."""
 
     entry: str
     reason: str
@@ -54,7 +54,7 @@ class ListEntryRemoved(EventData, event_type="kameng.risk.ListEntryRemoved.v1", 
 
 
 class ListEntrySet(EventData, event_type="kameng.risk.ListEntrySet.v1", event_key="entry"):
-    """A value was put on a list, until a time or for good. It takes the place of the same value's other `spellings`."""
+    """A value was put on a list, until a time or for good. The entry replaces those of its other `spellings`."""
 
     entry: str
     list: Literal["block", "allow", "watch"] | str
@@ -66,7 +66,8 @@ class ListEntrySet(EventData, event_type="kameng.risk.ListEntrySet.v1", event_ke
 
 
 class OrderScreened(EventData, event_type="kameng.risk.OrderScreened.v1", event_key="order_id"):
-    """The decision with its reasons, and what was looked at: later decisions count it."""
+    """An order was screened. The event holds the decision with its reasons, and what was looked at. Later decisions
+    count it."""
 
     order_id: str
     customer: str | None
@@ -79,7 +80,7 @@ class OrderScreened(EventData, event_type="kameng.risk.OrderScreened.v1", event_
 
 
 class TargetsPaid(EventData, event_type="kameng.risk.TargetsPaid.v1", event_key="order_id"):
-    """An order for these accounts or phones was paid: later decisions count it for them."""
+    """An order that tops up these accounts or phones was paid. Later decisions count it for them."""
 
     order_id: str
     customer: str | None
@@ -88,10 +89,11 @@ class TargetsPaid(EventData, event_type="kameng.risk.TargetsPaid.v1", event_key=
 
 
 class PositionLost(EventData, event_type="kameng.risk.PositionLost.v1", event_key="log"):
-    """What stood at this position was lost with a database, and nobody can know it any more. Nothing follows from it.
+    """The event at this position was lost with a database and can't be recovered. It changes no state.
 
-    It keeps the position from being given to another event: the log of the service `log` was restored up to `kept`,
-    whose event is of the time `since`, and others had heard of events up to `upto`."""
+    It takes up the position, so that no other event gets it. The log of the service `log` was restored from a backup up
+    to position `kept`, whose event was recorded at `since`. Readers or subscribers knew events up to position `upto`.
+    """
 
     log: str
     kept: int

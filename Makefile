@@ -67,7 +67,7 @@ check: .venv/.synced ## Lint, types, walls between the rooms, the lock file, wha
 	@$(RUN) python -m shared.published check
 	@$(RUN) python -m tests.published.asyncapi
 	@$(RUN) python -m observability check
-	@$(RUN) pytest tests/deploy/static -rs -p no:cacheprovider
+	@$(RUN) pytest tests/deploy/static tests/test_kernel.py tests/test_services.py -rs -p no:cacheprovider
 
 format: .venv/.synced ## Put the code into its usual form
 	@$(RUN) ruff check --fix .

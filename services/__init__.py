@@ -56,5 +56,7 @@ def all_services() -> tuple[Service, ...]:
     declarations = []
     for name in NAMES:
         module, _, attribute = declaration_of(name).partition(":")
+        if find_spec(f"services.{name}") is None or find_spec(module) is None:
+            raise LookupError(f"{name} is in NAMES, and services/{name}/service.py is missing")
         declarations.append(getattr(import_module(module), attribute))
     return tuple(declarations)

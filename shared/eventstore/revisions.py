@@ -29,7 +29,10 @@ def branch_of(revision: str) -> str:
 
 
 def known(own: Path | None) -> list[str]:
-    """The names of all revisions of this code for a service's database, in their order."""
+    """The names of all revisions of this code for a service's database, in their order. Raises FileNotFoundError when a
+    service declares a folder of migrations that is not there."""
+    if own is not None and not own.is_dir():
+        raise FileNotFoundError(f"{own} is declared as a folder of migrations, and is missing")
     return [
         f"{branch_in(folder)}_{file.name.partition('_')[0]}"
         for folder in folders(own)

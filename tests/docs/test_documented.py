@@ -88,7 +88,10 @@ def test_every_permission_is_documented_with_its_roles() -> None:
 
 
 # Code: the first text of a refusal.
-RAISED = r'(?:Refused\(|Problem\(\s*\d+,|Unknown\(\d+,|unauthorized\(|BadFile\(|code=)\s*"([a-z]+(?:-[a-z]+)+)"'
+RAISED = (
+    r"(?:Refused\(|Problem\(\s*\d+,|Unknown\(\d+,|unauthorized\(|BadFile\(|_refuse\(\d+,|code = |code=)\s*"
+    r'"([a-z]+(?:-[a-z]+)*)"'
+)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +107,18 @@ def test_every_refusal_of_a_sale_is_documented(pattern: str) -> None:
 
 def test_every_code_of_a_refusal_is_documented() -> None:
     sources = [
-        file.read_text(encoding="utf-8") for room in ("services", "shared") for file in (ROOT / room).rglob("*.py")
+        file.read_text(encoding="utf-8")
+        for room in ("services", "shared", "cli")
+        for file in (ROOT / room).rglob("*.py")
     ]
     raised = {code for source in sources for code in re.findall(RAISED, source)}
     rows = re.findall(r"^\| ((?:`[a-z-]+` ?)+) \| [0-9, ]+ \|", page("docs/reference/refusals.md"), re.MULTILINE)
     documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
 
     assert len(raised) > 100
-    assert raised - documented == set()
-    assert {code for code in documented if not any(f'"{code}"' in source for source in sources)} == set()
+    assert raised - documented == set(), "docs/reference/refusals.md lacks a row"
+    derived = {"method-not-allowed"}  # the phrase of an HTTP status
+    assert {code for code in documented - derived if not any(f'"{code}"' in source for source in sources)} == set()
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])

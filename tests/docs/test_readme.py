@@ -41,14 +41,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 @needs_a_shell
 def test_the_readme_sells_and_opens_a_key(shell: Callable[[str], str]) -> None:
-    (script,) = blocks("README.md", "sh")
+    (script,) = blocks("README.md", "bash")
 
     assert shell(script).splitlines()[-1].endswith("AAAA-BBBB-0001")
 
 
 @needs_a_shell
 def test_the_quickstart_sells_and_opens_a_key(shell: Callable[[str], str]) -> None:
-    printed = shell("\n".join(blocks("docs/quickstart.md", "sh"))).splitlines()
+    printed = shell("\n".join(blocks("docs/quickstart.md", "bash"))).splitlines()
 
     assert printed.index("QUICK-START-0001") == printed.index('"placed"') + 1
     assert printed[-1] == "DeliveriesOpened"

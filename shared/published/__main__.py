@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from shared.published.event_versions import event_versions
 from shared.published.fields import Unsaid
 from shared.published.files import HOME, stored, write
-from shared.published.gaps import gaps
 from shared.published.kernel_page import PAGE, kernel_page
+from shared.published.missing_steps import missing_steps
 from shared.published.review import WRITE, reviewed
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m shared.published", description=__doc__)
     parser.add_argument("what", choices=("check", "write"), help="compare the files with the code, or write them")
     is_check = parser.parse_args().what == "check"
-    if missing := gaps(event_versions()):
+    if missing := missing_steps(event_versions()):
         return _fail("the contracts have a gap", missing)
     try:
         found, made = reviewed(stored(HOME), event_versions(), datetime.now(UTC).date())

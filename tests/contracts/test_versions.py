@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.contracts import Event, Former, UnknownMessage, downcaster, upcaster
 from shared.contracts.registry import events, formers, has_upcaster, older, published_until
 from shared.published.event_versions import EventVersion, event_versions
-from shared.published.gaps import gaps
+from shared.published.missing_steps import missing_steps
 from tests.contracts.strategies import messages
 from tests.contracts.test_messages import UNHURRIED
 
@@ -120,19 +120,19 @@ def test_whatever_an_event_holds_can_be_said_in_each_published_version(data: st.
 
 
 def test_the_contracts_have_no_gap() -> None:
-    assert gaps(event_versions()) == []
+    assert missing_steps(event_versions()) == []
 
 
-def test_gaps_are_told() -> None:
+def test_missing_steps_are_named() -> None:
     complete = [EventVersion("ToyPainted", cls) for cls in (ToyPainted, ToyPaintedV1, ToyPaintedV2)]
-    assert gaps(complete) == []
-    assert gaps(complete[:2]) == [
+    assert missing_steps(complete) == []
+    assert missing_steps(complete[:2]) == [
         "no class says what ToyPainted.v2 was: keep it in tests/contracts/test_versions.py as a Former"
     ]
-    assert gaps([EventVersion("ToyVarnished", ToyVarnished), EventVersion("ToyVarnished", ToyVarnishedV1)]) == [
-        'nothing lifts ToyVarnished.v1: logs hold it, write @upcaster("ToyVarnished", 1)'
-    ]
+    assert missing_steps(
+        [EventVersion("ToyVarnished", ToyVarnished), EventVersion("ToyVarnished", ToyVarnishedV1)]
+    ) == ['nothing lifts ToyVarnished.v1: logs hold it, write @upcaster("ToyVarnished", 1)']
     assert not has_upcaster("ToyVarnished", 1)
-    assert gaps([EventVersion("ToyPainted", ToyPaintedV2)]) == [
+    assert missing_steps([EventVersion("ToyPainted", ToyPaintedV2)]) == [
         "ToyPaintedV2 says that it was ToyPainted.v2, which is not behind the newest version"
     ]

@@ -9,12 +9,12 @@ from shared.published.event_versions import EventVersion
 from shared.published.fields import where
 
 
-def gaps(versions: Iterable[EventVersion]) -> list[str]:
+def missing_steps(versions: Iterable[EventVersion]) -> list[str]:
     """A sentence for each class or step that is missing or leads nowhere."""
     found = list(versions)
     current = {version.name: version.number for version in found if version.is_current}
     known = {(version.name, version.number) for version in found}
-    missing = [gap for name, newest in current.items() for gap in _of(name, newest, known)]
+    missing = [step for name, newest in current.items() for step in _of(name, newest, known)]
     for version in found:
         if not version.is_current and version.number >= current.get(version.name, 0):
             missing.append(
@@ -24,13 +24,13 @@ def gaps(versions: Iterable[EventVersion]) -> list[str]:
 
 
 def _of(name: str, newest: int, known: set[tuple[str, int]]) -> Iterator[str]:
-    cls, gap = (events() | anywhere())[name], False
+    cls, is_missing = (events() | anywhere())[name], False
     for version in range(newest - 1, 0, -1):
         if (name, version) not in known:
             yield f"no class says what {name}.v{version} was: keep it in {where(cls)} as a Former"
         if not has_upcaster(name, version):
             yield f'nothing lifts {name}.v{version}: logs hold it, write @upcaster("{name}", {version})'
         sent = published_until(name, version) is not None
-        if sent and gap:
+        if sent and is_missing:
             yield f"{name}.v{version} can't be published: a @downcaster between it and the newest is missing"
-        gap = gap or not sent
+        is_missing = is_missing or not sent

@@ -277,7 +277,7 @@ def test_what_is_read_at_once_is_bounded_by_bytes(engine: sa.Engine) -> None:
 
 def test_pages_cut_by_bytes_make_the_whole_log(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     created(engine, 9)
-    monkeypatch.setattr(log, "MOST_BYTES", 1)
+    monkeypatch.setattr(log_reader, "MOST_BYTES", 1)
     names = frozenset({"ToyPressed"})
     assert [one.position for one in log_reader.read_all(engine, "button")] == list(range(1, 10))
     with engine.connect() as connection:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from services import NAMES, all_services
+from services import all_services
 from shared.contracts.registry import commands
 from shared.runtime.service import Service
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_command_is_decided_by_an_aggregate_of_its_owner(name: str) -> None:
-    (service,) = (one for one in all_services() if one.name == name)
+@pytest.mark.parametrize("service", all_services(), ids=lambda service: service.name)
+def test_every_command_is_decided_by_an_aggregate_of_its_owner(service: Service) -> None:
     decided = {command for aggregate in service.aggregates for command in aggregate.commands}
-    undecided = [one.__name__ for one in commands().values() if one.owner == name and one not in decided]
+    undecided = [one.__name__ for one in commands().values() if one.owner == service.name and one not in decided]
 
-    assert not undecided, f"services/{name}/service.py names these in the `commands` of no Aggregate"
+    assert not undecided, f"services/{service.name}/service.py names these in the `commands` of no Aggregate"
 
 
 @pytest.mark.parametrize("service", all_services(), ids=lambda service: service.name)

@@ -14,7 +14,7 @@ from shared.contracts import DecisionContext, Metadata
 from shared.contracts.gateway import DeliveriesOpened, RecordOpening
 from shared.contracts.order import CancelOrder
 from tests.gateway.builders import NOW, Shop, open_shop
-from tests.gateway.orders.test_api import deliver
+from tests.gateway.orders.builders import deliver
 
 ASKED = RecordOpening(order_id="o1", shown="keys", address="192.0.2.7")
 

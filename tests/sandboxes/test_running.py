@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from sandboxes.running import run_server
+from tests.dying_servers import call_dying_servers
 
 
 def test_whoever_calls_before_the_server_is_up_waits_and_is_not_refused() -> None:
@@ -33,25 +34,19 @@ def test_a_callback_to_a_server_killed_while_the_connection_opens_fails_as_a_tra
 
     @app.post("/call-back")
     async def call_back() -> list[str]:
-        """Calls servers that accept nobody and go away in the middle of it; answers what else than refusal came."""
-        strange: list[str] = []
-
-        async def call(port: int) -> None:
-            try:
-                await client.post(f"http://127.0.0.1:{port}/", content=b"{}")
-            except httpx.TransportError:
-                pass
-            except Exception as error:  # noqa: BLE001 - whatever comes is what the test is about
-                strange.append(repr(error))
-
+        """The errors of callbacks to servers that die while the connection opens, other than httpx's own."""
         async with httpx.AsyncClient(trust_env=False) as client:
-            for _ in range(40):
-                with socket.create_server(("127.0.0.1", 0)) as dying:
-                    calls = [asyncio.ensure_future(call(dying.getsockname()[1])) for _ in range(8)]
-                    await asyncio.sleep(0)
-                    await asyncio.to_thread(dying.close)
-                await asyncio.gather(*calls)
-        return strange
+
+            async def call(port: int) -> str:
+                try:
+                    await client.post(f"http://127.0.0.1:{port}/", content=b"{}")
+                except httpx.TransportError:
+                    return ""
+                except Exception as error:  # noqa: BLE001 - whatever comes is what the test is about
+                    return repr(error)
+                return "answered"
+
+            return [error for error in await call_dying_servers(call, 40) if error]
 
     with run_server(app, "sandbox") as url:
         assert httpx.post(f"{url}/call-back", timeout=60).json() == []

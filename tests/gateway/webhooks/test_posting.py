@@ -20,9 +20,10 @@ from cryptography.x509.oid import NameOID
 
 from services.gateway.webhooks import posting
 from services.gateway.webhooks.posting import MOST_READ, SHOWN, Answer, Poster
+from tests.dying_servers import call_dying_servers
 from tests.gateway.webhooks.receiver import Receiver, receiving
 
-HOST, LOOPBACK = "hooks.example.com", "127.0.0.1"
+HOST = "hooks.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def receiver() -> Iterator[Receiver]:
 
 async def here(host: str, port: int) -> Sequence[str]:
     """Every name leads to this machine."""
-    return [LOOPBACK]
+    return ["127.0.0.1"]
 
 
 def post(url: str, *, private: bool = True, tls: ssl.SSLContext | None = None) -> Answer:
@@ -78,16 +79,12 @@ def test_the_receiver_says_how_long_to_wait(receiver: Receiver) -> None:
 
 def test_a_receiver_that_resets_the_connection_while_it_opens_is_a_failed_attempt() -> None:
     async def reset() -> set[str | None]:
-        poster, errors = Poster(private=True, resolver=here), set[str | None]()
-        for _ in range(20):
-            with socket.create_server((LOOPBACK, 0)) as dying:
-                url = f"http://{HOST}:{dying.getsockname()[1]}/"
-                posts = [asyncio.ensure_future(poster.post(url, {}, b"{}")) for _ in range(8)]
-                await asyncio.sleep(0)
-                await asyncio.to_thread(dying.close)
-            errors |= {answer.error for answer in await asyncio.gather(*posts)}
-        await poster.close()
-        return errors
+        poster = Poster(private=True, resolver=here)
+        try:
+            answers = await call_dying_servers(lambda port: poster.post(f"http://{HOST}:{port}/", {}, b"{}"), 20)
+        finally:
+            await poster.close()
+        return {answer.error for answer in answers}
 
     # On uvloop, anyio raises AttributeError here: a dispatcher must run on asyncio's own loop.
     assert asyncio.run(reset()) == {"connection"}

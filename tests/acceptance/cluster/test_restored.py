@@ -199,7 +199,7 @@ def test_one_database_is_restored_from_an_older_backup(operator: Operator) -> No
         operator.kameng("heal", "order", "--accept-loss")
         assert "nothing to heal" in operator.kameng("heal")
         assert market.platform.heads()["order"] >= known
-        # Not earlier: its inbox holds the lost events, and it would apply those that it reads before it hears of it.
+        # Not earlier: its inbox holds the lost events, and it applies what it reads before it hears of the loss.
         operator.platform.start(*fulfillment)
         named = operator.kameng("lost", "--json", code=1)
         assert waits in named
